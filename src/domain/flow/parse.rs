@@ -1,0 +1,722 @@
+//! From the text of a flow file to [`Flow`], or to an error that names the place.
+//!
+//! Steps are read one by one from their own slice of the text: serde_json then knows the line even
+//! where a whole-document parse would have lost it in a tagged enum.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Map;
+use serde_json::value::RawValue;
+
+use super::{
+    Action, AssertedNavigation, Button, Capture, CaptureFrom, Chain, Click, Device, Flow, Locator, Operator,
+    Selector, Step, Viewport, WaitForElement,
+};
+use crate::domain::source::{SourceError, line_and_column, offset_of};
+use crate::domain::template::is_template;
+
+/// The longest timeout the format allows, in milliseconds.
+const LONGEST_TIMEOUT: u64 = 30_000;
+
+const STEP_TYPES: &str = "setViewport, emulateNetworkConditions, navigate, click, doubleClick, hover, change, \
+     keyDown, keyUp, scroll, close, waitForElement, waitForExpression, customStep";
+const CUSTOM_STEPS: &str =
+    "regatta.capture, regatta.when, regatta.upload, regatta.handoff, regatta.screenshot";
+
+/// `file` is the name people know the flow by; it stands in every error.
+pub fn parse(file: &str, text: &str) -> Result<Flow, Box<SourceError>> {
+    let source = Source { file, text };
+    let wire: FlowWire<'_> = source.read(text, "a flow: {\"title\": …, \"steps\": […]}")?;
+    let title = wire.title.ok_or_else(|| {
+        source.error(0..1, "the flow has no `title`").help("a Recorder export has `title` and `steps`")
+    })?;
+    let steps = wire.steps.ok_or_else(|| {
+        source.error(0..1, "the flow has no `steps`").help("a Recorder export has `title` and `steps`")
+    })?;
+    Ok(Flow {
+        file: file.to_owned(),
+        title,
+        timeout: source.timeout(wire.timeout, || 0..1)?,
+        selector_attribute: wire.selector_attribute,
+        steps: source.steps(&steps, "")?,
+    })
+}
+
+struct Source<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+type Parsed<T> = Result<T, Box<SourceError>>;
+
+impl Source<'_> {
+    fn error(&self, at: Range<usize>, problem: impl Into<String>) -> SourceError {
+        SourceError::new(self.file, self.text, at, problem)
+    }
+
+    /// Where `slice`, borrowed from the text, stands in it.
+    fn span(&self, slice: &str) -> Range<usize> {
+        let start = slice.as_ptr() as usize - self.text.as_ptr() as usize;
+        start..start + slice.len()
+    }
+
+    fn read<'t, T: Deserialize<'t>>(&self, slice: &'t str, expected: &str) -> Parsed<T> {
+        serde_json::from_str(slice).map_err(|error| {
+            let at = self.span(slice).start + offset_of(slice, error.line(), error.column());
+            // serde_json repeats the place in its message; the report shows it.
+            let message = error.to_string();
+            let problem = message.rsplit_once(" at line ").map_or(message.as_str(), |(problem, _)| problem);
+            Box::new(self.error(at..at + 1, problem).help(format!("expected {expected}")))
+        })
+    }
+
+    fn timeout(&self, millis: Option<u64>, at: impl Fn() -> Range<usize>) -> Parsed<Option<Duration>> {
+        match millis {
+            Some(millis) if !(1..=LONGEST_TIMEOUT).contains(&millis) => Err(Box::new(
+                self.error(at(), format!("`timeout` is {millis}")).help(format!(
+                    "expected 1 to {LONGEST_TIMEOUT} ms, as the Recorder format has it; the workflow's `timeout` bounds the whole step"
+                )),
+            )),
+            millis => Ok(millis.map(Duration::from_millis)),
+        }
+    }
+
+    fn steps(&self, raw: &[&RawValue], prefix: &str) -> Parsed<Vec<Step>> {
+        raw.iter()
+            .enumerate()
+            .map(|(index, raw)| self.step(raw.get(), format!("{prefix}{}", index + 1)))
+            .collect()
+    }
+
+    fn step(&self, slice: &str, number: String) -> Parsed<Step> {
+        let span = self.span(slice);
+        let named = |error: SourceError| Box::new(error.label(format!("step {number}")));
+        let head: StepWire<'_> = self.read(slice, "a step: {\"type\": …}")?;
+        let Some(kind) = head.kind else {
+            return Err(named(
+                self.error(span, format!("step {number} has no `type`"))
+                    .help(format!("expected one of {STEP_TYPES}")),
+            ));
+        };
+        let action = self.action(slice, &kind, &number)?;
+        if action.locator().is_some_and(|locator| locator.alternatives.is_empty()) {
+            return Err(named(
+                self.error(span, format!("step {number} ({kind}): `selectors` is empty"))
+                    .help("expected at least one selector: [[\"aria/Sign up\"], [\"button.sign-up\"]]"),
+            ));
+        }
+        let navigations = head
+            .asserted_events
+            .unwrap_or_default()
+            .into_iter()
+            .map(|event| match event.kind.as_str() {
+                "navigation" => Ok(AssertedNavigation { url: event.url, title: event.title }),
+                other => Err(named(
+                    self.error(
+                        span.clone(),
+                        format!("step {number} ({kind}): unknown asserted event `{other}`"),
+                    )
+                    .help("expected \"navigation\""),
+                )),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Step {
+            line: line_and_column(self.text, span.start).0,
+            timeout: self.timeout(head.timeout, || span.clone())?,
+            target: head.target.filter(|target| target != "main"),
+            frame: head.frame.unwrap_or_default(),
+            navigations,
+            action,
+            number,
+        })
+    }
+
+    fn action(&self, slice: &str, kind: &str, number: &str) -> Parsed<Action> {
+        Ok(match kind {
+            "setViewport" => Action::SetViewport(self.wire::<ViewportWire>(slice, kind, number)?.into()),
+            "emulateNetworkConditions" => {
+                let wire: ConditionsWire = self.wire(slice, kind, number)?;
+                Action::EmulateNetworkConditions {
+                    download: wire.download,
+                    upload: wire.upload,
+                    latency: wire.latency,
+                }
+            }
+            "navigate" => Action::Navigate { url: self.wire::<NavigateWire>(slice, kind, number)?.url },
+            "click" => Action::Click(self.wire::<ClickWire>(slice, kind, number)?.into()),
+            "doubleClick" => Action::DoubleClick(self.wire::<ClickWire>(slice, kind, number)?.into()),
+            "hover" => {
+                Action::Hover { locator: locator(self.wire::<LocatorWire>(slice, kind, number)?.selectors) }
+            }
+            "change" => {
+                let wire: ChangeWire = self.wire(slice, kind, number)?;
+                Action::Change { locator: locator(wire.selectors), value: wire.value }
+            }
+            "keyDown" => Action::KeyDown { key: self.wire::<KeyWire>(slice, kind, number)?.key },
+            "keyUp" => Action::KeyUp { key: self.wire::<KeyWire>(slice, kind, number)?.key },
+            "scroll" => {
+                let wire: ScrollWire = self.wire(slice, kind, number)?;
+                Action::Scroll { locator: wire.selectors.map(locator), x: wire.x, y: wire.y }
+            }
+            "close" => Action::Close,
+            "waitForElement" => {
+                Action::WaitForElement(self.wire::<WaitForElementWire>(slice, kind, number)?.into())
+            }
+            "waitForExpression" => Action::WaitForExpression {
+                expression: self.wire::<ExpressionWire>(slice, kind, number)?.expression,
+            },
+            "customStep" => self.custom(slice, number)?,
+            other => {
+                return Err(Box::new(
+                    self.error(self.span(slice), format!("step {number}: unknown type `{other}`"))
+                        .label(format!("step {number}"))
+                        .help(format!("expected one of {STEP_TYPES}")),
+                ));
+            }
+        })
+    }
+
+    fn custom(&self, slice: &str, number: &str) -> Parsed<Action> {
+        let wire: CustomWire<'_> = self.wire(slice, "customStep", number)?;
+        let name = wire.name;
+        let parameters = wire.parameters.map_or("{}", RawValue::get);
+        let at = if wire.parameters.is_some() { self.span(parameters) } else { self.span(slice) };
+        if wire.parameters.is_none() && name.starts_with("regatta.") {
+            return Err(Box::new(
+                self.error(at, format!("step {number} ({name}) has no `parameters`"))
+                    .label(format!("step {number}")),
+            ));
+        }
+        Ok(match name.as_str() {
+            "regatta.capture" => {
+                let wire: CaptureWire = self.wire(parameters, &name, number)?;
+                Action::Capture(self.capture(wire, at, number)?)
+            }
+            "regatta.when" => {
+                let wire: WhenWire<'_> = self.wire(parameters, &name, number)?;
+                Action::When {
+                    exists: locator(wire.exists),
+                    steps: self.steps(&wire.steps, &format!("{number}."))?,
+                }
+            }
+            "regatta.upload" => {
+                let wire: UploadWire = self.wire(parameters, &name, number)?;
+                Action::Upload { locator: locator(wire.selectors), files: wire.files }
+            }
+            "regatta.handoff" => {
+                Action::Handoff { message: self.wire::<HandoffWire>(parameters, &name, number)?.message }
+            }
+            "regatta.screenshot" => {
+                Action::Screenshot { name: self.wire::<ScreenshotWire>(parameters, &name, number)?.name }
+            }
+            unknown if unknown.starts_with("regatta.") => {
+                return Err(Box::new(
+                    self.error(self.span(slice), format!("step {number}: unknown custom step `{unknown}`"))
+                        .label(format!("step {number}"))
+                        .help(format!("expected one of {CUSTOM_STEPS}")),
+                ));
+            }
+            _ => Action::Foreign { name },
+        })
+    }
+
+    fn capture(&self, wire: CaptureWire, at: Range<usize>, number: &str) -> Parsed<Capture> {
+        let problem = |problem: String, help: &str| {
+            Box::new(
+                self.error(at.clone(), format!("step {number} (regatta.capture): {problem}"))
+                    .label(format!("step {number}"))
+                    .help(help),
+            )
+        };
+        let Some(into) = wire.into.strip_prefix("identity.").filter(|field| !field.is_empty()) else {
+            return Err(problem(
+                format!("`into` is `{}`", wire.into),
+                "expected \"identity.FIELD\", for example \"identity.two_fa_secret\"",
+            ));
+        };
+        let from = match (wire.from.as_str(), wire.attribute) {
+            ("text", None) => CaptureFrom::Text,
+            ("value", None) => CaptureFrom::Value,
+            ("attribute", Some(name)) => CaptureFrom::Attribute(name),
+            ("attribute", None) => {
+                return Err(problem("`attribute` is missing".into(), "name it: \"attribute\": \"href\""));
+            }
+            ("text" | "value", Some(_)) => {
+                return Err(problem(
+                    format!("`attribute` goes with \"from\": \"attribute\", not with \"{}\"", wire.from),
+                    "remove it, or read from the attribute",
+                ));
+            }
+            (other, _) => {
+                return Err(problem(
+                    format!("`from` is `{other}`"),
+                    "expected \"text\", \"value\" or \"attribute\"",
+                ));
+            }
+        };
+        if let Some(pattern) = wire.pattern.as_deref().filter(|pattern| !is_template(pattern)) {
+            regex::Regex::new(pattern).map_err(|error| {
+                problem(
+                    format!("`pattern` is not a regular expression: {error}"),
+                    "see https://docs.rs/regex for the syntax",
+                )
+            })?;
+        }
+        Ok(Capture { locator: locator(wire.selectors), from, pattern: wire.pattern, into: into.to_owned() })
+    }
+
+    fn wire<'t, T: Deserialize<'t>>(&self, slice: &'t str, kind: &str, number: &str) -> Parsed<T> {
+        self.read(slice, &format!("the fields of {kind}"))
+            .map_err(|error| Box::new(error.label(format!("step {number} ({kind})"))))
+    }
+}
+
+fn locator(selectors: Vec<ChainWire>) -> Locator {
+    let chain = |chain: ChainWire| match chain {
+        ChainWire::One(text) => Chain(vec![Selector::parse(&text)]),
+        ChainWire::Many(texts) => Chain(texts.iter().map(|text| Selector::parse(text)).collect()),
+    };
+    Locator::new(selectors.into_iter().map(chain).filter(|chain| !chain.0.is_empty()).collect())
+}
+
+// The shapes of the file. Unknown keys are let pass where DevTools drops them, and refused in the
+// parameters of our own steps, where they are typing errors.
+
+#[derive(Deserialize)]
+struct FlowWire<'a> {
+    title: Option<String>,
+    timeout: Option<u64>,
+    #[serde(rename = "selectorAttribute")]
+    selector_attribute: Option<String>,
+    #[serde(borrow)]
+    steps: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct StepWire<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<std::borrow::Cow<'a, str>>,
+    timeout: Option<u64>,
+    target: Option<String>,
+    frame: Option<Vec<u32>>,
+    #[serde(rename = "assertedEvents")]
+    asserted_events: Option<Vec<AssertedEventWire>>,
+}
+
+#[derive(Deserialize)]
+struct AssertedEventWire {
+    #[serde(rename = "type")]
+    kind: String,
+    url: Option<String>,
+    title: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a selector or a list of selectors")]
+enum ChainWire {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ViewportWire {
+    width: u32,
+    height: u32,
+    device_scale_factor: f64,
+    is_mobile: bool,
+    has_touch: bool,
+    is_landscape: bool,
+}
+
+impl From<ViewportWire> for Viewport {
+    fn from(wire: ViewportWire) -> Self {
+        Self {
+            width: wire.width,
+            height: wire.height,
+            device_scale_factor: wire.device_scale_factor,
+            is_mobile: wire.is_mobile,
+            has_touch: wire.has_touch,
+            is_landscape: wire.is_landscape,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ConditionsWire {
+    download: f64,
+    upload: f64,
+    latency: f64,
+}
+
+#[derive(Deserialize)]
+struct NavigateWire {
+    url: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClickWire {
+    selectors: Vec<ChainWire>,
+    offset_x: f64,
+    offset_y: f64,
+    #[serde(default)]
+    button: ButtonWire,
+    #[serde(default)]
+    device_type: DeviceWire,
+    duration: Option<f64>,
+}
+
+impl From<ClickWire> for Click {
+    fn from(wire: ClickWire) -> Self {
+        Self {
+            locator: locator(wire.selectors),
+            offset_x: wire.offset_x,
+            offset_y: wire.offset_y,
+            button: wire.button.into(),
+            device: wire.device_type.into(),
+            duration: wire
+                .duration
+                .map(|millis| Duration::from_secs_f64(millis.clamp(0.0, 30_000.0) / 1000.0)),
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum ButtonWire {
+    #[default]
+    Primary,
+    Auxiliary,
+    Secondary,
+    Back,
+    Forward,
+}
+
+impl From<ButtonWire> for Button {
+    fn from(wire: ButtonWire) -> Self {
+        match wire {
+            ButtonWire::Primary => Self::Primary,
+            ButtonWire::Auxiliary => Self::Auxiliary,
+            ButtonWire::Secondary => Self::Secondary,
+            ButtonWire::Back => Self::Back,
+            ButtonWire::Forward => Self::Forward,
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum DeviceWire {
+    #[default]
+    Mouse,
+    Pen,
+    Touch,
+}
+
+impl From<DeviceWire> for Device {
+    fn from(wire: DeviceWire) -> Self {
+        match wire {
+            DeviceWire::Mouse => Self::Mouse,
+            DeviceWire::Pen => Self::Pen,
+            DeviceWire::Touch => Self::Touch,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct LocatorWire {
+    selectors: Vec<ChainWire>,
+}
+
+#[derive(Deserialize)]
+struct ChangeWire {
+    selectors: Vec<ChainWire>,
+    value: String,
+}
+
+#[derive(Deserialize)]
+struct KeyWire {
+    key: String,
+}
+
+#[derive(Deserialize)]
+struct ScrollWire {
+    selectors: Option<Vec<ChainWire>>,
+    x: Option<f64>,
+    y: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct WaitForElementWire {
+    selectors: Vec<ChainWire>,
+    operator: Option<OperatorWire>,
+    count: Option<u32>,
+    visible: Option<bool>,
+    properties: Option<Map<String, serde_json::Value>>,
+    attributes: Option<std::collections::BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+enum OperatorWire {
+    #[serde(rename = ">=")]
+    AtLeast,
+    #[serde(rename = "==")]
+    Exactly,
+    #[serde(rename = "<=")]
+    AtMost,
+}
+
+impl From<WaitForElementWire> for WaitForElement {
+    fn from(wire: WaitForElementWire) -> Self {
+        Self {
+            locator: locator(wire.selectors),
+            operator: match wire.operator {
+                None | Some(OperatorWire::AtLeast) => Operator::AtLeast,
+                Some(OperatorWire::Exactly) => Operator::Exactly,
+                Some(OperatorWire::AtMost) => Operator::AtMost,
+            },
+            count: wire.count.unwrap_or(1),
+            visible: wire.visible.unwrap_or(true),
+            properties: wire.properties.unwrap_or_default(),
+            attributes: wire.attributes.unwrap_or_default().into_iter().collect(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ExpressionWire {
+    expression: String,
+}
+
+#[derive(Deserialize)]
+struct CustomWire<'a> {
+    name: String,
+    #[serde(borrow)]
+    parameters: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaptureWire {
+    selectors: Vec<ChainWire>,
+    from: String,
+    attribute: Option<String>,
+    pattern: Option<String>,
+    into: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhenWire<'a> {
+    exists: Vec<ChainWire>,
+    #[serde(borrow)]
+    steps: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UploadWire {
+    selectors: Vec<ChainWire>,
+    files: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HandoffWire {
+    message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScreenshotWire {
+    name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use miette::Diagnostic;
+
+    use super::*;
+
+    fn flow(steps: &str) -> String {
+        format!("{{\n  \"title\": \"t\",\n  \"steps\": [\n    {steps}\n  ]\n}}")
+    }
+
+    fn check_error(text: &str, expected: Expect) {
+        let error = parse("flows/f.json", text).unwrap_err();
+        let help = Diagnostic::help(&*error).map(|help| help.to_string()).unwrap_or_default();
+        expected.assert_eq(&format!("{}: {error}\n{help}", error.place()));
+    }
+
+    #[test]
+    fn every_type_of_the_format_parses() {
+        let text = flow(
+            r##"{"type":"setViewport","width":1,"height":2,"deviceScaleFactor":1.5,"isMobile":true,"hasTouch":true,"isLandscape":false},
+            {"type":"emulateNetworkConditions","download":1,"upload":-1,"latency":20},
+            {"type":"navigate","url":"http://x/","assertedEvents":[{"type":"navigation","url":"http://x/","title":""}]},
+            {"type":"click","selectors":[["aria/A"],"#b",["x-y","#c"]],"offsetX":1,"offsetY":2.5,"button":"secondary","deviceType":"touch","duration":50,"frame":[0,1],"target":"main"},
+            {"type":"doubleClick","selectors":[["text/A"]],"offsetX":1,"offsetY":2,"target":"http://popup/"},
+            {"type":"hover","selectors":[["pierce/a"]]},
+            {"type":"change","selectors":[["xpath//a"]],"value":"v","timeout":30000},
+            {"type":"keyDown","key":"Enter"},{"type":"keyUp","key":"Enter"},
+            {"type":"scroll","x":1,"y":2},{"type":"scroll","selectors":[["css/a"]],"y":2},
+            {"type":"close"},
+            {"type":"waitForElement","selectors":[["a"]],"operator":"<=","count":0,"visible":false,"properties":{"id":"x"},"attributes":{"a":"b"}},
+            {"type":"waitForExpression","expression":"1 == 1"},
+            {"type":"customStep","name":"somebody.elses","parameters":{"x":1}},
+            {"type":"customStep","name":"regatta.capture","parameters":{"selectors":[["a"]],"from":"attribute","attribute":"href","pattern":"(\\d+)","into":"identity.code"}},
+            {"type":"customStep","name":"regatta.when","parameters":{"exists":[["a"]],"steps":[{"type":"close"},{"type":"customStep","name":"regatta.when","parameters":{"exists":["b"],"steps":[{"type":"close"}]}}]}},
+            {"type":"customStep","name":"regatta.upload","parameters":{"selectors":[["a"]],"files":["f"]}},
+            {"type":"customStep","name":"regatta.handoff","parameters":{"message":"m"}},
+            {"type":"customStep","name":"regatta.screenshot","parameters":{"name":"n"}}"##,
+        );
+        let flow = parse("f.json", &text).unwrap();
+        let names: Vec<_> =
+            flow.all_steps().iter().map(|s| format!("{} {}", s.number, s.action.name())).collect();
+        expect![[r#"
+            1 setViewport
+            2 emulateNetworkConditions
+            3 navigate
+            4 click
+            5 doubleClick
+            6 hover
+            7 change
+            8 keyDown
+            9 keyUp
+            10 scroll
+            11 scroll
+            12 close
+            13 waitForElement
+            14 waitForExpression
+            15 somebody.elses
+            16 regatta.capture
+            17 regatta.when
+            17.1 close
+            17.2 regatta.when
+            17.2.1 close
+            18 regatta.upload
+            19 regatta.handoff
+            20 regatta.screenshot"#]]
+        .assert_eq(&names.join("\n"));
+        let (step, reason) = flow.unplayable().unwrap();
+        assert_eq!(
+            format!("{} {reason}", step.place(&flow)),
+            "f.json:5, step 2 (emulateNetworkConditions) emulateNetworkConditions"
+        );
+        let Action::Click(click) = &flow.steps[3].action else { panic!() };
+        let chains: Vec<_> = click.locator.alternatives.iter().map(ToString::to_string).collect();
+        assert_eq!(chains, ["aria/A", "#b", "x-y >>> #c"]);
+    }
+
+    #[test]
+    fn errors_name_the_place_and_what_was_expected() {
+        check_error(
+            "{\n \"title\": \"t\",\n \"steps\": [}",
+            expect![[r#"
+            flows/f.json:3:12: expected value
+            expected a flow: {"title": …, "steps": […]}"#]],
+        );
+        check_error(
+            r#"{"title":"t"}"#,
+            expect![[r#"
+            flows/f.json:1:1: the flow has no `steps`
+            a Recorder export has `title` and `steps`"#]],
+        );
+        check_error(
+            &flow(
+                r#"{"type":"close"},
+    {"url":"x"}"#,
+            ),
+            expect![[r#"
+            flows/f.json:5:5: step 2 has no `type`
+            expected one of setViewport, emulateNetworkConditions, navigate, click, doubleClick, hover, change, keyDown, keyUp, scroll, close, waitForElement, waitForExpression, customStep"#]],
+        );
+        check_error(
+            &flow(r#"{"type":"tap"}"#),
+            expect![[r#"
+            flows/f.json:4:5: step 1: unknown type `tap`
+            expected one of setViewport, emulateNetworkConditions, navigate, click, doubleClick, hover, change, keyDown, keyUp, scroll, close, waitForElement, waitForExpression, customStep"#]],
+        );
+        check_error(
+            &flow(
+                "{\"type\":\"click\",\n      \"selectors\":[[\"a\"]],\n      \"offsetX\":\"1\",\"offsetY\":2}",
+            ),
+            expect![[r#"
+            flows/f.json:6:19: invalid type: string "1", expected f64
+            expected the fields of click"#]],
+        );
+        check_error(
+            &flow(r#"{"type":"navigate"}"#),
+            expect![[r#"
+            flows/f.json:4:23: missing field `url`
+            expected the fields of navigate"#]],
+        );
+        check_error(
+            &flow(r#"{"type":"hover","selectors":[]}"#),
+            expect![[r#"
+            flows/f.json:4:5: step 1 (hover): `selectors` is empty
+            expected at least one selector: [["aria/Sign up"], ["button.sign-up"]]"#]],
+        );
+        check_error(
+            &flow(r#"{"type":"close","timeout":60000}"#),
+            expect![[r#"
+            flows/f.json:4:5: `timeout` is 60000
+            expected 1 to 30000 ms, as the Recorder format has it; the workflow's `timeout` bounds the whole step"#]],
+        );
+        check_error(
+            &flow(r#"{"type":"close","assertedEvents":[{"type":"load"}]}"#),
+            expect![[r#"
+            flows/f.json:4:5: step 1 (close): unknown asserted event `load`
+            expected "navigation""#]],
+        );
+    }
+
+    #[test]
+    fn errors_in_custom_steps_too() {
+        let capture = |parameters: &str| {
+            flow(&format!(r#"{{"type":"customStep","name":"regatta.capture","parameters":{parameters}}}"#))
+        };
+        check_error(
+            &capture(r#"{"selectors":[["a"]],"from":"text","into":"code"}"#),
+            expect![[r#"
+            flows/f.json:4:64: step 1 (regatta.capture): `into` is `code`
+            expected "identity.FIELD", for example "identity.two_fa_secret""#]],
+        );
+        check_error(
+            &capture(r#"{"selectors":[["a"]],"from":"html","into":"identity.x"}"#),
+            expect![[r#"
+            flows/f.json:4:64: step 1 (regatta.capture): `from` is `html`
+            expected "text", "value" or "attribute""#]],
+        );
+        check_error(
+            &capture(r#"{"selectors":[["a"]],"from":"attribute","into":"identity.x"}"#),
+            expect![[r#"
+            flows/f.json:4:64: step 1 (regatta.capture): `attribute` is missing
+            name it: "attribute": "href""#]],
+        );
+        check_error(
+            &capture(r#"{"selectors":[["a"]],"from":"text","into":"identity.x","patern":"a"}"#),
+            expect![[r#"
+            flows/f.json:4:126: unknown field `patern`, expected one of `selectors`, `from`, `attribute`, `pattern`, `into`
+            expected the fields of regatta.capture"#]],
+        );
+        check_error(
+            &flow(r#"{"type":"customStep","name":"regatta.whenever","parameters":{}}"#),
+            expect![[r#"
+            flows/f.json:4:5: step 1: unknown custom step `regatta.whenever`
+            expected one of regatta.capture, regatta.when, regatta.upload, regatta.handoff, regatta.screenshot"#]],
+        );
+        check_error(
+            &flow(
+                r#"{"type":"customStep","name":"regatta.when","parameters":{"exists":[["a"]],"steps":[{"type":"close"},{"type":"x"}]}}"#,
+            ),
+            expect![[r#"
+                flows/f.json:4:105: step 1.2: unknown type `x`
+                expected one of setViewport, emulateNetworkConditions, navigate, click, doubleClick, hover, change, keyDown, keyUp, scroll, close, waitForElement, waitForExpression, customStep"#]],
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! Names that travel through the whole program, parsed once at the edge.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The provider's name of a browser profile.
+///
+/// Invariant: 1..=128 of `[A-Za-z0-9_-]`; safe as a file name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ProfileId(String);
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -")]
+pub struct InvalidProfileId(String);
+
+impl ProfileId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ProfileId {
+    type Err = InvalidProfileId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if (1..=128).contains(&text.len()) && text.chars().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidProfileId(text.chars().take(140).collect()))
+        }
+    }
+}
+
+impl TryFrom<String> for ProfileId {
+    type Error = InvalidProfileId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ProfileId> for String {
+    fn from(id: ProfileId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for ProfileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The name of a step: the key of its completion flag in the session document.
+///
+/// Invariant: not empty, no control characters. Any other name is allowed (`2fa_enabled`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Flag(String);
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("a flag is a name of at least one character, without control characters")]
+pub struct InvalidFlag;
+
+impl Flag {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Flag {
+    type Err = InvalidFlag;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim().is_empty() || text.chars().any(char::is_control) {
+            Err(InvalidFlag)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+impl TryFrom<String> for Flag {
+    type Error = InvalidFlag;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Flag> for String {
+    fn from(flag: Flag) -> Self {
+        flag.0
+    }
+}
+
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// One process's drive of one profile; unique over time, so that events of two runs never mix.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// From the moment a run starts and 32 random bits; sorts by time.
+    pub fn new(at: jiff::Timestamp, random: u32) -> Self {
+        Self(format!("{}-{random:08x}", at.strftime("%Y%m%dT%H%M%S")))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_id_is_safe_as_a_file_name() {
+        for good in ["k18imh7u", "A-b_9", &"x".repeat(128)] {
+            assert_eq!(good.parse::<ProfileId>().unwrap().as_str(), good);
+        }
+        for bad in ["", "a/b", "..", "a b", "é", "a.json", &"x".repeat(129)] {
+            assert!(bad.parse::<ProfileId>().is_err(), "{bad:?}");
+        }
+        assert_eq!(
+            "../x".parse::<ProfileId>().unwrap_err().to_string(),
+            "`../x` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -"
+        );
+    }
+
+    #[test]
+    fn a_flag_may_have_any_visible_name() {
+        assert!("2fa_enabled".parse::<Flag>().is_ok());
+        assert!("Schritt 1: Öffnen".parse::<Flag>().is_ok());
+        assert!("".parse::<Flag>().is_err());
+        assert!("a\nb".parse::<Flag>().is_err());
+    }
+}

@@ -1,0 +1,13 @@
+//! What Regatta means, without doing any of it.
+//!
+//! Pure: no files, processes, sockets, clock, environment, randomness or async runtime. Time and
+//! chance enter as values, so every rule here can be tested as data.
+
+pub mod event;
+pub mod flow;
+pub mod id;
+pub mod mask;
+pub mod outcome;
+pub mod session;
+pub mod source;
+pub mod template;
