@@ -10,6 +10,7 @@ use serde_json::Map;
 
 pub use self::parse::parse;
 pub use self::selector::{Chain, Locator, Selector, SelectorKind};
+use super::source::{SourceError, offset_of};
 
 mod parse;
 mod selector;
@@ -24,6 +25,8 @@ pub struct Flow {
     /// The attribute the Recorder preferred for CSS selectors (`data-testid`).
     pub selector_attribute: Option<String>,
     pub steps: Vec<Step>,
+    /// As it was read; errors show their place in it.
+    pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -203,6 +206,15 @@ impl Flow {
     /// The first step this version parses but does not play, and why.
     pub fn unplayable(&self) -> Option<(&Step, String)> {
         first_unplayable(&self.steps)
+    }
+
+    /// An error with the step's place in the file.
+    pub fn error_at(&self, step: &Step, problem: impl Into<String>) -> SourceError {
+        let start = offset_of(&self.text, step.line, 1);
+        let line = self.text[start..].lines().next().unwrap_or_default();
+        let indent = line.len() - line.trim_start().len();
+        SourceError::new(&self.file, &self.text, start + indent..start + line.len(), problem)
+            .label(format!("step {}", step.number))
     }
 
     /// Every step, those inside a `when` after the `when` itself.

@@ -8,6 +8,8 @@ pub mod flow;
 pub mod id;
 pub mod mask;
 pub mod outcome;
+pub mod plan;
 pub mod session;
 pub mod source;
 pub mod template;
+pub mod workflow;
