@@ -4,6 +4,7 @@
 //! [`Flow::unplayable`] before a browser starts, never skipped. The format is described by the
 //! Recorder's own export and by npm `@puppeteer/replay`.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::Map;
@@ -202,6 +203,21 @@ pub enum CaptureFrom {
     Attribute(String),
 }
 
+/// Where in a flow something happened: `flows/store.json:12, step 4 (click)`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    pub file: String,
+    pub line: usize,
+    pub step: String,
+    pub action: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}, step {} ({})", self.file, self.line, self.step, self.action)
+    }
+}
+
 impl Flow {
     /// The first step this version parses but does not play, and why.
     pub fn unplayable(&self) -> Option<(&Step, String)> {
@@ -234,9 +250,13 @@ impl Flow {
 }
 
 impl Step {
-    /// `flows/store.json, step 4 (click)`, as errors name it.
-    pub fn place(&self, flow: &Flow) -> String {
-        format!("{}:{}, step {} ({})", flow.file, self.line, self.number, self.action.name())
+    pub fn place(&self, flow: &Flow) -> Place {
+        Place {
+            file: flow.file.clone(),
+            line: self.line,
+            step: self.number.clone(),
+            action: self.action.name().to_owned(),
+        }
     }
 
     /// The step with every string replaced by what `f` makes of it. Steps inside a `when` are left
