@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, test_kill_process_group,
+    waitid,
 };
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -210,10 +211,23 @@ fn watch_over(mut child: Child) -> io::Result<Reaped> {
             *pid = None;
         }
         drop(child.wait().await);
+        wait_until_gone(leader).await;
         // Fails only when nobody wants to know.
         let _ = tell.send(false);
     }));
     Ok((pid, Liveness(alive)))
+}
+
+/// The killed members are not our children, so there is nothing to wait on but the group's number.
+/// Asking after a group that is gone harms nobody, whoever has the number.
+async fn wait_until_gone(leader: Pid) {
+    let gone = async {
+        while test_kill_process_group(leader).is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // Members that stay as zombies are their new parent's business.
+    drop(tokio::time::timeout(Duration::from_secs(2), gone).await);
 }
 
 /// Without one a browser with a window cannot start, and a headless one is better than none.
