@@ -77,7 +77,7 @@ async fn serve_adspower(
     address: SocketAddr,
     folder: &Path,
 ) -> Result<(String, Arc<adspower::Emulator>), Box<dyn Error>> {
-    let emulator = Arc::new(adspower::Emulator::open(args, folder)?);
+    let emulator = Arc::new(adspower::Emulator::open(args, folder).await?);
     let listener = TcpListener::bind(address).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let router = adspower::router(Arc::clone(&emulator));

@@ -83,7 +83,8 @@ def start_and_stop(client):
     assert status.active, status
     assert status.connection.playwright_cdp_url == connection.playwright_cdp_url, status
     opened = client.browsers.list_opened()
-    assert [(one.profile_id, one.connection) for one in opened] == [("p1", connection)], opened
+    addresses = [(one.profile_id, one.connection.playwright_cdp_url) for one in opened]
+    assert addresses == [("p1", connection.playwright_cdp_url)], addresses
 
     session.stop()
     assert not client.browsers.status("p1").active

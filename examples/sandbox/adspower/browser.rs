@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, test_kill_process_group,
-    waitid,
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
 };
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
+
+use super::group;
 
 const NAMES: [&str; 5] = [
     "chromium",
@@ -50,18 +51,26 @@ pub struct Connection {
     pub webdriver: String,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Alive,
+    /// The leader is dead, the rest of its group not certainly.
+    Dying,
+    Gone,
+}
+
 /// Whether a browser's process still runs; outlives the browser.
 #[derive(Clone)]
-pub struct Liveness(watch::Receiver<bool>);
+pub struct Liveness(watch::Receiver<Stage>);
 
 impl Liveness {
     pub fn is_alive(&self) -> bool {
-        *self.0.borrow()
+        *self.0.borrow() == Stage::Alive
     }
 
-    async fn ended(&mut self) {
+    async fn reached(&mut self, stage: Stage) {
         // An error means that the reaper is gone, and it goes only after the browser.
-        drop(self.0.wait_for(|alive| !alive).await);
+        drop(self.0.wait_for(|current| *current >= stage).await);
     }
 }
 
@@ -136,13 +145,11 @@ impl Browser {
     /// Nothing of it is left when this returns.
     pub async fn stop(mut self) {
         self.signal(|leader| kill_process(leader, Signal::TERM));
-        if tokio::time::timeout(STOP_LIMIT, self.liveness.ended())
-            .await
-            .is_err()
-        {
+        let ended = self.liveness.reached(Stage::Dying);
+        if tokio::time::timeout(STOP_LIMIT, ended).await.is_err() {
             self.signal(|leader| kill_process_group(leader, Signal::KILL));
-            self.liveness.ended().await;
         }
+        self.liveness.reached(Stage::Gone).await;
     }
 
     fn signal(&self, send: impl FnOnce(Pid) -> rustix::io::Result<()>) {
@@ -170,7 +177,7 @@ impl Browser {
         tokio::select! {
             found = tokio::time::timeout(START_LIMIT, found) =>
                 found.map_err(|_| io::Error::other("chromium did not open its port"))?,
-            () = ended.ended() => Err(io::Error::other("chromium ended at its start")),
+            () = ended.reached(Stage::Dying) => Err(io::Error::other("chromium ended at its start")),
         }
     }
 }
@@ -194,7 +201,7 @@ fn watch_over(mut child: Child) -> io::Result<Reaped> {
         .and_then(Pid::from_raw)
         .ok_or_else(|| io::Error::other("chromium ended at its start"))?;
     let pid = Arc::new(std::sync::Mutex::new(Some(leader)));
-    let (tell, alive) = watch::channel(true);
+    let (tell, alive) = watch::channel(Stage::Alive);
     let held = Arc::clone(&pid);
     drop(tokio::spawn(async move {
         // Without NOWAIT this would reap; the thread is given back when the browser ends.
@@ -205,29 +212,19 @@ fn watch_over(mut child: Child) -> io::Result<Reaped> {
             )
         });
         drop(seen.await);
+        // Told at once: the rest takes a moment, and a dead browser must not be given to anybody.
+        // Fails only when nobody wants to know.
+        let _ = tell.send(Stage::Dying);
         {
             let mut pid = held.lock().unwrap_or_else(|error| error.into_inner());
-            let _ = kill_process_group(leader, Signal::KILL);
+            group::kill(leader);
             *pid = None;
         }
         drop(child.wait().await);
-        wait_until_gone(leader).await;
-        // Fails only when nobody wants to know.
-        let _ = tell.send(false);
+        group::gone(leader).await;
+        let _ = tell.send(Stage::Gone);
     }));
     Ok((pid, Liveness(alive)))
-}
-
-/// The killed members are not our children, so there is nothing to wait on but the group's number.
-/// Asking after a group that is gone harms nobody, whoever has the number.
-async fn wait_until_gone(leader: Pid) {
-    let gone = async {
-        while test_kill_process_group(leader).is_ok() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    // Members that stay as zombies are their new parent's business.
-    drop(tokio::time::timeout(Duration::from_secs(2), gone).await);
 }
 
 /// Without one a browser with a window cannot start, and a headless one is better than none.

@@ -5,15 +5,16 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
+use rustix::process::Pid;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+
+use super::group;
 
 /// Ends the browser that still runs in this folder, if any, and removes its lock.
 ///
 /// Only called while this process holds the data folder's lock and has no browser of its own here.
-pub fn end(folder: &Path) -> io::Result<()> {
+pub async fn end(folder: &Path) -> io::Result<()> {
     let lock = folder.join("SingletonLock");
     let Ok(target) = fs::read_link(&lock) else {
         return Ok(());
@@ -29,8 +30,8 @@ pub fn end(folder: &Path) -> io::Result<()> {
     if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw)
         && drives(pid, folder)
     {
-        kill_process_group(pid, Signal::KILL)?;
-        wait_until_gone(pid);
+        group::kill(pid);
+        group::gone(pid).await;
     }
     for name in ["SingletonLock", "SingletonSocket", "SingletonCookie"] {
         match fs::remove_file(folder.join(name)) {
@@ -59,12 +60,4 @@ fn drives(pid: Pid, folder: &Path) -> bool {
             .iter()
             .any(|word| word.to_string_lossy() == argument)
     })
-}
-
-/// It is not our child, so there is nothing to wait on but its number.
-fn wait_until_gone(pid: Pid) {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while test_kill_process(pid).is_ok() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

@@ -6,6 +6,7 @@
 mod browser;
 mod calls;
 mod envelope;
+mod group;
 mod leftover;
 mod limit;
 mod profiles;
@@ -36,7 +37,7 @@ pub struct Emulator {
 
 impl Emulator {
     /// Ends browsers that a killed sandbox left behind in the same folder.
-    pub fn open(args: &Args, folder: &Path) -> io::Result<Emulator> {
+    pub async fn open(args: &Args, folder: &Path) -> io::Result<Emulator> {
         let chrome = browser::find(args.chrome.as_deref())?;
         let folder = folder.join("browsers");
         let profiles = match &args.profiles {
@@ -44,7 +45,7 @@ impl Emulator {
             None => profiles::numbered(args.profile_count, &folder),
         };
         for profile in &profiles {
-            leftover::end(&profile.folder)?;
+            leftover::end(&profile.folder).await?;
         }
         Ok(Emulator {
             profiles,
@@ -83,7 +84,7 @@ impl Emulator {
         if self.shutting_down.load(Ordering::SeqCst) {
             return Err(io::Error::other("the sandbox is shutting down"));
         }
-        leftover::end(&profile.folder)?;
+        leftover::end(&profile.folder).await?;
         let browser = Browser::launch(&self.chrome, &profile.folder, &launch).await?;
         let connection = browser.connection().clone();
         profile.set_open(Some(&browser));
