@@ -1,5 +1,6 @@
 //! The practice site of the invented company Harbour & Pine: webmail, shop, developer portal and
-//! account security on one listener. See `README.md` beside this folder for the routes.
+//! account security on one listener. The routes and switches are
+//! listed in `examples/sandbox/README.md`.
 
 mod account;
 mod developers;
