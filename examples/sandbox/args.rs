@@ -107,8 +107,6 @@ impl Args {
 
 fn name_and_count(text: &str) -> Result<(String, u64), String> {
     let (name, count) = text.rsplit_once('=').ok_or("expected NAME=N")?;
-    let count = count
-        .parse()
-        .map_err(|_| format!("`{count}` is no number"))?;
+    let count = count.parse().map_err(|_| format!("`{count}` is no number"))?;
     Ok((name.to_owned(), count))
 }

@@ -23,10 +23,9 @@ pub fn open(path: &Path) -> io::Result<DataFolder> {
     let lock = File::create(path.join("sandbox.lock"))?;
     match lock.try_lock() {
         Ok(()) => Ok(DataFolder { path, _lock: lock }),
-        Err(TryLockError::WouldBlock) => Err(io::Error::other(format!(
-            "another sandbox uses {}",
-            path.display()
-        ))),
+        Err(TryLockError::WouldBlock) => {
+            Err(io::Error::other(format!("another sandbox uses {}", path.display())))
+        }
         Err(TryLockError::Error(error)) => Err(error),
     }
 }

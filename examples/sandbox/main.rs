@@ -24,10 +24,7 @@ use crate::args::Args;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(serve(args))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(args))
 }
 
 /// Serves until a signal (or the end of stdin) asks for the end, then stops every browser.
@@ -57,18 +54,12 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn serve_site(
-    args: &Args,
-    address: SocketAddr,
-    folder: &Path,
-) -> Result<String, Box<dyn Error>> {
+async fn serve_site(args: &Args, address: SocketAddr, folder: &Path) -> Result<String, Box<dyn Error>> {
     let site = site::Site::open(folder, args.switches()?, args.verbose)?;
     let listener = TcpListener::bind(address).await?;
     let url = format!("http://{}", listener.local_addr()?);
     // A dropped handle detaches the task: it serves until the process ends.
-    drop(tokio::spawn(async move {
-        axum::serve(listener, site::router(Arc::new(site))).await
-    }));
+    drop(tokio::spawn(async move { axum::serve(listener, site::router(Arc::new(site))).await }));
     Ok(url)
 }
 
@@ -81,8 +72,6 @@ async fn serve_adspower(
     let listener = TcpListener::bind(address).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let router = adspower::router(Arc::clone(&emulator));
-    drop(tokio::spawn(
-        async move { axum::serve(listener, router).await },
-    ));
+    drop(tokio::spawn(async move { axum::serve(listener, router).await }));
     Ok((url, emulator))
 }

@@ -51,10 +51,7 @@ impl Switches {
     pub fn check(&self) -> Result<(), String> {
         for name in self.fail_after_accept.keys() {
             if !SUBMISSIONS.contains(&name.as_str()) {
-                return Err(format!(
-                    "no submission `{name}`; there are {}",
-                    SUBMISSIONS.join(", ")
-                ));
+                return Err(format!("no submission `{name}`; there are {}", SUBMISSIONS.join(", ")));
             }
         }
         let prefixes = self.fail_first.keys().chain(&self.hang);
@@ -86,10 +83,7 @@ pub struct Faults {
 
 impl Faults {
     pub fn new(switches: Switches) -> Self {
-        Faults {
-            switches,
-            ..Faults::default()
-        }
+        Faults { switches, ..Faults::default() }
     }
 
     pub fn switches(&self) -> &Switches {
@@ -110,8 +104,7 @@ impl Faults {
                 merged[key.as_str()] = value.clone();
             }
         }
-        let switches: Switches =
-            serde_json::from_value(merged).map_err(|error| error.to_string())?;
+        let switches: Switches = serde_json::from_value(merged).map_err(|error| error.to_string())?;
         switches.check()?;
         self.switches = switches;
         if body.contains_key("fail_first") {
@@ -173,22 +166,15 @@ mod tests {
     fn a_prefix_fails_its_first_requests_only() {
         let mut faults = Faults::default();
         faults.post(&json!({"fail_first": {"/store": 2}})).unwrap();
-        let fates: Vec<Fate> = ["/store/a", "/mail", "/store/b", "/store/a"]
-            .into_iter()
-            .map(|path| faults.fate(path))
-            .collect();
-        assert_eq!(
-            fates,
-            [Fate::Fail, Fate::Proceed, Fate::Fail, Fate::Proceed]
-        );
+        let fates: Vec<Fate> =
+            ["/store/a", "/mail", "/store/b", "/store/a"].into_iter().map(|path| faults.fate(path)).collect();
+        assert_eq!(fates, [Fate::Fail, Fate::Proceed, Fate::Fail, Fate::Proceed]);
     }
 
     #[test]
     fn acceptances_fail_for_each_profile() {
         let mut faults = Faults::default();
-        faults
-            .post(&json!({"fail_after_accept": {"store_signup": 1}}))
-            .unwrap();
+        faults.post(&json!({"fail_after_accept": {"store_signup": 1}})).unwrap();
         let struck: Vec<bool> = ["p1", "p2", "p1"]
             .into_iter()
             .map(|profile| faults.fails_after_accept("store_signup", profile))
@@ -199,22 +185,10 @@ mod tests {
     #[test]
     fn a_post_leaves_the_other_switches() {
         let mut faults = Faults::default();
-        faults
-            .post(&json!({"rename": true, "latency_ms": 5}))
-            .unwrap();
+        faults.post(&json!({"rename": true, "latency_ms": 5})).unwrap();
         faults.post(&json!({"latency_ms": null})).unwrap();
-        assert_eq!(
-            faults.switches(),
-            &Switches {
-                rename: true,
-                ..Switches::default()
-            }
-        );
+        assert_eq!(faults.switches(), &Switches { rename: true, ..Switches::default() });
         assert!(faults.post(&json!({"latncy_ms": 5})).is_err());
-        assert!(
-            faults
-                .post(&json!({"fail_after_accept": {"store": 1}}))
-                .is_err()
-        );
+        assert!(faults.post(&json!({"fail_after_accept": {"store": 1}})).is_err());
     }
 }

@@ -20,11 +20,13 @@ use crate::domain::session::LastError;
 use crate::store::session::{OpenSession, SessionError};
 
 pub use self::journal::Journal;
-pub use self::outside::{Outside, PlayPage};
+pub use self::live::LiveBrowser;
+pub use self::outside::{Opened, Outside, PacerWait, PlayPage};
 pub use self::stop::{Stop, StopWatch};
 
 mod doubt;
 mod journal;
+mod live;
 mod outside;
 mod play;
 mod prepare;

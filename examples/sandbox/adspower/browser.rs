@@ -8,21 +8,13 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
-};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use super::group;
 
-const NAMES: [&str; 5] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
-];
+const NAMES: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 
 const ALWAYS: [&str; 8] = [
     "--remote-debugging-port=0",
@@ -165,9 +157,8 @@ impl Browser {
         let mut ended = self.liveness.clone();
         let found = async {
             loop {
-                if let Some(found) = fs::read_to_string(port_file)
-                    .ok()
-                    .and_then(|text| parse_port_file(&text))
+                if let Some(found) =
+                    fs::read_to_string(port_file).ok().and_then(|text| parse_port_file(&text))
                 {
                     return Ok(found);
                 }
@@ -206,10 +197,7 @@ fn watch_over(mut child: Child) -> io::Result<Reaped> {
     drop(tokio::spawn(async move {
         // Without NOWAIT this would reap; the thread is given back when the browser ends.
         let seen = tokio::task::spawn_blocking(move || {
-            waitid(
-                WaitId::Pid(leader),
-                WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
-            )
+            waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
         });
         drop(seen.await);
         // Told at once: the rest takes a moment, and a dead browser must not be given to anybody.
@@ -229,9 +217,7 @@ fn watch_over(mut child: Child) -> io::Result<Reaped> {
 
 /// Without one a browser with a window cannot start, and a headless one is better than none.
 fn has_display() -> bool {
-    ["DISPLAY", "WAYLAND_DISPLAY"]
-        .iter()
-        .any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+    ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 pub fn find(given: Option<&Path>) -> io::Result<PathBuf> {
@@ -257,10 +243,7 @@ mod tests {
     #[test]
     fn a_port_file_counts_once_it_is_whole() {
         let path = "/devtools/browser/7e1e7bd0-8a3a-4d5c-9c0e-6e0d8a5f1b2c";
-        assert_eq!(
-            parse_port_file(&format!("43703\n{path}")),
-            Some((43703, path.to_owned()))
-        );
+        assert_eq!(parse_port_file(&format!("43703\n{path}")), Some((43703, path.to_owned())));
         assert_eq!(parse_port_file("43703\n/devtools/bro"), None);
         assert_eq!(parse_port_file("437"), None);
     }

@@ -122,10 +122,7 @@ async fn start(
 ) -> Response {
     let args = match launch_args {
         Value::Null => Some(Vec::new()),
-        Value::Array(args) => args
-            .iter()
-            .map(|arg| arg.as_str().map(str::to_owned))
-            .collect(),
+        Value::Array(args) => args.iter().map(|arg| arg.as_str().map(str::to_owned)).collect(),
         _ => None,
     };
     let Some(args) = args else {
@@ -134,10 +131,7 @@ async fn start(
     if emulator.profile(&id).is_none() {
         return failure(unknown);
     }
-    let launch = Launch {
-        headless: headless != Some("0"),
-        args,
-    };
+    let launch = Launch { headless: headless != Some("0"), args };
     // A task of its own: a client that hangs up must not cut a start in two.
     let started = tokio::spawn(async move {
         let profile = emulator.profile(&id)?;
@@ -227,11 +221,7 @@ async fn local_active(State(emulator): Shared) -> Response {
 
 async fn cloud_active(State(emulator): Shared, body: Bytes) -> Response {
     let ids = text(&parse(&body), "user_ids");
-    let ids: Vec<&str> = ids
-        .split(',')
-        .map(str::trim)
-        .filter(|id| !id.is_empty())
-        .collect();
+    let ids: Vec<&str> = ids.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
     if ids.len() > LARGEST_PAGE {
         // The real wording is not known: only the code may be relied upon.
         return failure("user_ids holds more than 100 ids");
@@ -248,11 +238,8 @@ async fn cloud_active(State(emulator): Shared, body: Bytes) -> Response {
 
 async fn list_v1(State(emulator): Shared, Query(parameters): Parameters) -> Response {
     let group = parameter(&parameters, "group_id");
-    let (page, size) = page(
-        parameters.get("page").map(String::as_str),
-        parameters.get("page_size").map(String::as_str),
-        1,
-    );
+    let (page, size) =
+        page(parameters.get("page").map(String::as_str), parameters.get("page_size").map(String::as_str), 1);
     let items = emulator
         .profiles
         .iter()
@@ -281,11 +268,8 @@ async fn list_v2(State(emulator): Shared, body: Bytes) -> Response {
 /// An empty `group_name` is what a client sends that wants all groups.
 async fn groups(Query(parameters): Parameters) -> Response {
     let name = parameter(&parameters, "group_name");
-    let (page, size) = page(
-        parameters.get("page").map(String::as_str),
-        parameters.get("page_size").map(String::as_str),
-        10,
-    );
+    let (page, size) =
+        page(parameters.get("page").map(String::as_str), parameters.get("page_size").map(String::as_str), 10);
     let items = GROUPS
         .into_iter()
         .filter(|(_, group_name)| name.is_empty() || *group_name == name)
@@ -331,8 +315,5 @@ fn page(page: Option<&str>, size: Option<&str>, default_size: usize) -> (usize, 
 }
 
 fn cut(items: impl Iterator<Item = Value>, page: usize, size: usize) -> Vec<Value> {
-    items
-        .skip((page - 1).saturating_mul(size))
-        .take(size)
-        .collect()
+    items.skip((page - 1).saturating_mul(size)).take(size).collect()
 }

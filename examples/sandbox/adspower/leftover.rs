@@ -54,10 +54,7 @@ fn drives(pid: Pid, folder: &Path) -> bool {
         ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always),
     );
     let argument = format!("--user-data-dir={}", folder.display());
-    system.process(pid).is_some_and(|process| {
-        process
-            .cmd()
-            .iter()
-            .any(|word| word.to_string_lossy() == argument)
-    })
+    system
+        .process(pid)
+        .is_some_and(|process| process.cmd().iter().any(|word| word.to_string_lossy() == argument))
 }

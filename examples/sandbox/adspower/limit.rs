@@ -10,11 +10,7 @@ use std::time::{Duration, Instant};
 /// A client that keeps exactly to its second must not be refused for a scheduler's jitter.
 const WINDOW: Duration = Duration::from_millis(950);
 
-const ONE_A_SECOND: [&str; 3] = [
-    "/api/v1/user/list",
-    "/api/v2/browser-profile/list",
-    "/api/v1/group/list",
-];
+const ONE_A_SECOND: [&str; 3] = ["/api/v1/user/list", "/api/v2/browser-profile/list", "/api/v1/group/list"];
 
 pub struct Limit {
     /// 0 is no limit at all.
@@ -25,11 +21,7 @@ pub struct Limit {
 
 impl Limit {
     pub fn new(calls_per_second: usize) -> Self {
-        Limit {
-            calls_per_second,
-            recent: VecDeque::new(),
-            lists: HashMap::new(),
-        }
+        Limit { calls_per_second, recent: VecDeque::new(), lists: HashMap::new() }
     }
 
     pub fn admits(&mut self, now: Instant, path: &str) -> bool {
@@ -41,9 +33,7 @@ impl Limit {
             self.recent.pop_front();
         }
         let list = ONE_A_SECOND.into_iter().find(|list| *list == path);
-        let list_is_due = list
-            .and_then(|list| self.lists.get(list))
-            .is_none_or(|then| is_over(*then));
+        let list_is_due = list.and_then(|list| self.lists.get(list)).is_none_or(|then| is_over(*then));
         if self.recent.len() >= self.calls_per_second || !list_is_due {
             return false;
         }

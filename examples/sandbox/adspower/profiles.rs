@@ -26,13 +26,7 @@ pub struct Profile {
 impl Profile {
     fn new(id: String, number: usize, folder: &Path) -> Self {
         let folder = folder.join(&id);
-        Profile {
-            id,
-            number,
-            folder,
-            browser: tokio::sync::Mutex::new(None),
-            open: Mutex::new(None),
-        }
+        Profile { id, number, folder, browser: tokio::sync::Mutex::new(None), open: Mutex::new(None) }
     }
 
     pub fn set_open(&self, browser: Option<&Browser>) {
@@ -89,9 +83,7 @@ impl Profile {
 }
 
 pub fn numbered(count: usize, folder: &Path) -> Vec<Profile> {
-    (1..=count)
-        .map(|number| Profile::new(format!("p{number}"), number, folder))
-        .collect()
+    (1..=count).map(|number| Profile::new(format!("p{number}"), number, folder)).collect()
 }
 
 /// One id a line, `#` starts a comment.

@@ -44,11 +44,7 @@ async fn login(
 ) -> Result<Response, Unavailable> {
     let address = form.address.trim().to_owned();
     let checked = site.read(|state| {
-        check_credentials(
-            &form,
-            state.mailbox_password(&address),
-            "There is no account with this address.",
-        )
+        check_credentials(&form, state.mailbox_password(&address), "There is no account with this address.")
     });
     match checked {
         Ok(()) => sign_in(&site, "account", &address, "/account/security"),
@@ -68,8 +64,7 @@ fn show_security(site: &Site, headers: &HeaderMap, error: Option<&str>) -> Respo
     // still get it.
     let key = site.read(|state| {
         let on = state.two_factor_is_on(&address);
-        on.then(|| state.secret(&address).map(str::to_owned))
-            .flatten()
+        on.then(|| state.secret(&address).map(str::to_owned)).flatten()
     });
     site.look().page(
         "account",
@@ -80,10 +75,7 @@ fn show_security(site: &Site, headers: &HeaderMap, error: Option<&str>) -> Respo
 }
 
 /// One key for an address for ever: a second set-up must not make the first one's key worthless.
-async fn setup_key(
-    State(site): State<Arc<Site>>,
-    headers: HeaderMap,
-) -> Result<Response, Unavailable> {
+async fn setup_key(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Response, Unavailable> {
     let Some(address) = signed_in(&site, &headers, "account") else {
         return Ok(StatusCode::UNAUTHORIZED.into_response());
     };
@@ -91,10 +83,7 @@ async fn setup_key(
         Some(key) => key,
         None => {
             let key = Secret::from(rand::random::<[u8; 20]>()).to_base32();
-            site.record(Record::SecretIssued {
-                address,
-                secret: key.clone(),
-            })?;
+            site.record(Record::SecretIssued { address, secret: key.clone() })?;
             key
         }
     };
@@ -115,15 +104,10 @@ async fn enable(
         return Ok(Redirect::to("/account/login").into_response());
     };
     let key = site.read(|state| state.secret(&address).map(str::to_owned));
-    let right = key
-        .and_then(|key| totp(&key))
-        .is_some_and(|totp| totp.check_current(form.code.trim()).is_some());
+    let right =
+        key.and_then(|key| totp(&key)).is_some_and(|totp| totp.check_current(form.code.trim()).is_some());
     if !right {
-        return Ok(show_security(
-            &site,
-            &headers,
-            Some("That code is not right."),
-        ));
+        return Ok(show_security(&site, &headers, Some("That code is not right.")));
     }
     site.accept(Submission::TwoFactorEnabled { address })?;
     Ok(Redirect::to("/account/security").into_response())

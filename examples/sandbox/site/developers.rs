@@ -23,22 +23,14 @@ pub fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/developers", get(home_page))
         .route("/developers/register", get(register_page).post(register))
-        .route(
-            "/developers/register/details",
-            get(details_page).post(details),
-        )
+        .route("/developers/register/details", get(details_page).post(details))
         .route("/developers/registered", get(registered_page))
         .route("/developers/login", get(login_page).post(login))
         .route("/developers/status", get(status_page))
 }
 
 async fn home_page(State(site): State<Arc<Site>>) -> Response {
-    site.look().page(
-        "developers",
-        "Developers",
-        include_str!("../html/developers_home.html"),
-        context! {},
-    )
+    site.look().page("developers", "Developers", include_str!("../html/developers_home.html"), context! {})
 }
 
 async fn register_page(State(site): State<Arc<Site>>) -> Response {
@@ -63,24 +55,14 @@ struct Project {
     terms: Option<String>,
 }
 
-async fn register(
-    State(site): State<Arc<Site>>,
-    Form(form): Form<Project>,
-) -> Result<Response, Unavailable> {
+async fn register(State(site): State<Arc<Site>>, Form(form): Form<Project>) -> Result<Response, Unavailable> {
     let draft = match checked_project(form) {
         Ok(draft) => draft,
         Err(error) => return Ok(show_register(&site, Some(error))),
     };
     let token = random_token();
-    site.record(Record::DraftKept {
-        token: token.clone(),
-        draft,
-    })?;
-    Ok(with_cookie(
-        Redirect::to("/developers/register/details").into_response(),
-        DRAFT_COOKIE,
-        &token,
-    ))
+    site.record(Record::DraftKept { token: token.clone(), draft })?;
+    Ok(with_cookie(Redirect::to("/developers/register/details").into_response(), DRAFT_COOKIE, &token))
 }
 
 /// The server asks for everything again: a form filled by a program that missed a field must fail.
@@ -89,21 +71,14 @@ fn checked_project(form: Project) -> Result<Draft, &'static str> {
     if !["web", "mobile", "server"].contains(&form.kind.as_str()) {
         return Err("Please choose what kind of application it is.");
     }
-    let traffic = form
-        .traffic
-        .ok_or("Please choose how much traffic you expect.")?;
+    let traffic = form.traffic.ok_or("Please choose how much traffic you expect.")?;
     if form.purpose.trim().is_empty() {
         return Err("Please tell us what you will build.");
     }
     if form.terms.is_none() {
         return Err("Please accept the developer terms.");
     }
-    Ok(Draft {
-        address,
-        kind: form.kind,
-        traffic,
-        purpose: form.purpose,
-    })
+    Ok(Draft { address, kind: form.kind, traffic, purpose: form.purpose })
 }
 
 async fn details_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
@@ -141,11 +116,7 @@ async fn details(
         return Ok(Redirect::to("/developers/register").into_response());
     };
     if form.application.trim().is_empty() {
-        return Ok(show_details(
-            &site,
-            &headers,
-            Some("Please name your application."),
-        ));
+        return Ok(show_details(&site, &headers, Some("Please name your application.")));
     }
     site.accept(Submission::DevRegistration {
         address: draft.address,
@@ -187,11 +158,7 @@ async fn login(
 ) -> Result<Response, Unavailable> {
     let address = form.address.trim().to_owned();
     let checked = site.read(|state| {
-        check_credentials(
-            &form,
-            state.mailbox_password(&address),
-            "There is no account with this address.",
-        )
+        check_credentials(&form, state.mailbox_password(&address), "There is no account with this address.")
     });
     match checked {
         Ok(()) => sign_in(&site, "developers", &address, "/developers/status"),

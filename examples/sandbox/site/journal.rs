@@ -13,20 +13,14 @@ pub struct Journal {
 impl Journal {
     /// Replays what is there. A last line without its end was never answered for and is cut off.
     pub fn open(path: &Path) -> io::Result<(Journal, State)> {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path)?;
+        let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
         let mut state = State::default();
         let mut whole = 0;
         let mut reader = BufReader::new(&file);
         let mut line = String::new();
         while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
-            let record: Record = serde_json::from_str(&line).map_err(|error| {
-                io::Error::other(format!("{}: byte {whole}: {error}", path.display()))
-            })?;
+            let record: Record = serde_json::from_str(&line)
+                .map_err(|error| io::Error::other(format!("{}: byte {whole}: {error}", path.display())))?;
             state.apply(record);
             whole += line.len() as u64;
             line.clear();

@@ -9,12 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub const SUBMISSIONS: [&str; 4] = [
-    "mailbox_created",
-    "store_signup",
-    "dev_registration",
-    "2fa_enabled",
-];
+pub const SUBMISSIONS: [&str; 4] = ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled"];
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,10 +52,7 @@ pub enum Submission {
     #[serde(rename = "store_signup")]
     StoreSignup { address: String, password: String },
     #[serde(rename = "dev_registration")]
-    DevRegistration {
-        address: String,
-        application: String,
-    },
+    DevRegistration { address: String, application: String },
     #[serde(rename = "2fa_enabled")]
     TwoFactorEnabled { address: String },
 }
@@ -132,24 +124,13 @@ impl State {
     pub fn apply(&mut self, record: Record) {
         match record {
             Record::Accepted { at_ms, submission } => self.accept(at_ms, submission),
-            Record::SignedIn {
-                area,
-                token,
-                address,
-            } => {
+            Record::SignedIn { area, token, address } => {
                 self.sessions.insert((area, token), address);
             }
-            Record::CodeMailed {
-                arrives_ms,
-                token,
-                address,
-                password,
-                code,
-            } => {
+            Record::CodeMailed { arrives_ms, token, address, password, code } => {
                 self.deliver(&address, code_message(&code, arrives_ms));
                 self.codes.entry(address.clone()).or_default().push(code);
-                self.pending
-                    .insert(token, PendingSignup { address, password });
+                self.pending.insert(token, PendingSignup { address, password });
             }
             Record::DraftKept { token, draft } => {
                 self.drafts.insert(token, draft);
@@ -161,10 +142,7 @@ impl State {
     }
 
     fn accept(&mut self, at_ms: i64, submission: Submission) {
-        let counts = self
-            .accepted
-            .entry(submission.profile().to_owned())
-            .or_default();
+        let counts = self.accepted.entry(submission.profile().to_owned()).or_default();
         *counts.entry(submission.name()).or_default() += 1;
         match submission {
             Submission::MailboxCreated { address, password } => {
@@ -176,10 +154,7 @@ impl State {
             Submission::StoreSignup { address, password } => {
                 self.store_accounts.insert(address, password);
             }
-            Submission::DevRegistration {
-                address,
-                application,
-            } => {
+            Submission::DevRegistration { address, application } => {
                 self.registrations.insert(address, application);
             }
             Submission::TwoFactorEnabled { address } => {
@@ -191,10 +166,7 @@ impl State {
     fn deliver(&mut self, address: &str, mut message: Message) {
         self.message_count += 1;
         message.id = self.message_count;
-        self.messages
-            .entry(address.to_owned())
-            .or_default()
-            .push(message);
+        self.messages.entry(address.to_owned()).or_default().push(message);
     }
 
     pub fn mailbox_password(&self, address: &str) -> Option<&str> {
@@ -225,9 +197,7 @@ impl State {
     /// Every code ever mailed to the address stays good: two sign-ups in a row must not depend on
     /// which of two messages was opened.
     pub fn knows_code(&self, address: &str, code: &str) -> bool {
-        self.codes
-            .get(address)
-            .is_some_and(|codes| codes.iter().any(|known| known == code))
+        self.codes.get(address).is_some_and(|codes| codes.iter().any(|known| known == code))
     }
 
     pub fn draft(&self, token: &str) -> Option<&Draft> {
@@ -247,9 +217,7 @@ impl State {
     }
 
     pub fn signed_in(&self, area: &str, token: &str) -> Option<&str> {
-        self.sessions
-            .get(&(area.to_owned(), token.to_owned()))
-            .map(String::as_str)
+        self.sessions.get(&(area.to_owned(), token.to_owned())).map(String::as_str)
     }
 
     pub fn ledger(&self) -> Value {

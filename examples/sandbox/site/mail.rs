@@ -12,9 +12,7 @@ use serde_json::json;
 
 use super::ledger::Submission;
 use super::page::Unavailable;
-use super::sign_in::{
-    Credentials, check_credentials, checked_address, checked_password, sign_in, signed_in,
-};
+use super::sign_in::{Credentials, check_credentials, checked_address, checked_password, sign_in, signed_in};
 use super::{Site, now_ms};
 
 pub fn routes() -> Router<Arc<Site>> {
@@ -52,10 +50,7 @@ async fn signup(
         Ok(address) => address,
         Err(error) => return Ok(show_signup(&site, Some(error))),
     };
-    site.accept(Submission::MailboxCreated {
-        address: address.clone(),
-        password: form.password,
-    })?;
+    site.accept(Submission::MailboxCreated { address: address.clone(), password: form.password })?;
     sign_in(&site, "mail", &address, "/mail/inbox")
 }
 
@@ -79,11 +74,7 @@ async fn login(
 ) -> Result<Response, Unavailable> {
     let address = form.address.trim().to_owned();
     let checked = site.read(|state| {
-        check_credentials(
-            &form,
-            state.mailbox_password(&address),
-            "There is no mailbox with this address.",
-        )
+        check_credentials(&form, state.mailbox_password(&address), "There is no mailbox with this address.")
     });
     match checked {
         Ok(()) => sign_in(&site, "mail", &address, "/mail/inbox"),
@@ -95,28 +86,14 @@ async fn inbox_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Respon
     let Some(address) = signed_in(&site, &headers, "mail") else {
         return Redirect::to("/mail/login").into_response();
     };
-    site.look().page(
-        "mail",
-        "Inbox",
-        include_str!("../html/mail_inbox.html"),
-        context! { address },
-    )
+    site.look().page("mail", "Inbox", include_str!("../html/mail_inbox.html"), context! { address })
 }
 
-async fn message_page(
-    State(site): State<Arc<Site>>,
-    Path(id): Path<u64>,
-    headers: HeaderMap,
-) -> Response {
+async fn message_page(State(site): State<Arc<Site>>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
     if signed_in(&site, &headers, "mail").is_none() {
         return Redirect::to("/mail/login").into_response();
     }
-    site.look().page(
-        "mail",
-        "Message",
-        include_str!("../html/mail_message.html"),
-        context! { id },
-    )
+    site.look().page("mail", "Message", include_str!("../html/mail_message.html"), context! { id })
 }
 
 async fn messages(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
@@ -126,11 +103,7 @@ async fn messages(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response
     site.read(|state| Json(json!(state.messages(&address, now_ms()))).into_response())
 }
 
-async fn message(
-    State(site): State<Arc<Site>>,
-    Path(id): Path<u64>,
-    headers: HeaderMap,
-) -> Response {
+async fn message(State(site): State<Arc<Site>>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
     let Some(address) = signed_in(&site, &headers, "mail") else {
         return StatusCode::UNAUTHORIZED.into_response();
     };

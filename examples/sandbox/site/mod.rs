@@ -52,10 +52,7 @@ impl Site {
     /// the response. An error is given instead of the page that would follow.
     pub fn accept(&self, submission: Submission) -> Result<(), Unavailable> {
         let (name, profile) = (submission.name(), submission.profile().to_owned());
-        self.record(Record::Accepted {
-            at_ms: now_ms(),
-            submission,
-        })?;
+        self.record(Record::Accepted { at_ms: now_ms(), submission })?;
         if self.faults().fails_after_accept(name, &profile) {
             return Err(Unavailable);
         }
@@ -78,10 +75,7 @@ impl Site {
     }
 
     pub fn look(&self) -> Look {
-        Look {
-            rename: self.faults().switches().rename,
-            suffix: random_token()[..6].to_owned(),
-        }
+        Look { rename: self.faults().switches().rename, suffix: random_token()[..6].to_owned() }
     }
 
     pub fn faults(&self) -> MutexGuard<'_, Faults> {
@@ -95,10 +89,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .merge(store::routes())
         .merge(developers::routes())
         .merge(account::routes())
-        .layer(axum::middleware::from_fn_with_state(
-            Arc::clone(&site),
-            faults::misbehave,
-        ));
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&site), faults::misbehave));
     // The office is the tester's way in: it never misbehaves.
     pages.merge(office::routes()).with_state(site)
 }

@@ -23,12 +23,7 @@ pub fn routes() -> Router<Arc<Site>> {
 }
 
 async fn index_page(State(site): State<Arc<Site>>) -> Response {
-    site.look().page(
-        "office",
-        "Practice site",
-        include_str!("../html/index.html"),
-        context! {},
-    )
+    site.look().page("office", "Practice site", include_str!("../html/index.html"), context! {})
 }
 
 async fn ledger(State(site): State<Arc<Site>>) -> Json<Value> {

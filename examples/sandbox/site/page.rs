@@ -35,10 +35,7 @@ impl Look {
         values: Value,
     ) -> Result<String, minijinja::Error> {
         let body = self.render(template, values)?;
-        self.render(
-            LAYOUT,
-            context! { area, title, body => Value::from_safe_string(body) },
-        )
+        self.render(LAYOUT, context! { area, title, body => Value::from_safe_string(body) })
     }
 
     fn render(&self, template: &str, values: Value) -> Result<String, minijinja::Error> {
@@ -52,9 +49,7 @@ impl Look {
         let mut named = pieces.next().unwrap_or_default().to_owned();
         let mut changing = false;
         for piece in pieces {
-            let end = piece
-                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
-                .unwrap_or(piece.len());
+            let end = piece.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(piece.len());
             let (name, rest) = piece.split_at(end);
             if name.is_empty() {
                 changing = true;
@@ -90,9 +85,8 @@ impl IntoResponse for Unavailable {
 
 /// Always the same for a name (FNV-1a), and without any trace of it.
 fn renamed(name: &str) -> String {
-    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash =
+        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     format!("x{hash:08x}")
 }
 
@@ -103,10 +97,7 @@ mod tests {
     #[test]
     fn names_follow_the_look() {
         let template = r##"<i id="~~box" class="~card ~wide">#~~box a.~b</i>"##;
-        let look = |rename| Look {
-            rename,
-            suffix: "7f".to_owned(),
-        };
+        let look = |rename| Look { rename, suffix: "7f".to_owned() };
         assert_eq!(
             look(false).name_elements(template),
             r##"<i id="box-7f" class="card wide">#box-7f a.b</i>"##

@@ -57,23 +57,14 @@ pub fn signed_in(site: &Site, headers: &HeaderMap, area: &str) -> Option<String>
 }
 
 /// Signs in and goes on to `page`.
-pub fn sign_in(
-    site: &Site,
-    area: &str,
-    address: &str,
-    page: &str,
-) -> Result<Response, Unavailable> {
+pub fn sign_in(site: &Site, area: &str, address: &str, page: &str) -> Result<Response, Unavailable> {
     let token = random_token();
     site.record(Record::SignedIn {
         area: area.to_owned(),
         token: token.clone(),
         address: address.to_owned(),
     })?;
-    Ok(with_cookie(
-        Redirect::to(page).into_response(),
-        &format!("hp_{area}"),
-        &token,
-    ))
+    Ok(with_cookie(Redirect::to(page).into_response(), &format!("hp_{area}"), &token))
 }
 
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {

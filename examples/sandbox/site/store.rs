@@ -31,12 +31,7 @@ pub fn routes() -> Router<Arc<Site>> {
 }
 
 async fn home_page(State(site): State<Arc<Site>>) -> Response {
-    site.look().page(
-        "store",
-        "Shop",
-        include_str!("../html/store_home.html"),
-        context! {},
-    )
+    site.look().page("store", "Shop", include_str!("../html/store_home.html"), context! {})
 }
 
 async fn signup_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
@@ -76,11 +71,7 @@ async fn signup(
         password: form.password,
         code: format!("{:06}", rand::rng().random_range(0..1_000_000)),
     })?;
-    Ok(with_cookie(
-        Redirect::to("/store/confirm").into_response(),
-        PENDING_COOKIE,
-        &token,
-    ))
+    Ok(with_cookie(Redirect::to("/store/confirm").into_response(), PENDING_COOKIE, &token))
 }
 
 async fn confirm_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
@@ -117,17 +108,10 @@ async fn confirm(
         return Ok(Redirect::to("/store/signup").into_response());
     };
     if !site.read(|state| state.knows_code(&pending.address, form.code.trim())) {
-        return Ok(show_confirm(
-            &site,
-            &headers,
-            Some("That code is not right."),
-        ));
+        return Ok(show_confirm(&site, &headers, Some("That code is not right.")));
     }
     let address = pending.address.clone();
-    site.accept(Submission::StoreSignup {
-        address: pending.address,
-        password: pending.password,
-    })?;
+    site.accept(Submission::StoreSignup { address: pending.address, password: pending.password })?;
     sign_in(&site, "store", &address, "/store/account")
 }
 

@@ -1,0 +1,5 @@
+//! Browsers: who starts them, and the page engine that drives them. Only this room knows
+//! chromiumoxide.
+
+pub mod cdp;
+pub mod page;
