@@ -2,5 +2,8 @@
 //! profile, and loses nothing when anything dies. ARCHITECTURE.md is the map of this house.
 
 pub mod browser;
+pub mod cli;
 pub mod domain;
+pub mod report;
+pub mod run;
 pub mod store;

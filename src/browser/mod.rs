@@ -2,4 +2,6 @@
 //! chromiumoxide.
 
 pub mod cdp;
+pub mod chromium;
 pub mod page;
+pub mod provider;

@@ -156,9 +156,11 @@ impl Page {
         let mut script = AddScriptToEvaluateOnNewDocumentParams::new(script::SOURCE);
         script.world_name = Some(state::WORLD.to_owned());
         script.run_immediately = Some(true);
-        let mut documents = RequestPattern::default();
-        documents.resource_type = Some(network::ResourceType::Document);
-        documents.request_stage = Some(RequestStage::Request);
+        let documents = RequestPattern {
+            resource_type: Some(network::ResourceType::Document),
+            request_stage: Some(RequestStage::Request),
+            ..Default::default()
+        };
         let fetch = fetch::EnableParams { patterns: Some(vec![documents]), handle_auth_requests: None };
         // All are on their way before the first is answered.
         tokio::try_join!(

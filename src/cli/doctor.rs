@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::args::{DoctorArgs, ProviderName};
-use super::failure::Failure;
+use super::failure::{Failure, with_cause};
 use super::settings::Settings;
 use super::{block_on, load};
 use crate::browser::chromium;
 use crate::domain::session::Platform;
-use crate::store::{lock, probe};
+use crate::store::session::SessionReader;
+use crate::store::{durable, lock};
 
 /// What one headless browser takes, as was measured: about 400 MiB.
 const BROWSER_MEMORY: u64 = 400 << 20;
@@ -124,11 +125,16 @@ fn adspower(settings: &Settings) -> Finding {
 
 fn folders(settings: &Settings) -> Finding {
     let layout = &settings.layout;
-    match layout.create_folders().and_then(|()| probe::durable_write(layout)) {
+    let probe = layout.state().join(".doctor");
+    let started = std::time::Instant::now();
+    let written = layout.create_folders().and_then(|()| durable::write(&probe, b"{}"));
+    let took = started.elapsed();
+    std::fs::remove_file(&probe).ok();
+    match written.map(|()| took) {
         Ok(took) => Finding::good("folders", format!("writable, a durable write takes {:.1} ms", took.as_secs_f64() * 1e3)),
         Err(error) => {
-            let remedy = error.hint().unwrap_or_else(|| "give this user the right to write there".to_owned());
-            Finding::bad("folders", Level::Problem, error.to_string(), remedy)
+            let remedy = error.hint().unwrap_or("give this user the right to write there");
+            Finding::bad("folders", Level::Problem, with_cause(&error), remedy)
         }
     }
 }
@@ -136,7 +142,7 @@ fn folders(settings: &Settings) -> Finding {
 fn locks(settings: &Settings) -> Finding {
     let layout = &settings.layout;
     let orchestrator = lock::is_held(&layout.orchestrator_lock());
-    let profiles = layout.profiles().unwrap_or_default();
+    let profiles = SessionReader::new(layout).map(|reader| reader.profiles().to_vec()).unwrap_or_default();
     let running = profiles.iter().filter(|id| lock::is_held(&layout.session_lock(id)).unwrap_or(false)).count();
     match orchestrator {
         Ok(true) => Finding::good("locks", format!("an orchestrator is at work; {running} profiles are being run")),
@@ -150,10 +156,10 @@ fn locks(settings: &Settings) -> Finding {
     }
 }
 
-/// A file just written carries the disk's clock; on a local disk it is this machine's. What can be
-/// told without asking anybody is whether the machine says its clock is kept in step.
+/// Two-factor codes need the clock right. The kernel knows whether somebody keeps it in step, and how
+/// far off it may be.
 fn clock(_settings: &Settings) -> Finding {
-    match probe::clock_error() {
+    match clock_error() {
         Some(error) if error > CLOCK_DRIFT => Finding::bad(
             "clock",
             Level::Problem,
@@ -164,14 +170,26 @@ fn clock(_settings: &Settings) -> Finding {
         None => Finding::bad(
             "clock",
             Level::Warning,
-            "nobody here says whether it is in step",
+            "this system does not say whether it is in step",
             "two-factor codes need it right to some 20 s; turn on time synchronisation",
         ),
     }
 }
 
+/// What a time service that runs on this machine says of itself: systemd's leaves a file when it has
+/// set the clock, and touches it whenever it does.
+fn clock_error() -> Option<Duration> {
+    /// A crystal drifts less than this in every second without correction.
+    const DRIFT: f64 = 100e-6;
+    let stamp = std::fs::metadata("/run/systemd/timesync/synchronized").ok()?.modified().ok()?;
+    let since = stamp.elapsed().ok()?;
+    Some(Duration::from_secs_f64(0.1 + since.as_secs_f64() * DRIFT))
+}
+
 fn memory(settings: &Settings) -> Finding {
-    let mut system = sysinfo::System::new();
+    let Ok(mut system) = sysinfo::System::new() else {
+        return Finding::bad("memory", Level::Warning, "cannot be read here", "keep --max low at first");
+    };
     system.refresh_memory();
     let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
     let free = system.available_memory().min(limit);

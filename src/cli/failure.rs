@@ -6,8 +6,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use crate::domain::outcome::RunOutcome;
 use crate::domain::source::SourceError;
-use crate::store::error::StoreError;
-use crate::store::session::SessionError;
+use crate::store::{SessionError, StoreError};
 
 /// What a command ends with instead of its result.
 #[derive(Debug)]
@@ -55,7 +54,10 @@ impl Failure {
             let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
             let handler = GraphicalReportHandler::new_themed(theme).with_links(false);
             if handler.render_report(&mut out, source.as_ref()).is_ok() {
-                return format!("{red}{bold}error{reset}: {}\n", out.trim_start_matches([' ', '×']).trim_end());
+                return format!(
+                    "{red}{bold}error{reset}: {}\n",
+                    out.trim_start_matches([' ', '×']).trim_end()
+                );
             }
         }
         // Writing to a String cannot fail.
@@ -78,7 +80,7 @@ impl From<Box<SourceError>> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::usage(error.to_string()).hint(error.hint())
+        Self::usage(with_cause(&error)).hint(error.hint().map(str::to_owned))
     }
 }
 
@@ -89,6 +91,17 @@ impl From<SessionError> for Failure {
             SessionError::Damaged { .. } | SessionError::Newer { .. } => RunOutcome::Damaged,
             _ => RunOutcome::Usage,
         };
-        Self::new(outcome, error.to_string()).hint(error.hint())
+        Self::new(outcome, with_cause(&error)).hint(error.hint())
     }
+}
+
+/// The message, and those below it that it does not repeat.
+pub fn with_cause(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -2,12 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::args::ProviderName;
 use super::failure::Failure;
-use super::settings::{AdsPowerApi, Settings, variables};
-use crate::browser::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
+use super::settings::{Settings, variables};
 use crate::browser::chromium::{Chromium, ChromiumSettings};
 use crate::browser::provider::{PacerObserver, Provider};
 use crate::domain::flow;
@@ -54,26 +52,6 @@ pub fn provider(settings: &Settings, observer: Option<PacerObserver>) -> Result<
                 start_timeout: settings.chromium.start_timeout(),
             },
         ))),
-        ProviderName::Adspower => adspower(settings, observer).map(|adspower| Arc::new(adspower) as _),
+        ProviderName::Adspower => Err(Failure::usage("todo")),
     }
-}
-
-pub fn adspower(settings: &Settings, observer: Option<PacerObserver>) -> Result<AdsPower, Failure> {
-    let file = &settings.adspower;
-    let adspower = AdsPower::new(
-        &settings.layout,
-        AdsPowerSettings {
-            base_url: file.base_url.clone().unwrap_or_else(|| "http://127.0.0.1:50325".to_owned()),
-            api: match file.api {
-                AdsPowerApi::V1 => ApiVersion::V1,
-                AdsPowerApi::V2 => ApiVersion::V2,
-            },
-            key: settings.adspower_key.clone().map(Into::into),
-            interval: Duration::from_secs_f64(1.0 / file.calls_per_second.unwrap_or(1.0)),
-            start_timeout: file.start_timeout(),
-            launch_arguments: file.launch_arguments.clone(),
-        },
-        observer,
-    );
-    adspower.map_err(|error| Failure::usage(error.to_string()).hint(error.hint()))
 }

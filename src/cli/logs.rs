@@ -12,16 +12,14 @@ use super::settings::Settings;
 const LOOK: Duration = Duration::from_millis(200);
 
 pub fn logs(settings: &Settings, args: LogsArgs) -> Result<u8, Failure> {
-    let path = if args.events {
-        settings.layout.events(&args.profile)
-    } else {
-        settings.layout.log(&args.profile)
-    };
+    let path =
+        if args.events { settings.layout.events(&args.profile) } else { settings.layout.log(&args.profile) };
     let unreadable = |error: std::io::Error| {
         let failure = Failure::usage(format!("cannot read `{}`: {error}", path.display()));
         match error.kind() {
             ErrorKind::NotFound => failure.hint(
-                "a log is written by runs that `orchestrate` starts; events by every run: add --events".to_owned(),
+                "a log is written by runs that `orchestrate` starts; events by every run: add --events"
+                    .to_owned(),
             ),
             _ => failure,
         }

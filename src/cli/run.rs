@@ -13,8 +13,9 @@ use crate::domain::plan::Plan;
 use crate::domain::session::{Session, Status};
 use crate::report::run_console::RunConsole;
 use crate::run::{Journal, LiveBrowser, PacerWait, Run, RunEnd, RunOptions, Stop, StopWatch};
+use crate::store::OpenSession;
 use crate::store::event_log::EventLog;
-use crate::store::session::{OpenSession, read};
+use crate::store::session::read;
 
 pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
     let plan = load::plan(settings, &args.browser.set)?;
@@ -28,7 +29,7 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
     let now = jiff::Timestamp::now();
     let run_id = RunId::new(now, rand::random());
     let fresh = || Session::new(args.profile.clone(), settings.platform, plan.flags());
-    let mut session = OpenSession::open(&settings.layout, &args.profile, &run_id, now, fresh)?;
+    let session = OpenSession::open(&settings.layout, &args.profile, &run_id, now, fresh)?;
     if session.session().status == Status::NeedsAttention {
         return Err(waits_for_a_person(&args.profile, session.session()));
     }
@@ -58,13 +59,19 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
     let log = EventLog::open(&settings.layout, &args.profile, &run_id)?;
     let flags: Vec<Flag> = plan.flags().cloned().collect();
     let done = session.session().completion_flags.clone();
-    let console =
-        RunConsole::new(&args.profile, &flags, |flag| done.is_set(flag), args.json, settings.terminal, settings.color);
+    let console = RunConsole::new(
+        &args.profile,
+        &flags,
+        |flag| done.is_set(flag),
+        args.json,
+        settings.terminal,
+        settings.color,
+    );
     let (sender, stop) = StopWatch::new();
     let artifacts = settings.layout.artifacts(&args.profile);
     let end = block_on(async {
         let run = Run {
-            session: &mut session,
+            session,
             plan: &plan,
             setting,
             run_id,
@@ -95,8 +102,9 @@ fn conclude(profile: &ProfileId, end: RunEnd) -> Result<u8, Failure> {
             Ok(RunOutcome::Stopped.exit_code())
         }
         outcome => {
-            let mut failure = Failure::new(outcome, end.message.unwrap_or_else(|| "the run failed".to_owned()))
-                .hint(end.hint);
+            let mut failure =
+                Failure::new(outcome, end.message.unwrap_or_else(|| "the run failed".to_owned()))
+                    .hint(end.hint);
             if let Some(place) = end.place {
                 failure = failure.context(format!("at {place}"));
             }

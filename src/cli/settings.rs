@@ -15,7 +15,7 @@ use super::failure::Failure;
 use crate::domain::session::Platform;
 use crate::domain::source::SourceError;
 use crate::domain::workflow::{parse_duration, toml_error};
-use crate::store::layout::Layout;
+use crate::store::Layout;
 
 pub const SETTINGS_FILE: &str = "regatta.toml";
 
@@ -117,8 +117,7 @@ impl Settings {
         let adspower_key = adspower.key_env.as_deref().and_then(|name| std::env::var(name).ok());
         let terminal = std::io::stdout().is_terminal();
         Ok(Self {
-            layout: Layout::new(root)
-                .with_folders(file.folders.state, file.folders.logs, file.folders.artifacts),
+            layout: file.folders.layout(root),
             workflow: root.join(file.workflow.as_deref().unwrap_or(Path::new("workflow.toml"))),
             provider: args.provider.unwrap_or(match file.provider {
                 ProviderKind::Chromium => ProviderName::Chromium,
@@ -201,6 +200,16 @@ struct FoldersFile {
     state: Option<PathBuf>,
     logs: Option<PathBuf>,
     artifacts: Option<PathBuf>,
+}
+
+impl FoldersFile {
+    fn layout(&self, root: &Path) -> Layout {
+        let usual = |folder: &Option<PathBuf>, name: &str| folder.clone().unwrap_or_else(|| name.into());
+        Layout::new(root)
+            .with_state(usual(&self.state, "state"))
+            .with_logs(usual(&self.logs, "logs"))
+            .with_artifacts(usual(&self.artifacts, "artifacts"))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

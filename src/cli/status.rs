@@ -11,9 +11,8 @@ use super::failure::Failure;
 use super::settings::Settings;
 use crate::domain::id::ProfileId;
 use crate::domain::session::{Session, Status};
-use crate::store::layout::Layout;
-use crate::store::lock;
-use crate::store::session::read;
+use crate::store::session::SessionReader;
+use crate::store::{Layout, lock};
 
 /// Between two pictures of `--watch`.
 const LOOK: Duration = Duration::from_secs(1);
@@ -60,11 +59,13 @@ pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, Failure> {
 }
 
 fn rows(layout: &Layout, only: &[ProfileId]) -> Result<Vec<Row>, Failure> {
-    let profiles = if only.is_empty() { layout.profiles()? } else { only.to_vec() };
-    profiles.into_iter().map(|profile| row(layout, profile)).collect()
+    // The folder is listed once, however many profiles it holds.
+    let reader = SessionReader::new(layout)?;
+    let profiles = if only.is_empty() { reader.profiles() } else { only };
+    profiles.iter().map(|profile| row(layout, &reader, profile.clone())).collect()
 }
 
-fn row(layout: &Layout, profile: ProfileId) -> Result<Row, Failure> {
+fn row(layout: &Layout, reader: &SessionReader<'_>, profile: ProfileId) -> Result<Row, Failure> {
     let mut row = Row {
         profile_id: profile.clone(),
         status: "PENDING".to_owned(),
@@ -74,7 +75,7 @@ fn row(layout: &Layout, profile: ProfileId) -> Result<Row, Failure> {
         error: None,
         pid: None,
     };
-    let session = match read(layout, &profile) {
+    let session = match reader.read(&profile) {
         Ok(Some(session)) => session,
         Ok(None) => return Ok(row),
         Err(error) => {

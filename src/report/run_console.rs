@@ -81,8 +81,12 @@ struct Plain {
 impl Plain {
     fn line(&mut self, kind: &EventKind) -> Option<String> {
         Some(match kind {
-            EventKind::RunStarted { steps, done, .. } => format!("run started, {done} of {steps} steps done before"),
-            EventKind::PacerWaited { call, ms } => format!("waited {} for the provider's rate limit ({call})", seconds(*ms)),
+            EventKind::RunStarted { steps, done, .. } => {
+                format!("run started, {done} of {steps} steps done before")
+            }
+            EventKind::PacerWaited { call, ms } => {
+                format!("waited {} for the provider's rate limit ({call})", seconds(*ms))
+            }
             EventKind::BrowserStarted { provider, reused, ms } => {
                 let how = if *reused { "taken over" } else { "started" };
                 format!("browser {how} ({provider}, {})", seconds(*ms))
@@ -109,7 +113,11 @@ impl Plain {
             EventKind::BrowserStopped { ms } => format!("browser stopped ({})", seconds(*ms)),
             EventKind::RunFinished { outcome, exit_code, ms, .. } => {
                 let outcome = serde_json::to_value(outcome).ok()?;
-                format!("run finished: {} (exit {exit_code}, {})", outcome.as_str()?.replace('_', " "), seconds(*ms))
+                format!(
+                    "run finished: {} (exit {exit_code}, {})",
+                    outcome.as_str()?.replace('_', " "),
+                    seconds(*ms)
+                )
             }
         })
     }
@@ -166,7 +174,8 @@ impl Live {
         let steps = flags
             .iter()
             .map(|flag| {
-                let (mark, note) = if done(flag) { (marks.done(), "done before") } else { (marks.open(), "") };
+                let (mark, note) =
+                    if done(flag) { (marks.done(), "done before") } else { (marks.open(), "") };
                 (flag.clone(), line(mark, format!("{flag:<width$}  {note}")))
             })
             .collect();
@@ -178,7 +187,11 @@ impl Live {
         match kind {
             EventKind::BrowserStarted { provider, reused, ms } => {
                 let how = if *reused { "taken over" } else { "started" };
-                rest(&self.browser, self.marks.done(), format!("{:<width$}  {how} in {} ({provider})", "browser", seconds(*ms)));
+                rest(
+                    &self.browser,
+                    self.marks.done(),
+                    format!("{:<width$}  {how} in {} ({provider})", "browser", seconds(*ms)),
+                );
             }
             EventKind::StepStarted { flag, attempt, mode } => self.on(flag, |bar| {
                 let note = match (mode, attempt) {
@@ -201,8 +214,13 @@ impl Live {
                     StepOutcome::NeedsAttention => self.marks.attention(),
                     StepOutcome::Stopped => self.marks.open(),
                 };
-                let traffic = format!("{} requests, {}", network.requests, indicatif::HumanBytes(network.bytes_received));
-                let text = format!("{flag:<width$}  {:<9} {:>7}  {traffic}", outcome_word(*outcome), seconds(*ms));
+                let traffic = format!(
+                    "{} requests, {}",
+                    network.requests,
+                    indicatif::HumanBytes(network.bytes_received)
+                );
+                let text =
+                    format!("{flag:<width$}  {:<9} {:>7}  {traffic}", outcome_word(*outcome), seconds(*ms));
                 rest(bar, mark, text);
             }),
             _ => {}
@@ -291,7 +309,12 @@ mod tests {
                 message: "the button is disabled".into(),
             },
             EventKind::StepStarted { flag: flag.clone(), attempt: 1, mode: StepMode::Verify },
-            EventKind::StepFinished { flag, outcome: StepOutcome::Verified, ms: 2340, network: NetworkTotals::default() },
+            EventKind::StepFinished {
+                flag,
+                outcome: StepOutcome::Verified,
+                ms: 2340,
+                network: NetworkTotals::default(),
+            },
             EventKind::RunFinished { outcome: RunOutcome::StepFailed, exit_code: 1, message: None, ms: 9000 },
         ];
         let mut plain = Plain::default();

@@ -83,8 +83,10 @@ impl<O: Outside> Run<'_, O> {
                 _ => {
                     unanswered += 1;
                     if unanswered >= step.attempts {
-                        let problem =
-                            format!("it may or may not have happened, and verifying failed: {}", error.message);
+                        let problem = format!(
+                            "it may or may not have happened, and verifying failed: {}",
+                            error.message
+                        );
                         return Err(attention(step, &problem));
                     }
                     self.back_off(unanswered).await?;

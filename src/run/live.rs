@@ -12,8 +12,7 @@ use crate::domain::event::NetworkTotals;
 use crate::domain::flow::Step;
 use crate::domain::id::ProfileId;
 use crate::domain::mask::Mask;
-use crate::store::layout::Layout;
-use crate::store::selector_cache::SelectorCache;
+use crate::store::Layout;
 
 pub struct LiveBrowser {
     pub provider: Arc<dyn Provider>,
@@ -44,7 +43,7 @@ impl Outside for LiveBrowser {
         let options = PageOptions {
             allowed_origins: self.allowed_origins.clone(),
             platform: self.start.platform,
-            memory: Box::new(CachedSelectors(SelectorCache::open(&self.layout))),
+            memory: Box::new(CachedSelectors),
         };
         let page = connection.open_page(options).await.map_err(unusable)?;
         if in_doubt && endpoint.reused {
@@ -88,16 +87,14 @@ impl PlayPage for LivePage {
 }
 
 /// The page engine's memory, kept in the folder's selector cache.
-struct CachedSelectors(SelectorCache);
+struct CachedSelectors;
 
 impl SelectorMemory for CachedSelectors {
     fn recall(&mut self, key: &SelectorKey) -> Option<usize> {
-        self.0.recall(&key.flow, &key.step, &key.digest, &key.origin, &key.path)
+        None
     }
 
-    fn remember(&mut self, key: &SelectorKey, alternative: usize) {
-        self.0.remember(&key.flow, &key.step, &key.digest, &key.origin, &key.path, alternative);
-    }
+    fn remember(&mut self, key: &SelectorKey, alternative: usize) {}
 }
 
 fn unusable(error: impl std::fmt::Display) -> ProviderError {

@@ -55,7 +55,7 @@ pub struct RunEnd {
 }
 
 pub struct Run<'a, O: Outside> {
-    pub session: &'a mut OpenSession,
+    pub session: OpenSession,
     pub plan: &'a Plan,
     pub setting: Setting,
     pub run_id: RunId,
@@ -132,7 +132,11 @@ impl<'a, O: Outside> Run<'a, O> {
         }
         let all_done = self.plan.open_steps(self.session.session()).next().is_none();
         self.session.update(|session| {
-            if all_done { session.complete_run() } else { session.pause() }
+            if all_done {
+                session.complete_run()
+            } else {
+                session.pause()
+            }
             Ok(())
         })?;
         Ok(())

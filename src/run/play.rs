@@ -6,7 +6,7 @@ use super::{Outside, PlayPage, Run, Stop};
 use crate::browser::page::{ActionError, ActionErrorKind, Gate};
 use crate::domain::event::{EventKind, StepMode};
 use crate::domain::flow::{Action, Flow, Place, Step};
-use crate::domain::id::{Flag, RunId};
+use crate::domain::id::Flag;
 use crate::domain::mask::Mask;
 use crate::domain::plan::PlanStep;
 use crate::domain::session::Captures;
@@ -26,8 +26,13 @@ pub(super) struct Pass {
 /// Why a flow did not reach its end.
 #[derive(Debug)]
 pub(super) enum Unplayed {
-    Action { error: ActionError, place: Place },
-    Handoff { message: String },
+    Action {
+        error: ActionError,
+        place: Place,
+    },
+    Handoff {
+        message: String,
+    },
     Stopped,
     /// The disk did not take `in_flight`.
     Store(SessionError),
@@ -92,8 +97,7 @@ impl<O: Outside> Run<'_, O> {
             }
             let timeout = action.timeout.or(flow.timeout).unwrap_or(ACTION_TIMEOUT);
             let mut gate = DurableGate {
-                session: self.session,
-                run_id: &self.run_id,
+                session: &mut self.session,
                 flag: &step.flag,
                 attempt: pass.attempt,
                 touched: &mut touched,
@@ -118,8 +122,7 @@ impl<O: Outside> Run<'_, O> {
             identity.set(field, value);
         }
         self.journal.set_mask(Mask::of(&identity));
-        self.journal
-            .emit(EventKind::Captured { flag: step.flag.clone(), fields: vec![field.to_owned()] });
+        self.journal.emit(EventKind::Captured { flag: step.flag.clone(), fields: vec![field.to_owned()] });
     }
 
     pub(super) fn scope<'s>(&'s self, captures: &'s Captures) -> Scope<'s> {
@@ -155,7 +158,6 @@ fn out_of_time(step: &PlanStep) -> ActionError {
 /// Makes `in_flight` durable before the first input of an attempt, once.
 struct DurableGate<'a> {
     session: &'a mut OpenSession,
-    run_id: &'a RunId,
     flag: &'a Flag,
     attempt: u32,
     touched: &'a mut bool,
@@ -168,7 +170,7 @@ impl Gate for DurableGate<'_> {
         if *self.touched {
             return Ok(());
         }
-        match self.session.begin_step(self.flag, self.attempt, self.run_id, jiff::Timestamp::now()) {
+        match self.session.begin_step(self.flag, self.attempt, jiff::Timestamp::now()) {
             Ok(()) => {
                 *self.touched = true;
                 Ok(())

@@ -12,7 +12,8 @@ use crate::domain::template;
 use crate::domain::workflow::Preparation;
 
 /// Letters that are not mistaken for one another, digits, and marks that forms accept.
-const CLASSES: [&[u8]; 4] = [b"abcdefghijkmnpqrstuvwxyz", b"ABCDEFGHJKLMNPQRSTUVWXYZ", b"23456789", b"!#%+-_=@"];
+const CLASSES: [&[u8]; 4] =
+    [b"abcdefghijkmnpqrstuvwxyz", b"ABCDEFGHJKLMNPQRSTUVWXYZ", b"23456789", b"!#%+-_=@"];
 
 impl<O: Outside> Run<'_, O> {
     pub(super) fn prepare(&mut self, step: &PlanStep) -> Result<(), Leave> {

@@ -111,7 +111,8 @@ impl<O: Outside> Run<'_, O> {
     }
 
     async fn evidence(&mut self, step: &PlanStep, attempt: u32, page: &mut O::Page) -> Option<PathBuf> {
-        let folder = self.artifacts.join(format!("{}-{}-{attempt}", self.run_id, file_name(step.flag.as_str())));
+        let folder =
+            self.artifacts.join(format!("{}-{}-{attempt}", self.run_id, file_name(step.flag.as_str())));
         let files = page.evidence(&folder, self.journal.masker()).await;
         if files.is_empty() {
             return None;
@@ -143,5 +144,8 @@ impl<O: Outside> Run<'_, O> {
 
 /// Flags may have any names; a folder may not.
 fn file_name(flag: &str) -> String {
-    flag.chars().map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' }).take(64).collect()
+    flag.chars()
+        .map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
+        .take(64)
+        .collect()
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub mod durable;
+pub mod event_log;
 pub mod layout;
 pub mod lock;
 pub mod session;

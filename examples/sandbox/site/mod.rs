@@ -19,7 +19,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use jiff::Timestamp;
-use rand::Rng;
 
 use crate::switches::{Faults, Switches};
 use journal::Journal;
@@ -100,7 +99,7 @@ pub fn now_ms() -> i64 {
 
 /// 32 hexadecimal digits.
 pub fn random_token() -> String {
-    format!("{:032x}", rand::rng().random::<u128>())
+    format!("{:032x}", rand::random::<u128>())
 }
 
 /// A panic in a handler leaves plain data behind, which is as good as it was.

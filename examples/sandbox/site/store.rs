@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Form, Router};
 use minijinja::context;
-use rand::Rng;
+
 use serde::Deserialize;
 
 use super::ledger::{Record, Submission};
@@ -69,7 +69,7 @@ async fn signup(
         token: token.clone(),
         address,
         password: form.password,
-        code: format!("{:06}", rand::rng().random_range(0..1_000_000)),
+        code: format!("{:06}", rand::random_range(0..1_000_000)),
     })?;
     Ok(with_cookie(Redirect::to("/store/confirm").into_response(), PENDING_COOKIE, &token))
 }

@@ -164,18 +164,25 @@ impl Page {
             let released = || self.send_mouse(DispatchMouseEventType::MouseReleased, at, Some(button), click);
             let both = async {
                 match duration {
-                    None => drop(futures::future::join(pressed, released()).await),
+                    None => futures::future::join(pressed, released()).await,
                     Some(duration) => {
-                        pressed.await.ok();
+                        let pressed = pressed.await;
                         tokio::time::sleep(duration).await;
-                        released().await.ok();
+                        (pressed, released().await)
                     }
                 }
             };
-            tokio::time::timeout(PRESS_ANSWER + duration.unwrap_or_default(), both).await.ok();
+            // A page that goes away over the click may never answer: it has been clicked.
+            let bound = PRESS_ANSWER + duration.unwrap_or_default();
+            if let Ok((pressed, released)) = tokio::time::timeout(bound, both).await {
+                for answer in [pressed, released] {
+                    answer.or_else(
+                        |error| if error.is_context_lost() { Ok(()) } else { Err(self.lost(error)) },
+                    )?;
+                }
+            }
         }
-        // A page that went away over the click has been clicked; a browser that did is gone.
-        if self.session.is_gone() { Err(self.lost(CdpError::Gone)) } else { Ok(()) }
+        Ok(())
     }
 
     fn send_mouse(

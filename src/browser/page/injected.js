@@ -19,22 +19,33 @@
     }
   }
 
-  const labelOf = (element) => {
-    const tag = element.localName;
-    if (tag === "input" && ["button", "submit", "reset"].includes(element.type)) return element.value;
-    if (["script", "style", "noscript", "template", "head", "title"].includes(tag)) return "";
-    return element.textContent;
-  };
+  const UNREAD = new Set(["script", "style", "noscript", "template", "head", "title"]);
+
+  /** What a person reads of a node: not its scripts and styles. `known` spares the second reading. */
+  function textOf(node, known) {
+    if (node.nodeType === Node.TEXT_NODE) return node.data;
+    if (node.nodeType !== Node.ELEMENT_NODE || UNREAD.has(node.localName)) return "";
+    let text = known.get(node);
+    if (text !== undefined) return text;
+    if (node.localName === "input") {
+      text = ["button", "submit", "reset"].includes(node.type) ? node.value : "";
+    } else {
+      text = "";
+      for (const child of node.childNodes) text += textOf(child, known);
+    }
+    known.set(node, text);
+    return text;
+  }
 
   /** The deepest elements that contain the text, open shadow roots included. */
   function byText(root, text) {
     const wanted = fold(text);
+    const known = new Map();
+    const contains = (element) => fold(textOf(element, known)).includes(wanted);
     const found = [];
     for (const scope of scopes(root)) {
       for (const element of scope.querySelectorAll("*")) {
-        if (!fold(labelOf(element)).includes(wanted)) continue;
-        const deeper = [...element.children].some((child) => fold(labelOf(child)).includes(wanted));
-        if (!deeper) found.push(element);
+        if (contains(element) && ![...element.children].some(contains)) found.push(element);
       }
     }
     return found;
@@ -279,7 +290,7 @@
             held = { element, box: at?.box };
             const control = controlOf(element);
             if (edit && (control === "text" || control === "content")) select(element);
-            return { state: "found", index, winner: cheapest(alternatives, index, element), control, checked: element.checked === true, at, ...page() };
+            return { state: "found", index, winner: cheapest(alternatives, index, element), control, at, ...page() };
           }
         } else reason = hindered;
       } else if (ambiguous) {
@@ -365,6 +376,13 @@
     return fold(element.innerText ?? element.textContent);
   };
 
+  /** What the accessibility tree answered holds for one question only. */
+  const once = (ask) => async (question) => {
+    const answer = await ask(question);
+    if (answer.state !== "tree") answers = new Map();
+    return answer;
+  };
+
   /** How many elements one alternative finds that are as they were asked for. */
   function count(chain, index, { visible: shown, properties, attributes }) {
     const same = (a, b) => {
@@ -430,7 +448,9 @@
   globalThis.regatta = {
     version: 1,
     answer: (key, ...elements) => void answers.set(key, elements.filter(Boolean)),
-    locate, confirm, setValue, options, choose, read, waitFor, exists, scroll, cloak, changed,
+    locate: once(locate),
+    waitFor: once(waitFor),
+    confirm, setValue, options, choose, read, exists, scroll, cloak, changed,
     checked: () => held.element.checked === true,
     state: () => ({ ready: document.readyState, ...page() }),
   };

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use chromiumoxide::cdp::browser_protocol::accessibility::QueryAxTreeParams;
+use chromiumoxide::cdp::browser_protocol::accessibility::{AxNode, QueryAxTreeParams};
 use chromiumoxide::cdp::browser_protocol::dom::ResolveNodeParams;
-use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
+use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, ExecutionContextId, RemoteObjectId};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::aria::AriaQuery;
 use super::memory::{SelectorKey, normalise_path};
 use super::navigate::seconds;
-use super::script::{Answer, Found, Late, Where, alternatives};
+use super::script::{Answer, Found, Late, alternatives};
 use super::{ActionError, ActionErrorKind, Page};
+use crate::browser::cdp::CdpError;
 use crate::domain::flow::Locator;
 
 /// What must hold of the element, as Playwright defines it for each action.
@@ -48,7 +49,7 @@ impl Page {
         offset: Option<(f64, f64)>,
         edit: bool,
     ) -> Result<Found, ActionError> {
-        let key = self.key(seek).await?;
+        let key = self.key(seek);
         let order = order(seek.locator, self.memory.recall(&key));
         let selectors = alternatives(seek.locator);
         let arguments = |left: Duration| {
@@ -88,12 +89,12 @@ impl Page {
         }
     }
 
-    async fn key(&mut self, seek: &Seek<'_>) -> Result<SelectorKey, ActionError> {
+    pub(super) fn key(&self, seek: &Seek<'_>) -> SelectorKey {
         let (origin, path) = match url::Url::parse(&self.state.borrow().url) {
             Ok(url) => (url.origin().ascii_serialization(), url.path().to_owned()),
             Err(_) => (String::new(), String::new()),
         };
-        Ok(selector_key(seek, &origin, &path))
+        selector_key(seek, &origin, &path)
     }
 
     /// Elements with the name and role of one `aria/` selector, handed to the script.
@@ -129,38 +130,29 @@ impl Page {
         let nodes = match self.session.send(tree).await {
             Ok(answer) => answer.nodes,
             // The document changed under the question; the next look asks again.
-            Err(crate::browser::cdp::CdpError::Refused { .. }) => return Ok(Vec::new()),
+            Err(CdpError::Refused { .. }) => return Ok(Vec::new()),
             Err(error) => return Err(self.lost(error)),
         };
-        let role = |node: &chromiumoxide::cdp::browser_protocol::accessibility::AxNode| {
+        let role = |node: &AxNode| {
             node.role.as_ref().and_then(|role| role.value.as_ref()?.as_str().map(str::to_owned))
         };
         let elements = nodes.into_iter().filter(|node| {
             !node.ignored && role(node).is_none_or(|role| !NO_ELEMENTS.contains(&role.as_str()))
         });
-        let context_number = self.context_number(&document).await;
+        let world = world_of(&document);
         let mut objects = Vec::new();
         for node in elements {
             let Some(backend) = node.backend_dom_node_id else { continue };
-            let mut resolve = ResolveNodeParams::default();
-            resolve.backend_node_id = Some(backend);
-            resolve.execution_context_id = context_number;
+            let resolve = ResolveNodeParams {
+                backend_node_id: Some(backend),
+                execution_context_id: world,
+                ..Default::default()
+            };
             if let Ok(answer) = self.session.send(resolve).await {
                 objects.extend(answer.object.object_id.map(String::from));
             }
         }
         Ok(objects)
-    }
-
-    /// The number of the injected world: nodes are resolved by number, not by unique id.
-    async fn context_number(
-        &self,
-        document: &chromiumoxide::cdp::js_protocol::runtime::RemoteObjectId,
-    ) -> Option<chromiumoxide::cdp::js_protocol::runtime::ExecutionContextId> {
-        // An object id carries it: {"injectedScriptId":N} in older browsers, "ISOLATE.N.OBJECT" now.
-        let id: &str = document.inner();
-        let number = id.split('.').nth(1)?.parse::<i64>().ok()?;
-        Some(chromiumoxide::cdp::js_protocol::runtime::ExecutionContextId::new(number))
     }
 
     pub(super) fn late(&self, seek: &Seek<'_>, late: Late) -> ActionError {
@@ -186,10 +178,13 @@ impl Page {
             _ => ActionError { hint: shows, ..ActionError::timed_out(format!("{} {within}", late.words)) },
         }
     }
+}
 
-    pub(super) async fn whereabouts(&mut self, deadline: Instant) -> Result<Where, ActionError> {
-        self.script("state", deadline, |_| json!([])).await
-    }
+/// The number of the world an object lives in: nodes are resolved by number, not by unique id. Object
+/// ids carry it, as `ISOLATE.NUMBER.OBJECT`.
+fn world_of(object: &RemoteObjectId) -> Option<ExecutionContextId> {
+    let number = object.inner().split('.').nth(1)?.parse::<i64>().ok()?;
+    Some(ExecutionContextId::new(number))
 }
 
 /// The remembered alternative first, then as written.

@@ -44,8 +44,6 @@ pub(super) struct Found {
     pub winner: Option<usize>,
     #[serde(default)]
     pub control: String,
-    #[serde(default)]
-    pub checked: bool,
     pub at: Option<Aim>,
     pub origin: String,
     pub path: String,
@@ -72,8 +70,6 @@ pub(super) struct Late {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Where {
-    pub origin: String,
-    pub path: String,
     pub title: String,
 }
 

@@ -23,7 +23,8 @@ impl Page {
         wait: &WaitForElement,
     ) -> Result<(), ActionError> {
         let absence = wait.operator.holds(0, wait.count);
-        let remembered = if absence { None } else { self.recall(seek) };
+        let key = self.key(seek);
+        let remembered = if absence { None } else { self.memory.recall(&key) };
         let operator = match wait.operator {
             Operator::AtLeast => ">=",
             Operator::Exactly => "==",
@@ -74,17 +75,6 @@ impl Page {
             }
             other => other,
         }
-    }
-
-    fn recall(&mut self, seek: &Seek<'_>) -> Option<usize> {
-        let url = url::Url::parse(&self.state.borrow().url).ok()?;
-        self.memory.recall(&super::memory::SelectorKey {
-            flow: seek.flow.to_owned(),
-            step: seek.step.to_owned(),
-            digest: seek.locator.digest.clone(),
-            origin: url.origin().ascii_serialization(),
-            path: super::memory::normalise_path(url.path()),
-        })
     }
 
     /// The expression is the page's own language: it runs in the page's world.

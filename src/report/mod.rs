@@ -1,0 +1,3 @@
+//! Everything that watches: it turns events and notices into what a person or a program reads.
+
+pub mod run_console;
