@@ -1,4 +1,0 @@
-//! The integration tests: real Chromium, real processes, real files.
-
-mod page;
-mod support;

@@ -1,4 +1,0 @@
-//! What the tests share. Everything started here is ended here.
-
-pub mod browser;
-pub mod site;
