@@ -4,10 +4,12 @@
 //! chance enter as values, so every rule here can be tested as data.
 
 pub mod event;
+pub mod fleet;
 pub mod flow;
 pub mod id;
 pub mod mask;
 pub mod outcome;
+pub mod retry;
 pub mod session;
 pub mod source;
 pub mod template;
