@@ -2,3 +2,4 @@
 //! profile, and loses nothing when anything dies. ARCHITECTURE.md is the map of this house.
 
 pub mod domain;
+pub mod orchestrate;

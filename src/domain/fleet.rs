@@ -258,9 +258,9 @@ impl fmt::Display for JobState {
     }
 }
 
-/// The one outcome a profile reaches in this fleet.
+/// The one outcome a profile reaches in this fleet. As JSON: `outcome`, and `cause` where it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "outcome", content = "cause", rename_all = "snake_case")]
 pub enum JobOutcome {
     Completed,
     NeedsAttention,
@@ -340,7 +340,7 @@ struct Job {
 }
 
 /// Jobs that have ended, by outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     pub completed: usize,
     pub need_attention: usize,
@@ -351,6 +351,15 @@ pub struct Tally {
 impl Tally {
     pub const fn ended(self) -> usize {
         self.completed + self.need_attention + self.failed + self.stopped
+    }
+
+    const fn count(&mut self, outcome: JobOutcome) {
+        match outcome {
+            JobOutcome::Completed => self.completed += 1,
+            JobOutcome::NeedsAttention => self.need_attention += 1,
+            JobOutcome::Failed(_) => self.failed += 1,
+            JobOutcome::Stopped => self.stopped += 1,
+        }
     }
 }
 
@@ -614,12 +623,7 @@ impl Fleet {
 
     fn end(&mut self, job: JobId, outcome: JobOutcome, effects: &mut Vec<FleetEffect>) {
         self.set(job, JobState::Ended(outcome));
-        *match outcome {
-            JobOutcome::Completed => &mut self.tally.completed,
-            JobOutcome::NeedsAttention => &mut self.tally.need_attention,
-            JobOutcome::Failed(_) => &mut self.tally.failed,
-            JobOutcome::Stopped => &mut self.tally.stopped,
-        } += 1;
+        self.tally.count(outcome);
         let attempts = self.jobs[job.index()].attempts;
         effects.push(FleetEffect::Report(FleetFact::Ended { job, outcome, attempts }));
     }

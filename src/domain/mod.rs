@@ -5,6 +5,7 @@
 
 pub mod event;
 pub mod fleet;
+pub mod fleet_notice;
 pub mod flow;
 pub mod id;
 pub mod mask;
@@ -12,4 +13,5 @@ pub mod outcome;
 pub mod retry;
 pub mod session;
 pub mod source;
+pub mod summary;
 pub mod template;

@@ -210,27 +210,36 @@ fn duration(text: &str) -> Duration {
 
 #[test]
 fn a_freed_slot_goes_to_the_next_in_the_list() {
-    check("max 1; enqueue a b; a exits ok; b exits ok", expect![[r#"
+    check(
+        "max 1; enqueue a b; a exits ok; b exits ok",
+        expect![[r#"
         spawn a slot0
         a ended after 1, completed
         spawn b slot0
         b ended after 1, completed
-        finish Completed"#]]);
-    check("max 2; enqueue a b c; b exits ok; a exits ok; c exits ok", expect![[r#"
+        finish Completed"#]],
+    );
+    check(
+        "max 2; enqueue a b c; b exits ok; a exits ok; c exits ok",
+        expect![[r#"
         spawn a slot0
         spawn b slot1
         b ended after 1, completed
         spawn c slot1
         a ended after 1, completed
         c ended after 1, completed
-        finish Completed"#]]);
+        finish Completed"#]],
+    );
 }
 
 #[test]
 fn nothing_is_launched_before_the_living_are_counted() {
-    check("open; max 2; enqueue a; found b held; survey; close", expect![[r#"
+    check(
+        "open; max 2; enqueue a; found b held; survey; close",
+        expect![[r#"
         watch b slot0
-        spawn a slot1"#]]);
+        spawn a slot1"#]],
+    );
 }
 
 #[test]
@@ -252,58 +261,79 @@ fn the_adopted_take_slots_even_more_than_there_are() {
 
 #[test]
 fn what_stands_at_its_end_ends_without_a_spawn() {
-    check("found a completed; found b completed", expect![[r#"
+    check(
+        "found a completed; found b completed",
+        expect![[r#"
         a ended after 0, completed
         b ended after 0, completed
-        finish Completed"#]]);
-    check("found a completed; found b attention", expect![[r#"
+        finish Completed"#]],
+    );
+    check(
+        "found a completed; found b attention",
+        expect![[r#"
         a ended after 0, completed
         b ended after 0, needs attention
-        finish SomeNeedAttention"#]]);
-    check("found a damaged; found b attention", expect![[r#"
+        finish SomeNeedAttention"#]],
+    );
+    check(
+        "found a damaged; found b attention",
+        expect![[r#"
         a ended after 0, failed: the session document is damaged
         b ended after 0, needs attention
-        finish SomeFailed"#]]);
+        finish SomeFailed"#]],
+    );
     check("", expect!["finish Completed"]);
 }
 
 #[test]
 fn a_profile_comes_once_and_in_time() {
-    check("open; enqueue a a; survey; close; enqueue b; a exits ok", expect![[r#"
+    check(
+        "open; enqueue a a; survey; close; enqueue b; a exits ok",
+        expect![[r#"
         refused: profile a is in the list already
         spawn a slot0
         refused: profile b came after the list was closed
         a ended after 1, completed
-        finish Completed"#]]);
+        finish Completed"#]],
+    );
 }
 
 #[test]
 fn launches_are_staggered() {
-    check("max 3; stagger 1s; enqueue a b c; +10s", expect![[r#"
+    check(
+        "max 3; stagger 1s; enqueue a b c; +10s",
+        expect![[r#"
         spawn a slot0
         wake at 1s
         @ 1s
         spawn b slot1
         wake at 2s
         @ 2s
-        spawn c slot2"#]]);
-    check("max 3; stagger 1s; jitter 50; enqueue a b c; +10s", expect![[r#"
+        spawn c slot2"#]],
+    );
+    check(
+        "max 3; stagger 1s; jitter 50; enqueue a b c; +10s",
+        expect![[r#"
         spawn a slot0
         wake at 1.332s
         @ 1.332s
         spawn b slot1
         wake at 2.306s
         @ 2.306s
-        spawn c slot2"#]]);
+        spawn c slot2"#]],
+    );
     // A slot freed within the stagger waits for its end; one freed later is filled at once.
-    check("max 1; stagger 1s; enqueue a b c; +200ms; a exits ok; +1s; +1s; b exits ok", expect![[r#"
+    check(
+        "max 1; stagger 1s; enqueue a b c; +200ms; a exits ok; +1s; +1s; b exits ok",
+        expect![[r#"
         spawn a slot0
         a ended after 1, completed
         wake at 1s
         @ 1s
         spawn b slot0
         b ended after 1, completed
-        spawn c slot0"#]]);
+        spawn c slot0"#]],
+    );
 }
 
 #[test]
@@ -330,19 +360,24 @@ fn failed_runs_and_missing_browsers_are_retried_with_back_off() {
             a ended after 3, failed: a step failed
             finish SomeFailed"#]],
     );
-    check("retries 1; jitter 50; enqueue a; a exits failed; +5s; a exits ok", expect![[r#"
+    check(
+        "retries 1; jitter 50; enqueue a; a exits failed; +5s; a exits ok",
+        expect![[r#"
         spawn a slot0
         a backs off 1.101s: a step failed
         wake at 1.101s
         @ 1.101s
         spawn a slot0 attempt 2
         a ended after 2, completed
-        finish Completed"#]]);
+        finish Completed"#]],
+    );
 }
 
 #[test]
 fn a_profile_that_backs_off_frees_its_slot_and_comes_back_first() {
-    check("retries 1; enqueue a b c; a exits failed; +5s; b exits ok; a exits ok; c exits ok", expect![[r#"
+    check(
+        "retries 1; enqueue a b c; a exits failed; +5s; b exits ok; a exits ok; c exits ok",
+        expect![[r#"
         spawn a slot0
         a backs off 2s: a step failed
         spawn b slot0
@@ -351,47 +386,65 @@ fn a_profile_that_backs_off_frees_its_slot_and_comes_back_first() {
         a ended after 2, completed
         spawn c slot0
         c ended after 1, completed
-        finish Completed"#]]);
+        finish Completed"#]],
+    );
 }
 
 #[test]
 fn a_full_house_asks_for_no_alarm() {
-    check("retries 1; max 2; enqueue a b c; a exits failed; +60s; b exits ok", expect![[r#"
+    check(
+        "retries 1; max 2; enqueue a b c; a exits failed; +60s; b exits ok",
+        expect![[r#"
         spawn a slot0
         spawn b slot1
         a backs off 2s: a step failed
         spawn c slot0
         b ended after 1, completed
-        spawn a slot1 attempt 2"#]]);
+        spawn a slot1 attempt 2"#]],
+    );
 }
 
 #[test]
 fn usage_damage_and_attention_are_not_retried() {
-    check("retries 3; enqueue a; a exits usage", expect![[r#"
+    check(
+        "retries 3; enqueue a; a exits usage",
+        expect![[r#"
         spawn a slot0
         a ended after 1, failed: wrong usage, configuration or workflow
-        finish SomeFailed"#]]);
-    check("retries 3; enqueue a; a exits damaged", expect![[r#"
+        finish SomeFailed"#]],
+    );
+    check(
+        "retries 3; enqueue a; a exits damaged",
+        expect![[r#"
         spawn a slot0
         a ended after 1, failed: the session document is damaged
-        finish SomeFailed"#]]);
-    check("retries 3; enqueue a; a exits attention", expect![[r#"
+        finish SomeFailed"#]],
+    );
+    check(
+        "retries 3; enqueue a; a exits attention",
+        expect![[r#"
         spawn a slot0
         a ended after 1, needs attention
-        finish SomeNeedAttention"#]]);
+        finish SomeNeedAttention"#]],
+    );
 }
 
 #[test]
 fn a_crash_keeps_its_slot_until_it_is_cleaned_up() {
-    check("enqueue a b; a exits killed; +9s; a cleaned; b exits 101; b cleaned", expect![[r#"
+    check(
+        "enqueue a b; a exits killed; +9s; a cleaned; b exits 101; b cleaned",
+        expect![[r#"
         spawn a slot0
         clean up a
         a ended after 1, failed: crashed
         spawn b slot0
         clean up b
         b ended after 1, failed: crashed
-        finish SomeFailed"#]]);
-    check("retries 1; enqueue a; a exits lost; a cleaned; +2s; a exits ok", expect![[r#"
+        finish SomeFailed"#]],
+    );
+    check(
+        "retries 1; enqueue a; a exits lost; a cleaned; +2s; a exits ok",
+        expect![[r#"
         spawn a slot0
         clean up a
         a backs off 2s: crashed
@@ -399,19 +452,25 @@ fn a_crash_keeps_its_slot_until_it_is_cleaned_up() {
         @ 2s
         spawn a slot0 attempt 2
         a ended after 2, completed
-        finish Completed"#]]);
+        finish Completed"#]],
+    );
 }
 
 #[test]
 fn a_busy_profile_is_adopted() {
-    check("enqueue a b; a exits busy; a unlocks ok; b exits ok", expect![[r#"
+    check(
+        "enqueue a b; a exits busy; a unlocks ok; b exits ok",
+        expect![[r#"
         spawn a slot0
         watch a slot0
         a ended after 1, completed
         spawn b slot0
         b ended after 1, completed
-        finish Completed"#]]);
-    check("retries 1; enqueue a; a exits busy; a unlocks failed; +2s; a exits ok", expect![[r#"
+        finish Completed"#]],
+    );
+    check(
+        "retries 1; enqueue a; a exits busy; a unlocks failed; +2s; a exits ok",
+        expect![[r#"
         spawn a slot0
         watch a slot0
         a backs off 2s: a step failed
@@ -419,7 +478,8 @@ fn a_busy_profile_is_adopted() {
         @ 2s
         spawn a slot0 attempt 2
         a ended after 2, completed
-        finish Completed"#]]);
+        finish Completed"#]],
+    );
     check(
         "retries 1; enqueue a; a exits busy; a unlocks stopped; +2s; a exits busy; a unlocks busy",
         expect![[r#"
@@ -437,7 +497,9 @@ fn a_busy_profile_is_adopted() {
 
 #[test]
 fn an_adopted_run_that_crashed_is_cleaned_up_and_retried() {
-    check("retries 1; found a held; a unlocks crashed; a cleaned; +2s; a exits ok", expect![[r#"
+    check(
+        "retries 1; found a held; a unlocks crashed; a cleaned; +2s; a exits ok",
+        expect![[r#"
         watch a slot0
         clean up a
         a backs off 2s: crashed
@@ -445,19 +507,23 @@ fn an_adopted_run_that_crashed_is_cleaned_up_and_retried() {
         @ 2s
         spawn a slot0 attempt 2
         a ended after 2, completed
-        finish Completed"#]]);
+        finish Completed"#]],
+    );
 }
 
 #[test]
 fn a_run_stopped_by_somebody_else_is_tried_again() {
-    check("retries 1; enqueue a; a exits stopped; +2s; a exits stopped", expect![[r#"
+    check(
+        "retries 1; enqueue a; a exits stopped; +2s; a exits stopped",
+        expect![[r#"
         spawn a slot0
         a backs off 2s: interrupted by a signal
         wake at 2s
         @ 2s
         spawn a slot0 attempt 2
         a ended after 2, failed: interrupted by a signal
-        finish SomeFailed"#]]);
+        finish SomeFailed"#]],
+    );
 }
 
 #[test]
@@ -479,7 +545,9 @@ fn a_child_that_cannot_be_started_is_tried_again() {
 
 #[test]
 fn the_first_stop_drains() {
-    check("max 2; enqueue a b c d; stop; a exits stopped; b exits ok", expect![[r#"
+    check(
+        "max 2; enqueue a b c d; stop; a exits stopped; b exits ok",
+        expect![[r#"
         spawn a slot0
         spawn b slot1
         stopping Drain
@@ -489,8 +557,11 @@ fn the_first_stop_drains() {
         d ended after 0, stopped
         a ended after 1, stopped
         b ended after 1, completed
-        finish Stopped"#]]);
-    check("retries 3; enqueue a b; a exits failed; stop; b exits failed", expect![[r#"
+        finish Stopped"#]],
+    );
+    check(
+        "retries 3; enqueue a b; a exits failed; stop; b exits failed",
+        expect![[r#"
         spawn a slot0
         a backs off 2s: a step failed
         spawn b slot0
@@ -498,7 +569,8 @@ fn the_first_stop_drains() {
         a ended after 1, stopped
         terminate b
         b ended after 1, stopped
-        finish Stopped"#]]);
+        finish Stopped"#]],
+    );
     check(
         "max 2; found x held; enqueue a; stop; x unlocks stopped; a exits crashed; a cleaned",
         expect![[r#"
@@ -537,7 +609,9 @@ fn the_second_stop_kills_and_a_third_changes_nothing() {
 
 #[test]
 fn a_stop_that_came_too_late_to_stop_anything_changes_no_outcome() {
-    check("max 2; enqueue a b; stop; a exits ok; b exits ok; stop", expect![[r#"
+    check(
+        "max 2; enqueue a b; stop; a exits ok; b exits ok; stop",
+        expect![[r#"
         spawn a slot0
         spawn b slot1
         stopping Drain
@@ -545,46 +619,62 @@ fn a_stop_that_came_too_late_to_stop_anything_changes_no_outcome() {
         terminate b
         a ended after 1, completed
         b ended after 1, completed
-        finish Completed"#]]);
-    check("retries 1; enqueue a; a exits usage; stop", expect![[r#"
+        finish Completed"#]],
+    );
+    check(
+        "retries 1; enqueue a; a exits usage; stop",
+        expect![[r#"
         spawn a slot0
         a ended after 1, failed: wrong usage, configuration or workflow
-        finish SomeFailed"#]]);
+        finish SomeFailed"#]],
+    );
 }
 
 #[test]
 fn a_child_on_its_way_is_stopped_once_it_is_there() {
-    check("slow; enqueue a; stop; a spawned; a exits stopped", expect![[r#"
+    check(
+        "slow; enqueue a; stop; a spawned; a exits stopped",
+        expect![[r#"
         spawn a slot0
         stopping Drain
         terminate a
         a ended after 1, stopped
-        finish Stopped"#]]);
-    check("slow; enqueue a; stop; stop; a spawned; a exits killed; a cleaned", expect![[r#"
+        finish Stopped"#]],
+    );
+    check(
+        "slow; enqueue a; stop; stop; a spawned; a exits killed; a cleaned",
+        expect![[r#"
         spawn a slot0
         stopping Drain
         stopping Now
         kill a
         clean up a
         a ended after 1, stopped
-        finish Stopped"#]]);
-    check("slow; enqueue a; stop; a unspawnable", expect![[r#"
+        finish Stopped"#]],
+    );
+    check(
+        "slow; enqueue a; stop; a unspawnable",
+        expect![[r#"
         spawn a slot0
         stopping Drain
         a ended after 1, failed: no process could be started
-        finish SomeFailed"#]]);
+        finish SomeFailed"#]],
+    );
 }
 
 #[test]
 fn a_stop_during_the_survey_launches_nothing() {
-    check("open; enqueue a; stop; enqueue b; found x held; survey; close; x unlocks ok", expect![[r#"
+    check(
+        "open; enqueue a; stop; enqueue b; found x held; survey; close; x unlocks ok",
+        expect![[r#"
         stopping Drain
         a ended after 0, stopped
         b ended after 0, stopped
         watch x slot0
         terminate x
         x ended after 1, completed
-        finish Stopped"#]]);
+        finish Stopped"#]],
+    );
 }
 
 #[test]
