@@ -61,6 +61,9 @@ pub struct FleetConfig {
     /// Further attempts after the first.
     pub retries: u32,
     pub backoff: Backoff,
+    /// How long runs may take to stop by themselves before they are killed; `None`: as long as they
+    /// need, since a step is not cut off for being slow.
+    pub drain_limit: Option<Duration>,
     pub seed: u64,
 }
 
@@ -326,6 +329,8 @@ pub struct Fleet {
     finished: bool,
     launches: u64,
     next_launch: Mono,
+    /// When draining turns into killing.
+    drain_until: Option<Mono>,
     /// The moment of the latest `WakeAt` not yet answered.
     alarm: Option<Mono>,
     tally: Tally,
@@ -385,6 +390,7 @@ impl Fleet {
             finished: false,
             launches: 0,
             next_launch: Mono::default(),
+            drain_until: None,
             alarm: None,
             tally: Tally::default(),
         }
@@ -479,8 +485,13 @@ impl Fleet {
                 }
                 state => return Err(Refusal::WrongState { job, state, input: "been cleaned up" }),
             },
-            FleetInput::StopRequested => self.raise(effects),
-            FleetInput::TimeReached => self.alarm = None,
+            FleetInput::StopRequested => self.raise(now, effects),
+            FleetInput::TimeReached => {
+                self.alarm = None;
+                if self.drain_until.is_some_and(|until| until <= now) {
+                    self.raise(now, effects);
+                }
+            }
         }
         Ok(())
     }
@@ -591,12 +602,16 @@ impl Fleet {
         }
     }
 
-    fn raise(&mut self, effects: &mut Vec<FleetEffect>) {
+    fn raise(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
         let raised = self.severity.raised();
         if raised == self.severity || self.finished {
             return;
         }
         self.severity = raised;
+        self.drain_until = match raised {
+            Severity::Drain => self.config.drain_limit.map(|limit| now.after(limit)),
+            Severity::None | Severity::Now => None,
+        };
         effects.push(FleetEffect::Report(FleetFact::Stopping(raised)));
         self.queue.clear();
         self.backing_off.clear();
@@ -645,18 +660,18 @@ impl Fleet {
     /// Asks to be woken for the first thing that only time holds back. A full house is not: it waits
     /// for an exit.
     fn set_alarm(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
-        if self.severity > Severity::None || !self.surveyed || self.slots.taken >= self.config.max {
-            return;
-        }
-        let ready = if self.queue.is_empty() {
-            match self.backing_off.first() {
-                Some((until, _)) => *until,
-                None => return,
+        let launch_at = || {
+            let open = self.severity == Severity::None && self.surveyed;
+            if !open || self.slots.taken >= self.config.max {
+                return None;
             }
-        } else {
-            now
+            let ready = match self.queue.front() {
+                Some(_) => now,
+                None => self.backing_off.first()?.0,
+            };
+            Some(ready.max(self.next_launch))
         };
-        let wake = ready.max(self.next_launch);
+        let Some(wake) = self.drain_until.or_else(launch_at).filter(|_| !self.finished) else { return };
         if self.alarm != Some(wake) {
             self.alarm = Some(wake);
             effects.push(FleetEffect::WakeAt(wake));

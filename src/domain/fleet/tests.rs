@@ -1,6 +1,6 @@
 //! Stories in a small language; what the fleet did to them stands beside each.
 //!
-//! `max 2`, `stagger 1s`, `jitter 50`, `retries 1`, `seed 7` set up; `enqueue a b`, `found a held`
+//! `max 2`, `stagger 1s`, `jitter 50`, `retries 1`, `drain 9s`, `seed 7` set up; `enqueue a b`, `found a held`
 //! bring profiles; `a exits failed`, `a unlocks completed`, `a cleaned`, `stop`, `+2s` happen. The
 //! list is closed before the first thing happens (or by `survey` and `close`, after `open`), and a
 //! spawned child is there at once (or by `a spawned`, `a unspawnable`, after `slow`).
@@ -33,6 +33,7 @@ fn tell(story: &str) -> Vec<String> {
         stagger_jitter: 0.0,
         retries: 0,
         backoff: Backoff { jitter: 0.0, ..Backoff::default() },
+        drain_limit: None,
         seed: 1,
     };
     let mut told = Story {
@@ -51,6 +52,7 @@ fn tell(story: &str) -> Vec<String> {
             ["retries", n] => config.retries = n.parse().unwrap(),
             ["seed", n] => config.seed = n.parse().unwrap(),
             ["stagger", time] => config.stagger = duration(time),
+            ["drain", time] => config.drain_limit = Some(duration(time)),
             ["jitter", percent] => {
                 let share = percent.parse::<f64>().unwrap() / 100.0;
                 config.stagger_jitter = share;
@@ -608,6 +610,29 @@ fn the_second_stop_kills_and_a_third_changes_nothing() {
 }
 
 #[test]
+fn a_drain_that_takes_too_long_becomes_a_kill() {
+    check("drain 9s; enqueue a; stop; +8s; +1s; a exits killed; a cleaned", expect![[r#"
+        spawn a slot0
+        stopping Drain
+        terminate a
+        wake at 9s
+        @ 9s
+        stopping Now
+        kill a
+        clean up a
+        a ended after 1, stopped
+        finish Stopped"#]]);
+    check("drain 9s; enqueue a; stop; a exits ok; +20s", expect![[r#"
+        spawn a slot0
+        stopping Drain
+        terminate a
+        wake at 9s
+        a ended after 1, completed
+        finish Completed
+        @ 9s"#]]);
+}
+
+#[test]
 fn a_stop_that_came_too_late_to_stop_anything_changes_no_outcome() {
     check(
         "max 2; enqueue a b; stop; a exits ok; b exits ok; stop",
@@ -702,6 +727,7 @@ fn ten_thousand_completed_profiles_are_passed_over() {
         stagger_jitter: 0.5,
         retries: 2,
         backoff: Backoff::default(),
+        drain_limit: None,
         seed: 1,
     });
     for number in 0..10_000 {
@@ -900,6 +926,7 @@ proptest! {
             stagger_jitter: 0.5,
             retries,
             backoff: Backoff::default(),
+            drain_limit: (seed % 2 == 0).then_some(Duration::from_secs(3)),
             seed,
         };
         prop_assert_eq!(play(config, &happenings), play(config, &happenings));
