@@ -25,7 +25,13 @@ impl Children {
         Ok(Self { living: BTreeMap::new() })
     }
 
-    pub fn spawn(&mut self, job: JobId, program: &Path, arguments: &[OsString], log: &Path) -> io::Result<u32> {
+    pub fn spawn(
+        &mut self,
+        job: JobId,
+        program: &Path,
+        arguments: &[OsString],
+        log: &Path,
+    ) -> io::Result<u32> {
         let output = OpenOptions::new().append(true).create(true).open(log)?;
         let child = Command::new(program)
             .args(arguments)

@@ -55,7 +55,13 @@ impl Children {
 
     /// Starts a child that outlives this process: its own group, no input, and its output goes
     /// straight to the end of `log`. Answers its process id.
-    pub fn spawn(&mut self, job: JobId, program: &Path, arguments: &[OsString], log: &Path) -> io::Result<u32> {
+    pub fn spawn(
+        &mut self,
+        job: JobId,
+        program: &Path,
+        arguments: &[OsString],
+        log: &Path,
+    ) -> io::Result<u32> {
         let output = open_log(log)?;
         let child = Command::new(program)
             .args(arguments)
@@ -153,11 +159,7 @@ pub fn terminate_adopted(holder: &Holder) -> io::Result<()> {
 pub fn kill_adopted(holder: &Holder) -> io::Result<()> {
     let Some(pid) = living_pid(holder) else { return Ok(()) };
     let leads = getpgid(Some(pid)).is_ok_and(|group| group == pid);
-    tolerate_gone(if leads {
-        kill_process_group(pid, Signal::KILL)
-    } else {
-        kill_process(pid, Signal::KILL)
-    })
+    tolerate_gone(if leads { kill_process_group(pid, Signal::KILL) } else { kill_process(pid, Signal::KILL) })
 }
 
 /// Requests to stop: Ctrl-C, and what a service or a closing terminal sends.
@@ -217,7 +219,7 @@ fn tolerate_gone(result: Result<(), Errno>) -> io::Result<()> {
 /// The holder's process, if the process of that number is not a later one.
 fn living_pid(holder: &Holder) -> Option<Pid> {
     let pid = sysinfo::Pid::from_u32(holder.pid);
-    let mut system = System::new();
+    let mut system = System::new().ok()?;
     system.refresh_processes_specifics(
         ProcessesToUpdate::Some(&[pid]),
         true,

@@ -611,7 +611,9 @@ fn the_second_stop_kills_and_a_third_changes_nothing() {
 
 #[test]
 fn a_drain_that_takes_too_long_becomes_a_kill() {
-    check("drain 9s; enqueue a; stop; +8s; +1s; a exits killed; a cleaned", expect![[r#"
+    check(
+        "drain 9s; enqueue a; stop; +8s; +1s; a exits killed; a cleaned",
+        expect![[r#"
         spawn a slot0
         stopping Drain
         terminate a
@@ -621,15 +623,19 @@ fn a_drain_that_takes_too_long_becomes_a_kill() {
         kill a
         clean up a
         a ended after 1, stopped
-        finish Stopped"#]]);
-    check("drain 9s; enqueue a; stop; a exits ok; +20s", expect![[r#"
+        finish Stopped"#]],
+    );
+    check(
+        "drain 9s; enqueue a; stop; a exits ok; +20s",
+        expect![[r#"
         spawn a slot0
         stopping Drain
         terminate a
         wake at 9s
         a ended after 1, completed
         finish Completed
-        @ 9s"#]]);
+        @ 9s"#]],
+    );
 }
 
 #[test]

@@ -1,0 +1,3 @@
+//! Browsers: who starts them, and the page engine that drives them.
+
+pub mod provider;
