@@ -4,12 +4,16 @@
 //! chance enter as values, so every rule here can be tested as data.
 
 pub mod event;
+pub mod fleet;
+pub mod fleet_notice;
 pub mod flow;
 pub mod id;
 pub mod mask;
 pub mod outcome;
 pub mod plan;
+pub mod retry;
 pub mod session;
 pub mod source;
+pub mod summary;
 pub mod template;
 pub mod workflow;

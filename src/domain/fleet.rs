@@ -1,0 +1,719 @@
+//! Decides which profiles run next. Performs nothing: `crate::orchestrate` carries the effects out.
+//!
+//! Invariants:
+//! - at most `max` runs live at once, those adopted included; a run that is being cleaned up lives
+//!   until nothing is left of it;
+//! - at most one run of a profile;
+//! - every profile taken in reaches exactly one outcome, and the fleet finishes exactly once;
+//! - the severity of stopping only rises, and nothing is spawned once it has;
+//! - the same inputs at the same times with the same seed give the same effects.
+//!
+//! No input costs more than O(log n), but for a request to stop, which visits every job once.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::id::ProfileId;
+use super::outcome::{FleetOutcome, RunOutcome};
+use super::retry::{Backoff, Draw, chance, jittered};
+
+/// Time since the orchestrator started; never goes back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mono(pub Duration);
+
+impl Mono {
+    fn after(self, delay: Duration) -> Self {
+        Self(self.0.saturating_add(delay))
+    }
+}
+
+/// A profile's place in the list, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(u32);
+
+impl JobId {
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A place where one run lives. Below `max`, unless more runs than `max` were found alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(u32);
+
+impl Slot {
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FleetConfig {
+    /// Runs that may live at once; 0 counts as 1.
+    pub max: u32,
+    /// Least time between two launches, and the share of it that chance adds or takes.
+    pub stagger: Duration,
+    pub stagger_jitter: f64,
+    /// Further attempts after the first.
+    pub retries: u32,
+    pub backoff: Backoff,
+    /// How long runs may take to stop by themselves before they are killed; `None`: as long as they
+    /// need, since a step is not cut off for being slow.
+    pub drain_limit: Option<Duration>,
+    pub seed: u64,
+}
+
+/// What is known of a profile before it is queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Steps are open and nobody runs it.
+    Open,
+    Completed,
+    NeedsAttention,
+    /// Its session document cannot be read.
+    Damaged,
+    /// A living run holds its lock.
+    Held,
+}
+
+/// How a child process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChildExit {
+    Code(i32),
+    Signal(i32),
+    /// The system could not say.
+    Unknown,
+}
+
+impl ChildExit {
+    /// `None`: it crashed.
+    pub fn outcome(self) -> Option<RunOutcome> {
+        match self {
+            Self::Code(code) => RunOutcome::from_exit_code(code),
+            Self::Signal(_) | Self::Unknown => None,
+        }
+    }
+}
+
+impl fmt::Display for ChildExit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Unknown => f.write_str("an unknown end"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FleetInput {
+    ProfileEnqueued {
+        profile: ProfileId,
+        standing: Standing,
+    },
+    /// The locks of all profiles known by now were looked at. Nothing is launched before: a living
+    /// run found late would be one too many.
+    SurveyEnded,
+    /// No further profile will come.
+    IntakeClosed,
+    ChildSpawned {
+        job: JobId,
+    },
+    SpawnFailed {
+        job: JobId,
+    },
+    ChildExited {
+        job: JobId,
+        exit: ChildExit,
+    },
+    /// The lock of an adopted run fell. Without an outcome it crashed.
+    AdoptedEnded {
+        job: JobId,
+        outcome: Option<RunOutcome>,
+    },
+    /// Nothing is left of the crashed run and its browser.
+    CleanedUp {
+        job: JobId,
+    },
+    /// Raises the severity by one.
+    StopRequested,
+    /// The moment of the latest `WakeAt` has come.
+    TimeReached,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "an effect that is not carried out leaves its profile without an outcome"]
+pub enum FleetEffect {
+    /// Answered by `ChildSpawned` or `SpawnFailed`. Attempts count from 1.
+    Spawn {
+        job: JobId,
+        slot: Slot,
+        attempt: u32,
+    },
+    /// A run of somebody else lives: answered by `AdoptedEnded` when its lock falls.
+    Watch {
+        job: JobId,
+        slot: Slot,
+        attempt: u32,
+    },
+    /// End what is left of the crashed run, then stop its browser: answered by `CleanedUp`.
+    CleanUp {
+        job: JobId,
+    },
+    /// Ask the run to stop after its current step.
+    Terminate {
+        job: JobId,
+    },
+    /// End the run and its group at once.
+    Kill {
+        job: JobId,
+    },
+    /// Answered by `TimeReached`. The latest one counts alone.
+    WakeAt(Mono),
+    Report(FleetFact),
+    /// An input was not for the state its job is in. Nothing else came of it.
+    Refuse(Refusal),
+    /// The last effect of all, but for refusals.
+    Finish {
+        outcome: FleetOutcome,
+    },
+}
+
+/// What those who watch are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FleetFact {
+    BackingOff { job: JobId, attempt: u32, delay: Duration, failure: Failure },
+    Ended { job: JobId, outcome: JobOutcome, attempts: u32 },
+    Stopping(Severity),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    #[error("profile {0} is in the list already")]
+    Duplicate(ProfileId),
+    #[error("profile {0} came after the list was closed")]
+    IntakeClosed(ProfileId),
+    #[error("there is no job {}", .0.index())]
+    UnknownJob(JobId),
+    #[error("job {} is {state}: it cannot have {input}", .job.index())]
+    WrongState { job: JobId, state: JobState, input: &'static str },
+}
+
+/// How hard the fleet is being stopped. Only rises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    #[default]
+    None,
+    /// Nothing is launched; runs stop after their current step.
+    Drain,
+    /// Runs are killed and their browsers stopped.
+    Now,
+}
+
+impl Severity {
+    const fn raised(self) -> Self {
+        match self {
+            Self::None => Self::Drain,
+            Self::Drain | Self::Now => Self::Now,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    Queued,
+    /// `Spawn` is out, no answer yet.
+    Starting {
+        slot: Slot,
+    },
+    Running {
+        slot: Slot,
+    },
+    /// Run by a process that is not ours.
+    Adopted {
+        slot: Slot,
+    },
+    /// Crashed; what it left is being ended.
+    CleaningUp {
+        slot: Slot,
+    },
+    BackingOff {
+        until: Mono,
+    },
+    Ended(JobOutcome),
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Queued => "queued",
+            Self::Starting { .. } => "starting",
+            Self::Running { .. } => "running",
+            Self::Adopted { .. } => "adopted",
+            Self::CleaningUp { .. } => "being cleaned up",
+            Self::BackingOff { .. } => "backing off",
+            Self::Ended(_) => "ended",
+        })
+    }
+}
+
+/// The one outcome a profile reaches in this fleet. As JSON: `outcome`, and `cause` where it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "outcome", content = "cause", rename_all = "snake_case")]
+pub enum JobOutcome {
+    Completed,
+    NeedsAttention,
+    Failed(Failure),
+    /// Still open because the fleet was stopped: never launched, checkpointed, killed, or not tried
+    /// again.
+    Stopped,
+}
+
+/// Why an attempt, or the last attempt, did not complete its profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    StepFailed,
+    Usage,
+    NoBrowser,
+    Damaged,
+    /// Stopped by a signal that was not ours.
+    Interrupted,
+    Crashed,
+    /// No process could be started.
+    NotSpawned,
+}
+
+impl Failure {
+    /// Whether a fresh run may succeed without anything being changed.
+    pub const fn may_be_retried(self) -> bool {
+        match self {
+            Self::StepFailed | Self::NoBrowser | Self::Interrupted | Self::Crashed | Self::NotSpawned => true,
+            Self::Usage | Self::Damaged => false,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::StepFailed => "a step failed",
+            Self::Usage => "wrong usage, configuration or workflow",
+            Self::NoBrowser => "no browser from the provider",
+            Self::Damaged => "the session document is damaged",
+            Self::Interrupted => "interrupted by a signal",
+            Self::Crashed => "crashed",
+            Self::NotSpawned => "no process could be started",
+        })
+    }
+}
+
+/// The scheduler of one fleet.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    config: FleetConfig,
+    jobs: Vec<Job>,
+    known: HashSet<ProfileId>,
+    /// Never launched first to last, behind those whose back-off has passed: what was begun is
+    /// finished before anything new begins.
+    queue: VecDeque<JobId>,
+    backing_off: BTreeSet<(Mono, JobId)>,
+    slots: Slots,
+    severity: Severity,
+    surveyed: bool,
+    closed: bool,
+    finished: bool,
+    launches: u64,
+    next_launch: Mono,
+    /// When draining turns into killing.
+    drain_until: Option<Mono>,
+    /// The moment of the latest `WakeAt` not yet answered.
+    alarm: Option<Mono>,
+    tally: Tally,
+}
+
+#[derive(Debug, Clone)]
+struct Job {
+    profile: ProfileId,
+    state: JobState,
+    /// Attempts begun, an adopted run included.
+    attempts: u32,
+}
+
+/// Jobs that have ended, by outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    pub completed: usize,
+    pub need_attention: usize,
+    pub failed: usize,
+    pub stopped: usize,
+}
+
+impl Tally {
+    pub const fn ended(self) -> usize {
+        self.completed + self.need_attention + self.failed + self.stopped
+    }
+
+    const fn count(&mut self, outcome: JobOutcome) {
+        match outcome {
+            JobOutcome::Completed => self.completed += 1,
+            JobOutcome::NeedsAttention => self.need_attention += 1,
+            JobOutcome::Failed(_) => self.failed += 1,
+            JobOutcome::Stopped => self.stopped += 1,
+        }
+    }
+}
+
+/// How an attempt ended.
+enum Attempt {
+    Finished(RunOutcome),
+    Crashed,
+    NotSpawned,
+}
+
+impl Fleet {
+    pub fn new(config: FleetConfig) -> Self {
+        Self {
+            config: FleetConfig { max: config.max.max(1), ..config },
+            jobs: Vec::new(),
+            known: HashSet::new(),
+            queue: VecDeque::new(),
+            backing_off: BTreeSet::new(),
+            slots: Slots::default(),
+            severity: Severity::None,
+            surveyed: false,
+            closed: false,
+            finished: false,
+            launches: 0,
+            next_launch: Mono::default(),
+            drain_until: None,
+            alarm: None,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Panics on a job of another fleet.
+    pub fn profile(&self, job: JobId) -> &ProfileId {
+        &self.jobs[job.index()].profile
+    }
+
+    pub fn state(&self, job: JobId) -> JobState {
+        self.jobs[job.index()].state
+    }
+
+    /// In the order of the list.
+    pub fn jobs(&self) -> impl Iterator<Item = JobId> + use<> {
+        (0..index(self.jobs.len())).map(JobId)
+    }
+
+    pub const fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Runs that live now, adopted and crashed ones included.
+    pub const fn living(&self) -> usize {
+        self.slots.taken as usize
+    }
+
+    /// One input, whatever it is, in whatever state; `now` never goes back.
+    pub fn handle(&mut self, now: Mono, input: FleetInput) -> Vec<FleetEffect> {
+        let mut effects = Vec::new();
+        if let Err(refusal) = self.take(now, input, &mut effects) {
+            effects.push(FleetEffect::Refuse(refusal));
+            return effects;
+        }
+        self.launch(now, &mut effects);
+        self.finish(&mut effects);
+        self.set_alarm(now, &mut effects);
+        effects
+    }
+
+    fn take(&mut self, now: Mono, input: FleetInput, effects: &mut Vec<FleetEffect>) -> Result<(), Refusal> {
+        match input {
+            FleetInput::ProfileEnqueued { profile, standing } => self.enqueue(profile, standing, effects)?,
+            FleetInput::SurveyEnded => self.surveyed = true,
+            FleetInput::IntakeClosed => self.closed = true,
+            FleetInput::ChildSpawned { job } => match self.known_state(job)? {
+                JobState::Starting { slot } => {
+                    self.set(job, JobState::Running { slot });
+                    self.stop(job, effects);
+                }
+                state => return Err(Refusal::WrongState { job, state, input: "been spawned" }),
+            },
+            FleetInput::SpawnFailed { job } => match self.known_state(job)? {
+                JobState::Starting { slot } => {
+                    self.slots.free(slot);
+                    self.settle(now, job, Attempt::NotSpawned, effects);
+                }
+                state => return Err(Refusal::WrongState { job, state, input: "failed to spawn" }),
+            },
+            FleetInput::ChildExited { job, exit } => match (self.known_state(job)?, exit.outcome()) {
+                (JobState::Running { slot }, None) => {
+                    self.set(job, JobState::CleaningUp { slot });
+                    effects.push(FleetEffect::CleanUp { job });
+                }
+                (JobState::Running { slot }, Some(RunOutcome::Busy)) => self.adopt(job, slot, effects),
+                (JobState::Running { slot }, Some(outcome)) => {
+                    self.slots.free(slot);
+                    self.settle(now, job, Attempt::Finished(outcome), effects);
+                }
+                (state, _) => return Err(Refusal::WrongState { job, state, input: "exited" }),
+            },
+            FleetInput::AdoptedEnded { job, outcome } => match (self.known_state(job)?, outcome) {
+                (JobState::Adopted { slot }, None) => {
+                    self.set(job, JobState::CleaningUp { slot });
+                    effects.push(FleetEffect::CleanUp { job });
+                }
+                (JobState::Adopted { slot }, Some(outcome)) => {
+                    self.slots.free(slot);
+                    self.settle(now, job, Attempt::Finished(outcome), effects);
+                }
+                (state, _) => return Err(Refusal::WrongState { job, state, input: "let its lock go" }),
+            },
+            FleetInput::CleanedUp { job } => match self.known_state(job)? {
+                JobState::CleaningUp { slot } => {
+                    self.slots.free(slot);
+                    self.settle(now, job, Attempt::Crashed, effects);
+                }
+                state => return Err(Refusal::WrongState { job, state, input: "been cleaned up" }),
+            },
+            FleetInput::StopRequested => self.raise(now, effects),
+            FleetInput::TimeReached => {
+                self.alarm = None;
+                if self.drain_until.is_some_and(|until| until <= now) {
+                    self.raise(now, effects);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn enqueue(
+        &mut self,
+        profile: ProfileId,
+        standing: Standing,
+        effects: &mut Vec<FleetEffect>,
+    ) -> Result<(), Refusal> {
+        if self.closed {
+            return Err(Refusal::IntakeClosed(profile));
+        }
+        if !self.known.insert(profile.clone()) {
+            return Err(Refusal::Duplicate(profile));
+        }
+        let job = JobId(index(self.jobs.len()));
+        self.jobs.push(Job { profile, state: JobState::Queued, attempts: 0 });
+        match standing {
+            Standing::Completed => self.end(job, JobOutcome::Completed, effects),
+            Standing::NeedsAttention => self.end(job, JobOutcome::NeedsAttention, effects),
+            Standing::Damaged => self.end(job, JobOutcome::Failed(Failure::Damaged), effects),
+            Standing::Held => {
+                let slot = self.slots.take();
+                self.jobs[job.index()].attempts = 1;
+                self.adopt(job, slot, effects);
+            }
+            Standing::Open if self.severity > Severity::None => {
+                self.end(job, JobOutcome::Stopped, effects);
+            }
+            Standing::Open => self.queue.push_back(job),
+        }
+        Ok(())
+    }
+
+    /// Somebody else runs the profile: its run takes the slot, and stops with the fleet.
+    fn adopt(&mut self, job: JobId, slot: Slot, effects: &mut Vec<FleetEffect>) {
+        self.set(job, JobState::Adopted { slot });
+        effects.push(FleetEffect::Watch { job, slot, attempt: self.jobs[job.index()].attempts });
+        self.stop(job, effects);
+    }
+
+    /// An attempt is over and its slot is free.
+    fn settle(&mut self, now: Mono, job: JobId, attempt: Attempt, effects: &mut Vec<FleetEffect>) {
+        let failure = match attempt {
+            Attempt::Finished(RunOutcome::Completed) => return self.end(job, JobOutcome::Completed, effects),
+            Attempt::Finished(RunOutcome::NeedsAttention) => {
+                return self.end(job, JobOutcome::NeedsAttention, effects);
+            }
+            Attempt::Finished(RunOutcome::StepFailed) => Failure::StepFailed,
+            Attempt::Finished(RunOutcome::Usage) => Failure::Usage,
+            Attempt::Finished(RunOutcome::NoBrowser) => Failure::NoBrowser,
+            Attempt::Finished(RunOutcome::Damaged) => Failure::Damaged,
+            // An adopted run cannot have found the profile busy; were it said, a fresh run sees.
+            Attempt::Finished(RunOutcome::Stopped | RunOutcome::Busy) => Failure::Interrupted,
+            Attempt::Crashed => Failure::Crashed,
+            Attempt::NotSpawned => Failure::NotSpawned,
+        };
+        // Only a run that was killed dies of `Now`, and only one asked to stop is interrupted by us:
+        // neither has used its attempt up.
+        let stopped_by_us = match failure {
+            Failure::Interrupted => self.severity > Severity::None,
+            Failure::Crashed => self.severity == Severity::Now,
+            _ => false,
+        };
+        let attempts = self.jobs[job.index()].attempts;
+        let attempts_left = failure.may_be_retried() && attempts <= self.config.retries;
+        match self.severity {
+            _ if stopped_by_us => self.end(job, JobOutcome::Stopped, effects),
+            _ if !attempts_left => self.end(job, JobOutcome::Failed(failure), effects),
+            Severity::Drain | Severity::Now => self.end(job, JobOutcome::Stopped, effects),
+            Severity::None => self.back_off(now, job, failure, effects),
+        }
+    }
+
+    fn back_off(&mut self, now: Mono, job: JobId, failure: Failure, effects: &mut Vec<FleetEffect>) {
+        let attempt = self.jobs[job.index()].attempts;
+        let chance = chance(self.config.seed, Draw::Retry { job: job.0, attempt });
+        let delay = self.config.backoff.delay(attempt, chance);
+        let until = now.after(delay);
+        self.set(job, JobState::BackingOff { until });
+        self.backing_off.insert((until, job));
+        effects.push(FleetEffect::Report(FleetFact::BackingOff { job, attempt, delay, failure }));
+    }
+
+    /// The only place that spawns.
+    fn launch(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
+        if self.severity > Severity::None || !self.surveyed {
+            return;
+        }
+        while self.slots.taken < self.config.max && self.next_launch <= now {
+            let Some(job) = self.next_job(now) else { return };
+            let slot = self.slots.take();
+            self.set(job, JobState::Starting { slot });
+            let attempt = &mut self.jobs[job.index()].attempts;
+            *attempt += 1;
+            effects.push(FleetEffect::Spawn { job, slot, attempt: *attempt });
+            let chance = chance(self.config.seed, Draw::Launch { number: self.launches });
+            self.launches += 1;
+            self.next_launch = now.after(jittered(self.config.stagger, self.config.stagger_jitter, chance));
+        }
+    }
+
+    fn next_job(&mut self, now: Mono) -> Option<JobId> {
+        match self.backing_off.first() {
+            Some((until, _)) if *until <= now => self.backing_off.pop_first().map(|(_, job)| job),
+            _ => self.queue.pop_front(),
+        }
+    }
+
+    fn raise(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
+        let raised = self.severity.raised();
+        if raised == self.severity || self.finished {
+            return;
+        }
+        self.severity = raised;
+        self.drain_until = match raised {
+            Severity::Drain => self.config.drain_limit.map(|limit| now.after(limit)),
+            Severity::None | Severity::Now => None,
+        };
+        effects.push(FleetEffect::Report(FleetFact::Stopping(raised)));
+        self.queue.clear();
+        self.backing_off.clear();
+        for job in self.jobs() {
+            match self.state(job) {
+                JobState::Queued | JobState::BackingOff { .. } => {
+                    self.end(job, JobOutcome::Stopped, effects);
+                }
+                JobState::Running { .. } | JobState::Adopted { .. } => self.stop(job, effects),
+                // A child on its way is stopped once it is there; what crashed is being ended.
+                JobState::Starting { .. } | JobState::CleaningUp { .. } | JobState::Ended(_) => {}
+            }
+        }
+    }
+
+    /// Passes the severity on to one living run.
+    fn stop(&self, job: JobId, effects: &mut Vec<FleetEffect>) {
+        match self.severity {
+            Severity::None => {}
+            Severity::Drain => effects.push(FleetEffect::Terminate { job }),
+            Severity::Now => effects.push(FleetEffect::Kill { job }),
+        }
+    }
+
+    fn end(&mut self, job: JobId, outcome: JobOutcome, effects: &mut Vec<FleetEffect>) {
+        self.set(job, JobState::Ended(outcome));
+        self.tally.count(outcome);
+        let attempts = self.jobs[job.index()].attempts;
+        effects.push(FleetEffect::Report(FleetFact::Ended { job, outcome, attempts }));
+    }
+
+    fn finish(&mut self, effects: &mut Vec<FleetEffect>) {
+        if self.finished || !self.closed || self.tally.ended() < self.jobs.len() {
+            return;
+        }
+        self.finished = true;
+        let outcome = match self.tally {
+            Tally { stopped: 1.., .. } => FleetOutcome::Stopped,
+            Tally { failed: 1.., .. } => FleetOutcome::SomeFailed,
+            Tally { need_attention: 1.., .. } => FleetOutcome::SomeNeedAttention,
+            _ => FleetOutcome::Completed,
+        };
+        effects.push(FleetEffect::Finish { outcome });
+    }
+
+    /// Asks to be woken for the first thing that only time holds back. A full house is not: it waits
+    /// for an exit.
+    fn set_alarm(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
+        let launch_at = || {
+            let open = self.severity == Severity::None && self.surveyed;
+            if !open || self.slots.taken >= self.config.max {
+                return None;
+            }
+            let ready = match self.queue.front() {
+                Some(_) => now,
+                None => self.backing_off.first()?.0,
+            };
+            Some(ready.max(self.next_launch))
+        };
+        let Some(wake) = self.drain_until.or_else(launch_at).filter(|_| !self.finished) else { return };
+        if self.alarm != Some(wake) {
+            self.alarm = Some(wake);
+            effects.push(FleetEffect::WakeAt(wake));
+        }
+    }
+
+    fn known_state(&self, job: JobId) -> Result<JobState, Refusal> {
+        self.jobs.get(job.index()).map(|job| job.state).ok_or(Refusal::UnknownJob(job))
+    }
+
+    fn set(&mut self, job: JobId, state: JobState) {
+        self.jobs[job.index()].state = state;
+    }
+}
+
+/// Hands out the lowest free number.
+#[derive(Debug, Clone, Default)]
+struct Slots {
+    free: BTreeSet<Slot>,
+    /// Numbers from here on were never handed out.
+    fresh: u32,
+    taken: u32,
+}
+
+impl Slots {
+    fn take(&mut self) -> Slot {
+        self.taken += 1;
+        self.free.pop_first().unwrap_or_else(|| {
+            self.fresh += 1;
+            Slot(self.fresh - 1)
+        })
+    }
+
+    fn free(&mut self, slot: Slot) {
+        self.taken -= 1;
+        self.free.insert(slot);
+    }
+}
+
+fn index(length: usize) -> u32 {
+    u32::try_from(length).expect("a list of four billion profiles does not fit in memory")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,940 @@
+//! Stories in a small language; what the fleet did to them stands beside each.
+//!
+//! `max 2`, `stagger 1s`, `jitter 50`, `retries 1`, `drain 9s`, `seed 7` set up; `enqueue a b`, `found a held`
+//! bring profiles; `a exits failed`, `a unlocks completed`, `a cleaned`, `stop`, `+2s` happen. The
+//! list is closed before the first thing happens (or by `survey` and `close`, after `open`), and a
+//! spawned child is there at once (or by `a spawned`, `a unspawnable`, after `slow`).
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::*;
+
+struct Story {
+    fleet: Fleet,
+    now: Mono,
+    alarm: Option<Mono>,
+    /// `survey` and `close` are said, not implied.
+    open: bool,
+    slow: bool,
+    begun: bool,
+    lines: Vec<String>,
+}
+
+#[track_caller]
+fn check(story: &str, expected: Expect) {
+    expected.assert_eq(&tell(story).join("\n"));
+}
+
+fn tell(story: &str) -> Vec<String> {
+    let mut config = FleetConfig {
+        max: 1,
+        stagger: Duration::ZERO,
+        stagger_jitter: 0.0,
+        retries: 0,
+        backoff: Backoff { jitter: 0.0, ..Backoff::default() },
+        drain_limit: None,
+        seed: 1,
+    };
+    let mut told = Story {
+        fleet: Fleet::new(config),
+        now: Mono::default(),
+        alarm: None,
+        open: false,
+        slow: false,
+        begun: false,
+        lines: Vec::new(),
+    };
+    for sentence in story.split(';').map(str::trim).filter(|sentence| !sentence.is_empty()) {
+        let words: Vec<&str> = sentence.split_whitespace().collect();
+        match words[..] {
+            ["max", n] => config.max = n.parse().unwrap(),
+            ["retries", n] => config.retries = n.parse().unwrap(),
+            ["seed", n] => config.seed = n.parse().unwrap(),
+            ["stagger", time] => config.stagger = duration(time),
+            ["drain", time] => config.drain_limit = Some(duration(time)),
+            ["jitter", percent] => {
+                let share = percent.parse::<f64>().unwrap() / 100.0;
+                config.stagger_jitter = share;
+                config.backoff.jitter = share;
+            }
+            ["open"] => told.open = true,
+            ["slow"] => told.slow = true,
+            _ => {
+                told.happen(&words);
+                continue;
+            }
+        }
+        told.fleet = Fleet::new(config);
+    }
+    told.begin();
+    told.lines
+}
+
+impl Story {
+    fn begin(&mut self) {
+        if !self.begun && !self.open {
+            self.begun = true;
+            self.feed(FleetInput::SurveyEnded);
+            self.feed(FleetInput::IntakeClosed);
+        }
+    }
+
+    fn happen(&mut self, words: &[&str]) {
+        match words {
+            ["enqueue", names @ ..] => {
+                return names.iter().for_each(|name| self.enqueue(name, Standing::Open));
+            }
+            ["found", name, standing] => {
+                return self.enqueue(
+                    name,
+                    match *standing {
+                        "completed" => Standing::Completed,
+                        "attention" => Standing::NeedsAttention,
+                        "damaged" => Standing::Damaged,
+                        "held" => Standing::Held,
+                        other => panic!("unknown standing {other}"),
+                    },
+                );
+            }
+            _ => self.begin(),
+        }
+        match *words {
+            ["survey"] => self.feed(FleetInput::SurveyEnded),
+            ["close"] => self.feed(FleetInput::IntakeClosed),
+            ["stop"] => self.feed(FleetInput::StopRequested),
+            [time] => self.pass(duration(time.strip_prefix('+').expect("a word of the story"))),
+            [name, "spawned"] => self.feed(FleetInput::ChildSpawned { job: self.job(name) }),
+            [name, "unspawnable"] => self.feed(FleetInput::SpawnFailed { job: self.job(name) }),
+            [name, "cleaned"] => self.feed(FleetInput::CleanedUp { job: self.job(name) }),
+            [name, "exits", exit] => {
+                self.feed(FleetInput::ChildExited { job: self.job(name), exit: child_exit(exit) });
+            }
+            [name, "unlocks", outcome] => self.feed(FleetInput::AdoptedEnded {
+                job: self.job(name),
+                outcome: child_exit(outcome).outcome(),
+            }),
+            _ => panic!("unknown sentence {words:?}"),
+        }
+    }
+
+    fn enqueue(&mut self, name: &str, standing: Standing) {
+        self.feed(FleetInput::ProfileEnqueued { profile: name.parse().unwrap(), standing });
+    }
+
+    /// Moves the clock, and rings every alarm on the way at its moment.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now.after(time);
+        while let Some(alarm) = self.alarm.filter(|alarm| *alarm <= until) {
+            self.now = alarm;
+            self.alarm = None;
+            self.lines.push(format!("@ {:?}", self.now.0));
+            self.feed(FleetInput::TimeReached);
+        }
+        self.now = until;
+    }
+
+    fn feed(&mut self, input: FleetInput) {
+        let effects = self.fleet.handle(self.now, input);
+        let mut spawned = Vec::new();
+        for effect in effects {
+            self.lines.push(self.line(&effect));
+            match effect {
+                FleetEffect::WakeAt(at) => self.alarm = Some(at),
+                FleetEffect::Spawn { job, .. } if !self.slow => spawned.push(job),
+                _ => {}
+            }
+        }
+        for job in spawned {
+            self.feed(FleetInput::ChildSpawned { job });
+        }
+    }
+
+    fn job(&self, name: &str) -> JobId {
+        self.fleet.jobs().find(|job| self.fleet.profile(*job).as_str() == name).unwrap_or(JobId(999))
+    }
+
+    fn line(&self, effect: &FleetEffect) -> String {
+        let name = |job: &JobId| self.fleet.profile(*job);
+        let again = |attempt: u32| if attempt > 1 { format!(" attempt {attempt}") } else { String::new() };
+        match effect {
+            FleetEffect::Spawn { job, slot, attempt } => {
+                format!("spawn {} slot{}{}", name(job), slot.0, again(*attempt))
+            }
+            FleetEffect::Watch { job, slot, attempt } => {
+                format!("watch {} slot{}{}", name(job), slot.0, again(*attempt))
+            }
+            FleetEffect::CleanUp { job } => format!("clean up {}", name(job)),
+            FleetEffect::Terminate { job } => format!("terminate {}", name(job)),
+            FleetEffect::Kill { job } => format!("kill {}", name(job)),
+            FleetEffect::WakeAt(at) => format!("wake at {:?}", at.0),
+            FleetEffect::Report(FleetFact::BackingOff { job, delay, failure, .. }) => {
+                format!("{} backs off {delay:?}: {failure}", name(job))
+            }
+            FleetEffect::Report(FleetFact::Ended { job, outcome, attempts }) => {
+                let outcome = match outcome {
+                    JobOutcome::Completed => "completed".to_owned(),
+                    JobOutcome::NeedsAttention => "needs attention".to_owned(),
+                    JobOutcome::Failed(failure) => format!("failed: {failure}"),
+                    JobOutcome::Stopped => "stopped".to_owned(),
+                };
+                format!("{} ended after {attempts}, {outcome}", name(job))
+            }
+            FleetEffect::Report(FleetFact::Stopping(severity)) => format!("stopping {severity:?}"),
+            FleetEffect::Refuse(refusal) => format!("refused: {refusal}"),
+            FleetEffect::Finish { outcome } => format!("finish {outcome:?}"),
+        }
+    }
+}
+
+fn child_exit(word: &str) -> ChildExit {
+    ChildExit::Code(match word {
+        "ok" | "completed" => 0,
+        "failed" => 1,
+        "usage" => 2,
+        "attention" => 3,
+        "busy" => 4,
+        "browserless" => 5,
+        "damaged" => 6,
+        "stopped" => 7,
+        "killed" | "crashed" => return ChildExit::Signal(9),
+        "lost" => return ChildExit::Unknown,
+        code => code.parse().unwrap(),
+    })
+}
+
+fn duration(text: &str) -> Duration {
+    match text.strip_suffix("ms") {
+        Some(millis) => Duration::from_millis(millis.parse().unwrap()),
+        None => Duration::from_secs_f64(text.strip_suffix('s').unwrap().parse().unwrap()),
+    }
+}
+
+#[test]
+fn a_freed_slot_goes_to_the_next_in_the_list() {
+    check(
+        "max 1; enqueue a b; a exits ok; b exits ok",
+        expect![[r#"
+        spawn a slot0
+        a ended after 1, completed
+        spawn b slot0
+        b ended after 1, completed
+        finish Completed"#]],
+    );
+    check(
+        "max 2; enqueue a b c; b exits ok; a exits ok; c exits ok",
+        expect![[r#"
+        spawn a slot0
+        spawn b slot1
+        b ended after 1, completed
+        spawn c slot1
+        a ended after 1, completed
+        c ended after 1, completed
+        finish Completed"#]],
+    );
+}
+
+#[test]
+fn nothing_is_launched_before_the_living_are_counted() {
+    check(
+        "open; max 2; enqueue a; found b held; survey; close",
+        expect![[r#"
+        watch b slot0
+        spawn a slot1"#]],
+    );
+}
+
+#[test]
+fn the_adopted_take_slots_even_more_than_there_are() {
+    check(
+        "max 2; enqueue a; found x held; found y held; found z held; z unlocks ok; y unlocks ok; a exits ok; x unlocks ok",
+        expect![[r#"
+            watch x slot0
+            watch y slot1
+            watch z slot2
+            z ended after 1, completed
+            y ended after 1, completed
+            spawn a slot1
+            a ended after 1, completed
+            x ended after 1, completed
+            finish Completed"#]],
+    );
+}
+
+#[test]
+fn what_stands_at_its_end_ends_without_a_spawn() {
+    check(
+        "found a completed; found b completed",
+        expect![[r#"
+        a ended after 0, completed
+        b ended after 0, completed
+        finish Completed"#]],
+    );
+    check(
+        "found a completed; found b attention",
+        expect![[r#"
+        a ended after 0, completed
+        b ended after 0, needs attention
+        finish SomeNeedAttention"#]],
+    );
+    check(
+        "found a damaged; found b attention",
+        expect![[r#"
+        a ended after 0, failed: the session document is damaged
+        b ended after 0, needs attention
+        finish SomeFailed"#]],
+    );
+    check("", expect!["finish Completed"]);
+}
+
+#[test]
+fn a_profile_comes_once_and_in_time() {
+    check(
+        "open; enqueue a a; survey; close; enqueue b; a exits ok",
+        expect![[r#"
+        refused: profile a is in the list already
+        spawn a slot0
+        refused: profile b came after the list was closed
+        a ended after 1, completed
+        finish Completed"#]],
+    );
+}
+
+#[test]
+fn launches_are_staggered() {
+    check(
+        "max 3; stagger 1s; enqueue a b c; +10s",
+        expect![[r#"
+        spawn a slot0
+        wake at 1s
+        @ 1s
+        spawn b slot1
+        wake at 2s
+        @ 2s
+        spawn c slot2"#]],
+    );
+    check(
+        "max 3; stagger 1s; jitter 50; enqueue a b c; +10s",
+        expect![[r#"
+        spawn a slot0
+        wake at 1.332s
+        @ 1.332s
+        spawn b slot1
+        wake at 2.306s
+        @ 2.306s
+        spawn c slot2"#]],
+    );
+    // A slot freed within the stagger waits for its end; one freed later is filled at once.
+    check(
+        "max 1; stagger 1s; enqueue a b c; +200ms; a exits ok; +1s; +1s; b exits ok",
+        expect![[r#"
+        spawn a slot0
+        a ended after 1, completed
+        wake at 1s
+        @ 1s
+        spawn b slot0
+        b ended after 1, completed
+        spawn c slot0"#]],
+    );
+}
+
+#[test]
+fn another_seed_is_another_stagger() {
+    let story = |seed| tell(&format!("seed {seed}; max 3; stagger 1s; jitter 50; enqueue a b c; +10s"));
+    assert_eq!(story(1), story(1));
+    assert_ne!(story(1), story(2));
+}
+
+#[test]
+fn failed_runs_and_missing_browsers_are_retried_with_back_off() {
+    check(
+        "retries 2; enqueue a; a exits failed; +2s; a exits browserless; +4s; a exits failed",
+        expect![[r#"
+            spawn a slot0
+            a backs off 2s: a step failed
+            wake at 2s
+            @ 2s
+            spawn a slot0 attempt 2
+            a backs off 4s: no browser from the provider
+            wake at 6s
+            @ 6s
+            spawn a slot0 attempt 3
+            a ended after 3, failed: a step failed
+            finish SomeFailed"#]],
+    );
+    check(
+        "retries 1; jitter 50; enqueue a; a exits failed; +5s; a exits ok",
+        expect![[r#"
+        spawn a slot0
+        a backs off 1.101s: a step failed
+        wake at 1.101s
+        @ 1.101s
+        spawn a slot0 attempt 2
+        a ended after 2, completed
+        finish Completed"#]],
+    );
+}
+
+#[test]
+fn a_profile_that_backs_off_frees_its_slot_and_comes_back_first() {
+    check(
+        "retries 1; enqueue a b c; a exits failed; +5s; b exits ok; a exits ok; c exits ok",
+        expect![[r#"
+        spawn a slot0
+        a backs off 2s: a step failed
+        spawn b slot0
+        b ended after 1, completed
+        spawn a slot0 attempt 2
+        a ended after 2, completed
+        spawn c slot0
+        c ended after 1, completed
+        finish Completed"#]],
+    );
+}
+
+#[test]
+fn a_full_house_asks_for_no_alarm() {
+    check(
+        "retries 1; max 2; enqueue a b c; a exits failed; +60s; b exits ok",
+        expect![[r#"
+        spawn a slot0
+        spawn b slot1
+        a backs off 2s: a step failed
+        spawn c slot0
+        b ended after 1, completed
+        spawn a slot1 attempt 2"#]],
+    );
+}
+
+#[test]
+fn usage_damage_and_attention_are_not_retried() {
+    check(
+        "retries 3; enqueue a; a exits usage",
+        expect![[r#"
+        spawn a slot0
+        a ended after 1, failed: wrong usage, configuration or workflow
+        finish SomeFailed"#]],
+    );
+    check(
+        "retries 3; enqueue a; a exits damaged",
+        expect![[r#"
+        spawn a slot0
+        a ended after 1, failed: the session document is damaged
+        finish SomeFailed"#]],
+    );
+    check(
+        "retries 3; enqueue a; a exits attention",
+        expect![[r#"
+        spawn a slot0
+        a ended after 1, needs attention
+        finish SomeNeedAttention"#]],
+    );
+}
+
+#[test]
+fn a_crash_keeps_its_slot_until_it_is_cleaned_up() {
+    check(
+        "enqueue a b; a exits killed; +9s; a cleaned; b exits 101; b cleaned",
+        expect![[r#"
+        spawn a slot0
+        clean up a
+        a ended after 1, failed: crashed
+        spawn b slot0
+        clean up b
+        b ended after 1, failed: crashed
+        finish SomeFailed"#]],
+    );
+    check(
+        "retries 1; enqueue a; a exits lost; a cleaned; +2s; a exits ok",
+        expect![[r#"
+        spawn a slot0
+        clean up a
+        a backs off 2s: crashed
+        wake at 2s
+        @ 2s
+        spawn a slot0 attempt 2
+        a ended after 2, completed
+        finish Completed"#]],
+    );
+}
+
+#[test]
+fn a_busy_profile_is_adopted() {
+    check(
+        "enqueue a b; a exits busy; a unlocks ok; b exits ok",
+        expect![[r#"
+        spawn a slot0
+        watch a slot0
+        a ended after 1, completed
+        spawn b slot0
+        b ended after 1, completed
+        finish Completed"#]],
+    );
+    check(
+        "retries 1; enqueue a; a exits busy; a unlocks failed; +2s; a exits ok",
+        expect![[r#"
+        spawn a slot0
+        watch a slot0
+        a backs off 2s: a step failed
+        wake at 2s
+        @ 2s
+        spawn a slot0 attempt 2
+        a ended after 2, completed
+        finish Completed"#]],
+    );
+    check(
+        "retries 1; enqueue a; a exits busy; a unlocks stopped; +2s; a exits busy; a unlocks busy",
+        expect![[r#"
+            spawn a slot0
+            watch a slot0
+            a backs off 2s: interrupted by a signal
+            wake at 2s
+            @ 2s
+            spawn a slot0 attempt 2
+            watch a slot0 attempt 2
+            a ended after 2, failed: interrupted by a signal
+            finish SomeFailed"#]],
+    );
+}
+
+#[test]
+fn an_adopted_run_that_crashed_is_cleaned_up_and_retried() {
+    check(
+        "retries 1; found a held; a unlocks crashed; a cleaned; +2s; a exits ok",
+        expect![[r#"
+        watch a slot0
+        clean up a
+        a backs off 2s: crashed
+        wake at 2s
+        @ 2s
+        spawn a slot0 attempt 2
+        a ended after 2, completed
+        finish Completed"#]],
+    );
+}
+
+#[test]
+fn a_run_stopped_by_somebody_else_is_tried_again() {
+    check(
+        "retries 1; enqueue a; a exits stopped; +2s; a exits stopped",
+        expect![[r#"
+        spawn a slot0
+        a backs off 2s: interrupted by a signal
+        wake at 2s
+        @ 2s
+        spawn a slot0 attempt 2
+        a ended after 2, failed: interrupted by a signal
+        finish SomeFailed"#]],
+    );
+}
+
+#[test]
+fn a_child_that_cannot_be_started_is_tried_again() {
+    check(
+        "slow; retries 1; enqueue a b; a unspawnable; b spawned; b exits ok; +2s; a unspawnable",
+        expect![[r#"
+            spawn a slot0
+            a backs off 2s: no process could be started
+            spawn b slot0
+            b ended after 1, completed
+            wake at 2s
+            @ 2s
+            spawn a slot0 attempt 2
+            a ended after 2, failed: no process could be started
+            finish SomeFailed"#]],
+    );
+}
+
+#[test]
+fn the_first_stop_drains() {
+    check(
+        "max 2; enqueue a b c d; stop; a exits stopped; b exits ok",
+        expect![[r#"
+        spawn a slot0
+        spawn b slot1
+        stopping Drain
+        terminate a
+        terminate b
+        c ended after 0, stopped
+        d ended after 0, stopped
+        a ended after 1, stopped
+        b ended after 1, completed
+        finish Stopped"#]],
+    );
+    check(
+        "retries 3; enqueue a b; a exits failed; stop; b exits failed",
+        expect![[r#"
+        spawn a slot0
+        a backs off 2s: a step failed
+        spawn b slot0
+        stopping Drain
+        a ended after 1, stopped
+        terminate b
+        b ended after 1, stopped
+        finish Stopped"#]],
+    );
+    check(
+        "max 2; found x held; enqueue a; stop; x unlocks stopped; a exits crashed; a cleaned",
+        expect![[r#"
+            watch x slot0
+            spawn a slot1
+            stopping Drain
+            terminate x
+            terminate a
+            x ended after 1, stopped
+            clean up a
+            a ended after 1, failed: crashed
+            finish Stopped"#]],
+    );
+}
+
+#[test]
+fn the_second_stop_kills_and_a_third_changes_nothing() {
+    check(
+        "max 2; found x held; enqueue a; stop; stop; stop; a exits killed; x unlocks crashed; a cleaned; x cleaned",
+        expect![[r#"
+            watch x slot0
+            spawn a slot1
+            stopping Drain
+            terminate x
+            terminate a
+            stopping Now
+            kill x
+            kill a
+            clean up a
+            clean up x
+            a ended after 1, stopped
+            x ended after 1, stopped
+            finish Stopped"#]],
+    );
+}
+
+#[test]
+fn a_drain_that_takes_too_long_becomes_a_kill() {
+    check(
+        "drain 9s; enqueue a; stop; +8s; +1s; a exits killed; a cleaned",
+        expect![[r#"
+        spawn a slot0
+        stopping Drain
+        terminate a
+        wake at 9s
+        @ 9s
+        stopping Now
+        kill a
+        clean up a
+        a ended after 1, stopped
+        finish Stopped"#]],
+    );
+    check(
+        "drain 9s; enqueue a; stop; a exits ok; +20s",
+        expect![[r#"
+        spawn a slot0
+        stopping Drain
+        terminate a
+        wake at 9s
+        a ended after 1, completed
+        finish Completed
+        @ 9s"#]],
+    );
+}
+
+#[test]
+fn a_stop_that_came_too_late_to_stop_anything_changes_no_outcome() {
+    check(
+        "max 2; enqueue a b; stop; a exits ok; b exits ok; stop",
+        expect![[r#"
+        spawn a slot0
+        spawn b slot1
+        stopping Drain
+        terminate a
+        terminate b
+        a ended after 1, completed
+        b ended after 1, completed
+        finish Completed"#]],
+    );
+    check(
+        "retries 1; enqueue a; a exits usage; stop",
+        expect![[r#"
+        spawn a slot0
+        a ended after 1, failed: wrong usage, configuration or workflow
+        finish SomeFailed"#]],
+    );
+}
+
+#[test]
+fn a_child_on_its_way_is_stopped_once_it_is_there() {
+    check(
+        "slow; enqueue a; stop; a spawned; a exits stopped",
+        expect![[r#"
+        spawn a slot0
+        stopping Drain
+        terminate a
+        a ended after 1, stopped
+        finish Stopped"#]],
+    );
+    check(
+        "slow; enqueue a; stop; stop; a spawned; a exits killed; a cleaned",
+        expect![[r#"
+        spawn a slot0
+        stopping Drain
+        stopping Now
+        kill a
+        clean up a
+        a ended after 1, stopped
+        finish Stopped"#]],
+    );
+    check(
+        "slow; enqueue a; stop; a unspawnable",
+        expect![[r#"
+        spawn a slot0
+        stopping Drain
+        a ended after 1, failed: no process could be started
+        finish SomeFailed"#]],
+    );
+}
+
+#[test]
+fn a_stop_during_the_survey_launches_nothing() {
+    check(
+        "open; enqueue a; stop; enqueue b; found x held; survey; close; x unlocks ok",
+        expect![[r#"
+        stopping Drain
+        a ended after 0, stopped
+        b ended after 0, stopped
+        watch x slot0
+        terminate x
+        x ended after 1, completed
+        finish Stopped"#]],
+    );
+}
+
+#[test]
+fn what_is_not_for_its_state_is_refused_with_the_reason() {
+    check(
+        "enqueue a; b exits ok; a cleaned; a unlocks ok; a spawned; a unspawnable; a exits ok; a exits ok",
+        expect![[r#"
+            spawn a slot0
+            refused: there is no job 999
+            refused: job 0 is running: it cannot have been cleaned up
+            refused: job 0 is running: it cannot have let its lock go
+            refused: job 0 is running: it cannot have been spawned
+            refused: job 0 is running: it cannot have failed to spawn
+            a ended after 1, completed
+            finish Completed
+            refused: job 0 is ended: it cannot have exited"#]],
+    );
+}
+
+#[test]
+fn ten_thousand_completed_profiles_are_passed_over() {
+    let mut fleet = Fleet::new(FleetConfig {
+        max: 5,
+        stagger: Duration::from_secs(1),
+        stagger_jitter: 0.5,
+        retries: 2,
+        backoff: Backoff::default(),
+        drain_limit: None,
+        seed: 1,
+    });
+    for number in 0..10_000 {
+        let profile = format!("p{number}").parse().unwrap();
+        let effects = fleet
+            .handle(Mono::default(), FleetInput::ProfileEnqueued { profile, standing: Standing::Completed });
+        assert!(matches!(effects[..], [FleetEffect::Report(FleetFact::Ended { .. })]));
+    }
+    assert_eq!(fleet.handle(Mono::default(), FleetInput::SurveyEnded), []);
+    assert_eq!(
+        fleet.handle(Mono::default(), FleetInput::IntakeClosed),
+        [FleetEffect::Finish { outcome: FleetOutcome::Completed }]
+    );
+}
+
+/// What may happen, by numbers that are folded into what exists.
+#[derive(Debug, Clone)]
+enum Happening {
+    Enqueue(u8, u8),
+    Survey,
+    Close,
+    Spawned(u8),
+    Unspawnable(u8),
+    Exited(u8, i32),
+    Unlocked(u8, i32),
+    Cleaned(u8),
+    Stop,
+    Pass(u16),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        8 => (0..30_u8, 0..8_u8).prop_map(|(name, standing)| Happening::Enqueue(name, standing)),
+        1 => Just(Happening::Survey),
+        1 => Just(Happening::Close),
+        12 => any::<u8>().prop_map(Happening::Spawned),
+        1 => any::<u8>().prop_map(Happening::Unspawnable),
+        12 => (any::<u8>(), 0..9_i32).prop_map(|(job, code)| Happening::Exited(job, code)),
+        4 => (any::<u8>(), 0..9_i32).prop_map(|(job, code)| Happening::Unlocked(job, code)),
+        4 => any::<u8>().prop_map(Happening::Cleaned),
+        1 => Just(Happening::Stop),
+        8 => (0..10_000_u16).prop_map(Happening::Pass),
+    ]
+}
+
+/// What a faithful shell would know, kept apart from the machine it judges.
+#[derive(Default)]
+struct Judge {
+    living: std::collections::BTreeMap<JobId, Slot>,
+    ended: HashSet<JobId>,
+    profiles_living: HashSet<ProfileId>,
+    severity: Severity,
+    finished: bool,
+}
+
+impl Judge {
+    fn see(&mut self, fleet: &Fleet, config: &FleetConfig, effects: &[FleetEffect]) {
+        for effect in effects {
+            if matches!(effect, FleetEffect::Refuse(_)) {
+                continue;
+            }
+            assert!(!self.finished, "{effect:?} after the end");
+            match effect {
+                FleetEffect::Spawn { job, slot, attempt } => {
+                    assert_eq!(self.severity, Severity::None, "spawned after a stop");
+                    assert!(*attempt <= config.retries + 1, "attempt {attempt}");
+                    self.live(fleet, *job, *slot);
+                    assert!(self.living.len() <= config.max as usize, "{} live", self.living.len());
+                    assert!(slot.0 < config.max);
+                }
+                // A busy child hands its own slot to the run that was found.
+                FleetEffect::Watch { job, slot, .. } if self.living.contains_key(job) => {
+                    assert_eq!(self.living[job], *slot);
+                }
+                FleetEffect::Watch { job, slot, .. } => self.live(fleet, *job, *slot),
+                FleetEffect::Report(FleetFact::BackingOff { job, .. }) => self.die(fleet, *job),
+                FleetEffect::Report(FleetFact::Ended { job, .. }) => {
+                    self.die(fleet, *job);
+                    assert!(self.ended.insert(*job), "a second outcome");
+                }
+                FleetEffect::Report(FleetFact::Stopping(severity)) => {
+                    assert!(*severity > self.severity, "severity fell or stood");
+                    self.severity = *severity;
+                }
+                FleetEffect::Finish { .. } => {
+                    assert_eq!(self.ended.len(), fleet.jobs().count(), "a profile without an outcome");
+                    self.finished = true;
+                }
+                FleetEffect::CleanUp { job } | FleetEffect::Terminate { job } | FleetEffect::Kill { job } => {
+                    assert!(self.living.contains_key(job), "{effect:?} of a run that is not");
+                }
+                FleetEffect::WakeAt(_) | FleetEffect::Refuse(_) => {}
+            }
+        }
+        assert_eq!(self.living.len(), fleet.living());
+    }
+
+    fn live(&mut self, fleet: &Fleet, job: JobId, slot: Slot) {
+        assert!(self.living.values().all(|taken| *taken != slot), "two runs in one slot");
+        assert!(self.living.insert(job, slot).is_none(), "two runs of one job");
+        assert!(self.profiles_living.insert(fleet.profile(job).clone()), "two runs of one profile");
+    }
+
+    fn die(&mut self, fleet: &Fleet, job: JobId) {
+        self.living.remove(&job);
+        self.profiles_living.remove(fleet.profile(job));
+    }
+}
+
+fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
+    let mut fleet = Fleet::new(config);
+    let mut judge = Judge::default();
+    let mut now = Mono::default();
+    let mut all = Vec::new();
+    let feed = |fleet: &mut Fleet, judge: &mut Judge, now: Mono, input: FleetInput| {
+        let effects = fleet.handle(now, input);
+        judge.see(fleet, &config, &effects);
+        effects
+    };
+    for happening in happenings {
+        // Of the jobs and of one that is not there.
+        let job = |number: u8| JobId(u32::from(number) % (index(fleet.jobs.len()) + 1));
+        let code = |code: i32| if code == 8 { ChildExit::Signal(9) } else { ChildExit::Code(code) };
+        let input = match *happening {
+            Happening::Enqueue(name, standing) => FleetInput::ProfileEnqueued {
+                profile: format!("p{name}").parse().unwrap(),
+                standing: match standing {
+                    0 => Standing::Completed,
+                    1 => Standing::NeedsAttention,
+                    2 => Standing::Damaged,
+                    3 => Standing::Held,
+                    _ => Standing::Open,
+                },
+            },
+            Happening::Survey => FleetInput::SurveyEnded,
+            Happening::Close => FleetInput::IntakeClosed,
+            Happening::Spawned(number) => FleetInput::ChildSpawned { job: job(number) },
+            Happening::Unspawnable(number) => FleetInput::SpawnFailed { job: job(number) },
+            Happening::Exited(number, exit) => FleetInput::ChildExited { job: job(number), exit: code(exit) },
+            Happening::Unlocked(number, exit) => {
+                FleetInput::AdoptedEnded { job: job(number), outcome: code(exit).outcome() }
+            }
+            Happening::Cleaned(number) => FleetInput::CleanedUp { job: job(number) },
+            Happening::Stop => FleetInput::StopRequested,
+            Happening::Pass(millis) => {
+                now = now.after(Duration::from_millis(millis.into()));
+                FleetInput::TimeReached
+            }
+        };
+        all.extend(feed(&mut fleet, &mut judge, now, input));
+    }
+    // Once faults stop, every profile reaches its outcome and the fleet ends.
+    all.extend(feed(&mut fleet, &mut judge, now, FleetInput::SurveyEnded));
+    all.extend(feed(&mut fleet, &mut judge, now, FleetInput::IntakeClosed));
+    let bound = fleet.jobs.len() * 4 + 4;
+    for _ in 0..bound {
+        if judge.finished {
+            break;
+        }
+        for job in fleet.jobs() {
+            let input = match fleet.state(job) {
+                JobState::Starting { .. } => FleetInput::ChildSpawned { job },
+                JobState::Running { .. } => FleetInput::ChildExited { job, exit: ChildExit::Code(0) },
+                JobState::Adopted { .. } => {
+                    FleetInput::AdoptedEnded { job, outcome: Some(RunOutcome::Completed) }
+                }
+                JobState::CleaningUp { .. } => FleetInput::CleanedUp { job },
+                JobState::Queued | JobState::BackingOff { .. } | JobState::Ended(_) => continue,
+            };
+            all.extend(feed(&mut fleet, &mut judge, now, input));
+        }
+        // A faithful shell rings the alarm and nothing else.
+        if let Some(alarm) = fleet.alarm {
+            now = now.max(alarm);
+            all.extend(feed(&mut fleet, &mut judge, now, FleetInput::TimeReached));
+        }
+    }
+    assert!(judge.finished, "the fleet never ends: {fleet:?}");
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_order_of_inputs_breaks_an_invariant(
+        max in 0..5_u32,
+        stagger in prop_oneof![Just(0_u64), 1..3_000_u64],
+        retries in 0..3_u32,
+        seed in any::<u64>(),
+        happenings in prop::collection::vec(happening(), 0..120),
+    ) {
+        let config = FleetConfig {
+            max: max.max(1),
+            stagger: Duration::from_millis(stagger),
+            stagger_jitter: 0.5,
+            retries,
+            backoff: Backoff::default(),
+            drain_limit: (seed % 2 == 0).then_some(Duration::from_secs(3)),
+            seed,
+        };
+        prop_assert_eq!(play(config, &happenings), play(config, &happenings));
+    }
+}

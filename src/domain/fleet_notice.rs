@@ -1,0 +1,99 @@
+//! What a fleet tells those who watch it, as plain data: the orchestrator does not know who listens,
+//! and the reports do not know who speaks.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, NetworkTotals};
+use super::fleet::{JobOutcome, Severity, Slot, Tally};
+use super::id::ProfileId;
+use super::outcome::FleetOutcome;
+
+/// The version of [`FleetReport`] as JSON.
+pub const FLEET_REPORT_VERSION: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct FleetNotice {
+    pub at: jiff::Timestamp,
+    pub kind: NoticeKind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum NoticeKind {
+    /// Every profile of the list was looked at; the first launch follows.
+    Surveyed {
+        profiles: usize,
+        ended: Tally,
+    },
+    /// A process was started. Attempts count from 1.
+    Launched {
+        profile: ProfileId,
+        slot: Slot,
+        attempt: u32,
+        pid: u32,
+    },
+    /// A living run was found; `pid` where its lock names one.
+    Adopted {
+        profile: ProfileId,
+        slot: Slot,
+        attempt: u32,
+        pid: Option<u32>,
+    },
+    /// A run of this fleet told something.
+    Told {
+        slot: Slot,
+        event: Event,
+    },
+    /// A run died without its last word; what it left is being ended.
+    CleaningUp {
+        profile: ProfileId,
+        cause: String,
+    },
+    /// The slot is free for others meanwhile.
+    BackingOff {
+        profile: ProfileId,
+        attempt: u32,
+        delay: Duration,
+        cause: String,
+    },
+    Ended(ProfileReport),
+    Stopping(Severity),
+    Finished {
+        outcome: FleetOutcome,
+        tally: Tally,
+    },
+}
+
+/// One profile at the end of the fleet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProfileReport {
+    pub profile_id: ProfileId,
+    #[serde(flatten)]
+    pub outcome: JobOutcome,
+    /// Attempts of this fleet, an adopted run included; 0 where nothing had to run.
+    pub attempts: u32,
+    /// Steps of the workflow that are done, of how many.
+    pub steps_done: usize,
+    pub steps: usize,
+    /// From the first launch to the end, waiting included.
+    pub ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Where the evidence of the last failure lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    pub network: NetworkTotals,
+}
+
+/// The whole fleet at its end, profiles in the order of the list. A published format.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FleetReport {
+    pub v: u32,
+    pub outcome: FleetOutcome,
+    pub exit_code: u8,
+    pub started_at: jiff::Timestamp,
+    pub ms: u64,
+    pub tally: Tally,
+    pub profiles: Vec<ProfileReport>,
+}

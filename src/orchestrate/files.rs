@@ -1,0 +1,286 @@
+//! Reads what runs leave in the folder, off the loop: a slow file delays its own profile and nobody
+//! else. Says what it read in order; decides nothing.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::spawn_blocking;
+
+use self::tail::Tail;
+use crate::domain::event::{Event, EventKind};
+use crate::domain::fleet::{ChildExit, JobId, Standing};
+use crate::domain::id::{Flag, ProfileId, RunId};
+use crate::domain::outcome::RunOutcome;
+use crate::domain::session::{Session, Status};
+use crate::domain::summary::ProfileSummary;
+use crate::store::session::{SessionReader, is_running, read};
+use crate::store::{Layout, SessionError, StoreError};
+
+mod tail;
+
+/// What was read, in the order it was read.
+#[derive(Debug)]
+pub enum FileNews {
+    /// One profile of the list, before anything runs.
+    Looked {
+        profile: ProfileId,
+        standing: Standing,
+        known: Known,
+    },
+    /// The whole list was looked at, or could not be.
+    SurveyEnded(Result<(), SessionError>),
+    Told {
+        job: JobId,
+        event: Event,
+    },
+    /// Everything a dead child had told was read before.
+    Settled {
+        job: JobId,
+        exit: ChildExit,
+        known: Known,
+    },
+    /// The lock of an adopted run fell. Without an outcome it never said its last word.
+    LockFell {
+        job: JobId,
+        outcome: Option<RunOutcome>,
+        known: Known,
+    },
+}
+
+/// What session and events say about a profile once nobody runs it.
+#[derive(Debug, Default)]
+pub struct Known {
+    pub steps_done: usize,
+    /// As the session tells it, else as the run's events did.
+    pub last_error: Option<String>,
+    pub summary: ProfileSummary,
+}
+
+/// The files of all profiles that are followed.
+#[derive(Debug)]
+pub struct Files {
+    folder: Folder,
+    followed: BTreeMap<JobId, Arc<Mutex<Followed>>>,
+    /// A round that takes longer than its interval is not followed by a second one beside it.
+    round_under_way: Arc<AtomicBool>,
+    news: UnboundedSender<FileNews>,
+}
+
+#[derive(Debug, Clone)]
+struct Folder {
+    layout: Arc<Layout>,
+    flags: Arc<[Flag]>,
+}
+
+#[derive(Debug)]
+struct Followed {
+    job: JobId,
+    profile: ProfileId,
+    tail: Tail,
+    summary: ProfileSummary,
+    adopted: Option<Adopted>,
+}
+
+/// A run that is no child of ours: only its lock says when it ends.
+#[derive(Debug)]
+struct Adopted {
+    /// As its lock names it.
+    run_id: Option<RunId>,
+    caught_up: bool,
+    fell: bool,
+}
+
+impl Files {
+    /// `flags` are those of the workflow.
+    pub fn new(layout: Arc<Layout>, flags: Arc<[Flag]>) -> (Self, UnboundedReceiver<FileNews>) {
+        let (news, receiver) = unbounded_channel();
+        let files = Self {
+            folder: Folder { layout, flags },
+            followed: BTreeMap::new(),
+            round_under_way: Arc::default(),
+            news,
+        };
+        (files, receiver)
+    }
+
+    /// Looks at every profile: `Looked` for each in order, then `SurveyEnded`.
+    pub fn survey(&self, profiles: Vec<ProfileId>) {
+        let (folder, news) = (self.folder.clone(), self.news.clone());
+        spawn_blocking(move || {
+            let look = || -> Result<(), SessionError> {
+                let reader = SessionReader::new(&folder.layout)?;
+                for profile in profiles {
+                    let (standing, known) = folder.look(&reader, &profile);
+                    let _ = news.send(FileNews::Looked { profile, standing, known });
+                }
+                Ok(())
+            };
+            let ended = look();
+            let _ = news.send(FileNews::SurveyEnded(ended));
+        });
+    }
+
+    /// Follows what the child about to be spawned will tell; earlier runs have told already.
+    pub fn follow_child(&mut self, job: JobId, profile: &ProfileId) {
+        let tail = Tail::at_end(self.folder.layout.events(profile));
+        self.follow(job, profile, tail, None);
+    }
+
+    /// Follows a run that began before us: what it told so far, too.
+    pub fn follow_adopted(&mut self, job: JobId, profile: &ProfileId, run_id: Option<RunId>) {
+        let tail = Tail::at_start(self.folder.layout.events(profile));
+        self.follow(job, profile, tail, Some(Adopted { run_id, caught_up: false, fell: false }));
+    }
+
+    fn follow(&mut self, job: JobId, profile: &ProfileId, tail: Tail, adopted: Option<Adopted>) {
+        let profile = profile.clone();
+        let followed = Followed { job, profile, tail, summary: ProfileSummary::default(), adopted };
+        self.followed.insert(job, Arc::new(Mutex::new(followed)));
+    }
+
+    pub fn forget(&mut self, job: JobId) {
+        self.followed.remove(&job);
+    }
+
+    pub fn follows_any(&self) -> bool {
+        !self.followed.is_empty()
+    }
+
+    /// Reads what is new of everyone, and which locks fell.
+    pub fn round(&self) {
+        if self.round_under_way.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let under_way = Arc::clone(&self.round_under_way);
+        let followed: Vec<_> = self.followed.values().cloned().collect();
+        let (folder, news) = (self.folder.clone(), self.news.clone());
+        spawn_blocking(move || {
+            for followed in followed {
+                lock(&followed).catch_up(&folder, &news);
+            }
+            under_way.store(false, Ordering::Release);
+        });
+    }
+
+    /// A child died: reads the rest, then says `Settled`.
+    pub fn settle(&self, job: JobId, exit: ChildExit) {
+        let followed = self.followed.get(&job).cloned();
+        let (folder, news) = (self.folder.clone(), self.news.clone());
+        spawn_blocking(move || {
+            let known = followed.map_or_else(Known::default, |followed| {
+                let mut followed = lock(&followed);
+                followed.read(&news);
+                folder.known(&read(&folder.layout, &followed.profile), followed.summary.clone())
+            });
+            let _ = news.send(FileNews::Settled { job, exit, known });
+        });
+    }
+}
+
+impl Folder {
+    fn look(&self, reader: &SessionReader<'_>, profile: &ProfileId) -> (Standing, Known) {
+        // The lock first: a run that ends in between has written its last change by then.
+        let held = is_running(&self.layout, profile);
+        let session = reader.read(profile);
+        let known = self.known(&session, ProfileSummary::default());
+        match (held, session) {
+            (Ok(true), _) => (Standing::Held, known),
+            (Err(error), _) => (Standing::Damaged, Known { last_error: Some(with_cause(&error)), ..known }),
+            (Ok(false), Err(_)) => (Standing::Damaged, known),
+            (Ok(false), Ok(None)) => (Standing::Open, known),
+            (Ok(false), Ok(Some(session))) => (self.standing(&session), known),
+        }
+    }
+
+    fn standing(&self, session: &Session) -> Standing {
+        match session.status {
+            Status::Completed if self.done(session) == self.flags.len() => Standing::Completed,
+            Status::NeedsAttention => Standing::NeedsAttention,
+            _ => Standing::Open,
+        }
+    }
+
+    fn done(&self, session: &Session) -> usize {
+        self.flags.iter().filter(|flag| session.completion_flags.is_set(flag)).count()
+    }
+
+    fn known(&self, session: &Result<Option<Session>, SessionError>, summary: ProfileSummary) -> Known {
+        let (steps_done, told) = match session {
+            Ok(Some(session)) => {
+                (self.done(session), session.last_error.as_ref().map(|error| error.message.clone()))
+            }
+            Ok(None) => (0, None),
+            Err(error) => (0, Some(error.to_string())),
+        };
+        Known { steps_done, last_error: told.or_else(|| summary.last_error.clone()), summary }
+    }
+}
+
+impl Followed {
+    fn catch_up(&mut self, folder: &Folder, news: &UnboundedSender<FileNews>) {
+        // Asked before reading: what the run told before its lock fell is then in the file.
+        let fell = self.adopted.is_some() && matches!(is_running(&folder.layout, &self.profile), Ok(false));
+        self.read(news);
+        let Some(adopted) = self.adopted.as_mut().filter(|adopted| fell && !adopted.fell) else { return };
+        adopted.fell = true;
+        let session = read(&folder.layout, &self.profile);
+        let outcome = adopted.outcome(folder, &session, &self.summary);
+        let known = folder.known(&session, self.summary.clone());
+        let _ = news.send(FileNews::LockFell { job: self.job, outcome, known });
+    }
+
+    fn read(&mut self, news: &UnboundedSender<FileNews>) {
+        let mut events = self.tail.read();
+        if let Some(adopted) =
+            self.adopted.as_mut().filter(|adopted| !adopted.caught_up && !events.is_empty())
+        {
+            // Runs before the one that lives are history.
+            adopted.caught_up = true;
+            let is_start = |event: &Event| matches!(event.kind, EventKind::RunStarted { .. });
+            let start = events.iter().rposition(is_start).unwrap_or(0);
+            events.drain(..start);
+        }
+        for event in events {
+            self.summary.apply(&event);
+            let _ = news.send(FileNews::Told { job: self.job, event });
+        }
+    }
+}
+
+impl Adopted {
+    /// The session knows best; what it leaves open the run's own last word says.
+    fn outcome(
+        &self,
+        folder: &Folder,
+        session: &Result<Option<Session>, SessionError>,
+        summary: &ProfileSummary,
+    ) -> Option<RunOutcome> {
+        match session {
+            Err(SessionError::Damaged { .. } | SessionError::Newer { .. }) => {
+                return Some(RunOutcome::Damaged);
+            }
+            Ok(Some(session)) => match folder.standing(session) {
+                Standing::Completed => return Some(RunOutcome::Completed),
+                Standing::NeedsAttention => return Some(RunOutcome::NeedsAttention),
+                _ => {}
+            },
+            _ => {}
+        }
+        let is_its_own = self.run_id.is_none() || self.run_id == summary.run_id;
+        // A last word that the session does not bear out is that of another workflow.
+        summary.outcome().filter(|outcome| is_its_own && *outcome != RunOutcome::Completed)
+    }
+}
+
+fn lock(followed: &Mutex<Followed>) -> MutexGuard<'_, Followed> {
+    followed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn with_cause(error: &StoreError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

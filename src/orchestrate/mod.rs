@@ -1,0 +1,126 @@
+//! Drives many profiles at once: the shell around [`crate::domain::fleet`].
+//!
+//! Children, signals, timers and files become inputs of the fleet, one after the other, and its
+//! effects are carried out. Nothing here decides which profile runs, waits, or is given up.
+//!
+//! One task, no locks between tasks: files are read on other threads (`files`), which send what they
+//! found. Whatever this process holds in memory may be lost at any moment: sessions, locks and event
+//! files say it all again to the next orchestrator.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use self::shell::Shell;
+use crate::browser::provider::Provider;
+use crate::domain::fleet::FleetConfig;
+use crate::domain::fleet_notice::{FleetNotice, FleetReport};
+use crate::domain::id::{Flag, ProfileId, RunId};
+use crate::domain::retry::Backoff;
+use crate::store::{Holder, Layout, Lock, LockError, SessionError, StoreError};
+
+mod files;
+mod intake;
+#[cfg_attr(unix, path = "process_unix.rs")]
+#[cfg_attr(not(unix), path = "process_other.rs")]
+mod process;
+mod shell;
+
+pub use self::intake::{IntakeErrors, LineProblem, parse_profiles};
+
+#[derive(Debug, Clone)]
+pub struct OrchestrateOptions {
+    pub layout: Layout,
+    /// Runs that may live at once.
+    pub max: u32,
+    /// Between two launches, and the share of it that chance adds or takes.
+    pub stagger: Duration,
+    pub stagger_jitter: f64,
+    /// Further attempts after the first.
+    pub retries: u32,
+    pub backoff: Backoff,
+    /// Of every chance the fleet takes.
+    pub seed: u64,
+    /// Own binary, and what comes before the profile id.
+    pub program: PathBuf,
+    pub run_arguments: Vec<OsString>,
+    /// Of the workflow: a profile is completed when all of them are set.
+    pub flags: Vec<Flag>,
+    /// After the first request to stop, how long runs may take before they are killed; `None`: as
+    /// long as their step needs.
+    pub term_grace: Option<Duration>,
+    /// Bound of stopping the browser of a crashed run.
+    pub browser_stop_bound: Duration,
+}
+
+impl OrchestrateOptions {
+    /// With the usual limits.
+    pub fn new(layout: Layout, program: PathBuf, run_arguments: Vec<OsString>, flags: Vec<Flag>) -> Self {
+        Self {
+            layout,
+            max: 5,
+            stagger: Duration::from_secs(1),
+            stagger_jitter: 0.5,
+            retries: 2,
+            backoff: Backoff::default(),
+            seed: 0,
+            program,
+            run_arguments,
+            flags,
+            term_grace: None,
+            browser_stop_bound: Duration::from_secs(20),
+        }
+    }
+
+    const fn fleet(&self) -> FleetConfig {
+        FleetConfig {
+            max: self.max,
+            stagger: self.stagger,
+            stagger_jitter: self.stagger_jitter,
+            retries: self.retries,
+            backoff: self.backoff,
+            drain_limit: self.term_grace,
+            seed: self.seed,
+        }
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum OrchestrateError {
+    #[error("another orchestrator holds this folder{}", holder.as_ref().map(|h| format!(" (process {})", h.pid)).unwrap_or_default())]
+    Busy { holder: Option<Holder> },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot read the sessions of this folder")]
+    Survey(#[source] SessionError),
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs every profile to its outcome, or until it is asked to stop (Ctrl-C, or what a service or a
+/// closing terminal sends: once to drain, twice to kill). The children outlive this process if it
+/// dies; the next call adopts them. Wants a tokio runtime with io and time.
+pub async fn orchestrate(
+    options: OrchestrateOptions,
+    profiles: Vec<ProfileId>,
+    provider: Arc<dyn Provider>,
+    notices: &mut dyn FnMut(FleetNotice),
+) -> Result<FleetReport, OrchestrateError> {
+    options.layout.create_folders()?;
+    let _lock = lock_folder(&options.layout)?;
+    let shell = Shell::new(options, provider, notices).map_err(OrchestrateError::Signals)?;
+    shell.run(profiles).await.map_err(OrchestrateError::Survey)
+}
+
+fn lock_folder(layout: &Layout) -> Result<Lock, OrchestrateError> {
+    let now = jiff::Timestamp::now();
+    let holder = Holder::new(RunId::new(now, rand::random()), now);
+    Lock::try_acquire(&layout.orchestrator_lock(), &holder).map_err(|error| match error {
+        LockError::Held { holder } => OrchestrateError::Busy { holder },
+        LockError::Io(error) => error.into(),
+    })
+}

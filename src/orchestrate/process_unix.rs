@@ -1,0 +1,253 @@
+//! Child processes on Unix, each the leader of its own group.
+//!
+//! A dead leader is looked at without being reaped first: as long as it is a zombie, neither its
+//! number nor its group's can belong to anybody else, and the group may safely be signalled. Neither
+//! tokio nor process-wrap leaves that moment open, since both reap when they wait.
+//!
+//! Nothing here uses `pre_exec`, which would make the standard library fork instead of
+//! `posix_spawn`: 30 times slower from a process of some size.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, kill_process_group, test_kill_process_group,
+    waitid,
+};
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
+use tokio::signal::unix::{self, SignalKind};
+
+use crate::domain::fleet::{ChildExit, JobId};
+use crate::store::Holder;
+
+/// How long members of a killed group may take to be gone.
+const GROUP_GONE: Duration = Duration::from_secs(2);
+const GROUP_POLL: Duration = Duration::from_millis(5);
+
+/// Between what the lock says and what the system says about the start of one process: the system
+/// counts whole seconds.
+const START_SLACK: i64 = 2;
+
+/// The living and the dead but not yet reaped.
+#[derive(Debug)]
+pub struct Children {
+    living: BTreeMap<JobId, Child>,
+    dead: BTreeMap<JobId, Child>,
+    changed: unix::Signal,
+}
+
+impl Children {
+    /// Needs tokio's signal driver.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            living: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            changed: unix::signal(SignalKind::child())?,
+        })
+    }
+
+    /// Starts a child that outlives this process: its own group, no input, and its output goes
+    /// straight to the end of `log`. Answers its process id.
+    pub fn spawn(
+        &mut self,
+        job: JobId,
+        program: &Path,
+        arguments: &[OsString],
+        log: &Path,
+    ) -> io::Result<u32> {
+        let output = open_log(log)?;
+        let child = Command::new(program)
+            .args(arguments)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()?;
+        let pid = child.id();
+        self.living.insert(job, child);
+        Ok(pid)
+    }
+
+    /// Until some child may have died. Safe to drop and to ask again.
+    pub async fn changed(&mut self) {
+        if self.changed.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+
+    /// Those that died since the last call. They stay zombies until [`Children::reap`] or
+    /// [`Children::end_group`].
+    pub fn take_exited(&mut self) -> Vec<(JobId, ChildExit)> {
+        let exited: Vec<(JobId, ChildExit)> =
+            self.living.iter().filter_map(|(job, child)| Some((*job, peek(child)?))).collect();
+        for (job, _) in &exited {
+            if let Some(child) = self.living.remove(job) {
+                self.dead.insert(*job, child);
+            }
+        }
+        exited
+    }
+
+    /// Whether the job's process is a child of ours that lives.
+    pub fn lives(&self, job: JobId) -> bool {
+        self.living.contains_key(&job)
+    }
+
+    pub fn terminate(&self, job: JobId) -> io::Result<()> {
+        let Some(child) = self.living.get(&job) else { return Ok(()) };
+        tolerate_gone(kill_process(Pid::from_child(child), Signal::TERM))
+    }
+
+    /// The child and everything in its group.
+    pub fn kill(&self, job: JobId) -> io::Result<()> {
+        let Some(child) = self.living.get(&job) else { return Ok(()) };
+        tolerate_gone(kill_process_group(Pid::from_child(child), Signal::KILL))
+    }
+
+    /// Forgets a dead child; what it left behind stays.
+    pub fn reap(&mut self, job: JobId) {
+        if let Some(mut child) = self.dead.remove(&job) {
+            // Cannot fail or wait: it was seen dead.
+            let _ = child.wait();
+        }
+    }
+
+    /// Kills what is left of a dead child's group, then reaps it. `None` where it was no child of
+    /// ours: whose group it is nobody can say any more.
+    pub fn end_group(&mut self, job: JobId) -> Option<EndedGroup> {
+        let mut child = self.dead.remove(&job)?;
+        let group = Pid::from_child(&child);
+        // On some systems a group of zombies only may not be signalled; there is nothing to kill then.
+        let _ = kill_process_group(group, Signal::KILL);
+        let _ = child.wait();
+        Some(EndedGroup(group))
+    }
+}
+
+/// A group that was killed; its members may need a moment to go.
+#[derive(Debug)]
+pub struct EndedGroup(Pid);
+
+impl EndedGroup {
+    /// Whether every member is gone within a bound.
+    pub async fn gone(self) -> bool {
+        // As long as one member is left, the number of the group belongs to nobody else; once none
+        // is, asking harms nobody.
+        let waited = tokio::time::timeout(GROUP_GONE, async {
+            while test_kill_process_group(self.0) != Err(Errno::SRCH) && has_running_member(self.0) {
+                tokio::time::sleep(GROUP_POLL).await;
+            }
+        });
+        waited.await.is_ok()
+    }
+}
+
+/// Asks a run that is not our child to stop after its current step.
+pub fn terminate_adopted(holder: &Holder) -> io::Result<()> {
+    let Some(pid) = living_pid(holder) else { return Ok(()) };
+    tolerate_gone(kill_process(pid, Signal::TERM))
+}
+
+/// Ends a run that is not our child, its group too where it leads one.
+pub fn kill_adopted(holder: &Holder) -> io::Result<()> {
+    let Some(pid) = living_pid(holder) else { return Ok(()) };
+    let leads = getpgid(Some(pid)).is_ok_and(|group| group == pid);
+    tolerate_gone(if leads { kill_process_group(pid, Signal::KILL) } else { kill_process(pid, Signal::KILL) })
+}
+
+/// Requests to stop: Ctrl-C, and what a service or a closing terminal sends.
+#[derive(Debug)]
+pub struct StopSignals {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hangup: unix::Signal,
+}
+
+impl StopSignals {
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: unix::signal(SignalKind::interrupt())?,
+            terminate: unix::signal(SignalKind::terminate())?,
+            hangup: unix::signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Safe to drop and to ask again.
+    pub async fn requested(&mut self) {
+        tokio::select! {
+            Some(()) = self.interrupt.recv() => {}
+            Some(()) = self.terminate.recv() => {}
+            Some(()) = self.hangup.recv() => {}
+            else => std::future::pending().await,
+        }
+    }
+}
+
+fn open_log(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// How a child ended, if it has; it stays a zombie.
+fn peek(child: &Child) -> Option<ChildExit> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::Pid(Pid::from_child(child)), options) {
+        Ok(None) | Err(Errno::INTR) => None,
+        Ok(Some(status)) => Some(match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => ChildExit::Code(code),
+            (None, Some(signal)) => ChildExit::Signal(signal),
+            (None, None) => ChildExit::Unknown,
+        }),
+        // Somebody else reaped it, or the system leaves no zombies.
+        Err(_) => Some(ChildExit::Unknown),
+    }
+}
+
+fn tolerate_gone(result: Result<(), Errno>) -> io::Result<()> {
+    match result {
+        Err(Errno::SRCH) => Ok(()),
+        other => other.map_err(io::Error::from),
+    }
+}
+
+/// The holder's process, if the process of that number is not a later one.
+fn living_pid(holder: &Holder) -> Option<Pid> {
+    let pid = sysinfo::Pid::from_u32(holder.pid);
+    let mut system = System::new().ok()?;
+    system.refresh_processes_specifics(
+        ProcessesToUpdate::Some(&[pid]),
+        true,
+        ProcessRefreshKind::nothing().without_tasks(),
+    );
+    let started = i64::try_from(system.process(pid)?.start_time()).ok()?;
+    let is_holder = started <= holder.started_at.as_second() + START_SLACK;
+    is_holder.then(|| Pid::from_raw(i32::try_from(holder.pid).ok()?)).flatten()
+}
+
+/// Zombies whose new parent does not reap stay members for ever, and can do nothing any more.
+#[cfg(target_os = "linux")]
+fn has_running_member(group: Pid) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return true };
+    processes
+        .flatten()
+        .filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit))
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok())
+        .any(|stat| {
+            // `pid (name) state parent group`; a name may hold anything, a parenthesis too.
+            let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+            let state = fields.next();
+            let of_group = fields.nth(1).and_then(|field| field.parse().ok()) == Some(group.as_raw_pid());
+            of_group && !matches!(state, Some("Z" | "X"))
+        })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_running_member(_group: Pid) -> bool {
+    true
+}

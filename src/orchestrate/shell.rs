@@ -1,0 +1,358 @@
+//! The loop: one thing that happened at a time, then everything the fleet wants done about it.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tracing::{debug, info, warn};
+
+use super::OrchestrateOptions;
+use super::files::{FileNews, Files, Known};
+use super::process::{Children, StopSignals, kill_adopted, terminate_adopted};
+use crate::browser::provider::Provider;
+use crate::domain::event::NetworkTotals;
+use crate::domain::fleet::{
+    Fleet, FleetEffect, FleetFact, FleetInput, JobId, JobOutcome, JobState, Mono, Slot,
+};
+use crate::domain::fleet_notice::{
+    FLEET_REPORT_VERSION, FleetNotice, FleetReport, NoticeKind, ProfileReport,
+};
+use crate::domain::id::ProfileId;
+use crate::domain::outcome::FleetOutcome;
+use crate::store::{SessionError, lock};
+
+/// How often event files are read and the locks of adopted runs asked for.
+const ROUND: Duration = Duration::from_millis(200);
+
+pub struct Shell<'a> {
+    options: OrchestrateOptions,
+    provider: Arc<dyn Provider>,
+    notices: &'a mut dyn FnMut(FleetNotice),
+    fleet: Fleet,
+    started: Instant,
+    started_at: jiff::Timestamp,
+    children: Children,
+    signals: StopSignals,
+    files: Files,
+    news: UnboundedReceiver<FileNews>,
+    clean_ups: FuturesUnordered<LocalBoxFuture<'static, JobId>>,
+    alarm: Option<Instant>,
+    books: Vec<Book>,
+    outcome: Option<FleetOutcome>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Signal {
+    Terminate,
+    Kill,
+}
+
+/// What the closing report says of a job.
+#[derive(Debug, Default)]
+struct Book {
+    known: Known,
+    network: NetworkTotals,
+    begun: Option<Mono>,
+    /// Of the latest attempt, where the run itself could not say it.
+    cause: Option<String>,
+    report: Option<ProfileReport>,
+}
+
+impl<'a> Shell<'a> {
+    pub fn new(
+        options: OrchestrateOptions,
+        provider: Arc<dyn Provider>,
+        notices: &'a mut dyn FnMut(FleetNotice),
+    ) -> io::Result<Self> {
+        let (files, news) = Files::new(Arc::new(options.layout.clone()), options.flags.as_slice().into());
+        Ok(Self {
+            fleet: Fleet::new(options.fleet()),
+            options,
+            provider,
+            notices,
+            started: Instant::now(),
+            started_at: jiff::Timestamp::now(),
+            children: Children::new()?,
+            signals: StopSignals::new()?,
+            files,
+            news,
+            clean_ups: FuturesUnordered::new(),
+            alarm: None,
+            books: Vec::new(),
+            outcome: None,
+        })
+    }
+
+    pub async fn run(mut self, profiles: Vec<ProfileId>) -> Result<FleetReport, SessionError> {
+        self.files.survey(profiles);
+        let mut rounds = interval(ROUND);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let outcome = loop {
+            if let Some(outcome) = self.outcome {
+                break outcome;
+            }
+            let alarm = self.alarm;
+            tokio::select! {
+                () = self.signals.requested() => self.happened(FleetInput::StopRequested),
+                () = self.children.changed() => {
+                    for (job, exit) in self.children.take_exited() {
+                        self.files.settle(job, exit);
+                    }
+                }
+                Some(news) = self.news.recv() => self.read(news)?,
+                Some(job) = self.clean_ups.next() => self.happened(FleetInput::CleanedUp { job }),
+                () = sleep_until(alarm.unwrap_or_else(Instant::now)), if alarm.is_some() => {
+                    self.alarm = None;
+                    self.happened(FleetInput::TimeReached);
+                }
+                _ = rounds.tick(), if self.files.follows_any() => self.files.round(),
+            }
+        };
+        Ok(self.report(outcome))
+    }
+
+    fn read(&mut self, news: FileNews) -> Result<(), SessionError> {
+        match news {
+            FileNews::Looked { profile, standing, known } => {
+                self.books.push(Book { known, ..Book::default() });
+                self.happened(FleetInput::ProfileEnqueued { profile, standing });
+            }
+            FileNews::SurveyEnded(ended) => {
+                ended?;
+                let (profiles, ended) = (self.books.len(), self.fleet.tally());
+                info!(profiles, ended = ended.ended(), "looked at every profile");
+                self.tell(NoticeKind::Surveyed { profiles, ended });
+                self.happened(FleetInput::SurveyEnded);
+                self.happened(FleetInput::IntakeClosed);
+            }
+            FileNews::Told { job, event } => {
+                if let Some(slot) = self.slot(job) {
+                    self.tell(NoticeKind::Told { slot, event });
+                }
+            }
+            FileNews::Settled { job, exit, known } => {
+                let crashed = exit.outcome().is_none();
+                self.learn(job, known, crashed.then(|| format!("the run crashed ({exit})")));
+                self.happened(FleetInput::ChildExited { job, exit });
+                self.children.reap(job);
+            }
+            FileNews::LockFell { job, outcome, known } => {
+                let crashed = outcome.is_none();
+                self.learn(job, known, crashed.then(|| "the run died without its last word".to_owned()));
+                self.happened(FleetInput::AdoptedEnded { job, outcome });
+            }
+        }
+        Ok(())
+    }
+
+    /// An attempt is over: what it left to know.
+    fn learn(&mut self, job: JobId, known: Known, cause: Option<String>) {
+        self.files.forget(job);
+        let book = &mut self.books[job.index()];
+        book.network += known.summary.network;
+        book.known = known;
+        book.cause = cause;
+    }
+
+    /// Feeds one input, and those that carrying out its effects brings about.
+    fn happened(&mut self, input: FleetInput) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let effects = self.fleet.handle(self.now(), input);
+            for effect in effects {
+                inputs.extend(self.carry_out(effect));
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: FleetEffect) -> Option<FleetInput> {
+        match effect {
+            FleetEffect::Spawn { job, slot, attempt } => return Some(self.spawn(job, slot, attempt)),
+            FleetEffect::Watch { job, slot, attempt } => self.watch(job, slot, attempt),
+            FleetEffect::CleanUp { job } => self.clean_up(job),
+            FleetEffect::Terminate { job } => self.signal(job, Signal::Terminate),
+            FleetEffect::Kill { job } => self.signal(job, Signal::Kill),
+            FleetEffect::WakeAt(Mono(at)) => self.alarm = self.started.checked_add(at),
+            FleetEffect::Report(fact) => self.pass_on(fact),
+            FleetEffect::Refuse(refusal) => debug!(%refusal, "refused"),
+            FleetEffect::Finish { outcome } => {
+                info!(?outcome, "finished");
+                self.tell(NoticeKind::Finished { outcome, tally: self.fleet.tally() });
+                self.outcome = Some(outcome);
+            }
+        }
+        None
+    }
+
+    fn spawn(&mut self, job: JobId, slot: Slot, attempt: u32) -> FleetInput {
+        let now = self.now();
+        let profile = self.fleet.profile(job).clone();
+        let book = &mut self.books[job.index()];
+        book.begun.get_or_insert(now);
+        book.cause = None;
+        self.files.follow_child(job, &profile);
+        let arguments: Vec<OsString> =
+            self.options.run_arguments.iter().cloned().chain([profile.as_str().into()]).collect();
+        let log = self.options.layout.log(&profile);
+        match self.children.spawn(job, &self.options.program, &arguments, &log) {
+            Ok(pid) => {
+                info!(%profile, pid, attempt, "launched");
+                self.tell(NoticeKind::Launched { profile, slot, attempt, pid });
+                FleetInput::ChildSpawned { job }
+            }
+            Err(error) => {
+                warn!(%profile, %error, "cannot start a process");
+                self.files.forget(job);
+                self.books[job.index()].cause = Some(format!("cannot start a process: {error}"));
+                FleetInput::SpawnFailed { job }
+            }
+        }
+    }
+
+    fn watch(&mut self, job: JobId, slot: Slot, attempt: u32) {
+        let now = self.now();
+        let profile = self.fleet.profile(job).clone();
+        self.books[job.index()].begun.get_or_insert(now);
+        let holder = lock::holder(&self.options.layout.session_lock(&profile));
+        let pid = holder.as_ref().map(|holder| holder.pid);
+        info!(%profile, pid, "adopted a living run");
+        self.files.follow_adopted(job, &profile, holder.as_ref().map(|holder| holder.run_id.clone()));
+        self.tell(NoticeKind::Adopted { profile, slot, attempt, pid });
+    }
+
+    fn clean_up(&mut self, job: JobId) {
+        let profile = self.fleet.profile(job).clone();
+        let cause = self.books[job.index()].cause.clone().unwrap_or_default();
+        warn!(%profile, cause, "cleaning up");
+        self.tell(NoticeKind::CleaningUp { profile: profile.clone(), cause });
+        let group = self.children.end_group(job);
+        let (provider, bound) = (Arc::clone(&self.provider), self.options.browser_stop_bound);
+        self.clean_ups.push(Box::pin(async move {
+            if let Some(group) = group
+                && !group.gone().await
+            {
+                warn!(%profile, "processes of the crashed run do not end");
+            }
+            match timeout(bound, provider.stop(&profile)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(%profile, %error, "cannot stop the browser of the crashed run"),
+                Err(_) => warn!(%profile, "stopping the browser of the crashed run takes too long"),
+            }
+            job
+        }));
+    }
+
+    fn signal(&mut self, job: JobId, how: Signal) {
+        let profile = self.fleet.profile(job);
+        let done = match (self.children.lives(job), how) {
+            (true, Signal::Terminate) => self.children.terminate(job),
+            (true, Signal::Kill) => self.children.kill(job),
+            (false, _) => {
+                // Who holds the lock now, not who held it once: a lock that fell names a stranger.
+                let path = self.options.layout.session_lock(profile);
+                let holder = lock::is_held(&path).unwrap_or(false).then(|| lock::holder(&path)).flatten();
+                match (holder, how) {
+                    (Some(holder), Signal::Terminate) => terminate_adopted(&holder),
+                    (Some(holder), Signal::Kill) => kill_adopted(&holder),
+                    (None, _) => Ok(()),
+                }
+            }
+        };
+        match done {
+            Ok(()) => info!(%profile, ?how, "signalled"),
+            Err(error) => warn!(%profile, ?how, %error, "cannot signal"),
+        }
+    }
+
+    fn pass_on(&mut self, fact: FleetFact) {
+        match fact {
+            FleetFact::BackingOff { job, attempt, delay, failure } => {
+                let profile = self.fleet.profile(job).clone();
+                let cause = self.books[job.index()].error().unwrap_or_else(|| failure.to_string());
+                info!(%profile, attempt, ?delay, cause, "backing off");
+                self.tell(NoticeKind::BackingOff { profile, attempt, delay, cause });
+            }
+            FleetFact::Ended { job, outcome, attempts } => {
+                let report = self.profile_report(job, outcome, attempts);
+                info!(profile = %report.profile_id, ?outcome, attempts, "ended");
+                self.books[job.index()].report = Some(report.clone());
+                self.tell(NoticeKind::Ended(report));
+            }
+            FleetFact::Stopping(severity) => {
+                info!(?severity, "stopping");
+                self.tell(NoticeKind::Stopping(severity));
+            }
+        }
+    }
+
+    fn profile_report(&self, job: JobId, outcome: JobOutcome, attempts: u32) -> ProfileReport {
+        let book = &self.books[job.index()];
+        let (last_error, evidence) = match outcome {
+            JobOutcome::Completed => (None, None),
+            JobOutcome::Failed(failure) => {
+                (book.error().or_else(|| Some(failure.to_string())), book.known.summary.evidence.clone())
+            }
+            // That it was killed is no error of its own.
+            JobOutcome::Stopped => (book.known.last_error.clone(), book.known.summary.evidence.clone()),
+            JobOutcome::NeedsAttention => (book.error(), book.known.summary.evidence.clone()),
+        };
+        ProfileReport {
+            profile_id: self.fleet.profile(job).clone(),
+            outcome,
+            attempts,
+            steps_done: book.known.steps_done,
+            steps: self.options.flags.len(),
+            ms: book.begun.map_or(0, |begun| millis(self.now().0.saturating_sub(begun.0))),
+            last_error,
+            evidence,
+            network: book.network,
+        }
+    }
+
+    fn report(self, outcome: FleetOutcome) -> FleetReport {
+        FleetReport {
+            v: FLEET_REPORT_VERSION,
+            outcome,
+            exit_code: outcome.exit_code(),
+            started_at: self.started_at,
+            ms: millis(self.started.elapsed()),
+            tally: self.fleet.tally(),
+            profiles: self.books.into_iter().filter_map(|book| book.report).collect(),
+        }
+    }
+
+    fn slot(&self, job: JobId) -> Option<Slot> {
+        match self.fleet.state(job) {
+            JobState::Starting { slot }
+            | JobState::Running { slot }
+            | JobState::Adopted { slot }
+            | JobState::CleaningUp { slot } => Some(slot),
+            JobState::Queued | JobState::BackingOff { .. } | JobState::Ended(_) => None,
+        }
+    }
+
+    fn tell(&mut self, kind: NoticeKind) {
+        (self.notices)(FleetNotice { at: jiff::Timestamp::now(), kind });
+    }
+
+    fn now(&self) -> Mono {
+        Mono(self.started.elapsed())
+    }
+}
+
+impl Book {
+    fn error(&self) -> Option<String> {
+        self.cause.clone().or_else(|| self.known.last_error.clone())
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
