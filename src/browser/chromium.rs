@@ -109,7 +109,7 @@ impl Chromium {
             && let Ok(Ok(connection)) = timeout(GRACE, BrowserConnection::connect(&ws)).await
         {
             // The answer is often lost with the browser; what counts is that it goes.
-            timeout(GRACE, connection.close_browser()).await.ok();
+            connection.close_browser(GRACE).await.ok();
             gone(&folder, GRACE).await;
         }
         end(&folder).await;

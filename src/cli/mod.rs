@@ -12,12 +12,13 @@ use self::settings::Settings;
 
 mod args;
 mod completions;
-// mod doctor;
+mod doctor;
 mod failure;
 mod init;
 mod load;
+mod log;
 mod logs;
-// mod orchestrate;
+mod orchestrate;
 mod reset;
 mod resolve;
 mod run;
@@ -53,13 +54,13 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Init(args) => init::init(args),
         Command::Completions(args) => completions::print(args),
         Command::Run(args) => run::run(&Settings::resolve(global)?, args),
-        Command::Orchestrate(_) => Err(Failure::usage("todo")),
+        Command::Orchestrate(args) => orchestrate::orchestrate(&Settings::resolve(global)?, global, args),
         Command::Status(args) => status::status(&Settings::resolve(global)?, args),
         Command::Logs(args) => logs::logs(&Settings::resolve(global)?, args),
         Command::Validate(args) => validate::validate(&Settings::resolve(global)?, args),
         Command::Reset(args) => reset::reset(&Settings::resolve(global)?, args),
         Command::Resolve(args) => resolve::resolve(&Settings::resolve(global)?, args),
-        Command::Doctor(_) => Err(Failure::usage("todo")),
+        Command::Doctor(args) => doctor::doctor(&Settings::resolve(global)?, args),
     }
 }
 

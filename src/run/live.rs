@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::outside::{Opened, Outside, PacerWait, PlayPage};
-use crate::browser::page::memory::{SelectorKey, SelectorMemory};
-use crate::browser::page::{ActionError, BrowserConnection, Gate, Page, PageOptions};
+use crate::browser::page::{
+    ActionError, BrowserConnection, Forgetful, Gate, Page, PageOptions, SelectorKey, SelectorMemory,
+};
 use crate::browser::provider::{Provider, ProviderError, StartOptions};
 use crate::domain::event::NetworkTotals;
 use crate::domain::flow::Step;
 use crate::domain::id::ProfileId;
 use crate::domain::mask::Mask;
 use crate::store::Layout;
+use crate::store::selector_cache::{self, SelectorCache};
 
 pub struct LiveBrowser {
     pub provider: Arc<dyn Provider>,
@@ -43,7 +45,7 @@ impl Outside for LiveBrowser {
         let options = PageOptions {
             allowed_origins: self.allowed_origins.clone(),
             platform: self.start.platform,
-            memory: Box::new(CachedSelectors),
+            memory: self.memory(),
         };
         let page = connection.open_page(options).await.map_err(unusable)?;
         if in_doubt && endpoint.reused {
@@ -86,15 +88,40 @@ impl PlayPage for LivePage {
     }
 }
 
-/// The page engine's memory, kept in the folder's selector cache.
-struct CachedSelectors;
+impl LiveBrowser {
+    /// Without its cache a run is slower, and no worse.
+    fn memory(&self) -> Box<dyn SelectorMemory> {
+        match SelectorCache::open(&self.layout) {
+            Ok(cache) => Box::new(CachedSelectors(cache)),
+            Err(error) => {
+                tracing::warn!("the selector cache is not used: {error}");
+                Box::new(Forgetful)
+            }
+        }
+    }
+}
+
+/// The page engine's memory, kept in the folder's selector cache. Written when the page is closed.
+struct CachedSelectors(SelectorCache);
 
 impl SelectorMemory for CachedSelectors {
     fn recall(&mut self, key: &SelectorKey) -> Option<usize> {
-        None
+        self.0.recall(stored(key))
     }
 
-    fn remember(&mut self, key: &SelectorKey, alternative: usize) {}
+    fn remember(&mut self, key: &SelectorKey, alternative: usize) {
+        self.0.remember(stored(key), alternative, jiff::Timestamp::now());
+    }
+}
+
+fn stored(key: &SelectorKey) -> selector_cache::SelectorKey<'_> {
+    selector_cache::SelectorKey {
+        flow: &key.flow,
+        step: &key.step,
+        digest: &key.digest,
+        origin: &key.origin,
+        path: &key.path,
+    }
 }
 
 fn unusable(error: impl std::fmt::Display) -> ProviderError {
