@@ -1,5 +1,6 @@
 //! Regatta drives many browser profiles through the same ordered steps, one isolated process per
 //! profile, and loses nothing when anything dies. ARCHITECTURE.md is the map of this house.
 
+pub mod browser;
 pub mod domain;
 pub mod store;
