@@ -3,5 +3,6 @@
 
 pub mod cdp;
 pub mod chromium;
+mod devtools;
 pub mod page;
 pub mod provider;

@@ -1,5 +1,7 @@
 //! `regatta doctor`: everything a run needs, each finding with its remedy.
 
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,7 +10,7 @@ use super::args::{DoctorArgs, ProviderName};
 use super::failure::{Failure, with_cause};
 use super::settings::Settings;
 use super::{block_on, load};
-use crate::browser::chromium;
+use crate::browser::chromium::executable::find_executable;
 use crate::domain::session::Platform;
 use crate::store::session::SessionReader;
 use crate::store::{durable, lock};
@@ -91,9 +93,17 @@ fn workflow(settings: &Settings) -> Finding {
 fn browser(settings: &Settings) -> Finding {
     let explicit = settings.chrome_override.clone().map(Into::into);
     let explicit = explicit.or_else(|| settings.chromium.executable.clone());
-    let found = chromium::find_executable(explicit.as_deref(), settings.path.as_deref());
-    match found.and_then(|path| Ok((chromium::version(&path)?, path))) {
-        Ok((version, path)) => Finding::good("chromium", format!("{version} at {}", path.display())),
+    let found = find_executable(explicit.as_deref(), settings.path.as_deref());
+    match found {
+        Ok(path) => match version(&path) {
+            Some(version) => Finding::good("chromium", format!("{version} at {}", path.display())),
+            None => Finding::bad(
+                "chromium",
+                Level::Problem,
+                format!("{} does not say its version", path.display()),
+                "is it a browser, and may this user run it?",
+            ),
+        },
         Err(error) => {
             let needed = settings.provider == ProviderName::Chromium;
             let level = if needed { Level::Problem } else { Level::Warning };
@@ -101,6 +111,13 @@ fn browser(settings: &Settings) -> Finding {
             Finding::bad("chromium", level, error.to_string(), remedy)
         }
     }
+}
+
+/// What `--version` says.
+fn version(executable: &Path) -> Option<String> {
+    let output =
+        Command::new(executable).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn adspower(_: &Settings) -> Finding {

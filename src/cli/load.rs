@@ -7,7 +7,7 @@ use super::args::ProviderName;
 use super::failure::Failure;
 use super::settings::{Settings, variables};
 use crate::browser::chromium::{Chromium, ChromiumSettings};
-use crate::browser::provider::{PacerObserver, Provider};
+use crate::browser::provider::{OnPacerWait, Provider};
 use crate::domain::flow;
 use crate::domain::plan::Plan;
 use crate::domain::source::SourceError;
@@ -37,7 +37,7 @@ pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Pla
     Ok(plan)
 }
 
-pub fn provider(settings: &Settings, observer: Option<PacerObserver>) -> Result<Arc<dyn Provider>, Failure> {
+pub fn provider(settings: &Settings, observer: Option<OnPacerWait>) -> Result<Arc<dyn Provider>, Failure> {
     match settings.provider {
         ProviderName::Chromium => Ok(Arc::new(Chromium::new(
             settings.layout.clone(),
@@ -48,7 +48,7 @@ pub fn provider(settings: &Settings, observer: Option<PacerObserver>) -> Result<
                     .map(Into::into)
                     .or_else(|| settings.chromium.executable.clone()),
                 search_path: settings.path.clone(),
-                arguments: settings.chromium.arguments.clone(),
+                args: settings.chromium.arguments.clone(),
                 start_timeout: settings.chromium.start_timeout(),
             },
         ))),

@@ -1,2 +1,5 @@
+//! One binary for all integration tests: they link once. Real Chromium, real processes, real files.
+
 mod page;
+mod provider_chromium;
 mod support;
