@@ -60,6 +60,9 @@ pub fn provider(settings: &Settings, observer: Option<OnPacerWait>) -> Result<Ar
 
 /// The address of a Local API as it is installed.
 pub const ADSPOWER_URL: &str = "http://127.0.0.1:50325";
+/// AdsPower counts the calls as they arrive, and allows one a second. A call may be on its way longer
+/// than the one after it: the quarter between them is for that.
+const ADSPOWER_CALLS_PER_SECOND: f64 = 0.8;
 /// Of the application, which takes tens of seconds.
 const ADSPOWER_RESTART: Duration = Duration::from_secs(30);
 
@@ -72,7 +75,7 @@ pub fn adspower(settings: &Settings, observer: Option<OnPacerWait>) -> AdsPower 
             AdsPowerApi::V2 => ApiVersion::V2,
         },
         key: settings.adspower_key.clone().map(Into::into),
-        calls_per_second: file.calls_per_second.unwrap_or(1.0),
+        calls_per_second: file.calls_per_second.unwrap_or(ADSPOWER_CALLS_PER_SECOND),
         start_timeout: file.start_timeout(),
         restart_timeout: ADSPOWER_RESTART,
         launch_args: file.launch_arguments.clone(),

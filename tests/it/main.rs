@@ -1,4 +1,5 @@
 //! One binary for all integration tests: they link once. Real Chromium, real processes, real files.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
 
 mod page;
 mod provider_adspower;
