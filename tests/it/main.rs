@@ -1,2 +1,5 @@
+mod cli;
+mod crash;
+mod flows;
 mod page;
 mod support;
