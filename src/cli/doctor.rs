@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::args::{DoctorArgs, ProviderName};
-use super::failure::{Failure, with_cause};
+use super::failure::Failure;
 use super::settings::Settings;
 use super::{block_on, load};
 use crate::browser::chromium::executable::find_executable;
 use crate::browser::provider::Provider;
+use crate::domain::cause::with_cause;
 use crate::domain::session::Platform;
 use crate::store::session::SessionReader;
 use crate::store::{durable, lock};

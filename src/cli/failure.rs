@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
+use crate::domain::cause::with_cause;
 use crate::domain::outcome::RunOutcome;
 use crate::domain::source::SourceError;
 use crate::store::{SessionError, StoreError};
@@ -101,15 +102,4 @@ impl From<SessionError> for Failure {
         };
         Self::new(outcome, with_cause(&error)).hint(error.hint())
     }
-}
-
-/// The message, and those below it that it does not repeat.
-pub fn with_cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }

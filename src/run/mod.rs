@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::browser::page::ActionError;
 use crate::browser::provider::ProviderError;
+use crate::domain::cause::with_cause;
 use crate::domain::event::EventKind;
 use crate::domain::flow::Place;
 use crate::domain::id::{Flag, RunId};
@@ -178,7 +179,7 @@ impl<'a, O: Outside> Run<'a, O> {
         let in_doubt = self.session.session().in_flight.is_some();
         let opened = tokio::select! {
             opened = self.outside.open(in_doubt) => opened.map_err(Leave::NoBrowser),
-            () = self.stop.reached(Stop::Now) => Err(Leave::Stopped),
+            () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
         };
         for wait in self.outside.take_pacer_waits() {
             self.journal.emit(EventKind::PacerWaited { call: wait.call, ms: wait.waited.as_millis() as u64 });
@@ -236,9 +237,10 @@ impl<'a, O: Outside> Run<'a, O> {
             }
             Err(Leave::NoBrowser(error)) => {
                 end.outcome = RunOutcome::NoBrowser;
-                end.message = Some(error.to_string());
+                let message = with_cause(&error);
+                end.message = Some(message.clone());
                 end.hint = error.hint();
-                self.session.fail(LastError::new(None, error.to_string(), now))
+                self.session.fail(LastError::new(None, message, now))
             }
             Err(Leave::Attention { flag, message, evidence }) => {
                 let message = self.journal.mask(&message);
@@ -259,7 +261,7 @@ impl<'a, O: Outside> Run<'a, O> {
         if let Err(error) = written {
             end.outcome = RunOutcome::StepFailed;
             end.hint = error.hint();
-            end.message = Some(error.to_string());
+            end.message = Some(with_cause(&error));
         }
         end
     }

@@ -125,8 +125,7 @@ impl Folder {
 
     /// All that the profile's runs told so far; a last line without its end is not told yet.
     pub fn events(&self, profile: &str) -> Vec<Value> {
-        let text =
-            fs::read_to_string(self.path(&format!("logs/{profile}.events.jsonl"))).unwrap_or_default();
+        let text = fs::read_to_string(self.path(&format!("logs/{profile}.events.jsonl"))).unwrap_or_default();
         let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
         whole.filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
