@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::browser::page::ActionError;
+use crate::browser::page::{ActionError, ActionErrorKind};
 use crate::browser::provider::ProviderError;
 use crate::domain::cause::with_cause;
 use crate::domain::event::EventKind;
@@ -17,7 +17,7 @@ use crate::domain::id::{Flag, RunId};
 use crate::domain::mask::Mask;
 use crate::domain::outcome::RunOutcome;
 use crate::domain::plan::{Plan, PlanStep, Setting};
-use crate::domain::session::LastError;
+use crate::domain::session::{LastError, Status};
 use crate::store::session::{OpenSession, SessionError};
 
 pub use self::journal::Journal;
@@ -95,14 +95,18 @@ impl From<SessionError> for Leave {
 
 impl<'a, O: Outside> Run<'a, O> {
     /// Everything from the durable `PROCESSING` to the last event. The browser is stopped at the
-    /// end, whatever the end was, unless it is to be kept.
+    /// end, whatever the end was, unless it is to be kept; only then the end is written, so that a
+    /// `PROCESSING` found at start means a run that may have left its browser.
     pub async fn drive(mut self) -> RunEnd {
         let started = Instant::now();
         let mut page = None;
+        let left_behind = self.session.session().status == Status::Processing;
         let result = self.drive_steps(&mut page).await;
-        if page.is_some() && !self.options.keep_browser {
+        let left_behind = left_behind && !matches!(result, Err(Leave::NoBrowser(_)));
+        if (page.is_some() || left_behind) && !self.options.keep_browser {
             self.stop_browser(page).await;
         }
+        let result = result.and_then(|()| self.conclude());
         let end = self.record(result);
         self.journal.emit(EventKind::RunFinished {
             outcome: end.outcome,
@@ -131,6 +135,10 @@ impl<'a, O: Outside> Run<'a, O> {
                 self.drive_step(step, page).await?;
             }
         }
+        Ok(())
+    }
+
+    fn conclude(&mut self) -> Result<(), Leave> {
         let all_done = self.plan.open_steps(self.session.session()).next().is_none();
         self.session.update(|session| {
             if all_done {
@@ -229,7 +237,14 @@ impl<'a, O: Outside> Run<'a, O> {
                 let message = self.journal.mask(&failure.error.message);
                 end.outcome = RunOutcome::StepFailed;
                 end.message = Some(format!("step `{}`: {message}", failure.flag));
-                end.hint = failure.error.hint.map(|hint| self.journal.mask(&hint));
+                let gone =
+                    matches!(failure.error.kind, ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed);
+                end.hint = failure.error.hint.map(|hint| self.journal.mask(&hint)).or_else(|| {
+                    let profile = &self.session.session().profile_id;
+                    gone.then(|| {
+                        format!("regatta run {profile} goes on, and first finds out what the step had done")
+                    })
+                });
                 end.place = failure.place;
                 end.evidence = failure.evidence;
                 end.flag = Some(failure.flag.clone());

@@ -1,10 +1,10 @@
 //! The program under test as a process, in a folder of its own. Whatever works on that folder ends with
 //! the test, also when the test fails.
 
-use std::cell::Cell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,7 +22,7 @@ pub struct Folder {
     temp: TempDir,
     /// Without symbolic links, as processes name it.
     root: PathBuf,
-    outputs: Cell<u32>,
+    outputs: AtomicU32,
 }
 
 /// A process on a folder: ended when dropped.
@@ -55,7 +55,7 @@ impl Folder {
         let temp = tempfile::tempdir().unwrap();
         let root = temp.path().canonicalize().unwrap().join("folder");
         fs::create_dir(&root).unwrap();
-        Self { temp, root, outputs: Cell::new(0) }
+        Self { temp, root, outputs: AtomicU32::new(0) }
     }
 
     /// A copy of `examples/practice`.
@@ -101,7 +101,7 @@ impl Folder {
 
     /// With its output in files, where no reader is needed for it to go on.
     pub fn start_command(&self, mut command: Command) -> Program {
-        let number = self.outputs.replace(self.outputs.get() + 1);
+        let number = self.outputs.fetch_add(1, Ordering::Relaxed);
         let stdout = self.beside(&format!("{number}.out"));
         let stderr = self.beside(&format!("{number}.err"));
         // Nothing of the tester's own terminal or settings.
