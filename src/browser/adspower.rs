@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -235,7 +236,6 @@ impl AdsPower {
     async fn list_profiles(&self) -> Result<Vec<ListedProfile>, ProviderError> {
         let mut listed: Vec<ListedProfile> = Vec::new();
         for page in 1..=MOST_PAGES {
-            self.wait_for_turn(&self.list_pacer, "list", Urgency::Normal).await?;
             let (answered, _) = self.call(&Call::list(page, PAGE), ANSWERS_WITHIN).await;
             let items = answer::profiles(&answered.map_err(Failure::into_error_of_all)?);
             let before = listed.len();
@@ -268,7 +268,7 @@ impl AdsPower {
         let mut throttled = 0;
         let mut unreachable_since: Option<Instant> = None;
         loop {
-            self.wait_for_turn(&self.pacer, call.name, call.urgency).await.map_err(Failure::Other)?;
+            self.wait_for_turn(call).await.map_err(Failure::Other)?;
             first_sent.get_or_insert_with(Instant::now);
             match self.send(call, timeout).await {
                 Ok(Answer::Success(data)) => return Ok(data),
@@ -331,22 +331,26 @@ impl AdsPower {
         ProviderError::NotReachable { url: self.settings.base_url.clone(), problem }
     }
 
-    /// The pacer is asked in place: each question takes a fraction of a millisecond.
-    async fn wait_for_turn(
-        &self,
-        pacer: &Pacer,
-        call: &'static str,
-        urgency: Urgency,
-    ) -> Result<(), ProviderError> {
+    /// A list has a second limit of its own. It must keep both at the moment it is made, so it passes
+    /// the other one again when it had to wait for its own.
+    async fn wait_for_turn(&self, call: &Call<'_>) -> Result<(), ProviderError> {
         let began = Instant::now();
+        let list = call.is_list.then(|| self.list_pacer.reserve(Urgency::Normal)).transpose()?;
         let mut waited = false;
-        let ticket = pacer.reserve(urgency)?;
-        while let Confirmation::WaitMore(wait) = pacer.confirm(&ticket)? {
-            waited = true;
+        if let Some(ticket) = &list {
+            let wait = Duration::try_from(ticket.at.duration_since(Timestamp::now())).unwrap_or_default();
+            waited |= !wait.is_zero();
             sleep(wait).await;
         }
+        loop {
+            waited |= pass(&self.pacer, call.urgency).await?;
+            match list.as_ref().map(|ticket| self.list_pacer.confirm(ticket)).transpose()? {
+                None | Some(Confirmation::Confirmed { .. }) => break,
+                Some(Confirmation::WaitMore(wait)) => sleep(wait).await,
+            }
+        }
         if let Some(on_wait) = self.on_wait.as_ref().filter(|_| waited) {
-            on_wait(call, began.elapsed());
+            on_wait(call.name, began.elapsed());
         }
         Ok(())
     }
@@ -426,6 +430,18 @@ impl Failure {
             Self::Other(error) => error,
         }
     }
+}
+
+/// Waits for a turn; whether there was a wait. The pacer is asked in place: each question takes a
+/// fraction of a millisecond.
+async fn pass(pacer: &Pacer, urgency: Urgency) -> Result<bool, ProviderError> {
+    let ticket = pacer.reserve(urgency)?;
+    let mut waited = false;
+    while let Confirmation::WaitMore(wait) = pacer.confirm(&ticket)? {
+        waited = true;
+        sleep(wait).await;
+    }
+    Ok(waited)
 }
 
 /// Doubles from one interval on.

@@ -12,6 +12,7 @@ pub struct Call<'a> {
     pub urgency: Urgency,
     /// An app that restarts is worth waiting for.
     pub waits_for_restart: bool,
+    pub is_list: bool,
     what: What<'a>,
 }
 
@@ -25,21 +26,27 @@ enum What<'a> {
 impl<'a> Call<'a> {
     pub fn start(profile: &'a ProfileId, headless: bool, launch_args: &'a [String]) -> Self {
         let what = What::Start { profile, headless, launch_args };
-        Self { name: "start", urgency: Urgency::Normal, waits_for_restart: true, what }
+        Self { name: "start", urgency: Urgency::Normal, waits_for_restart: true, is_list: false, what }
     }
 
     pub fn stop(profile: &'a ProfileId) -> Self {
-        Self { name: "stop", urgency: Urgency::Stop, waits_for_restart: true, what: What::Stop { profile } }
+        Self {
+            name: "stop",
+            urgency: Urgency::Stop,
+            waits_for_restart: true,
+            is_list: false,
+            what: What::Stop { profile },
+        }
     }
 
     pub fn active(profile: &'a ProfileId) -> Self {
         let what = What::Active { profile };
-        Self { name: "active", urgency: Urgency::Normal, waits_for_restart: false, what }
+        Self { name: "active", urgency: Urgency::Normal, waits_for_restart: false, is_list: false, what }
     }
 
     pub fn list(page: usize, size: usize) -> Self {
         let what = What::List { page, size };
-        Self { name: "list", urgency: Urgency::Normal, waits_for_restart: false, what }
+        Self { name: "list", urgency: Urgency::Normal, waits_for_restart: false, is_list: true, what }
     }
 
     pub fn request(&self, client: &Client, base_url: &str, version: ApiVersion) -> RequestBuilder {

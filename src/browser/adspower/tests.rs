@@ -21,6 +21,7 @@ const OPTIONS: StartOptions = StartOptions { headless: false, platform: Platform
 struct Fake {
     answers: VecDeque<(StatusCode, String)>,
     asked: Vec<String>,
+    times: Vec<Instant>,
     keys: Vec<Option<String>>,
 }
 
@@ -34,6 +35,7 @@ async fn answer(
 ) -> (StatusCode, String) {
     let mut fake = fake.lock().unwrap();
     fake.asked.push(format!("{uri} {}", String::from_utf8_lossy(&body)).trim_end().to_owned());
+    fake.times.push(Instant::now());
     fake.keys.push(headers.get("authorization").map(|key| key.to_str().unwrap().to_owned()));
     if fake.answers.len() > 1 { fake.answers.pop_front().unwrap() } else { fake.answers[0].clone() }
 }
@@ -302,6 +304,30 @@ async fn all_pages_are_listed_though_they_are_shorter_than_asked_for() {
     assert_eq!(listed.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
     assert_eq!(fake.lock().unwrap().asked[1], "/api/v1/user/list?page=2&page_size=100");
     assert_eq!(*place.waits.lock().unwrap(), ["list", "list"]);
+}
+
+#[tokio::test]
+async fn lists_keep_both_limits() {
+    let page = json!({ "code": 0, "msg": "Success", "data": { "list": [{ "user_id": "a" }] } }).to_string();
+    let fake = fake(&[page]);
+    // Slower than the limit of lists, and other calls between them.
+    let place = Place::serving(&fake, |settings| settings.calls_per_second = 3.0).await;
+    let calls = async {
+        for _ in 0..4 {
+            place.active().await.unwrap();
+        }
+    };
+    let (listed, ()) = tokio::join!(place.adspower.list(), calls);
+    assert_eq!(listed.unwrap().len(), 1);
+    let fake = fake.lock().unwrap();
+    let gap = |one: &str| {
+        let of_it = fake.asked.iter().zip(&fake.times).filter(|(asked, _)| asked.contains(one));
+        let times: Vec<_> = of_it.map(|(_, time)| *time).collect();
+        times.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap()
+    };
+    // As they arrive; on a busy machine some take a little longer than others.
+    assert!(gap("/list") >= Duration::from_millis(900), "{:?}", gap("/list"));
+    assert!(gap("/") >= Duration::from_millis(200), "{:?}", gap("/"));
 }
 
 #[test]
