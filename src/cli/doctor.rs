@@ -11,6 +11,7 @@ use super::failure::{Failure, with_cause};
 use super::settings::Settings;
 use super::{block_on, load};
 use crate::browser::chromium::executable::find_executable;
+use crate::browser::provider::Provider;
 use crate::domain::session::Platform;
 use crate::store::session::SessionReader;
 use crate::store::{durable, lock};
@@ -82,11 +83,12 @@ fn workflow(settings: &Settings) -> Finding {
         Ok(plan)
     }) {
         Ok(plan) => Finding::good("workflow", format!("{}, {} steps", plan.name, plan.steps.len())),
-        Err(failure) => {
-            let said = failure.render(false);
-            let said = said.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Finding::bad("workflow", Level::Problem, said, "regatta validate shows the place")
-        }
+        Err(failure) => Finding::bad(
+            "workflow",
+            Level::Problem,
+            failure.into_parts().0,
+            "regatta validate shows the place",
+        ),
     }
 }
 
@@ -120,8 +122,27 @@ fn version(executable: &Path) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn adspower(_: &Settings) -> Finding {
-    Finding::good("adspower", "todo")
+fn adspower(settings: &Settings) -> Finding {
+    let adspower = load::adspower(settings, None);
+    let asked = block_on(async {
+        let listed = adspower.list().await;
+        listed.map_err(|error| Failure::usage(with_cause(&error)).hint(error.hint()))
+    });
+    let url = settings.adspower.base_url.as_deref().unwrap_or(load::ADSPOWER_URL);
+    match asked {
+        Ok(profiles) => {
+            Finding::good("adspower", format!("answers at {url}, knows {} profiles", profiles.len()))
+        }
+        Err(failure) => {
+            let (said, remedy) = failure.into_parts();
+            Finding::bad(
+                "adspower",
+                Level::Problem,
+                said,
+                remedy.unwrap_or_else(|| "start AdsPower".to_owned()),
+            )
+        }
+    }
 }
 
 fn folders(settings: &Settings) -> Finding {

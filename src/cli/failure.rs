@@ -46,6 +46,14 @@ impl Failure {
         self
     }
 
+    /// Message and hint, for a report that shows them in its own way.
+    pub fn into_parts(self) -> (String, Option<String>) {
+        match self.source {
+            Some(source) => (format!("{}: {source}", source.place()), None),
+            None => (self.message, self.hint),
+        }
+    }
+
     /// As it is printed on standard error.
     pub fn render(&self, color: bool) -> String {
         let (red, bold, reset) = if color { ("\u{1b}[31m", "\u{1b}[1m", "\u{1b}[0m") } else { ("", "", "") };

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::ProviderName;
 use super::failure::Failure;
-use super::settings::{Settings, variables};
+use super::settings::{AdsPowerApi, Settings, variables};
+use crate::browser::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
 use crate::browser::chromium::{Chromium, ChromiumSettings};
 use crate::browser::provider::{OnPacerWait, Provider};
 use crate::domain::flow;
@@ -52,6 +54,31 @@ pub fn provider(settings: &Settings, observer: Option<OnPacerWait>) -> Result<Ar
                 start_timeout: settings.chromium.start_timeout(),
             },
         ))),
-        ProviderName::Adspower => Err(Failure::usage("todo")),
+        ProviderName::Adspower => Ok(Arc::new(adspower(settings, observer))),
     }
+}
+
+/// The address of a Local API as it is installed.
+pub const ADSPOWER_URL: &str = "http://127.0.0.1:50325";
+/// AdsPower counts the calls as they arrive, and allows one a second. A call may be on its way longer
+/// than the one after it: the quarter between them is for that.
+const ADSPOWER_CALLS_PER_SECOND: f64 = 0.8;
+/// Of the application, which takes tens of seconds.
+const ADSPOWER_RESTART: Duration = Duration::from_secs(30);
+
+pub fn adspower(settings: &Settings, observer: Option<OnPacerWait>) -> AdsPower {
+    let file = &settings.adspower;
+    let api = AdsPowerSettings {
+        base_url: file.base_url.clone().unwrap_or_else(|| ADSPOWER_URL.to_owned()),
+        api: match file.api {
+            AdsPowerApi::V1 => ApiVersion::V1,
+            AdsPowerApi::V2 => ApiVersion::V2,
+        },
+        key: settings.adspower_key.clone().map(Into::into),
+        calls_per_second: file.calls_per_second.unwrap_or(ADSPOWER_CALLS_PER_SECOND),
+        start_timeout: file.start_timeout(),
+        restart_timeout: ADSPOWER_RESTART,
+        launch_args: file.launch_arguments.clone(),
+    };
+    AdsPower::new(settings.layout.clone(), api, observer)
 }

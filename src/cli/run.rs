@@ -25,6 +25,7 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
     if args.dry_run {
         return dry_run(settings, &plan, &args);
     }
+    super::log::to_stderr();
     settings.layout.create_folders()?;
     let now = jiff::Timestamp::now();
     let run_id = RunId::new(now, rand::random());

@@ -70,7 +70,7 @@ pub struct Run<'a, O: Outside> {
 /// Why the line of awaits was left before its end.
 #[derive(Debug)]
 pub(crate) enum Leave {
-    Failed(Failure),
+    Failed(Box<Failure>),
     Attention { flag: Option<Flag>, message: String, evidence: Option<PathBuf> },
     NoBrowser(ProviderError),
     Stopped,

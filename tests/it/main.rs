@@ -1,5 +1,7 @@
 //! One binary for all integration tests: they link once. Real Chromium, real processes, real files.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
 
 mod page;
+mod provider_adspower;
 mod provider_chromium;
 mod support;
