@@ -282,7 +282,12 @@ fn on(root: &Path) -> Vec<Found> {
     let arguments = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).without_tasks();
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, arguments);
     let living = system.processes().values().filter(|process| process.status() != ProcessStatus::Zombie);
-    let found = living.map(|process| Found {
+    // A child that is about to become another program still has its parent's arguments.
+    let forked = |process: &&sysinfo::Process| {
+        let parent = process.parent().and_then(|pid| system.process(pid));
+        parent.is_some_and(|parent| parent.cmd() == process.cmd())
+    };
+    let found = living.filter(|process| !forked(process)).map(|process| Found {
         pid: process.pid().as_u32(),
         arguments: process.cmd().iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
     });
