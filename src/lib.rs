@@ -2,6 +2,9 @@
 //! profile, and loses nothing when anything dies. ARCHITECTURE.md is the map of this house.
 
 pub mod browser;
+pub mod cli;
 pub mod domain;
 pub mod orchestrate;
+pub mod report;
+pub mod run;
 pub mod store;

@@ -1,3 +1,7 @@
-//! Browsers: who starts them, and the page engine that drives them.
+//! Browsers: who starts them, and the page engine that drives them. Only this room knows
+//! chromiumoxide.
 
+pub mod cdp;
+pub mod chromium;
+pub mod page;
 pub mod provider;

@@ -4,12 +4,14 @@
 //! [`Flow::unplayable`] before a browser starts, never skipped. The format is described by the
 //! Recorder's own export and by npm `@puppeteer/replay`.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::Map;
 
 pub use self::parse::parse;
 pub use self::selector::{Chain, Locator, Selector, SelectorKind};
+use super::source::{SourceError, offset_of};
 
 mod parse;
 mod selector;
@@ -24,6 +26,8 @@ pub struct Flow {
     /// The attribute the Recorder preferred for CSS selectors (`data-testid`).
     pub selector_attribute: Option<String>,
     pub steps: Vec<Step>,
+    /// As it was read; errors show their place in it.
+    pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -199,10 +203,34 @@ pub enum CaptureFrom {
     Attribute(String),
 }
 
+/// Where in a flow something happened: `flows/store.json:12, step 4 (click)`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    pub file: String,
+    pub line: usize,
+    pub step: String,
+    pub action: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}, step {} ({})", self.file, self.line, self.step, self.action)
+    }
+}
+
 impl Flow {
     /// The first step this version parses but does not play, and why.
     pub fn unplayable(&self) -> Option<(&Step, String)> {
         first_unplayable(&self.steps)
+    }
+
+    /// An error with the step's place in the file.
+    pub fn error_at(&self, step: &Step, problem: impl Into<String>) -> SourceError {
+        let start = offset_of(&self.text, step.line, 1);
+        let line = self.text[start..].lines().next().unwrap_or_default();
+        let indent = line.len() - line.trim_start().len();
+        SourceError::new(&self.file, &self.text, start + indent..start + line.len(), problem)
+            .label(format!("step {}", step.number))
     }
 
     /// Every step, those inside a `when` after the `when` itself.
@@ -222,9 +250,13 @@ impl Flow {
 }
 
 impl Step {
-    /// `flows/store.json, step 4 (click)`, as errors name it.
-    pub fn place(&self, flow: &Flow) -> String {
-        format!("{}:{}, step {} ({})", flow.file, self.line, self.number, self.action.name())
+    pub fn place(&self, flow: &Flow) -> Place {
+        Place {
+            file: flow.file.clone(),
+            line: self.line,
+            step: self.number.clone(),
+            action: self.action.name().to_owned(),
+        }
     }
 
     /// The step with every string replaced by what `f` makes of it. Steps inside a `when` are left

@@ -295,6 +295,11 @@ impl Session {
         self.last_error = None;
     }
 
+    /// The run ended as asked, with steps still open.
+    pub fn pause(&mut self) {
+        self.status = Status::Pending;
+    }
+
     /// A step in doubt stays in doubt: `in_flight` is kept.
     pub fn fail(&mut self, error: LastError) {
         self.status = Status::Failed;

@@ -7,18 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_blocking;
+use tracing::debug;
 
-use self::tail::Tail;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::fleet::{ChildExit, JobId, Standing};
 use crate::domain::id::{Flag, ProfileId, RunId};
 use crate::domain::outcome::RunOutcome;
 use crate::domain::session::{Session, Status};
 use crate::domain::summary::ProfileSummary;
+use crate::store::event_log::EventReader;
 use crate::store::session::{SessionReader, is_running, read};
 use crate::store::{Layout, SessionError, StoreError};
-
-mod tail;
 
 /// What was read, in the order it was read.
 #[derive(Debug)]
@@ -78,7 +77,7 @@ struct Folder {
 struct Followed {
     job: JobId,
     profile: ProfileId,
-    tail: Tail,
+    tail: EventReader,
     summary: ProfileSummary,
     adopted: Option<Adopted>,
 }
@@ -124,17 +123,17 @@ impl Files {
 
     /// Follows what the child about to be spawned will tell; earlier runs have told already.
     pub fn follow_child(&mut self, job: JobId, profile: &ProfileId) {
-        let tail = Tail::at_end(self.folder.layout.events(profile));
+        let tail = EventReader::from_end(self.folder.layout.events(profile));
         self.follow(job, profile, tail, None);
     }
 
     /// Follows a run that began before us: what it told so far, too.
     pub fn follow_adopted(&mut self, job: JobId, profile: &ProfileId, run_id: Option<RunId>) {
-        let tail = Tail::at_start(self.folder.layout.events(profile));
+        let tail = EventReader::from_start(self.folder.layout.events(profile));
         self.follow(job, profile, tail, Some(Adopted { run_id, caught_up: false, fell: false }));
     }
 
-    fn follow(&mut self, job: JobId, profile: &ProfileId, tail: Tail, adopted: Option<Adopted>) {
+    fn follow(&mut self, job: JobId, profile: &ProfileId, tail: EventReader, adopted: Option<Adopted>) {
         let profile = profile.clone();
         let followed = Followed { job, profile, tail, summary: ProfileSummary::default(), adopted };
         self.followed.insert(job, Arc::new(Mutex::new(followed)));
@@ -232,7 +231,10 @@ impl Followed {
     }
 
     fn read(&mut self, news: &UnboundedSender<FileNews>) {
-        let mut events = self.tail.read();
+        let mut events = self.tail.poll().unwrap_or_else(|error| {
+            debug!(profile = %self.profile, %error, "cannot follow a run");
+            Vec::new()
+        });
         if let Some(adopted) =
             self.adopted.as_mut().filter(|adopted| !adopted.caught_up && !events.is_empty())
         {

@@ -10,14 +10,20 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub mod durable;
+pub mod event_log;
 pub mod layout;
 pub mod lock;
+pub mod pacer;
+pub mod selector_cache;
 pub mod session;
 #[cfg(test)]
 mod testing;
 
+pub use self::event_log::{EventLog, EventReader};
 pub use self::layout::Layout;
 pub use self::lock::{Holder, Lock, LockError};
+pub use self::pacer::{Confirmation, Pacer, Ticket, Urgency};
+pub use self::selector_cache::{SelectorCache, SelectorKey};
 pub use self::session::{OpenSession, SessionError, SessionReader};
 
 /// The file system refused. The source says why, [`StoreError::hint`] what to do.

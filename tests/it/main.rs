@@ -1,4 +1,6 @@
-//! Whole parts of the program with real processes, without a browser.
+//! Whole parts of the program with real processes.
 
 #[cfg(unix)]
 mod orchestrate;
+mod page;
+mod support;

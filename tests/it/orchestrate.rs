@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use regatta::browser::provider::{Provider, ProviderError};
+use regatta::browser::provider::{Endpoint, ListedProfile, Provider, ProviderError, StartOptions};
 use regatta::domain::fleet::{Failure, JobOutcome};
 use regatta::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use regatta::domain::id::{ProfileId, RunId};
@@ -23,6 +23,26 @@ mod stub;
 struct Recorder(Folder);
 
 impl Provider for Recorder {
+    fn name(&self) -> &'static str {
+        "recorder"
+    }
+
+    fn start<'a>(
+        &'a self,
+        _: &'a ProfileId,
+        _: &'a StartOptions,
+    ) -> BoxFuture<'a, Result<Endpoint, ProviderError>> {
+        Box::pin(async { unreachable!("an orchestrator starts no browser") })
+    }
+
+    fn active<'a>(&'a self, _: &'a ProfileId) -> BoxFuture<'a, Result<Option<Endpoint>, ProviderError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     fn stop<'a>(&'a self, profile: &'a ProfileId) -> BoxFuture<'a, Result<(), ProviderError>> {
         let grandchild = self.0.pid(&format!("{profile}.grandchild"));
         let left = if grandchild.is_some_and(lives) { " while its group lives" } else { "" };

@@ -41,6 +41,7 @@ pub fn parse(file: &str, text: &str) -> Result<Flow, Box<SourceError>> {
         timeout: source.timeout(wire.timeout, || 0..1)?,
         selector_attribute: wire.selector_attribute,
         steps: source.steps(&steps, "")?,
+        text: text.to_owned(),
     })
 }
 

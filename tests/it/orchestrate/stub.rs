@@ -230,6 +230,7 @@ struct Run {
 }
 
 impl Run {
+    #[expect(clippy::zombie_processes, reason = "a grandchild is there to be left behind")]
     fn act(&mut self, sentence: &str) {
         let profile = self.profile.clone();
         let (verb, rest) = sentence.split_once(' ').unwrap_or((sentence, ""));

@@ -1,0 +1,250 @@
+//! One Chromium in a process group of its own.
+
+use std::env;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+use super::group;
+
+const NAMES: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+
+const ALWAYS: [&str; 8] = [
+    "--remote-debugging-port=0",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-quic",
+    "--disable-component-update",
+    "--disable-sync",
+    "--password-store=basic",
+];
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Chromium writes its cookies when it is asked to end; then it has had its time.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+pub struct Launch {
+    pub headless: bool,
+    pub args: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    pub ws: String,
+    pub port: u16,
+    pub webdriver: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Alive,
+    /// The leader is dead, the rest of its group not certainly.
+    Dying,
+    Gone,
+}
+
+/// Whether a browser's process still runs; outlives the browser.
+#[derive(Clone)]
+pub struct Liveness(watch::Receiver<Stage>);
+
+impl Liveness {
+    pub fn is_alive(&self) -> bool {
+        *self.0.borrow() == Stage::Alive
+    }
+
+    async fn reached(&mut self, stage: Stage) {
+        // An error means that the reaper is gone, and it goes only after the browser.
+        drop(self.0.wait_for(|current| *current >= stage).await);
+    }
+}
+
+pub struct Browser {
+    /// Leader of the group. None once reaped: after that the number may be a stranger's.
+    pid: Arc<std::sync::Mutex<Option<Pid>>>,
+    liveness: Liveness,
+    connection: Connection,
+}
+
+impl Browser {
+    pub async fn launch(chrome: &Path, folder: &Path, launch: &Launch) -> io::Result<Browser> {
+        fs::create_dir_all(folder)?;
+        let port_file = folder.join("DevToolsActivePort");
+        // One of an earlier browser would be taken for this one's.
+        match fs::remove_file(&port_file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let log = File::create(folder.join("chromium.log"))?;
+        let mut command = Command::new(chrome);
+        command
+            .args(ALWAYS)
+            .arg(format!("--user-data-dir={}", folder.display()))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0);
+        if launch.headless || !has_display() {
+            command.arg("--headless=new");
+        }
+        if rustix::process::geteuid().is_root() {
+            command.arg("--no-sandbox");
+        }
+        command.args(&launch.args).arg("about:blank");
+        let child = command.spawn()?;
+        let (pid, liveness) = watch_over(child)?;
+        let mut browser = Browser {
+            pid,
+            liveness,
+            connection: Connection {
+                ws: String::new(),
+                port: 0,
+                webdriver: chrome.with_file_name("chromedriver").display().to_string(),
+            },
+        };
+        match browser.listening(&port_file).await {
+            Ok((port, path)) => {
+                browser.connection.ws = format!("ws://127.0.0.1:{port}{path}");
+                browser.connection.port = port;
+                Ok(browser)
+            }
+            Err(error) => {
+                browser.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub fn liveness(&self) -> Liveness {
+        self.liveness.clone()
+    }
+
+    pub fn is_alive(&self) -> bool {
+        self.liveness.is_alive()
+    }
+
+    /// Nothing of it is left when this returns.
+    pub async fn stop(mut self) {
+        self.signal(|leader| kill_process(leader, Signal::TERM));
+        let ended = self.liveness.reached(Stage::Dying);
+        if tokio::time::timeout(STOP_LIMIT, ended).await.is_err() {
+            self.signal(|leader| kill_process_group(leader, Signal::KILL));
+        }
+        self.liveness.reached(Stage::Gone).await;
+    }
+
+    fn signal(&self, send: impl FnOnce(Pid) -> rustix::io::Result<()>) {
+        let pid = self.pid.lock().unwrap_or_else(|error| error.into_inner());
+        if let Some(pid) = *pid {
+            // It is ours and not reaped, so the only failure is that there is nobody left to hear.
+            let _ = send(pid);
+        }
+    }
+
+    /// Chromium tells its port by a file only, so the file is looked for.
+    async fn listening(&mut self, port_file: &Path) -> io::Result<(u16, String)> {
+        let mut ended = self.liveness.clone();
+        let found = async {
+            loop {
+                if let Some(found) =
+                    fs::read_to_string(port_file).ok().and_then(|text| parse_port_file(&text))
+                {
+                    return Ok(found);
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            found = tokio::time::timeout(START_LIMIT, found) =>
+                found.map_err(|_| io::Error::other("chromium did not open its port"))?,
+            () = ended.reached(Stage::Dying) => Err(io::Error::other("chromium ended at its start")),
+        }
+    }
+}
+
+/// Port and browser path, one a line; none while the file is being written.
+fn parse_port_file(text: &str) -> Option<(u16, String)> {
+    let (port, path) = text.split_once('\n')?;
+    let path = path.trim();
+    let complete = path.len() == "/devtools/browser/".len() + 36;
+    Some((port.parse().ok()?, path.to_owned())).filter(|_| complete)
+}
+
+type Reaped = (Arc<std::sync::Mutex<Option<Pid>>>, Liveness);
+
+/// Sees the leader's death, ends what is left of its group, and only then reaps it: until then
+/// nobody else can have its number.
+fn watch_over(mut child: Child) -> io::Result<Reaped> {
+    let leader = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| io::Error::other("chromium ended at its start"))?;
+    let pid = Arc::new(std::sync::Mutex::new(Some(leader)));
+    let (tell, alive) = watch::channel(Stage::Alive);
+    let held = Arc::clone(&pid);
+    drop(tokio::spawn(async move {
+        // Without NOWAIT this would reap; the thread is given back when the browser ends.
+        let seen = tokio::task::spawn_blocking(move || {
+            waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+        });
+        drop(seen.await);
+        // Told at once: the rest takes a moment, and a dead browser must not be given to anybody.
+        // Fails only when nobody wants to know.
+        let _ = tell.send(Stage::Dying);
+        {
+            let mut pid = held.lock().unwrap_or_else(|error| error.into_inner());
+            group::kill(leader);
+            *pid = None;
+        }
+        drop(child.wait().await);
+        group::gone(leader).await;
+        let _ = tell.send(Stage::Gone);
+    }));
+    Ok((pid, Liveness(alive)))
+}
+
+/// Without one a browser with a window cannot start, and a headless one is better than none.
+fn has_display() -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+pub fn find(given: Option<&Path>) -> io::Result<PathBuf> {
+    if let Some(given) = given {
+        return Ok(given.to_owned());
+    }
+    if let Some(given) = env::var_os("CHROME").filter(|value| !value.is_empty()) {
+        return Ok(given.into());
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    NAMES
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|candidate| candidate.is_file())
+        .ok_or_else(|| io::Error::other("no Chromium found; say --chrome PATH"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_port_file;
+
+    #[test]
+    fn a_port_file_counts_once_it_is_whole() {
+        let path = "/devtools/browser/7e1e7bd0-8a3a-4d5c-9c0e-6e0d8a5f1b2c";
+        assert_eq!(parse_port_file(&format!("43703\n{path}")), Some((43703, path.to_owned())));
+        assert_eq!(parse_port_file("43703\n/devtools/bro"), None);
+        assert_eq!(parse_port_file("437"), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! The site's misbehaviour, switched at start and at run time.
+//!
+//! Counting: `fail_first` and `hang_first` count requests of all browsers together, for each path
+//! prefix, because before a sign-in nobody knows whose request it is. `fail_after_accept` counts
+//! for each profile. Posting one of these keys starts its counts again; a restart starts all again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::site::ledger::SUBMISSIONS;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    pub latency_ms: u64,
+    /// Up to so much is added to the latency, evenly spread.
+    pub latency_jitter_ms: u64,
+    pub mail_delay_ms: u64,
+    /// Path prefix to the number of its first requests that are answered with 503.
+    pub fail_first: BTreeMap<String, u64>,
+    /// Submission to the number of its first acceptances that are answered with 503.
+    pub fail_after_accept: BTreeMap<String, u64>,
+    /// Path prefixes whose requests are never answered.
+    pub hang: Vec<String>,
+    /// Only so many requests of each of them; absent: all.
+    pub hang_first: Option<u64>,
+    /// Gives ids, class names and test ids other names; texts and roles stay.
+    pub rename: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Switches {
+            latency_ms: 0,
+            latency_jitter_ms: 0,
+            mail_delay_ms: 1200,
+            fail_first: BTreeMap::new(),
+            fail_after_accept: BTreeMap::new(),
+            hang: Vec::new(),
+            hang_first: None,
+            rename: false,
+        }
+    }
+}
+
+impl Switches {
+    /// A misspelt submission would silently test nothing.
+    pub fn check(&self) -> Result<(), String> {
+        for name in self.fail_after_accept.keys() {
+            if !SUBMISSIONS.contains(&name.as_str()) {
+                return Err(format!("no submission `{name}`; there are {}", SUBMISSIONS.join(", ")));
+            }
+        }
+        let prefixes = self.fail_first.keys().chain(&self.hang);
+        for prefix in prefixes {
+            if !prefix.starts_with('/') {
+                return Err(format!("the path prefix `{prefix}` must start with /"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is to be done with a request before its page is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    Proceed,
+    Fail,
+    Hang,
+}
+
+/// The switches and how often each has struck.
+#[derive(Debug, Default)]
+pub struct Faults {
+    switches: Switches,
+    failed: HashMap<String, u64>,
+    hung: HashMap<String, u64>,
+    failed_after_accept: HashMap<(String, String), u64>,
+}
+
+impl Faults {
+    pub fn new(switches: Switches) -> Self {
+        Faults { switches, ..Faults::default() }
+    }
+
+    pub fn switches(&self) -> &Switches {
+        &self.switches
+    }
+
+    /// Sets the keys present in `body` and leaves the others; `null` sets a key's default.
+    pub fn post(&mut self, body: &Value) -> Result<(), String> {
+        let body = body.as_object().ok_or("expected a JSON object")?;
+        let mut merged = serde_json::to_value(&self.switches).map_err(|error| error.to_string())?;
+        for (key, value) in body {
+            if value.is_null() {
+                // An absent key takes its default below.
+                if let Some(merged) = merged.as_object_mut() {
+                    merged.remove(key);
+                }
+            } else {
+                merged[key.as_str()] = value.clone();
+            }
+        }
+        let switches: Switches = serde_json::from_value(merged).map_err(|error| error.to_string())?;
+        switches.check()?;
+        self.switches = switches;
+        if body.contains_key("fail_first") {
+            self.failed.clear();
+        }
+        if body.contains_key("hang") || body.contains_key("hang_first") {
+            self.hung.clear();
+        }
+        if body.contains_key("fail_after_accept") {
+            self.failed_after_accept.clear();
+        }
+        Ok(())
+    }
+
+    /// `random` is evenly spread over 0..1.
+    pub fn latency(&self, random: f64) -> Duration {
+        let jitter = self.switches.latency_jitter_ms as f64 * random;
+        Duration::from_millis(self.switches.latency_ms + jitter as u64)
+    }
+
+    pub fn fate(&mut self, path: &str) -> Fate {
+        let limit = self.switches.hang_first.unwrap_or(u64::MAX);
+        for prefix in &self.switches.hang {
+            if path.starts_with(prefix.as_str()) && take(&mut self.hung, prefix.clone(), limit) {
+                return Fate::Hang;
+            }
+        }
+        for (prefix, &limit) in &self.switches.fail_first {
+            if path.starts_with(prefix.as_str()) && take(&mut self.failed, prefix.clone(), limit) {
+                return Fate::Fail;
+            }
+        }
+        Fate::Proceed
+    }
+
+    pub fn fails_after_accept(&mut self, submission: &str, profile: &str) -> bool {
+        let Some(&limit) = self.switches.fail_after_accept.get(submission) else {
+            return false;
+        };
+        let key = (submission.to_owned(), profile.to_owned());
+        take(&mut self.failed_after_accept, key, limit)
+    }
+}
+
+/// Counts one more, unless the limit is reached.
+fn take<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, u64>, key: K, limit: u64) -> bool {
+    let count = counts.entry(key).or_default();
+    let within = *count < limit;
+    *count += u64::from(within);
+    within
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_prefix_fails_its_first_requests_only() {
+        let mut faults = Faults::default();
+        faults.post(&json!({"fail_first": {"/store": 2}})).unwrap();
+        let fates: Vec<Fate> =
+            ["/store/a", "/mail", "/store/b", "/store/a"].into_iter().map(|path| faults.fate(path)).collect();
+        assert_eq!(fates, [Fate::Fail, Fate::Proceed, Fate::Fail, Fate::Proceed]);
+    }
+
+    #[test]
+    fn acceptances_fail_for_each_profile() {
+        let mut faults = Faults::default();
+        faults.post(&json!({"fail_after_accept": {"store_signup": 1}})).unwrap();
+        let struck: Vec<bool> = ["p1", "p2", "p1"]
+            .into_iter()
+            .map(|profile| faults.fails_after_accept("store_signup", profile))
+            .collect();
+        assert_eq!(struck, [true, true, false]);
+    }
+
+    #[test]
+    fn a_post_leaves_the_other_switches() {
+        let mut faults = Faults::default();
+        faults.post(&json!({"rename": true, "latency_ms": 5})).unwrap();
+        faults.post(&json!({"latency_ms": null})).unwrap();
+        assert_eq!(faults.switches(), &Switches { rename: true, ..Switches::default() });
+        assert!(faults.post(&json!({"latncy_ms": 5})).is_err());
+        assert!(faults.post(&json!({"fail_after_accept": {"store": 1}})).is_err());
+    }
+}

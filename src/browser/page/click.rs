@@ -1,0 +1,122 @@
+//! The mouse: moved, checked against the page, then pressed and released.
+
+use chromiumoxide::cdp::browser_protocol::input::{
+    DispatchMouseEventParams, DispatchMouseEventType, MouseButton,
+};
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::attempt::Attempt;
+use super::error::ActionError;
+use super::script::{Halt, Reply};
+use super::watch::Ended;
+use crate::browser::cdp::CdpError;
+use crate::domain::flow::{Button, Click, Device, Locator};
+
+/// Once a button was pressed its answer is waited for this long, even past the deadline: whether the
+/// page took the click matters more than a second of time.
+pub const PRESS_ANSWER: std::time::Duration = std::time::Duration::from_secs(3);
+
+impl Attempt<'_> {
+    pub async fn click(&mut self, click: &Click, count: i64) -> Result<(), ActionError> {
+        if click.device != Device::Mouse {
+            return Err(ActionError::refused("a `deviceType` other than \"mouse\" is not played yet"));
+        }
+        let at = json!({ "x": click.offset_x, "y": click.offset_y });
+        let needs = json!({ "visible": true, "enabled": true, "hit": true, "at": at });
+        let found = self.aim(&click.locator, &needs).await?;
+        self.touch()?;
+        self.press(&found, click, count).await?;
+        self.remember(&click.locator, &found);
+        Ok(())
+    }
+
+    pub async fn hover(&mut self, locator: &Locator) -> Result<(), ActionError> {
+        let found = self.aim(locator, &json!({ "visible": true, "hit": true })).await?;
+        self.remember(locator, &found);
+        Ok(())
+    }
+
+    /// Finds the element, moves the mouse onto it, and makes sure that it is still there and on top. The
+    /// answer to the move comes with the next frame: the frame between two equal boxes that makes a
+    /// stable element.
+    pub async fn aim(&mut self, locator: &Locator, needs: &Value) -> Result<Reply, ActionError> {
+        loop {
+            let found = self.find(locator, needs).await?;
+            let moved = self.mouse(DispatchMouseEventType::MouseMoved, &found, None, 0);
+            match self.page.answer(moved, self.deadline).await {
+                Ok(_) => {}
+                Err(Halt::Deadline) => {
+                    return Err(ActionError::timed_out(format!("the page drew no frame {}", self.within())));
+                }
+                // A navigation may swallow the move; finding again tells.
+                Err(Halt::Script(_)) if !self.is_over() => continue,
+                Err(halt) => return Err(self.halted(halt)),
+            }
+            match self.call("confirm", &Value::Null).await? {
+                Some(reply) if reply.ok => return Ok(found),
+                Some(reply) if self.is_over() => return Err(self.unmet(locator, reply)),
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    /// Press and release travel together: each would otherwise wait a round trip.
+    pub async fn press(&mut self, at: &Reply, click: &Click, count: i64) -> Result<(), ActionError> {
+        let button = match click.button {
+            Button::Primary => MouseButton::Left,
+            Button::Auxiliary => MouseButton::Middle,
+            Button::Secondary => MouseButton::Right,
+            Button::Back => MouseButton::Back,
+            Button::Forward => MouseButton::Forward,
+        };
+        let loader = self.page.state.borrow().document.loader.clone();
+        let mut answers = Vec::new();
+        for n in 1..=count {
+            answers.push(self.mouse(DispatchMouseEventType::MousePressed, at, Some(button.clone()), n));
+            if let Some(duration) = click.duration {
+                // The recording held the button down; this is no waiting for the page.
+                tokio::time::sleep(duration).await;
+            }
+            answers.push(self.mouse(DispatchMouseEventType::MouseReleased, at, Some(button.clone()), n));
+        }
+        self.taken(try_join_all(answers), &loader, "click").await
+    }
+
+    /// The page's answer to input that has been sent. A document that goes away over it never answers:
+    /// that is the input's success, not its failure.
+    pub async fn taken<T>(
+        &self,
+        answers: impl Future<Output = Result<T, CdpError>>,
+        loader: &str,
+        input: &str,
+    ) -> Result<(), ActionError> {
+        let deadline = self.deadline.max(Instant::now() + PRESS_ANSWER);
+        let answered = tokio::select! {
+            answered = self.page.answer(answers, deadline) => answered.map(|_| ()),
+            left = self.page.until(deadline, |state| (state.document.loader != loader).then_some(())) => left,
+        };
+        match answered {
+            Ok(()) | Err(Halt::Ended(Ended::Closed)) => Ok(()),
+            Err(Halt::Deadline) => {
+                Err(ActionError::timed_out(format!("the page did not answer the {input}")))
+            }
+            Err(halt) => Err(self.halted(halt)),
+        }
+    }
+
+    fn mouse(
+        &self,
+        kind: DispatchMouseEventType,
+        at: &Reply,
+        button: Option<MouseButton>,
+        count: i64,
+    ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
+        let mut event = DispatchMouseEventParams::new(kind, at.x, at.y);
+        event.modifiers = Some(self.page.modifiers);
+        event.click_count = Some(count);
+        event.button = button;
+        self.page.session.send_as(event)
+    }
+}

@@ -1,0 +1,79 @@
+//! Why a page could not be had, and why a step on it did not succeed.
+
+use std::time::Duration;
+
+use super::script::Halt;
+use super::watch::Ended;
+use crate::browser::cdp::CdpError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    #[error(transparent)]
+    Browser(#[from] CdpError),
+    #[error("the browser did not close")]
+    StillOpen,
+}
+
+/// A lower-case fragment a person understands. Never holds a value that was typed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ActionError {
+    pub kind: ActionErrorKind,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActionErrorKind {
+    /// A wait or assertion that did not hold on a page that had loaded and was quiet: a definite no.
+    NotMet,
+    /// Not found, not actionable or still loading when time ran out: says nothing about the outside.
+    TimedOut,
+    /// More than one element, and no selector that means one.
+    Ambiguous,
+    /// Outside `allowed_origins`, unknown option, offset outside the box, read-only, …
+    Refused,
+    /// Net error, HTTP error status, wrong URL or title after a navigation.
+    Navigation,
+    BrowserGone,
+    PageCrashed,
+    /// The gate said no.
+    Gate,
+}
+
+impl ActionError {
+    pub(super) fn new(kind: ActionErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+
+    pub(super) fn refused(message: impl Into<String>) -> Self {
+        Self::new(ActionErrorKind::Refused, message)
+    }
+
+    pub(super) fn timed_out(message: impl Into<String>) -> Self {
+        Self::new(ActionErrorKind::TimedOut, message)
+    }
+
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    pub(super) fn from_halt(halt: Halt, timeout: Duration) -> Self {
+        match halt {
+            Halt::Deadline => Self::timed_out(format!("the page did not answer within {}", seconds(timeout))),
+            Halt::Ended(Ended::Gone) => Self::new(ActionErrorKind::BrowserGone, "the browser is gone"),
+            Halt::Ended(Ended::Closed) => Self::new(ActionErrorKind::BrowserGone, "the page was closed"),
+            Halt::Ended(Ended::Crashed) => Self::new(ActionErrorKind::PageCrashed, "the page crashed"),
+            Halt::Outside(origin) => {
+                Self::refused(format!("the page went to {origin}, which is not in allowed_origins"))
+            }
+            Halt::Script(message) => Self::timed_out(format!("the page could not be examined: {message}")),
+        }
+    }
+}
+
+/// `10 s`, `1.5 s`, `250 ms`.
+pub(super) fn seconds(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    if ms < 1000 { format!("{ms} ms") } else { format!("{} s", duration.as_secs_f64()) }
+}

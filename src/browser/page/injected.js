@@ -1,0 +1,556 @@
+// Runs in a world of its own beside the page: the page can neither see nor change it.
+// One call resolves, scrolls, checks and measures. Every wait ends by a change of the page or by its deadline.
+(() => {
+  const VERSION = 1;
+  if (globalThis.regatta?.version === VERSION) return;
+
+  // ---- what the page is waited for with
+
+  const CHANGES = ['load', 'DOMContentLoaded', 'transitionend', 'transitioncancel', 'animationend', 'scroll', 'scrollend',
+    'resize', 'input', 'change', 'focusin', 'toggle', 'slotchange', 'readystatechange'];
+  // Roots that a selector went through: mutations inside them do not show in the document.
+  const roots = new Set();
+
+  const frame = () => new Promise(done => {
+    // A hidden page draws no frames.
+    const timer = setTimeout(done, 50);
+    requestAnimationFrame(() => { clearTimeout(timer); done(); });
+  });
+
+  // The next change, or a tenth of a second for what shows in no mutation (a value, a property, a colour).
+  const changed = end => new Promise(done => {
+    const finish = () => {
+      observer.disconnect();
+      clearTimeout(timer);
+      for (const type of CHANGES) removeEventListener(type, finish, true);
+      done();
+    };
+    const observer = new MutationObserver(finish);
+    const all = { subtree: true, childList: true, attributes: true, characterData: true };
+    observer.observe(document, all);
+    for (const root of roots) root.host?.isConnected ? observer.observe(root, all) : roots.delete(root);
+    const timer = setTimeout(finish, Math.max(1, Math.min(100, end - performance.now())));
+    for (const type of CHANGES) addEventListener(type, finish, { capture: true, passive: true });
+  }).then(frame);
+
+  // Tries until it holds, until the deadline, or, where the accessibility tree has to be asked
+  // again, until the page has changed.
+  const until = async (query, attempt) => {
+    const start = performance.now(), end = start + query.ms;
+    for (;;) {
+      const result = attempt();
+      if (result.ok || result.why?.final) return result;
+      if (performance.now() >= end) return result;
+      await changed(end);
+      if (query.again) {
+        const rest = Math.min(start + 100, end) - performance.now();
+        if (rest > 0) await new Promise(done => setTimeout(done, rest));
+        if (performance.now() < end) return { ...result, again: true };
+      }
+    }
+  };
+
+  // ---- selectors
+
+  const squeeze = text => text.replace(/\s+/g, ' ').trim();
+  const UNREAD = new Set(['SCRIPT', 'STYLE', 'NOSCRIPT', 'TEMPLATE', 'HEAD', 'TITLE']);
+  const isPushInput = el => el.localName === 'input' && ['button', 'submit', 'reset'].includes(el.type);
+
+  const shadowOf = el => {
+    const root = el.shadowRoot;
+    if (root) roots.add(root);
+    return root;
+  };
+
+  const byText = (scope, wanted) => {
+    const texts = new Map(), out = [];
+    const read = node => {
+      if (node.nodeType === Node.TEXT_NODE) return node.data;
+      if (node.nodeType === Node.ELEMENT_NODE) {
+        if (UNREAD.has(node.nodeName)) return '';
+        if (isPushInput(node)) { texts.set(node, node.value); return node.value; }
+      }
+      let text = '';
+      const root = node.nodeType === Node.ELEMENT_NODE && shadowOf(node);
+      if (root) text += read(root);
+      for (let child = node.firstChild; child; child = child.nextSibling) text += read(child);
+      texts.set(node, text);
+      return text;
+    };
+    read(scope);
+    const collect = node => {
+      const before = out.length;
+      const root = node.nodeType === Node.ELEMENT_NODE && node.shadowRoot;
+      if (root) for (const child of root.children) visit(child);
+      for (const child of node.children) visit(child);
+      return out.length > before;
+    };
+    const visit = el => {
+      if (texts.has(el) && squeeze(texts.get(el)).includes(wanted) && !collect(el)) out.push(el);
+    };
+    for (const child of scope.children) visit(child);
+    return out;
+  };
+
+  const byPierce = (scope, selector) => {
+    const out = [...scope.querySelectorAll(selector)];
+    for (const el of scope.querySelectorAll('*')) {
+      const root = shadowOf(el);
+      if (root) out.push(...byPierce(root, selector));
+    }
+    return out;
+  };
+
+  const byXPath = (scope, path) => {
+    // A shadow root cannot be a context, its children can.
+    const contexts = scope.nodeType === Node.DOCUMENT_FRAGMENT_NODE ? [...scope.children] : [scope];
+    const out = new Set();
+    for (const context of contexts) {
+      const found = document.evaluate(path, context, null, XPathResult.ORDERED_NODE_SNAPSHOT_TYPE, null);
+      for (let i = 0; i < found.snapshotLength; i++) {
+        if (found.snapshotItem(i).nodeType === Node.ELEMENT_NODE) out.add(found.snapshotItem(i));
+      }
+    }
+    return [...out];
+  };
+
+  const lookup = { css: (scope, text) => [...scope.querySelectorAll(text)], pierce: byPierce, xpath: byXPath,
+    text: (scope, text) => { const wanted = squeeze(text); return wanted ? byText(scope, wanted) : []; } };
+
+  // Each selector inside the shadow root (or else the subtree) of each match of the one before.
+  const follow = (chain, start) => {
+    let found = start;
+    for (const [kind, text] of chain) {
+      const next = new Set();
+      for (const from of found) {
+        const scope = from.nodeType === Node.DOCUMENT_NODE ? from : shadowOf(from) ?? from;
+        for (const el of lookup[kind](scope, text)) next.add(el);
+      }
+      found = [...next];
+    }
+    return found;
+  };
+
+  // What the accessibility tree gave for an alternative, until it is asked again.
+  const stashed = new Map();
+
+  const matches = alternative => {
+    if (alternative.stashed) return (stashed.get(alternative.index) ?? []).filter(el => el.isConnected);
+    return follow(alternative.chain, [document]);
+  };
+
+  // ---- elements
+
+  const parentOf = el => el.assignedSlot ?? el.parentElement ?? el.getRootNode().host ?? null;
+  const closest = (el, selector) => {
+    for (let at = el; at; at = parentOf(at)) if (at.matches(selector)) return at;
+    return null;
+  };
+  const deepActive = () => {
+    let el = document.activeElement;
+    while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement;
+    return el;
+  };
+
+  const short = text => { text = squeeze(text ?? ''); return text.length > 40 ? text.slice(0, 39) + '…' : text; };
+  const describe = el => el.localName + (el.id ? '#' + el.id : [...el.classList].slice(0, 2).map(c => '.' + c).join(''));
+  const candidate = el => {
+    const label = el.getAttribute('aria-label') || (isPushInput(el) ? el.value : el.textContent);
+    return describe(el) + (short(label) ? ` "${short(label)}"` : '');
+  };
+
+  const sortOf = el => {
+    if (el.localName === 'select') return 'select';
+    if (el.localName === 'textarea') return 'text';
+    if (el.localName === 'input') {
+      if (['checkbox', 'radio'].includes(el.type)) return el.type;
+      if (['number', 'date', 'time', 'datetime-local', 'month', 'week', 'range', 'color'].includes(el.type)) return 'native';
+      if (['text', 'search', 'email', 'url', 'tel', 'password'].includes(el.type)) return 'text';
+      return el.type;
+    }
+    return el.isContentEditable ? 'text' : 'other';
+  };
+
+  const noun = el => {
+    const role = el.getAttribute('role');
+    if (el.localName === 'button' || role === 'button' || isPushInput(el)) return 'button';
+    if (el.localName === 'a' || role === 'link') return 'link';
+    return { select: 'list', text: 'field', native: 'field', checkbox: 'checkbox', radio: 'radio button' }[sortOf(el)] ?? describe(el);
+  };
+
+  // A label stands for its control.
+  const controlOf = el => {
+    if (el.matches('a, input, textarea, button, select, [role]') || el.isContentEditable) return el;
+    return closest(el, 'button, [role=button], [role=checkbox], [role=radio]') ?? closest(el, 'label')?.control ?? el;
+  };
+
+  const isVisible = el => {
+    const style = getComputedStyle(el);
+    if (style.display === 'contents') {
+      return [...el.childNodes].some(child => {
+        if (child.nodeType === Node.ELEMENT_NODE) return isVisible(child);
+        if (child.nodeType !== Node.TEXT_NODE) return false;
+        const range = document.createRange();
+        range.selectNode(child);
+        const box = range.getBoundingClientRect();
+        return style.visibility === 'visible' && box.width > 0 && box.height > 0;
+      });
+    }
+    if (!el.checkVisibility() || style.visibility !== 'visible') return false;
+    const box = el.getBoundingClientRect();
+    return box.width > 0 && box.height > 0;
+  };
+
+  const isDisabled = el => {
+    if (el.matches(':disabled')) return true;
+    for (let at = el; at; at = parentOf(at)) {
+      const said = at.getAttribute('aria-disabled')?.toLowerCase();
+      if (said === 'true') return true;
+      if (said === 'false') return false;
+    }
+    return false;
+  };
+
+  const isReadOnly = el => el.readOnly === true || el.getAttribute('aria-readonly')?.toLowerCase() === 'true';
+
+  // ---- where a click goes
+
+  const elementAt = (x, y) => {
+    let el = document.elementFromPoint(x, y);
+    while (el?.shadowRoot) {
+      const inner = el.shadowRoot.elementFromPoint(x, y);
+      if (!inner || inner.getRootNode() !== el.shadowRoot) break;
+      el = inner;
+    }
+    return el;
+  };
+
+  const isHit = (el, hit) => {
+    const owner = el.matches('input, textarea, select') ? el : closest(el, 'button, [role=button], a, [role=link]') ?? el;
+    for (let at = hit; at; at = parentOf(at)) {
+      if (at === el || at === owner || (at.localName === 'label' && at.control === el)) return true;
+    }
+    return false;
+  };
+
+  // The outermost element over the target: what a person would call the thing in the way.
+  const cover = (el, hit) => {
+    const above = new Set();
+    for (let at = el; at; at = parentOf(at)) above.add(at);
+    let name = hit;
+    for (let at = hit; at && !above.has(at); at = parentOf(at)) name = at;
+    return name;
+  };
+
+  const coveredWhy = (el, x, y) => {
+    const hit = elementAt(x, y);
+    if (hit && isHit(el, hit)) return null;
+    return { code: 'covered', message: hit ? `covered by ${describe(cover(el, hit))}` : `the ${noun(el)} cannot be scrolled into view` };
+  };
+
+  const clickPoint = (el, at) => {
+    const box = el.getBoundingClientRect();
+    if (at) return [box.x + at.x, box.y + at.y];
+    // Of a text that wraps, the middle of the box may lie outside all of its lines.
+    const line = [...el.getClientRects()].find(rect => rect.width > 0 && rect.height > 0) ?? box;
+    return [line.x + line.width / 2, line.y + line.height / 2];
+  };
+
+  let scrolls = 0;
+  const bringIntoView = (el, at) => {
+    const block = ['center', 'end', 'start', 'nearest'][scrolls++ % 4];
+    el.scrollIntoView({ block, inline: 'center', behavior: 'instant' });
+    // The point of a large element may still be outside.
+    for (let scroller = parentOf(el); scroller; scroller = parentOf(scroller)) {
+      const isRoot = scroller === document.scrollingElement;
+      if (!isRoot && getComputedStyle(scroller).overflow === 'visible') continue;
+      const [x, y] = clickPoint(el, at);
+      const view = isRoot ? { left: 0, top: 0, right: innerWidth, bottom: innerHeight } : scroller.getBoundingClientRect();
+      if (x < view.left || x >= view.right || y < view.top || y >= view.bottom) {
+        scroller.scrollBy({ left: x - (view.left + view.right) / 2, top: y - (view.top + view.bottom) / 2, behavior: 'instant' });
+      }
+    }
+  };
+
+  // Input goes to the visual viewport, boxes are of the layout viewport: a phone's page may be zoomed.
+  const toInput = (x, y) => {
+    const view = visualViewport;
+    return view ? { x: (x - view.offsetLeft) * view.scale, y: (y - view.offsetTop) * view.scale } : { x, y };
+  };
+
+  // ---- checks
+
+  let held = null;
+
+  const optionFor = (el, value) => {
+    const options = [...el.options];
+    return options.find(option => option.value === value) ?? options.find(option => squeeze(option.label) === squeeze(value) || squeeze(option.text) === squeeze(value));
+  };
+
+  // Why the element is not ready for what the query needs, or null.
+  const unready = (el, query) => {
+    const needs = query.needs;
+    if (needs.visible && !isVisible(el)) return { code: 'invisible', message: `the ${noun(el)} is not visible` };
+    if (needs.enabled && isDisabled(controlOf(el))) return { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` };
+    if (needs.editable) {
+      const sort = sortOf(el);
+      if (sort === 'file') return { code: 'unfit', message: 'the field takes files: use regatta.upload', final: true };
+      if (!['text', 'native', 'select', 'checkbox', 'radio'].includes(sort)) {
+        return { code: 'unfit', message: `a value cannot be set on ${describe(el)}` };
+      }
+      if ((sort === 'text' || sort === 'native') && isReadOnly(el)) return { code: 'readonly', message: 'the field is read-only' };
+      if (sort === 'select') {
+        const option = optionFor(el, needs.value);
+        if (!option) {
+          const names = [...el.options].slice(0, 10).map(option => `\`${short(option.label)}\``).join(', ');
+          return { code: 'option', message: `the list has no such option; it has ${names || 'none'}` };
+        }
+        if (option.matches(':disabled')) return { code: 'option', message: 'that option of the list is disabled' };
+      }
+    }
+    if (needs.at) {
+      const box = el.getBoundingClientRect();
+      if (needs.at.x < 0 || needs.at.y < 0 || needs.at.x >= box.width || needs.at.y >= box.height) {
+        const size = n => Math.round(n * 10) / 10;
+        return { code: 'offset', message: `the offset ${needs.at.x}, ${needs.at.y} is outside the ${noun(el)}, which is ${size(box.width)} × ${size(box.height)}` };
+      }
+    }
+    if (needs.hit) {
+      let [x, y] = clickPoint(el, needs.at);
+      let why = coveredWhy(el, x, y);
+      if (why) {
+        bringIntoView(el, needs.at);
+        [x, y] = clickPoint(el, needs.at);
+        why = coveredWhy(el, x, y);
+      }
+      if (why) return why;
+    } else if (needs.view) {
+      el.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
+    }
+    return null;
+  };
+
+  const shows = () => short(document.querySelector('h1')?.innerText || document.title);
+
+  const settleOn = (el, index, query) => {
+    if (query.needs.editable) el = controlOf(el);
+    const why = unready(el, query);
+    if (why) return { ok: false, why: { ...why, shows: shows() }, alternative: index };
+    const box = el.getBoundingClientRect();
+    const [x, y] = clickPoint(el, query.needs.at);
+    held = { el, needs: query.needs, box, x, y };
+    return { ok: true, alternative: index, ...toInput(x, y), sort: sortOf(el), checked: el.checked === true,
+      url: location.href, origin: location.origin };
+  };
+
+  const resolve = query => {
+    if (query.remembered) {
+      let found = [];
+      try { found = matches(query.remembered); } catch {}
+      const settled = found.length === 1 && settleOn(found[0], query.remembered.index, query);
+      if (settled?.ok) return settled;
+      if (query.only) return { ok: false, why: { code: 'missing', message: '', final: found.length > 0 } };
+    }
+    let ambiguous = null, invalid = null, valid = 0;
+    for (const alternative of query.alternatives) {
+      let found;
+      try { found = matches(alternative); valid++; } catch { invalid ??= alternative; continue; }
+      if (found.length === 1) return settleOn(found[0], alternative.index, query);
+      if (found.length > 1) {
+        ambiguous ??= { code: 'ambiguous', message: `${found.length} elements match`, alternative: alternative.index,
+          candidates: found.slice(0, 10).map(candidate) };
+      }
+    }
+    if (!valid && invalid) {
+      return { ok: false, why: { code: 'invalid', message: 'not a valid selector', alternative: invalid.index, final: true } };
+    }
+    return { ok: false, why: { ...(ambiguous ?? { code: 'missing', message: '' }), shows: shows() } };
+  };
+
+  const holds = (operator, found, count) => operator === '>=' ? found >= count : operator === '<=' ? found <= count : found === count;
+
+  const subset = (wanted, got) => {
+    if (wanted === null || typeof wanted !== 'object') return Object.is(wanted, got);
+    if (got === null || got === undefined) return false;
+    return Object.keys(wanted).every(key => subset(wanted[key], got[key]));
+  };
+
+  const setNatively = (el, name, value) => {
+    const prototype = { input: HTMLInputElement, select: HTMLSelectElement, option: HTMLOptionElement }[el.localName].prototype;
+    Object.getOwnPropertyDescriptor(prototype, name).set.call(el, value);
+  };
+
+  const tell = el => {
+    el.dispatchEvent(new Event('input', { bubbles: true, composed: true }));
+    el.dispatchEvent(new Event('change', { bubbles: true }));
+  };
+
+  const methods = {
+    find: query => { scrolls = 0; return until(query, () => resolve(query)); },
+
+    // After the frame that the mouse's move took: is everything still where it was?
+    confirm: () => {
+      const { el, needs, box, x, y } = held;
+      if (!el.isConnected) return { ok: false, why: { code: 'missing', message: 'the element was removed', shows: shows() } };
+      const now = el.getBoundingClientRect();
+      const stable = ['x', 'y', 'width', 'height'].every(side => now[side] === box[side]);
+      if (!stable) return { ok: false, why: { code: 'moving', message: `the ${noun(el)} keeps moving`, shows: shows() } };
+      const why = (needs.enabled && isDisabled(controlOf(el)) && { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` }) || coveredWhy(el, x, y);
+      return why ? { ok: false, why: { ...why, shows: shows() } } : { ok: true };
+    },
+
+    // Focus, and everything that is there selected: what is typed next replaces it.
+    edit: () => {
+      const { el } = held;
+      const target = el.isContentEditable ? closest(el, '[contenteditable]:not([contenteditable=false])') ?? el : el;
+      target.focus();
+      const active = deepActive();
+      if (active !== target) return { ok: false, why: { code: 'unfit', message: 'the field does not take the focus' } };
+      if (el.isContentEditable) {
+        const range = document.createRange();
+        range.selectNodeContents(el);
+        const selection = getSelection();
+        selection.removeAllRanges();
+        selection.addRange(range);
+        return { ok: true, empty: el.textContent === '' };
+      }
+      el.select();
+      return { ok: true, empty: el.value === '' };
+    },
+
+    set: ({ value }) => {
+      const { el } = held;
+      el.focus();
+      if (el.localName === 'select') {
+        const option = optionFor(el, value);
+        if (!option || option.matches(':disabled')) return { ok: false, why: { code: 'option', message: 'the list has no such option any more' } };
+        for (const other of el.options) if (other !== option && other.selected) setNatively(other, 'selected', false);
+        setNatively(option, 'selected', true);
+      } else {
+        const before = el.value;
+        setNatively(el, 'value', value);
+        const taken = el.value === value || el.value.toLowerCase() === value.toLowerCase()
+          || (el.value !== '' && Number(el.value) === Number(value))
+          || (el.value !== '' && !['color', 'range', 'number'].includes(el.type));
+        if (!taken) {
+          setNatively(el, 'value', before);
+          return { ok: false, why: { code: 'option', message: `the field of type ${el.type} does not take this value` } };
+        }
+      }
+      tell(el);
+      return { ok: true };
+    },
+
+    checked: async ({ wanted, ms }) => until({ ms }, () => {
+      const { el } = held;
+      if (!el.isConnected || el.checked === wanted) return { ok: true };
+      return { ok: false, why: { code: 'unfit', message: `the ${noun(el)} did not change its state` } };
+    }),
+
+    scroll: async ({ x, y, page }) => {
+      const el = page ? document.scrollingElement ?? document.documentElement : held.el;
+      const to = { behavior: 'instant' };
+      if (x !== null) to.left = x;
+      if (y !== null) to.top = y;
+      el.scrollTo(to);
+      await frame();
+      await frame();
+      return { ok: true };
+    },
+
+    wait: query => until(query, () => {
+      const { operator, count, visible, properties, attributes } = query;
+      let valid = 0;
+      const found = query.alternatives.map(alternative => {
+        try {
+          const all = matches(alternative);
+          valid++;
+          return all.filter(el => isVisible(el) === visible
+            && Object.entries(attributes).every(([name, value]) => el.getAttribute(name) === value)
+            && Object.entries(properties).every(([name, value]) => subset(value, el[name]))).length;
+        } catch { return null; }
+      });
+      if (!valid) return { ok: false, why: { code: 'invalid', message: 'not a valid selector', alternative: query.alternatives[0].index, final: true } };
+      const known = found.filter(n => n !== null);
+      // That something is gone has to hold by every selector: one that is out of date finds nothing either.
+      const absence = operator === '<=' || count === 0 && operator === '==';
+      const ok = absence ? known.every(n => holds(operator, n, count)) : known.some(n => holds(operator, n, count));
+      const most = Math.max(...known);
+      return ok ? { ok } : { ok, found: most, why: { code: 'missing', message: '', shows: shows() } };
+    }),
+
+    count: query => {
+      const some = query.alternatives.some(alternative => {
+        try { return matches(alternative).some(isVisible); } catch { return false; }
+      });
+      return { ok: true, found: some ? 1 : 0 };
+    },
+
+    read: query => until(query, () => {
+      const settled = resolve(query);
+      if (!settled.ok) return settled;
+      const { el } = held;
+      const value = query.from === 'attribute' ? el.getAttribute(query.attribute)
+        : query.from === 'value' ? el.value : el.innerText ?? el.textContent;
+      const trimmed = typeof value === 'string' ? value.trim() : '';
+      if (trimmed === '') return { ok: false, why: { code: 'empty', message: `the ${query.from} of ${describe(el)} is empty`, shows: shows() } };
+      if (trimmed === query.not) return { ok: false, why: { code: 'empty', message: `the ${query.from} of ${describe(el)} does not match the pattern`, shows: shows() } };
+      return { ...settled, value: trimmed };
+    }),
+
+    title: query => until(query, () => document.title === query.title ? { ok: true } : { ok: false, value: document.title }),
+
+    // The next change of the page; for conditions that are not asked in this world.
+    changed: async ({ ms }) => { await changed(performance.now() + ms); return { ok: true }; },
+    frames: async () => { await frame(); await frame(); return { ok: true }; },
+    shows: () => ({ ok: true, value: shows() }),
+
+    // Where keys go. A frame of another origin does not say who it is.
+    focus: () => {
+      let view = window;
+      for (;;) {
+        let el = view.document.activeElement;
+        while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement;
+        if (el?.localName !== 'iframe' && el?.localName !== 'frame') break;
+        if (!el.contentDocument) return { ok: true, origin: '' };
+        view = el.contentWindow;
+      }
+      return { ok: true, origin: view.location.origin === 'null' ? location.origin : view.location.origin };
+    },
+
+    // ---- the accessibility tree is asked from outside; these take part in it
+
+    roots: (query, ...from) => follow(query.chain, from.length ? from : [document]),
+    stash: (query, ...found) => {
+      stashed.set(query.index, query.chain.length ? follow(query.chain, found) : found);
+      return { ok: true };
+    },
+
+    // ---- evidence
+
+    blur: ({ on }) => {
+      const every = byPierce(document, 'input, textarea, [contenteditable]').filter(el => on ? sortOf(el) === 'text' || sortOf(el) === 'native' : true);
+      for (const el of every) {
+        if (on) { methods.blurred.push([el, el.style.getPropertyValue('filter'), el.style.getPropertyPriority('filter'), el.hasAttribute('style')]); el.style.setProperty('filter', 'blur(8px)', 'important'); }
+      }
+      if (!on) {
+        for (const [el, value, priority, styled] of methods.blurred) {
+          el.style.setProperty('filter', value, priority);
+          if (!styled) el.removeAttribute('style');
+        }
+        methods.blurred = [];
+        return { ok: true };
+      }
+      return frame().then(frame).then(() => ({ ok: true }));
+    },
+    blurred: [],
+    html: () => {
+      byPierce(document, 'x');
+      const open = [...roots].filter(root => root.host.isConnected);
+      return { ok: true, value: `<!doctype html>\n<!-- ${location.href.replaceAll('--', '- -')} -->\n` +
+        (document.documentElement.getHTML ? `<html>${document.documentElement.getHTML({ shadowRoots: open })}</html>` : document.documentElement.outerHTML) };
+    },
+  };
+
+  globalThis.regatta = { version: VERSION, call: (method, query, ...nodes) => methods[method](query, ...nodes) };
+})();

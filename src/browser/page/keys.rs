@@ -1,0 +1,252 @@
+//! What a key of the US keyboard is to a page: its `key`, `code`, key code, place and text.
+
+/// As `Input.dispatchKeyEvent` wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    pub key: String,
+    pub code: String,
+    /// Windows virtual key code; 0 where the US keyboard has no such key.
+    pub vk: i64,
+    /// 0 standard, 1 left, 2 right, 3 numeric pad.
+    pub location: i64,
+    /// What it types. `None` for keys that type nothing.
+    pub text: Option<String>,
+}
+
+/// Bits of `modifiers` in the protocol.
+pub const ALT: i64 = 1;
+pub const CONTROL: i64 = 2;
+pub const META: i64 = 4;
+pub const SHIFT: i64 = 8;
+
+/// name, code, key code, location. The name is the DOM's `key`.
+const NAMED: &[(&str, &str, i64, i64)] = &[
+    ("Enter", "Enter", 13, 0),
+    ("Tab", "Tab", 9, 0),
+    ("Backspace", "Backspace", 8, 0),
+    ("Delete", "Delete", 46, 0),
+    ("Escape", "Escape", 27, 0),
+    ("Insert", "Insert", 45, 0),
+    ("Home", "Home", 36, 0),
+    ("End", "End", 35, 0),
+    ("PageUp", "PageUp", 33, 0),
+    ("PageDown", "PageDown", 34, 0),
+    ("ArrowLeft", "ArrowLeft", 37, 0),
+    ("ArrowUp", "ArrowUp", 38, 0),
+    ("ArrowRight", "ArrowRight", 39, 0),
+    ("ArrowDown", "ArrowDown", 40, 0),
+    ("Shift", "ShiftLeft", 16, 1),
+    ("Control", "ControlLeft", 17, 1),
+    ("Alt", "AltLeft", 18, 1),
+    ("Meta", "MetaLeft", 91, 1),
+    ("AltGraph", "AltGraph", 225, 0),
+    ("CapsLock", "CapsLock", 20, 0),
+    ("NumLock", "NumLock", 144, 0),
+    ("ScrollLock", "ScrollLock", 145, 0),
+    ("Pause", "Pause", 19, 0),
+    ("PrintScreen", "PrintScreen", 44, 0),
+    ("ContextMenu", "ContextMenu", 93, 0),
+    ("Clear", "Clear", 12, 0),
+    ("Help", "Help", 47, 0),
+    ("F1", "F1", 112, 0),
+    ("F2", "F2", 113, 0),
+    ("F3", "F3", 114, 0),
+    ("F4", "F4", 115, 0),
+    ("F5", "F5", 116, 0),
+    ("F6", "F6", 117, 0),
+    ("F7", "F7", 118, 0),
+    ("F8", "F8", 119, 0),
+    ("F9", "F9", 120, 0),
+    ("F10", "F10", 121, 0),
+    ("F11", "F11", 122, 0),
+    ("F12", "F12", 123, 0),
+];
+
+/// Other names of keys: their codes, as the Recorder may write them. Name, key, code, location.
+const ALIASES: &[(&str, &str, &str, i64)] = &[
+    ("ShiftLeft", "Shift", "ShiftLeft", 1),
+    ("ShiftRight", "Shift", "ShiftRight", 2),
+    ("ControlLeft", "Control", "ControlLeft", 1),
+    ("ControlRight", "Control", "ControlRight", 2),
+    ("AltLeft", "Alt", "AltLeft", 1),
+    ("AltRight", "Alt", "AltRight", 2),
+    ("MetaLeft", "Meta", "MetaLeft", 1),
+    ("MetaRight", "Meta", "MetaRight", 2),
+    ("NumpadEnter", "Enter", "NumpadEnter", 3),
+    ("Esc", "Escape", "Escape", 0),
+];
+
+/// Unshifted, shifted, code, key code. Letters and digits are computed.
+const PUNCTUATION: &[(char, char, &str, i64)] = &[
+    ('`', '~', "Backquote", 192),
+    ('-', '_', "Minus", 189),
+    ('=', '+', "Equal", 187),
+    ('[', '{', "BracketLeft", 219),
+    (']', '}', "BracketRight", 221),
+    ('\\', '|', "Backslash", 220),
+    (';', ':', "Semicolon", 186),
+    ('\'', '"', "Quote", 222),
+    (',', '<', "Comma", 188),
+    ('.', '>', "Period", 190),
+    ('/', '?', "Slash", 191),
+    (' ', ' ', "Space", 32),
+];
+
+const SHIFTED_DIGITS: &str = ")!@#$%^&*(";
+
+/// The key named as the DOM's `key` or `code` (`Enter`, `a`, `KeyA`, `Space`), or `None`.
+pub fn find(name: &str) -> Option<Key> {
+    let name = if name == "\n" || name == "\r" { "Enter" } else { name };
+    let mut chars = name.chars();
+    if let (Some(c), None) = (chars.next(), chars.next()) {
+        return Some(printable(c));
+    }
+    if let Some((_, key, code, location)) = ALIASES.iter().find(|alias| alias.0 == name) {
+        return find(key).map(|key| Key { code: (*code).to_owned(), location: *location, ..key });
+    }
+    if let Some(&(key, code, vk, location)) = NAMED.iter().find(|named| named.0 == name) {
+        // Enter types the line break that submits a form.
+        let text = (key == "Enter").then(|| "\r".to_owned());
+        return Some(Key { key: key.to_owned(), code: code.to_owned(), vk, location, text });
+    }
+    let by_code = PUNCTUATION.iter().find(|key| key.2 == name).map(|key| key.0).or_else(|| {
+        let c = name.strip_prefix("Key").or_else(|| name.strip_prefix("Digit"))?;
+        let mut chars = c.chars();
+        let c = chars.next().filter(char::is_ascii_alphanumeric)?;
+        chars.next().is_none().then(|| c.to_ascii_lowercase())
+    });
+    by_code.map(printable)
+}
+
+impl Key {
+    /// The bit it sets while it is held.
+    pub fn modifier(&self) -> i64 {
+        match self.key.as_str() {
+            "Alt" => ALT,
+            "Control" => CONTROL,
+            "Meta" => META,
+            "Shift" => SHIFT,
+            _ => 0,
+        }
+    }
+
+    /// Whether it writes a character of its own: such a key types into the page.
+    pub fn is_printable(&self) -> bool {
+        self.text.is_some() && self.key != "Enter"
+    }
+
+    /// What it types while `modifiers` are held: shift makes letters large, and with control, alt or
+    /// meta nothing is typed.
+    pub fn with_modifiers(self, modifiers: i64) -> Self {
+        if modifiers & (CONTROL | ALT | META) != 0 {
+            return Self { text: None, ..self };
+        }
+        let shifted = self.key.chars().next().filter(|_| modifiers & SHIFT != 0 && self.is_printable());
+        match shifted.and_then(shift) {
+            Some(c) => Self { key: c.to_string(), text: Some(c.to_string()), ..self },
+            None => self,
+        }
+    }
+}
+
+fn printable(c: char) -> Key {
+    let upper = c.to_ascii_uppercase();
+    let (code, vk) = if c.is_ascii_alphabetic() {
+        (format!("Key{upper}"), i64::from(u32::from(upper)))
+    } else if let Some(digit) = c.to_digit(10).or_else(|| SHIFTED_DIGITS.find(c).map(|at| at as u32)) {
+        (format!("Digit{digit}"), 48 + i64::from(digit))
+    } else if let Some(key) = PUNCTUATION.iter().find(|key| key.0 == c || key.1 == c) {
+        (key.2.to_owned(), key.3)
+    } else {
+        (String::new(), 0)
+    };
+    Key { key: c.to_string(), code, vk, location: 0, text: Some(c.to_string()) }
+}
+
+fn shift(c: char) -> Option<char> {
+    if c.is_ascii_lowercase() {
+        return Some(c.to_ascii_uppercase());
+    }
+    match c.to_digit(10) {
+        Some(digit) => SHIFTED_DIGITS.chars().nth(digit as usize),
+        None => PUNCTUATION.iter().find(|key| key.0 == c).map(|key| key.1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn line(name: &str, modifiers: i64) -> String {
+        match find(name) {
+            None => format!("{name}: unknown"),
+            Some(key) => {
+                let key = key.with_modifiers(modifiers);
+                format!("{name}: {} {} {} {} {:?}", key.key, key.code, key.vk, key.location, key.text)
+            }
+        }
+    }
+
+    #[test]
+    fn names_characters_and_codes() {
+        let seen: Vec<_> = [
+            "Enter",
+            "Tab",
+            "a",
+            "A",
+            "7",
+            "&",
+            "/",
+            "?",
+            " ",
+            "Space",
+            "KeyQ",
+            "Digit3",
+            "Shift",
+            "ShiftRight",
+            "NumpadEnter",
+            "F5",
+            "é",
+            "Hyper",
+            "",
+        ]
+        .map(|name| line(name, 0))
+        .to_vec();
+        expect![[r#"
+            Enter: Enter Enter 13 0 Some("\r")
+            Tab: Tab Tab 9 0 None
+            a: a KeyA 65 0 Some("a")
+            A: A KeyA 65 0 Some("A")
+            7: 7 Digit7 55 0 Some("7")
+            &: & Digit7 55 0 Some("&")
+            /: / Slash 191 0 Some("/")
+            ?: ? Slash 191 0 Some("?")
+             :   Space 32 0 Some(" ")
+            Space:   Space 32 0 Some(" ")
+            KeyQ: q KeyQ 81 0 Some("q")
+            Digit3: 3 Digit3 51 0 Some("3")
+            Shift: Shift ShiftLeft 16 1 None
+            ShiftRight: Shift ShiftRight 16 2 None
+            NumpadEnter: Enter NumpadEnter 13 3 Some("\r")
+            F5: F5 F5 116 0 None
+            é: é  0 0 Some("é")
+            Hyper: unknown
+            : unknown"#]]
+        .assert_eq(&seen.join("\n"));
+    }
+
+    #[test]
+    fn held_modifiers_change_what_is_typed() {
+        let seen =
+            [line("a", SHIFT), line("1", SHIFT), line("'", SHIFT), line("a", CONTROL), line("Tab", SHIFT)];
+        expect![[r#"
+            a: A KeyA 65 0 Some("A")
+            1: ! Digit1 49 0 Some("!")
+            ': " Quote 222 0 Some("\"")
+            a: a KeyA 65 0 None
+            Tab: Tab Tab 9 0 None"#]]
+        .assert_eq(&seen.join("\n"));
+    }
+}

@@ -1,0 +1,171 @@
+//! Going somewhere, and having come where the flow says.
+
+use chromiumoxide::cdp::browser_protocol::page::{NavigateParams, StopLoadingParams};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::attempt::Attempt;
+use super::error::{ActionError, ActionErrorKind};
+use super::script::Halt;
+use super::urls;
+use super::watch::State;
+use crate::domain::flow::AssertedNavigation;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Navigated {
+    loader_id: Option<String>,
+    error_text: Option<String>,
+    #[serde(default)]
+    is_download: bool,
+}
+
+impl Attempt<'_> {
+    /// Until the main frame's document has loaded; what its frames load is not waited for beyond that.
+    pub async fn navigate(&mut self, url: &str) -> Result<(), ActionError> {
+        if url != "about:blank" && !urls::is_allowed(url, &self.page.allowed) {
+            let origin = urls::origin(url);
+            return Err(ActionError::refused(format!("{origin} is not in allowed_origins")));
+        }
+        let before = self.page.state.borrow().arrived;
+        let answer = self.page.session.send_as::<_, Navigated>(NavigateParams::new(url));
+        let navigated = match self.page.answer(answer, self.deadline).await {
+            Ok(navigated) => navigated,
+            Err(Halt::Deadline) => return Err(self.gave_up_loading()),
+            Err(Halt::Script(message)) => return Err(ActionError::new(ActionErrorKind::Navigation, message)),
+            Err(halt) => return Err(self.halted(halt)),
+        };
+        if navigated.is_download {
+            return Err(navigation("the server sent a download instead of a page"));
+        }
+        match navigated.error_text.as_deref() {
+            None | Some("") => {}
+            // The page itself went elsewhere before this navigation arrived: it is followed.
+            Some("net::ERR_ABORTED") if self.page.state.borrow().leaving => {}
+            Some(error) => {
+                // Whether it was our own doing is told by an event on its way.
+                let halt =
+                    self.page.until(self.deadline, |state| state.document.is_error_page.then_some(())).await;
+                return Err(match halt {
+                    Err(halt @ Halt::Outside(_)) => self.halted(halt),
+                    _ => navigation(format!("{error} at {url}")),
+                });
+            }
+        }
+        if navigated.loader_id.is_none() {
+            return Ok(());
+        }
+        self.until_loaded(before).await
+    }
+
+    /// The navigations that the flow asserts followed the action: each a place the main frame came to
+    /// since, in their order.
+    pub async fn assert_navigations(
+        &mut self,
+        before: u64,
+        asserted: &[AssertedNavigation],
+    ) -> Result<(), ActionError> {
+        let mut after = before;
+        for (index, assertion) in asserted.iter().enumerate() {
+            after = self.assert_url(after, assertion.url.as_deref().filter(|url| !url.is_empty())).await?;
+            self.until_loaded(before).await?;
+            let title = assertion.title.as_deref().filter(|title| !title.is_empty());
+            if let Some(title) = title.filter(|_| index + 1 == asserted.len()) {
+                self.assert_title(title).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of the arrival that is meant.
+    async fn assert_url(&self, after: u64, url: Option<&str>) -> Result<u64, ActionError> {
+        let arrival = |state: &State| {
+            let mut since = state.arrivals.iter().filter(|arrival| arrival.number > after);
+            let arrived = match url {
+                Some(url) => since.find(|arrival| urls::same(&arrival.url, url)),
+                None => since.next(),
+            };
+            arrived.map(|arrival| arrival.number)
+        };
+        // An error page that is not what is waited for is an answer already.
+        let outcome = self
+            .page
+            .until(self.deadline, |state| match arrival(state) {
+                Some(number) => Some(Some(number)),
+                None => (state.arrived > after && self.refusal(state).is_some()).then_some(None),
+            })
+            .await;
+        match outcome {
+            Ok(Some(number)) => Ok(number),
+            Ok(None) => Err(self
+                .refusal(&self.page.state.borrow())
+                .unwrap_or_else(|| navigation("the page failed to load"))),
+            Err(Halt::Deadline) => {
+                let state = self.page.state.borrow();
+                let wanted = url.map(|url| format!(" to {url}")).unwrap_or_default();
+                Err(match state.arrivals.iter().rfind(|arrival| arrival.number > after) {
+                    Some(arrival) => navigation(format!(
+                        "arrived at {} instead of {}",
+                        arrival.url,
+                        url.unwrap_or_default()
+                    )),
+                    None => {
+                        ActionError::timed_out(format!("no navigation{wanted} followed {}", self.within()))
+                            .hint(format!("the page is still {}", state.document.url))
+                    }
+                })
+            }
+            Err(halt) => Err(self.halted(halt)),
+        }
+    }
+
+    async fn assert_title(&self, title: &str) -> Result<(), ActionError> {
+        loop {
+            let ms = self.left().as_secs_f64() * 1000.0;
+            match self.call("title", &json!({ "title": title, "ms": ms })).await? {
+                Some(reply) if reply.ok => return Ok(()),
+                Some(reply) => {
+                    let got = reply.value.unwrap_or_default();
+                    return Err(navigation(format!("the title is {got:?} instead of {title:?}")));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Of whatever document the main frame has come to by then: a page may send on while it loads.
+    async fn until_loaded(&self, before: u64) -> Result<(), ActionError> {
+        let loaded = |state: &State| {
+            (state.arrived > before && (state.document.loaded || state.document.is_error_page))
+                .then(|| self.refusal(state))
+        };
+        match self.page.until(self.deadline, loaded).await {
+            Ok(None) => Ok(()),
+            Ok(Some(refusal)) => Err(refusal),
+            Err(Halt::Deadline) => Err(self.gave_up_loading()),
+            Err(halt) => Err(self.halted(halt)),
+        }
+    }
+
+    /// What is wrong with the document that the main frame came to.
+    fn refusal(&self, state: &State) -> Option<ActionError> {
+        let url = state.arrivals.back().map(|arrival| arrival.url.as_str()).unwrap_or_default();
+        if state.document.is_error_page {
+            let failure =
+                if state.failure.is_empty() { "the page failed to load" } else { state.failure.as_str() };
+            return Some(navigation(format!("{failure} at {url}")));
+        }
+        let status = state.document.status.filter(|status| *status >= 400)?;
+        Some(navigation(format!("the server answered {status} for {url}")))
+    }
+
+    fn gave_up_loading(&self) -> ActionError {
+        // What comes later must not replace the document under the next attempt.
+        drop(self.page.session.send(StopLoadingParams::default()));
+        ActionError::timed_out(format!("the page did not load {}", self.within()))
+    }
+}
+
+fn navigation(message: impl Into<String>) -> ActionError {
+    ActionError::new(ActionErrorKind::Navigation, message)
+}

@@ -1,0 +1,268 @@
+//! Calls into the page's injected script, and waiting for the page's state.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use chromiumoxide::cdp::browser_protocol::page::CreateIsolatedWorldParams;
+use chromiumoxide::cdp::js_protocol::runtime::{
+    CallArgument, CallFunctionOnParams, EvaluateParams, ReleaseObjectGroupParams,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::Page;
+use super::watch::{Ended, State, WORLD, World};
+use crate::browser::cdp::CdpError;
+
+pub const SOURCE: &str = include_str!("injected.js");
+
+/// Handles of page objects, released together.
+pub const OBJECTS: &str = "regatta";
+
+/// The script keeps the deadline itself; this is for a page that no longer runs scripts.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Why waiting ended without what was waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Halt {
+    Deadline,
+    Ended(Ended),
+    /// A main-frame request outside the allowed origins was stopped; its origin.
+    Outside(String),
+    /// The script threw or the protocol refused: a defect, not the page's doing.
+    Script(String),
+}
+
+/// What the script's methods answer; each fills what it has to say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Reply {
+    pub ok: bool,
+    /// The page has changed: ask the accessibility tree anew and call again.
+    pub again: bool,
+    pub why: Option<Why>,
+    pub alternative: usize,
+    /// Of the point to click, for `Input` commands.
+    pub x: f64,
+    pub y: f64,
+    /// What kind of element it is to `change`.
+    pub sort: String,
+    pub checked: bool,
+    pub empty: bool,
+    pub found: u32,
+    pub url: String,
+    pub origin: String,
+    pub value: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Why {
+    pub code: String,
+    pub message: String,
+    pub alternative: usize,
+    pub candidates: Vec<String>,
+    /// Heading or title of the page.
+    pub shows: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Called {
+    pub result: RemoteObject,
+    pub exception_details: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoteObject {
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    pub subtype: Option<String>,
+    pub value: Option<Value>,
+    pub unserializable_value: Option<String>,
+    pub object_id: Option<String>,
+}
+
+impl Called {
+    /// What was thrown, in one line.
+    pub fn thrown(&self) -> Option<String> {
+        let details = self.exception_details.as_ref()?;
+        let described = details["exception"]["description"].as_str().or(details["text"].as_str());
+        Some(described.unwrap_or("an exception").lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+impl Page {
+    /// Waits for the page's state. A violation or the page's end end every wait.
+    pub(super) async fn until<T>(
+        &self,
+        deadline: Instant,
+        mut holds: impl FnMut(&State) -> Option<T>,
+    ) -> Result<T, Halt> {
+        let mut states = self.state.subscribe();
+        let waiting = async {
+            loop {
+                {
+                    let state = states.borrow_and_update();
+                    if let Some(ended) = state.ended {
+                        return Err(Halt::Ended(ended));
+                    }
+                    if let Some(origin) = &state.violation {
+                        return Err(Halt::Outside(origin.clone()));
+                    }
+                    if let Some(held) = holds(&state) {
+                        return Ok(held);
+                    }
+                }
+                if states.changed().await.is_err() {
+                    return Err(Halt::Ended(Ended::Gone));
+                }
+            }
+        };
+        tokio::time::timeout_at(deadline, waiting).await.unwrap_or(Err(Halt::Deadline))
+    }
+
+    /// An answer of the browser, unless the page ends or leaves first.
+    pub(super) async fn answer<T>(
+        &self,
+        answer: impl Future<Output = Result<T, CdpError>>,
+        deadline: Instant,
+    ) -> Result<T, Halt> {
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|error| match error {
+                CdpError::Gone => Halt::Ended(Ended::Gone),
+                CdpError::Detached => Halt::Ended(Ended::Closed),
+                CdpError::TimedOut { .. } => Halt::Deadline,
+                error => Halt::Script(error.to_string()),
+            }),
+            halt = self.until::<Infallible>(deadline, |_| None) => match halt {
+                Ok(never) => match never {},
+                Err(halt) => Err(halt),
+            },
+        }
+    }
+
+    /// The script's world in the main frame's current document.
+    pub(super) async fn world(&self, deadline: Instant) -> Result<World, Halt> {
+        loop {
+            let patience = Instant::now() + Duration::from_secs(1);
+            match self.until(deadline.min(patience), |state| state.world.clone()).await {
+                Err(Halt::Deadline) if Instant::now() < deadline => {
+                    // A document comes with the world. One that has lost it is given another.
+                    let mut create = CreateIsolatedWorldParams::new(self.state.borrow().main_frame.clone());
+                    create.world_name = Some(WORLD.to_owned());
+                    match self.answer(self.session.send(create), deadline).await {
+                        Ok(_) | Err(Halt::Script(_)) => {}
+                        Err(halt) => return Err(halt),
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    pub(super) fn forget_world(&self, lost: &World) {
+        self.state.send_modify(|state| {
+            for world in [&mut state.world, &mut state.page_world] {
+                if world.as_ref() == Some(lost) {
+                    *world = None;
+                }
+            }
+        });
+    }
+
+    /// One method of the script. `None`: the document went away in the meantime.
+    pub(super) async fn call(
+        &self,
+        world: &World,
+        method: &str,
+        query: &Value,
+        nodes: &[String],
+        deadline: Instant,
+    ) -> Result<Option<Reply>, Halt> {
+        const CALL: &str =
+            "function(method, query, ...nodes) { return regatta.call(method, query, ...nodes) }";
+        let make = || {
+            let mut call = CallFunctionOnParams::new(CALL);
+            let of_value =
+                |value| CallArgument { value: Some(value), unserializable_value: None, object_id: None };
+            let of_node = |node: &String| CallArgument {
+                value: None,
+                unserializable_value: None,
+                object_id: Some(node.clone().into()),
+            };
+            let values = [Value::String(method.to_owned()), query.clone()];
+            call.arguments =
+                Some(values.into_iter().map(of_value).chain(nodes.iter().map(of_node)).collect());
+            call.unique_context_id = Some(world.unique.clone());
+            call.await_promise = Some(true);
+            call.return_by_value = Some(true);
+            call
+        };
+        let Some(mut called) = self.in_world::<_, Called>(world, make(), deadline).await? else {
+            return Ok(None);
+        };
+        if called.thrown().is_some_and(|thrown| thrown.contains("regatta is not defined")) {
+            let mut install = EvaluateParams::new(SOURCE);
+            install.unique_context_id = Some(world.unique.clone());
+            if self.in_world::<_, Called>(world, install, deadline).await?.is_none() {
+                return Ok(None);
+            }
+            match self.in_world(world, make(), deadline).await? {
+                Some(again) => called = again,
+                None => return Ok(None),
+            }
+        }
+        if let Some(thrown) = called.thrown() {
+            return Err(Halt::Script(format!("{method}: {thrown}")));
+        }
+        let value = called.result.value.unwrap_or(Value::Null);
+        let reply =
+            serde_json::from_value(value).map_err(|error| Halt::Script(format!("{method}: {error}")))?;
+        Ok(Some(reply))
+    }
+
+    /// A command to a context. `None`: the context is no more.
+    pub(super) async fn in_world<C: chromiumoxide::Command, R: DeserializeOwned>(
+        &self,
+        world: &World,
+        command: C,
+        deadline: Instant,
+    ) -> Result<Option<R>, Halt> {
+        let answer = self.session.send_as::<C, R>(command);
+        let answer = async {
+            match answer.await {
+                Ok(answer) => Ok(Some(answer)),
+                Err(CdpError::Refused { message, .. }) if is_lost(&message) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let answer = self.answer(answer, deadline + GRACE).await?;
+        if answer.is_none() {
+            self.forget_world(world);
+        }
+        Ok(answer)
+    }
+
+    pub(super) fn release_objects(&self) {
+        drop(self.session.send(ReleaseObjectGroupParams::new(OBJECTS)));
+    }
+}
+
+/// Chrome's words for a document that went away before or while a command ran in it.
+fn is_lost(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    [
+        "context",
+        "navigated or closed",
+        "promise was collected",
+        "with given id does not belong",
+        "could not find object",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}

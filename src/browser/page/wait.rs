@@ -1,0 +1,165 @@
+//! Waits, conditions and captures: what looks at the page without touching it.
+
+use std::time::Duration;
+
+use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
+use regex::Regex;
+use serde_json::json;
+
+use super::attempt::Attempt;
+use super::error::{ActionError, ActionErrorKind};
+use super::script::{Called, Halt, OBJECTS, RemoteObject};
+use crate::domain::flow::{Capture, CaptureFrom, Operator, WaitForElement};
+
+/// No request on its way for this long makes a page quiet: nothing that is still to come would make a
+/// wait hold.
+const QUIET: Duration = Duration::from_millis(300);
+
+impl Attempt<'_> {
+    pub async fn wait_for_element(&mut self, wait: &WaitForElement) -> Result<(), ActionError> {
+        let operator = match wait.operator {
+            Operator::AtLeast => ">=",
+            Operator::Exactly => "==",
+            Operator::AtMost => "<=",
+        };
+        let attributes: serde_json::Map<_, _> =
+            wait.attributes.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let query = json!({
+            "operator": operator, "count": wait.count, "visible": wait.visible,
+            "properties": wait.properties, "attributes": attributes,
+        });
+        let reply = self.ask("wait", &wait.locator, query).await?;
+        if reply.ok {
+            return Ok(());
+        }
+        let found = reply.found;
+        let error = self.unmet(&wait.locator, reply);
+        if error.kind == ActionErrorKind::Refused {
+            return Err(error);
+        }
+        let usual = wait.operator == Operator::AtLeast && wait.count == 1;
+        let message = if usual {
+            error.message
+        } else {
+            let count = wait.count;
+            format!("expected {operator} {count} matching elements, found {found} {}", self.within())
+        };
+        Err(self.definite(ActionError { message, ..error }))
+    }
+
+    /// Evaluated in the page's own world: the flow's author wrote it for that.
+    pub async fn wait_for_expression(&mut self, expression: &str) -> Result<(), ActionError> {
+        let mut thrown = None;
+        loop {
+            let world = self.page.until(self.deadline, |state| state.page_world.clone()).await;
+            let world = world.map_err(|halt| self.halted(halt))?;
+            let mut evaluate = EvaluateParams::new(expression);
+            evaluate.unique_context_id = Some(world.unique.clone());
+            evaluate.await_promise = Some(true);
+            evaluate.silent = Some(true);
+            evaluate.object_group = Some(OBJECTS.to_owned());
+            let called = self.page.in_world::<_, Called>(&world, evaluate, self.deadline).await;
+            match called {
+                Err(Halt::Deadline) => {
+                    let message = format!("the expression came to no answer {}", self.within());
+                    return Err(ActionError::timed_out(message));
+                }
+                Err(halt) => return Err(self.halted(halt)),
+                Ok(None) => {}
+                Ok(Some(called)) => {
+                    self.page.release_objects();
+                    thrown = called.thrown();
+                    if thrown.as_ref().is_some_and(|thrown| thrown.starts_with("SyntaxError")) {
+                        return Err(ActionError::refused(format!(
+                            "the expression is no JavaScript: {}",
+                            thrown.unwrap_or_default()
+                        )));
+                    }
+                    if thrown.is_none() && is_truthy(&called.result) {
+                        return Ok(());
+                    }
+                }
+            }
+            if self.is_over() {
+                break;
+            }
+            let ms = self.left().as_secs_f64() * 1000.0;
+            self.call("changed", &json!({ "ms": ms })).await?;
+        }
+        let message = match thrown {
+            Some(thrown) => {
+                format!("the expression did not become true {}: it throws {thrown}", self.within())
+            }
+            None => format!("the expression did not become true {}", self.within()),
+        };
+        Err(self.definite(ActionError::timed_out(message)))
+    }
+
+    pub async fn capture(&mut self, capture: &Capture) -> Result<String, ActionError> {
+        let pattern = match &capture.pattern {
+            Some(pattern) => Some(
+                Regex::new(pattern)
+                    .map_err(|_| ActionError::refused("`pattern` is no regular expression"))?,
+            ),
+            None => None,
+        };
+        let (from, attribute) = match &capture.from {
+            CaptureFrom::Text => ("text", None),
+            CaptureFrom::Value => ("value", None),
+            CaptureFrom::Attribute(name) => ("attribute", Some(name)),
+        };
+        let mut not = None;
+        loop {
+            let query = json!({ "needs": {}, "from": from, "attribute": attribute, "not": not });
+            let reply = self.ask("read", &capture.locator, query).await?;
+            let Some(read) = reply.value.clone().filter(|_| reply.ok) else {
+                let error = self.unmet(&capture.locator, reply);
+                return Err(if error.kind == ActionErrorKind::TimedOut {
+                    self.definite(error)
+                } else {
+                    error
+                });
+            };
+            let value = match &pattern {
+                None => Some(read.clone()),
+                Some(pattern) => pattern.captures(&read).map(|groups| {
+                    let group = groups.get(1).or(groups.get(0));
+                    group.map(|group| group.as_str().to_owned()).unwrap_or_default()
+                }),
+            };
+            match value.filter(|value| !value.is_empty()) {
+                Some(value) => {
+                    self.remember(&capture.locator, &reply);
+                    return Ok(value);
+                }
+                // Waits for another text than this one.
+                None => not = Some(read),
+            }
+        }
+    }
+
+    /// A wait that ran out is a definite no only where nothing was still to come.
+    fn definite(&self, error: ActionError) -> ActionError {
+        let state = self.page.state.borrow();
+        if error.kind == ActionErrorKind::TimedOut && state.is_sound() && state.is_quiet(QUIET) {
+            return ActionError { kind: ActionErrorKind::NotMet, ..error };
+        }
+        error
+    }
+}
+
+/// JavaScript's truth, told from a handle: a page object need not be one that can be copied.
+fn is_truthy(object: &RemoteObject) -> bool {
+    if object.subtype.as_deref() == Some("null") || object.kind == "undefined" {
+        return false;
+    }
+    if let Some(number) = &object.unserializable_value {
+        return !matches!(number.as_str(), "NaN" | "-0" | "0n");
+    }
+    match &object.value {
+        Some(serde_json::Value::Bool(value)) => *value,
+        Some(serde_json::Value::Number(value)) => value.as_f64() != Some(0.0),
+        Some(serde_json::Value::String(value)) => !value.is_empty(),
+        _ => object.object_id.is_some() || object.kind == "symbol",
+    }
+}

@@ -1,0 +1,268 @@
+//! The raw arguments, and the help that teaches them. Resolved once, in [`super::settings`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::domain::id::{Flag, ProfileId};
+use crate::domain::workflow::{InvalidDuration, parse_duration};
+
+/// Drive many browser profiles through the same ordered steps, and lose nothing when anything dies.
+#[derive(Debug, Parser)]
+#[command(
+    name = "regatta",
+    version,
+    propagate_version = true,
+    after_help = "\
+Start here:
+  regatta init onboarding          a commented folder that runs
+  regatta doctor                   is everything there that a run needs?
+  regatta run k18imh7u --headed    one profile, to watch and debug
+  regatta orchestrate --max 5 profiles.txt
+
+Exit codes of `run`:
+  0 completed   1 a step failed   2 wrong usage, settings or workflow   3 needs a person
+  4 another run holds the profile   5 no browser   6 session document damaged   7 stopped"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct GlobalArgs {
+    /// The operator's folder: settings, workflow, flows, state, logs
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".", global = true)]
+    pub folder: PathBuf,
+    /// Who starts the browsers; overrides regatta.toml
+    #[arg(long, value_enum, global = true)]
+    pub provider: Option<ProviderName>,
+    /// Where AdsPower's Local API answers; overrides regatta.toml
+    #[arg(long, value_name = "URL", env = "REGATTA_ADSPOWER_URL", global = true)]
+    pub adspower_url: Option<String>,
+    /// Colours: auto means on a terminal without NO_COLOR
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, global = true)]
+    pub color: ColorChoice,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProviderName {
+    /// A local Chromium, one user-data folder per profile
+    Chromium,
+    /// AdsPower's Local API
+    Adspower,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Drive one profile through its open steps
+    Run(RunArgs),
+    /// Drive a fleet: one isolated `run` process per profile
+    Orchestrate(OrchestrateArgs),
+    /// Show where every profile stands
+    Status(StatusArgs),
+    /// Show what a profile's runs wrote
+    Logs(LogsArgs),
+    /// Make a commented folder that runs
+    Init(InitArgs),
+    /// Check settings, workflow and flows without starting anything
+    Validate(ValidateArgs),
+    /// Forget that steps were done, so that they run again
+    Reset(ResetArgs),
+    /// Answer for a profile that needs a person
+    Resolve(ResolveArgs),
+    /// Look for everything a run needs, each finding with its remedy
+    Doctor(DoctorArgs),
+    /// Print a completion script
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BrowserArgs {
+    /// Show the browser's window
+    #[arg(long)]
+    pub headed: bool,
+    /// Set a variable of the workflow; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment)]
+    pub set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta run k18imh7u
+  regatta run k18imh7u --headed --step store_signup --keep-browser
+  regatta run k18imh7u --dry-run
+  regatta run k18imh7u --set site=http://127.0.0.1:8800
+
+A failed step leaves screenshot, page and console under artifacts/ and names them. Run the
+same command again to go on: steps that are done are not done twice.")]
+pub struct RunArgs {
+    /// The profile's id, as its provider names it
+    pub profile: ProfileId,
+    /// Run only this step
+    #[arg(long, value_name = "FLAG", conflicts_with = "until")]
+    pub step: Option<Flag>,
+    /// Stop after this step
+    #[arg(long, value_name = "FLAG")]
+    pub until: Option<Flag>,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Leave the browser open at the end
+    #[arg(long)]
+    pub keep_browser: bool,
+    /// Print events as JSON lines
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta orchestrate profiles.txt
+  regatta orchestrate --max 10 --stagger 2s profiles.txt
+  cut -d, -f1 export.csv | regatta orchestrate -
+
+The file has one profile id a line; # starts a comment. Ctrl-C once: launch nothing more and
+let runs stop after their current step. Twice: end them now. Start it again to go on.
+
+Exit codes: 0 all completed   1 some failed   2 wrong usage   3 none failed, some need a person
+            4 another orchestrator holds the folder   7 stopped")]
+pub struct OrchestrateArgs {
+    /// One profile id a line; `-` reads standard input
+    #[arg(default_value = "profiles.txt")]
+    pub profiles: PathBuf,
+    /// How many runs at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max: Option<u16>,
+    /// Between two launches, give or take a third
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub stagger: Option<Duration>,
+    /// How often a failed run is started again
+    #[arg(long, value_name = "N")]
+    pub retries: Option<u32>,
+    /// Print the closing report as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print only failures and the closing table
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only these profiles
+    pub profiles: Vec<ProfileId>,
+    /// One JSON document
+    #[arg(long, conflicts_with = "watch")]
+    pub json: bool,
+    /// Show again every second, until Ctrl-C
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    pub profile: ProfileId,
+    /// Go on showing what is written
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last lines
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// The events (JSON lines) instead of the text
+    #[arg(long)]
+    pub events: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The folder to make
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// Set a variable of the workflow; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment)]
+    pub set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub struct ResetArgs {
+    pub profile: ProfileId,
+    /// Only this step
+    #[arg(long, value_name = "FLAG")]
+    pub step: Option<Flag>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    group = clap::ArgGroup::new("answer").required(true),
+    after_help = "\
+Examples:
+  regatta resolve k18imh7u --done
+  regatta resolve k18imh7u --done --set identity.two_fa_secret     asks for the value
+  regatta resolve k18imh7u --again"
+)]
+pub struct ResolveArgs {
+    pub profile: ProfileId,
+    /// The step happened: go on after it
+    #[arg(long, group = "answer")]
+    pub done: bool,
+    /// The step did not happen: run it again
+    #[arg(long, group = "answer")]
+    pub again: bool,
+    /// Set an identity field; without a value it is asked for and not shown
+    #[arg(long, value_name = "identity.FIELD[=VALUE]", value_parser = parse_identity)]
+    pub set: Vec<(String, Option<String>)>,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}
+
+fn parse_assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn parse_identity(text: &str) -> Result<(String, Option<String>), String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
+    match name.strip_prefix("identity.") {
+        Some(field) if !field.is_empty() => Ok((field.to_owned(), value)),
+        _ => Err("expected identity.FIELD or identity.FIELD=VALUE".to_owned()),
+    }
+}
+
+fn parse_time(text: &str) -> Result<Duration, InvalidDuration> {
+    parse_duration(text)
+}

@@ -1,0 +1,194 @@
+//! `regatta doctor`: everything a run needs, each finding with its remedy.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::args::{DoctorArgs, ProviderName};
+use super::failure::{Failure, with_cause};
+use super::settings::Settings;
+use super::{block_on, load};
+use crate::browser::chromium;
+use crate::domain::session::Platform;
+use crate::store::session::SessionReader;
+use crate::store::{durable, lock};
+
+/// What one headless browser takes, as was measured: about 400 MiB.
+const BROWSER_MEMORY: u64 = 400 << 20;
+/// Codes are of 30 s, and sites accept the one before and after.
+const CLOCK_DRIFT: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    level: Level,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Good,
+    Warning,
+    Problem,
+}
+
+impl Finding {
+    fn good(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, level: Level::Good, found: found.into(), remedy: None }
+    }
+
+    fn bad(check: &'static str, level: Level, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { check, level, found: found.into(), remedy: Some(remedy.into()) }
+    }
+}
+
+pub fn doctor(settings: &Settings, args: DoctorArgs) -> Result<u8, Failure> {
+    let mut findings = vec![workflow(settings), browser(settings)];
+    if settings.provider == ProviderName::Adspower {
+        findings.push(adspower(settings));
+    }
+    findings.extend([folders(settings), locks(settings), clock(settings), memory(settings)]);
+    let worst = findings.iter().map(|finding| finding.level).max();
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&findings).unwrap_or_default());
+    } else {
+        findings.iter().for_each(|finding| print(finding, settings.color));
+    }
+    Ok(if worst == Some(Level::Problem) { 1 } else { 0 })
+}
+
+fn print(finding: &Finding, color: bool) {
+    let (mark, paint) = match finding.level {
+        Level::Good => ("ok", "\u{1b}[32m"),
+        Level::Warning => ("note", "\u{1b}[33m"),
+        Level::Problem => ("PROBLEM", "\u{1b}[31m"),
+    };
+    let (paint, reset) = if color { (paint, "\u{1b}[0m") } else { ("", "") };
+    println!("{paint}{mark:<8}{reset}{:<10} {}", finding.check, finding.found);
+    if let Some(remedy) = &finding.remedy {
+        println!("{:<8}{:<10} → {remedy}", "", "");
+    }
+}
+
+fn workflow(settings: &Settings) -> Finding {
+    match load::plan(settings, &[]).and_then(|plan| {
+        plan.check(Platform::Desktop, None)?;
+        plan.check(Platform::Mobile, None)?;
+        Ok(plan)
+    }) {
+        Ok(plan) => Finding::good("workflow", format!("{}, {} steps", plan.name, plan.steps.len())),
+        Err(failure) => {
+            let said = failure.render(false);
+            let said = said.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            Finding::bad("workflow", Level::Problem, said, "regatta validate shows the place")
+        }
+    }
+}
+
+fn browser(settings: &Settings) -> Finding {
+    let explicit = settings.chrome_override.clone().map(Into::into);
+    let explicit = explicit.or_else(|| settings.chromium.executable.clone());
+    let found = chromium::find_executable(explicit.as_deref(), settings.path.as_deref());
+    match found.and_then(|path| Ok((chromium::version(&path)?, path))) {
+        Ok((version, path)) => Finding::good("chromium", format!("{version} at {}", path.display())),
+        Err(error) => {
+            let needed = settings.provider == ProviderName::Chromium;
+            let level = if needed { Level::Problem } else { Level::Warning };
+            let remedy = error.hint().unwrap_or_else(|| "install Chromium".to_owned());
+            Finding::bad("chromium", level, error.to_string(), remedy)
+        }
+    }
+}
+
+fn adspower(_: &Settings) -> Finding {
+    Finding::good("adspower", "todo")
+}
+
+fn folders(settings: &Settings) -> Finding {
+    let layout = &settings.layout;
+    let probe = layout.state().join(".doctor");
+    let started = std::time::Instant::now();
+    let written = layout.create_folders().and_then(|()| durable::write(&probe, b"{}"));
+    let took = started.elapsed();
+    std::fs::remove_file(&probe).ok();
+    match written.map(|()| took) {
+        Ok(took) => Finding::good(
+            "folders",
+            format!("writable, a durable write takes {:.1} ms", took.as_secs_f64() * 1e3),
+        ),
+        Err(error) => {
+            let remedy = error.hint().unwrap_or("give this user the right to write there");
+            Finding::bad("folders", Level::Problem, with_cause(&error), remedy)
+        }
+    }
+}
+
+fn locks(settings: &Settings) -> Finding {
+    let layout = &settings.layout;
+    let orchestrator = lock::is_held(&layout.orchestrator_lock());
+    let profiles = SessionReader::new(layout).map(|reader| reader.profiles().to_vec()).unwrap_or_default();
+    let running =
+        profiles.iter().filter(|id| lock::is_held(&layout.session_lock(id)).unwrap_or(false)).count();
+    match orchestrator {
+        Ok(true) => {
+            Finding::good("locks", format!("an orchestrator is at work; {running} profiles are being run"))
+        }
+        Ok(false) => Finding::good("locks", format!("no orchestrator; {running} profiles are being run")),
+        Err(error) => Finding::bad(
+            "locks",
+            Level::Problem,
+            error.to_string(),
+            "put the folder on a local disk: locks do not hold on every network file system",
+        ),
+    }
+}
+
+/// Two-factor codes need the clock right. The kernel knows whether somebody keeps it in step, and how
+/// far off it may be.
+fn clock(_settings: &Settings) -> Finding {
+    match clock_error() {
+        Some(error) if error > CLOCK_DRIFT => Finding::bad(
+            "clock",
+            Level::Problem,
+            format!("may be off by {} s: two-factor codes would be refused", error.as_secs()),
+            "turn on time synchronisation (timedatectl set-ntp true)",
+        ),
+        Some(error) => Finding::good("clock", format!("in step, within {:.1} s", error.as_secs_f64())),
+        None => Finding::bad(
+            "clock",
+            Level::Warning,
+            "this system does not say whether it is in step",
+            "two-factor codes need it right to some 20 s; turn on time synchronisation",
+        ),
+    }
+}
+
+/// What a time service that runs on this machine says of itself: systemd's leaves a file when it has
+/// set the clock, and touches it whenever it does.
+fn clock_error() -> Option<Duration> {
+    /// A crystal drifts less than this in every second without correction.
+    const DRIFT: f64 = 100e-6;
+    let stamp = std::fs::metadata("/run/systemd/timesync/synchronized").ok()?.modified().ok()?;
+    let since = stamp.elapsed().ok()?;
+    Some(Duration::from_secs_f64(0.1 + since.as_secs_f64() * DRIFT))
+}
+
+fn memory(settings: &Settings) -> Finding {
+    let Ok(mut system) = sysinfo::System::new() else {
+        return Finding::bad("memory", Level::Warning, "cannot be read here", "keep --max low at first");
+    };
+    system.refresh_memory();
+    let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    let free = system.available_memory().min(limit);
+    let fits = free / BROWSER_MEMORY;
+    let found = format!("{} MiB free, enough for about {fits} browsers", free >> 20);
+    if fits < u64::from(settings.fleet.max) {
+        let remedy = format!("regatta orchestrate --max {}", fits.max(1));
+        Finding::bad("memory", Level::Warning, found, remedy)
+    } else {
+        Finding::good("memory", found)
+    }
+}

@@ -1,0 +1,107 @@
+//! The one place where an error gets its exit code and its shape on the terminal.
+
+use std::fmt::Write as _;
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+
+use crate::domain::outcome::RunOutcome;
+use crate::domain::source::SourceError;
+use crate::store::{SessionError, StoreError};
+
+/// What a command ends with instead of its result.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit_code: u8,
+    message: String,
+    /// Lines below the message: where it happened, what was kept.
+    context: Vec<String>,
+    hint: Option<String>,
+    source: Option<Box<SourceError>>,
+}
+
+impl Failure {
+    pub fn new(outcome: RunOutcome, message: impl Into<String>) -> Self {
+        Self {
+            exit_code: outcome.exit_code(),
+            message: message.into(),
+            context: Vec::new(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(RunOutcome::Usage, message)
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    #[must_use]
+    pub fn context(mut self, line: impl Into<String>) -> Self {
+        self.context.push(line.into());
+        self
+    }
+
+    /// As it is printed on standard error.
+    pub fn render(&self, color: bool) -> String {
+        let (red, bold, reset) = if color { ("\u{1b}[31m", "\u{1b}[1m", "\u{1b}[0m") } else { ("", "", "") };
+        let mut out = String::new();
+        if let Some(source) = &self.source {
+            let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+            let handler = GraphicalReportHandler::new_themed(theme).with_links(false);
+            if handler.render_report(&mut out, source.as_ref()).is_ok() {
+                return format!(
+                    "{red}{bold}error{reset}: {}\n",
+                    out.trim_start_matches([' ', '×']).trim_end()
+                );
+            }
+        }
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{red}{bold}error{reset}: {}", self.message);
+        for line in &self.context {
+            let _ = writeln!(out, "  {line}");
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(out, "  {bold}hint{reset}: {hint}");
+        }
+        out
+    }
+}
+
+impl From<Box<SourceError>> for Failure {
+    fn from(source: Box<SourceError>) -> Self {
+        Self { source: Some(source), ..Self::usage("") }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::usage(with_cause(&error)).hint(error.hint().map(str::to_owned))
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        let outcome = match &error {
+            SessionError::Busy { .. } => RunOutcome::Busy,
+            SessionError::Damaged { .. } | SessionError::Newer { .. } => RunOutcome::Damaged,
+            _ => RunOutcome::Usage,
+        };
+        Self::new(outcome, with_cause(&error)).hint(error.hint())
+    }
+}
+
+/// The message, and those below it that it does not repeat.
+pub fn with_cause(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,38 @@
+//! Where the program's own remarks go: `tracing` events, by `REGATTA_LOG` (`info`, `regatta=debug`).
+
+use std::path::Path;
+
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::EnvFilter;
+
+const DAYS_KEPT: usize = 14;
+
+fn filter(default: &str) -> EnvFilter {
+    EnvFilter::try_from_env("REGATTA_LOG").unwrap_or_else(|_| EnvFilter::new(default))
+}
+
+/// Warnings on standard error.
+pub fn to_stderr() {
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter("warn")).with_writer(std::io::stderr);
+    // A second call in one process changes nothing.
+    subscriber.with_ansi(false).without_time().with_target(false).try_init().ok();
+}
+
+/// Into `orchestrator.….log` of `folder`, a file a day. Nothing is lost as long as the guard lives.
+pub fn to_folder(folder: &Path) -> Option<WorkerGuard> {
+    let appender = tracing_appender::rolling::Builder::new()
+        .rotation(tracing_appender::rolling::Rotation::DAILY)
+        .filename_prefix("orchestrator")
+        .filename_suffix("log")
+        .max_log_files(DAYS_KEPT)
+        .build(folder)
+        .ok()?;
+    let (writer, guard) = tracing_appender::non_blocking(appender);
+    tracing_subscriber::fmt()
+        .with_env_filter(filter("info"))
+        .with_writer(writer)
+        .with_ansi(false)
+        .try_init()
+        .ok()?;
+    Some(guard)
+}

@@ -1,0 +1,61 @@
+//! `regatta logs ID [-f]`
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
+use std::time::Duration;
+
+use super::args::LogsArgs;
+use super::failure::Failure;
+use super::settings::Settings;
+
+/// Between two looks at a file that is followed.
+const LOOK: Duration = Duration::from_millis(200);
+
+pub fn logs(settings: &Settings, args: LogsArgs) -> Result<u8, Failure> {
+    let path =
+        if args.events { settings.layout.events(&args.profile) } else { settings.layout.log(&args.profile) };
+    let unreadable = |error: std::io::Error| {
+        let failure = Failure::usage(format!("cannot read `{}`: {error}", path.display()));
+        match error.kind() {
+            ErrorKind::NotFound => failure.hint(
+                "a log is written by runs that `orchestrate` starts; events by every run: add --events"
+                    .to_owned(),
+            ),
+            _ => failure,
+        }
+    };
+    let mut reader = BufReader::new(File::open(&path).map_err(unreadable)?);
+    if let Some(lines) = args.lines {
+        let start = start_of_last(&mut reader, lines).map_err(unreadable)?;
+        reader.seek(SeekFrom::Start(start)).map_err(unreadable)?;
+    }
+    let mut out = std::io::stdout().lock();
+    loop {
+        // A reader that went away (`| head`) ends the command, without an error.
+        if std::io::copy(&mut reader, &mut out).and_then(|_| out.flush()).is_err() || !args.follow {
+            return Ok(0);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// The offset at which the last `lines` lines begin.
+fn start_of_last(reader: &mut BufReader<File>, lines: usize) -> std::io::Result<u64> {
+    let mut starts = std::collections::VecDeque::new();
+    let mut at = 0;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(starts.front().copied().unwrap_or(at));
+        }
+        if starts.len() == lines {
+            starts.pop_front();
+        }
+        if lines > 0 {
+            starts.push_back(at);
+        }
+        at += read as u64;
+    }
+}

@@ -1,0 +1,74 @@
+//! The command line: raw arguments, settings resolved once, one file per command.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command};
+use self::failure::Failure;
+use self::settings::Settings;
+
+mod args;
+mod completions;
+mod doctor;
+mod failure;
+mod init;
+mod load;
+mod log;
+mod logs;
+mod orchestrate;
+mod reset;
+mod resolve;
+mod run;
+mod settings;
+mod signals;
+mod status;
+mod validate;
+
+/// Parses, calls, and turns the result into an exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors: clap says which stream and which code.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            error.print().ok();
+            return ExitCode::from(code);
+        }
+    };
+    let color = settings::wants_color(cli.global.color, std::io::stderr().is_terminal());
+    match dispatch(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprint!("{}", failure.render(color));
+            ExitCode::from(failure.exit_code)
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<u8, Failure> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Init(args) => init::init(args),
+        Command::Completions(args) => completions::print(args),
+        Command::Run(args) => run::run(&Settings::resolve(global)?, args),
+        Command::Orchestrate(args) => orchestrate::orchestrate(&Settings::resolve(global)?, global, args),
+        Command::Status(args) => status::status(&Settings::resolve(global)?, args),
+        Command::Logs(args) => logs::logs(&Settings::resolve(global)?, args),
+        Command::Validate(args) => validate::validate(&Settings::resolve(global)?, args),
+        Command::Reset(args) => reset::reset(&Settings::resolve(global)?, args),
+        Command::Resolve(args) => resolve::resolve(&Settings::resolve(global)?, args),
+        Command::Doctor(args) => doctor::doctor(&Settings::resolve(global)?, args),
+    }
+}
+
+/// One thread: a run waits for its browser and its files, and computes nothing.
+fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::usage(format!("cannot start the async runtime: {error}")))?
+        .block_on(future)
+}

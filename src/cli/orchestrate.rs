@@ -1,0 +1,110 @@
+//! `regatta orchestrate`: a fleet, one isolated `run` process per profile.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::Path;
+
+use super::args::{GlobalArgs, OrchestrateArgs, ProviderName};
+use super::failure::{Failure, with_cause};
+use super::settings::Settings;
+use super::{block_on, load};
+use crate::domain::id::ProfileId;
+use crate::domain::outcome::FleetOutcome;
+use crate::domain::session::Platform;
+use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet, parse_profiles};
+use crate::report::fleet_console::FleetConsole;
+
+/// The share of the stagger that chance adds or takes.
+const STAGGER_JITTER: f64 = 1.0 / 3.0;
+
+pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateArgs) -> Result<u8, Failure> {
+    // Whatever would make every run fail is told before any of them starts.
+    let plan = load::plan(settings, &args.browser.set)?;
+    let profiles = profiles(settings, &args.profiles)?;
+    for platform in [Platform::Desktop, Platform::Mobile] {
+        plan.setting(&profiles[0], platform)?;
+        plan.check(platform, None)?;
+    }
+    settings.layout.create_folders()?;
+    let provider = load::provider(settings, None)?;
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::usage(format!("cannot find this program's own file: {error}")))?;
+    let _log = super::log::to_folder(settings.layout.orchestrator_log_folder());
+    let mut options = OrchestrateOptions::new(
+        settings.layout.clone(),
+        program,
+        run_arguments(global, &args),
+        plan.flags().cloned().collect(),
+    );
+    options.max = args.max.unwrap_or(settings.fleet.max).into();
+    options.stagger = args.stagger.unwrap_or(settings.fleet.stagger);
+    options.stagger_jitter = STAGGER_JITTER;
+    options.retries = args.retries.unwrap_or(settings.fleet.retries);
+    options.seed = rand::random();
+    // Standard output is for the report where the report is JSON.
+    let mut console = FleetConsole::new(
+        settings.terminal && !args.json,
+        settings.color && !args.json,
+        args.quiet,
+        args.json,
+    );
+    let report = block_on(async {
+        drive_fleet(options, profiles, provider, &mut |notice| console.show(&notice)).await.map_err(failure)
+    })?;
+    console.finish(&report);
+    Ok(report.exit_code)
+}
+
+/// Children are this program again, with the same folder, provider and variables.
+fn run_arguments(global: &GlobalArgs, args: &OrchestrateArgs) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> =
+        vec!["--folder".into(), global.folder.clone().into(), "--color=never".into()];
+    if let Some(provider) = global.provider {
+        let name = match provider {
+            ProviderName::Chromium => "--provider=chromium",
+            ProviderName::Adspower => "--provider=adspower",
+        };
+        arguments.push(name.into());
+    }
+    if let Some(url) = &global.adspower_url {
+        arguments.extend(["--adspower-url".into(), url.into()]);
+    }
+    arguments.push("run".into());
+    if args.browser.headed {
+        arguments.push("--headed".into());
+    }
+    for (name, value) in &args.browser.set {
+        arguments.extend(["--set".into(), format!("{name}={value}").into()]);
+    }
+    arguments
+}
+
+/// A path stands as the shell gave it; the default is looked for in the folder.
+fn profiles(settings: &Settings, path: &Path) -> Result<Vec<ProfileId>, Failure> {
+    let mut text = String::new();
+    let (name, read) = if path == Path::new("-") {
+        ("standard input".to_owned(), std::io::stdin().read_to_string(&mut text).map(drop))
+    } else {
+        let in_folder = settings.layout.root().join(path);
+        let path = if path.exists() { path } else { &in_folder };
+        let read = std::fs::read_to_string(path).map(|read| text = read);
+        (path.display().to_string(), read)
+    };
+    read.map_err(|error| {
+        Failure::usage(format!("cannot read the profiles from `{name}`: {error}"))
+            .hint("write one profile id a line, or pipe them in: regatta orchestrate -".to_owned())
+    })?;
+    parse_profiles(&name, &text).map_err(|errors| Failure::usage(errors.to_string()))
+}
+
+fn failure(error: OrchestrateError) -> Failure {
+    let mut failure = Failure::usage(with_cause(&error));
+    match &error {
+        OrchestrateError::Busy { .. } => {
+            failure.exit_code = FleetOutcome::Busy.exit_code();
+            failure.hint("wait for it, or stop it; `regatta status` shows what it does".to_owned())
+        }
+        OrchestrateError::Store(error) => failure.hint(error.hint().map(str::to_owned)),
+        _ => failure,
+    }
+}

@@ -1,0 +1,48 @@
+//! `regatta resolve ID --done | --again`: a person's answer to NEEDS_ATTENTION.
+
+use super::args::ResolveArgs;
+use super::failure::Failure;
+use super::settings::Settings;
+use crate::domain::id::{ProfileId, RunId};
+use crate::domain::session::Resolution;
+use crate::store::session::{OpenSession, read};
+
+pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
+    let mut session = open_existing(settings, &args.profile)?;
+    let Some(flag) = session.session().questioned_step().cloned() else {
+        return Err(Failure::usage(format!("no step of `{}` waits for an answer", args.profile))
+            .hint(format!("see where it stands: regatta status {}", args.profile)));
+    };
+    let mut fields = Vec::new();
+    for (field, value) in args.set {
+        let value = match value {
+            Some(value) => value,
+            None => rpassword::prompt_password(format!("identity.{field}: "))
+                .map_err(|error| Failure::usage(format!("cannot ask for identity.{field}: {error}")))?,
+        };
+        fields.push((field, value));
+    }
+    let answer = if args.done { Resolution::Done } else { Resolution::Again };
+    // The answer and what came with it in one write.
+    session.update(|session| {
+        session.resolve(answer)?;
+        for (field, value) in &fields {
+            session.identity.set(field, value);
+        }
+        Ok(())
+    })?;
+    let said = if args.done { "is done" } else { "will run again" };
+    println!("{}: step `{flag}` {said}; go on with: regatta run {}", args.profile, args.profile);
+    Ok(0)
+}
+
+/// The session of a profile that has one, under its lock.
+pub fn open_existing(settings: &Settings, profile: &ProfileId) -> Result<OpenSession, Failure> {
+    let Some(session) = read(&settings.layout, profile)? else {
+        return Err(Failure::usage(format!("there is no session of `{profile}`"))
+            .hint("a profile gets its session with its first run; see `regatta status`".to_owned()));
+    };
+    let now = jiff::Timestamp::now();
+    let run_id = RunId::new(now, rand::random());
+    Ok(OpenSession::open(&settings.layout, profile, &run_id, now, || session)?)
+}

@@ -1,0 +1,171 @@
+//! `regatta run ID`: one profile, one process.
+
+use std::sync::{Arc, Mutex};
+
+use super::args::RunArgs;
+use super::failure::Failure;
+use super::settings::Settings;
+use super::{block_on, load, signals};
+use crate::browser::provider::StartOptions;
+use crate::domain::id::{Flag, ProfileId, RunId};
+use crate::domain::outcome::RunOutcome;
+use crate::domain::plan::Plan;
+use crate::domain::session::{Session, Status};
+use crate::report::run_console::RunConsole;
+use crate::run::{Journal, LiveBrowser, PacerWait, Run, RunEnd, RunOptions, Stop, StopWatch};
+use crate::store::OpenSession;
+use crate::store::event_log::EventLog;
+use crate::store::session::read;
+
+pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
+    let plan = load::plan(settings, &args.browser.set)?;
+    for flag in args.step.iter().chain(&args.until) {
+        known_flag(&plan, flag)?;
+    }
+    if args.dry_run {
+        return dry_run(settings, &plan, &args);
+    }
+    settings.layout.create_folders()?;
+    let now = jiff::Timestamp::now();
+    let run_id = RunId::new(now, rand::random());
+    let fresh = || Session::new(args.profile.clone(), settings.platform, plan.flags());
+    let session = OpenSession::open(&settings.layout, &args.profile, &run_id, now, fresh)?;
+    if session.session().status == Status::NeedsAttention {
+        return Err(waits_for_a_person(&args.profile, session.session()));
+    }
+    let platform = session.session().platform;
+    let setting = plan.setting(&args.profile, platform)?;
+    plan.check(platform, Some(session.session()))?;
+    refuse_step_beside_doubt(&args, session.session())?;
+
+    let waits = Arc::new(Mutex::new(Vec::new()));
+    let observer = {
+        let waits = Arc::clone(&waits);
+        Arc::new(move |call: &str, waited| {
+            if let Ok(mut waits) = waits.lock() {
+                waits.push(PacerWait { call: call.to_owned(), waited });
+            }
+        })
+    };
+    let provider = load::provider(settings, Some(observer))?;
+    let outside = LiveBrowser {
+        provider,
+        profile: args.profile.clone(),
+        start: StartOptions { headless: !args.browser.headed, platform },
+        allowed_origins: setting.allowed_origins.clone(),
+        layout: settings.layout.clone(),
+        waits,
+    };
+    let log = EventLog::open(&settings.layout, &args.profile, &run_id)?;
+    let flags: Vec<Flag> = plan.flags().cloned().collect();
+    let done = session.session().completion_flags.clone();
+    let console = RunConsole::new(
+        &args.profile,
+        &flags,
+        |flag| done.is_set(flag),
+        args.json,
+        settings.terminal,
+        settings.color,
+    );
+    let (sender, stop) = StopWatch::new();
+    let artifacts = settings.layout.artifacts(&args.profile);
+    let end = block_on(async {
+        let run = Run {
+            session,
+            plan: &plan,
+            setting,
+            run_id,
+            outside,
+            journal: Journal::new(log, |event| console.show(event)),
+            stop,
+            options: RunOptions { only: args.step, until: args.until, keep_browser: args.keep_browser },
+            artifacts,
+        };
+        let heard = |severity| match severity {
+            Stop::Now => console.note("stopping now"),
+            _ => console.note("stopping after this step; once more to stop now"),
+        };
+        tokio::select! {
+            end = run.drive() => Ok(end),
+            () = signals::ask_to_stop(sender, heard) => unreachable!("it never ends by itself"),
+        }
+    })?;
+    console.finish();
+    conclude(&args.profile, end)
+}
+
+fn conclude(profile: &ProfileId, end: RunEnd) -> Result<u8, Failure> {
+    match end.outcome {
+        RunOutcome::Completed => Ok(0),
+        RunOutcome::Stopped => {
+            eprintln!("stopped; go on with: regatta run {profile}");
+            Ok(RunOutcome::Stopped.exit_code())
+        }
+        outcome => {
+            let mut failure =
+                Failure::new(outcome, end.message.unwrap_or_else(|| "the run failed".to_owned()))
+                    .hint(end.hint);
+            if let Some(place) = end.place {
+                failure = failure.context(format!("at {place}"));
+            }
+            if let Some(evidence) = end.evidence {
+                failure = failure.context(format!("see {}", evidence.display()));
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn known_flag(plan: &Plan, flag: &Flag) -> Result<(), Failure> {
+    if plan.step(flag).is_some() {
+        return Ok(());
+    }
+    let flags: Vec<_> = plan.flags().map(Flag::as_str).collect();
+    Err(Failure::usage(format!("the workflow has no step `{flag}`"))
+        .hint(format!("its steps: {}", flags.join(", "))))
+}
+
+fn waits_for_a_person(profile: &ProfileId, session: &Session) -> Failure {
+    let why = session.last_error.as_ref().map_or("a step is in doubt", |error| error.message.as_str());
+    Failure::new(RunOutcome::NeedsAttention, format!("`{profile}` needs a person: {why}"))
+        .hint(format!("look, then answer: regatta resolve {profile} --done | --again"))
+}
+
+fn refuse_step_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), Failure> {
+    let doubted = session.in_flight.as_ref().map(|in_flight| &in_flight.flag);
+    match (&args.step, doubted) {
+        (Some(step), Some(doubted)) if step != doubted => Err(Failure::usage(format!(
+            "step `{doubted}` may or may not have happened; it comes before `{step}`"
+        ))
+        .hint(format!("run it first: regatta run {} --step {doubted}", args.profile))),
+        _ => Ok(()),
+    }
+}
+
+fn dry_run(settings: &Settings, plan: &Plan, args: &RunArgs) -> Result<u8, Failure> {
+    let session = read(&settings.layout, &args.profile)?
+        .unwrap_or_else(|| Session::new(args.profile.clone(), settings.platform, plan.flags()));
+    plan.setting(&args.profile, session.platform)?;
+    plan.check(session.platform, Some(&session))?;
+    if session.status == Status::NeedsAttention {
+        return Err(waits_for_a_person(&args.profile, &session));
+    }
+    refuse_step_beside_doubt(args, &session)?;
+    let mut beyond = false;
+    for step in &plan.steps {
+        let in_doubt = session.in_flight.as_ref().is_some_and(|in_flight| in_flight.flag == step.flag);
+        let only_other = args.step.as_ref().is_some_and(|only| *only != step.flag);
+        let would = if session.completion_flags.is_set(&step.flag) {
+            "done before"
+        } else if beyond || only_other {
+            "would be left open"
+        } else if in_doubt {
+            "in doubt: would be looked into first"
+        } else {
+            "would run"
+        };
+        println!("{:<24} {would:<36} {}", step.flag, step.flow_on(session.platform).file);
+        beyond |= args.until.as_ref() == Some(&step.flag);
+    }
+    Ok(0)
+}

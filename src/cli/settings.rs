@@ -1,0 +1,221 @@
+//! Arguments, `regatta.toml` and environment, resolved once. Below this file nobody sees clap or
+//! the environment.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use toml::Spanned;
+
+use super::args::{ColorChoice, GlobalArgs, ProviderName};
+use super::failure::Failure;
+use crate::domain::session::Platform;
+use crate::domain::source::SourceError;
+use crate::domain::workflow::{parse_duration, toml_error};
+use crate::store::Layout;
+
+pub const SETTINGS_FILE: &str = "regatta.toml";
+
+#[derive(Debug)]
+pub struct Settings {
+    pub layout: Layout,
+    pub workflow: PathBuf,
+    pub provider: ProviderName,
+    /// Of sessions that do not exist yet.
+    pub platform: Platform,
+    pub fleet: FleetSettings,
+    pub chromium: ChromiumFile,
+    pub adspower: AdsPowerFile,
+    /// The value of the variable that `adspower.key_env` names.
+    pub adspower_key: Option<String>,
+    /// `CHROME` and `PATH`.
+    pub chrome_override: Option<OsString>,
+    pub path: Option<OsString>,
+    pub color: bool,
+    pub terminal: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct FleetSettings {
+    pub max: u16,
+    pub stagger: Duration,
+    pub retries: u32,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChromiumFile {
+    pub executable: Option<PathBuf>,
+    pub arguments: Vec<String>,
+    start_timeout: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdsPowerApi {
+    V1,
+    #[default]
+    V2,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdsPowerFile {
+    pub base_url: Option<String>,
+    pub api: AdsPowerApi,
+    pub key_env: Option<String>,
+    pub calls_per_second: Option<f64>,
+    pub launch_arguments: Vec<String>,
+    start_timeout: Option<Spanned<String>>,
+}
+
+impl ChromiumFile {
+    pub fn start_timeout(&self) -> Duration {
+        bound(self.start_timeout.as_ref(), Duration::from_secs(30))
+    }
+}
+
+impl AdsPowerFile {
+    pub fn start_timeout(&self) -> Duration {
+        bound(self.start_timeout.as_ref(), Duration::from_secs(120))
+    }
+}
+
+impl Settings {
+    pub fn resolve(args: &GlobalArgs) -> Result<Self, Failure> {
+        let root = &args.folder;
+        if !root.is_dir() {
+            return Err(Failure::usage(format!("`{}` is not a folder", root.display()))
+                .hint(format!("make one that runs: regatta init {}", root.display())));
+        }
+        let (file, text) = read_settings(root)?;
+        let error = |at, problem: String| Box::new(SourceError::new(SETTINGS_FILE, &text, at, problem));
+        let time = |written: Option<&Spanned<String>>| match written {
+            None => Ok(None),
+            Some(written) => {
+                let parsed = parse_duration(written.get_ref());
+                parsed.map(Some).map_err(|problem| error(written.span(), problem.to_string()))
+            }
+        };
+        time(file.chromium.start_timeout.as_ref())?;
+        time(file.adspower.start_timeout.as_ref())?;
+        let stagger = time(file.fleet.stagger.as_ref())?.unwrap_or(Duration::from_millis(500));
+        if let Some(max) = file.fleet.max.as_ref().filter(|max| *max.get_ref() == 0) {
+            return Err(error(max.span(), "`max` must be at least 1".to_owned()).into());
+        }
+        let mut adspower = file.adspower;
+        if let Some(rate) = adspower.calls_per_second.filter(|rate| !(0.01..=100.0).contains(rate)) {
+            return Err(Failure::usage(format!("{SETTINGS_FILE}: adspower.calls_per_second is {rate}"))
+                .hint("expected 0.01 to 100; AdsPower allows 1 or 2, see its documentation".to_owned()));
+        }
+        if let Some(url) = &args.adspower_url {
+            adspower.base_url = Some(url.clone());
+        }
+        let adspower_key = adspower.key_env.as_deref().and_then(|name| std::env::var(name).ok());
+        let terminal = std::io::stdout().is_terminal();
+        Ok(Self {
+            layout: file.folders.layout(root),
+            workflow: root.join(file.workflow.as_deref().unwrap_or(Path::new("workflow.toml"))),
+            provider: args.provider.unwrap_or(match file.provider {
+                ProviderKind::Chromium => ProviderName::Chromium,
+                ProviderKind::Adspower => ProviderName::Adspower,
+            }),
+            platform: file.platform,
+            fleet: FleetSettings {
+                max: file.fleet.max.map_or(5, Spanned::into_inner),
+                stagger,
+                retries: file.fleet.retries.unwrap_or(2),
+            },
+            chromium: file.chromium,
+            adspower,
+            adspower_key,
+            chrome_override: std::env::var_os("CHROME").filter(|value| !value.is_empty()),
+            path: std::env::var_os("PATH"),
+            color: wants_color(args.color, terminal),
+            terminal,
+        })
+    }
+}
+
+/// `auto` asks the terminal, <https://no-color.org> and `TERM=dumb`.
+pub fn wants_color(choice: ColorChoice, terminal: bool) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            terminal && !refused && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
+    }
+}
+
+/// `--set` as variables: a number or a boolean stays one, everything else is text.
+pub fn variables(assignments: &[(String, String)]) -> Map<String, Value> {
+    assignments.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect()
+}
+
+fn read_settings(root: &Path) -> Result<(SettingsFile, String), Failure> {
+    let path = root.join(SETTINGS_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            return Err(Failure::usage(format!("cannot read `{}`: {error}", path.display())));
+        }
+    };
+    let file = toml::from_str(&text).map_err(|error| toml_error(SETTINGS_FILE, &text, &error))?;
+    Ok((file, text))
+}
+
+fn bound(written: Option<&Spanned<String>>, default: Duration) -> Duration {
+    written.and_then(|written| parse_duration(written.get_ref()).ok()).unwrap_or(default)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SettingsFile {
+    workflow: Option<PathBuf>,
+    provider: ProviderKind,
+    platform: Platform,
+    folders: FoldersFile,
+    fleet: FleetFile,
+    chromium: ChromiumFile,
+    adspower: AdsPowerFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ProviderKind {
+    #[default]
+    Chromium,
+    Adspower,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FoldersFile {
+    state: Option<PathBuf>,
+    logs: Option<PathBuf>,
+    artifacts: Option<PathBuf>,
+}
+
+impl FoldersFile {
+    fn layout(&self, root: &Path) -> Layout {
+        let usual = |folder: &Option<PathBuf>, name: &str| folder.clone().unwrap_or_else(|| name.into());
+        Layout::new(root)
+            .with_state(usual(&self.state, "state"))
+            .with_logs(usual(&self.logs, "logs"))
+            .with_artifacts(usual(&self.artifacts, "artifacts"))
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FleetFile {
+    max: Option<Spanned<u16>>,
+    stagger: Option<Spanned<String>>,
+    retries: Option<u32>,
+}

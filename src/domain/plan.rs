@@ -1,0 +1,359 @@
+//! A workflow joined with its flows: what a run follows.
+//!
+//! [`Plan::check`] says before a browser starts whether everything in it can be played for one
+//! profile: step types, templates, origins.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::flow::{Action, Flow, Step};
+use super::id::{Flag, ProfileId};
+use super::session::{Captures, Identity, Platform, Session};
+use super::source::SourceError;
+use super::template::{self, Names, Scope, TemplateError};
+use super::workflow::{InDoubt, PerPlatform, Preparation, Workflow, Written};
+
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub name: String,
+    /// `sha256:…` over the texts of the workflow and its flows.
+    pub digest: String,
+    pub steps: Vec<PlanStep>,
+    allowed_origins: Vec<Written<String>>,
+    variables: Map<String, Value>,
+    file: String,
+    text: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct PlanStep {
+    pub flag: Flag,
+    pub flow: PerPlatform<Flow>,
+    pub verify: Option<PerPlatform<Flow>>,
+    pub prepare: Vec<(String, Written<Preparation>)>,
+    pub timeout: Duration,
+    pub attempts: u32,
+    pub in_doubt: InDoubt,
+    pub settle: Duration,
+}
+
+/// What the plan is for one profile: its templates over origins and variables are rendered.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    pub allowed_origins: Vec<String>,
+    pub variables: Map<String, Value>,
+}
+
+impl Plan {
+    /// `flow` reads and parses one flow, named as the workflow names it. `overrides` replace or add
+    /// variables.
+    pub fn assemble(
+        file: &str,
+        text: &str,
+        workflow: Workflow,
+        overrides: &Map<String, Value>,
+        mut flow: impl FnMut(&Written<String>) -> Result<Flow, Box<SourceError>>,
+    ) -> Result<Self, Box<SourceError>> {
+        let mut hasher = Sha256::new();
+        hasher.update(text);
+        let mut load = |name: Written<String>| {
+            let flow = flow(&name)?;
+            hasher.update([0]);
+            hasher.update(&flow.text);
+            Ok::<_, Box<SourceError>>(flow)
+        };
+        let steps = workflow
+            .steps
+            .into_iter()
+            .map(|step| {
+                Ok(PlanStep {
+                    flow: step.flow.try_map(&mut load)?,
+                    verify: step.verify.map(|verify| verify.try_map(&mut load)).transpose()?,
+                    flag: step.flag,
+                    prepare: step.prepare,
+                    timeout: step.timeout,
+                    attempts: step.attempts,
+                    in_doubt: step.in_doubt,
+                    settle: step.settle,
+                })
+            })
+            .collect::<Result<_, Box<SourceError>>>()?;
+        let mut variables = workflow.variables;
+        for (name, value) in overrides {
+            variables.insert(name.clone(), value.clone());
+        }
+        Ok(Self {
+            name: workflow.name,
+            digest: format!("sha256:{}", hex(&hasher.finalize())),
+            steps,
+            allowed_origins: workflow.allowed_origins,
+            variables,
+            file: file.to_owned(),
+            text: text.to_owned(),
+        })
+    }
+
+    pub fn flags(&self) -> impl Iterator<Item = &Flag> {
+        self.steps.iter().map(|step| &step.flag)
+    }
+
+    pub fn step(&self, flag: &Flag) -> Option<&PlanStep> {
+        self.steps.iter().find(|step| step.flag == *flag)
+    }
+
+    /// Steps whose flag is not set.
+    pub fn open_steps<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = &'a PlanStep> {
+        self.steps.iter().filter(|step| !session.completion_flags.is_set(&step.flag))
+    }
+
+    /// Variables and origins for one profile. Variables may use `profile_id`, `platform` and the
+    /// variables before them.
+    pub fn setting(&self, profile_id: &ProfileId, platform: Platform) -> Result<Setting, Box<SourceError>> {
+        let nobody = (Identity::default(), Captures::new());
+        let mut variables = Map::new();
+        let render = |text: &str, variables: &Map<String, Value>| {
+            let scope = Scope {
+                profile_id,
+                platform,
+                identity: &nobody.0,
+                captures: &nobody.1,
+                variables,
+                now: jiff::Timestamp::UNIX_EPOCH,
+            };
+            template::render(text, &scope)
+        };
+        for (name, value) in &self.variables {
+            let value = match value {
+                Value::String(text) => Value::String(
+                    render(text, &variables)
+                        .map_err(|error| self.template_error(&format!("variable `{name}`"), 0..1, &error))?,
+                ),
+                other => other.clone(),
+            };
+            variables.insert(name.clone(), value);
+        }
+        let allowed_origins = self
+            .allowed_origins
+            .iter()
+            .map(|written| {
+                let text = render(&written.value, &variables)
+                    .map_err(|error| self.template_error("`allowed_origins`", written.at.clone(), &error))?;
+                origin(&text).ok_or_else(|| {
+                    let problem = format!("`{text}` is not an origin");
+                    Box::new(
+                        SourceError::new(&self.file, &self.text, written.at.clone(), problem)
+                            .help("an origin is scheme, host and port: \"https://app.example.test\""),
+                    )
+                })
+            })
+            .collect::<Result<_, Box<SourceError>>>()?;
+        Ok(Setting { allowed_origins, variables })
+    }
+
+    /// Whether every open step of the session can be played. Without a session: whether every step
+    /// can, for some session; identity fields that nothing in the workflow sets are returned.
+    pub fn check(
+        &self,
+        platform: Platform,
+        session: Option<&Session>,
+    ) -> Result<BTreeSet<String>, Box<SourceError>> {
+        let mut names = Names {
+            identity: session
+                .map(|session| session.identity.iter().map(|(name, _)| name.to_owned()).collect())
+                .unwrap_or_default(),
+            variables: self.variables.keys().cloned().collect(),
+        };
+        let mut expected = BTreeSet::new();
+        let open = |step: &&PlanStep| session.is_none_or(|s| !s.completion_flags.is_set(&step.flag));
+        for step in self.steps.iter().filter(open) {
+            let mut check = Check { names: &mut names, expected: session.is_none().then_some(&mut expected) };
+            for (field, preparation) in &step.prepare {
+                if let Preparation::Template(text) = &preparation.value {
+                    let place = format!("step `{}`: prepare.{field}", step.flag);
+                    check
+                        .text(text)
+                        .map_err(|error| self.template_error(&place, preparation.at.clone(), &error))?;
+                }
+                check.names.identity.insert(field.clone());
+            }
+            // A step in doubt is verified before anything of it is captured.
+            if let Some(verify) = &step.verify {
+                let before = check.names.clone();
+                check.flow(verify.on(platform))?;
+                *check.names = before;
+            }
+            check.flow(step.flow.on(platform))?;
+        }
+        Ok(expected)
+    }
+
+    fn template_error(&self, place: &str, at: Range<usize>, error: &TemplateError) -> Box<SourceError> {
+        Box::new(SourceError::new(&self.file, &self.text, at, format!("{place}: {error}")).help(error.hint()))
+    }
+}
+
+impl PlanStep {
+    pub fn flow_on(&self, platform: Platform) -> &Flow {
+        self.flow.on(platform)
+    }
+
+    pub fn verify_on(&self, platform: Platform) -> Option<&Flow> {
+        self.verify.as_ref().map(|verify| verify.on(platform))
+    }
+}
+
+struct Check<'a> {
+    names: &'a mut Names,
+    /// Where fields that nothing sets are collected; `None` makes them errors.
+    expected: Option<&'a mut BTreeSet<String>>,
+}
+
+impl Check<'_> {
+    fn text(&mut self, text: &str) -> Result<(), TemplateError> {
+        if let Some(expected) = &mut self.expected {
+            let missing = template::identity_fields(text);
+            let missing = missing.into_iter().filter(|field| !self.names.identity.contains(field));
+            let missing: Vec<_> = missing.collect();
+            self.names.identity.extend(missing.iter().cloned());
+            expected.extend(missing);
+        }
+        template::check(text, self.names)
+    }
+
+    fn flow(&mut self, flow: &Flow) -> Result<(), Box<SourceError>> {
+        if let Some((step, reason)) = flow.unplayable() {
+            let problem = format!("step {} uses {reason}, which this version cannot play", step.number);
+            return Err(Box::new(flow.error_at(step, problem).help("see the CHANGELOG for what is played")));
+        }
+        for step in flow.all_steps() {
+            self.step(flow, step)?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, flow: &Flow, step: &Step) -> Result<(), Box<SourceError>> {
+        step.map_text(&mut |text| self.text(text).map(|()| String::new())).map_err(
+            |error: TemplateError| {
+                let problem = format!("step {} ({}): {error}", step.number, step.action.name());
+                Box::new(flow.error_at(step, problem).help(error.hint()))
+            },
+        )?;
+        if let Action::Capture(capture) = &step.action {
+            self.names.identity.insert(capture.into.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Scheme, host and port as browsers write them; `None` where there is no such origin.
+pub fn origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let plain = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    let origin = url.origin();
+    (plain && origin.is_tuple()).then(|| origin.ascii_serialization())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use miette::Diagnostic;
+
+    use super::*;
+    use crate::domain::{flow, workflow};
+
+    fn plan(prepare: &str, flow_steps: &str) -> Plan {
+        let text = format!(
+            "name = \"n\"\nallowed_origins = [\"{{{{ variables.site }}}}/\"]\n[variables]\nsite = \"http://127.0.0.1:{{{{ variables.port }}}}\"\n[[step]]\nflag = \"a\"\nflow = \"a.json\"\nprepare = {{ {prepare} }}\n"
+        );
+        let text = text.replace("[variables]\n", "[variables]\nport = 80\n");
+        let flow_text = format!("{{\"title\":\"t\",\"steps\":[\n{flow_steps}]}}");
+        let workflow = workflow::parse("workflow.toml", &text).unwrap();
+        Plan::assemble("workflow.toml", &text, workflow, &Map::new(), |name| {
+            flow::parse(&name.value, &flow_text)
+        })
+        .unwrap()
+    }
+
+    fn check(plan: &Plan, session: Option<&Session>, expected: Expect) {
+        let said = match plan.check(Platform::Desktop, session) {
+            Ok(fields) => format!("ok; expects {fields:?}"),
+            Err(error) => {
+                format!("{}: {error}\n{}", error.place(), Diagnostic::help(&*error).unwrap())
+            }
+        };
+        expected.assert_eq(&said);
+    }
+
+    fn fresh(plan: &Plan) -> Session {
+        Session::new("p1".parse().unwrap(), Platform::Desktop, plan.flags())
+    }
+
+    #[test]
+    fn origins_and_variables_are_rendered_for_a_profile() {
+        let setting = plan("", "").setting(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
+        assert_eq!(setting.allowed_origins, ["http://127.0.0.1"]);
+        for not_an_origin in ["127.0.0.1", "http://a/b", "data:x", "about:blank"] {
+            assert_eq!(origin(not_an_origin), None, "{not_an_origin}");
+        }
+    }
+
+    #[test]
+    fn the_digest_follows_every_text() {
+        let digest = plan("", "").digest;
+        assert_eq!(digest, plan("", "").digest);
+        assert_ne!(digest, plan("", r#"{"type":"close"}"#).digest);
+        assert_ne!(digest, plan("x = \"1\"", "").digest);
+    }
+
+    #[test]
+    fn names_become_known_in_the_order_of_the_steps() {
+        let plan = plan(
+            r#"email = "{{ profile_id }}@x.test", again = "{{ identity.email }}""#,
+            r#"{"type":"customStep","name":"regatta.capture","parameters":{"selectors":["a"],"from":"text","into":"identity.code"}},
+{"type":"navigate","url":"{{ variables.site }}/{{ identity.again }}/{{ identity.code }}"}"#,
+        );
+        check(&plan, Some(&fresh(&plan)), expect!["ok; expects {}"]);
+    }
+
+    #[test]
+    fn what_cannot_be_played_is_told_with_its_place() {
+        let totp = plan("", "{\"type\":\"keyDown\",\n\"key\":\"{{ totp }}\"}");
+        check(
+            &totp,
+            Some(&fresh(&totp)),
+            expect![[r#"
+            a.json:2:1: step 1 (keyDown): unknown name `totp` in `{{ totp }}`
+            `totp` needs `identity.two_fa_secret`: capture it in an earlier step, or put it into the session document"#]],
+        );
+        check(&totp, None, expect![[r#"ok; expects {"two_fa_secret"}"#]]);
+        let mut with_secret = fresh(&totp);
+        with_secret.identity.set("two_fa_secret", "ABC");
+        check(&totp, Some(&with_secret), expect!["ok; expects {}"]);
+
+        let foreign = plan("", r#"{"type":"customStep","name":"theirs"}"#);
+        check(
+            &foreign,
+            None,
+            expect![[r#"
+            a.json:2:1: step 1 uses the custom step `theirs`, which this version cannot play
+            see the CHANGELOG for what is played"#]],
+        );
+        let unknown = plan(r#"email = "{{ identity.nam }}""#, "");
+        check(
+            &unknown,
+            Some(&fresh(&unknown)),
+            expect![[r#"
+            workflow.toml:9:21: step `a`: prepare.email: unknown name `identity.nam` in `{{ identity.nam }}`
+            the session has no `identity.nam` here: prepare it, capture it in an earlier step, or put it into the session document"#]],
+        );
+    }
+}

@@ -1,0 +1,332 @@
+//! What a person sees of one run: the list of its steps, live on a terminal, plain lines elsewhere.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::domain::event::{Event, EventKind, StepMode, StepOutcome};
+use crate::domain::id::{Flag, ProfileId};
+
+/// Redraws of a live line.
+const TICK: Duration = Duration::from_millis(100);
+
+pub struct RunConsole {
+    view: View,
+}
+
+enum View {
+    Json,
+    Plain(RefCell<Plain>),
+    Live(Live),
+}
+
+impl RunConsole {
+    /// `done`: what was completed before this run.
+    pub fn new(
+        profile: &ProfileId,
+        flags: &[Flag],
+        done: impl Fn(&Flag) -> bool,
+        json: bool,
+        terminal: bool,
+        color: bool,
+    ) -> Self {
+        let view = if json {
+            View::Json
+        } else if terminal {
+            View::Live(Live::new(profile, flags, done, color))
+        } else {
+            View::Plain(RefCell::new(Plain::default()))
+        };
+        Self { view }
+    }
+
+    pub fn show(&self, event: &Event) {
+        match &self.view {
+            View::Json => println!("{}", serde_json::to_string(event).unwrap_or_default()),
+            View::Plain(plain) => {
+                if let Some(text) = plain.borrow_mut().line(&event.kind) {
+                    println!("{} {text}", event.at.strftime("%H:%M:%S"));
+                }
+            }
+            View::Live(live) => live.show(&event.kind),
+        }
+    }
+
+    /// A remark of the program itself.
+    pub fn note(&self, text: &str) {
+        match &self.view {
+            View::Json => {}
+            View::Plain(_) => println!("{text}"),
+            View::Live(live) => {
+                live.bars.println(text).ok();
+            }
+        }
+    }
+
+    /// Nothing is drawn afterwards.
+    pub fn finish(&self) {
+        if let View::Live(live) = &self.view {
+            live.finish();
+        }
+    }
+}
+
+#[derive(Default)]
+struct Plain {
+    mode: Option<StepMode>,
+}
+
+impl Plain {
+    fn line(&mut self, kind: &EventKind) -> Option<String> {
+        Some(match kind {
+            EventKind::RunStarted { steps, done, .. } => {
+                format!("run started, {done} of {steps} steps done before")
+            }
+            EventKind::PacerWaited { call, ms } => {
+                format!("waited {} for the provider's rate limit ({call})", seconds(*ms))
+            }
+            EventKind::BrowserStarted { provider, reused, ms } => {
+                let how = if *reused { "taken over" } else { "started" };
+                format!("browser {how} ({provider}, {})", seconds(*ms))
+            }
+            EventKind::StepPrepared { flag, fields } => format!("{flag}: prepared {}", fields.join(", ")),
+            EventKind::StepStarted { flag, attempt, mode } => {
+                self.mode = Some(*mode);
+                match mode {
+                    StepMode::Act => format!("{flag}: started (attempt {attempt})"),
+                    StepMode::Verify => format!("{flag}: in doubt, asking the site (attempt {attempt})"),
+                }
+            }
+            EventKind::ActionFailed { flag, step, action, flow, message, .. } => {
+                // A verify flow that fails is an answer, not a fault of the step.
+                let what = if self.mode == Some(StepMode::Verify) { "the site says no: " } else { "" };
+                format!("{flag}: {what}{message} ({flow}, step {step} {action})")
+            }
+            EventKind::Captured { flag, fields } => format!("{flag}: captured {}", fields.join(", ")),
+            EventKind::StepFinished { flag, outcome, ms, .. } => {
+                format!("{flag}: {} ({})", outcome_word(*outcome), seconds(*ms))
+            }
+            EventKind::Evidence { flag, path } => format!("{flag}: evidence in {path}"),
+            EventKind::AttentionNeeded { message, .. } => format!("needs a person: {message}"),
+            EventKind::BrowserStopped { ms } => format!("browser stopped ({})", seconds(*ms)),
+            EventKind::RunFinished { outcome, exit_code, ms, .. } => {
+                let outcome = serde_json::to_value(outcome).ok()?;
+                format!(
+                    "run finished: {} (exit {exit_code}, {})",
+                    outcome.as_str()?.replace('_', " "),
+                    seconds(*ms)
+                )
+            }
+        })
+    }
+}
+
+struct Live {
+    bars: MultiProgress,
+    steps: HashMap<Flag, ProgressBar>,
+    browser: ProgressBar,
+    marks: Marks,
+    width: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Marks {
+    color: bool,
+}
+
+impl Marks {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn done(self) -> String {
+        self.paint("32", "✓")
+    }
+
+    fn failed(self) -> String {
+        self.paint("31", "✗")
+    }
+
+    fn open(self) -> String {
+        self.paint("2", "·")
+    }
+
+    fn attention(self) -> String {
+        self.paint("33", "?")
+    }
+}
+
+impl Live {
+    fn new(profile: &ProfileId, flags: &[Flag], done: impl Fn(&Flag) -> bool, color: bool) -> Self {
+        let marks = Marks { color };
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let line = |prefix: String, message: String| {
+            let bar = bars.add(ProgressBar::new_spinner().with_style(still()));
+            bar.set_prefix(prefix);
+            bar.set_message(message);
+            bar.tick();
+            bar
+        };
+        let width = flags.iter().map(|flag| flag.as_str().chars().count()).max().unwrap_or(0).max(12);
+        let browser = line(marks.open(), format!("{:<width$}  {profile}", "browser"));
+        let steps = flags
+            .iter()
+            .map(|flag| {
+                let (mark, note) =
+                    if done(flag) { (marks.done(), "done before") } else { (marks.open(), "") };
+                (flag.clone(), line(mark, format!("{flag:<width$}  {note}")))
+            })
+            .collect();
+        Self { bars, steps, browser, marks, width }
+    }
+
+    fn show(&self, kind: &EventKind) {
+        let width = self.width;
+        match kind {
+            EventKind::BrowserStarted { provider, reused, ms } => {
+                let how = if *reused { "taken over" } else { "started" };
+                rest(
+                    &self.browser,
+                    self.marks.done(),
+                    format!("{:<width$}  {how} in {} ({provider})", "browser", seconds(*ms)),
+                );
+            }
+            EventKind::StepStarted { flag, attempt, mode } => self.on(flag, |bar| {
+                let note = match (mode, attempt) {
+                    (StepMode::Verify, _) => "in doubt, asking the site".to_owned(),
+                    (StepMode::Act, 1) => String::new(),
+                    (StepMode::Act, attempt) => format!("attempt {attempt}"),
+                };
+                bar.set_style(moving());
+                bar.reset_elapsed();
+                bar.enable_steady_tick(TICK);
+                bar.set_message(format!("{flag:<width$}  {note}"));
+            }),
+            EventKind::ActionFailed { flag, message, .. } => self.on(flag, |bar| {
+                bar.set_message(format!("{flag:<width$}  {message}"));
+            }),
+            EventKind::StepFinished { flag, outcome, ms, network } => self.on(flag, |bar| {
+                let mark = match outcome {
+                    StepOutcome::Done | StepOutcome::Verified => self.marks.done(),
+                    StepOutcome::Failed => self.marks.failed(),
+                    StepOutcome::NeedsAttention => self.marks.attention(),
+                    StepOutcome::Stopped => self.marks.open(),
+                };
+                let traffic = format!(
+                    "{} requests, {}",
+                    network.requests,
+                    indicatif::HumanBytes(network.bytes_received)
+                );
+                let text =
+                    format!("{flag:<width$}  {:<9} {:>7}  {traffic}", outcome_word(*outcome), seconds(*ms));
+                rest(bar, mark, text);
+            }),
+            _ => {}
+        }
+    }
+
+    fn on(&self, flag: &Flag, act: impl FnOnce(&ProgressBar)) {
+        if let Some(bar) = self.steps.get(flag) {
+            act(bar);
+        }
+    }
+
+    fn finish(&self) {
+        for bar in self.steps.values().chain([&self.browser]) {
+            bar.disable_steady_tick();
+            bar.set_style(still());
+            bar.abandon();
+        }
+    }
+}
+
+/// A line that no longer moves.
+fn rest(bar: &ProgressBar, mark: String, text: String) {
+    bar.disable_steady_tick();
+    bar.set_style(still());
+    bar.set_prefix(mark);
+    bar.set_message(text);
+    bar.tick();
+}
+
+fn still() -> ProgressStyle {
+    style("{prefix} {wide_msg}")
+}
+
+fn moving() -> ProgressStyle {
+    style("{spinner} {wide_msg} {elapsed}").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+}
+
+/// The templates above are constants, and a test draws them.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+const fn outcome_word(outcome: StepOutcome) -> &'static str {
+    match outcome {
+        StepOutcome::Done => "done",
+        StepOutcome::Verified => "verified",
+        StepOutcome::Failed => "failed",
+        StepOutcome::NeedsAttention => "attention",
+        StepOutcome::Stopped => "stopped",
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{:.1} s", ms as f64 / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::domain::event::NetworkTotals;
+    use crate::domain::outcome::RunOutcome;
+
+    #[test]
+    fn templates_are_valid() {
+        for template in ["{prefix} {wide_msg}", "{spinner} {wide_msg} {elapsed}"] {
+            ProgressStyle::with_template(template).unwrap();
+        }
+    }
+
+    #[test]
+    fn plain_lines_tell_the_story() {
+        let flag: Flag = "store_signup".parse().unwrap();
+        let events = [
+            EventKind::RunStarted { pid: 1, plan: "sha256:0".into(), steps: 4, done: 1 },
+            EventKind::BrowserStarted { provider: "chromium".into(), reused: false, ms: 640 },
+            EventKind::StepStarted { flag: flag.clone(), attempt: 1, mode: StepMode::Act },
+            EventKind::ActionFailed {
+                flag: flag.clone(),
+                attempt: 1,
+                flow: "flows/store.json".into(),
+                step: "4".into(),
+                action: "click".into(),
+                message: "the button is disabled".into(),
+            },
+            EventKind::StepStarted { flag: flag.clone(), attempt: 1, mode: StepMode::Verify },
+            EventKind::StepFinished {
+                flag,
+                outcome: StepOutcome::Verified,
+                ms: 2340,
+                network: NetworkTotals::default(),
+            },
+            EventKind::RunFinished { outcome: RunOutcome::StepFailed, exit_code: 1, message: None, ms: 9000 },
+        ];
+        let mut plain = Plain::default();
+        let lines: Vec<_> = events.iter().filter_map(|event| plain.line(event)).collect();
+        expect![[r#"
+            run started, 1 of 4 steps done before
+            browser started (chromium, 0.6 s)
+            store_signup: started (attempt 1)
+            store_signup: the button is disabled (flows/store.json, step 4 click)
+            store_signup: in doubt, asking the site (attempt 1)
+            store_signup: verified (2.3 s)
+            run finished: step failed (exit 1, 9.0 s)"#]]
+        .assert_eq(&lines.join("\n"));
+    }
+}

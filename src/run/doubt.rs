@@ -1,0 +1,113 @@
+//! What becomes of a step that may or may not have happened outside: its process died in it, or its
+//! attempt failed after it had touched the page.
+
+use std::time::Instant;
+
+use super::play::{Pass, Unplayed};
+use super::{Failure, Leave, Outside, PlayPage, Run, Stop};
+use crate::browser::page::ActionErrorKind;
+use crate::domain::event::StepMode;
+use crate::domain::plan::PlanStep;
+use crate::domain::workflow::InDoubt;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It had happened: flag and captures are durable.
+    Done,
+    /// It had not happened, or repeating it does no harm: nothing is in flight any more.
+    NotDone,
+}
+
+impl<O: Outside> Run<'_, O> {
+    /// `None` where the step is not in doubt. `since`: the last moment something could have acted.
+    pub(super) async fn answer_doubt(
+        &mut self,
+        step: &PlanStep,
+        since: Instant,
+        page: &mut O::Page,
+    ) -> Result<Option<Answer>, Leave> {
+        if self.session.session().in_flight.as_ref().is_none_or(|in_flight| in_flight.flag != step.flag) {
+            return Ok(None);
+        }
+        let answer = match step.in_doubt {
+            InDoubt::Repeat => Answer::NotDone,
+            InDoubt::Verify => self.verify(step, since, page).await?,
+            InDoubt::Ask => {
+                return Err(attention(step, "it may or may not have happened, and only a person can tell"));
+            }
+        };
+        if answer == Answer::NotDone {
+            self.session.clear_in_flight()?;
+        }
+        Ok(Some(answer))
+    }
+
+    /// Asks the site. A "yes" counts at once; a "no" counts only from a look that began `settle`
+    /// after the last moment something could have acted, since a site may still be at work on what
+    /// it has received. Anything else is no answer: asked again, then a person's.
+    async fn verify(&mut self, step: &PlanStep, since: Instant, page: &mut O::Page) -> Result<Answer, Leave> {
+        let Some(flow) = step.verify_on(self.session.session().platform) else {
+            return Err(attention(step, "it may or may not have happened, and it has no verify flow"));
+        };
+        page.settle(step.settle).await;
+        let mut attempt = 1;
+        let mut unanswered = 0;
+        loop {
+            let looked = Instant::now();
+            let pass = Pass { mode: StepMode::Verify, attempt };
+            attempt += 1;
+            let (error, place) = match self.play(step, flow, pass, page).await {
+                Ok(captures) => {
+                    self.session.complete_step(&step.flag, &captures)?;
+                    self.mask_identity();
+                    return Ok(Answer::Done);
+                }
+                Err(Unplayed::Action { error, place }) => (error, place),
+                Err(Unplayed::Handoff { message }) => return Err(attention(step, &message)),
+                Err(Unplayed::Stopped) => return Err(Leave::Stopped),
+                Err(Unplayed::Store(error)) => return Err(Leave::Store(error)),
+            };
+            match error.kind {
+                ActionErrorKind::NotMet if looked.duration_since(since) >= step.settle => {
+                    return Ok(Answer::NotDone);
+                }
+                ActionErrorKind::NotMet => self.wait_until_settled(step, since).await?,
+                ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed => {
+                    return Err(Leave::Failed(Failure {
+                        flag: step.flag.clone(),
+                        error,
+                        place: Some(place),
+                        evidence: None,
+                    }));
+                }
+                _ => {
+                    unanswered += 1;
+                    if unanswered >= step.attempts {
+                        let problem = format!(
+                            "it may or may not have happened, and verifying failed: {}",
+                            error.message
+                        );
+                        return Err(attention(step, &problem));
+                    }
+                    self.back_off(unanswered).await?;
+                }
+            }
+        }
+    }
+
+    async fn wait_until_settled(&mut self, step: &PlanStep, since: Instant) -> Result<(), Leave> {
+        let rest = step.settle.saturating_sub(since.elapsed());
+        tokio::select! {
+            () = tokio::time::sleep(rest) => Ok(()),
+            () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
+        }
+    }
+}
+
+fn attention(step: &PlanStep, problem: &str) -> Leave {
+    Leave::Attention {
+        flag: Some(step.flag.clone()),
+        message: format!("step `{}`: {problem}", step.flag),
+        evidence: None,
+    }
+}

@@ -1,0 +1,129 @@
+//! The outside world as it is: a provider's browser, and a page of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::outside::{Opened, Outside, PacerWait, PlayPage};
+use crate::browser::page::{
+    ActionError, BrowserConnection, Forgetful, Gate, Page, PageOptions, SelectorKey, SelectorMemory,
+};
+use crate::browser::provider::{Provider, ProviderError, StartOptions};
+use crate::domain::event::NetworkTotals;
+use crate::domain::flow::Step;
+use crate::domain::id::ProfileId;
+use crate::domain::mask::Mask;
+use crate::store::Layout;
+use crate::store::selector_cache::{self, SelectorCache};
+
+pub struct LiveBrowser {
+    pub provider: Arc<dyn Provider>,
+    pub profile: ProfileId,
+    pub start: StartOptions,
+    pub allowed_origins: Vec<String>,
+    pub layout: Layout,
+    /// Filled by the provider's pacer observer.
+    pub waits: Arc<Mutex<Vec<PacerWait>>>,
+}
+
+/// A page, and the connection that keeps it alive.
+pub struct LivePage {
+    page: Page,
+    _connection: BrowserConnection,
+}
+
+impl Outside for LiveBrowser {
+    type Page = LivePage;
+
+    fn provider(&self) -> &'static str {
+        self.provider.name()
+    }
+
+    async fn open(&mut self, in_doubt: bool) -> Result<Opened<LivePage>, ProviderError> {
+        let endpoint = self.provider.start(&self.profile, &self.start).await?;
+        let connection = BrowserConnection::connect(&endpoint.ws).await.map_err(unusable)?;
+        let options = PageOptions {
+            allowed_origins: self.allowed_origins.clone(),
+            platform: self.start.platform,
+            memory: self.memory(),
+        };
+        let page = connection.open_page(options).await.map_err(unusable)?;
+        if in_doubt && endpoint.reused {
+            connection.close_other_pages(&page).await.map_err(unusable)?;
+        }
+        Ok(Opened { page: LivePage { page, _connection: connection }, reused: endpoint.reused })
+    }
+
+    async fn close(&mut self, page: Option<LivePage>) -> Result<(), ProviderError> {
+        drop(page);
+        self.provider.stop(&self.profile).await
+    }
+
+    fn take_pacer_waits(&mut self) -> Vec<PacerWait> {
+        self.waits.lock().map(|mut waits| std::mem::take(&mut *waits)).unwrap_or_default()
+    }
+}
+
+impl PlayPage for LivePage {
+    async fn perform(
+        &mut self,
+        flow: &str,
+        step: &Step,
+        timeout: Duration,
+        gate: &mut dyn Gate,
+    ) -> Result<Option<String>, ActionError> {
+        self.page.perform(flow, step, timeout, gate).await
+    }
+
+    async fn evidence(&mut self, folder: &Path, mask: &Mask) -> Vec<PathBuf> {
+        self.page.evidence(folder, mask).await
+    }
+
+    async fn settle(&mut self, at_most: Duration) {
+        self.page.settle(at_most).await;
+    }
+
+    fn take_network_totals(&mut self) -> NetworkTotals {
+        self.page.take_network_totals()
+    }
+}
+
+impl LiveBrowser {
+    /// Without its cache a run is slower, and no worse.
+    fn memory(&self) -> Box<dyn SelectorMemory> {
+        match SelectorCache::open(&self.layout) {
+            Ok(cache) => Box::new(CachedSelectors(cache)),
+            Err(error) => {
+                tracing::warn!("the selector cache is not used: {error}");
+                Box::new(Forgetful)
+            }
+        }
+    }
+}
+
+/// The page engine's memory, kept in the folder's selector cache. Written when the page is closed.
+struct CachedSelectors(SelectorCache);
+
+impl SelectorMemory for CachedSelectors {
+    fn recall(&mut self, key: &SelectorKey) -> Option<usize> {
+        self.0.recall(stored(key))
+    }
+
+    fn remember(&mut self, key: &SelectorKey, alternative: usize) {
+        self.0.remember(stored(key), alternative, jiff::Timestamp::now());
+    }
+}
+
+fn stored(key: &SelectorKey) -> selector_cache::SelectorKey<'_> {
+    selector_cache::SelectorKey {
+        flow: &key.flow,
+        step: &key.step,
+        digest: &key.digest,
+        origin: &key.origin,
+        path: &key.path,
+    }
+}
+
+fn unusable(error: impl std::fmt::Display) -> ProviderError {
+    ProviderError::Unusable { problem: error.to_string() }
+}

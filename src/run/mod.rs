@@ -1,0 +1,274 @@
+//! Drives one profile through the steps that are still open: a straight line of awaits over a
+//! session and a page.
+//!
+//! Invariants: prepared identity values are durable before the flow that types them; `in_flight` is
+//! durable before the first click or keystroke; captures and flag become durable in one write; a
+//! step is never silently done twice.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::browser::page::ActionError;
+use crate::browser::provider::ProviderError;
+use crate::domain::event::EventKind;
+use crate::domain::flow::Place;
+use crate::domain::id::{Flag, RunId};
+use crate::domain::mask::Mask;
+use crate::domain::outcome::RunOutcome;
+use crate::domain::plan::{Plan, PlanStep, Setting};
+use crate::domain::session::LastError;
+use crate::store::session::{OpenSession, SessionError};
+
+pub use self::journal::Journal;
+pub use self::live::LiveBrowser;
+pub use self::outside::{Opened, Outside, PacerWait, PlayPage};
+pub use self::stop::{Stop, StopWatch};
+
+mod doubt;
+mod journal;
+mod live;
+mod outside;
+mod play;
+mod prepare;
+mod step;
+mod stop;
+
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Only this step.
+    pub only: Option<Flag>,
+    /// Stop after this step.
+    pub until: Option<Flag>,
+    pub keep_browser: bool,
+}
+
+/// How the run ended, in words for a person. Identity values are masked.
+#[derive(Debug)]
+pub struct RunEnd {
+    pub outcome: RunOutcome,
+    pub flag: Option<Flag>,
+    pub message: Option<String>,
+    pub place: Option<Place>,
+    pub hint: Option<String>,
+    /// The folder with screenshot, page and console of a failed step.
+    pub evidence: Option<PathBuf>,
+}
+
+pub struct Run<'a, O: Outside> {
+    pub session: OpenSession,
+    pub plan: &'a Plan,
+    pub setting: Setting,
+    pub run_id: RunId,
+    pub outside: O,
+    pub journal: Journal<'a>,
+    pub stop: StopWatch,
+    pub options: RunOptions,
+    /// Where evidence of this profile's failures goes, and how that folder is named to people.
+    pub artifacts: PathBuf,
+}
+
+/// Why the line of awaits was left before its end.
+#[derive(Debug)]
+pub(crate) enum Leave {
+    Failed(Failure),
+    Attention { flag: Option<Flag>, message: String, evidence: Option<PathBuf> },
+    NoBrowser(ProviderError),
+    Stopped,
+    Store(SessionError),
+}
+
+/// A step that did not reach its end.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub flag: Flag,
+    pub error: ActionError,
+    pub place: Option<Place>,
+    pub evidence: Option<PathBuf>,
+}
+
+impl From<SessionError> for Leave {
+    fn from(error: SessionError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<'a, O: Outside> Run<'a, O> {
+    /// Everything from the durable `PROCESSING` to the last event. The browser is stopped at the
+    /// end, whatever the end was, unless it is to be kept.
+    pub async fn drive(mut self) -> RunEnd {
+        let started = Instant::now();
+        let mut page = None;
+        let result = self.drive_steps(&mut page).await;
+        if page.is_some() && !self.options.keep_browser {
+            self.stop_browser(page).await;
+        }
+        let end = self.record(result);
+        self.journal.emit(EventKind::RunFinished {
+            outcome: end.outcome,
+            exit_code: end.outcome.exit_code(),
+            message: end.message.clone(),
+            ms: millis(started),
+        });
+        end
+    }
+
+    async fn drive_steps(&mut self, page: &mut Option<O::Page>) -> Result<(), Leave> {
+        self.session.begin_run(&self.plan.digest, self.plan.flags())?;
+        self.mask_identity();
+        let steps = self.chosen_steps();
+        self.journal.emit(EventKind::RunStarted {
+            pid: std::process::id(),
+            plan: self.plan.digest.clone(),
+            steps: self.plan.steps.len(),
+            done: self.plan.steps.len() - self.plan.open_steps(self.session.session()).count(),
+        });
+        self.question_orphaned_doubt()?;
+        if !steps.is_empty() {
+            let page = page.insert(self.start_browser().await?);
+            for step in steps {
+                self.stop.check()?;
+                self.drive_step(step, page).await?;
+            }
+        }
+        let all_done = self.plan.open_steps(self.session.session()).next().is_none();
+        self.session.update(|session| {
+            if all_done {
+                session.complete_run()
+            } else {
+                session.pause()
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// The open steps this run is to drive, a step in doubt before all others.
+    fn chosen_steps(&self) -> Vec<&'a PlanStep> {
+        let session = self.session.session();
+        let open = |step: &&PlanStep| !session.completion_flags.is_set(&step.flag);
+        let wanted = |step: &&PlanStep| self.options.only.as_ref().is_none_or(|only| *only == step.flag);
+        let until = self.options.until.as_ref();
+        let last = self.plan.steps.iter().position(|step| until == Some(&step.flag));
+        let steps = &self.plan.steps[..last.map_or(self.plan.steps.len(), |last| last + 1)];
+        let mut chosen: Vec<_> = steps.iter().filter(open).filter(wanted).collect();
+        let doubted = session.in_flight.as_ref().map(|in_flight| &in_flight.flag);
+        chosen.sort_by_key(|step| doubted != Some(&step.flag));
+        chosen
+    }
+
+    /// A step in flight that the workflow no longer has needs a person.
+    fn question_orphaned_doubt(&mut self) -> Result<(), Leave> {
+        let Some(in_flight) = &self.session.session().in_flight else { return Ok(()) };
+        let flag = in_flight.flag.clone();
+        if self.session.session().completion_flags.is_set(&flag) {
+            self.session.clear_in_flight()?;
+            return Ok(());
+        }
+        if self.plan.step(&flag).is_none() {
+            let message = format!(
+                "step `{flag}` may or may not have happened, and the workflow no longer has it: nothing can find out"
+            );
+            return Err(Leave::Attention { flag: Some(flag), message, evidence: None });
+        }
+        Ok(())
+    }
+
+    async fn start_browser(&mut self) -> Result<O::Page, Leave> {
+        let started = Instant::now();
+        let in_doubt = self.session.session().in_flight.is_some();
+        let opened = tokio::select! {
+            opened = self.outside.open(in_doubt) => opened.map_err(Leave::NoBrowser),
+            () = self.stop.reached(Stop::Now) => Err(Leave::Stopped),
+        };
+        for wait in self.outside.take_pacer_waits() {
+            self.journal.emit(EventKind::PacerWaited { call: wait.call, ms: wait.waited.as_millis() as u64 });
+        }
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(leave) => {
+                // A browser may be on its way up all the same.
+                self.outside.close(None).await.ok();
+                return Err(leave);
+            }
+        };
+        self.journal.emit(EventKind::BrowserStarted {
+            provider: self.outside.provider().to_owned(),
+            reused: opened.reused,
+            ms: millis(started),
+        });
+        Ok(opened.page)
+    }
+
+    async fn stop_browser(&mut self, page: Option<O::Page>) {
+        let started = Instant::now();
+        match self.outside.close(page).await {
+            Ok(()) => self.journal.emit(EventKind::BrowserStopped { ms: millis(started) }),
+            Err(error) => tracing::warn!("the browser could not be stopped: {error}"),
+        }
+    }
+
+    /// Makes the end durable and says it in words.
+    fn record(&mut self, result: Result<(), Leave>) -> RunEnd {
+        let now = jiff::Timestamp::now();
+        let mut end = RunEnd {
+            outcome: RunOutcome::Completed,
+            flag: None,
+            message: None,
+            place: None,
+            hint: None,
+            evidence: None,
+        };
+        let written = match result {
+            Ok(()) => return end,
+            Err(Leave::Stopped) => {
+                end.outcome = RunOutcome::Stopped;
+                Ok(())
+            }
+            Err(Leave::Failed(failure)) => {
+                let message = self.journal.mask(&failure.error.message);
+                end.outcome = RunOutcome::StepFailed;
+                end.message = Some(format!("step `{}`: {message}", failure.flag));
+                end.hint = failure.error.hint.map(|hint| self.journal.mask(&hint));
+                end.place = failure.place;
+                end.evidence = failure.evidence;
+                end.flag = Some(failure.flag.clone());
+                self.session.fail(LastError::new(Some(failure.flag), message, now))
+            }
+            Err(Leave::NoBrowser(error)) => {
+                end.outcome = RunOutcome::NoBrowser;
+                end.message = Some(error.to_string());
+                end.hint = error.hint();
+                self.session.fail(LastError::new(None, error.to_string(), now))
+            }
+            Err(Leave::Attention { flag, message, evidence }) => {
+                let message = self.journal.mask(&message);
+                self.journal
+                    .emit(EventKind::AttentionNeeded { flag: flag.clone(), message: message.clone() });
+                end.outcome = RunOutcome::NeedsAttention;
+                end.message = Some(message.clone());
+                end.hint = Some(format!(
+                    "look, then answer: regatta resolve {} --done | --again",
+                    self.session.session().profile_id
+                ));
+                end.evidence = evidence;
+                end.flag = flag.clone();
+                self.session.need_attention(LastError::new(flag, message, now))
+            }
+            Err(Leave::Store(error)) => Err(error),
+        };
+        if let Err(error) = written {
+            end.outcome = RunOutcome::StepFailed;
+            end.hint = error.hint();
+            end.message = Some(error.to_string());
+        }
+        end
+    }
+
+    fn mask_identity(&mut self) {
+        self.journal.set_mask(Mask::of(&self.session.session().identity));
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    since.elapsed().as_millis() as u64
+}

@@ -1,0 +1,63 @@
+//! The outside world of a run, as traits: a test replaces it, and cuts it off at any await.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::browser::page::{ActionError, Gate};
+use crate::browser::provider::ProviderError;
+use crate::domain::event::NetworkTotals;
+use crate::domain::flow::Step;
+use crate::domain::mask::Mask;
+
+/// Gives a run its browser, and takes it back.
+#[expect(async_fn_in_trait, reason = "a run lives on one thread; no bound on the futures is needed")]
+pub trait Outside {
+    type Page: PlayPage;
+
+    fn provider(&self) -> &'static str;
+
+    /// `in_doubt`: a step may still be under way in a page that is already open; such pages are
+    /// closed, so that nothing acts any more once the doubt is looked into.
+    async fn open(&mut self, in_doubt: bool) -> Result<Opened<Self::Page>, ProviderError>;
+
+    /// A closed browser is closed again without an error.
+    async fn close(&mut self, page: Option<Self::Page>) -> Result<(), ProviderError>;
+
+    /// Waits for the provider's pacer since the last call.
+    fn take_pacer_waits(&mut self) -> Vec<PacerWait>;
+}
+
+pub struct Opened<P> {
+    pub page: P,
+    /// A browser that already ran was taken over.
+    pub reused: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PacerWait {
+    pub call: String,
+    pub waited: Duration,
+}
+
+/// Where steps are played.
+#[expect(async_fn_in_trait, reason = "a run lives on one thread; no bound on the futures is needed")]
+pub trait PlayPage {
+    /// Plays one rendered step of `flow`. The gate is asked right before the first input is sent,
+    /// never earlier. Gives the text a `regatta.capture` read.
+    async fn perform(
+        &mut self,
+        flow: &str,
+        step: &Step,
+        timeout: Duration,
+        gate: &mut dyn Gate,
+    ) -> Result<Option<String>, ActionError>;
+
+    /// Screenshot, page and console into `folder`; as much as can be had.
+    async fn evidence(&mut self, folder: &Path, mask: &Mask) -> Vec<PathBuf>;
+
+    /// Returns when everything the page might still send is answered, or after `at_most`.
+    async fn settle(&mut self, at_most: Duration);
+
+    /// Since the last call.
+    fn take_network_totals(&mut self) -> NetworkTotals;
+}

@@ -1,0 +1,77 @@
+//! Gives a step's identity fields their first values, durable before anything types them.
+
+use rand::RngExt;
+use rand::seq::{IndexedRandom, SliceRandom};
+
+use super::{Failure, Leave, Outside, Run};
+use crate::browser::page::{ActionError, ActionErrorKind};
+use crate::domain::event::EventKind;
+use crate::domain::plan::PlanStep;
+use crate::domain::session::Captures;
+use crate::domain::template;
+use crate::domain::workflow::Preparation;
+
+/// Letters that are not mistaken for one another, digits, and marks that forms accept.
+const CLASSES: [&[u8]; 4] =
+    [b"abcdefghijkmnpqrstuvwxyz", b"ABCDEFGHJKLMNPQRSTUVWXYZ", b"23456789", b"!#%+-_=@"];
+
+impl<O: Outside> Run<'_, O> {
+    pub(super) fn prepare(&mut self, step: &PlanStep) -> Result<(), Leave> {
+        let mut fields = Vec::new();
+        for (field, preparation) in &step.prepare {
+            if self.session.session().identity.get(field).is_some() {
+                continue;
+            }
+            let value = match &preparation.value {
+                Preparation::Password { length } => password(*length, &mut rand::rng()),
+                Preparation::Template(text) => {
+                    let nothing = Captures::new();
+                    template::render(text, &self.scope(&nothing)).map_err(|error| {
+                        let error = ActionError {
+                            kind: ActionErrorKind::Refused,
+                            message: format!("prepare.{field}: {error}"),
+                            hint: Some(error.hint().to_owned()),
+                        };
+                        Leave::Failed(Failure { flag: step.flag.clone(), error, place: None, evidence: None })
+                    })?
+                }
+            };
+            self.session.identity().set(field, &value)?;
+            fields.push(field.clone());
+        }
+        if !fields.is_empty() {
+            self.mask_identity();
+            self.journal.emit(EventKind::StepPrepared { flag: step.flag.clone(), fields });
+        }
+        Ok(())
+    }
+}
+
+/// At least one of each class, then any, in random order. `length` is at least the classes' number:
+/// the workflow's parser holds it to 8 or more.
+fn password(length: usize, random: &mut impl rand::Rng) -> String {
+    let all: Vec<u8> = CLASSES.concat();
+    let mut letters: Vec<u8> = CLASSES.iter().filter_map(|class| class.choose(random).copied()).collect();
+    while letters.len() < length {
+        letters.push(all[random.random_range(0..all.len())]);
+    }
+    letters.shuffle(random);
+    letters.into_iter().map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_has_every_class_and_its_length() {
+        for length in [8, 20, 128] {
+            let password = password(length, &mut rand::rng());
+            assert_eq!(password.len(), length);
+            for class in CLASSES {
+                assert!(password.bytes().any(|byte| class.contains(&byte)), "{password}");
+            }
+        }
+        assert_ne!(password(20, &mut rand::rng()), password(20, &mut rand::rng()));
+    }
+}

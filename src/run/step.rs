@@ -1,0 +1,151 @@
+//! One step: attempts until its flow reached its end, and no attempt while an earlier one is in
+//! doubt.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::doubt::Answer;
+use super::play::{Pass, Unplayed};
+use super::{Failure, Leave, Outside, PlayPage, Run, Stop, millis};
+use crate::browser::page::{ActionError, ActionErrorKind};
+use crate::domain::event::{EventKind, NetworkTotals, StepMode, StepOutcome};
+use crate::domain::flow::Place;
+use crate::domain::plan::PlanStep;
+
+/// Between attempts: doubling from the first, never longer than the last.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
+
+impl<O: Outside> Run<'_, O> {
+    /// Returns when the flag is set; leaves otherwise.
+    pub(super) async fn drive_step(&mut self, step: &PlanStep, page: &mut O::Page) -> Result<(), Leave> {
+        let started = Instant::now();
+        let mut network = NetworkTotals::default();
+        let result = self.attempts(step, page, &mut network).await;
+        network += page.take_network_totals();
+        let outcome = match &result {
+            Ok(outcome) => *outcome,
+            Err(Leave::Attention { .. }) => StepOutcome::NeedsAttention,
+            Err(Leave::Stopped) => StepOutcome::Stopped,
+            Err(_) => StepOutcome::Failed,
+        };
+        let flag = step.flag.clone();
+        self.journal.emit(EventKind::StepFinished { flag, outcome, ms: millis(started), network });
+        result.map(|_| ())
+    }
+
+    async fn attempts(
+        &mut self,
+        step: &PlanStep,
+        page: &mut O::Page,
+        network: &mut NetworkTotals,
+    ) -> Result<StepOutcome, Leave> {
+        // A doubt left by an earlier run; pages that could still act were closed with the browser's
+        // opening, so it is as old as this moment.
+        if let Some(Answer::Done) = self.answer_doubt(step, Instant::now(), page).await? {
+            return Ok(StepOutcome::Verified);
+        }
+        let mut attempt = 1;
+        loop {
+            self.prepare(step)?;
+            let flow = step.flow_on(self.session.session().platform);
+            let pass = Pass { mode: StepMode::Act, attempt };
+            let unplayed = match self.play(step, flow, pass, page).await {
+                Ok(captures) => {
+                    self.session.complete_step(&step.flag, &captures)?;
+                    self.mask_identity();
+                    return Ok(StepOutcome::Done);
+                }
+                Err(unplayed) => unplayed,
+            };
+            let failed_at = Instant::now();
+            let failure = self.look_at(step, attempt, unplayed, page).await?;
+            *network += page.take_network_totals();
+            let hopeless = matches!(
+                failure.error.kind,
+                ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed | ActionErrorKind::Refused
+            );
+            // A dead browser cannot be asked: the doubt stays for the next run.
+            if matches!(failure.error.kind, ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed) {
+                return Err(Leave::Failed(failure));
+            }
+            match self.answer_doubt(step, failed_at, page).await {
+                Ok(Some(Answer::Done)) => return Ok(StepOutcome::Verified),
+                Ok(Some(Answer::NotDone) | None) => {}
+                Err(Leave::Attention { flag, message, .. }) => {
+                    let message = format!("{message} (the attempt failed: {})", failure.error.message);
+                    return Err(Leave::Attention { flag, message, evidence: failure.evidence });
+                }
+                Err(leave) => return Err(leave),
+            }
+            if hopeless || attempt >= step.attempts {
+                return Err(Leave::Failed(failure));
+            }
+            self.back_off(attempt).await?;
+            attempt += 1;
+        }
+    }
+
+    /// Keeps what a person needs to understand the failure.
+    async fn look_at(
+        &mut self,
+        step: &PlanStep,
+        attempt: u32,
+        unplayed: Unplayed,
+        page: &mut O::Page,
+    ) -> Result<Failure, Leave> {
+        match unplayed {
+            Unplayed::Stopped => Err(Leave::Stopped),
+            Unplayed::Store(error) => Err(Leave::Store(error)),
+            Unplayed::Handoff { message } => {
+                let evidence = self.evidence(step, attempt, page).await;
+                Err(Leave::Attention { flag: Some(step.flag.clone()), message, evidence })
+            }
+            Unplayed::Action { error, place } => {
+                let evidence = match error.kind {
+                    ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed => None,
+                    _ => self.evidence(step, attempt, page).await,
+                };
+                Ok(self.failure(step, Some(place), error, evidence))
+            }
+        }
+    }
+
+    async fn evidence(&mut self, step: &PlanStep, attempt: u32, page: &mut O::Page) -> Option<PathBuf> {
+        let folder =
+            self.artifacts.join(format!("{}-{}-{attempt}", self.run_id, file_name(step.flag.as_str())));
+        let files = page.evidence(&folder, self.journal.masker()).await;
+        if files.is_empty() {
+            return None;
+        }
+        let path = folder.display().to_string();
+        self.journal.emit(EventKind::Evidence { flag: step.flag.clone(), path });
+        Some(folder)
+    }
+
+    pub(super) fn failure(
+        &self,
+        step: &PlanStep,
+        place: Option<Place>,
+        error: ActionError,
+        evidence: Option<PathBuf>,
+    ) -> Failure {
+        Failure { flag: step.flag.clone(), error, place, evidence }
+    }
+
+    /// Before attempt `attempt + 1`. A wish to stop ends the wait and the run.
+    pub(super) async fn back_off(&mut self, attempt: u32) -> Result<(), Leave> {
+        let delay = BACKOFF.0.saturating_mul(1 << (attempt - 1).min(16)).min(BACKOFF.1);
+        tokio::select! {
+            () = tokio::time::sleep(delay) => self.stop.check(),
+            () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
+        }
+    }
+}
+
+/// Flags may have any names; a folder may not.
+fn file_name(flag: &str) -> String {
+    flag.chars()
+        .map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
+        .take(64)
+        .collect()
+}

@@ -1,0 +1,420 @@
+//! The events of a profile: one file, one JSON object a line, appended by its runs and tailed by
+//! whoever wants to know.
+//!
+//! Invariant: a line is written by one call in append mode, so lines of different processes never
+//! mix. A process killed in that call may leave a cut line: the next writer starts a fresh one, and
+//! readers skip what they cannot read, be it cut or of a type they do not know yet.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::{Layout, StoreError};
+use crate::domain::event::{EVENT_VERSION, Event, EventKind};
+use crate::domain::id::{ProfileId, RunId};
+
+/// A block of a file that is read from its end: the last run fits into one or two.
+const BLOCK: u64 = 16 * 1024;
+
+/// Writes the events of one run.
+#[derive(Debug)]
+pub struct EventLog {
+    file: File,
+    path: PathBuf,
+    run_id: RunId,
+    profile_id: ProfileId,
+    seq: u64,
+    /// The last line of the file has no end.
+    cut: bool,
+}
+
+impl EventLog {
+    pub fn open(layout: &Layout, profile: &ProfileId, run_id: &RunId) -> Result<Self, StoreError> {
+        let path = layout.events(profile);
+        let open = || {
+            let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+            let cut = ends_cut(&mut file)?;
+            Ok((file, cut))
+        };
+        let (file, cut) = open().map_err(StoreError::at("open the event log", &path))?;
+        Ok(Self { file, path, run_id: run_id.clone(), profile_id: profile.clone(), seq: 0, cut })
+    }
+
+    /// Appends one event and gives it back with its number. Not synced: events are telemetry, what
+    /// must survive a power cut is in the session.
+    pub fn append(&mut self, at: Timestamp, kind: EventKind) -> Result<Event, StoreError> {
+        self.seq += 1;
+        let event = Event {
+            v: EVENT_VERSION,
+            seq: self.seq,
+            at,
+            run_id: self.run_id.clone(),
+            profile_id: self.profile_id.clone(),
+            kind,
+        };
+        let mut line = Vec::with_capacity(512);
+        if self.cut {
+            line.push(b'\n');
+        }
+        // Infallible: string keys only, nothing that fails to serialise.
+        serde_json::to_writer(&mut line, &event).expect("an event is always a JSON object");
+        line.push(b'\n');
+        let written = self.file.write_all(&line);
+        // A full disk may have taken a part of it.
+        self.cut = written.is_err();
+        written.map_err(StoreError::at("append to", &self.path))?;
+        Ok(event)
+    }
+}
+
+/// Follows an event log. Keeps no file open, so thousands may be followed.
+#[derive(Debug)]
+pub struct EventReader {
+    path: PathBuf,
+    /// Start of the first line that was not read yet.
+    offset: u64,
+}
+
+impl EventReader {
+    /// Everything that is there and will come.
+    pub fn from_start(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), offset: 0 }
+    }
+
+    /// Only what comes from now on.
+    pub fn from_end(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let offset = fs::metadata(&path).map_or(0, |file| file.len());
+        Self { path, offset }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The events of the whole lines written since the last call; none where there is no file yet.
+    /// A file that became shorter was replaced and is read from its start.
+    pub fn poll(&mut self) -> Result<Vec<Event>, StoreError> {
+        self.read_new().map_err(StoreError::at("read", &self.path))
+    }
+
+    fn read_new(&mut self) -> io::Result<Vec<Event>> {
+        let length = match fs::metadata(&self.path) {
+            Ok(file) => file.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        if length < self.offset {
+            self.offset = 0;
+        }
+        if length == self.offset {
+            return Ok(Vec::new());
+        }
+        let mut bytes = Vec::new();
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        file.take(length - self.offset).read_to_end(&mut bytes)?;
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+        self.offset += whole as u64;
+        Ok(bytes[..whole].split(|&byte| byte == b'\n').filter_map(parse).collect())
+    }
+}
+
+/// What is known of the last run of a profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastRun {
+    pub run_id: RunId,
+    /// In the order they were written; the first is `run_started` unless it is lost.
+    pub events: Vec<Event>,
+}
+
+impl LastRun {
+    /// The last `run_finished`; `None` while the run lives, and for ever when it crashed.
+    pub fn finished(&self) -> Option<&Event> {
+        self.events.iter().rev().find(|event| matches!(event.kind, EventKind::RunFinished { .. }))
+    }
+}
+
+/// The events of the run that wrote the last one. Reads from the end, so the cost is that run's
+/// length and not the file's.
+pub fn last_run(path: &Path) -> Result<Option<LastRun>, StoreError> {
+    let error = StoreError::at("read", path);
+    let read = || -> io::Result<Option<LastRun>> {
+        let Some(lines) = LinesBackwards::open(path)? else { return Ok(None) };
+        let mut run: Option<LastRun> = None;
+        for line in lines {
+            let Some(event) = parse(&line?) else { continue };
+            let run = run.get_or_insert_with(|| LastRun { run_id: event.run_id.clone(), events: Vec::new() });
+            if event.run_id == run.run_id {
+                let first = matches!(event.kind, EventKind::RunStarted { .. });
+                run.events.push(event);
+                if first {
+                    break;
+                }
+            }
+        }
+        if let Some(run) = &mut run {
+            run.events.reverse();
+        }
+        Ok(run)
+    };
+    read().map_err(error)
+}
+
+/// The `run_finished` of the last run, where it ended by itself: mostly the last line, so this is
+/// the way to ask it of ten thousand profiles.
+pub fn last_finished(path: &Path) -> Result<Option<Event>, StoreError> {
+    let error = StoreError::at("read", path);
+    let read = || -> io::Result<Option<Event>> {
+        let Some(lines) = LinesBackwards::open(path)? else { return Ok(None) };
+        let mut last: Option<RunId> = None;
+        for line in lines {
+            let Some(event) = parse(&line?) else { continue };
+            let last = last.get_or_insert_with(|| event.run_id.clone());
+            match event.kind {
+                _ if event.run_id != *last => {}
+                EventKind::RunFinished { .. } => return Ok(Some(event)),
+                EventKind::RunStarted { .. } => break,
+                _ => {}
+            }
+        }
+        Ok(None)
+    };
+    read().map_err(error)
+}
+
+fn parse(line: &[u8]) -> Option<Event> {
+    serde_json::from_slice(line).ok()
+}
+
+fn ends_cut(file: &mut File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
+/// The lines of a file, the last one first, what follows the last line end included.
+struct LinesBackwards {
+    file: File,
+    /// Where the part that was not read yet ends.
+    unread: u64,
+    lines: VecDeque<Vec<u8>>,
+    /// The end of the line that began in the unread part.
+    rest: Vec<u8>,
+}
+
+impl LinesBackwards {
+    fn open(path: &Path) -> io::Result<Option<Self>> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let unread = file.metadata()?.len();
+        Ok(Some(Self { file, unread, lines: VecDeque::new(), rest: Vec::new() }))
+    }
+
+    fn read_block(&mut self) -> io::Result<()> {
+        // A line longer than all that was read so far doubles the block, so that the work stays
+        // linear in its length.
+        let block = BLOCK.max(self.rest.len() as u64).min(self.unread);
+        self.unread -= block;
+        let mut bytes = Vec::with_capacity(usize::try_from(block).unwrap_or(0) + self.rest.len());
+        self.file.seek(SeekFrom::Start(self.unread))?;
+        (&self.file).take(block).read_to_end(&mut bytes)?;
+        bytes.append(&mut self.rest);
+        let mut lines = bytes.split(|&byte| byte == b'\n');
+        // The first piece may have begun before the block.
+        let first = lines.next().unwrap_or_default().to_vec();
+        self.lines.extend(lines.rev().map(<[u8]>::to_vec));
+        if self.unread == 0 {
+            self.lines.push_back(first);
+        } else {
+            self.rest = first;
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for LinesBackwards {
+    type Item = io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.lines.is_empty() && self.unread > 0 {
+            if let Err(error) = self.read_block() {
+                self.unread = 0;
+                return Some(Err(error));
+            }
+        }
+        self.lines.pop_front().map(Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::outcome::RunOutcome;
+    use crate::store::testing::{folder, now, profile};
+
+    fn run(number: u32) -> RunId {
+        RunId::new(now(), number)
+    }
+
+    fn started() -> EventKind {
+        EventKind::RunStarted { pid: 1, plan: "sha256:1".into(), steps: 2, done: 0 }
+    }
+
+    fn stopped(ms: u64) -> EventKind {
+        EventKind::BrowserStopped { ms }
+    }
+
+    fn finished() -> EventKind {
+        EventKind::RunFinished { outcome: RunOutcome::Completed, exit_code: 0, message: None, ms: 9 }
+    }
+
+    fn append(path: &Path, text: &str) {
+        OpenOptions::new().append(true).create(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    fn seqs(events: &[Event]) -> Vec<u64> {
+        events.iter().map(|event| event.seq).collect()
+    }
+
+    #[test]
+    fn a_reader_sees_every_whole_line_once() {
+        let (_folder, layout) = folder();
+        let path = layout.events(&profile());
+        let mut reader = EventReader::from_start(&path);
+        assert!(reader.poll().unwrap().is_empty(), "there is no file yet");
+
+        let mut log = EventLog::open(&layout, &profile(), &run(1)).unwrap();
+        let first = log.append(now(), started()).unwrap();
+        assert_eq!(reader.poll().unwrap(), [first]);
+        assert!(reader.poll().unwrap().is_empty());
+
+        // A line under way, of a type of tomorrow, then one of ours.
+        append(&path, r#"{"v":1,"seq":2,"at":"2026-01-02T03:04:05Z","run_id":"r","profile_id":"p1","#);
+        assert!(reader.poll().unwrap().is_empty());
+        append(&path, "\"type\":\"tea_made\"}\n");
+        log.append(now(), stopped(1)).unwrap();
+        assert_eq!(seqs(&reader.poll().unwrap()), [2]);
+
+        let mut late = EventReader::from_end(&path);
+        log.append(now(), finished()).unwrap();
+        assert_eq!(seqs(&late.poll().unwrap()), [3]);
+        assert_eq!(late.path(), path);
+    }
+
+    #[test]
+    fn a_cut_line_costs_only_itself() {
+        let (_folder, layout) = folder();
+        let path = layout.events(&profile());
+        EventLog::open(&layout, &profile(), &run(1)).unwrap().append(now(), started()).unwrap();
+        append(&path, r#"{"v":1,"seq":2,"at":"20"#);
+        let mut tail = EventReader::from_end(&path);
+
+        let mut log = EventLog::open(&layout, &profile(), &run(2)).unwrap();
+        log.append(now(), started()).unwrap();
+        log.append(now(), stopped(1)).unwrap();
+        assert_eq!(seqs(&tail.poll().unwrap()), [1, 2]);
+        assert_eq!(seqs(&EventReader::from_start(&path).poll().unwrap()), [1, 1, 2]);
+        let text = fs::read_to_string(&path).unwrap().replace("0000000", "0");
+        expect![[r#"
+            {"v":1,"seq":1,"at":"2026-01-02T03:04:05Z","run_id":"20260102T030405-01","profile_id":"p1","type":"run_started","pid":1,"plan":"sha256:1","steps":2,"done":0}
+            {"v":1,"seq":2,"at":"20
+            {"v":1,"seq":1,"at":"2026-01-02T03:04:05Z","run_id":"20260102T030405-02","profile_id":"p1","type":"run_started","pid":1,"plan":"sha256:1","steps":2,"done":0}
+            {"v":1,"seq":2,"at":"2026-01-02T03:04:05Z","run_id":"20260102T030405-02","profile_id":"p1","type":"browser_stopped","ms":1}
+        "#]]
+        .assert_eq(&text);
+    }
+
+    #[test]
+    fn a_file_that_became_shorter_is_read_anew() {
+        let (_folder, layout) = folder();
+        let path = layout.events(&profile());
+        let mut log = EventLog::open(&layout, &profile(), &run(1)).unwrap();
+        log.append(now(), started()).unwrap();
+        log.append(now(), stopped(1)).unwrap();
+        let mut reader = EventReader::from_start(&path);
+        assert_eq!(reader.poll().unwrap().len(), 2);
+        File::create(&path).unwrap();
+        log.append(now(), stopped(2)).unwrap();
+        assert_eq!(seqs(&reader.poll().unwrap()), [3]);
+        fs::remove_file(&path).unwrap();
+        assert!(reader.poll().unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_last_run_is_found_from_the_end() {
+        let (_folder, layout) = folder();
+        let path = layout.events(&profile());
+        assert_eq!(last_run(&path).unwrap(), None);
+        assert_eq!(last_finished(&path).unwrap(), None);
+
+        let mut first = EventLog::open(&layout, &profile(), &run(1)).unwrap();
+        first.append(now(), started()).unwrap();
+        first.append(now(), finished()).unwrap();
+        assert_eq!(seqs(&last_run(&path).unwrap().unwrap().events), [1, 2]);
+        assert_eq!(last_finished(&path).unwrap().unwrap().seq, 2);
+
+        let mut second = EventLog::open(&layout, &profile(), &run(2)).unwrap();
+        second.append(now(), started()).unwrap();
+        for ms in 0..600 {
+            second.append(now(), stopped(ms)).unwrap();
+        }
+        append(&path, "{\"cut");
+        assert!(fs::metadata(&path).unwrap().len() > 3 * BLOCK);
+        let last = last_run(&path).unwrap().unwrap();
+        assert_eq!((last.run_id.clone(), last.events.len()), (run(2), 601));
+        assert!(last.events.is_sorted_by_key(|event| event.seq));
+        assert_eq!((last.finished(), last_finished(&path).unwrap()), (None, None), "it crashed or lives");
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        let error = EventLog::open(&layout, &profile(), &run(1)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot open the event log {}", layout.events(&profile()).display())
+        );
+        fs::create_dir_all(layout.events(&profile())).unwrap();
+        let error = EventReader::from_start(layout.events(&profile())).poll().unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot read {}", layout.events(&profile()).display()));
+        last_run(&layout.events(&profile())).unwrap_err();
+    }
+
+    proptest! {
+        #[test]
+        fn lines_backwards_are_the_lines(
+            lines in prop::collection::vec(
+                prop_oneof![
+                    "[a-z]{0,9}",
+                    (16_000_usize..40_000).prop_map(|length| "x".repeat(length)),
+                ],
+                0..8,
+            ),
+            end in any::<bool>()
+        ) {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let text = lines.join("\n") + if end { "\n" } else { "" };
+            fs::write(file.path(), &text).unwrap();
+            let read = LinesBackwards::open(file.path()).unwrap().unwrap();
+            let mut read: Vec<_> = read.map(|line| String::from_utf8(line.unwrap()).unwrap()).collect();
+            read.reverse();
+            let expected: Vec<_> = if text.is_empty() { vec![] } else { text.split('\n').collect() };
+            prop_assert_eq!(read, expected);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Plays steps on a fixture page and tells what came of each, and what the page saw.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect};
+use axum::routing::{any, get};
+use expect_test::Expect;
+use regatta::browser::page::{
+    ActionError, BrowserConnection, Gate, Page, PageOptions, SelectorKey, SelectorMemory,
+};
+use regatta::domain::flow::{self, Flow};
+use regatta::domain::session::Platform;
+
+use crate::support::chrome::Chrome;
+
+pub const TIMEOUT: Duration = Duration::from_secs(20);
+
+pub struct Rig {
+    pub page: Page,
+    pub browser: BrowserConnection,
+    pub memory: Memory,
+    pub site: String,
+    pub outside: String,
+    pub chrome: Arc<Chrome>,
+}
+
+#[derive(Clone, Default)]
+pub struct Memory(pub Arc<Mutex<HashMap<SelectorKey, usize>>>);
+
+impl SelectorMemory for Memory {
+    fn recall(&mut self, key: &SelectorKey) -> Option<usize> {
+        self.0.lock().unwrap().get(key).copied()
+    }
+
+    fn remember(&mut self, key: &SelectorKey, alternative: usize) {
+        self.0.lock().unwrap().insert(key.clone(), alternative);
+    }
+}
+
+#[derive(Default)]
+pub struct Counter {
+    pub calls: u32,
+    pub says_no: bool,
+}
+
+impl Gate for Counter {
+    fn before_touch(&mut self) -> Result<(), String> {
+        self.calls += 1;
+        if self.says_no { Err("not now".to_owned()) } else { Ok(()) }
+    }
+}
+
+/// The fixture at `/`, and around it what the steps of every test may need.
+pub async fn serve(body: &str) -> String {
+    let html = format!(
+        "<!doctype html><title>fixture</title><style>body {{ margin: 0 }}</style><script>{}</script>{body}",
+        include_str!("log.js")
+    );
+    let second = "<!doctype html><title>second</title><h1>Second</h1><button id=next>Next</button>";
+    type Q = Query<HashMap<String, String>>;
+    let app = Router::new()
+        .route("/", any(|State(html): State<String>| async { Html(html) }))
+        .route("/second", any(move || async move { Html(second) }))
+        .route(
+            "/status",
+            any(|Query(q): Q| async move {
+                (
+                    StatusCode::from_u16(q["code"].parse().unwrap()).unwrap(),
+                    Html("<title>oh</title><h1>Oh no</h1>"),
+                )
+            }),
+        )
+        .route("/to", any(|Query(q): Q| async move { Redirect::to(&q["url"]).into_response() }))
+        .route("/hang", get(|| async { pending::<()>().await }))
+        .route("/echo", any(|body: String| async move { Html(format!("<pre id=echo>{body}</pre>")) }))
+        .with_state(html);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("http://{address}")
+}
+
+impl Rig {
+    pub async fn new(body: &str) -> Self {
+        Self::on(Chrome::shared(), body, Platform::Desktop).await
+    }
+
+    pub async fn on(chrome: Arc<Chrome>, body: &str, platform: Platform) -> Self {
+        let outside = serve("<h1>Outside</h1><input id=there>").await;
+        let site = serve(&body.replace("{outside}", &outside)).await;
+        let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
+        let memory = Memory::default();
+        let allowed_origins = vec![site.clone()];
+        let options = PageOptions { allowed_origins, platform, memory: Box::new(memory.clone()) };
+        let page = browser.open_page(options).await.unwrap();
+        let mut rig = Self { page, browser, memory, site, outside, chrome };
+        let opened = rig.play(r#"{"type":"navigate","url":"{site}/"}"#).await;
+        assert_eq!(opened, "1 navigate: ok\n");
+        rig
+    }
+
+    pub fn flow(&self, steps: &str) -> Flow {
+        let steps = steps.replace("{site}", &self.site).replace("{outside}", &self.outside);
+        flow::parse("f.json", &format!(r#"{{"title":"t","steps":[{steps}]}}"#)).unwrap()
+    }
+
+    /// One line a step: what came of it, whether the gate was asked, what was captured.
+    pub async fn play(&mut self, steps: &str) -> String {
+        let flow = self.flow(steps);
+        let mut out = String::new();
+        for step in &flow.steps {
+            let mut gate = Counter::default();
+            let timeout = step.timeout.unwrap_or(TIMEOUT);
+            let result = self.page.perform("f.json", step, timeout, &mut gate).await;
+            let _ = write!(out, "{} {}: ", step.number, step.action.name());
+            match result {
+                Ok(None) => out.push_str("ok"),
+                Ok(Some(text)) => {
+                    let _ = write!(out, "{text:?}");
+                }
+                Err(ActionError { kind, message, hint }) => {
+                    let _ = write!(out, "{kind:?}: {message}");
+                    if let Some(hint) = hint {
+                        let _ = write!(out, "; {hint}");
+                    }
+                }
+            }
+            for _ in 0..gate.calls {
+                out.push_str(" [gate]");
+            }
+            out.push('\n');
+        }
+        out.replace(&self.site, "{site}").replace(&self.outside, "{outside}")
+    }
+
+    /// What the page logged.
+    pub async fn log(&mut self) -> String {
+        let log = self.flow(
+            r##"{"type":"customStep","name":"regatta.capture","parameters":{"selectors":["#log"],"from":"text","into":"identity.x"},"timeout":1}"##,
+        );
+        let step = &log.steps[0];
+        let log = self.page.perform("f.json", step, Duration::from_millis(50), &mut Counter::default()).await;
+        match log {
+            Ok(Some(log)) => log.lines().map(|line| format!("  {line}\n")).collect(),
+            _ => String::new(),
+        }
+    }
+}
+
+pub async fn check(body: &str, steps: &str, expected: Expect) {
+    let mut rig = Rig::new(body).await;
+    let played = rig.play(steps).await;
+    let log = rig.log().await;
+    rig.page.close().await;
+    expected.assert_eq(&format!("{played}{log}"));
+}
