@@ -225,7 +225,7 @@ fn a_living_run_is_adopted_and_takes_a_slot() {
 #[test]
 fn an_adopted_run_that_dies_is_cleaned_up_and_tried_again() {
     let folder = Folder::new();
-    folder.plan("x", &format!("lock; started; touch x.up; wait x.go; crash\n{COMPLETES}"));
+    folder.plan("x", &format!("lock; started; grandchild; touch x.up; wait x.go; crash\n{COMPLETES}"));
     let mut by_hand = folder.start("x");
     folder.wait_for("x.up");
     let again = OrchestrateOptions { retries: 1, ..options(&folder) };
@@ -238,6 +238,7 @@ fn an_adopted_run_that_dies_is_cleaned_up_and_tried_again() {
     by_hand.wait().unwrap();
     assert_eq!(lines(&report), ["x completed 2 1/1"]);
     assert_eq!(folder.journal_lines(), ["+x", "stop x", "+x", "-x"]);
+    assert!(!lives(folder.pid("x.grandchild").unwrap()), "its group is ended too");
 }
 
 #[test]
