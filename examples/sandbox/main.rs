@@ -10,6 +10,7 @@ mod data_folder;
 mod shutdown;
 mod site;
 mod switches;
+mod verdict;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -23,8 +24,14 @@ use tokio::net::TcpListener;
 use crate::args::Args;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(args))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.next_if(|first| first == "verdict").is_some() {
+        let name = std::ffi::OsString::from("sandbox verdict");
+        return runtime
+            .block_on(verdict::print(verdict::Args::parse_from(std::iter::once(name).chain(arguments))));
+    }
+    runtime.block_on(serve(Args::parse()))
 }
 
 /// Serves until a signal (or the end of stdin) asks for the end, then stops every browser.

@@ -1,134 +1,220 @@
-//! A local Chromium, one user-data folder per profile. It outlives the run that started it, so that
-//! a run after a crash takes it over.
+//! A local Chromium with one user-data folder for each profile.
 //!
-//! Invariant: only a process whose arguments name our user-data folder is ever taken for ours; a
-//! process id alone proves nothing.
+//! A browser outlives the run that started it: it has its own process group and no pipe to us. So the
+//! folder is what identifies it: a later run finds the living browser by the folder's
+//! `DevToolsActivePort`, and its processes by the folder in their arguments, never by a remembered
+//! process id alone.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use serde::Deserialize;
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, Signal, System, UpdateKind};
+use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::page::BrowserConnection;
+use self::executable::find_executable;
+use self::processes::{Signal, signal};
+use super::devtools::{self, Liveness};
 use super::provider::{Endpoint, ListedProfile, Provider, ProviderError, StartOptions};
 use crate::domain::id::ProfileId;
-use crate::store::Layout;
+use crate::store::layout::create_folder;
+use crate::store::{Layout, StoreError};
 
-const NAMES: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
-/// Between two looks for a file or a process that is on its way.
-const LOOK: Duration = Duration::from_millis(20);
-const VERSION_ANSWER: Duration = Duration::from_secs(2);
-/// How long a browser may take to write its profile and go, before it is made to.
-const GRACE: Duration = Duration::from_secs(5);
-/// A browser's port and path, in its user-data folder.
-const PORT_FILE: &str = "DevToolsActivePort";
-const LOCK_FILES: [&str; 3] = ["SingletonLock", "SingletonSocket", "SingletonCookie"];
+pub mod executable;
+mod processes;
+mod user_data;
+
+/// Between two looks at a process or file that cannot be waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
+/// For a browser that a crashed run had just started.
+const LEFT_STARTING: Duration = Duration::from_secs(5);
+const CLOSES_ITSELF: Duration = Duration::from_secs(5);
+const ENDS_ON_SIGNAL: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone)]
 pub struct ChromiumSettings {
-    /// `None` looks for the usual names.
+    /// `None`: the first one found, see [`find_executable`].
     pub executable: Option<PathBuf>,
     /// The value of `PATH`.
     pub search_path: Option<OsString>,
-    pub arguments: Vec<String>,
+    /// Further arguments.
+    pub args: Vec<String>,
     pub start_timeout: Duration,
 }
 
+impl Default for ChromiumSettings {
+    fn default() -> Self {
+        Self { executable: None, search_path: None, args: Vec::new(), start_timeout: Duration::from_secs(30) }
+    }
+}
+
+#[derive(Debug)]
 pub struct Chromium {
     layout: Layout,
     settings: ChromiumSettings,
-}
-
-#[derive(Deserialize)]
-struct Version {
-    #[serde(rename = "webSocketDebuggerUrl")]
-    ws: String,
+    client: reqwest::Client,
 }
 
 impl Chromium {
     pub fn new(layout: Layout, settings: ChromiumSettings) -> Self {
-        Self { layout, settings }
+        Self { layout, settings, client: devtools::client() }
     }
 
-    async fn start(&self, profile: &ProfileId, options: &StartOptions) -> Result<Endpoint, ProviderError> {
-        let folder = self.folder(profile)?;
-        if let Some(ws) = living(&folder).await {
-            return Ok(Endpoint { ws, reused: true });
-        }
-        if let Some(pid) = main_process(&folder) {
-            return Err(ProviderError::FolderTaken { folder, pid });
-        }
-        // Whoever left these is dead: they would block the start, or lead to an old port.
-        for name in LOCK_FILES.iter().chain(&[PORT_FILE]) {
-            fs::remove_file(folder.join(name)).ok();
+    async fn start_browser(
+        &self,
+        profile: &ProfileId,
+        options: &StartOptions,
+    ) -> Result<Endpoint, ProviderError> {
+        let folder = self.layout.browser_folder(profile);
+        create_folder(&folder)?;
+        let folder = canonical(&folder)?;
+        if let Some(endpoint) = self.left_running(&folder).await? {
+            return Ok(endpoint);
         }
         let executable =
             find_executable(self.settings.executable.as_deref(), self.settings.search_path.as_deref())?;
+        // What a dead browser left: its lock would keep the new one out, its port be taken for new.
+        user_data::clear(&folder)?;
+
         let log = folder.join("chromium.log");
-        let unusable = |error: std::io::Error| ProviderError::Unusable {
-            problem: format!("cannot start `{}`: {error}", executable.display()),
-        };
-        let output = File::create(&log).map_err(unusable)?;
-        let mut command = Command::new(&executable);
-        command
-            .args(arguments(&folder, options))
-            .args(&self.settings.arguments)
-            .arg("about:blank")
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().map_err(unusable)?)
-            .stderr(output);
-        own_group(&mut command);
-        let mut child = command.spawn().map_err(unusable)?;
-        let deadline = Instant::now() + self.settings.start_timeout;
-        loop {
-            if let Some(ws) = living(&folder).await {
-                return Ok(Endpoint { ws, reused: false });
+        let mut child = self.spawn(&executable, &folder, options, &log)?;
+        let ready = timeout(self.settings.start_timeout, self.ready(&mut child, &folder)).await;
+        match ready {
+            Ok(Ok(ws)) => {
+                // Reaps it, should it end before this process does.
+                tokio::spawn(async move { child.wait().await });
+                Ok(Endpoint { ws, reused: false })
             }
-            if let Ok(Some(status)) = child.try_wait() {
-                let said = last_lines(&log).unwrap_or_else(|| status.to_string());
-                return Err(ProviderError::EndedEarly { said });
+            Ok(Err(status)) => {
+                Err(ProviderError::EndedEarly { executable, status, output: last_lines(&log) })
             }
-            if Instant::now() >= deadline {
-                end(&folder).await;
-                return Err(ProviderError::NotReady { after: self.settings.start_timeout });
+            Err(_) => {
+                self.end_processes(profile, &folder).await?;
+                Err(ProviderError::NotReady {
+                    profile: profile.clone(),
+                    after: self.settings.start_timeout,
+                    output: last_lines(&log),
+                })
             }
-            sleep(LOOK).await;
         }
     }
 
-    async fn stop(&self, profile: &ProfileId) -> Result<(), ProviderError> {
-        let folder = self.folder(profile)?;
-        if let Some(ws) = living(&folder).await
-            && let Ok(Ok(connection)) = timeout(GRACE, BrowserConnection::connect(&ws)).await
-        {
-            // The answer is often lost with the browser; what counts is that it goes.
-            connection.close_browser(GRACE).await.ok();
-            gone(&folder, GRACE).await;
+    /// The living browser of the folder, or none; an error where there is one that nobody can drive.
+    async fn left_running(&self, folder: &Path) -> Result<Option<Endpoint>, ProviderError> {
+        let deadline = Instant::now() + LEFT_STARTING.min(self.settings.start_timeout);
+        loop {
+            if let Some(ws) = self.driven_at(folder).await {
+                return Ok(Some(Endpoint { ws, reused: true }));
+            }
+            let holder = match user_data::holder(folder) {
+                Some(holder) if !holder.is_of_this_machine() => Some(holder.to_string()),
+                _ => processes::main_of(folder).await?.map(|pid| format!("a browser (process {pid})")),
+            };
+            match holder {
+                None => return Ok(None),
+                Some(holder) if Instant::now() >= deadline => {
+                    return Err(ProviderError::FolderInUse { folder: folder.to_owned(), holder });
+                }
+                Some(_) => sleep(LOOK_AGAIN).await,
+            }
         }
-        end(&folder).await;
-        if gone(&folder, GRACE).await {
-            fs::remove_file(folder.join(PORT_FILE)).ok();
+    }
+
+    /// The address the folder names, if its browser answers there.
+    async fn driven_at(&self, folder: &Path) -> Option<String> {
+        let ws = user_data::devtools_address(folder)?;
+        (devtools::liveness(&self.client, &ws).await == Liveness::Alive).then_some(ws)
+    }
+
+    fn spawn(
+        &self,
+        executable: &Path,
+        folder: &Path,
+        options: &StartOptions,
+        log: &Path,
+    ) -> Result<Child, ProviderError> {
+        let output = File::create(log).map_err(|error| StoreError::new("write", log, error))?;
+        let errors = output.try_clone().map_err(|error| StoreError::new("write", log, error))?;
+        let mut command = Command::new(executable);
+        command
+            .args(arguments(folder, options, &self.settings.args))
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors);
+        // A group of its own: Ctrl-C in a terminal is for us. No `pre_exec`: it would make every
+        // spawn a fork of this whole process.
+        #[cfg(unix)]
+        command.process_group(0);
+        command.spawn().map_err(|source| ProviderError::Spawn { executable: executable.to_owned(), source })
+    }
+
+    /// Waits until the browser can be driven; an error is how it ended instead.
+    async fn ready(&self, child: &mut Child, folder: &Path) -> Result<String, String> {
+        loop {
+            if let Some(ws) = self.driven_at(folder).await {
+                return Ok(ws);
+            }
+            if let Ok(status) = timeout(LOOK_AGAIN, child.wait()).await {
+                return Err(status.map_or_else(|error| error.to_string(), |status| status.to_string()));
+            }
+        }
+    }
+
+    async fn stop_browser(&self, profile: &ProfileId) -> Result<(), ProviderError> {
+        let folder = self.layout.browser_folder(profile);
+        if !folder.exists() {
             return Ok(());
         }
-        Err(ProviderError::Unusable {
-            problem: format!("the browser on `{}` does not end", folder.display()),
-        })
+        let folder = canonical(&folder)?;
+        if let Some(ws) = self.driven_at(&folder).await {
+            devtools::close(&ws).await;
+            if let Some(pid) = processes::main_of(&folder).await? {
+                processes::wait_gone(pid, &folder, CLOSES_ITSELF).await?;
+            }
+        }
+        self.end_processes(profile, &folder).await?;
+        if user_data::holder(&folder).is_none_or(|holder| holder.is_of_this_machine()) {
+            user_data::clear(&folder)?;
+        }
+        Ok(())
     }
 
-    /// Absolute: it is compared with the arguments of processes.
-    fn folder(&self, profile: &ProfileId) -> Result<PathBuf, ProviderError> {
-        let folder = self.layout.browser_folder(profile);
-        let made = fs::create_dir_all(&folder).and_then(|()| fs::canonicalize(&folder));
-        made.map_err(|error| ProviderError::Unusable {
-            problem: format!("cannot make its folder `{}`: {error}", folder.display()),
-        })
+    /// Ends what still works in the folder: politely first, the main process before the others.
+    async fn end_processes(&self, profile: &ProfileId, folder: &Path) -> Result<(), ProviderError> {
+        for how in [Signal::End, Signal::Kill] {
+            if let Some(pid) = processes::main_of(folder).await? {
+                signal(pid, folder, how)?;
+                processes::wait_gone(pid, folder, ENDS_ON_SIGNAL).await?;
+            }
+        }
+        // Its children notice by themselves, mostly; a hanging one does not.
+        let deadline = Instant::now() + ENDS_ON_SIGNAL;
+        loop {
+            let left = processes::of(folder).await?;
+            let Some(first) = left.first() else { return Ok(()) };
+            if Instant::now() >= deadline {
+                return Err(ProviderError::WouldNotEnd { profile: profile.clone(), pid: Some(first.pid) });
+            }
+            for process in left {
+                signal(process.pid, folder, Signal::Kill)?;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn folders(&self) -> Result<Vec<ListedProfile>, ProviderError> {
+        let folder = self.layout.root().join("browsers");
+        let mut ids: Vec<ProfileId> = match fs::read_dir(&folder) {
+            Ok(entries) => entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(StoreError::new("read the folder", folder, error).into()),
+        };
+        ids.sort();
+        Ok(ids.into_iter().map(|id| ListedProfile { id, name: None, group: None }).collect())
     }
 }
 
@@ -142,243 +228,116 @@ impl Provider for Chromium {
         profile: &'a ProfileId,
         options: &'a StartOptions,
     ) -> BoxFuture<'a, Result<Endpoint, ProviderError>> {
-        Box::pin(self.start(profile, options))
+        self.start_browser(profile, options).boxed()
     }
 
     fn stop<'a>(&'a self, profile: &'a ProfileId) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(self.stop(profile))
+        self.stop_browser(profile).boxed()
     }
 
     fn active<'a>(
         &'a self,
         profile: &'a ProfileId,
     ) -> BoxFuture<'a, Result<Option<Endpoint>, ProviderError>> {
-        Box::pin(async move {
-            let folder = self.folder(profile)?;
-            Ok(living(&folder).await.map(|ws| Endpoint { ws, reused: true }))
-        })
-    }
-
-    /// The profiles that have a user-data folder.
-    fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
-        let folders = fs::read_dir(self.layout.root().join("browsers")).into_iter().flatten().flatten();
-        let ids = folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let mut profiles: Vec<_> = ids.map(|id| ListedProfile { id, name: None }).collect();
-        profiles.sort_by(|a, b| a.id.cmp(&b.id));
-        Box::pin(async { Ok(profiles) })
-    }
-}
-
-/// `explicit` as a path or a name; else the usual names along `search_path`, and the usual places.
-pub fn find_executable(
-    explicit: Option<&Path>,
-    search_path: Option<&OsStr>,
-) -> Result<PathBuf, ProviderError> {
-    let along_path = |name: &Path| {
-        let folders = search_path.map(std::env::split_paths).into_iter().flatten();
-        folders.map(|folder| folder.join(name)).find(|path| path.is_file())
-    };
-    if let Some(explicit) = explicit {
-        let found = if explicit.components().count() > 1 {
-            explicit.is_file().then(|| explicit.to_owned())
-        } else {
-            along_path(explicit)
-        };
-        return found.ok_or_else(|| ProviderError::NoExecutable { looked_for: Some(explicit.to_owned()) });
-    }
-    let named = NAMES.iter().find_map(|name| along_path(Path::new(name)));
-    let placed = || PLACES.iter().map(PathBuf::from).find(|path| path.is_file());
-    named.or_else(placed).ok_or(ProviderError::NoExecutable { looked_for: None })
-}
-
-/// What `--version` says.
-pub fn version(executable: &Path) -> Result<String, ProviderError> {
-    let output =
-        Command::new(executable).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
-    match output {
-        Ok(output) if output.status.success() => {
-            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        async {
+            let ws = self.driven_at(&self.layout.browser_folder(profile)).await;
+            Ok(ws.map(|ws| Endpoint { ws, reused: true }))
         }
-        Ok(output) => Err(ProviderError::EndedEarly { said: output.status.to_string() }),
-        Err(error) => Err(ProviderError::Unusable {
-            problem: format!("cannot start `{}`: {error}", executable.display()),
-        }),
+        .boxed()
     }
-}
 
-#[cfg(target_os = "macos")]
-const PLACES: [&str; 2] = [
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-];
-#[cfg(windows)]
-const PLACES: [&str; 2] = [
-    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-    r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
-];
-#[cfg(not(any(target_os = "macos", windows)))]
-const PLACES: [&str; 1] = ["/usr/lib/chromium/chromium"];
-
-/// Ctrl-C in a terminal is the run's to hear, not the browser's.
-#[cfg(unix)]
-fn own_group(command: &mut Command) {
-    use std::os::unix::process::CommandExt;
-    command.process_group(0);
-}
-
-#[cfg(not(unix))]
-fn own_group(_: &mut Command) {}
-
-#[cfg(unix)]
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-#[cfg(not(unix))]
-fn is_root() -> bool {
-    false
+    /// The profiles that ever ran here.
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
+        async { self.folders() }.boxed()
+    }
 }
 
 /// Nothing here hides that the browser is automated.
-fn arguments(folder: &Path, options: &StartOptions) -> Vec<OsString> {
+fn arguments(folder: &Path, options: &StartOptions, further: &[String]) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = [
-        "--remote-debugging-port=0",
         "--no-first-run",
         "--no-default-browser-check",
         "--disable-background-networking",
+        "--disable-quic",
         "--disable-component-update",
         "--disable-sync",
-        "--disable-quic",
-        // Background tabs and covered windows run like all others.
+        "--password-store=basic",
+        "--use-mock-keychain",
+        // A window behind others works as fast as one in front.
         "--disable-background-timer-throttling",
         "--disable-backgrounding-occluded-windows",
         "--disable-renderer-backgrounding",
-        // No key ring of the desktop is asked for.
-        "--password-store=basic",
-        "--use-mock-keychain",
     ]
     .map(OsString::from)
-    .to_vec();
+    .into();
     if options.headless {
         arguments.push("--headless=new".into());
     }
-    if is_root() {
-        // Chromium refuses to start as root with its sandbox.
+    if processes::is_root() {
+        // Chromium refuses root with its sandbox.
         arguments.push("--no-sandbox".into());
     }
-    arguments.push(user_data_argument(folder));
+    arguments.extend(further.iter().map(OsString::from));
+    // Last, since the last one wins: without these two the browser would be lost to us.
+    arguments.push("--remote-debugging-port=0".into());
+    arguments.push(processes::folder_argument(folder));
+    arguments.push("about:blank".into());
     arguments
 }
 
-fn user_data_argument(folder: &Path) -> OsString {
-    let mut argument = OsString::from("--user-data-dir=");
-    argument.push(folder);
-    argument
+/// The folder as it stands in the arguments of its browser, whoever started it from wherever.
+fn canonical(folder: &Path) -> Result<PathBuf, StoreError> {
+    fs::canonicalize(folder).map_err(|error| StoreError::new("find", folder, error))
 }
 
-/// The DevTools address of the browser that runs on this folder, if it answers and is the one that
-/// the folder names: ports are used again by others.
-async fn living(folder: &Path) -> Option<String> {
-    let text = fs::read_to_string(folder.join(PORT_FILE)).ok()?;
-    let (port, path) = text.split_once('\n')?;
-    let port: u16 = port.trim().parse().ok()?;
-    let path = path.trim();
-    let client = reqwest::Client::builder().no_proxy().timeout(VERSION_ANSWER).build().ok()?;
-    let answer = client.get(format!("http://127.0.0.1:{port}/json/version")).send().await.ok()?;
-    let version: Version = answer.json().await.ok()?;
-    (!path.is_empty() && version.ws.ends_with(path)).then(|| format!("ws://127.0.0.1:{port}{path}"))
-}
-
-/// Whether every process on this folder went within `patience`.
-async fn gone(folder: &Path, patience: Duration) -> bool {
-    let deadline = Instant::now() + patience;
-    loop {
-        if processes(folder) == 0 {
-            return true;
-        }
-        if Instant::now() >= deadline {
-            return false;
-        }
-        sleep(LOOK).await;
-    }
-}
-
-/// Asks what is left on this folder to end, then ends it.
-async fn end(folder: &Path) {
-    for signal in [Signal::Term, Signal::Kill] {
-        on_folder(folder, |process| {
-            // Not every system knows every signal; all can end a process.
-            if process.kill_with(signal).is_none() {
-                process.kill();
-            }
-        });
-        if gone(folder, GRACE).await {
-            return;
-        }
-    }
-}
-
-/// The browser process itself; its children carry `--type=…`.
-fn main_process(folder: &Path) -> Option<u32> {
-    let mut main = None;
-    on_folder(folder, |process| {
-        let child = process.cmd().iter().any(|argument| argument.to_string_lossy().starts_with("--type="));
-        if !child {
-            main = Some(process.pid().as_u32());
-        }
-    });
-    main
-}
-
-fn processes(folder: &Path) -> usize {
-    let mut count = 0;
-    on_folder(folder, |_| count += 1);
-    count
-}
-
-/// Every living process whose arguments name the folder, as it is at this moment.
-fn on_folder(folder: &Path, mut then: impl FnMut(&sysinfo::Process)) {
-    let ours = user_data_argument(folder);
-    let Ok(mut system) = System::new() else { return };
-    let arguments = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).without_tasks();
-    system.refresh_processes_specifics(ProcessesToUpdate::All, true, arguments);
-    // A zombie holds nothing any more; it only waits to be reaped.
-    let living = |process: &&sysinfo::Process| process.status() != sysinfo::ProcessStatus::Zombie;
-    system
-        .processes()
-        .values()
-        .filter(living)
-        .filter(|process| process.cmd().contains(&ours))
-        .for_each(&mut then);
-}
-
-/// For an error: what Chromium wrote before it ended.
-fn last_lines(log: &Path) -> Option<String> {
-    const AT_MOST: u64 = 2000;
-    let mut file = File::open(log).ok()?;
-    let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(AT_MOST))).ok()?;
-    let mut text = Vec::new();
-    file.read_to_end(&mut text).ok()?;
+fn last_lines(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let last = lines[lines.len().saturating_sub(3)..].join(" | ");
-    (!last.is_empty()).then_some(last)
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(5)..].join("\n")
 }
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect;
+
     use super::*;
+    use crate::domain::session::Platform;
 
     #[test]
-    fn a_missing_executable_is_told_with_its_remedy() {
-        let error = find_executable(Some(Path::new("/no/chrome")), None).unwrap_err();
-        assert_eq!(error.to_string(), "no Chromium found at `/no/chrome`");
-        let nowhere = tempfile::tempdir().unwrap();
-        let error = find_executable(Some(Path::new("chrome")), Some(nowhere.path().as_os_str())).unwrap_err();
-        assert!(error.hint().unwrap().contains("CHROME=/path/to/chrome"));
-        let placed = nowhere.path().join("google-chrome");
-        fs::write(&placed, "").unwrap();
-        assert_eq!(find_executable(None, Some(nowhere.path().as_os_str())).unwrap(), placed);
+    fn the_browser_is_ours_whatever_the_settings_say() {
+        let options = StartOptions { headless: true, platform: Platform::Mobile };
+        let further = ["--lang=de".to_owned(), "--remote-debugging-port=9222".to_owned()];
+        let arguments = arguments(Path::new("/w/browsers/p1"), &options, &further);
+        let mut lines: Vec<_> = arguments.iter().map(|a| a.to_str().unwrap()).collect();
+        lines.retain(|line| *line != "--no-sandbox");
+        expect![[r#"
+            --no-first-run
+            --no-default-browser-check
+            --disable-background-networking
+            --disable-quic
+            --disable-component-update
+            --disable-sync
+            --password-store=basic
+            --use-mock-keychain
+            --disable-background-timer-throttling
+            --disable-backgrounding-occluded-windows
+            --disable-renderer-backgrounding
+            --headless=new
+            --lang=de
+            --remote-debugging-port=9222
+            --remote-debugging-port=0
+            --user-data-dir=/w/browsers/p1
+            about:blank"#]]
+        .assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn the_last_lines_of_a_log_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("chromium.log");
+        assert_eq!(last_lines(&log), "");
+        fs::write(&log, "1\n2\n\n3\n4\n5\n6\n").unwrap();
+        assert_eq!(last_lines(&log), "2\n3\n4\n5\n6");
     }
 }

@@ -1,7 +1,9 @@
 //! Browsers: who starts them, and the page engine that drives them. Only this room knows
 //! chromiumoxide.
 
+pub mod adspower;
 pub mod cdp;
 pub mod chromium;
+mod devtools;
 pub mod page;
 pub mod provider;

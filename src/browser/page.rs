@@ -89,14 +89,14 @@ impl BrowserConnection {
     /// A new tab, or the only one there is where that is blank.
     pub async fn open_page(&self, options: PageOptions) -> Result<Page, PageError> {
         let pages = self.pages().await?;
-        let target = match pages.as_slice() {
-            [only] if only.url == "about:blank" => only.target_id.clone(),
-            _ => {
-                let created = self.connection.browser().send(CreateTargetParams::new("about:blank"));
-                created.await?.target_id.inner().clone()
-            }
-        };
-        Ok(Page::attach(&self.connection, target, options).await?)
+        if let [only] = pages.as_slice()
+            && only.url == "about:blank"
+            && self.answers(&only.target_id).await
+        {
+            return Ok(Page::attach(&self.connection, only.target_id.clone(), options).await?);
+        }
+        let created = self.connection.browser().send(CreateTargetParams::new("about:blank")).await?;
+        Ok(Page::attach(&self.connection, created.target_id.inner().clone(), options).await?)
     }
 
     /// Tabs and windows that sites and earlier runs left behind.
@@ -123,6 +123,15 @@ impl BrowserConnection {
 
     pub fn is_gone(&self) -> bool {
         self.connection.is_gone()
+    }
+
+    /// A tab that an earlier run left crashed answers nothing.
+    async fn answers(&self, target: &str) -> bool {
+        let asked = async {
+            let (session, _events) = self.connection.attach(target).await?;
+            session.send_as::<_, serde_json::Value>(GetFrameTreeParams::default()).await
+        };
+        tokio::time::timeout(Duration::from_secs(2), asked).await.is_ok_and(|answer| answer.is_ok())
     }
 
     async fn pages(&self) -> Result<Vec<TargetInfo>, CdpError> {

@@ -1,5 +1,6 @@
-//! Who starts and stops the browser of a profile.
+//! Who starts and stops the browser of a profile, and how that can fail.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,43 +10,21 @@ use thiserror::Error;
 
 use crate::domain::id::ProfileId;
 use crate::domain::session::Platform;
+use crate::store::StoreError;
 
-/// Where a browser answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// `ws://127.0.0.1:PORT/devtools/browser/UUID`; the UUID is the browser's identity.
-    pub ws: String,
-    /// It ran before it was asked for.
-    pub reused: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct StartOptions {
-    pub headless: bool,
-    pub platform: Platform,
-}
-
-/// A profile the provider knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedProfile {
-    pub id: ProfileId,
-    pub name: Option<String>,
-}
-
-/// Told after each wait for a provider's rate limit: the call, and how long it waited.
-pub type PacerObserver = Arc<dyn Fn(&str, Duration) + Send + Sync>;
-
+/// Every call may be repeated: to start a running browser hands it out again, to stop a closed one
+/// is a success. A `start` that fails leaves no browser behind, as far as the provider can tell; one
+/// that is dropped half-way may, and wants a `stop`.
 pub trait Provider: Send + Sync {
     fn name(&self) -> &'static str;
 
-    /// A browser that already runs for the profile is given as it is.
     fn start<'a>(
         &'a self,
         profile: &'a ProfileId,
         options: &'a StartOptions,
     ) -> BoxFuture<'a, Result<Endpoint, ProviderError>>;
 
-    /// Returns when the browser is gone. Stopping a closed one is no error.
+    /// Returns when the browser is gone.
     fn stop<'a>(&'a self, profile: &'a ProfileId) -> BoxFuture<'a, Result<(), ProviderError>>;
 
     fn active<'a>(&'a self, profile: &'a ProfileId)
@@ -54,41 +33,165 @@ pub trait Provider: Send + Sync {
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>>;
 }
 
-/// Messages are for people, and hold no address, key or password.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+/// Where a browser is driven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `ws://127.0.0.1:PORT/devtools/browser/UUID`. The UUID names the browser; ports are reused.
+    pub ws: String,
+    /// It ran already: a crashed run left it.
+    pub reused: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartOptions {
+    pub headless: bool,
+    pub platform: Platform,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedProfile {
+    pub id: ProfileId,
+    pub name: Option<String>,
+    pub group: Option<String>,
+}
+
+/// Told of every call that waited for its turn: which, and how long.
+pub type OnPacerWait = Arc<dyn Fn(&str, Duration) + Send + Sync>;
+
+/// No message holds a mail address, a key or anything else of an account.
+#[derive(Debug, Error)]
 pub enum ProviderError {
-    #[error("no Chromium found{}", looked_for.as_ref().map(|path| format!(" at `{}`", path.display())).unwrap_or_default())]
-    NoExecutable { looked_for: Option<PathBuf> },
-    #[error("Chromium ended before it was ready: {said}")]
-    EndedEarly { said: String },
-    #[error("the browser was not ready within {} s", after.as_secs())]
-    NotReady { after: Duration },
-    #[error("process {pid} already runs a browser on `{}`, without a DevTools port", folder.display())]
-    FolderTaken { folder: PathBuf, pid: u32 },
-    #[error("{call} cannot be reached at {url}: {problem}")]
-    Unreachable { call: String, url: String, problem: String },
-    #[error("{call} was refused: {message}")]
-    Refused { call: String, message: String, hint: Option<String> },
-    #[error("the browser cannot be used: {problem}")]
-    Unusable { problem: String },
+    #[error("no Chromium found{}", named.as_ref().map(|path| format!(" at {}", path.display())).unwrap_or_default())]
+    NoExecutable {
+        /// What the settings name, if they do.
+        named: Option<PathBuf>,
+    },
+    #[error("cannot start {}", executable.display())]
+    Spawn { executable: PathBuf, source: io::Error },
+    #[error("{} ended before it could be driven ({status}){}", executable.display(), indented(output))]
+    EndedEarly {
+        executable: PathBuf,
+        status: String,
+        /// The last lines it printed.
+        output: String,
+    },
+    #[error("the browser of profile {profile} did not become ready within {} s{}", after.as_secs_f64(), indented(output))]
+    NotReady { profile: ProfileId, after: Duration, output: String },
+    #[error("{holder} uses {} but cannot be driven", folder.display())]
+    FolderInUse { folder: PathBuf, holder: String },
+    #[error("the browser of profile {profile} does not end{}", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    WouldNotEnd { profile: ProfileId, pid: Option<u32> },
+    #[error("the browser of profile {profile} runs and cannot be driven: {problem}")]
+    Undrivable { profile: ProfileId, problem: String },
+    #[error("cannot look at the processes of this machine: {problem}")]
+    Processes { problem: String },
+
+    #[error("AdsPower is not reachable at {url}: {problem}")]
+    NotReachable { url: String, problem: String },
+    #[error("AdsPower did not answer `{call}` within {} s", after.as_secs_f64())]
+    TimedOut { call: &'static str, after: Duration },
+    #[error("AdsPower was asked too often: `{call}` was refused {times} times")]
+    Throttled { call: &'static str, times: u32 },
+    #[error("{url} does not answer `{call}` as AdsPower does: {problem}")]
+    NotAdsPower { url: String, call: &'static str, problem: String },
+    #[error("AdsPower knows no profile {profile}")]
+    UnknownProfile { profile: ProfileId },
+    #[error("profile {profile} is open elsewhere: AdsPower does not allow to open it twice")]
+    UsedElsewhere { profile: ProfileId },
+    #[error("AdsPower has no browser kernel for this profile yet: {message}")]
+    KernelMissing { downloading: bool, message: String },
+    #[error("AdsPower's daily quota of opened profiles is used up: {message}")]
+    DailyQuota { message: String },
+    #[error("AdsPower's plan has no API: {message}")]
+    PaidPlan { message: String },
+    #[error("AdsPower could not start the browser: {message}")]
+    StartFailed { message: String },
+    #[error("AdsPower refused `{call}` (code {code}): {message}")]
+    Refused { call: &'static str, code: i64, message: String },
+
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl ProviderError {
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NoExecutable { .. } => {
-                "install Chromium (apt-get install chromium), or name it: CHROME=/path/to/chrome".to_owned()
-            }
-            Self::NotReady { .. } => {
-                "raise `start_timeout` in regatta.toml if this machine is slow".to_owned()
-            }
-            Self::FolderTaken { .. } => "close that browser, then run again".to_owned(),
-            Self::Unreachable { .. } => {
-                "is AdsPower running, with its Local API on? see `regatta doctor`".to_owned()
-            }
-            Self::Refused { hint, .. } => return hint.clone(),
-            Self::EndedEarly { .. } => "try the same by hand: see `regatta doctor`".to_owned(),
-            Self::Unusable { .. } => return None,
-        })
+    /// Whether the same call may succeed later without anybody doing anything.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::EndedEarly { .. }
+            | Self::NotReady { .. }
+            | Self::WouldNotEnd { .. }
+            | Self::Undrivable { .. }
+            | Self::NotReachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Throttled { .. }
+            | Self::StartFailed { .. } => true,
+            Self::KernelMissing { downloading, .. } => *downloading,
+            Self::NoExecutable { .. }
+            | Self::Spawn { .. }
+            | Self::FolderInUse { .. }
+            | Self::Processes { .. }
+            | Self::NotAdsPower { .. }
+            | Self::UnknownProfile { .. }
+            | Self::UsedElsewhere { .. }
+            | Self::DailyQuota { .. }
+            | Self::PaidPlan { .. }
+            | Self::Refused { .. }
+            | Self::Store(_) => false,
+        }
     }
+
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoExecutable { named: Some(_) } => {
+                "name an executable file, or leave it out to use an installed Chromium or Chrome"
+            }
+            Self::NoExecutable { named: None } => {
+                "install Chromium (apt-get install chromium) or Chrome, or name its executable: CHROME=/path/to/chrome"
+            }
+            Self::Spawn { .. } => "is this a browser, and may this user run it?",
+            Self::EndedEarly { .. } => "start it by hand with the same arguments to see more",
+            Self::NotReady { .. } => "a slow machine needs a longer start timeout, or fewer runs at once",
+            Self::FolderInUse { folder, .. } => {
+                return Some(format!(
+                    "close that browser; where it is gone or runs on another machine that is no more, delete {}",
+                    folder.join("SingletonLock").display()
+                ));
+            }
+            Self::WouldNotEnd { .. } => "end it by hand; until then its profile cannot run",
+            Self::Undrivable { .. } => "run again: the browser is stopped and started afresh",
+            Self::Processes { .. } => {
+                "without it a living browser cannot be told from a dead one; is /proc mounted?"
+            }
+            Self::NotReachable { .. } => {
+                "start AdsPower and check the address of its Local API (settings of the app, or its file `local_api`)"
+            }
+            Self::TimedOut { .. } => {
+                "AdsPower is busy or hangs: look at its window, or run fewer profiles at once"
+            }
+            Self::Throttled { .. } => {
+                "lower the calls per second: another program may use the same API, or the plan allows fewer"
+            }
+            Self::NotAdsPower { .. } => {
+                "another program may listen there: check the address of the Local API"
+            }
+            Self::UnknownProfile { .. } => {
+                "check the id in the list of profiles; it is not the profile's number or name"
+            }
+            Self::UsedElsewhere { .. } => "close it on the other device or in the other account",
+            Self::KernelMissing { downloading: true, .. } => "wait until AdsPower has downloaded it",
+            Self::KernelMissing { downloading: false, .. } => "download this kernel in AdsPower's settings",
+            Self::DailyQuota { .. } => "wait until the quota is renewed, or change the plan",
+            Self::PaidPlan { .. } => "the Local API needs a paid plan of AdsPower",
+            Self::StartFailed { .. } => "open this profile by hand in AdsPower once to see why",
+            Self::Refused { .. } => {
+                "if AdsPower's security verification is on, check the API key; else open this profile by hand"
+            }
+            Self::Store(error) => return error.hint().map(str::to_owned),
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn indented(output: &str) -> String {
+    output.lines().map(|line| format!("\n  | {line}")).collect()
 }

@@ -165,6 +165,13 @@ pub struct OrchestrateArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta status
+  regatta status k18imh7u --json
+  regatta status --watch
+
+INTERRUPTED is a profile whose run died: run it again to go on.")]
 pub struct StatusArgs {
     /// Only these profiles
     pub profiles: Vec<ProfileId>,
@@ -177,6 +184,11 @@ pub struct StatusArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta logs k18imh7u -n 20
+  regatta logs k18imh7u --follow
+  regatta logs k18imh7u --events | tail -1")]
 pub struct LogsArgs {
     pub profile: ProfileId,
     /// Go on showing what is written
@@ -191,6 +203,10 @@ pub struct LogsArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta init onboarding
+  regatta -C onboarding run profile-1 --headed")]
 pub struct InitArgs {
     /// The folder to make
     #[arg(default_value = ".")]
@@ -198,6 +214,10 @@ pub struct InitArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta validate
+  regatta -C onboarding validate --set site=http://127.0.0.1:8800")]
 pub struct ValidateArgs {
     /// Set a variable of the workflow; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment)]
@@ -205,6 +225,12 @@ pub struct ValidateArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta reset k18imh7u --step store_signup
+  regatta reset k18imh7u
+
+Identity fields are kept.")]
 pub struct ResetArgs {
     pub profile: ProfileId,
     /// Only this step
@@ -235,12 +261,22 @@ pub struct ResolveArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta doctor
+  regatta doctor --json
+
+Exit codes: 0 nothing stands in the way of a run   1 something does")]
 pub struct DoctorArgs {
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta completions bash > ~/.local/share/bash-completion/completions/regatta
+  regatta completions fish > ~/.config/fish/completions/regatta.fish")]
 pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }

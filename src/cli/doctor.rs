@@ -1,14 +1,18 @@
 //! `regatta doctor`: everything a run needs, each finding with its remedy.
 
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::args::{DoctorArgs, ProviderName};
-use super::failure::{Failure, with_cause};
+use super::failure::Failure;
 use super::settings::Settings;
 use super::{block_on, load};
-use crate::browser::chromium;
+use crate::browser::chromium::executable::find_executable;
+use crate::browser::provider::Provider;
+use crate::domain::cause::with_cause;
 use crate::domain::session::Platform;
 use crate::store::session::SessionReader;
 use crate::store::{durable, lock};
@@ -80,20 +84,29 @@ fn workflow(settings: &Settings) -> Finding {
         Ok(plan)
     }) {
         Ok(plan) => Finding::good("workflow", format!("{}, {} steps", plan.name, plan.steps.len())),
-        Err(failure) => {
-            let said = failure.render(false);
-            let said = said.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Finding::bad("workflow", Level::Problem, said, "regatta validate shows the place")
-        }
+        Err(failure) => Finding::bad(
+            "workflow",
+            Level::Problem,
+            failure.into_parts().0,
+            "regatta validate shows the place",
+        ),
     }
 }
 
 fn browser(settings: &Settings) -> Finding {
     let explicit = settings.chrome_override.clone().map(Into::into);
     let explicit = explicit.or_else(|| settings.chromium.executable.clone());
-    let found = chromium::find_executable(explicit.as_deref(), settings.path.as_deref());
-    match found.and_then(|path| Ok((chromium::version(&path)?, path))) {
-        Ok((version, path)) => Finding::good("chromium", format!("{version} at {}", path.display())),
+    let found = find_executable(explicit.as_deref(), settings.path.as_deref());
+    match found {
+        Ok(path) => match version(&path) {
+            Some(version) => Finding::good("chromium", format!("{version} at {}", path.display())),
+            None => Finding::bad(
+                "chromium",
+                Level::Problem,
+                format!("{} does not say its version", path.display()),
+                "is it a browser, and may this user run it?",
+            ),
+        },
         Err(error) => {
             let needed = settings.provider == ProviderName::Chromium;
             let level = if needed { Level::Problem } else { Level::Warning };
@@ -103,8 +116,34 @@ fn browser(settings: &Settings) -> Finding {
     }
 }
 
-fn adspower(_: &Settings) -> Finding {
-    Finding::good("adspower", "todo")
+/// What `--version` says.
+fn version(executable: &Path) -> Option<String> {
+    let output =
+        Command::new(executable).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn adspower(settings: &Settings) -> Finding {
+    let adspower = load::adspower(settings, None);
+    let asked = block_on(async {
+        let listed = adspower.list().await;
+        listed.map_err(|error| Failure::usage(with_cause(&error)).hint(error.hint()))
+    });
+    let url = settings.adspower.base_url.as_deref().unwrap_or(load::ADSPOWER_URL);
+    match asked {
+        Ok(profiles) => {
+            Finding::good("adspower", format!("answers at {url}, knows {} profiles", profiles.len()))
+        }
+        Err(failure) => {
+            let (said, remedy) = failure.into_parts();
+            Finding::bad(
+                "adspower",
+                Level::Problem,
+                said,
+                remedy.unwrap_or_else(|| "start AdsPower".to_owned()),
+            )
+        }
+    }
 }
 
 fn folders(settings: &Settings) -> Finding {

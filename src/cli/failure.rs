@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
+use crate::domain::cause::with_cause;
 use crate::domain::outcome::RunOutcome;
 use crate::domain::source::SourceError;
 use crate::store::{SessionError, StoreError};
@@ -44,6 +45,14 @@ impl Failure {
     pub fn context(mut self, line: impl Into<String>) -> Self {
         self.context.push(line.into());
         self
+    }
+
+    /// Message and hint, for a report that shows them in its own way.
+    pub fn into_parts(self) -> (String, Option<String>) {
+        match self.source {
+            Some(source) => (format!("{}: {source}", source.place()), None),
+            None => (self.message, self.hint),
+        }
     }
 
     /// As it is printed on standard error.
@@ -93,15 +102,4 @@ impl From<SessionError> for Failure {
         };
         Self::new(outcome, with_cause(&error)).hint(error.hint())
     }
-}
-
-/// The message, and those below it that it does not repeat.
-pub fn with_cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }

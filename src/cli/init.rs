@@ -1,18 +1,24 @@
-//! `regatta init`: a commented folder that runs as it is, on a page that needs no network.
+//! `regatta init`: a commented folder that runs as it is, on the practice site.
 
 use std::path::Path;
 
 use super::args::InitArgs;
 use super::failure::Failure;
 
-/// Path in the folder, and text. The flow stays on a `data:`-free, local start: its author replaces
-/// the origin first of all.
-const FILES: [(&str, &str); 5] = [
-    ("regatta.toml", include_str!("init/regatta.toml")),
-    ("workflow.toml", include_str!("init/workflow.toml")),
-    ("flows/sign-up.json", include_str!("init/sign-up.json")),
-    ("flows/sign-up.verify.json", include_str!("init/sign-up.verify.json")),
-    ("profiles.txt", include_str!("init/profiles.txt")),
+/// Path in the folder, and text: the practice workflow, which `make demo` and the tests run.
+const FILES: [(&str, &str); 12] = [
+    ("regatta.toml", include_str!("../../examples/practice/regatta.toml")),
+    ("workflow.toml", include_str!("../../examples/practice/workflow.toml")),
+    ("profiles.txt", include_str!("../../examples/practice/profiles.txt")),
+    ("flows/developer.desktop.json", include_str!("../../examples/practice/flows/developer.desktop.json")),
+    ("flows/developer.mobile.json", include_str!("../../examples/practice/flows/developer.mobile.json")),
+    ("flows/developer.verify.json", include_str!("../../examples/practice/flows/developer.verify.json")),
+    ("flows/mailbox.json", include_str!("../../examples/practice/flows/mailbox.json")),
+    ("flows/mailbox.verify.json", include_str!("../../examples/practice/flows/mailbox.verify.json")),
+    ("flows/store.json", include_str!("../../examples/practice/flows/store.json")),
+    ("flows/store.verify.json", include_str!("../../examples/practice/flows/store.verify.json")),
+    ("flows/two_factor.json", include_str!("../../examples/practice/flows/two_factor.json")),
+    ("flows/two_factor.verify.json", include_str!("../../examples/practice/flows/two_factor.verify.json")),
 ];
 
 pub fn init(args: InitArgs) -> Result<u8, Failure> {
@@ -26,7 +32,7 @@ pub fn init(args: InitArgs) -> Result<u8, Failure> {
         println!("made {}", folder.join(name).display());
     }
     let at = if folder == Path::new(".") { String::new() } else { format!(" -C {}", folder.display()) };
-    println!("\nnext:\n  regatta{at} validate\n  regatta{at} doctor\n  regatta{at} run profile-1 --headed");
+    println!("\nnext:\n  regatta{at} validate\n  regatta{at} doctor\n  regatta{at} run p1 --headed");
     Ok(0)
 }
 

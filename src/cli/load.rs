@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::ProviderName;
 use super::failure::Failure;
-use super::settings::{Settings, variables};
+use super::settings::{AdsPowerApi, Settings, variables};
+use crate::browser::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
 use crate::browser::chromium::{Chromium, ChromiumSettings};
-use crate::browser::provider::{PacerObserver, Provider};
+use crate::browser::provider::{OnPacerWait, Provider};
 use crate::domain::flow;
 use crate::domain::plan::Plan;
 use crate::domain::source::SourceError;
@@ -37,7 +39,7 @@ pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Pla
     Ok(plan)
 }
 
-pub fn provider(settings: &Settings, observer: Option<PacerObserver>) -> Result<Arc<dyn Provider>, Failure> {
+pub fn provider(settings: &Settings, observer: Option<OnPacerWait>) -> Result<Arc<dyn Provider>, Failure> {
     match settings.provider {
         ProviderName::Chromium => Ok(Arc::new(Chromium::new(
             settings.layout.clone(),
@@ -48,10 +50,35 @@ pub fn provider(settings: &Settings, observer: Option<PacerObserver>) -> Result<
                     .map(Into::into)
                     .or_else(|| settings.chromium.executable.clone()),
                 search_path: settings.path.clone(),
-                arguments: settings.chromium.arguments.clone(),
+                args: settings.chromium.arguments.clone(),
                 start_timeout: settings.chromium.start_timeout(),
             },
         ))),
-        ProviderName::Adspower => Err(Failure::usage("todo")),
+        ProviderName::Adspower => Ok(Arc::new(adspower(settings, observer))),
     }
+}
+
+/// The address of a Local API as it is installed.
+pub const ADSPOWER_URL: &str = "http://127.0.0.1:50325";
+/// AdsPower counts the calls as they arrive, and allows one a second. A call may be on its way longer
+/// than the one after it: the quarter between them is for that.
+const ADSPOWER_CALLS_PER_SECOND: f64 = 0.8;
+/// Of the application, which takes tens of seconds.
+const ADSPOWER_RESTART: Duration = Duration::from_secs(30);
+
+pub fn adspower(settings: &Settings, observer: Option<OnPacerWait>) -> AdsPower {
+    let file = &settings.adspower;
+    let api = AdsPowerSettings {
+        base_url: file.base_url.clone().unwrap_or_else(|| ADSPOWER_URL.to_owned()),
+        api: match file.api {
+            AdsPowerApi::V1 => ApiVersion::V1,
+            AdsPowerApi::V2 => ApiVersion::V2,
+        },
+        key: settings.adspower_key.clone().map(Into::into),
+        calls_per_second: file.calls_per_second.unwrap_or(ADSPOWER_CALLS_PER_SECOND),
+        start_timeout: file.start_timeout(),
+        restart_timeout: ADSPOWER_RESTART,
+        launch_args: file.launch_arguments.clone(),
+    };
+    AdsPower::new(settings.layout.clone(), api, observer)
 }

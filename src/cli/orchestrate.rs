@@ -5,9 +5,10 @@ use std::io::Read;
 use std::path::Path;
 
 use super::args::{GlobalArgs, OrchestrateArgs, ProviderName};
-use super::failure::{Failure, with_cause};
+use super::failure::Failure;
 use super::settings::Settings;
 use super::{block_on, load};
+use crate::domain::cause::with_cause;
 use crate::domain::id::ProfileId;
 use crate::domain::outcome::FleetOutcome;
 use crate::domain::session::Platform;

@@ -13,9 +13,9 @@ use crate::domain::plan::Plan;
 use crate::domain::session::{Session, Status};
 use crate::report::run_console::RunConsole;
 use crate::run::{Journal, LiveBrowser, PacerWait, Run, RunEnd, RunOptions, Stop, StopWatch};
-use crate::store::OpenSession;
 use crate::store::event_log::EventLog;
 use crate::store::session::read;
+use crate::store::{OpenSession, SessionError};
 
 pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
     let plan = load::plan(settings, &args.browser.set)?;
@@ -25,6 +25,8 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
     if args.dry_run {
         return dry_run(settings, &plan, &args);
     }
+    super::log::to_stderr();
+    check(settings, &plan, &args.profile)?;
     settings.layout.create_folders()?;
     let now = jiff::Timestamp::now();
     let run_id = RunId::new(now, rand::random());
@@ -35,7 +37,6 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
     }
     let platform = session.session().platform;
     let setting = plan.setting(&args.profile, platform)?;
-    plan.check(platform, Some(session.session()))?;
     refuse_step_beside_doubt(&args, session.session())?;
 
     let waits = Arc::new(Mutex::new(Vec::new()));
@@ -94,6 +95,21 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
     conclude(&args.profile, end)
 }
 
+/// Whether the plan can be played for the profile as it stands, before anything is written for it.
+fn check(settings: &Settings, plan: &Plan, profile: &ProfileId) -> Result<Session, Failure> {
+    let session = match read(&settings.layout, profile) {
+        Ok(Some(session)) => session,
+        // A damaged document is moved aside, and told, by whoever opens it.
+        Ok(None) | Err(SessionError::Damaged { moved_to: None, .. }) => {
+            Session::new(profile.clone(), settings.platform, plan.flags())
+        }
+        Err(error) => return Err(error.into()),
+    };
+    plan.setting(profile, session.platform)?;
+    plan.check(session.platform, Some(&session))?;
+    Ok(session)
+}
+
 fn conclude(profile: &ProfileId, end: RunEnd) -> Result<u8, Failure> {
     match end.outcome {
         RunOutcome::Completed => Ok(0),
@@ -143,10 +159,7 @@ fn refuse_step_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), Fai
 }
 
 fn dry_run(settings: &Settings, plan: &Plan, args: &RunArgs) -> Result<u8, Failure> {
-    let session = read(&settings.layout, &args.profile)?
-        .unwrap_or_else(|| Session::new(args.profile.clone(), settings.platform, plan.flags()));
-    plan.setting(&args.profile, session.platform)?;
-    plan.check(session.platform, Some(&session))?;
+    let session = check(settings, plan, &args.profile)?;
     if session.status == Status::NeedsAttention {
         return Err(waits_for_a_person(&args.profile, &session));
     }

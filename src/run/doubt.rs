@@ -73,12 +73,12 @@ impl<O: Outside> Run<'_, O> {
                 }
                 ActionErrorKind::NotMet => self.wait_until_settled(step, since).await?,
                 ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed => {
-                    return Err(Leave::Failed(Failure {
+                    return Err(Leave::Failed(Box::new(Failure {
                         flag: step.flag.clone(),
                         error,
                         place: Some(place),
                         evidence: None,
-                    }));
+                    })));
                 }
                 _ => {
                     unanswered += 1;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::outside::{Opened, Outside, PacerWait, PlayPage};
 use crate::browser::page::{
-    ActionError, BrowserConnection, Forgetful, Gate, Page, PageOptions, SelectorKey, SelectorMemory,
+    ActionError, BrowserConnection, Forgetful, Gate, Page, PageError, PageOptions, SelectorKey,
+    SelectorMemory,
 };
 use crate::browser::provider::{Provider, ProviderError, StartOptions};
 use crate::domain::event::NetworkTotals;
@@ -40,16 +41,21 @@ impl Outside for LiveBrowser {
     }
 
     async fn open(&mut self, in_doubt: bool) -> Result<Opened<LivePage>, ProviderError> {
+        let profile = self.profile.clone();
+        let undrivable = |error: PageError| ProviderError::Undrivable {
+            profile: profile.clone(),
+            problem: error.to_string(),
+        };
         let endpoint = self.provider.start(&self.profile, &self.start).await?;
-        let connection = BrowserConnection::connect(&endpoint.ws).await.map_err(unusable)?;
+        let connection = BrowserConnection::connect(&endpoint.ws).await.map_err(undrivable)?;
         let options = PageOptions {
             allowed_origins: self.allowed_origins.clone(),
             platform: self.start.platform,
             memory: self.memory(),
         };
-        let page = connection.open_page(options).await.map_err(unusable)?;
+        let page = connection.open_page(options).await.map_err(undrivable)?;
         if in_doubt && endpoint.reused {
-            connection.close_other_pages(&page).await.map_err(unusable)?;
+            connection.close_other_pages(&page).await.map_err(undrivable)?;
         }
         Ok(Opened { page: LivePage { page, _connection: connection }, reused: endpoint.reused })
     }
@@ -122,8 +128,4 @@ fn stored(key: &SelectorKey) -> selector_cache::SelectorKey<'_> {
         origin: &key.origin,
         path: &key.path,
     }
-}
-
-fn unusable(error: impl std::fmt::Display) -> ProviderError {
-    ProviderError::Unusable { problem: error.to_string() }
 }

@@ -8,15 +8,16 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::browser::page::ActionError;
+use crate::browser::page::{ActionError, ActionErrorKind};
 use crate::browser::provider::ProviderError;
+use crate::domain::cause::with_cause;
 use crate::domain::event::EventKind;
 use crate::domain::flow::Place;
 use crate::domain::id::{Flag, RunId};
 use crate::domain::mask::Mask;
 use crate::domain::outcome::RunOutcome;
 use crate::domain::plan::{Plan, PlanStep, Setting};
-use crate::domain::session::LastError;
+use crate::domain::session::{LastError, Status};
 use crate::store::session::{OpenSession, SessionError};
 
 pub use self::journal::Journal;
@@ -70,7 +71,7 @@ pub struct Run<'a, O: Outside> {
 /// Why the line of awaits was left before its end.
 #[derive(Debug)]
 pub(crate) enum Leave {
-    Failed(Failure),
+    Failed(Box<Failure>),
     Attention { flag: Option<Flag>, message: String, evidence: Option<PathBuf> },
     NoBrowser(ProviderError),
     Stopped,
@@ -94,14 +95,18 @@ impl From<SessionError> for Leave {
 
 impl<'a, O: Outside> Run<'a, O> {
     /// Everything from the durable `PROCESSING` to the last event. The browser is stopped at the
-    /// end, whatever the end was, unless it is to be kept.
+    /// end, whatever the end was, unless it is to be kept; only then the end is written, so that a
+    /// `PROCESSING` found at start means a run that may have left its browser.
     pub async fn drive(mut self) -> RunEnd {
         let started = Instant::now();
         let mut page = None;
+        let left_behind = self.session.session().status == Status::Processing;
         let result = self.drive_steps(&mut page).await;
-        if page.is_some() && !self.options.keep_browser {
+        let left_behind = left_behind && !matches!(result, Err(Leave::NoBrowser(_)));
+        if (page.is_some() || left_behind) && !self.options.keep_browser {
             self.stop_browser(page).await;
         }
+        let result = result.and_then(|()| self.conclude());
         let end = self.record(result);
         self.journal.emit(EventKind::RunFinished {
             outcome: end.outcome,
@@ -130,6 +135,10 @@ impl<'a, O: Outside> Run<'a, O> {
                 self.drive_step(step, page).await?;
             }
         }
+        Ok(())
+    }
+
+    fn conclude(&mut self) -> Result<(), Leave> {
         let all_done = self.plan.open_steps(self.session.session()).next().is_none();
         self.session.update(|session| {
             if all_done {
@@ -178,7 +187,7 @@ impl<'a, O: Outside> Run<'a, O> {
         let in_doubt = self.session.session().in_flight.is_some();
         let opened = tokio::select! {
             opened = self.outside.open(in_doubt) => opened.map_err(Leave::NoBrowser),
-            () = self.stop.reached(Stop::Now) => Err(Leave::Stopped),
+            () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
         };
         for wait in self.outside.take_pacer_waits() {
             self.journal.emit(EventKind::PacerWaited { call: wait.call, ms: wait.waited.as_millis() as u64 });
@@ -228,7 +237,14 @@ impl<'a, O: Outside> Run<'a, O> {
                 let message = self.journal.mask(&failure.error.message);
                 end.outcome = RunOutcome::StepFailed;
                 end.message = Some(format!("step `{}`: {message}", failure.flag));
-                end.hint = failure.error.hint.map(|hint| self.journal.mask(&hint));
+                let gone =
+                    matches!(failure.error.kind, ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed);
+                end.hint = failure.error.hint.map(|hint| self.journal.mask(&hint)).or_else(|| {
+                    let profile = &self.session.session().profile_id;
+                    gone.then(|| {
+                        format!("regatta run {profile} goes on, and first finds out what the step had done")
+                    })
+                });
                 end.place = failure.place;
                 end.evidence = failure.evidence;
                 end.flag = Some(failure.flag.clone());
@@ -236,9 +252,10 @@ impl<'a, O: Outside> Run<'a, O> {
             }
             Err(Leave::NoBrowser(error)) => {
                 end.outcome = RunOutcome::NoBrowser;
-                end.message = Some(error.to_string());
+                let message = with_cause(&error);
+                end.message = Some(message.clone());
                 end.hint = error.hint();
-                self.session.fail(LastError::new(None, error.to_string(), now))
+                self.session.fail(LastError::new(None, message, now))
             }
             Err(Leave::Attention { flag, message, evidence }) => {
                 let message = self.journal.mask(&message);
@@ -259,7 +276,7 @@ impl<'a, O: Outside> Run<'a, O> {
         if let Err(error) = written {
             end.outcome = RunOutcome::StepFailed;
             end.hint = error.hint();
-            end.message = Some(error.to_string());
+            end.message = Some(with_cause(&error));
         }
         end
     }

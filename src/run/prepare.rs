@@ -32,7 +32,12 @@ impl<O: Outside> Run<'_, O> {
                             message: format!("prepare.{field}: {error}"),
                             hint: Some(error.hint().to_owned()),
                         };
-                        Leave::Failed(Failure { flag: step.flag.clone(), error, place: None, evidence: None })
+                        Leave::Failed(Box::new(Failure {
+                            flag: step.flag.clone(),
+                            error,
+                            place: None,
+                            evidence: None,
+                        }))
                     })?
                 }
             };

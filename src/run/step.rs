@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use super::doubt::Answer;
 use super::play::{Pass, Unplayed};
 use super::{Failure, Leave, Outside, PlayPage, Run, Stop, millis};
-use crate::browser::page::{ActionError, ActionErrorKind};
+use crate::browser::page::ActionErrorKind;
 use crate::domain::event::{EventKind, NetworkTotals, StepMode, StepOutcome};
-use crate::domain::flow::Place;
 use crate::domain::plan::PlanStep;
 
 /// Between attempts: doubling from the first, never longer than the last.
@@ -66,7 +65,7 @@ impl<O: Outside> Run<'_, O> {
             );
             // A dead browser cannot be asked: the doubt stays for the next run.
             if matches!(failure.error.kind, ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed) {
-                return Err(Leave::Failed(failure));
+                return Err(Leave::Failed(Box::new(failure)));
             }
             match self.answer_doubt(step, failed_at, page).await {
                 Ok(Some(Answer::Done)) => return Ok(StepOutcome::Verified),
@@ -78,7 +77,7 @@ impl<O: Outside> Run<'_, O> {
                 Err(leave) => return Err(leave),
             }
             if hopeless || attempt >= step.attempts {
-                return Err(Leave::Failed(failure));
+                return Err(Leave::Failed(Box::new(failure)));
             }
             self.back_off(attempt).await?;
             attempt += 1;
@@ -105,7 +104,7 @@ impl<O: Outside> Run<'_, O> {
                     ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed => None,
                     _ => self.evidence(step, attempt, page).await,
                 };
-                Ok(self.failure(step, Some(place), error, evidence))
+                Ok(Failure { flag: step.flag.clone(), error, place: Some(place), evidence })
             }
         }
     }
@@ -120,16 +119,6 @@ impl<O: Outside> Run<'_, O> {
         let path = folder.display().to_string();
         self.journal.emit(EventKind::Evidence { flag: step.flag.clone(), path });
         Some(folder)
-    }
-
-    pub(super) fn failure(
-        &self,
-        step: &PlanStep,
-        place: Option<Place>,
-        error: ActionError,
-        evidence: Option<PathBuf>,
-    ) -> Failure {
-        Failure { flag: step.flag.clone(), error, place, evidence }
     }
 
     /// Before attempt `attempt + 1`. A wish to stop ends the wait and the run.

@@ -2,4 +2,8 @@
 //! came of them (`[gate]`: an input was about to be sent) and, indented, what the page saw.
 
 mod actionability;
+mod actions;
+mod life;
+mod navigation;
 mod rig;
+mod selectors;

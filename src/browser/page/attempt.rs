@@ -52,11 +52,17 @@ impl<'a> Attempt<'a> {
         };
         result.map_err(|error| {
             let state = self.page.state.borrow();
-            if error.hint.is_none() && state.dialogs > dialogs {
-                let hint = format!("the page opened a dialog, which was dismissed: {:?}", state.last_dialog);
-                return error.hint(hint);
+            if state.dialogs == dialogs {
+                return error;
             }
-            error
+            let dialog = format!("the page opened a dialog, which was dismissed: {:?}", state.last_dialog);
+            match &error.hint {
+                Some(hint) => {
+                    let both = format!("{hint}; {dialog}");
+                    error.hint(both)
+                }
+                None => error.hint(dialog),
+            }
         })
     }
 
@@ -140,7 +146,11 @@ impl<'a> Attempt<'a> {
         if urls::is_allowed(origin, &self.page.allowed) {
             return Ok(());
         }
-        let origin = if origin.is_empty() { "a frame of another origin" } else { origin };
-        Err(ActionError::refused(format!("typing into {origin}, which is not in allowed_origins")))
+        let place = match origin {
+            "" => "a frame of another origin",
+            "null" => "a page without an origin",
+            origin => origin,
+        };
+        Err(ActionError::refused(format!("typing into {place}, which is not in allowed_origins")))
     }
 }

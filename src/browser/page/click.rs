@@ -42,13 +42,17 @@ impl Attempt<'_> {
     /// answer to the move comes with the next frame: the frame between two equal boxes that makes a
     /// stable element.
     pub async fn aim(&mut self, locator: &Locator, needs: &Value) -> Result<Reply, ActionError> {
+        let mut last = None;
         loop {
             let found = self.find(locator, needs).await?;
             let moved = self.mouse(DispatchMouseEventType::MouseMoved, &found, None, 0);
             match self.page.answer(moved, self.deadline).await {
                 Ok(_) => {}
                 Err(Halt::Deadline) => {
-                    return Err(ActionError::timed_out(format!("the page drew no frame {}", self.within())));
+                    return Err(match last {
+                        Some(reply) => self.unmet(locator, reply),
+                        None => ActionError::timed_out(format!("the page drew no frame {}", self.within())),
+                    });
                 }
                 // A navigation may swallow the move; finding again tells.
                 Err(Halt::Script(_)) if !self.is_over() => continue,
@@ -57,7 +61,7 @@ impl Attempt<'_> {
             match self.call("confirm", &Value::Null).await? {
                 Some(reply) if reply.ok => return Ok(found),
                 Some(reply) if self.is_over() => return Err(self.unmet(locator, reply)),
-                Some(_) | None => {}
+                reply => last = reply,
             }
         }
     }

@@ -272,11 +272,9 @@
     }
   };
 
-  // Input goes to the visual viewport, boxes are of the layout viewport: a phone's page may be zoomed.
-  const toInput = (x, y) => {
-    const view = visualViewport;
-    return view ? { x: (x - view.offsetLeft) * view.scale, y: (y - view.offsetTop) * view.scale } : { x, y };
-  };
+  // Input counts from the visual viewport, boxes from the layout viewport. Chromium itself takes the
+  // zoom of a phone's page into account.
+  const toInput = (x, y) => ({ x: x - (visualViewport?.offsetLeft ?? 0), y: y - (visualViewport?.offsetTop ?? 0) });
 
   // ---- checks
 
@@ -285,6 +283,15 @@
   const optionFor = (el, value) => {
     const options = [...el.options];
     return options.find(option => option.value === value) ?? options.find(option => squeeze(option.label) === squeeze(value) || squeeze(option.text) === squeeze(value));
+  };
+
+  // Whether a number, a date, a colour is one: what is none would be dropped in silence.
+  const accepts = (el, value) => {
+    const probe = el.cloneNode();
+    setNatively(probe, 'value', value);
+    const got = probe.value;
+    if (got.toLowerCase() === value.toLowerCase()) return true;
+    return got !== '' && (['number', 'range'].includes(el.type) ? Number(got) === Number(value) : el.type !== 'color');
   };
 
   // Why the element is not ready for what the query needs, or null.
@@ -297,6 +304,9 @@
       if (sort === 'file') return { code: 'unfit', message: 'the field takes files: use regatta.upload', final: true };
       if (!['text', 'native', 'select', 'checkbox', 'radio'].includes(sort)) {
         return { code: 'unfit', message: `a value cannot be set on ${describe(el)}` };
+      }
+      if (sort === 'native' && !accepts(el, needs.value)) {
+        return { code: 'option', message: `the field of type ${el.type} does not take this value` };
       }
       if ((sort === 'text' || sort === 'native') && isReadOnly(el)) return { code: 'readonly', message: 'the field is read-only' };
       if (sort === 'select') {
@@ -427,15 +437,7 @@
         for (const other of el.options) if (other !== option && other.selected) setNatively(other, 'selected', false);
         setNatively(option, 'selected', true);
       } else {
-        const before = el.value;
         setNatively(el, 'value', value);
-        const taken = el.value === value || el.value.toLowerCase() === value.toLowerCase()
-          || (el.value !== '' && Number(el.value) === Number(value))
-          || (el.value !== '' && !['color', 'range', 'number'].includes(el.type));
-        if (!taken) {
-          setNatively(el, 'value', before);
-          return { ok: false, why: { code: 'option', message: `the field of type ${el.type} does not take this value` } };
-        }
       }
       tell(el);
       return { ok: true };

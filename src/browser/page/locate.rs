@@ -113,7 +113,9 @@ impl Attempt<'_> {
             "offset" | "readonly" | "option" | "unfit" => ActionError::refused(message),
             _ => ActionError::timed_out(message),
         };
-        if shows.is_empty() { error } else { error.hint(format!("the page shows \"{shows}\"")) }
+        // Where something is missing, what is there instead says more than anything.
+        let helps = matches!(code.as_str(), "missing" | "empty") && !shows.is_empty();
+        if helps { error.hint(format!("the page shows \"{shows}\"")) } else { error }
     }
 
     /// To be called when the action has succeeded.

@@ -38,10 +38,11 @@ impl Attempt<'_> {
         if navigated.is_download {
             return Err(navigation("the server sent a download instead of a page"));
         }
+        let mut superseded = false;
         match navigated.error_text.as_deref() {
             None | Some("") => {}
             // The page itself went elsewhere before this navigation arrived: it is followed.
-            Some("net::ERR_ABORTED") if self.page.state.borrow().leaving => {}
+            Some("net::ERR_ABORTED") if self.page.state.borrow().leaving => superseded = true,
             Some(error) => {
                 // Whether it was our own doing is told by an event on its way.
                 let halt =
@@ -52,10 +53,12 @@ impl Attempt<'_> {
                 });
             }
         }
-        if navigated.loader_id.is_none() {
-            return Ok(());
+        match navigated.loader_id {
+            // It stayed in the document.
+            None => Ok(()),
+            Some(_) if superseded => self.until_loaded(before, None).await,
+            Some(loader) => self.until_loaded(before, Some(&loader)).await,
         }
-        self.until_loaded(before).await
     }
 
     /// The navigations that the flow asserts followed the action: each a place the main frame came to
@@ -68,7 +71,7 @@ impl Attempt<'_> {
         let mut after = before;
         for (index, assertion) in asserted.iter().enumerate() {
             after = self.assert_url(after, assertion.url.as_deref().filter(|url| !url.is_empty())).await?;
-            self.until_loaded(before).await?;
+            self.until_loaded(before, None).await?;
             let title = assertion.title.as_deref().filter(|title| !title.is_empty());
             if let Some(title) = title.filter(|_| index + 1 == asserted.len()) {
                 self.assert_title(title).await?;
@@ -134,10 +137,12 @@ impl Attempt<'_> {
     }
 
     /// Of whatever document the main frame has come to by then: a page may send on while it loads.
-    async fn until_loaded(&self, before: u64) -> Result<(), ActionError> {
+    /// With `loader`, that one has been there: an earlier navigation may still have been arriving.
+    async fn until_loaded(&self, before: u64, loader: Option<&str>) -> Result<(), ActionError> {
         let loaded = |state: &State| {
-            (state.arrived > before && (state.document.loaded || state.document.is_error_page))
-                .then(|| self.refusal(state))
+            let mut since = state.arrivals.iter().filter(|arrival| arrival.number > before);
+            let arrived = since.any(|arrival| loader.is_none_or(|loader| arrival.loader == loader));
+            (arrived && (state.document.loaded || state.document.is_error_page)).then(|| self.refusal(state))
         };
         match self.page.until(self.deadline, loaded).await {
             Ok(None) => Ok(()),

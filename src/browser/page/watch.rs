@@ -74,6 +74,7 @@ pub struct Document {
 #[derive(Debug, Clone)]
 pub struct Arrival {
     pub number: u64,
+    pub loader: String,
     pub url: String,
 }
 
@@ -137,7 +138,8 @@ impl State {
             self.arrivals.pop_front();
         }
         self.arrived += 1;
-        self.arrivals.push_back(Arrival { number: self.arrived, url: url.to_owned() });
+        let loader = self.document.loader.clone();
+        self.arrivals.push_back(Arrival { number: self.arrived, loader, url: url.to_owned() });
         self.leaving = false;
     }
 

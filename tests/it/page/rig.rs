@@ -28,7 +28,8 @@ pub struct Rig {
     pub memory: Memory,
     pub site: String,
     pub outside: String,
-    pub chrome: Arc<Chrome>,
+    /// Lives as long as what is on it.
+    _chrome: Arc<Chrome>,
 }
 
 #[derive(Clone, Default)]
@@ -60,7 +61,7 @@ impl Gate for Counter {
 /// The fixture at `/`, and around it what the steps of every test may need.
 pub async fn serve(body: &str) -> String {
     let html = format!(
-        "<!doctype html><title>fixture</title><style>body {{ margin: 0 }}</style><script>{}</script>{body}",
+        "<!doctype html><title>fixture</title><link rel=icon href=\"data:,\"><style>body {{ margin: 0 }}</style><script>{}</script>{body}",
         include_str!("log.js")
     );
     let second = "<!doctype html><title>second</title><h1>Second</h1><button id=next>Next</button>";
@@ -100,7 +101,7 @@ impl Rig {
         let allowed_origins = vec![site.clone()];
         let options = PageOptions { allowed_origins, platform, memory: Box::new(memory.clone()) };
         let page = browser.open_page(options).await.unwrap();
-        let mut rig = Self { page, browser, memory, site, outside, chrome };
+        let mut rig = Self { page, browser, memory, site, outside, _chrome: chrome };
         let opened = rig.play(r#"{"type":"navigate","url":"{site}/"}"#).await;
         assert_eq!(opened, "1 navigate: ok\n");
         rig

@@ -1,1 +1,3 @@
 pub mod chrome;
+pub mod program;
+pub mod sandbox;

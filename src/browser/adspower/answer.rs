@@ -1,0 +1,280 @@
+//! What AdsPower answers: HTTP 200 nearly always, with a code, a message and perhaps data. The code
+//! says whether it went well, only the message says why not, so its words are all there is to tell
+//! refusals apart. They were collected from its documentation and from other programs.
+
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use crate::browser::provider::{ListedProfile, ProviderError};
+use crate::domain::id::ProfileId;
+
+#[derive(Debug, PartialEq)]
+pub enum Answer {
+    /// The data; null where there is none.
+    Success(Value),
+    Refusal(Refusal),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub call: &'static str,
+    pub kind: Kind,
+    code: i64,
+    /// Without addresses.
+    message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Throttled,
+    NotOpen,
+    UsedElsewhere,
+    KernelDownloading,
+    KernelMissing,
+    DailyQuota,
+    PaidPlan,
+    UnknownProfile,
+    StartFailed,
+    Other,
+}
+
+impl Answer {
+    /// `None` where the body is not AdsPower's.
+    pub fn parse(call: &'static str, body: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            code: Value,
+            #[serde(default)]
+            msg: Value,
+            #[serde(default)]
+            data: Value,
+        }
+        let envelope: Envelope = serde_json::from_slice(body).ok()?;
+        let code = number(&envelope.code)?;
+        if code == 0 {
+            return Some(Self::Success(envelope.data));
+        }
+        let message = envelope.msg.as_str().unwrap_or_default();
+        let kind = kind_of(code, message);
+        Some(Self::Refusal(Refusal { call, kind, code, message: without_addresses(message) }))
+    }
+}
+
+impl Refusal {
+    /// `profile` is the one the call was about.
+    pub fn into_error(self, profile: Option<&ProfileId>) -> ProviderError {
+        let Self { call, kind, code, message } = self;
+        match (kind, profile.cloned()) {
+            (Kind::UnknownProfile, Some(profile)) => ProviderError::UnknownProfile { profile },
+            (Kind::UsedElsewhere, Some(profile)) => ProviderError::UsedElsewhere { profile },
+            (Kind::Throttled, _) => ProviderError::Throttled { call, times: 1 },
+            (Kind::KernelDownloading, _) => ProviderError::KernelMissing { downloading: true, message },
+            (Kind::KernelMissing, _) => ProviderError::KernelMissing { downloading: false, message },
+            (Kind::DailyQuota, _) => ProviderError::DailyQuota { message },
+            (Kind::PaidPlan, _) => ProviderError::PaidPlan { message },
+            (Kind::StartFailed, _) => ProviderError::StartFailed { message },
+            _ => ProviderError::Refused { call, code, message },
+        }
+    }
+}
+
+/// Where the browser is driven; `None` while it is not ready: AdsPower then leaves the fields empty.
+pub fn browser_address(data: &Value) -> Option<String> {
+    let ws = data["ws"]["puppeteer"].as_str()?;
+    let url = Url::parse(ws).ok()?;
+    let ready = url.scheme() == "ws"
+        && url.port().is_some_and(|port| port != 0)
+        && url.path().strip_prefix("/devtools/browser/").is_some_and(|uuid| !uuid.is_empty());
+    ready.then(|| ws.to_owned())
+}
+
+/// Only the fields that are needed are looked at: items hold passwords of accounts and proxies.
+/// Ids that are none of ours are left out.
+pub fn profiles(data: &Value) -> Vec<ListedProfile> {
+    let text =
+        |item: &Value, key: &str| item[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let items = data["list"].as_array().map(Vec::as_slice).unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| {
+            let id = text(item, "user_id").or_else(|| text(item, "profile_id"))?.parse().ok()?;
+            Some(ListedProfile { id, name: text(item, "name"), group: text(item, "group_name") })
+        })
+        .collect()
+}
+
+/// Numbers travel as strings, or not.
+fn number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+fn kind_of(code: i64, message: &str) -> Kind {
+    let message = message.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().all(|word| message.contains(word));
+    if says(&["too many request"]) {
+        Kind::Throttled
+    } else if says(&["not open"]) {
+        Kind::NotOpen
+    } else if says(&["being used by"]) {
+        Kind::UsedElsewhere
+    } else if says(&["is updating"]) || says(&["waiting for download"]) {
+        Kind::KernelDownloading
+    } else if says(&["not ready", "download"]) {
+        Kind::KernelMissing
+    } else if says(&["daily limit"]) {
+        Kind::DailyQuota
+    } else if says(&["paid subscription"]) {
+        Kind::PaidPlan
+    } else if says(&["not exist"]) {
+        Kind::UnknownProfile
+    } else if code == 100_001 || says(&["failed to start"]) {
+        Kind::StartFailed
+    } else {
+        Kind::Other
+    }
+}
+
+/// A message may name the account that uses a profile.
+fn without_addresses(message: &str) -> String {
+    let is_edge = |c: char| c.is_whitespace() || "[](){}<>,;:'\"`".contains(c);
+    message
+        .split_inclusive(is_edge)
+        .map(|piece| {
+            let (word, edge) = match piece.char_indices().next_back() {
+                Some((at, c)) if is_edge(c) => piece.split_at(at),
+                _ => (piece, ""),
+            };
+            format!("{}{edge}", if word.contains('@') { "…" } else { word })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &Value, expected: Expect) {
+        let Some(Answer::Refusal(refusal)) = Answer::parse("start", body.to_string().as_bytes()) else {
+            panic!("{body} is a refusal");
+        };
+        let error = refusal.into_error(Some(&"k1abcde".parse().unwrap()));
+        let retryable = if error.retryable() { "may be retried" } else { "not to be retried" };
+        expected.assert_eq(&format!("{error}\nhint: {}\n{retryable}", error.hint().unwrap()));
+    }
+
+    fn refused(message: &str) -> Value {
+        json!({ "code": -1, "data": {}, "msg": message })
+    }
+
+    #[test]
+    fn every_refusal_says_what_to_do() {
+        check(
+            &refused("[k1abcde] is being used by [user@mail] and is not allowed to open"),
+            expect![[r#"
+                profile k1abcde is open elsewhere: AdsPower does not allow to open it twice
+                hint: close it on the other device or in the other account
+                not to be retried"#]],
+        );
+        check(
+            &refused("SunBrowser 136 is updating, waiting for download."),
+            expect![[r#"
+                AdsPower has no browser kernel for this profile yet: SunBrowser 136 is updating, waiting for download.
+                hint: wait until AdsPower has downloaded it
+                may be retried"#]],
+        );
+        check(
+            &refused("SunBrowser 147 is not ready,please to download!"),
+            expect![[r#"
+                AdsPower has no browser kernel for this profile yet: SunBrowser 147 is not ready,please to download!
+                hint: download this kernel in AdsPower's settings
+                not to be retried"#]],
+        );
+        check(
+            &refused("Exceeding open daily limit, recovery after 7 hours"),
+            expect![[r#"
+                AdsPower's daily quota of opened profiles is used up: Exceeding open daily limit, recovery after 7 hours
+                hint: wait until the quota is renewed, or change the plan
+                not to be retried"#]],
+        );
+        check(
+            &refused("This feature is only available in paid subscriptions"),
+            expect![[r#"
+                AdsPower's plan has no API: This feature is only available in paid subscriptions
+                hint: the Local API needs a paid plan of AdsPower
+                not to be retried"#]],
+        );
+        for unknown in ["user_id does not exist", "Profile does not exist"] {
+            check(
+                &refused(unknown),
+                expect![[r#"
+                    AdsPower knows no profile k1abcde
+                    hint: check the id in the list of profiles; it is not the profile's number or name
+                    not to be retried"#]],
+            );
+        }
+        check(
+            &json!({ "code": 100_001, "msg": "Failed to start browser", "debugUrl": "", "useTime": 5 }),
+            expect![[r#"
+                AdsPower could not start the browser: Failed to start browser
+                hint: open this profile by hand in AdsPower once to see why
+                may be retried"#]],
+        );
+        check(
+            &json!({ "code": "-1", "msg": "no: ann@mail.test, (bob@mail.test)" }),
+            expect![[r#"
+                AdsPower refused `start` (code -1): no: …, (…)
+                hint: if AdsPower's security verification is on, check the API key; else open this profile by hand
+                not to be retried"#]],
+        );
+    }
+
+    #[test]
+    fn stop_of_a_closed_browser_is_known_by_its_words() {
+        let body = refused("User_id is not open").to_string();
+        let Some(Answer::Refusal(refusal)) = Answer::parse("stop", body.as_bytes()) else { panic!() };
+        assert_eq!(refusal.kind, Kind::NotOpen);
+    }
+
+    #[test]
+    fn success_is_code_zero_whatever_the_message() {
+        for body in [r#"{"code":0}"#, r#"{"code":"0","msg":"Success","data":null}"#] {
+            assert_eq!(Answer::parse("start", body.as_bytes()), Some(Answer::Success(Value::Null)), "{body}");
+        }
+        for body in ["", "<html>", "[]", r#"{"msg":"success"}"#, r#"{"code":"ok"}"#] {
+            assert_eq!(Answer::parse("start", body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_browser_is_ready_once_its_address_is_whole() {
+        let address =
+            |ws: &str| browser_address(&json!({ "ws": { "puppeteer": ws }, "debug_port": "43703" }));
+        assert_eq!(
+            address("ws://127.0.0.1:43703/devtools/browser/a-b").as_deref(),
+            Some("ws://127.0.0.1:43703/devtools/browser/a-b")
+        );
+        for not_ready in ["", "ws://127.0.0.1:/devtools/browser/", "ws://127.0.0.1:0/devtools/browser/a"] {
+            assert_eq!(address(not_ready), None, "{not_ready:?}");
+        }
+        assert_eq!(browser_address(&Value::Null), None);
+    }
+
+    #[test]
+    fn of_an_item_only_names_are_taken() {
+        let data = json!({ "list": [
+            { "user_id": "k1", "name": "Ann", "group_name": "g", "password": "secret" },
+            { "profile_id": "k2", "name": "" },
+            { "user_id": "not an id" },
+        ] });
+        let listed = profiles(&data);
+        assert_eq!(listed.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["k1", "k2"]);
+        assert_eq!((listed[0].name.as_deref(), listed[0].group.as_deref()), (Some("Ann"), Some("g")));
+        assert_eq!((listed[1].name.as_deref(), listed[1].group.as_deref()), (None, None));
+        assert!(profiles(&Value::Null).is_empty());
+    }
+}

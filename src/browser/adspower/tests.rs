@@ -1,0 +1,337 @@
+//! Against a fake that answers only bodies that AdsPower was seen to answer.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use expect_test::{Expect, expect};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::domain::session::Platform;
+
+const OPTIONS: StartOptions = StartOptions { headless: false, platform: Platform::Desktop };
+
+/// Answers what it was told, in order, the last answer for ever; keeps what it was asked.
+#[derive(Default)]
+struct Fake {
+    answers: VecDeque<(StatusCode, String)>,
+    asked: Vec<String>,
+    times: Vec<Instant>,
+    keys: Vec<Option<String>>,
+}
+
+type Shared = Arc<Mutex<Fake>>;
+
+async fn answer(
+    State(fake): State<Shared>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Bytes,
+) -> (StatusCode, String) {
+    let mut fake = fake.lock().unwrap();
+    fake.asked.push(format!("{uri} {}", String::from_utf8_lossy(&body)).trim_end().to_owned());
+    fake.times.push(Instant::now());
+    fake.keys.push(headers.get("authorization").map(|key| key.to_str().unwrap().to_owned()));
+    if fake.answers.len() > 1 { fake.answers.pop_front().unwrap() } else { fake.answers[0].clone() }
+}
+
+fn fake(answers: &[String]) -> Shared {
+    let answers = answers.iter().map(|body| (StatusCode::OK, body.clone())).collect();
+    Arc::new(Mutex::new(Fake { answers, ..Fake::default() }))
+}
+
+async fn serve(fake: &Shared, listener: TcpListener) {
+    let router = Router::new().fallback(answer).with_state(Arc::clone(fake));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+}
+
+struct Place {
+    _folder: tempfile::TempDir,
+    adspower: AdsPower,
+    profile: ProfileId,
+    waits: Arc<Mutex<Vec<String>>>,
+}
+
+impl Place {
+    fn new(base_url: String, change: impl FnOnce(&mut AdsPowerSettings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        layout.create_folders().unwrap();
+        let mut settings = AdsPowerSettings {
+            base_url,
+            calls_per_second: 200.0,
+            start_timeout: Duration::from_secs(5),
+            restart_timeout: Duration::from_millis(100),
+            ..AdsPowerSettings::default()
+        };
+        change(&mut settings);
+        let waits = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&waits);
+        let on_wait: OnPacerWait = Arc::new(move |call, _waited| told.lock().unwrap().push(call.to_owned()));
+        let adspower = AdsPower::new(layout, settings, Some(on_wait));
+        Self { _folder: folder, adspower, profile: "k18imh7u".parse().unwrap(), waits }
+    }
+
+    async fn serving(fake: &Shared, change: impl FnOnce(&mut AdsPowerSettings)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}/", listener.local_addr().unwrap());
+        serve(fake, listener).await;
+        Self::new(base_url, change)
+    }
+
+    async fn start(&self) -> Result<Endpoint, ProviderError> {
+        self.adspower.start(&self.profile, &OPTIONS).await
+    }
+
+    async fn stop(&self) -> Result<(), ProviderError> {
+        self.adspower.stop(&self.profile).await
+    }
+
+    async fn active(&self) -> Result<Option<Endpoint>, ProviderError> {
+        self.adspower.active(&self.profile).await
+    }
+}
+
+#[track_caller]
+fn check(error: &ProviderError, expected: Expect) {
+    let retryable = if error.retryable() { "may be retried" } else { "not to be retried" };
+    let text = format!("{error}\nhint: {}\n{retryable}", error.hint().unwrap());
+    let port = regex::Regex::new(r"127\.0\.0\.1:\d+").unwrap();
+    expected.assert_eq(&port.replace_all(&text, "HOST"));
+}
+
+/// Nobody listens at port 1.
+fn opened(status: Option<&str>) -> String {
+    let mut data = json!({
+        "ws": { "puppeteer": "ws://127.0.0.1:1/devtools/browser/6b1e", "selenium": "127.0.0.1:1" },
+        "debug_port": "1",
+        "webdriver": "/chromedriver",
+    });
+    if let Some(status) = status {
+        data["status"] = json!(status);
+    }
+    json!({ "code": 0, "msg": "success", "data": data }).to_string()
+}
+
+fn not_ready() -> String {
+    let data = json!({ "ws": { "puppeteer": "", "selenium": "" }, "debug_port": "", "webdriver": "" });
+    json!({ "code": 0, "msg": "success", "data": data }).to_string()
+}
+
+fn refused(message: &str) -> String {
+    json!({ "code": -1, "data": {}, "msg": message }).to_string()
+}
+
+fn success() -> String {
+    json!({ "code": 0, "msg": "success" }).to_string()
+}
+
+fn throttled() -> String {
+    refused("Too many request per second, please check")
+}
+
+#[tokio::test]
+async fn a_browser_is_started_asked_about_and_stopped() {
+    let inactive = json!({ "code": 0, "msg": "success", "data": { "status": "Inactive" } }).to_string();
+    let fake = fake(&[opened(None), opened(Some("Active")), inactive, success()]);
+    let place = Place::serving(&fake, |settings| settings.key = Some("sesame".into())).await;
+    assert!(!format!("{:?}", place.adspower.settings).contains("sesame"));
+
+    let ws = "ws://127.0.0.1:1/devtools/browser/6b1e";
+    assert_eq!(place.start().await.unwrap(), Endpoint { ws: ws.into(), reused: false });
+    assert_eq!(place.active().await.unwrap(), Some(Endpoint { ws: ws.into(), reused: true }));
+    assert_eq!(place.active().await.unwrap(), None);
+    assert_eq!(place.adspower.opened(&place.profile).as_deref(), Some(ws));
+    place.stop().await.unwrap();
+    assert_eq!(place.adspower.opened(&place.profile), None);
+
+    let fake = fake.lock().unwrap();
+    expect![[r#"
+        /api/v1/browser/start?user_id=k18imh7u&open_tabs=1&ip_tab=0&headless=0&launch_args=%5B%5D
+        /api/v1/browser/active?user_id=k18imh7u
+        /api/v1/browser/active?user_id=k18imh7u
+        /api/v1/browser/stop?user_id=k18imh7u"#]]
+    .assert_eq(&fake.asked.join("\n"));
+    assert!(fake.keys.iter().all(|key| key.as_deref() == Some("Bearer sesame")));
+}
+
+#[tokio::test]
+async fn a_browser_that_is_not_ready_is_asked_for_again() {
+    let fake = fake(&[not_ready(), opened(None)]);
+    let place = Place::serving(&fake, |settings| settings.api = ApiVersion::V2).await;
+    place.start().await.unwrap();
+    let fake = fake.lock().unwrap();
+    assert_eq!(fake.asked.len(), 2);
+    assert!(fake.asked[0].starts_with("/api/v2/browser-profile/start {"));
+    assert_eq!(fake.keys, [None, None]);
+}
+
+#[tokio::test]
+async fn a_browser_that_is_never_ready_is_stopped() {
+    let fake = fake(&[not_ready()]);
+    let place = Place::serving(&fake, |settings| settings.start_timeout = Duration::from_millis(300)).await;
+    check(
+        &place.start().await.unwrap_err(),
+        expect![[r#"
+            the browser of profile k18imh7u did not become ready within 0.3 s
+            hint: a slow machine needs a longer start timeout, or fewer runs at once
+            may be retried"#]],
+    );
+    assert!(fake.lock().unwrap().asked.last().unwrap().starts_with("/api/v1/browser/stop"));
+}
+
+#[tokio::test]
+async fn a_throttled_call_is_made_again_later() {
+    let fake = fake(&[throttled(), throttled(), opened(None), success()]);
+    let place = Place::serving(&fake, |_| {}).await;
+    place.start().await.unwrap();
+    assert_eq!((place.adspower.throttled(), fake.lock().unwrap().asked.len()), (2, 3));
+}
+
+#[tokio::test]
+async fn a_call_that_is_throttled_for_ever_is_given_up() {
+    let fake = fake(&[throttled()]);
+    let place = Place::serving(&fake, |settings| settings.calls_per_second = 1000.0).await;
+    check(
+        &place.stop().await.unwrap_err(),
+        expect![[r#"
+            AdsPower was asked too often: `stop` was refused 8 times
+            hint: lower the calls per second: another program may use the same API, or the plan allows fewer
+            may be retried"#]],
+    );
+}
+
+#[tokio::test]
+async fn a_closed_browser_is_stopped_already() {
+    let fake = fake(&[refused("User_id is not open")]);
+    Place::serving(&fake, |_| {}).await.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_and_not_repeated() {
+    let fake = fake(&[refused("user_id does not exist")]);
+    let place = Place::serving(&fake, |_| {}).await;
+    for error in
+        [place.start().await.unwrap_err(), place.stop().await.unwrap_err(), place.active().await.unwrap_err()]
+    {
+        assert_eq!(error.to_string(), "AdsPower knows no profile k18imh7u");
+    }
+    assert_eq!(fake.lock().unwrap().asked.len(), 3);
+}
+
+#[tokio::test]
+async fn an_app_that_restarts_is_waited_for() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let place = Place::new(format!("http://{address}"), |settings| {
+        settings.restart_timeout = Duration::from_secs(20)
+    });
+    let fake = fake(&[opened(None)]);
+    let (started, ()) = tokio::join!(place.start(), async {
+        // Not to synchronise: the first call must find nobody.
+        sleep(Duration::from_millis(300)).await;
+        serve(&fake, TcpListener::bind(address).await.unwrap()).await;
+    });
+    started.unwrap();
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_there_is_told() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let place = Place::new(base_url, |_| {});
+    for error in [place.start().await.unwrap_err(), place.active().await.unwrap_err()] {
+        check(
+            &error,
+            expect![[r#"
+                AdsPower is not reachable at http://HOST: Connection refused (os error 111)
+                hint: start AdsPower and check the address of its Local API (settings of the app, or its file `local_api`)
+                may be retried"#]],
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_program_is_told() {
+    let fake = fake(&["<html>hello</html>".to_owned()]);
+    fake.lock().unwrap().answers[0].0 = StatusCode::NOT_FOUND;
+    let place = Place::serving(&fake, |_| {}).await;
+    check(
+        &place.start().await.unwrap_err(),
+        expect![[r#"
+            http://HOST does not answer `start` as AdsPower does: HTTP 404 Not Found without AdsPower's JSON
+            hint: another program may listen there: check the address of the Local API
+            not to be retried"#]],
+    );
+}
+
+#[tokio::test]
+async fn an_app_that_hangs_is_told() {
+    // Accepts, by the system, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", silent.local_addr().unwrap());
+    let place = Place::new(base_url, |_| {});
+    let call = Call::active(&place.profile);
+    let (answered, _) = place.adspower.call(&call, Duration::from_millis(200)).await;
+    let Err(failure) = answered else { panic!() };
+    check(
+        &failure.into_error(&place.profile),
+        expect![[r#"
+            AdsPower did not answer `active` within 0.2 s
+            hint: AdsPower is busy or hangs: look at its window, or run fewer profiles at once
+            may be retried"#]],
+    );
+}
+
+#[tokio::test]
+async fn all_pages_are_listed_though_they_are_shorter_than_asked_for() {
+    let page = |ids: &[&str]| {
+        let list: Vec<_> = ids.iter().map(|id| json!({ "user_id": id, "name": id })).collect();
+        json!({ "code": 0, "msg": "Success", "data": { "list": list, "page": 1 } }).to_string()
+    };
+    let fake = fake(&[page(&["a", "b"]), page(&["c"]), page(&[])]);
+    let place = Place::serving(&fake, |_| {}).await;
+    let began = Instant::now();
+    let listed = place.adspower.list().await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(2), "one page a second");
+    assert_eq!(listed.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(fake.lock().unwrap().asked[1], "/api/v1/user/list?page=2&page_size=100");
+    assert_eq!(*place.waits.lock().unwrap(), ["list", "list"]);
+}
+
+#[tokio::test]
+async fn lists_keep_both_limits() {
+    let page = json!({ "code": 0, "msg": "Success", "data": { "list": [{ "user_id": "a" }] } }).to_string();
+    let fake = fake(&[page]);
+    // Slower than the limit of lists, and other calls between them.
+    let place = Place::serving(&fake, |settings| settings.calls_per_second = 3.0).await;
+    let calls = async {
+        for _ in 0..4 {
+            place.active().await.unwrap();
+        }
+    };
+    let (listed, ()) = tokio::join!(place.adspower.list(), calls);
+    assert_eq!(listed.unwrap().len(), 1);
+    let fake = fake.lock().unwrap();
+    let gap = |one: &str| {
+        let of_it = fake.asked.iter().zip(&fake.times).filter(|(asked, _)| asked.contains(one));
+        let times: Vec<_> = of_it.map(|(_, time)| *time).collect();
+        times.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap()
+    };
+    // As they arrive; on a busy machine some take a little longer than others.
+    assert!(gap("/list") >= Duration::from_millis(900), "{:?}", gap("/list"));
+    assert!(gap("/") >= Duration::from_millis(200), "{:?}", gap("/"));
+}
+
+#[test]
+fn the_back_off_doubles_up_to_a_bound() {
+    let seconds = |times| back_off(times, 1.0).as_secs();
+    assert_eq!([1, 2, 3, 4, 20].map(seconds), [2, 4, 8, 8, 8]);
+}

@@ -1,0 +1,166 @@
+//! The processes of a user-data folder, known by the folder in their arguments: a process id alone
+//! may by now be somebody else's.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::time::Duration;
+
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+use tokio::time::{Instant, sleep};
+
+use super::LOOK_AGAIN;
+use crate::browser::provider::ProviderError;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    pub pid: u32,
+    /// The browser itself, not one of its helpers.
+    pub is_main: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Chromium writes its files and ends.
+    End,
+    Kill,
+}
+
+pub fn folder_argument(folder: &Path) -> OsString {
+    let mut argument = OsString::from("--user-data-dir=");
+    argument.push(folder);
+    argument
+}
+
+/// All processes of the folder.
+pub async fn of(folder: &Path) -> Result<Vec<Process>, ProviderError> {
+    let folder = folder.to_owned();
+    // Reads something of every process of the machine.
+    tokio::task::spawn_blocking(move || look(ProcessesToUpdate::All, &folder))
+        .await
+        .map_err(|error| ProviderError::Processes { problem: error.to_string() })?
+}
+
+/// The browser of the folder.
+pub async fn main_of(folder: &Path) -> Result<Option<u32>, ProviderError> {
+    Ok(of(folder).await?.iter().find(|process| process.is_main).map(|process| process.pid))
+}
+
+/// Waits until the process is no longer one of the folder; whether it is so in time.
+pub async fn wait_gone(pid: u32, folder: &Path, within: Duration) -> Result<bool, ProviderError> {
+    let deadline = Instant::now() + within;
+    while is_of(pid, folder)? {
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+    Ok(true)
+}
+
+/// Signals the process, and the group it leads, if it still is one of the folder.
+pub fn signal(pid: u32, folder: &Path, how: Signal) -> Result<(), ProviderError> {
+    if is_of(pid, folder)? {
+        send(pid, how);
+    }
+    Ok(())
+}
+
+fn is_of(pid: u32, folder: &Path) -> Result<bool, ProviderError> {
+    Ok(!look(ProcessesToUpdate::Some(&[Pid::from_u32(pid)]), folder)?.is_empty())
+}
+
+/// Not to be able to look is an error: it must not be taken for an empty folder.
+fn look(which: ProcessesToUpdate<'_>, folder: &Path) -> Result<Vec<Process>, ProviderError> {
+    let mut system =
+        System::new().map_err(|error| ProviderError::Processes { problem: error.to_string() })?;
+    let only_arguments = ProcessRefreshKind::nothing().without_tasks().with_cmd(UpdateKind::Always);
+    system.refresh_processes_specifics(which, true, only_arguments);
+    let argument = folder_argument(folder);
+    Ok(system
+        .processes()
+        .iter()
+        .filter(|(_, process)| holds(process.cmd(), &argument))
+        .map(|(pid, process)| Process { pid: pid.as_u32(), is_main: !has_type(process.cmd()) })
+        .collect())
+}
+
+/// Helpers forked by the zygote have all their arguments in one string.
+fn holds(arguments: &[OsString], wanted: &OsStr) -> bool {
+    let (whole, wanted) = (|argument: &OsString| argument == wanted, wanted.as_encoded_bytes());
+    arguments.iter().any(|argument| {
+        whole(argument) || {
+            let bytes = argument.as_encoded_bytes();
+            bytes.windows(wanted.len()).enumerate().any(|(at, found)| {
+                let before = at > 0 && bytes[at - 1] == b' ';
+                let after = bytes.get(at + wanted.len()).is_none_or(|byte| *byte == b' ');
+                found == wanted && before && after
+            })
+        }
+    })
+}
+
+fn has_type(arguments: &[OsString]) -> bool {
+    let starts = |argument: &OsString| argument.as_encoded_bytes().starts_with(b"--type=");
+    let inside =
+        |argument: &OsString| argument.as_encoded_bytes().windows(8).any(|found| found == b" --type=");
+    arguments.iter().any(|argument| starts(argument) || inside(argument))
+}
+
+#[cfg(unix)]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[cfg(not(unix))]
+pub fn is_root() -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn send(pid: u32, how: Signal) {
+    use rustix::process::{Pid, Signal as Unix, getpgid, kill_process, kill_process_group};
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    let signal = match how {
+        Signal::End => Unix::TERM,
+        Signal::Kill => Unix::KILL,
+    };
+    // An error means that it is gone, or is not ours to end: the caller looks again.
+    let _ = match getpgid(Some(pid)) {
+        Ok(group) if group == pid => kill_process_group(pid, signal),
+        _ => kill_process(pid, signal),
+    };
+}
+
+#[cfg(not(unix))]
+fn send(pid: u32, _how: Signal) {
+    let pid = Pid::from_u32(pid);
+    let Ok(mut system) = System::new() else { return };
+    system.refresh_processes(ProcessesToUpdate::Some(&[pid]), true);
+    if let Some(process) = system.process(pid) {
+        process.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(arguments: &[&str], found: bool, is_main: bool) {
+        let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+        assert_eq!(holds(&arguments, &folder_argument(Path::new("/w/browsers/p1"))), found, "{arguments:?}");
+        assert_eq!(!has_type(&arguments), is_main, "{arguments:?}");
+    }
+
+    #[test]
+    fn a_process_is_known_by_its_folder() {
+        check(&["chromium", "--user-data-dir=/w/browsers/p1", "about:blank"], true, true);
+        check(&["/bin/sh", "/usr/bin/chromium", "--user-data-dir=/w/browsers/p1"], true, true);
+        check(&["chromium --type=renderer --user-data-dir=/w/browsers/p1 --x"], true, false);
+        check(&["chromium", "--type=zygote", "--user-data-dir=/w/browsers/p1"], true, false);
+        check(&["chromium", "--user-data-dir=/w/browsers/p10"], false, true);
+        check(&["chromium --type=gpu --user-data-dir=/w/browsers/p10"], false, false);
+        check(&["ls", "/w/browsers/p1"], false, true);
+        check(&[], false, true);
+    }
+}

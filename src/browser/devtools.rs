@@ -1,0 +1,73 @@
+//! The two things a provider asks a browser itself, without driving it: are you still there, and
+//! please close.
+
+use std::time::Duration;
+
+use chromiumoxide::Connection;
+use chromiumoxide::types::{CdpJsonEventMessage, Message};
+use futures::StreamExt as _;
+use serde::Deserialize;
+use url::Url;
+
+/// A living browser answers in milliseconds; a loaded machine in a second.
+const BOUND: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Liveness {
+    Alive,
+    /// Nobody listens at its port, or another browser does.
+    Gone,
+    /// Somebody listens and does not answer.
+    Silent,
+}
+
+/// Never through a proxy: browsers listen on this machine.
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(BOUND)
+        .timeout(BOUND)
+        .pool_max_idle_per_host(0)
+        .build()
+        .expect("a client without TLS and proxy has nothing to fail at")
+}
+
+/// Whether the browser that `ws` names still listens. Its UUID must match: ports are reused.
+pub async fn liveness(client: &reqwest::Client, ws: &str) -> Liveness {
+    #[derive(Deserialize)]
+    struct Version {
+        #[serde(rename = "webSocketDebuggerUrl")]
+        ws: String,
+    }
+    let Some(address) = Url::parse(ws).ok().filter(|url| url.has_host()) else { return Liveness::Gone };
+    let (host, port) = (address.host_str().unwrap_or_default(), address.port().unwrap_or(80));
+    let answer = match client.get(format!("http://{host}:{port}/json/version")).send().await {
+        Ok(answer) => answer,
+        Err(error) if error.is_timeout() => return Liveness::Silent,
+        Err(_) => return Liveness::Gone,
+    };
+    match answer.json::<Version>().await {
+        Ok(version) if Url::parse(&version.ws).is_ok_and(|url| url.path() == address.path()) => {
+            Liveness::Alive
+        }
+        Err(error) if error.is_timeout() => Liveness::Silent,
+        _ => Liveness::Gone,
+    }
+}
+
+/// Asks the browser to close as if its last window was closed: cookies and storage are written.
+/// Says nothing about whether it does; watch its process or its port.
+pub async fn close(ws: &str) {
+    let close = async {
+        let mut connection = Connection::<CdpJsonEventMessage>::connect(ws).await.ok()?;
+        connection.submit_command("Browser.close".into(), None, serde_json::json!({})).ok()?;
+        // The command travels while the stream is polled. It is answered, or the connection ends.
+        while let Some(Ok(message)) = connection.next().await {
+            if matches!(message, Message::Response(_)) {
+                break;
+            }
+        }
+        Some(())
+    };
+    let _ = tokio::time::timeout(BOUND, close).await;
+}

@@ -1,0 +1,72 @@
+//! What AdsPower's Local API does not tell: a fake of it in front of a real Chromium.
+#![cfg(target_os = "linux")]
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::Uri;
+use regatta::browser::adspower::{AdsPower, AdsPowerSettings};
+use regatta::browser::chromium::{Chromium, ChromiumSettings};
+use regatta::browser::provider::{Provider, StartOptions};
+use regatta::domain::id::ProfileId;
+use regatta::domain::session::Platform;
+use regatta::store::Layout;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+const HEADLESS: StartOptions = StartOptions { headless: true, platform: Platform::Desktop };
+
+/// Hands out the browser at `ws`, and forgets it at once.
+async fn forgetful(ws: String) -> String {
+    let answer = move |uri: &Uri| {
+        if uri.path().ends_with("/start") {
+            let data = json!({ "ws": { "puppeteer": ws, "selenium": "" }, "debug_port": "1" });
+            json!({ "code": 0, "msg": "success", "data": data }).to_string()
+        } else if uri.path().ends_with("/active") {
+            json!({ "code": 0, "msg": "success", "data": { "status": "Inactive" } }).to_string()
+        } else {
+            json!({ "code": -1, "data": {}, "msg": "User_id is not open" }).to_string()
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(move |uri: Uri| std::future::ready(answer(&uri)));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    base_url
+}
+
+#[tokio::test]
+async fn a_browser_that_adspower_forgot_is_found_and_closed() {
+    let (real, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let profile: ProfileId = "k18imh7u".parse().unwrap();
+    let settings = ChromiumSettings { search_path: std::env::var_os("PATH"), ..ChromiumSettings::default() };
+    let chromium = Chromium::new(Layout::new(real.path()), settings);
+    let running = chromium.start(&profile, &HEADLESS).await.unwrap();
+
+    let layout = Layout::new(ours.path());
+    layout.create_folders().unwrap();
+    let settings = AdsPowerSettings {
+        base_url: forgetful(running.ws.clone()).await,
+        calls_per_second: 100.0,
+        restart_timeout: Duration::from_millis(50),
+        ..AdsPowerSettings::default()
+    };
+    let adspower = AdsPower::new(layout.clone(), settings.clone(), None);
+    assert!(!adspower.start(&profile, &HEADLESS).await.unwrap().reused);
+
+    // A later process, and an AdsPower that says "Inactive".
+    let later = AdsPower::new(layout.clone(), settings.clone(), None);
+    let found = later.active(&profile).await.unwrap().unwrap();
+    assert_eq!((found.ws.as_str(), found.reused), (running.ws.as_str(), true));
+    assert!(later.start(&profile, &HEADLESS).await.unwrap().reused);
+
+    // And one without an AdsPower.
+    let settings = AdsPowerSettings { base_url: "http://127.0.0.1:1".to_owned(), ..settings };
+    let alone = AdsPower::new(layout, settings, None);
+    alone.stop(&profile).await.unwrap();
+    assert_eq!(chromium.active(&profile).await.unwrap(), None);
+    assert_eq!(later.active(&profile).await.unwrap(), None);
+    later.stop(&profile).await.unwrap();
+    assert!(alone.stop(&profile).await.unwrap_err().to_string().starts_with("AdsPower is not reachable"));
+    chromium.stop(&profile).await.unwrap();
+}

@@ -1,0 +1,248 @@
+//! The local provider against a real Chromium, which must be installed.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use regatta::browser::chromium::{Chromium, ChromiumSettings};
+use regatta::browser::provider::{Provider, ProviderError, StartOptions};
+use regatta::domain::id::ProfileId;
+use regatta::domain::session::Platform;
+use regatta::store::Layout;
+use rustix::process::{Pid, Signal, kill_process};
+
+const HEADLESS: StartOptions = StartOptions { headless: true, platform: Platform::Desktop };
+
+struct Place {
+    folder: tempfile::TempDir,
+    profile: ProfileId,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), profile: "p1".parse().unwrap() }
+    }
+
+    fn provider(&self, executable: Option<PathBuf>) -> Chromium {
+        let settings = ChromiumSettings {
+            executable,
+            search_path: std::env::var_os("PATH"),
+            ..ChromiumSettings::default()
+        };
+        Chromium::new(Layout::new(self.folder.path()), settings)
+    }
+
+    fn browser_folder(&self) -> PathBuf {
+        Layout::new(self.folder.path()).browser_folder(&self.profile)
+    }
+
+    /// Process ids with the folder in their arguments, the browser's own first.
+    fn processes(&self) -> Vec<i32> {
+        let argument = format!("--user-data-dir={}", self.browser_folder().display());
+        let mut found: Vec<(bool, i32)> = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| {
+                let entry = entry.unwrap();
+                let pid = entry.file_name().to_str()?.parse().ok()?;
+                let arguments = fs::read(entry.path().join("cmdline")).ok()?;
+                let arguments = String::from_utf8_lossy(&arguments).into_owned();
+                arguments.contains(&argument).then(|| (arguments.contains("--type="), pid))
+            })
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, pid)| pid).collect()
+    }
+
+    fn script(&self, text: &str) -> PathBuf {
+        let path = self.folder.path().join("browser.sh");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[track_caller]
+    fn check(&self, error: &ProviderError, expected: Expect) {
+        let text = format!("{error}\nhint: {}", error.hint().unwrap_or_default());
+        expected.assert_eq(&text.replace(self.folder.path().to_str().unwrap(), "ROOT"));
+    }
+}
+
+/// A failed test leaves no browser either.
+impl Drop for Place {
+    fn drop(&mut self) {
+        for pid in self.processes() {
+            let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
+        }
+    }
+}
+
+async fn version_of(ws: &str) -> serde_json::Value {
+    let address = url::Url::parse(ws).unwrap();
+    let version = format!("http://127.0.0.1:{}/json/version", address.port().unwrap());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    client.get(version).send().await.unwrap().json().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_browser_is_started_reused_and_stopped() {
+    let place = Place::new();
+    let provider = place.provider(None);
+    assert_eq!(provider.active(&place.profile).await.unwrap(), None);
+    provider.stop(&place.profile).await.unwrap();
+
+    let first = provider.start(&place.profile, &HEADLESS).await.unwrap();
+    assert!(!first.reused);
+    assert_eq!(version_of(&first.ws).await["webSocketDebuggerUrl"], first.ws);
+
+    // As another process would see it.
+    let second = place.provider(None).start(&place.profile, &HEADLESS).await.unwrap();
+    assert_eq!((second.ws.as_str(), second.reused), (first.ws.as_str(), true));
+    assert_eq!(provider.active(&place.profile).await.unwrap(), Some(second));
+
+    provider.stop(&place.profile).await.unwrap();
+    assert_eq!(place.processes(), [0_i32; 0]);
+    assert_eq!(provider.active(&place.profile).await.unwrap(), None);
+    provider.stop(&place.profile).await.unwrap();
+    assert_eq!(provider.list().await.unwrap()[0].id, place.profile);
+}
+
+#[tokio::test]
+async fn a_killed_browser_is_replaced() {
+    let place = Place::new();
+    let provider = place.provider(None);
+    let first = provider.start(&place.profile, &HEADLESS).await.unwrap();
+    let main = place.processes()[0];
+    kill_process(Pid::from_raw(main).unwrap(), Signal::KILL).unwrap();
+    assert!(place.browser_folder().join("SingletonLock").is_symlink(), "there is a stale claim to survive");
+
+    let second = provider.start(&place.profile, &HEADLESS).await.unwrap();
+    assert!(!second.reused);
+    assert_ne!(first.ws, second.ws);
+    assert_eq!(version_of(&second.ws).await["webSocketDebuggerUrl"], second.ws);
+    provider.stop(&place.profile).await.unwrap();
+    assert_eq!(place.processes(), [0_i32; 0]);
+}
+
+#[tokio::test]
+async fn a_browser_that_does_not_listen_any_more_is_ended_by_stop() {
+    let place = Place::new();
+    let provider = place.provider(None);
+    provider.start(&place.profile, &HEADLESS).await.unwrap();
+    fs::remove_file(place.browser_folder().join("DevToolsActivePort")).unwrap();
+    provider.stop(&place.profile).await.unwrap();
+    assert_eq!(place.processes(), [0_i32; 0]);
+}
+
+#[tokio::test]
+async fn a_browser_that_hangs_is_killed_by_stop() {
+    let place = Place::new();
+    let provider = place.provider(None);
+    provider.start(&place.profile, &HEADLESS).await.unwrap();
+    let main = Pid::from_raw(place.processes()[0]).unwrap();
+    kill_process(main, Signal::STOP).unwrap();
+    provider.stop(&place.profile).await.unwrap();
+    assert_eq!(place.processes(), [0_i32; 0]);
+}
+
+#[tokio::test]
+async fn a_living_browser_that_cannot_be_driven_is_told() {
+    let place = Place::new();
+    // Holds the folder in its arguments and never listens.
+    let script = place.script("#!/bin/sh\nsleep 600\n");
+    let settings = ChromiumSettings {
+        executable: Some(script),
+        start_timeout: Duration::from_millis(300),
+        ..ChromiumSettings::default()
+    };
+    fs::create_dir_all(place.browser_folder()).unwrap();
+    let argument = format!("--user-data-dir={}", place.browser_folder().display());
+    let mut living = std::process::Command::new(settings.executable.as_ref().unwrap())
+        .arg(argument)
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let provider = Chromium::new(Layout::new(place.folder.path()), settings);
+    let error = provider.start(&place.profile, &HEADLESS).await.unwrap_err();
+    let text = error.to_string().replace(&living.id().to_string(), "PID");
+    assert_eq!(
+        text,
+        format!("a browser (process PID) uses {} but cannot be driven", place.browser_folder().display())
+    );
+    assert!(living.try_wait().unwrap().is_none(), "it is left alone");
+    provider.stop(&place.profile).await.unwrap();
+    living.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_claim_of_another_machine_is_respected() {
+    let place = Place::new();
+    fs::create_dir_all(place.browser_folder()).unwrap();
+    symlink("far-away-4711", place.browser_folder().join("SingletonLock")).unwrap();
+    let settings =
+        ChromiumSettings { start_timeout: Duration::from_millis(200), ..ChromiumSettings::default() };
+    let provider = Chromium::new(Layout::new(place.folder.path()), settings);
+    place.check(
+        &provider.start(&place.profile, &HEADLESS).await.unwrap_err(),
+        expect![[r#"
+            a browser on far-away (process 4711) uses ROOT/browsers/p1 but cannot be driven
+            hint: close that browser; where it is gone or runs on another machine that is no more, delete ROOT/browsers/p1/SingletonLock"#]],
+    );
+    provider.stop(&place.profile).await.unwrap();
+    assert!(place.browser_folder().join("SingletonLock").is_symlink());
+}
+
+#[tokio::test]
+async fn what_is_no_browser_is_told() {
+    let place = Place::new();
+    let start = async |executable: PathBuf| {
+        let provider = place.provider(Some(executable));
+        provider.start(&place.profile, &HEADLESS).await.unwrap_err()
+    };
+    place.check(
+        &start(place.folder.path().join("nothing")).await,
+        expect![[r#"
+            no Chromium found at ROOT/nothing
+            hint: name an executable file, or leave it out to use an installed Chromium or Chrome"#]],
+    );
+    place.check(
+        &start(place.script("#!/bin/sh\necho one >&2\necho the display is missing >&2\nexit 3\n")).await,
+        expect![[r#"
+            ROOT/browser.sh ended before it could be driven (exit status: 3)
+              | one
+              | the display is missing
+            hint: start it by hand with the same arguments to see more"#]],
+    );
+    let unreadable = start(place.script("no program")).await;
+    place.check(
+        &unreadable,
+        expect![[r#"
+            cannot start ROOT/browser.sh
+            hint: is this a browser, and may this user run it?"#]],
+    );
+}
+
+#[tokio::test]
+async fn a_browser_that_is_never_ready_is_ended() {
+    let place = Place::new();
+    let script = place.script("#!/bin/sh\necho still thinking >&2\nsleep 600\n");
+    let settings = ChromiumSettings {
+        executable: Some(script),
+        start_timeout: Duration::from_millis(400),
+        ..ChromiumSettings::default()
+    };
+    let provider = Chromium::new(Layout::new(place.folder.path()), settings);
+    let error = provider.start(&place.profile, &HEADLESS).await.unwrap_err();
+    assert!(error.retryable());
+    place.check(
+        &error,
+        expect![[r#"
+            the browser of profile p1 did not become ready within 0.4 s
+              | still thinking
+            hint: a slow machine needs a longer start timeout, or fewer runs at once"#]],
+    );
+    assert_eq!(place.processes(), [0_i32; 0]);
+}

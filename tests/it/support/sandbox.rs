@@ -1,0 +1,87 @@
+//! The practice site as a process of its own, gone with the test. Its ledger is the judge of "never twice".
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+pub const SUBMISSIONS: [&str; 4] = ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled"];
+
+pub struct Sandbox {
+    process: Child,
+    /// `127.0.0.1:PORT`
+    address: String,
+}
+
+impl Sandbox {
+    /// On a free port. It ends with its standard input, so with this process however that dies.
+    pub fn start(data: &Path) -> Self {
+        std::fs::create_dir_all(data).unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_regatta")).with_file_name("examples").join("sandbox");
+        let mut process = Command::new(&program)
+            .args(["--site", "127.0.0.1:0", "--exit-with-stdin", "--mail-delay-ms", "300", "--data"])
+            .arg(data)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(data.join("stderr")).unwrap())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let sandbox = |address| Self { process, address };
+        let ready: Value = serde_json::from_str(&line).expect("the sandbox says where it listens");
+        sandbox(ready["site"].as_str().unwrap().trim_start_matches("http://").to_owned())
+    }
+
+    pub fn site(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The accepted submissions of a profile, in the workflow's order.
+    pub fn counts(&self, profile: &str) -> [u64; 4] {
+        let ledger = self.ledger();
+        SUBMISSIONS.map(|name| ledger["profiles"][profile][name].as_u64().unwrap_or(0))
+    }
+
+    pub fn ledger(&self) -> Value {
+        self.ask("GET", "/ledger", "")
+    }
+
+    pub fn switch(&self, switches: &Value) {
+        self.ask("POST", "/switches", &switches.to_string());
+    }
+
+    #[track_caller]
+    pub fn assert_once_each(&self, profiles: &[&str]) {
+        let ledger = self.ledger();
+        for profile in profiles {
+            assert_eq!(self.counts(profile), [1; 4], "{profile}: {ledger}");
+        }
+        assert_eq!(ledger["total"], profiles.len() * SUBMISSIONS.len(), "{ledger}");
+        assert_eq!(ledger["twice"].as_array().map(Vec::len), Some(0), "{ledger}");
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+        let mut stream = TcpStream::connect(&self.address).expect("the sandbox listens");
+        let (address, length) = (&self.address, body.len());
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
+        let (_, json) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(json).unwrap_or(Value::Null)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
