@@ -46,6 +46,11 @@ impl JobId {
 pub struct Slot(u32);
 
 impl Slot {
+    /// From 0. Slots of a fleet come from its own effects; this is for telling about them.
+    pub const fn new(index: u32) -> Self {
+        Self(index)
+    }
+
     pub const fn index(self) -> usize {
         self.0 as usize
     }

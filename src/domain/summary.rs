@@ -89,6 +89,7 @@ impl ProfileSummary {
                 self.last_error = Some(format!("{flow}, step {step} ({action}): {message}"));
             }
             EventKind::StepFinished { outcome, network, .. } => {
+                self.phase = Phase::Driving;
                 self.network += *network;
                 self.current = None;
                 if matches!(outcome, StepOutcome::Done | StepOutcome::Verified) {

@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_blocking;
+use tracing::debug;
 
-use self::tail::Tail;
+use super::process::Moment;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::fleet::{ChildExit, JobId, Standing};
-use crate::domain::id::{Flag, ProfileId, RunId};
+use crate::domain::id::{Flag, ProfileId};
 use crate::domain::outcome::RunOutcome;
 use crate::domain::session::{Session, Status};
 use crate::domain::summary::ProfileSummary;
+use crate::store::event_log::EventReader;
 use crate::store::session::{SessionReader, is_running, read};
-use crate::store::{Layout, SessionError, StoreError};
-
-mod tail;
+use crate::store::{Holder, Layout, SessionError, StoreError, lock};
 
 /// What was read, in the order it was read.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub enum FileNews {
     LockFell {
         job: JobId,
         outcome: Option<RunOutcome>,
+        /// Who held it, and when that was last seen.
+        held_by: Option<(Holder, Moment)>,
         known: Known,
     },
 }
@@ -78,7 +80,7 @@ struct Folder {
 struct Followed {
     job: JobId,
     profile: ProfileId,
-    tail: Tail,
+    tail: EventReader,
     summary: ProfileSummary,
     adopted: Option<Adopted>,
 }
@@ -86,8 +88,8 @@ struct Followed {
 /// A run that is no child of ours: only its lock says when it ends.
 #[derive(Debug)]
 struct Adopted {
-    /// As its lock names it.
-    run_id: Option<RunId>,
+    /// As its lock names it, and when the lock was last seen held.
+    held_by: Option<(Holder, Moment)>,
     caught_up: bool,
     fell: bool,
 }
@@ -124,17 +126,17 @@ impl Files {
 
     /// Follows what the child about to be spawned will tell; earlier runs have told already.
     pub fn follow_child(&mut self, job: JobId, profile: &ProfileId) {
-        let tail = Tail::at_end(self.folder.layout.events(profile));
+        let tail = EventReader::from_end(self.folder.layout.events(profile));
         self.follow(job, profile, tail, None);
     }
 
     /// Follows a run that began before us: what it told so far, too.
-    pub fn follow_adopted(&mut self, job: JobId, profile: &ProfileId, run_id: Option<RunId>) {
-        let tail = Tail::at_start(self.folder.layout.events(profile));
-        self.follow(job, profile, tail, Some(Adopted { run_id, caught_up: false, fell: false }));
+    pub fn follow_adopted(&mut self, job: JobId, profile: &ProfileId) {
+        let tail = EventReader::from_start(self.folder.layout.events(profile));
+        self.follow(job, profile, tail, Some(Adopted { held_by: None, caught_up: false, fell: false }));
     }
 
-    fn follow(&mut self, job: JobId, profile: &ProfileId, tail: Tail, adopted: Option<Adopted>) {
+    fn follow(&mut self, job: JobId, profile: &ProfileId, tail: EventReader, adopted: Option<Adopted>) {
         let profile = profile.clone();
         let followed = Followed { job, profile, tail, summary: ProfileSummary::default(), adopted };
         self.followed.insert(job, Arc::new(Mutex::new(followed)));
@@ -158,7 +160,7 @@ impl Files {
         let (folder, news) = (self.folder.clone(), self.news.clone());
         spawn_blocking(move || {
             for followed in followed {
-                lock(&followed).catch_up(&folder, &news);
+                guard(&followed).catch_up(&folder, &news);
             }
             under_way.store(false, Ordering::Release);
         });
@@ -170,7 +172,7 @@ impl Files {
         let (folder, news) = (self.folder.clone(), self.news.clone());
         spawn_blocking(move || {
             let known = followed.map_or_else(Known::default, |followed| {
-                let mut followed = lock(&followed);
+                let mut followed = guard(&followed);
                 followed.read(&news);
                 folder.known(&read(&folder.layout, &followed.profile), followed.summary.clone())
             });
@@ -221,18 +223,22 @@ impl Folder {
 impl Followed {
     fn catch_up(&mut self, folder: &Folder, news: &UnboundedSender<FileNews>) {
         // Asked before reading: what the run told before its lock fell is then in the file.
-        let fell = self.adopted.is_some() && matches!(is_running(&folder.layout, &self.profile), Ok(false));
+        let fell = self.adopted.as_mut().is_some_and(|adopted| adopted.look(folder, &self.profile));
         self.read(news);
         let Some(adopted) = self.adopted.as_mut().filter(|adopted| fell && !adopted.fell) else { return };
         adopted.fell = true;
         let session = read(&folder.layout, &self.profile);
         let outcome = adopted.outcome(folder, &session, &self.summary);
         let known = folder.known(&session, self.summary.clone());
-        let _ = news.send(FileNews::LockFell { job: self.job, outcome, known });
+        let held_by = adopted.held_by.take();
+        let _ = news.send(FileNews::LockFell { job: self.job, outcome, held_by, known });
     }
 
     fn read(&mut self, news: &UnboundedSender<FileNews>) {
-        let mut events = self.tail.read();
+        let mut events = self.tail.poll().unwrap_or_else(|error| {
+            debug!(profile = %self.profile, %error, "cannot follow a run");
+            Vec::new()
+        });
         if let Some(adopted) =
             self.adopted.as_mut().filter(|adopted| !adopted.caught_up && !events.is_empty())
         {
@@ -250,6 +256,20 @@ impl Followed {
 }
 
 impl Adopted {
+    /// Whether the lock fell; notes who holds it while somebody does.
+    fn look(&mut self, folder: &Folder, profile: &ProfileId) -> bool {
+        let path = folder.layout.session_lock(profile);
+        // Moment and name are taken before the lock is seen held: the run lived then.
+        let held_by = lock::holder(&path).zip(Moment::now());
+        match lock::is_held(&path) {
+            Ok(true) => self.held_by = held_by.or_else(|| self.held_by.take()),
+            Ok(false) => return true,
+            // It cannot be asked now: asked again in a moment.
+            Err(error) => debug!(%profile, %error, "cannot ask for a lock"),
+        }
+        false
+    }
+
     /// The session knows best; what it leaves open the run's own last word says.
     fn outcome(
         &self,
@@ -268,13 +288,14 @@ impl Adopted {
             },
             _ => {}
         }
-        let is_its_own = self.run_id.is_none() || self.run_id == summary.run_id;
+        let its_own = self.held_by.as_ref().map(|(holder, _)| &holder.run_id);
+        let is_its_own = its_own.is_none() || its_own == summary.run_id.as_ref();
         // A last word that the session does not bear out is that of another workflow.
         summary.outcome().filter(|outcome| is_its_own && *outcome != RunOutcome::Completed)
     }
 }
 
-fn lock(followed: &Mutex<Followed>) -> MutexGuard<'_, Followed> {
+fn guard(followed: &Mutex<Followed>) -> MutexGuard<'_, Followed> {
     followed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -98,6 +98,19 @@ pub fn kill_adopted(_holder: &Holder) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+pub fn end_adopted_group(_holder: &Holder, _seen: Moment) -> Option<EndedGroup> {
+    None
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment;
+
+impl Moment {
+    pub fn now() -> Option<Self> {
+        None
+    }
+}
+
 #[derive(Debug)]
 pub struct StopSignals;
 

@@ -131,7 +131,7 @@ impl Children {
     }
 }
 
-/// A group that was killed; its members may need a moment to go.
+/// A killed group; its members may need a moment to go.
 #[derive(Debug)]
 pub struct EndedGroup(Pid);
 
@@ -230,24 +230,78 @@ fn living_pid(holder: &Holder) -> Option<Pid> {
     is_holder.then(|| Pid::from_raw(i32::try_from(holder.pid).ok()?)).flatten()
 }
 
+/// Kills what is left of the group of a run that was no child of ours and died. `None` where there is
+/// nothing, or nothing that is surely its own.
+///
+/// `seen` is when the run was last seen alive. A member that began before then was in the group
+/// while the run led it, and a group with a member keeps its number: it is the same group still.
+#[cfg(target_os = "linux")]
+pub fn end_adopted_group(holder: &Holder, seen: Moment) -> Option<EndedGroup> {
+    let group = Pid::from_raw(i32::try_from(holder.pid).ok()?)?;
+    let mut members = running_members(group).peekable();
+    members.peek()?;
+    if !members.any(|member| member.started <= seen.0) {
+        return None;
+    }
+    let _ = kill_process_group(group, Signal::KILL);
+    Some(EndedGroup(group))
+}
+
+/// Only Linux tells who is in a group.
+#[cfg(not(target_os = "linux"))]
+pub fn end_adopted_group(_holder: &Holder, _seen: Moment) -> Option<EndedGroup> {
+    None
+}
+
+/// Hundredths of a second since the machine started, as the kernel counts the start of processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(u64);
+
+impl Moment {
+    #[cfg(target_os = "linux")]
+    pub fn now() -> Option<Self> {
+        let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+        let (whole, hundredths) = uptime.split_whitespace().next()?.split_once('.')?;
+        Some(Self(whole.parse::<u64>().ok()? * 100 + hundredths.parse::<u64>().ok()?))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub fn now() -> Option<Self> {
+        None
+    }
+}
+
 /// Zombies whose new parent does not reap stay members for ever, and can do nothing any more.
 #[cfg(target_os = "linux")]
 fn has_running_member(group: Pid) -> bool {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return true };
-    processes
-        .flatten()
-        .filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit))
-        .filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok())
-        .any(|stat| {
-            // `pid (name) state parent group`; a name may hold anything, a parenthesis too.
-            let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-            let state = fields.next();
-            let of_group = fields.nth(1).and_then(|field| field.parse().ok()) == Some(group.as_raw_pid());
-            of_group && !matches!(state, Some("Z" | "X"))
-        })
+    running_members(group).next().is_some()
 }
 
 #[cfg(not(target_os = "linux"))]
 fn has_running_member(_group: Pid) -> bool {
     true
+}
+
+#[cfg(target_os = "linux")]
+struct Member {
+    /// As [`Moment`] counts.
+    started: u64,
+}
+
+#[cfg(target_os = "linux")]
+fn running_members(group: Pid) -> impl Iterator<Item = Member> {
+    std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit))
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok())
+        .filter_map(move |stat| {
+            // `pid (name) state parent group … started`; a name may hold anything, a parenthesis too.
+            let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+            let of_group = fields.get(2)?.parse() == Ok(group.as_raw_pid());
+            let running = !matches!(*fields.first()?, "Z" | "X");
+            let started = fields.get(19)?.parse().ok()?;
+            (of_group && running).then_some(Member { started })
+        })
 }

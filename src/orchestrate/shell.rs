@@ -15,7 +15,9 @@ use tracing::{debug, info, warn};
 
 use super::OrchestrateOptions;
 use super::files::{FileNews, Files, Known};
-use super::process::{Children, StopSignals, kill_adopted, terminate_adopted};
+use super::process::{
+    Children, EndedGroup, Moment, StopSignals, end_adopted_group, kill_adopted, terminate_adopted,
+};
 use crate::browser::provider::Provider;
 use crate::domain::event::NetworkTotals;
 use crate::domain::fleet::{
@@ -26,7 +28,7 @@ use crate::domain::fleet_notice::{
 };
 use crate::domain::id::ProfileId;
 use crate::domain::outcome::FleetOutcome;
-use crate::store::{SessionError, lock};
+use crate::store::{Holder, SessionError, lock};
 
 /// How often event files are read and the locks of adopted runs asked for.
 const ROUND: Duration = Duration::from_millis(200);
@@ -62,6 +64,8 @@ struct Book {
     begun: Option<Mono>,
     /// Of the latest attempt, where the run itself could not say it.
     cause: Option<String>,
+    /// The adopted run whose lock fell last.
+    died: Option<(Holder, Moment)>,
     report: Option<ProfileReport>,
 }
 
@@ -143,9 +147,10 @@ impl<'a> Shell<'a> {
                 self.happened(FleetInput::ChildExited { job, exit });
                 self.children.reap(job);
             }
-            FileNews::LockFell { job, outcome, known } => {
+            FileNews::LockFell { job, outcome, held_by, known } => {
                 let crashed = outcome.is_none();
                 self.learn(job, known, crashed.then(|| "the run died without its last word".to_owned()));
+                self.books[job.index()].died = held_by;
                 self.happened(FleetInput::AdoptedEnded { job, outcome });
             }
         }
@@ -220,10 +225,9 @@ impl<'a> Shell<'a> {
         let now = self.now();
         let profile = self.fleet.profile(job).clone();
         self.books[job.index()].begun.get_or_insert(now);
-        let holder = lock::holder(&self.options.layout.session_lock(&profile));
-        let pid = holder.as_ref().map(|holder| holder.pid);
+        let pid = lock::holder(&self.options.layout.session_lock(&profile)).map(|holder| holder.pid);
         info!(%profile, pid, "adopted a living run");
-        self.files.follow_adopted(job, &profile, holder.as_ref().map(|holder| holder.run_id.clone()));
+        self.files.follow_adopted(job, &profile);
         self.tell(NoticeKind::Adopted { profile, slot, attempt, pid });
     }
 
@@ -232,7 +236,10 @@ impl<'a> Shell<'a> {
         let cause = self.books[job.index()].cause.clone().unwrap_or_default();
         warn!(%profile, cause, "cleaning up");
         self.tell(NoticeKind::CleaningUp { profile: profile.clone(), cause });
-        let group = self.children.end_group(job);
+        let died = self.books[job.index()].died.take();
+        let adopted =
+            |(holder, seen): (Holder, Moment)| -> Option<EndedGroup> { end_adopted_group(&holder, seen) };
+        let group = self.children.end_group(job).or_else(|| died.and_then(adopted));
         let (provider, bound) = (Arc::clone(&self.provider), self.options.browser_stop_bound);
         self.clean_ups.push(Box::pin(async move {
             if let Some(group) = group

@@ -1,16 +1,112 @@
-//! stopgap
+//! What a person sees of a fleet: lines that move on a terminal, dated lines elsewhere, and a table
+//! at the end; or one JSON document.
+//!
+//! What happens goes to standard error wherever the end on standard output is for a program.
+
+use std::io::Write as _;
+
+use jiff::tz::TimeZone;
+
+use self::live::Live;
+use self::paint::{Paint, Tone};
+use self::plain::Plain;
+use self::table::table;
+use crate::domain::fleet::Tally;
 use crate::domain::fleet_notice::{FleetNotice, FleetReport};
 
-pub struct FleetConsole;
+mod live;
+mod paint;
+mod plain;
+mod table;
+
+pub struct FleetConsole {
+    view: View,
+    paint: Paint,
+    json: bool,
+}
+
+enum View {
+    Plain(Plain),
+    Live(Live),
+}
 
 impl FleetConsole {
-    pub fn new(_: bool, _: bool, _: bool, _: bool) -> Self {
-        Self
+    /// `terminal`: lines may be drawn over. `quiet`: only what went wrong, and the table.
+    pub fn new(terminal: bool, color: bool, quiet: bool, json: bool) -> Self {
+        let paint = Paint { color };
+        let view = if terminal && !quiet {
+            View::Live(Live::new(paint))
+        } else {
+            View::Plain(Plain::new(quiet, TimeZone::system()))
+        };
+        Self { view, paint, json }
     }
+
     pub fn show(&mut self, notice: &FleetNotice) {
-        println!("{} {:?}", notice.at, notice.kind);
+        match &mut self.view {
+            View::Live(live) => live.show(notice),
+            View::Plain(plain) => {
+                let Some((tone, line)) = plain.line(notice) else { return };
+                let line = self.paint.whole(tone, &line);
+                // Nobody is left to tell where the other end of a pipe is gone; the fleet goes on.
+                let _ = if self.json {
+                    writeln!(std::io::stderr(), "{line}")
+                } else {
+                    writeln!(std::io::stdout(), "{line}")
+                };
+            }
+        }
     }
+
+    /// The table, or the document; nothing is drawn afterwards.
     pub fn finish(&mut self, report: &FleetReport) {
-        println!("{}", serde_json::to_string_pretty(report).unwrap_or_default());
+        if let View::Live(live) = &mut self.view {
+            live.finish();
+        }
+        let text = if self.json {
+            serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
+        } else {
+            table(report, self.paint)
+        };
+        let _ = std::io::stdout().write_all(text.as_bytes());
     }
 }
+
+/// `90 ms`, `4.2 s`, `3 min 05 s`, `2 h 07 min`.
+fn time(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{}.{} s", seconds, ms % 1000 / 100),
+        60_000..3_600_000 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// A message of several lines would break lines and table; the profile's own log has all of it.
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// `3 completed, 1 failed`: what there is none of is not named.
+fn counts(tally: Tally, paint: Paint) -> String {
+    let named = [
+        (tally.completed, "completed", Tone::Good),
+        (
+            tally.need_attention,
+            if tally.need_attention == 1 { "needs attention" } else { "need attention" },
+            Tone::Warning,
+        ),
+        (tally.failed, "failed", Tone::Bad),
+        (tally.stopped, "stopped", Tone::Dim),
+    ];
+    let named: Vec<_> = named
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, what, tone)| paint.whole(tone, &format!("{count} {what}")))
+        .collect();
+    if named.is_empty() { "none ended yet".to_owned() } else { named.join(", ") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 mod cli;
 mod crash;
 mod flows;
+#[cfg(unix)]
+mod orchestrate;
 mod page;
 mod provider_adspower;
 mod provider_chromium;

@@ -1,0 +1,231 @@
+//! A terminal: one line a slot, the whole below them, what went wrong above.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::tz::TimeZone;
+
+use super::paint::{Paint, Tone};
+use super::plain::{Plain, again};
+use crate::domain::event::StepMode;
+use crate::domain::fleet::Slot;
+use crate::domain::fleet_notice::{FleetNotice, NoticeKind};
+use crate::domain::id::ProfileId;
+use crate::domain::summary::{Phase, ProfileSummary};
+
+/// Redraws of what moves.
+const TICK: Duration = Duration::from_millis(120);
+
+const SLOT: &str = "{spinner} {prefix} {wide_msg} {elapsed}";
+const WHOLE: &str = "  [{bar:30}] {pos}/{len} profiles, {per_sec}, ends in {eta} {msg}";
+/// Before anything ended there is no rate.
+const WHOLE_AT_FIRST: &str = "  [{bar:30}] {pos}/{len} profiles {msg}";
+
+pub struct Live {
+    bars: MultiProgress,
+    whole: ProgressBar,
+    slots: BTreeMap<Slot, SlotLine>,
+    /// What goes above the moving lines is told as elsewhere.
+    lines: Plain,
+    paint: Paint,
+    ended: u64,
+    surveyed: bool,
+    /// Something has ended, so there is a rate to show.
+    rated: bool,
+}
+
+struct SlotLine {
+    bar: ProgressBar,
+    profile: ProfileId,
+    attempt: u32,
+    summary: ProfileSummary,
+}
+
+impl Live {
+    pub fn new(paint: Paint) -> Self {
+        Self::drawing_to(ProgressDrawTarget::stderr(), paint, TimeZone::system())
+    }
+
+    fn drawing_to(target: ProgressDrawTarget, paint: Paint, zone: TimeZone) -> Self {
+        let bars = MultiProgress::with_draw_target(target);
+        let whole = bars.add(ProgressBar::new(0).with_style(style(WHOLE_AT_FIRST)));
+        Self {
+            bars,
+            whole,
+            slots: BTreeMap::new(),
+            lines: Plain::new(true, zone),
+            paint,
+            ended: 0,
+            surveyed: false,
+            rated: false,
+        }
+    }
+
+    pub fn show(&mut self, notice: &FleetNotice) {
+        if let Some((tone, line)) = self.lines.line(notice) {
+            let _ = self.bars.println(self.paint.whole(tone, &line));
+        }
+        match &notice.kind {
+            NoticeKind::Surveyed { profiles, ended } => {
+                self.surveyed = true;
+                self.whole.set_length(*profiles as u64);
+                // Those that were passed over took no time: they are not part of the rate.
+                self.whole.set_position(ended.ended() as u64);
+                self.whole.reset_eta();
+                self.whole.enable_steady_tick(TICK);
+            }
+            NoticeKind::Launched { profile, slot, attempt, .. } => {
+                self.open(*slot, profile, *attempt, "launched")
+            }
+            NoticeKind::Adopted { profile, slot, attempt, .. } => {
+                self.open(*slot, profile, *attempt, "runs already");
+            }
+            NoticeKind::Told { slot, event } => {
+                if let Some(line) = self.slots.get_mut(slot) {
+                    line.summary.apply(event);
+                    line.bar.set_message(line.text());
+                }
+            }
+            NoticeKind::CleaningUp { profile, .. } => {
+                if let Some(line) = self.slots.values().find(|line| line.profile == *profile) {
+                    line.bar.set_message("crashed, ending what it left");
+                }
+            }
+            NoticeKind::BackingOff { profile, .. } => self.close(profile),
+            NoticeKind::Ended(report) => {
+                self.close(&report.profile_id);
+                self.ended += 1;
+                // Those that were passed over are counted by the survey.
+                if self.surveyed {
+                    self.whole.set_position(self.ended);
+                }
+                if report.attempts > 0 && !self.rated {
+                    self.rated = true;
+                    self.whole.set_style(style(WHOLE));
+                }
+            }
+            NoticeKind::Stopping(_) => self.whole.set_message(self.paint.whole(Tone::Warning, "stopping")),
+            NoticeKind::Finished { .. } => {}
+        }
+    }
+
+    /// Takes every moving line away.
+    pub fn finish(&mut self) {
+        for line in self.slots.values() {
+            line.bar.finish_and_clear();
+        }
+        self.whole.finish_and_clear();
+    }
+
+    fn open(&mut self, slot: Slot, profile: &ProfileId, attempt: u32, what: &str) {
+        if let Some(stale) = self.slots.remove(&slot) {
+            self.bars.remove(&stale.bar);
+        }
+        let place = self.slots.range(..slot).count();
+        let bar = self.bars.insert(place, ProgressBar::new_spinner().with_style(style(SLOT)));
+        bar.set_prefix(profile.to_string());
+        bar.set_message(format!("{what}{}", again(attempt)));
+        bar.enable_steady_tick(TICK);
+        let line = SlotLine { bar, profile: profile.clone(), attempt, summary: ProfileSummary::default() };
+        self.slots.insert(slot, line);
+    }
+
+    fn close(&mut self, profile: &ProfileId) {
+        let slot = self.slots.iter().find(|(_, line)| line.profile == *profile).map(|(slot, _)| *slot);
+        if let Some(line) = slot.and_then(|slot| self.slots.remove(&slot)) {
+            line.bar.finish_and_clear();
+            self.bars.remove(&line.bar);
+        }
+    }
+}
+
+impl SlotLine {
+    fn text(&self) -> String {
+        slot_text(&self.summary, self.attempt)
+    }
+}
+
+/// `step 2/4 store_signup, try 2, attempt 3`: tries are of the step within its run, attempts of the
+/// run within the fleet.
+pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
+    let steps = format!("{}/{} steps done", summary.done, summary.steps);
+    let text = match (&summary.current, summary.phase) {
+        (Some(step), _) => {
+            let doubt = if step.mode == StepMode::Verify { ", asking the site" } else { "" };
+            let tried = if step.attempt > 1 { format!(", try {}", step.attempt) } else { String::new() };
+            format!("step {}/{} {}{doubt}{tried}", step.number, summary.steps, step.flag)
+        }
+        (None, Phase::Unheard | Phase::Starting) => format!("{steps}, waits for its browser"),
+        (None, Phase::Driving) => steps,
+        (None, Phase::Ending | Phase::Finished(_)) => format!("{steps}, ends"),
+    };
+    text + &again(attempt)
+}
+
+/// The templates above are constants, and a test draws them.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+        .progress_chars("=> ")
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn templates_are_valid() {
+        for template in [SLOT, WHOLE, WHOLE_AT_FIRST] {
+            ProgressStyle::with_template(template).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_slot_has_its_line_in_order_and_the_whole_counts_what_ended() {
+        let mut live = Live::drawing_to(ProgressDrawTarget::hidden(), Paint { color: false }, TimeZone::UTC);
+        let mut seen = Vec::new();
+        for notice in super::super::tests::story() {
+            live.show(&notice);
+            let slots = live
+                .slots
+                .iter()
+                .map(|(slot, line)| format!("{}: {} {}", slot.index() + 1, line.profile, line.bar.message()));
+            let line = format!(
+                "{}/{} {}",
+                live.whole.position(),
+                live.whole.length().unwrap(),
+                slots.collect::<Vec<_>>().join(" | ")
+            );
+            if seen.last() != Some(&line) {
+                seen.push(line);
+            }
+        }
+        live.finish();
+        expect![[r#"
+            0/0 
+            1/6 
+            1/6 1: k18imh7u launched
+            1/6 1: k18imh7u launched | 2: b-2 runs already
+            1/6 1: k18imh7u 1/4 steps done, waits for its browser | 2: b-2 runs already
+            1/6 1: k18imh7u step 2/4 store_signup | 2: b-2 runs already
+            1/6 1: k18imh7u step 2/4 store_signup, asking the site, try 2 | 2: b-2 runs already
+            1/6 1: k18imh7u 2/4 steps done | 2: b-2 runs already
+            1/6 1: k18imh7u 3/4 steps done | 2: b-2 runs already
+            1/6 1: k18imh7u 3/4 steps done | 2: b-2 0/0 steps done
+            1/6 1: k18imh7u 3/4 steps done
+            1/6 1: k18imh7u 3/4 steps done, ends
+            2/6 
+            2/6 1: b-2 launched, attempt 2
+            2/6 1: b-2 launched, attempt 2 | 2: crashes launched
+            3/6 2: crashes launched
+            3/6 2: crashes crashed, ending what it left
+            4/6 
+            5/6 
+            6/6 "#]]
+        .assert_eq(&seen.join("\n"));
+    }
+}

@@ -1,0 +1,129 @@
+//! A line for everything that happens, with the time of day: for logs, pipes and services.
+
+use jiff::tz::TimeZone;
+
+use super::paint::{Paint, Tone};
+use super::{counts, first_line, time};
+use crate::domain::event::{EventKind, StepMode, StepOutcome};
+use crate::domain::fleet::{Failure, JobOutcome, Severity};
+use crate::domain::fleet_notice::{FleetNotice, NoticeKind, ProfileReport};
+
+pub struct Plain {
+    quiet: bool,
+    zone: TimeZone,
+}
+
+impl Plain {
+    pub const fn new(quiet: bool, zone: TimeZone) -> Self {
+        Self { quiet, zone }
+    }
+
+    /// `None` where there is nothing to say.
+    pub fn line(&self, notice: &FleetNotice) -> Option<(Tone, String)> {
+        let (tone, text) = text(&notice.kind)?;
+        let said = !self.quiet || matches!(tone, Tone::Bad | Tone::Warning);
+        let time = notice.at.to_zoned_datetime(self.zone.clone());
+        said.then(|| (tone, format!("{} {text}", time.strftime("%H:%M:%S"))))
+    }
+}
+
+/// What happened, in one line, and how it is to be taken.
+pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
+    Some(match kind {
+        NoticeKind::Surveyed { profiles, ended } => {
+            let plural = if *profiles == 1 { "" } else { "s" };
+            let before = if ended.ended() == 0 {
+                String::new()
+            } else {
+                format!(", before anything was started {}", counts(*ended, Paint { color: false }))
+            };
+            (Tone::Plain, format!("{profiles} profile{plural}{before}"))
+        }
+        NoticeKind::Launched { profile, slot, attempt, pid } => {
+            let again = again(*attempt);
+            (Tone::Plain, format!("{profile}: launched in slot {}{again} (process {pid})", slot.index() + 1))
+        }
+        NoticeKind::Adopted { profile, slot, pid, .. } => {
+            let process = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+            (Tone::Plain, format!("{profile}: runs already, takes slot {}{process}", slot.index() + 1))
+        }
+        NoticeKind::Told { event, .. } => {
+            let (tone, text) = told(&event.kind)?;
+            (tone, format!("{}: {text}", event.profile_id))
+        }
+        NoticeKind::CleaningUp { profile, cause } => {
+            (Tone::Warning, format!("{profile}: {}; ending what it left", first_line(cause)))
+        }
+        NoticeKind::BackingOff { profile, attempt, delay, cause } => {
+            let delay = time(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            (
+                Tone::Warning,
+                format!("{profile}: attempt {attempt} failed: {}; again in {delay}", first_line(cause)),
+            )
+        }
+        NoticeKind::Ended(report) => ended(report)?,
+        NoticeKind::Stopping(Severity::Now) => {
+            (Tone::Warning, "stopping now: runs are killed, their browsers stopped".to_owned())
+        }
+        NoticeKind::Stopping(_) => (
+            Tone::Warning,
+            "stopping: nothing more is launched, runs end after their step; once more ends them now"
+                .to_owned(),
+        ),
+        NoticeKind::Finished { .. } => return None,
+    })
+}
+
+/// Of what a run tells, what matters among many runs.
+fn told(kind: &EventKind) -> Option<(Tone, String)> {
+    Some(match kind {
+        EventKind::StepStarted { flag, mode: StepMode::Verify, .. } => {
+            (Tone::Plain, format!("{flag} is in doubt, asking the site"))
+        }
+        EventKind::StepFinished { flag, outcome, ms, .. } => {
+            let time = time(*ms);
+            match outcome {
+                StepOutcome::Done => (Tone::Plain, format!("{flag} done in {time}")),
+                StepOutcome::Verified => (Tone::Plain, format!("{flag} was done before, says the site")),
+                StepOutcome::Failed => (Tone::Warning, format!("{flag} failed after {time}")),
+                // What follows says it.
+                StepOutcome::NeedsAttention | StepOutcome::Stopped => return None,
+            }
+        }
+        _ => return None,
+    })
+}
+
+fn ended(report: &ProfileReport) -> Option<(Tone, String)> {
+    let profile = &report.profile_id;
+    let steps = format!("{}/{} steps", report.steps_done, report.steps);
+    let why =
+        report.last_error.as_deref().map_or_else(String::new, |error| format!(": {}", first_line(error)));
+    let see = report.evidence.as_deref().map_or_else(String::new, |path| format!("; see {path}"));
+    Some(match report.outcome {
+        // Those that were passed over are counted once, not told one by one.
+        JobOutcome::Completed | JobOutcome::NeedsAttention | JobOutcome::Stopped if report.attempts == 0 => {
+            return None;
+        }
+        JobOutcome::Completed => {
+            (Tone::Good, format!("{profile}: completed, {steps} in {}", time(report.ms)))
+        }
+        JobOutcome::NeedsAttention => (Tone::Warning, format!("{profile}: needs attention{why}{see}")),
+        JobOutcome::Failed(failure) => {
+            (Tone::Bad, format!("{profile}: failed, {steps}{}{see}", because(failure, report)))
+        }
+        JobOutcome::Stopped => (Tone::Dim, format!("{profile}: stopped, {steps}")),
+    })
+}
+
+/// The run's own words where it had any.
+fn because(failure: Failure, report: &ProfileReport) -> String {
+    match &report.last_error {
+        Some(error) => format!(": {}", first_line(error)),
+        None => format!(": {failure}"),
+    }
+}
+
+pub fn again(attempt: u32) -> String {
+    if attempt > 1 { format!(", attempt {attempt}") } else { String::new() }
+}

@@ -1,0 +1,90 @@
+//! The closing table. Columns are aligned by hand: six of them, one of which may be of any length,
+//! are less code than a table crate's settings.
+
+use super::paint::{Paint, Tone};
+use super::{counts, first_line, time};
+use crate::domain::fleet::JobOutcome;
+use crate::domain::fleet_notice::{FleetReport, ProfileReport};
+
+const HEADS: [&str; 6] = ["PROFILE", "STATUS", "STEPS", "ATTEMPTS", "TIME", "LAST ERROR"];
+
+/// Completed profiles beyond this many are counted, not listed: what went wrong is to be seen.
+const LISTED: usize = 100;
+
+pub fn table(report: &FleetReport, paint: Paint) -> String {
+    let wrong = |profile: &ProfileReport| profile.outcome != JobOutcome::Completed;
+    let all = report.profiles.len() <= LISTED;
+    let listed: Vec<_> = report.profiles.iter().filter(|profile| all || wrong(profile)).collect();
+    let mut out = String::new();
+    if !listed.is_empty() {
+        let rows: Vec<[String; 6]> = listed.iter().map(|profile| cells(profile)).collect();
+        let width = |column: usize| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.chain([HEADS[column].len()]).max().unwrap_or(0)
+        };
+        let widths: [usize; 6] = std::array::from_fn(width);
+        out += &paint.whole(Tone::Dim, &line(&HEADS.map(str::to_owned), &widths, |_, text| text));
+        out.push('\n');
+        for (row, profile) in rows.iter().zip(&listed) {
+            out += &line(row, &widths, |column, text| match column {
+                1 => paint.whole(tone(profile.outcome), &text),
+                _ => text,
+            });
+            out.push('\n');
+        }
+        out.push('\n');
+    }
+    out + &summary(report, paint) + "\n"
+}
+
+fn summary(report: &FleetReport, paint: Paint) -> String {
+    let (count, plural) = (report.profiles.len(), if report.profiles.len() == 1 { "" } else { "s" });
+    let (done, steps) = report
+        .profiles
+        .iter()
+        .fold((0, 0), |(done, steps), profile| (done + profile.steps_done, steps + profile.steps));
+    let counts = counts(report.tally, paint);
+    format!("{count} profile{plural}: {counts}; {done} of {steps} steps done, {}", time(report.ms))
+}
+
+fn cells(profile: &ProfileReport) -> [String; 6] {
+    let status = match profile.outcome {
+        JobOutcome::Completed => "COMPLETED",
+        JobOutcome::NeedsAttention => "NEEDS_ATTENTION",
+        JobOutcome::Failed(_) => "FAILED",
+        JobOutcome::Stopped => "STOPPED",
+    };
+    let said = match (profile.outcome, &profile.last_error) {
+        (_, Some(error)) => error.clone(),
+        (JobOutcome::Failed(failure), None) => failure.to_string(),
+        _ => String::new(),
+    };
+    let see = profile.evidence.as_deref().map_or_else(String::new, |path| format!(" ({path})"));
+    [
+        profile.profile_id.to_string(),
+        status.to_owned(),
+        format!("{}/{}", profile.steps_done, profile.steps),
+        profile.attempts.to_string(),
+        if profile.attempts == 0 { "-".to_owned() } else { time(profile.ms) },
+        first_line(&said).to_owned() + &see,
+    ]
+}
+
+const fn tone(outcome: JobOutcome) -> Tone {
+    match outcome {
+        JobOutcome::Completed => Tone::Good,
+        JobOutcome::NeedsAttention => Tone::Warning,
+        JobOutcome::Failed(_) => Tone::Bad,
+        JobOutcome::Stopped => Tone::Dim,
+    }
+}
+
+/// Numbers stand right, words left; painted after they are padded, since colours have no width.
+fn line(cells: &[String; 6], widths: &[usize; 6], paint: impl Fn(usize, String) -> String) -> String {
+    let padded = cells.iter().zip(widths).enumerate().map(|(column, (cell, &width))| match column {
+        2..=4 => paint(column, format!("{cell:>width$}")),
+        5 => paint(column, cell.clone()),
+        _ => paint(column, format!("{cell:<width$}")),
+    });
+    padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}

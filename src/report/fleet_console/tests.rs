@@ -1,0 +1,284 @@
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::*;
+use crate::domain::event::{EVENT_VERSION, Event, EventKind, NetworkTotals, StepMode, StepOutcome};
+use crate::domain::fleet::{Failure, JobOutcome, Severity, Slot};
+use crate::domain::fleet_notice::{FLEET_REPORT_VERSION, NoticeKind, ProfileReport};
+use crate::domain::id::{ProfileId, RunId};
+use crate::domain::outcome::{FleetOutcome, RunOutcome};
+
+fn id(name: &str) -> ProfileId {
+    name.parse().unwrap()
+}
+
+fn at(second: i64) -> jiff::Timestamp {
+    "2026-01-02T03:04:05Z".parse::<jiff::Timestamp>().unwrap() + jiff::SignedDuration::from_secs(second)
+}
+
+fn profile(name: &str, outcome: JobOutcome, done: usize, attempts: u32, ms: u64) -> ProfileReport {
+    ProfileReport {
+        profile_id: id(name),
+        outcome,
+        attempts,
+        steps_done: done,
+        steps: 4,
+        ms,
+        last_error: None,
+        evidence: None,
+        network: NetworkTotals::default(),
+    }
+}
+
+fn profiles() -> Vec<ProfileReport> {
+    vec![
+        profile("k18imh7u", JobOutcome::Completed, 4, 1, 65_000),
+        profile("before", JobOutcome::Completed, 4, 0, 0),
+        ProfileReport {
+            last_error: Some("no element matches any of its 3 selectors within 10 s\nmore of it".to_owned()),
+            evidence: Some("artifacts/b-2/1".to_owned()),
+            ..profile("b-2", JobOutcome::Failed(Failure::StepFailed), 1, 3, 12_340)
+        },
+        profile("crashes", JobOutcome::Failed(Failure::Crashed), 0, 1, 90),
+        ProfileReport {
+            last_error: Some("step `store_signup` is in doubt".to_owned()),
+            ..profile("c", JobOutcome::NeedsAttention, 2, 1, 7_500_000)
+        },
+        profile("d", JobOutcome::Stopped, 0, 0, 0),
+    ]
+}
+
+fn report() -> FleetReport {
+    FleetReport {
+        v: FLEET_REPORT_VERSION,
+        outcome: FleetOutcome::Stopped,
+        exit_code: 7,
+        started_at: at(0),
+        ms: 7_600_000,
+        tally: Tally { completed: 2, need_attention: 1, failed: 2, stopped: 1 },
+        profiles: profiles(),
+    }
+}
+
+/// One of everything a fleet tells.
+pub fn story() -> Vec<FleetNotice> {
+    let (first, second) = (Slot::new(0), Slot::new(1));
+    let told = |name: &str, slot, kind| NoticeKind::Told {
+        slot,
+        event: Event {
+            v: EVENT_VERSION,
+            seq: 1,
+            at: at(0),
+            run_id: RunId::new(at(0), 1),
+            profile_id: id(name),
+            kind,
+        },
+    };
+    let flag = || "store_signup".parse().unwrap();
+    let network = NetworkTotals::default();
+    let [completed, before, failed, crashed, attention, stopped] = profiles().try_into().unwrap();
+    let kinds = [
+        NoticeKind::Ended(before),
+        NoticeKind::Surveyed { profiles: 6, ended: Tally { completed: 1, ..Tally::default() } },
+        NoticeKind::Launched { profile: id("k18imh7u"), slot: first, attempt: 1, pid: 41 },
+        NoticeKind::Adopted { profile: id("b-2"), slot: second, attempt: 1, pid: Some(7) },
+        told("k18imh7u", first, EventKind::RunStarted { pid: 41, plan: "x".into(), steps: 4, done: 1 }),
+        told("k18imh7u", first, EventKind::StepStarted { flag: flag(), attempt: 1, mode: StepMode::Act }),
+        told("k18imh7u", first, EventKind::StepStarted { flag: flag(), attempt: 2, mode: StepMode::Verify }),
+        told(
+            "k18imh7u",
+            first,
+            EventKind::StepFinished { flag: flag(), outcome: StepOutcome::Verified, ms: 900, network },
+        ),
+        told(
+            "k18imh7u",
+            first,
+            EventKind::StepFinished { flag: flag(), outcome: StepOutcome::Done, ms: 2_340, network },
+        ),
+        told(
+            "b-2",
+            second,
+            EventKind::StepFinished { flag: flag(), outcome: StepOutcome::Failed, ms: 61_000, network },
+        ),
+        NoticeKind::BackingOff {
+            profile: id("b-2"),
+            attempt: 1,
+            delay: Duration::from_millis(2_200),
+            cause: "a step failed".into(),
+        },
+        told(
+            "k18imh7u",
+            first,
+            EventKind::RunFinished { outcome: RunOutcome::Completed, exit_code: 0, message: None, ms: 1 },
+        ),
+        NoticeKind::Ended(completed),
+        NoticeKind::Launched { profile: id("b-2"), slot: first, attempt: 2, pid: 42 },
+        NoticeKind::Launched { profile: id("crashes"), slot: second, attempt: 1, pid: 43 },
+        NoticeKind::Ended(failed),
+        NoticeKind::CleaningUp { profile: id("crashes"), cause: "the run crashed (signal 9)".into() },
+        NoticeKind::Ended(crashed),
+        NoticeKind::Ended(attention),
+        NoticeKind::Stopping(Severity::Drain),
+        NoticeKind::Ended(stopped),
+        NoticeKind::Stopping(Severity::Now),
+        NoticeKind::Finished { outcome: FleetOutcome::Stopped, tally: report().tally },
+    ];
+    (0..).zip(kinds).map(|(second, kind)| FleetNotice { at: at(second), kind }).collect()
+}
+
+fn lines(quiet: bool) -> String {
+    let plain = Plain::new(quiet, TimeZone::UTC);
+    let lines: Vec<_> =
+        story().iter().filter_map(|notice| plain.line(notice)).map(|(_, line)| line).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn plain_lines_tell_what_happens() {
+    expect![[r#"
+        03:04:06 6 profiles, before anything was started 1 completed
+        03:04:07 k18imh7u: launched in slot 1 (process 41)
+        03:04:08 b-2: runs already, takes slot 2 (process 7)
+        03:04:11 k18imh7u: store_signup is in doubt, asking the site
+        03:04:12 k18imh7u: store_signup was done before, says the site
+        03:04:13 k18imh7u: store_signup done in 2.3 s
+        03:04:14 b-2: store_signup failed after 1 min 01 s
+        03:04:15 b-2: attempt 1 failed: a step failed; again in 2.2 s
+        03:04:17 k18imh7u: completed, 4/4 steps in 1 min 05 s
+        03:04:18 b-2: launched in slot 1, attempt 2 (process 42)
+        03:04:19 crashes: launched in slot 2 (process 43)
+        03:04:20 b-2: failed, 1/4 steps: no element matches any of its 3 selectors within 10 s; see artifacts/b-2/1
+        03:04:21 crashes: the run crashed (signal 9); ending what it left
+        03:04:22 crashes: failed, 0/4 steps: crashed
+        03:04:23 c: needs attention: step `store_signup` is in doubt
+        03:04:24 stopping: nothing more is launched, runs end after their step; once more ends them now
+        03:04:26 stopping now: runs are killed, their browsers stopped"#]]
+    .assert_eq(&lines(false));
+}
+
+#[test]
+fn quiet_tells_only_what_went_wrong() {
+    expect![[r#"
+        03:04:14 b-2: store_signup failed after 1 min 01 s
+        03:04:15 b-2: attempt 1 failed: a step failed; again in 2.2 s
+        03:04:20 b-2: failed, 1/4 steps: no element matches any of its 3 selectors within 10 s; see artifacts/b-2/1
+        03:04:21 crashes: the run crashed (signal 9); ending what it left
+        03:04:22 crashes: failed, 0/4 steps: crashed
+        03:04:23 c: needs attention: step `store_signup` is in doubt
+        03:04:24 stopping: nothing more is launched, runs end after their step; once more ends them now
+        03:04:26 stopping now: runs are killed, their browsers stopped"#]]
+    .assert_eq(&lines(true));
+}
+
+#[test]
+fn the_table_lists_every_profile() {
+    expect![[r#"
+        PROFILE   STATUS           STEPS  ATTEMPTS        TIME  LAST ERROR
+        k18imh7u  COMPLETED          4/4         1  1 min 05 s
+        before    COMPLETED          4/4         0           -
+        b-2       FAILED             1/4         3      12.3 s  no element matches any of its 3 selectors within 10 s (artifacts/b-2/1)
+        crashes   FAILED             0/4         1       90 ms  crashed
+        c         NEEDS_ATTENTION    2/4         1  2 h 05 min  step `store_signup` is in doubt
+        d         STOPPED            0/4         0           -
+
+        6 profiles: 2 completed, 1 needs attention, 2 failed, 1 stopped; 11 of 24 steps done, 2 h 06 min
+    "#]].assert_eq(&table(&report(), Paint { color: false }));
+}
+
+#[test]
+fn colours_do_not_move_the_columns() {
+    let painted = table(&report(), Paint { color: true });
+    assert!(painted.contains("\u{1b}[31mFAILED"), "{painted:?}");
+    let mut bare = painted;
+    for code in ["0", "2", "31", "32", "33"] {
+        bare = bare.replace(&format!("\u{1b}[{code}m"), "");
+    }
+    let bare: Vec<_> = bare.lines().map(str::trim_end).collect();
+    assert_eq!(bare.join("\n") + "\n", table(&report(), Paint { color: false }));
+}
+
+#[test]
+fn many_completed_profiles_are_counted_and_not_listed() {
+    let mut many = report();
+    let completed = (0..200).map(|n| profile(&format!("p{n}"), JobOutcome::Completed, 4, 1, 1_000));
+    many.profiles = completed.chain(profiles().into_iter().skip(2).take(1)).collect();
+    many.tally = Tally { completed: 200, failed: 1, ..Tally::default() };
+    expect![[r#"
+        PROFILE  STATUS  STEPS  ATTEMPTS    TIME  LAST ERROR
+        b-2      FAILED    1/4         3  12.3 s  no element matches any of its 3 selectors within 10 s (artifacts/b-2/1)
+
+        201 profiles: 200 completed, 1 failed; 801 of 804 steps done, 2 h 06 min
+    "#]].assert_eq(&table(&many, Paint { color: false }));
+    many.profiles.truncate(200);
+    many.tally.failed = 0;
+    expect![[r#"
+        200 profiles: 200 completed; 800 of 800 steps done, 2 h 06 min
+    "#]]
+    .assert_eq(&table(&many, Paint { color: false }));
+}
+
+#[test]
+fn the_json_document_is_the_published_one() {
+    let mut small = report();
+    small.profiles.drain(..2);
+    small.profiles.truncate(2);
+    let text = serde_json::to_string_pretty(&small).unwrap();
+    expect![[r#"
+        {
+          "v": 1,
+          "outcome": "stopped",
+          "exit_code": 7,
+          "started_at": "2026-01-02T03:04:05Z",
+          "ms": 7600000,
+          "tally": {
+            "completed": 2,
+            "need_attention": 1,
+            "failed": 2,
+            "stopped": 1
+          },
+          "profiles": [
+            {
+              "profile_id": "b-2",
+              "outcome": "failed",
+              "cause": "step_failed",
+              "attempts": 3,
+              "steps_done": 1,
+              "steps": 4,
+              "ms": 12340,
+              "last_error": "no element matches any of its 3 selectors within 10 s\nmore of it",
+              "evidence": "artifacts/b-2/1",
+              "network": {
+                "requests": 0,
+                "failed": 0,
+                "bytes_received": 0,
+                "bytes_sent": 0
+              }
+            },
+            {
+              "profile_id": "crashes",
+              "outcome": "failed",
+              "cause": "crashed",
+              "attempts": 1,
+              "steps_done": 0,
+              "steps": 4,
+              "ms": 90,
+              "network": {
+                "requests": 0,
+                "failed": 0,
+                "bytes_received": 0,
+                "bytes_sent": 0
+              }
+            }
+          ]
+        }"#]]
+    .assert_eq(&text);
+    assert_eq!(serde_json::from_str::<FleetReport>(&text).unwrap(), small);
+}
+
+#[test]
+fn times_are_as_exact_as_they_are_long() {
+    let times = [0, 999, 1_000, 59_999, 60_000, 3_599_000, 3_600_000, 90_000_000].map(time);
+    expect!["0 ms, 999 ms, 1.0 s, 59.9 s, 1 min 00 s, 59 min 59 s, 1 h 00 min, 25 h 00 min"]
+        .assert_eq(&times.join(", "));
+}
