@@ -57,7 +57,7 @@ pub fn doctor(settings: &Settings, args: DoctorArgs) -> Result<u8, Failure> {
     findings.extend([folders(settings), locks(settings), clock(settings), memory(settings)]);
     let worst = findings.iter().map(|finding| finding.level).max();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&findings).unwrap_or_default());
+        crate::report::say!("{}", serde_json::to_string_pretty(&findings).unwrap_or_default());
     } else {
         findings.iter().for_each(|finding| print(finding, settings.color));
     }
@@ -71,9 +71,9 @@ fn print(finding: &Finding, color: bool) {
         Level::Problem => ("PROBLEM", "\u{1b}[31m"),
     };
     let (paint, reset) = if color { (paint, "\u{1b}[0m") } else { ("", "") };
-    println!("{paint}{mark:<8}{reset}{:<10} {}", finding.check, finding.found);
+    crate::report::say!("{paint}{mark:<8}{reset}{:<10} {}", finding.check, finding.found);
     if let Some(remedy) = &finding.remedy {
-        println!("{:<8}{:<10} → {remedy}", "", "");
+        crate::report::say!("{:<8}{:<10} → {remedy}", "", "");
     }
 }
 

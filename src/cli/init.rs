@@ -29,10 +29,12 @@ pub fn init(args: InitArgs) -> Result<u8, Failure> {
     }
     for (name, text) in FILES {
         write(&folder.join(name), text)?;
-        println!("made {}", folder.join(name).display());
+        crate::report::say!("made {}", folder.join(name).display());
     }
     let at = if folder == Path::new(".") { String::new() } else { format!(" -C {}", folder.display()) };
-    println!("\nnext:\n  regatta{at} validate\n  regatta{at} doctor\n  regatta{at} run p1 --headed");
+    crate::report::say!(
+        "\nnext:\n  regatta{at} validate\n  regatta{at} doctor\n  regatta{at} run p1 --headed"
+    );
     Ok(0)
 }
 

@@ -7,10 +7,16 @@ use super::settings::Settings;
 
 pub fn reset(settings: &Settings, args: ResetArgs) -> Result<u8, Failure> {
     let mut session = open_existing(settings, &args.profile)?;
+    if let Some(flag) = args.step.as_ref().filter(|flag| !session.session().completion_flags.contains(flag)) {
+        let flags: Vec<_> =
+            session.session().completion_flags.iter().map(|(flag, _)| flag.as_str()).collect();
+        return Err(Failure::usage(format!("the session of `{}` has no step `{flag}`", args.profile))
+            .hint(format!("its steps: {}", flags.join(", "))));
+    }
     session.update(|session| session.reset(args.step.as_ref()))?;
     match &args.step {
-        Some(flag) => println!("{}: step `{flag}` will run again", args.profile),
-        None => println!("{}: every step will run again; identity fields are kept", args.profile),
+        Some(flag) => crate::report::say!("{}: step `{flag}` will run again", args.profile),
+        None => crate::report::say!("{}: every step will run again; identity fields are kept", args.profile),
     }
     Ok(0)
 }

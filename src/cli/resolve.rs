@@ -32,7 +32,7 @@ pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
         Ok(())
     })?;
     let said = if args.done { "is done" } else { "will run again" };
-    println!("{}: step `{flag}` {said}; go on with: regatta run {}", args.profile, args.profile);
+    crate::report::say!("{}: step `{flag}` {said}; go on with: regatta run {}", args.profile, args.profile);
     Ok(0)
 }
 

@@ -177,7 +177,7 @@ fn dry_run(settings: &Settings, plan: &Plan, args: &RunArgs) -> Result<u8, Failu
         } else {
             "would run"
         };
-        println!("{:<24} {would:<36} {}", step.flag, step.flow_on(session.platform).file);
+        crate::report::say!("{:<24} {would:<36} {}", step.flag, step.flow_on(session.platform).file);
         beyond |= args.until.as_ref() == Some(&step.flag);
     }
     Ok(0)

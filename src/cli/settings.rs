@@ -152,7 +152,7 @@ pub fn wants_color(choice: ColorChoice, terminal: bool) -> bool {
     }
 }
 
-/// `--set` as variables: a number or a boolean stays one, everything else is text.
+/// `--set` as variables. Every value is text.
 pub fn variables(assignments: &[(String, String)]) -> Map<String, Value> {
     assignments.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect()
 }

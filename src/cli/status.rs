@@ -39,12 +39,13 @@ pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, Failure> {
     loop {
         let rows = rows(&settings.layout, &args.profiles)?;
         if args.json {
-            println!("{}", serde_json::to_string_pretty(&rows).unwrap_or_default());
+            crate::report::say!("{}", serde_json::to_string_pretty(&rows).unwrap_or_default());
             return Ok(0);
         }
         let table = table(&rows, settings.color);
         if !args.watch {
-            print!("{table}");
+            // Whoever reads it may have gone (`| head`).
+            std::io::stdout().write_all(table.as_bytes()).ok();
             return Ok(0);
         }
         // Clear and home, then the whole picture in one write: no flicker.
@@ -145,7 +146,13 @@ fn table(rows: &[Row], color: bool) -> String {
     }
     counts.sort_unstable();
     let counts: Vec<_> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
-    let _ = writeln!(out, "{dim}{} profiles: {}{reset}", rows.len(), counts.join(", "));
+    let _ = writeln!(
+        out,
+        "{dim}{} profile{}: {}{reset}",
+        rows.len(),
+        if rows.len() == 1 { "" } else { "s" },
+        counts.join(", ")
+    );
     out
 }
 

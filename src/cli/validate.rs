@@ -16,16 +16,19 @@ pub fn validate(settings: &Settings, args: ValidateArgs) -> Result<u8, Failure> 
         origins = plan.setting(&nobody, platform)?.allowed_origins;
         expected.extend(plan.check(platform, None)?);
     }
-    println!("{}: {} steps, all of them can be played", plan.name, plan.steps.len());
+    match plan.steps.len() {
+        1 => crate::report::say!("{}: 1 step, and it can be played", plan.name),
+        steps => crate::report::say!("{}: {steps} steps, all of them can be played", plan.name),
+    }
     for step in &plan.steps {
         let flows: Vec<_> = step.flow.iter().map(|flow| flow.file.as_str()).collect();
         let verify = step.verify.as_ref().map_or("", |_| "   verified when in doubt");
-        println!("  {:<24} {}{verify}", step.flag, flows.join(", "));
+        crate::report::say!("  {:<24} {}{verify}", step.flag, flows.join(", "));
     }
-    println!("allowed origins: {}", origins.join(", "));
+    crate::report::say!("allowed origins: {}", origins.join(", "));
     if !expected.is_empty() {
         let fields: Vec<_> = expected.iter().map(|field| format!("identity.{field}")).collect();
-        println!("each session must bring: {}", fields.join(", "));
+        crate::report::say!("each session must bring: {}", fields.join(", "));
     }
     Ok(0)
 }

@@ -2,3 +2,12 @@
 
 pub mod fleet_console;
 pub mod run_console;
+
+/// `println!` to a reader who may have gone (`| head`): that ends nothing.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        writeln!(std::io::stdout(), $($words)*).ok();
+    }};
+}
+pub(crate) use say;

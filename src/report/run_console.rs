@@ -44,10 +44,10 @@ impl RunConsole {
 
     pub fn show(&self, event: &Event) {
         match &self.view {
-            View::Json => println!("{}", serde_json::to_string(event).unwrap_or_default()),
+            View::Json => crate::report::say!("{}", serde_json::to_string(event).unwrap_or_default()),
             View::Plain(plain) => {
                 if let Some(text) = plain.borrow_mut().line(&event.kind) {
-                    println!("{} {text}", event.at.strftime("%H:%M:%S"));
+                    crate::report::say!("{} {text}", event.at.strftime("%H:%M:%S"));
                 }
             }
             View::Live(live) => live.show(&event.kind),
@@ -58,7 +58,7 @@ impl RunConsole {
     pub fn note(&self, text: &str) {
         match &self.view {
             View::Json => {}
-            View::Plain(_) => println!("{text}"),
+            View::Plain(_) => crate::report::say!("{text}"),
             View::Live(live) => {
                 live.bars.println(text).ok();
             }

@@ -30,7 +30,7 @@ pub struct LiveBrowser {
 /// A page, and the connection that keeps it alive.
 pub struct LivePage {
     page: Page,
-    _connection: BrowserConnection,
+    connection: BrowserConnection,
 }
 
 impl Outside for LiveBrowser {
@@ -57,7 +57,7 @@ impl Outside for LiveBrowser {
         if in_doubt && endpoint.reused {
             connection.close_other_pages(&page).await.map_err(undrivable)?;
         }
-        Ok(Opened { page: LivePage { page, _connection: connection }, reused: endpoint.reused })
+        Ok(Opened { page: LivePage { page, connection }, reused: endpoint.reused })
     }
 
     async fn close(&mut self, page: Option<LivePage>) -> Result<(), ProviderError> {
@@ -86,6 +86,10 @@ impl PlayPage for LivePage {
     }
 
     async fn settle(&mut self, at_most: Duration) {
+        // A window the attempt opened could act while the site is asked whether it has.
+        if let Err(error) = self.connection.close_other_pages(&self.page).await {
+            tracing::warn!("other pages could not be closed: {error}");
+        }
         self.page.settle(at_most).await;
     }
 

@@ -158,9 +158,11 @@ impl<'a, O: Outside> Run<'a, O> {
         let wanted = |step: &&PlanStep| self.options.only.as_ref().is_none_or(|only| *only == step.flag);
         let until = self.options.until.as_ref();
         let last = self.plan.steps.iter().position(|step| until == Some(&step.flag));
-        let steps = &self.plan.steps[..last.map_or(self.plan.steps.len(), |last| last + 1)];
-        let mut chosen: Vec<_> = steps.iter().filter(open).filter(wanted).collect();
+        let last = last.unwrap_or(self.plan.steps.len());
         let doubted = session.in_flight.as_ref().map(|in_flight| &in_flight.flag);
+        let steps = self.plan.steps.iter().enumerate();
+        let within = steps.filter(|(index, step)| *index <= last || doubted == Some(&step.flag));
+        let mut chosen: Vec<_> = within.map(|(_, step)| step).filter(open).filter(wanted).collect();
         chosen.sort_by_key(|step| doubted != Some(&step.flag));
         chosen
     }
@@ -231,7 +233,13 @@ impl<'a, O: Outside> Run<'a, O> {
             Ok(()) => return end,
             Err(Leave::Stopped) => {
                 end.outcome = RunOutcome::Stopped;
-                Ok(())
+                // Between two steps nothing is left open; in the middle of one it stays PROCESSING.
+                self.session.update(|session| {
+                    if session.in_flight.is_none() {
+                        session.pause();
+                    }
+                    Ok(())
+                })
             }
             Err(Leave::Failed(failure)) => {
                 let message = self.journal.mask(&failure.error.message);

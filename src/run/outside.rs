@@ -55,7 +55,8 @@ pub trait PlayPage {
     /// Screenshot, page and console into `folder`; as much as can be had.
     async fn evidence(&mut self, folder: &Path, mask: &Mask) -> Vec<PathBuf>;
 
-    /// Returns when everything the page might still send is answered, or after `at_most`.
+    /// Closes every other page of the browser, and returns when everything this one might still send
+    /// is answered, or after `at_most`.
     async fn settle(&mut self, at_most: Duration);
 
     /// Since the last call.

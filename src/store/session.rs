@@ -96,11 +96,13 @@ impl<'a> SessionReader<'a> {
                 *newest = entry.path().max(std::mem::take(newest));
             }
         }
+        reader.documents.extend(reader.set_aside.keys().cloned());
         reader.documents.sort();
+        reader.documents.dedup();
         Ok(reader)
     }
 
-    /// Every profile with a document, in order.
+    /// Every profile with a document, in order; those whose document was set aside too.
     pub fn profiles(&self) -> &[ProfileId] {
         &self.documents
     }
