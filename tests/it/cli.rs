@@ -177,59 +177,59 @@ fn a_wrong_workflow_is_shown_at_its_line() {
         &edited("attempts = 3", "atempts = 3"),
         &["run", "p1"],
         expect![[r#"
-        exit 2
-        error: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`
-            ╭─[workflow.toml:18:1]
-         17 │ timeout = "60s"
-         18 │ atempts = 3
-            · ───┬───
-            ·    ╰── here
-         19 │
-            ╰────"#]],
+            exit 2
+            error: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`
+                ╭─[workflow.toml:27:1]
+             26 │ timeout = "60s"          # of one attempt
+             27 │ atempts = 3
+                · ───┬───
+                ·    ╰── here
+             28 │ # in_doubt = "verify"    # or "repeat", or "ask"
+                ╰────"#]],
     );
     check(
         &edited("\"flows/store.json\"", "\"flows/shop.json\""),
         &["run", "p1"],
         expect![[r#"
-        exit 2
-        error: cannot read the flow `FOLDER/flows/shop.json`: No such file or directory (os error 2)
-            ╭─[workflow.toml:23:8]
-         22 │ flag = "store_signup"
-         23 │ flow = "flows/shop.json"
-            ·        ────────┬────────
-            ·                ╰── here
-         24 │ verify = "flows/store.verify.json"
-            ╰────
-          help: flows stand relative to the workflow file"#]],
+            exit 2
+            error: cannot read the flow `FOLDER/flows/shop.json`: No such file or directory (os error 2)
+                ╭─[workflow.toml:34:8]
+             33 │ flag = "store_signup"
+             34 │ flow = "flows/shop.json"
+                ·        ────────┬────────
+                ·                ╰── here
+             35 │ verify = "flows/store.verify.json"
+                ╰────
+              help: flows stand relative to the workflow file"#]],
     );
     check(
         &edited("{{ profile_id }}@", "{{ profil }}@"),
         &["run", "p1"],
         expect![[r#"
-        exit 2
-        error: step `mailbox_created`: prepare.email: unknown name `profil` in `{{ profil }}@practice.test`
-            ╭─[workflow.toml:16:21]
-         15 │ verify = "flows/mailbox.verify.json"
-         16 │ prepare = { email = "{{ profil }}@practice.test", password = { generate = "password", length = 20 } }
-            ·                     ──────────────┬─────────────
-            ·                                   ╰── here
-         17 │ timeout = "60s"
-            ╰────
-          help: known names: profile_id, platform, totp, identity.FIELD, variables.NAME"#]],
+            exit 2
+            error: step `mailbox_created`: prepare.email: unknown name `profil` in `{{ profil }}@practice.test`
+                ╭─[workflow.toml:25:21]
+             24 │ # Identity fields the session has no value for yet; on disk before anything types them.
+             25 │ prepare = { email = "{{ profil }}@practice.test", password = { generate = "password", length = 20 } }
+                ·                     ──────────────┬─────────────
+                ·                                   ╰── here
+             26 │ timeout = "60s"          # of one attempt
+                ╰────
+              help: known names: profile_id, platform, totp, identity.FIELD, variables.NAME"#]],
     );
     check(
         &edited("timeout = \"60s\"", "timeout = \"60 parsecs\""),
         &["orchestrate"],
         expect![[r#"
-        exit 2
-        error: step `mailbox_created`: `60 parsecs` is not a duration: write "60s", "1m 30s" or "500ms"
-            ╭─[workflow.toml:17:11]
-         16 │ prepare = { email = "{{ profile_id }}@practice.test", password = { generate = "password", length = 20 } }
-         17 │ timeout = "60 parsecs"
-            ·           ──────┬─────
-            ·                 ╰── here
-         18 │ attempts = 3
-            ╰────"#]],
+            exit 2
+            error: step `mailbox_created`: `60 parsecs` is not a duration: write "60s", "1m 30s" or "500ms"
+                ╭─[workflow.toml:26:11]
+             25 │ prepare = { email = "{{ profile_id }}@practice.test", password = { generate = "password", length = 20 } }
+             26 │ timeout = "60 parsecs"          # of one attempt
+                ·           ──────┬─────
+                ·                 ╰── here
+             27 │ attempts = 3
+                ╰────"#]],
     );
 }
 
@@ -365,7 +365,9 @@ fn a_damaged_session_is_moved_aside_and_its_profile_refused_until_a_person_looke
     assert_eq!(aside.len(), 1, "kept as it was, once: {aside:?}");
     expect![[r#"
         exit 0
-        no sessions yet; a profile gets one with its first run"#]]
+        PROFILE  STATUS           STEPS  NOTE
+        p1       DAMAGED            0/0  the session document FOLDER/state/p1.json is damaged: an earlier run could not read it, and nobody has repaired it since
+        1 profile: 1 DAMAGED"#]]
     .assert_eq(&told(&folder, &folder.run(&["status"])));
 }
 

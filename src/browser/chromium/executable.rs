@@ -76,7 +76,7 @@ mod tests {
             None,
             expect![[r#"
                 no Chromium found
-                hint: install Chromium or Chrome, or name its executable in the settings"#]],
+                hint: install Chromium (apt-get install chromium) or Chrome, or name its executable: CHROME=/path/to/chrome"#]],
         );
         check(
             Some("/no/chrome"),
