@@ -246,3 +246,28 @@ async fn a_browser_that_is_never_ready_is_ended() {
     );
     assert_eq!(place.processes(), [0_i32; 0]);
 }
+
+#[tokio::test]
+async fn what_a_dead_browser_left_is_gone_before_the_next_starts() {
+    let place = Place::new();
+    fs::create_dir_all(place.browser_folder()).unwrap();
+    let host = sysinfo::System::host_name().unwrap();
+    // This process lives, but is no browser: the number was used again.
+    let claim = format!("{host}-{}", std::process::id());
+    symlink(claim, place.browser_folder().join("SingletonLock")).unwrap();
+    symlink("/nowhere", place.browser_folder().join("SingletonSocket")).unwrap();
+    fs::write(place.browser_folder().join("DevToolsActivePort"), "1\n/devtools/browser/a-b").unwrap();
+    let script = place.script(
+        "#!/bin/sh\nfor a; do case $a in --user-data-dir=*) ls -A ${a#--user-data-dir=};; esac; done; exit 1\n",
+    );
+    place.check(
+        &place.provider(Some(script)).start(&place.profile, &HEADLESS).await.unwrap_err(),
+        expect![[r#"
+            ROOT/browser.sh ended before it could be driven (exit status: 1)
+              | chromium.log
+            hint: start it by hand with the same arguments to see more"#]],
+    );
+    let provider = place.provider(None);
+    assert!(!provider.start(&place.profile, &HEADLESS).await.unwrap().reused);
+    provider.stop(&place.profile).await.unwrap();
+}
