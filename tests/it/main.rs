@@ -2,3 +2,4 @@
 
 mod provider_adspower;
 mod provider_chromium;
+mod support;
