@@ -16,8 +16,8 @@ use super::{Layout, StoreError};
 use crate::domain::event::{EVENT_VERSION, Event, EventKind};
 use crate::domain::id::{ProfileId, RunId};
 
-/// A block of a file that is read from its end: the last run fits into one or two.
-const BLOCK: u64 = 16 * 1024;
+/// The first block of a file that is read from its end: holds the last line, mostly all that is asked.
+const BLOCK: u64 = 2 * 1024;
 
 /// Writes the events of one run.
 #[derive(Debug)]
@@ -203,6 +203,7 @@ fn ends_cut(file: &mut File) -> io::Result<bool> {
 /// The lines of a file, the last one first, what follows the last line end included.
 struct LinesBackwards {
     file: File,
+    length: u64,
     /// Where the part that was not read yet ends.
     unread: u64,
     lines: VecDeque<Vec<u8>>,
@@ -217,14 +218,13 @@ impl LinesBackwards {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let unread = file.metadata()?.len();
-        Ok(Some(Self { file, unread, lines: VecDeque::new(), rest: Vec::new() }))
+        let length = file.metadata()?.len();
+        Ok(Some(Self { file, length, unread: length, lines: VecDeque::new(), rest: Vec::new() }))
     }
 
     fn read_block(&mut self) -> io::Result<()> {
-        // A line longer than all that was read so far doubles the block, so that the work stays
-        // linear in its length.
-        let block = BLOCK.max(self.rest.len() as u64).min(self.unread);
+        // Each block doubles what was read, so that the work stays linear even in one long line.
+        let block = BLOCK.max(self.length - self.unread).min(self.unread);
         self.unread -= block;
         let mut bytes = Vec::with_capacity(usize::try_from(block).unwrap_or(0) + self.rest.len());
         self.file.seek(SeekFrom::Start(self.unread))?;

@@ -22,8 +22,9 @@ use thiserror::Error;
 use super::StoreError;
 use crate::domain::id::RunId;
 
-/// Bound of the wait for those who only ask. They need microseconds.
-const ASKERS_GONE: Duration = Duration::from_millis(200);
+/// Bound of the wait for those who only ask. They need microseconds, unless the system lets one of
+/// them sleep while it holds the lock.
+const ASKERS_GONE: Duration = Duration::from_secs(1);
 
 /// Held until it is dropped or the process dies.
 #[derive(Debug)]

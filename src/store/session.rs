@@ -340,7 +340,16 @@ fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
 
 /// The profile has no document. Did it have one that was damaged?
 fn refuse_if_set_aside(layout: &Layout, profile: &ProfileId) -> Result<(), SessionError> {
-    match SessionReader::new(layout)?.set_aside.remove(profile) {
+    let folder = layout.state();
+    let prefix = format!("{profile}{DAMAGED}");
+    let copies = match fs::read_dir(folder) {
+        Ok(entries) => entries
+            .flatten()
+            .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(StoreError::new("read the folder", folder, error).into()),
+    };
+    match copies.map(|entry| entry.path()).max() {
         Some(copy) => Err(still_set_aside(layout, profile, copy)),
         None => Ok(()),
     }

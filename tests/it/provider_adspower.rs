@@ -14,6 +14,8 @@ use regatta::store::Layout;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::support::EndsBrowsers;
+
 const HEADLESS: StartOptions = StartOptions { headless: true, platform: Platform::Desktop };
 
 /// Hands out the browser at `ws`, and forgets it at once.
@@ -41,6 +43,7 @@ async fn a_browser_that_adspower_forgot_is_found_and_closed() {
     let profile: ProfileId = "k18imh7u".parse().unwrap();
     let settings = ChromiumSettings { search_path: std::env::var_os("PATH"), ..ChromiumSettings::default() };
     let chromium = Chromium::new(Layout::new(real.path()), settings);
+    let _ends = EndsBrowsers(Layout::new(real.path()).browser_folder(&profile));
     let running = chromium.start(&profile, &HEADLESS).await.unwrap();
 
     let layout = Layout::new(ours.path());

@@ -15,16 +15,22 @@ use regatta::domain::session::Platform;
 use regatta::store::Layout;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support;
+
 const HEADLESS: StartOptions = StartOptions { headless: true, platform: Platform::Desktop };
 
 struct Place {
+    _ends: support::EndsBrowsers,
     folder: tempfile::TempDir,
     profile: ProfileId,
 }
 
 impl Place {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), profile: "p1".parse().unwrap() }
+        let folder = tempfile::tempdir().unwrap();
+        let profile = "p1".parse().unwrap();
+        let browser_folder = Layout::new(folder.path()).browser_folder(&profile);
+        Self { _ends: support::EndsBrowsers(browser_folder), folder, profile }
     }
 
     fn provider(&self, executable: Option<PathBuf>) -> Chromium {
@@ -40,21 +46,8 @@ impl Place {
         Layout::new(self.folder.path()).browser_folder(&self.profile)
     }
 
-    /// Process ids with the folder in their arguments, the browser's own first.
     fn processes(&self) -> Vec<i32> {
-        let argument = format!("--user-data-dir={}", self.browser_folder().display());
-        let mut found: Vec<(bool, i32)> = fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|entry| {
-                let entry = entry.unwrap();
-                let pid = entry.file_name().to_str()?.parse().ok()?;
-                let arguments = fs::read(entry.path().join("cmdline")).ok()?;
-                let arguments = String::from_utf8_lossy(&arguments).into_owned();
-                arguments.contains(&argument).then(|| (arguments.contains("--type="), pid))
-            })
-            .collect();
-        found.sort_unstable();
-        found.into_iter().map(|(_, pid)| pid).collect()
+        support::browser_processes(&self.browser_folder())
     }
 
     fn script(&self, text: &str) -> PathBuf {
@@ -68,15 +61,6 @@ impl Place {
     fn check(&self, error: &ProviderError, expected: Expect) {
         let text = format!("{error}\nhint: {}", error.hint().unwrap_or_default());
         expected.assert_eq(&text.replace(self.folder.path().to_str().unwrap(), "ROOT"));
-    }
-}
-
-/// A failed test leaves no browser either.
-impl Drop for Place {
-    fn drop(&mut self) {
-        for pid in self.processes() {
-            let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
-        }
     }
 }
 
@@ -245,4 +229,29 @@ async fn a_browser_that_is_never_ready_is_ended() {
             hint: a slow machine needs a longer start timeout, or fewer runs at once"#]],
     );
     assert_eq!(place.processes(), [0_i32; 0]);
+}
+
+#[tokio::test]
+async fn what_a_dead_browser_left_is_gone_before_the_next_starts() {
+    let place = Place::new();
+    fs::create_dir_all(place.browser_folder()).unwrap();
+    let host = sysinfo::System::host_name().unwrap();
+    // This process lives, but is no browser: the number was used again.
+    let claim = format!("{host}-{}", std::process::id());
+    symlink(claim, place.browser_folder().join("SingletonLock")).unwrap();
+    symlink("/nowhere", place.browser_folder().join("SingletonSocket")).unwrap();
+    fs::write(place.browser_folder().join("DevToolsActivePort"), "1\n/devtools/browser/a-b").unwrap();
+    let script = place.script(
+        "#!/bin/sh\nfor a; do case $a in --user-data-dir=*) ls -A ${a#--user-data-dir=};; esac; done; exit 1\n",
+    );
+    place.check(
+        &place.provider(Some(script)).start(&place.profile, &HEADLESS).await.unwrap_err(),
+        expect![[r#"
+            ROOT/browser.sh ended before it could be driven (exit status: 1)
+              | chromium.log
+            hint: start it by hand with the same arguments to see more"#]],
+    );
+    let provider = place.provider(None);
+    assert!(!provider.start(&place.profile, &HEADLESS).await.unwrap().reused);
+    provider.stop(&place.profile).await.unwrap();
 }
