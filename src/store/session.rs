@@ -596,7 +596,7 @@ mod tests {
             fs::write(layout.state().join(name), "").unwrap();
         }
         let reader = SessionReader::new(&layout).unwrap();
-        assert_eq!(reader.profiles().iter().map(ProfileId::as_str).collect::<Vec<_>>(), ["p1", "p2"]);
+        assert_eq!(reader.profiles().iter().map(ProfileId::as_str).collect::<Vec<_>>(), ["p1", "p2", "p3"]);
         assert!(matches!(
             reader.read(&"p3".parse().unwrap()),
             Err(SessionError::Damaged { moved_to: Some(_), .. })

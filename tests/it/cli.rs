@@ -419,10 +419,10 @@ fn status_shows_where_everyone_stands() {
         &folder,
         &["status", "unknown"],
         expect![[r#"
-        exit 0
-        PROFILE  STATUS           STEPS  NOTE
-        unknown  PENDING            0/0
-        1 profiles: 1 PENDING"#]],
+            exit 0
+            PROFILE  STATUS           STEPS  NOTE
+            unknown  PENDING            0/0
+            1 profile: 1 PENDING"#]],
     );
     check(
         &folder,
@@ -515,8 +515,9 @@ fn reset_and_resolve_say_what_they_did() {
         &folder,
         &["reset", "p1", "--step", "nope"],
         expect![[r#"
-        exit 2
-        error: the session has no flag `nope`"#]],
+            exit 2
+            error: the session of `p1` has no step `nope`
+              hint: its steps: mailbox_created, store_signup, dev_registration, 2fa_enabled"#]],
     );
     check(
         &folder,
@@ -572,17 +573,24 @@ fn init_makes_a_folder_that_validates_and_changes_nothing_that_is_there() {
         &folder,
         &["init", path],
         expect![[r#"
-        exit 0
-        made FOLDER/onboarding/regatta.toml
-        made FOLDER/onboarding/workflow.toml
-        made FOLDER/onboarding/flows/sign-up.json
-        made FOLDER/onboarding/flows/sign-up.verify.json
-        made FOLDER/onboarding/profiles.txt
+            exit 0
+            made FOLDER/onboarding/regatta.toml
+            made FOLDER/onboarding/workflow.toml
+            made FOLDER/onboarding/profiles.txt
+            made FOLDER/onboarding/flows/developer.desktop.json
+            made FOLDER/onboarding/flows/developer.mobile.json
+            made FOLDER/onboarding/flows/developer.verify.json
+            made FOLDER/onboarding/flows/mailbox.json
+            made FOLDER/onboarding/flows/mailbox.verify.json
+            made FOLDER/onboarding/flows/store.json
+            made FOLDER/onboarding/flows/store.verify.json
+            made FOLDER/onboarding/flows/two_factor.json
+            made FOLDER/onboarding/flows/two_factor.verify.json
 
-        next:
-          regatta -C FOLDER/onboarding validate
-          regatta -C FOLDER/onboarding doctor
-          regatta -C FOLDER/onboarding run profile-1 --headed"#]],
+            next:
+              regatta -C FOLDER/onboarding validate
+              regatta -C FOLDER/onboarding doctor
+              regatta -C FOLDER/onboarding run p1 --headed"#]],
     );
     check(
         &folder,
@@ -595,8 +603,11 @@ fn init_makes_a_folder_that_validates_and_changes_nothing_that_is_there() {
     let valid = elsewhere(&folder, Path::new(path), &["validate"]);
     expect![[r#"
         exit 0
-        sign-up: 1 steps, all of them can be played
-          signed_up                flows/sign-up.json   verified when in doubt
+        onboarding: 4 steps, all of them can be played
+          mailbox_created          flows/mailbox.json   verified when in doubt
+          store_signup             flows/store.json   verified when in doubt
+          dev_registration         flows/developer.mobile.json, flows/developer.desktop.json   verified when in doubt
+          2fa_enabled              flows/two_factor.json   verified when in doubt
         allowed origins: http://127.0.0.1:8800"#]]
     .assert_eq(&valid);
 }
@@ -618,16 +629,16 @@ fn doctor_names_what_is_missing_and_its_remedy() {
     let problem: Vec<_> =
         bad.stdout.lines().skip_while(|line| !line.starts_with("PROBLEM")).take(2).collect();
     expect![[r#"
-        PROBLEM chromium   no Chromium found at `/no/such`
-                           → install Chromium (apt-get install chromium), or name it: CHROME=/path/to/chrome"#]].assert_eq(&problem.join("\n"));
+        PROBLEM chromium   no Chromium found at /no/such
+                           → name an executable file, or leave it out to use an installed Chromium or Chrome"#]].assert_eq(&problem.join("\n"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_regatta"));
     command.arg("-C").arg(folder.root()).args(["run", "p1"]).env("CHROME", "/no/such");
     expect![[r#"
         exit 5
         TIME run started, 0 of 4 steps done before
         TIME run finished: no browser (exit 5, TIME)
-        error: no Chromium found at `/no/such`
-          hint: install Chromium (apt-get install chromium), or name it: CHROME=/path/to/chrome"#]]
+        error: no Chromium found at /no/such
+          hint: name an executable file, or leave it out to use an installed Chromium or Chrome"#]]
     .assert_eq(&told(&folder, &folder.start_command(command).wait()));
 }
 

@@ -1,3 +1,10 @@
+//! What the tests share. Everything started here is ended here.
+
 pub mod chrome;
+#[cfg(target_os = "linux")]
+mod processes;
 pub mod program;
 pub mod sandbox;
+
+#[cfg(target_os = "linux")]
+pub use self::processes::{EndsBrowsers, browser_processes};
