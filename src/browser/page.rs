@@ -78,6 +78,8 @@ pub struct Page {
     memory: Box<dyn SelectorMemory>,
     /// Bits of the modifier keys that are held down.
     modifiers: i64,
+    /// Input was sent, and the page has not been heard of since.
+    stirred: bool,
 }
 
 impl BrowserConnection {
@@ -185,7 +187,7 @@ impl Page {
         let (state, _) = channel::channel(State::new(frame.id, document));
         let watcher = tokio::spawn(watch::watch(session.clone(), events, state.clone(), allowed.clone()));
         // From here on the task ends with the page, whatever happens.
-        let page = Self { session, target, state, watcher, allowed, memory, modifiers: 0 };
+        let page = Self { session, target, state, watcher, allowed, memory, modifiers: 0, stirred: false };
 
         let session = &page.session;
         let mut script = AddScriptToEvaluateOnNewDocumentParams::new(script::SOURCE);

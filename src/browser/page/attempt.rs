@@ -100,6 +100,12 @@ impl<'a> Attempt<'a> {
     /// old one now would be lost, or worse, clicked twice.
     async fn let_leave(&mut self) -> Result<(), ActionError> {
         let patience = Instant::now() + LEAVING.min(self.timeout / 2);
+        if std::mem::take(&mut self.page.stirred)
+            && let Ok(world) = self.page.world(patience).await
+        {
+            // Only the page's own words afterwards are news of what the input has set off.
+            let _ = self.page.call(&world, "tasks", &Value::Null, &[], patience).await;
+        }
         match self.page.until(patience, |state| (!state.leaving).then_some(())).await {
             Ok(()) | Err(Halt::Deadline) => Ok(()),
             Err(halt) => Err(self.halted(halt)),
@@ -111,6 +117,7 @@ impl<'a> Attempt<'a> {
         if !self.touched {
             self.gate.before_touch().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
             self.touched = true;
+            self.page.stirred = true;
         }
         Ok(())
     }

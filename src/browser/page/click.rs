@@ -66,7 +66,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Press and release travel together: each would otherwise wait a round trip.
+    /// Press and release travel together: each would otherwise wait a round trip. The move before them has
+    /// already cost the frame that proves the element is not moving.
     pub async fn press(&mut self, at: &Reply, click: &Click, count: i64) -> Result<(), ActionError> {
         let button = match click.button {
             Button::Primary => MouseButton::Left,
@@ -78,10 +79,14 @@ impl Attempt<'_> {
         let loader = self.page.state.borrow().document.loader.clone();
         let mut answers = Vec::new();
         for n in 1..=count {
-            answers.push(self.mouse(DispatchMouseEventType::MousePressed, at, Some(button.clone()), n));
-            if let Some(duration) = click.duration {
-                // The recording held the button down; this is no waiting for the page.
-                tokio::time::sleep(duration).await;
+            let pressed = self.mouse(DispatchMouseEventType::MousePressed, at, Some(button.clone()), n);
+            match click.duration {
+                // The recording held the button down: from when the page knows of it.
+                Some(duration) => {
+                    self.taken(pressed, &loader, "click").await?;
+                    tokio::time::sleep(duration).await;
+                }
+                None => answers.push(pressed),
             }
             answers.push(self.mouse(DispatchMouseEventType::MouseReleased, at, Some(button.clone()), n));
         }

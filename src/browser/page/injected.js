@@ -13,7 +13,7 @@
 
   const frame = () => new Promise(done => {
     // A hidden page draws no frames.
-    const timer = setTimeout(done, 50);
+    const timer = setTimeout(done, 100);
     requestAnimationFrame(() => { clearTimeout(timer); done(); });
   });
 
@@ -276,6 +276,21 @@
   // zoom of a phone's page into account.
   const toInput = (x, y) => ({ x: x - (visualViewport?.offsetLeft ?? 0), y: y - (visualViewport?.offsetTop ?? 0) });
 
+  const isSame = (a, b) => ['x', 'y', 'width', 'height'].every(side => a[side] === b[side]);
+
+  // Whether the box is the same a frame later. Between frames Chromium shows animations as they will be in
+  // the next one: where any runs, two frames are compared, each from within. There is no time limit here:
+  // a frame that a busy machine skips would make a moving element look still.
+  const rest = async (el, box) => {
+    const animated = document.getAnimations().some(animation => animation.pending || animation.playState === 'running');
+    const draw = document.visibilityState === 'visible' ? () => new Promise(requestAnimationFrame) : frame;
+    for (let frames = animated ? 2 : 1; frames > 0; frames--) {
+      await draw();
+      if (!isSame(box, el.getBoundingClientRect())) return false;
+    }
+    return true;
+  };
+
   // ---- checks
 
   let held = null;
@@ -348,7 +363,8 @@
     if (why) return { ok: false, why: { ...why, shows: shows() }, alternative: index };
     const box = el.getBoundingClientRect();
     const [x, y] = clickPoint(el, query.needs.at);
-    held = { el, needs: query.needs, box, x, y };
+    const rests = rest(el, box);
+    held = { el, needs: query.needs, box, x, y, rests };
     return { ok: true, alternative: index, ...toInput(x, y), sort: sortOf(el), checked: el.checked === true,
       url: location.href, origin: location.origin };
   };
@@ -398,12 +414,13 @@
   const methods = {
     find: query => { scrolls = 0; return until(query, () => resolve(query)); },
 
-    // After the frame that the mouse's move took: is everything still where it was?
-    confirm: () => {
-      const { el, needs, box, x, y } = held;
+    // Is everything still where it was, a frame later? The mouse's move has taken that frame, as a rule:
+    // on a busy machine its answer may come before.
+    confirm: async () => {
+      const { el, needs, box, x, y, rests } = held;
+      // The move itself may have set it off.
+      const stable = await rests && isSame(box, el.getBoundingClientRect());
       if (!el.isConnected) return { ok: false, why: { code: 'missing', message: 'the element was removed', shows: shows() } };
-      const now = el.getBoundingClientRect();
-      const stable = ['x', 'y', 'width', 'height'].every(side => now[side] === box[side]);
       if (!stable) return { ok: false, why: { code: 'moving', message: `the ${noun(el)} keeps moving`, shows: shows() } };
       const why = (needs.enabled && isDisabled(controlOf(el)) && { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` }) || coveredWhy(el, x, y);
       return why ? { ok: false, why: { ...why, shows: shows() } } : { ok: true };
@@ -504,6 +521,16 @@
 
     // The next change of the page; for conditions that are not asked in this world.
     changed: async ({ ms }) => { await changed(performance.now() + ms); return { ok: true }; },
+    // What the last input left to be done at once: a form submits itself in a task of its own.
+    tasks: async () => {
+      await new Promise(done => setTimeout(done));
+      await new Promise(done => {
+        const channel = new MessageChannel();
+        channel.port1.onmessage = done;
+        channel.port2.postMessage(null);
+      });
+      return { ok: true };
+    },
     frames: async () => { await frame(); await frame(); return { ok: true }; },
     shows: () => ({ ok: true, value: shows() }),
 

@@ -24,14 +24,25 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const NODES: usize = 11;
 
 impl Attempt<'_> {
-    /// Calls `method` of the script with the locator's alternatives until it answers for good. Its
-    /// answer may be a no; see [`Self::unmet`].
-    pub async fn ask(
+    /// Asks the script about the locator's alternatives until it answers for good. Its answer may be a
+    /// no; see [`Self::unmet`]. Where time runs out between two looks, the last one is the answer.
+    pub async fn ask(&mut self, method: &str, locator: &Locator, query: Value) -> Result<Reply, ActionError> {
+        let mut last = None;
+        let looked = self.look(method, locator, query, &mut last).await;
+        match (looked, last) {
+            (Ok(reply), _) | (Err(Stop::Halt(Halt::Deadline)), Some(reply)) => Ok(reply),
+            (Err(Stop::Halt(halt)), _) => Err(self.halted(halt)),
+            (Err(Stop::Invalid(message)), _) => Err(ActionError::refused(message)),
+        }
+    }
+
+    async fn look(
         &mut self,
         method: &str,
         locator: &Locator,
         mut query: Value,
-    ) -> Result<Reply, ActionError> {
+        last: &mut Option<Reply>,
+    ) -> Result<Reply, Stop> {
         let absence = method == "wait" || method == "count";
         let remembered = if absence { None } else { self.recall(locator) };
         let by_tree: Vec<bool> = locator.alternatives.iter().map(asks_tree).collect();
@@ -39,7 +50,7 @@ impl Attempt<'_> {
         let ms = |duration: Duration| json!(duration.as_secs_f64() * 1000.0);
         let mut patience = PATIENCE;
         loop {
-            let world = self.page.world(self.deadline).await.map_err(|halt| self.halted(halt))?;
+            let world = self.page.world(self.deadline).await?;
             query["remembered"] = match remembered {
                 Some(index) => alternative(index, locator, &by_tree),
                 None => Value::Null,
@@ -54,7 +65,7 @@ impl Attempt<'_> {
                 query["ms"] = ms(patience.min(self.left()));
                 patience = Duration::ZERO;
                 let called = self.page.call(&world, method, &query, &[], self.deadline).await;
-                match called.map_err(|halt| self.halted(halt))? {
+                match called? {
                     Some(reply) if reply.ok => return Ok(reply),
                     Some(_) => {}
                     None => continue,
@@ -78,8 +89,8 @@ impl Attempt<'_> {
             query["alternatives"] = all.map(|index| alternative(index, locator, &by_tree)).collect();
             query["ms"] = ms(self.left());
             let called = self.page.call(&world, method, &query, &[], self.deadline).await;
-            match called.map_err(|halt| self.halted(halt))? {
-                Some(reply) if reply.again && !self.is_over() => {}
+            match called? {
+                Some(reply) if reply.again && !self.is_over() => *last = Some(reply),
                 Some(reply) => return Ok(reply),
                 // A navigation in the middle: the new document has the time that is left.
                 None => {}
@@ -152,14 +163,13 @@ impl Attempt<'_> {
 
     /// Has the accessibility tree look for an alternative, and leaves what it found with the script.
     /// `None` where the document went away.
-    async fn stash(&self, world: &World, index: usize, chain: &Chain) -> Result<Option<()>, ActionError> {
+    async fn stash(&self, world: &World, index: usize, chain: &Chain) -> Result<Option<()>, Stop> {
         let done = self.try_stash(world, index, chain).await;
         self.page.release_objects();
-        match done {
-            Ok(done) => Ok(done),
-            Err(Stop::Halt(halt)) => Err(self.halted(halt)),
-            Err(Stop::Invalid(message)) => Err(ActionError::refused(format!("`{chain}`: {message}"))),
-        }
+        done.map_err(|stop| match stop {
+            Stop::Invalid(message) => Stop::Invalid(format!("`{chain}`: {message}")),
+            halt @ Stop::Halt(_) => halt,
+        })
     }
 
     async fn try_stash(&self, world: &World, index: usize, chain: &Chain) -> Result<Option<()>, Stop> {

@@ -22,7 +22,7 @@ pub const SOURCE: &str = include_str!("injected.js");
 pub const OBJECTS: &str = "regatta";
 
 /// The script keeps the deadline itself; this is for a page that no longer runs scripts.
-const GRACE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Why waiting ended without what was waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -34,11 +34,12 @@ impl Page {
         } else {
             ScreenOrientation::new(ScreenOrientationType::PortraitPrimary, 0)
         });
-        let metrics = self.session.send(metrics);
+        // The page hears of the new size: by then it has to be a touch screen already.
         let touch = self.session.send(SetTouchEmulationEnabledParams::new(viewport.has_touch));
+        let metrics = self.session.send(metrics);
         async move {
-            metrics.await?;
             touch.await?;
+            metrics.await?;
             Ok(())
         }
     }

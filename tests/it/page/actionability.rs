@@ -5,7 +5,7 @@ use expect_test::expect;
 
 use super::rig::check;
 
-const CLICK: &str = r##"{"type":"click","selectors":["#b"],"offsetX":30,"offsetY":10,"timeout":400}"##;
+const CLICK: &str = r##"{"type":"click","selectors":["#b"],"offsetX":30,"offsetY":10,"timeout":2000}"##;
 const LATER: &str = r##"{"type":"click","selectors":["#b"],"offsetX":30,"offsetY":10}"##;
 const BUTTON: &str = "width:100px;height:40px;border:0";
 
@@ -13,7 +13,7 @@ const BUTTON: &str = "width:100px;height:40px;border:0";
 async fn a_click_is_trusted_and_lands_at_its_offset() {
     check(
         &format!(r#"<button id=b data-log="mousedown click" style="{BUTTON}" onclick="log(event.offsetX + ' ' + event.offsetY)">Go</button>"#),
-        CLICK,
+        LATER,
         expect![[r#"
             1 click: ok [gate]
               mousedown b
@@ -70,13 +70,13 @@ async fn stable_a_click_waits_until_the_element_rests() {
     check(
         &format!(
             r#"<style>@keyframes go {{ from {{ margin-left: 0 }} to {{ margin-left: 500px }} }}</style>
-            <button id=b data-log=click style="{BUTTON};animation: go 300ms linear forwards" onanimationend="log('rests')">Go</button>"#
+            <button id=b data-log=click style="{BUTTON};animation: go 300ms linear forwards" onclick="log('at ' + b.getBoundingClientRect().x)">Go</button>"#
         ),
         LATER,
         expect![[r#"
             1 click: ok [gate]
-              rests
               click b
+              at 500
         "#]],
     )
     .await;
@@ -188,9 +188,9 @@ async fn enabled_a_disabled_element_is_not_clicked() {
     check(
         r#"<fieldset disabled><legend><button id=legend data-log=click>In the legend</button></legend><button id=b style="width:100px;height:40px">Go</button></fieldset>
         <div aria-disabled=true><div role=button id=aria style="width:100px">Aria</div></div>"#,
-        r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3,"timeout":300},
+        r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3,"timeout":1000},
         {"type":"click","selectors":["#legend"],"offsetX":3,"offsetY":3},
-        {"type":"doubleClick","selectors":["#aria"],"offsetX":3,"offsetY":3,"timeout":300}"##,
+        {"type":"doubleClick","selectors":["#aria"],"offsetX":3,"offsetY":3,"timeout":1000}"##,
         expect![[r#"
             1 click: TimedOut: the button is disabled
             2 click: ok [gate]
@@ -236,8 +236,8 @@ async fn editable_a_read_only_field_is_not_erased() {
     check(
         r#"<input id=i readonly value=kept data-log="input change"><input id=j aria-readonly=true value=kept>
         <script>setTimeout(() => i.onfocus = () => log('focus'))</script>"#,
-        r##"{"type":"change","selectors":["#i"],"value":"new","timeout":300},
-        {"type":"change","selectors":["#j"],"value":"new","timeout":300},
+        r##"{"type":"change","selectors":["#i"],"value":"new","timeout":1000},
+        {"type":"change","selectors":["#j"],"value":"new","timeout":1000},
         {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["#i"],"from":"value","into":"identity.x"}}"##,
         expect![[r#"
             1 change: Refused: the field is read-only
@@ -252,10 +252,10 @@ async fn editable_a_read_only_field_is_not_erased() {
 async fn editable_a_disabled_or_hidden_field_is_not_filled() {
     check(
         r#"<input id=i disabled><input id=h style="display:none"><div id=d>text</div><input type=file id=f>"#,
-        r##"{"type":"change","selectors":["#i"],"value":"new","timeout":300},
-        {"type":"change","selectors":["#h"],"value":"new","timeout":300},
-        {"type":"change","selectors":["#d"],"value":"new","timeout":300},
-        {"type":"change","selectors":["#f"],"value":"new","timeout":300}"##,
+        r##"{"type":"change","selectors":["#i"],"value":"new","timeout":1000},
+        {"type":"change","selectors":["#h"],"value":"new","timeout":1000},
+        {"type":"change","selectors":["#d"],"value":"new","timeout":1000},
+        {"type":"change","selectors":["#f"],"value":"new","timeout":1000}"##,
         expect![[r#"
             1 change: TimedOut: the field is disabled
             2 change: TimedOut: the field is not visible
@@ -272,9 +272,9 @@ async fn select_takes_a_value_or_a_label_and_no_other() {
         r#"<select id=s data-log="input change"><option value=a>Apple<option value=b>Bear<option value=c disabled>Cow</select><select id=off disabled><option>x</select>"#,
         r##"{"type":"change","selectors":["#s"],"value":"b"},
         {"type":"change","selectors":["#s"],"value":"Apple"},
-        {"type":"change","selectors":["#s"],"value":"dog","timeout":300},
-        {"type":"change","selectors":["#s"],"value":"c","timeout":300},
-        {"type":"change","selectors":["#off"],"value":"x","timeout":300},
+        {"type":"change","selectors":["#s"],"value":"dog","timeout":1000},
+        {"type":"change","selectors":["#s"],"value":"c","timeout":1000},
+        {"type":"change","selectors":["#off"],"value":"x","timeout":1000},
         {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["#s"],"from":"value","into":"identity.x"}}"##,
         expect![[r#"
             1 change: ok [gate]
@@ -309,7 +309,7 @@ async fn select_waits_for_its_option() {
 async fn strict_more_than_one_match_is_an_error_that_lists_them() {
     check(
         r#"<button class=b id=one>Sign up</button><button class=b>Sign up now</button><button class=b style="display:none">Hidden</button>"#,
-        r##"{"type":"click","selectors":[".nothing",".b"],"offsetX":3,"offsetY":3,"timeout":300},
+        r##"{"type":"click","selectors":[".nothing",".b"],"offsetX":3,"offsetY":3,"timeout":1000},
         {"type":"click","selectors":[".b","#one"],"offsetX":3,"offsetY":3}"##,
         expect![[r#"
             1 click: Ambiguous: 3 elements match `.b`; they are button#one "Sign up", button.b "Sign up now", button.b "Hidden"
@@ -323,9 +323,9 @@ async fn strict_more_than_one_match_is_an_error_that_lists_them() {
 async fn an_offset_outside_the_box_is_refused() {
     check(
         &format!(r#"<button id=b data-log=click style="{BUTTON}">Go</button>"#),
-        r##"{"type":"click","selectors":["#b"],"offsetX":100,"offsetY":10,"timeout":300},
+        r##"{"type":"click","selectors":["#b"],"offsetX":100,"offsetY":10,"timeout":1000},
         {"type":"click","selectors":["#b"],"offsetX":99.5,"offsetY":10},
-        {"type":"click","selectors":["#b"],"offsetX":5,"offsetY":-1,"timeout":300}"##,
+        {"type":"click","selectors":["#b"],"offsetX":5,"offsetY":-1,"timeout":1000}"##,
         expect![[r#"
             1 click: Refused: the offset 100, 10 is outside the button, which is 100 × 40
             2 click: ok [gate]
@@ -361,7 +361,7 @@ async fn a_checkbox_takes_its_state_by_clicks() {
         {"type":"change","selectors":["#c"],"value":"yes"},
         {"type":"change","selectors":["#r"],"value":"true"},
         {"type":"change","selectors":["#r"],"value":"false"},
-        {"type":"change","selectors":["#stubborn"],"value":"true","timeout":400}"##,
+        {"type":"change","selectors":["#stubborn"],"value":"true","timeout":2000}"##,
         expect![[r#"
             1 change: ok
             2 change: ok [gate]
@@ -385,11 +385,11 @@ async fn a_checkbox_takes_its_state_by_clicks() {
 async fn a_wait_for_an_element_sees_only_what_is_visible() {
     check(
         r#"<p id=p style="display:none">x</p>"#,
-        r##"{"type":"waitForElement","selectors":["#p"],"timeout":500},
+        r##"{"type":"waitForElement","selectors":["#p"],"timeout":1000},
         {"type":"waitForElement","selectors":["#p"],"visible":false},
         {"type":"waitForElement","selectors":["#p"],"operator":"==","count":0}"##,
         expect![[r#"
-            1 waitForElement: NotMet: no element matches `#p` within 500 ms; the page shows "fixture"
+            1 waitForElement: NotMet: no element matches `#p` within 1 s; the page shows "fixture"
             2 waitForElement: ok
             3 waitForElement: ok
         "#]],

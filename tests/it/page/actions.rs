@@ -101,7 +101,7 @@ async fn change_sets_fields_that_take_no_text() {
         r#"<input type=number id=n max=100 data-log="input change"><input type=date id=d><input type=range id=r><input type=color id=c>
         <script>for (const e of [n,d,r,c]) e.onchange = () => log(e.value)</script>"#,
         r##"{"type":"change","selectors":["#n"],"value":"42"},
-        {"type":"change","selectors":["#n"],"value":"many","timeout":300},
+        {"type":"change","selectors":["#n"],"value":"many","timeout":1000},
         {"type":"change","selectors":["#d"],"value":"2026-02-03"},
         {"type":"change","selectors":["#r"],"value":"70"},
         {"type":"change","selectors":["#c"],"value":"#FF0000"}"##,
@@ -125,7 +125,7 @@ async fn change_sets_fields_that_take_no_text() {
 #[tokio::test]
 async fn keys_type_and_submit() {
     check(
-        r#"<form onsubmit="log('submit ' + i.value); return false"><input id=i autofocus data-log="keydown keyup input"></form>"#,
+        r#"<form onsubmit="log('submit ' + i.value); return false"><input id=i data-log="keydown keyup input"></form><script>i.focus()</script>"#,
         r##"{"type":"keyDown","key":"Shift"},{"type":"keyDown","key":"a"},{"type":"keyUp","key":"a"},{"type":"keyUp","key":"Shift"},
         {"type":"keyDown","key":"b"},{"type":"keyUp","key":"b"},
         {"type":"keyDown","key":"Backspace"},{"type":"keyUp","key":"Backspace"},
@@ -204,19 +204,19 @@ async fn wait_for_element_counts_and_compares() {
         {"type":"waitForElement","selectors":["li.late"]},
         {"type":"waitForElement","selectors":["li.a"],"attributes":{"data-x":"2"},"operator":"==","count":1},
         {"type":"waitForElement","selectors":["#i"],"properties":{"value":"typed"}},
-        {"type":"waitForElement","selectors":["#i"],"properties":{"value":"other"},"timeout":500},
-        {"type":"waitForElement","selectors":["li.a"],"count":3,"timeout":500},
-        {"type":"waitForElement","selectors":["#gone","li.a"],"operator":"==","count":0,"timeout":500},
+        {"type":"waitForElement","selectors":["#i"],"properties":{"value":"other"},"timeout":1000},
+        {"type":"waitForElement","selectors":["li.a"],"count":3,"timeout":1000},
+        {"type":"waitForElement","selectors":["#gone","li.a"],"operator":"==","count":0,"timeout":1000},
         {"type":"waitForElement","selectors":["li.a"],"operator":"<=","count":2},
-        {"type":"waitForElement","selectors":["li[["],"timeout":500}"##,
+        {"type":"waitForElement","selectors":["li[["],"timeout":1000}"##,
         expect![[r#"
             1 waitForElement: ok
             2 waitForElement: ok
             3 waitForElement: ok
             4 waitForElement: ok
-            5 waitForElement: NotMet: no element matches `#i` within 500 ms; the page shows "fixture"
-            6 waitForElement: NotMet: expected >= 3 matching elements, found 2 within 500 ms; the page shows "fixture"
-            7 waitForElement: NotMet: expected == 0 matching elements, found 2 within 500 ms; the page shows "fixture"
+            5 waitForElement: NotMet: no element matches `#i` within 1 s; the page shows "fixture"
+            6 waitForElement: NotMet: expected >= 3 matching elements, found 2 within 1 s; the page shows "fixture"
+            7 waitForElement: NotMet: expected == 0 matching elements, found 2 within 1 s; the page shows "fixture"
             8 waitForElement: ok
             9 waitForElement: Refused: `li[[` is not a valid selector
         "#]],
@@ -230,18 +230,18 @@ async fn wait_for_expression_in_the_pages_own_world() {
         r#"<script>window.ready = false; setTimeout(() => window.ready = document, 100)</script>"#,
         r##"{"type":"waitForExpression","expression":"window.ready"},
         {"type":"waitForExpression","expression":"new Promise(r => setTimeout(r, 20, 'yes'))"},
-        {"type":"waitForExpression","expression":"document.title == 'other'","timeout":500},
-        {"type":"waitForExpression","expression":"window.nothing.at.all","timeout":500},
-        {"type":"waitForExpression","expression":"0n","timeout":500},
-        {"type":"waitForExpression","expression":"new Promise(() => {})","timeout":500},
-        {"type":"waitForExpression","expression":"if (","timeout":500}"##,
+        {"type":"waitForExpression","expression":"document.title == 'other'","timeout":1000},
+        {"type":"waitForExpression","expression":"window.nothing.at.all","timeout":1000},
+        {"type":"waitForExpression","expression":"0n","timeout":1000},
+        {"type":"waitForExpression","expression":"new Promise(() => {})","timeout":1000},
+        {"type":"waitForExpression","expression":"if (","timeout":1000}"##,
         expect![[r#"
             1 waitForExpression: ok
             2 waitForExpression: ok
-            3 waitForExpression: NotMet: the expression did not become true within 500 ms
-            4 waitForExpression: NotMet: the expression did not become true within 500 ms: it throws TypeError: Cannot read properties of undefined (reading 'at')
-            5 waitForExpression: NotMet: the expression did not become true within 500 ms
-            6 waitForExpression: TimedOut: the expression came to no answer within 500 ms
+            3 waitForExpression: NotMet: the expression did not become true within 1 s
+            4 waitForExpression: NotMet: the expression did not become true within 1 s: it throws TypeError: Cannot read properties of undefined (reading 'at')
+            5 waitForExpression: NotMet: the expression did not become true within 1 s
+            6 waitForExpression: TimedOut: the expression came to no answer within 1 s
             7 waitForExpression: Refused: the expression is no JavaScript: SyntaxError: Unexpected end of input
         "#]],
     )
@@ -252,7 +252,7 @@ async fn wait_for_expression_in_the_pages_own_world() {
 async fn capture_reads_and_waits_for_its_pattern() {
     let capture = |selector: &str, rest: &str| {
         format!(
-            r##"{{"type":"customStep","name":"regatta.capture","timeout":600,"parameters":{{"selectors":["{selector}"],"into":"identity.x",{rest}}}}}"##
+            r##"{{"type":"customStep","name":"regatta.capture","timeout":1500,"parameters":{{"selectors":["{selector}"],"into":"identity.x",{rest}}}}}"##
         )
     };
     let steps = [
@@ -278,7 +278,7 @@ async fn capture_reads_and_waits_for_its_pattern() {
             5 regatta.capture: "typed"
             6 regatta.capture: NotMet: the text of p#never does not match the pattern; the page shows "fixture"
             7 regatta.capture: NotMet: the text of p#empty is empty; the page shows "fixture"
-            8 regatta.capture: NotMet: no element matches `#missing` within 600 ms; the page shows "fixture"
+            8 regatta.capture: NotMet: no element matches `#missing` within 1.5 s; the page shows "fixture"
             9 regatta.capture: Ambiguous: 3 elements match `p`; they are p#late "code is 123", p#never "no digits", p#empty
         "#]],
     )
@@ -288,13 +288,14 @@ async fn capture_reads_and_waits_for_its_pattern() {
 #[tokio::test]
 async fn set_viewport() {
     check(
-        r#"<script>const tell = () => log(`${innerWidth}x${innerHeight} @${devicePixelRatio} touch ${navigator.maxTouchPoints > 0} ${screen.orientation.type}`); onresize = tell</script>"#,
+        "",
         r##"{"type":"setViewport","width":500,"height":400,"deviceScaleFactor":2,"isMobile":false,"hasTouch":true,"isLandscape":true},
-        {"type":"waitForElement","selectors":["#log"],"visible":false}"##,
+        {"type":"waitForExpression","expression":"innerWidth == 500 && innerHeight == 400 && devicePixelRatio == 2"},
+        {"type":"waitForExpression","expression":"navigator.maxTouchPoints > 0 && screen.orientation.type == 'landscape-primary'"}"##,
         expect![[r#"
             1 setViewport: ok
-            2 waitForElement: ok
-              500x400 @2 touch true landscape-primary
+            2 waitForExpression: ok
+            3 waitForExpression: ok
         "#]],
     )
     .await;

@@ -67,11 +67,11 @@ async fn a_gate_that_says_no_stops_the_input() {
 async fn a_wait_on_a_page_that_is_still_busy_is_no_definite_no() {
     check(
         r#"<script>fetch('/hang')</script>"#,
-        r##"{"type":"waitForElement","selectors":["#x"],"timeout":500},
-        {"type":"waitForExpression","expression":"false","timeout":500}"##,
+        r##"{"type":"waitForElement","selectors":["#x"],"timeout":1000},
+        {"type":"waitForExpression","expression":"false","timeout":1000}"##,
         expect![[r#"
-            1 waitForElement: TimedOut: no element matches `#x` within 500 ms; the page shows "fixture"
-            2 waitForExpression: TimedOut: the expression did not become true within 500 ms
+            1 waitForElement: TimedOut: no element matches `#x` within 1 s; the page shows "fixture"
+            2 waitForExpression: TimedOut: the expression did not become true within 1 s
         "#]],
     )
     .await;
@@ -81,10 +81,10 @@ async fn a_wait_on_a_page_that_is_still_busy_is_no_definite_no() {
 async fn a_page_that_hangs_does_not_hang_us() {
     let chrome = Arc::new(Chrome::launch("about:blank"));
     let mut rig = Rig::on(chrome, r#"<button id=b onclick="for (;;);">Go</button>"#, Platform::Desktop).await;
-    let played = rig.play(r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3,"timeout":700},{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3,"timeout":700}"##).await;
+    let played = rig.play(r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3,"timeout":2000},{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3,"timeout":2000}"##).await;
     expect![[r#"
         1 click: TimedOut: the page did not answer the click [gate]
-        2 click: TimedOut: the page did not answer within 700 ms
+        2 click: TimedOut: the page did not answer within 2 s
     "#]]
     .assert_eq(&played);
     let folder = tempfile::tempdir().unwrap();

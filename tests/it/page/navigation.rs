@@ -8,7 +8,7 @@ const B: &str = r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3}"
 
 fn click_and_arrive(asserted: &str) -> String {
     format!(
-        r##"{{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3,"timeout":700,"assertedEvents":[{{"type":"navigation"{asserted}}}]}}"##
+        r##"{{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3,"timeout":3000,"assertedEvents":[{{"type":"navigation"{asserted}}}]}}"##
     )
 }
 
@@ -52,7 +52,7 @@ async fn an_asserted_navigation_is_checked() {
     )
     .await;
     check(r#"<button id=b>Go</button>"#, &click_and_arrive(r#","url":"{site}/second""#), expect![[r#"
-        1 click: TimedOut: no navigation to {site}/second followed within 700 ms; the page is still {site}/ [gate]
+        1 click: TimedOut: no navigation to {site}/second followed within 3 s; the page is still {site}/ [gate]
     "#]])
         .await;
 }
@@ -99,13 +99,13 @@ async fn an_error_status_is_an_error() {
         r#"<a id=b href="/status?code=503">Go</a>"#,
         &format!(
             r##"{{"type":"navigate","url":"{{site}}/status?code=404"}},
-            {{"type":"waitForElement","selectors":["#nothing"],"timeout":500}},
+            {{"type":"waitForElement","selectors":["#nothing"],"timeout":1000}},
             {{"type":"navigate","url":"{{site}}/"}},{}"##,
             click_and_arrive("")
         ),
         expect![[r#"
             1 navigate: Navigation: the server answered 404 for {site}/status?code=404
-            2 waitForElement: TimedOut: no element matches `#nothing` within 500 ms; the page shows "Oh no"
+            2 waitForElement: TimedOut: no element matches `#nothing` within 1 s; the page shows "Oh no"
             3 navigate: ok
             4 click: Navigation: the server answered 503 for {site}/status?code=503 [gate]
         "#]],
@@ -236,7 +236,7 @@ async fn the_main_frame_stays_inside_the_allowed_origins() {
     "#]],
     )
     .await;
-    let wait = r##"{"type":"waitForElement","selectors":["#there"],"timeout":2000}"##;
+    let wait = r##"{"type":"waitForElement","selectors":["#there"],"timeout":20000}"##;
     for (what, body) in [
         ("link", r#"<a id=b href="{outside}/?secret">Go</a>"#),
         ("script", r#"<button id=b onclick="location = '{outside}/?secret'">Go</button>"#),
@@ -316,11 +316,11 @@ async fn dialogs_are_dismissed_and_told() {
         r#"<button id=b onclick="alert('Sorry!'); log('confirmed ' + confirm('Sure?')); log('prompted ' + prompt('Who?'))">Go</button>
         <script>onbeforeunload = event => event.preventDefault()</script>"#,
         &format!(
-            r##"{B},{{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3,"timeout":600,"assertedEvents":[{{"type":"navigation","url":"x"}}]}}"##
+            r##"{B},{{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3,"timeout":3000,"assertedEvents":[{{"type":"navigation","url":"x"}}]}}"##
         ),
         expect![[r#"
             1 click: ok [gate]
-            2 click: TimedOut: no navigation to x followed within 600 ms; the page is still {site}/; the page opened a dialog, which was dismissed: "Who?" [gate]
+            2 click: TimedOut: no navigation to x followed within 3 s; the page is still {site}/; the page opened a dialog, which was dismissed: "Who?" [gate]
               confirmed false
               prompted null
               confirmed false

@@ -18,8 +18,13 @@ const MARKUP: &str = r#"
       deep.innerHTML = '<button id=deepest data-log=click>Deepest</button>';
     </script>"#;
 
+/// With a `!` in front it is not expected to be found.
 fn click(selectors: &str) -> String {
-    format!(r##"{{"type":"click","selectors":{selectors},"offsetX":3,"offsetY":3,"timeout":400}}"##)
+    let (selectors, timeout) = match selectors.strip_prefix('!') {
+        Some(selectors) => (selectors, 2000),
+        None => (selectors, 30_000),
+    };
+    format!(r##"{{"type":"click","selectors":{selectors},"offsetX":3,"offsetY":3,"timeout":{timeout}}}"##)
 }
 
 fn clicks(selectors: &[&str]) -> String {
@@ -36,8 +41,8 @@ async fn css_xpath_and_pierce() {
             r##"["xpath/id('sub')"]"##,
             r##"["pierce/#dark"]"##,
             r##"["pierce/#deepest"]"##,
-            r##"["#dark"]"##,
-            r##"["xpath/["]"##,
+            r##"!["#dark"]"##,
+            r##"!["xpath/["]"##,
         ]),
         expect![[r#"
             1 click: ok [gate]
@@ -45,7 +50,7 @@ async fn css_xpath_and_pierce() {
             3 click: ok [gate]
             4 click: ok [gate]
             5 click: ok [gate]
-            6 click: TimedOut: no element matches `#dark` within 400 ms; the page shows "fixture"
+            6 click: TimedOut: no element matches `#dark` within 2 s; the page shows "fixture"
             7 click: Refused: `xpath/[` is not a valid selector
               click go
               click go
@@ -67,8 +72,8 @@ async fn text_is_the_deepest_element_that_contains_it() {
             r##"["text/Send it"]"##,
             r##"["text/Dark side"]"##,
             r##"["text/Deepest"]"##,
-            r##"["text/Sign up"]"##,
-            r##"["text/sign up"]"##,
+            r##"!["text/Sign up"]"##,
+            r##"!["text/sign up"]"##,
         ]),
         expect![[r#"
             1 click: ok [gate]
@@ -77,7 +82,7 @@ async fn text_is_the_deepest_element_that_contains_it() {
             4 click: ok [gate]
             5 click: ok [gate]
             6 click: Ambiguous: 2 elements match `text/Sign up`; they are a#link "Sign up", button#go "Sign up now"
-            7 click: TimedOut: no element matches `text/sign up` within 400 ms; the page shows "fixture"
+            7 click: TimedOut: no element matches `text/sign up` within 2 s; the page shows "fixture"
               click go
               click go
               click sub
@@ -99,20 +104,21 @@ async fn aria_is_an_exact_name_and_role() {
                 r##"["aria/Sign up now[role=\"button\"]"]"##,
                 r##"["aria/Dark side"]"##,
                 r##"["aria/Send it[role=\"button\"]"]"##,
-                r##"["aria/[role=\"button\"]"]"##,
-                r##"["aria/Sign up[role=\"button\"]"]"##,
-                r##"["aria/x[level=\"1\"]"]"##,
+                r##"!["aria/[role=\"button\"]"]"##,
+                r##"!["aria/Sign up[role=\"button\"]"]"##,
+                r##"!["aria/x[level=\"1\"]"]"##,
             ])
         ),
         expect![[r#"
             1 click: ok [gate]
-            2 click: TimedOut: the page did not answer within 400 ms
+            2 click: ok [gate]
             3 click: ok [gate]
             4 click: ok [gate]
             5 click: Ambiguous: 5 elements match `aria/[role="button"]`; they are button#go "Sign up now", input#sub "Send it", button#dark "Dark side", button#deepest "Deepest", button#light "Light"
-            6 click: TimedOut: no element matches `aria/Sign up[role="button"]` within 400 ms; the page shows "fixture"
+            6 click: TimedOut: no element matches `aria/Sign up[role="button"]` within 2 s; the page shows "fixture"
             7 click: Refused: `aria/x[level="1"]`: unknown aria attribute `level`: expected name or role
             8 change: ok [gate]
+              click go
               click go
               click dark
               click sub
@@ -146,8 +152,8 @@ async fn chains_enter_the_shadow_root_or_the_subtree() {
             r##"[["#card", "xpath//.//button"]]"##,
             r##"[["#card", "text/Deepest"]]"##,
             r##"[["#card", "aria/Dark side"]]"##,
-            r##"[["#card", "aria/Light"]]"##,
-            r##"[["x-card, #plain", ".inner"]]"##,
+            r##"![["#card", "aria/Light"]]"##,
+            r##"![["x-card, #plain", ".inner"]]"##,
         ]),
         expect![[r#"
             1 click: ok [gate]
@@ -155,14 +161,15 @@ async fn chains_enter_the_shadow_root_or_the_subtree() {
             3 click: ok [gate]
             4 click: ok [gate]
             5 click: ok [gate]
-            6 click: TimedOut: the page did not answer within 400 ms
-            7 click: TimedOut: no element matches `#card >>> aria/Light` within 400 ms; the page shows "fixture"
+            6 click: ok [gate]
+            7 click: TimedOut: no element matches `#card >>> aria/Light` within 2 s; the page shows "fixture"
             8 click: Ambiguous: 2 elements match `x-card, #plain >>> .inner`; they are button#dark "Dark side", button#light "Light"
               click dark
               click light
               click deepest
               click dark
               click deepest
+              click dark
         "#]],
     )
     .await;
@@ -175,7 +182,7 @@ async fn alternatives_are_tried_in_the_order_they_are_written() {
         &clicks(&[
             r##"["#nothing", ".inner", "#go", "#sub"]"##,
             r##"["#sub", "#go"]"##,
-            r##"["pierce/.inner", "button"]"##,
+            r##"!["pierce/.inner", "button"]"##,
         ]),
         expect![[r#"
             1 click: ok [gate]
@@ -233,7 +240,7 @@ async fn what_won_is_remembered_and_used_first() {
 #[tokio::test]
 async fn what_failed_is_not_remembered() {
     let mut rig = Rig::new(r#"<button id=b disabled>Go</button>"#).await;
-    let played = rig.play(&click(r##"["#nothing", "#b"]"##)).await;
+    let played = rig.play(&click(r##"!["#nothing", "#b"]"##)).await;
     let remembered = rig.memory.0.lock().unwrap().len();
     rig.page.close().await;
     expect![[r#"
