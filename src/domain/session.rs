@@ -238,12 +238,15 @@ impl Session {
     /// A run takes the profile up. Flags of the workflow that the document lacks are added as open;
     /// flags the workflow lacks stay as they are.
     pub fn begin_run<'a>(&mut self, plan: &str, flags: impl IntoIterator<Item = &'a Flag>) {
+        let mut work_left = self.in_flight.is_some();
         for flag in flags {
             if !self.completion_flags.contains(flag) {
                 self.completion_flags.put(flag, false);
             }
+            work_left |= !self.completion_flags.is_set(flag);
         }
-        self.status = Status::Processing;
+        // A finished profile stays as it is: nothing is written, and its run waits for no disk.
+        self.status = if work_left { Status::Processing } else { Status::Completed };
         self.plan = Some(plan.to_owned());
     }
 

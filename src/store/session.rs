@@ -428,6 +428,27 @@ mod tests {
     }
 
     #[test]
+    fn a_run_on_a_finished_profile_writes_nothing() {
+        let (_folder, layout) = folder();
+        let mut open = open(&layout).unwrap();
+        let flags = [flag("a"), flag("b")];
+        open.begin_run("sha256:1", &flags).unwrap();
+        for flag in &flags {
+            assert_eq!(open.session().status, Status::Processing);
+            open.complete_step(flag, &Captures::default()).unwrap();
+        }
+        open.complete_run().unwrap();
+
+        // Whatever were written now would be there again.
+        fs::remove_file(layout.session(&profile())).unwrap();
+        open.begin_run("sha256:1", &flags).unwrap();
+        open.complete_run().unwrap();
+        assert!(!layout.session(&profile()).exists());
+        open.begin_run("sha256:1", &[flag("a"), flag("b"), flag("c")]).unwrap();
+        assert_eq!(on_disk(&layout).status, Status::Processing);
+    }
+
+    #[test]
     fn a_refused_move_changes_nothing() {
         let (_folder, layout) = folder();
         let mut open = open(&layout).unwrap();
