@@ -41,6 +41,12 @@ impl<'a> Attempt<'a> {
         if let Action::Navigate { .. } = step.action {
             self.page.state.send_modify(|state| state.violation = None);
         } else {
+            // Before a click the frame that it costs anyway is used: see `aim`.
+            let aims =
+                matches!(step.action, Action::Click(_) | Action::DoubleClick(_) | Action::Hover { .. });
+            if !aims {
+                self.hear_out().await;
+            }
             self.let_leave().await?;
         }
         let before = self.page.state.borrow().arrived;
@@ -96,16 +102,20 @@ impl<'a> Attempt<'a> {
         Ok(None)
     }
 
-    /// A navigation that the step before set off is about to replace the document: what is found in the
-    /// old one now would be lost, or worse, clicked twice.
-    async fn let_leave(&mut self) -> Result<(), ActionError> {
+    /// Whether the last input has set off a navigation is known when the page has been heard of since.
+    async fn hear_out(&mut self) {
         let patience = Instant::now() + LEAVING.min(self.timeout / 2);
         if std::mem::take(&mut self.page.stirred)
             && let Ok(world) = self.page.world(patience).await
         {
-            // Only the page's own words afterwards are news of what the input has set off.
             let _ = self.page.call(&world, "tasks", &Value::Null, &[], patience).await;
         }
+    }
+
+    /// A navigation that the step before set off is about to replace the document: what is found in the
+    /// old one now would be lost, or worse, clicked twice.
+    pub async fn let_leave(&mut self) -> Result<(), ActionError> {
+        let patience = Instant::now() + LEAVING.min(self.timeout / 2);
         match self.page.until(patience, |state| (!state.leaving).then_some(())).await {
             Ok(()) | Err(Halt::Deadline) => Ok(()),
             Err(halt) => Err(self.halted(halt)),
@@ -114,10 +124,10 @@ impl<'a> Attempt<'a> {
 
     /// Once, right before the first input.
     pub fn touch(&mut self) -> Result<(), ActionError> {
+        self.page.stirred = true;
         if !self.touched {
             self.gate.before_touch().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
             self.touched = true;
-            self.page.stirred = true;
         }
         Ok(())
     }

@@ -56,6 +56,8 @@ impl Attempt<'_> {
         if !value.is_empty() {
             let typed = self.page.session.send(InsertTextParams::new(value));
             self.taken(typed, &loader, "typing").await?;
+            // Text alone submits nothing.
+            self.page.stirred = false;
         } else if !ready.empty {
             let key = keys::find("Backspace").expect("a key of the table");
             let down = self.key_event(&key, true);

@@ -58,8 +58,17 @@ impl Attempt<'_> {
                 Err(Halt::Script(_)) if !self.is_over() => continue,
                 Err(halt) => return Err(self.halted(halt)),
             }
-            match self.call("confirm", &Value::Null).await? {
-                Some(reply) if reply.ok => return Ok(found),
+            let stirred = self.page.stirred;
+            match self.call("confirm", &json!({ "stirred": stirred })).await? {
+                // The step before has set off a navigation: this is not the document that is meant.
+                Some(reply) if reply.ok && stirred && self.page.state.borrow().leaving => {
+                    self.page.stirred = false;
+                    self.let_leave().await?;
+                }
+                Some(reply) if reply.ok => {
+                    self.page.stirred = false;
+                    return Ok(found);
+                }
                 Some(reply) if self.is_over() => return Err(self.unmet(locator, reply)),
                 reply => last = reply,
             }

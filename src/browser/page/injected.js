@@ -17,6 +17,17 @@
     requestAnimationFrame(() => { clearTimeout(timer); done(); });
   });
 
+  // What the last input left to be done at once: a form submits itself in a task of its own. Right after
+  // an input Chromium lets such tasks wait for the next frame.
+  const tasksDone = async () => {
+    await new Promise(done => setTimeout(done));
+    await new Promise(done => {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = done;
+      channel.port2.postMessage(null);
+    });
+  };
+
   // The next change, or a tenth of a second for what shows in no mutation (a value, a property, a colour).
   const changed = end => new Promise(done => {
     const finish = () => {
@@ -416,10 +427,12 @@
 
     // Is everything still where it was, a frame later? The mouse's move has taken that frame, as a rule:
     // on a busy machine its answer may come before.
-    confirm: async () => {
+    confirm: async ({ stirred }) => {
       const { el, needs, box, x, y, rests } = held;
       // The move itself may have set it off.
-      const stable = await rests && isSame(box, el.getBoundingClientRect());
+      const rested = await rests;
+      if (stirred) await tasksDone();
+      const stable = rested && isSame(box, el.getBoundingClientRect());
       if (!el.isConnected) return { ok: false, why: { code: 'missing', message: 'the element was removed', shows: shows() } };
       if (!stable) return { ok: false, why: { code: 'moving', message: `the ${noun(el)} keeps moving`, shows: shows() } };
       const why = (needs.enabled && isDisabled(controlOf(el)) && { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` }) || coveredWhy(el, x, y);
@@ -521,16 +534,7 @@
 
     // The next change of the page; for conditions that are not asked in this world.
     changed: async ({ ms }) => { await changed(performance.now() + ms); return { ok: true }; },
-    // What the last input left to be done at once: a form submits itself in a task of its own.
-    tasks: async () => {
-      await new Promise(done => setTimeout(done));
-      await new Promise(done => {
-        const channel = new MessageChannel();
-        channel.port1.onmessage = done;
-        channel.port2.postMessage(null);
-      });
-      return { ok: true };
-    },
+    tasks: async () => { await tasksDone(); return { ok: true }; },
     frames: async () => { await frame(); await frame(); return { ok: true }; },
     shows: () => ({ ok: true, value: shows() }),
 

@@ -1,12 +1,10 @@
 // What the page saw, one line an event; `untrusted` where a script made it.
+const out = document.createElement('pre');
+out.id = 'log';
+out.style.display = 'none';
+out.append('log\n');
+document.documentElement.append(out);
 function log(text) {
-  let out = document.getElementById('log');
-  if (!out) {
-    out = document.createElement('pre');
-    out.id = 'log';
-    out.style.display = 'none';
-    document.documentElement.append(out);
-  }
   out.append(text + '\n');
 }
 for (const type of ['click', 'dblclick', 'auxclick', 'contextmenu', 'mouseover', 'mousedown', 'input', 'change', 'keydown', 'keyup', 'submit', 'scroll']) {

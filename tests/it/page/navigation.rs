@@ -1,5 +1,7 @@
 //! Where the main frame goes, and where it must not go.
 
+use std::sync::atomic::Ordering;
+
 use expect_test::expect;
 
 use super::rig::{Rig, check};
@@ -224,6 +226,18 @@ async fn the_next_step_is_for_the_next_document() {
         "#]],
     )
     .await;
+    check(
+        r#"<form action="/late" method=post><button id=b>Go</button></form><button id=next>old</button>"#,
+        &format!(
+            r##"{B},{{"type":"click","selectors":["#next"],"offsetX":3,"offsetY":3}},{{"type":"waitForExpression","expression":"document.title == 'second!'"}}"##
+        ),
+        expect![[r#"
+            1 click: ok [gate]
+            2 click: ok [gate]
+            3 waitForExpression: ok
+        "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -253,6 +267,7 @@ async fn the_main_frame_stays_inside_the_allowed_origins() {
             "1 waitForElement: Refused: the page went to {outside}, which is not in allowed_origins\n",
             "{what}: {click}"
         );
+        assert_eq!(rig.reached.load(Ordering::SeqCst), 0, "{what}: the request itself must not leave");
         // A new start is a new chance.
         let again = rig.play(r##"{"type":"navigate","url":"{site}/"}"##).await;
         assert_eq!(again, "1 navigate: ok\n", "{what}");

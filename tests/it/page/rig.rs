@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::future::pending;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct Rig {
     pub memory: Memory,
     pub site: String,
     pub outside: String,
+    /// Requests that reached the outside.
+    pub reached: Arc<AtomicU32>,
     /// Lives as long as what is on it.
     _chrome: Arc<Chrome>,
 }
@@ -59,16 +62,24 @@ impl Gate for Counter {
 }
 
 /// The fixture at `/`, and around it what the steps of every test may need.
-pub async fn serve(body: &str) -> String {
+pub async fn serve(body: &str) -> (String, Arc<AtomicU32>) {
     let html = format!(
         "<!doctype html><title>fixture</title><link rel=icon href=\"data:,\"><style>body {{ margin: 0 }}</style><script>{}</script>{body}",
         include_str!("log.js")
     );
-    let second = "<!doctype html><title>second</title><h1>Second</h1><button id=next>Next</button>";
+    let second = "<!doctype html><title>second</title><h1>Second</h1><button id=next onclick=\"document.title += '!'\">Next</button>";
     type Q = Query<HashMap<String, String>>;
     let app = Router::new()
         .route("/", any(|State(html): State<String>| async { Html(html) }))
         .route("/second", any(move || async move { Html(second) }))
+        .route(
+            "/late",
+            any(move || async move {
+                // A server takes its time; nothing but the browser waits for it.
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                Html(second)
+            }),
+        )
         .route(
             "/status",
             any(|Query(q): Q| async move {
@@ -82,10 +93,16 @@ pub async fn serve(body: &str) -> String {
         .route("/hang", get(|| async { pending::<()>().await }))
         .route("/echo", any(|body: String| async move { Html(format!("<pre id=echo>{body}</pre>")) }))
         .with_state(html);
+    let reached = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&reached);
+    let app = app.layer(axum::middleware::map_request(move |request: axum::extract::Request| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async move { request }
+    }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });
-    format!("http://{address}")
+    (format!("http://{address}"), reached)
 }
 
 impl Rig {
@@ -94,14 +111,14 @@ impl Rig {
     }
 
     pub async fn on(chrome: Arc<Chrome>, body: &str, platform: Platform) -> Self {
-        let outside = serve("<h1>Outside</h1><input id=there>").await;
-        let site = serve(&body.replace("{outside}", &outside)).await;
+        let (outside, reached) = serve("<h1>Outside</h1><input id=there>").await;
+        let (site, _) = serve(&body.replace("{outside}", &outside)).await;
         let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
         let memory = Memory::default();
         let allowed_origins = vec![site.clone()];
         let options = PageOptions { allowed_origins, platform, memory: Box::new(memory.clone()) };
         let page = browser.open_page(options).await.unwrap();
-        let mut rig = Self { page, browser, memory, site, outside, _chrome: chrome };
+        let mut rig = Self { page, browser, memory, site, outside, reached, _chrome: chrome };
         let opened = rig.play(r#"{"type":"navigate","url":"{site}/"}"#).await;
         assert_eq!(opened, "1 navigate: ok\n");
         rig
@@ -147,9 +164,10 @@ impl Rig {
             r##"{"type":"customStep","name":"regatta.capture","parameters":{"selectors":["#log"],"from":"text","into":"identity.x"},"timeout":1}"##,
         );
         let step = &log.steps[0];
-        let log = self.page.perform("f.json", step, Duration::from_millis(50), &mut Counter::default()).await;
+        // Every fixture has a log; where the page is another one there is nothing to read.
+        let log = self.page.perform("f.json", step, Duration::from_secs(1), &mut Counter::default()).await;
         match log {
-            Ok(Some(log)) => log.lines().map(|line| format!("  {line}\n")).collect(),
+            Ok(Some(log)) => log.lines().skip(1).map(|line| format!("  {line}\n")).collect(),
             _ => String::new(),
         }
     }
