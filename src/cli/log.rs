@@ -1,4 +1,4 @@
-//! Where the program's own remarks go: `tracing` events, by `REGATTA_LOG` (`info`, `regatta=debug`).
+//! Where the program's own remarks go: `tracing` events, at the level `REGATTA_LOG` names (`info`, `debug`).
 
 use std::path::Path;
 
@@ -7,8 +7,11 @@ use tracing_subscriber::EnvFilter;
 
 const DAYS_KEPT: usize = 14;
 
+/// Only what this program says itself: libraries below it would write every command to the browser,
+/// with what is typed in it.
 fn filter(default: &str) -> EnvFilter {
-    EnvFilter::try_from_env("REGATTA_LOG").unwrap_or_else(|_| EnvFilter::new(default))
+    let level = std::env::var("REGATTA_LOG").unwrap_or_else(|_| default.to_owned());
+    EnvFilter::new(format!("off,regatta={level}"))
 }
 
 /// Warnings on standard error.

@@ -93,6 +93,10 @@ impl PlayPage for LivePage {
         self.page.settle(at_most).await;
     }
 
+    fn left_allowed_origins(&self) -> Option<ActionError> {
+        self.page.left_allowed_origins()
+    }
+
     fn take_network_totals(&mut self) -> NetworkTotals {
         self.page.take_network_totals()
     }

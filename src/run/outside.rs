@@ -59,6 +59,10 @@ pub trait PlayPage {
     /// is answered, or after `at_most`.
     async fn settle(&mut self, at_most: Duration);
 
+    /// Where the page stands outside the allowed origins, though no action failed over it: a server may
+    /// redirect after the last click.
+    fn left_allowed_origins(&self) -> Option<ActionError>;
+
     /// Since the last call.
     fn take_network_totals(&mut self) -> NetworkTotals;
 }

@@ -112,7 +112,10 @@ impl<O: Outside> Run<'_, O> {
                 self.captured(step, &capture.into, &captures);
             }
         }
-        Ok(captures)
+        match page.left_allowed_origins() {
+            Some(error) => Err(Unplayed::Action { error, place: place.clone() }),
+            None => Ok(captures),
+        }
     }
 
     /// A captured value is masked from now on, though it becomes durable only with the flag.
