@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use chromiumoxide::Connection;
-use chromiumoxide::types::{CdpJsonEventMessage, Message};
-use futures::StreamExt as _;
 use serde::Deserialize;
 use url::Url;
+
+use super::page::BrowserConnection;
 
 /// A living browser answers in milliseconds; a loaded machine in a second.
 const BOUND: Duration = Duration::from_secs(2);
@@ -59,15 +58,9 @@ pub async fn liveness(client: &reqwest::Client, ws: &str) -> Liveness {
 /// Says nothing about whether it does; watch its process or its port.
 pub async fn close(ws: &str) {
     let close = async {
-        let mut connection = Connection::<CdpJsonEventMessage>::connect(ws).await.ok()?;
-        connection.submit_command("Browser.close".into(), None, serde_json::json!({})).ok()?;
-        // The command travels while the stream is polled. It is answered, or the connection ends.
-        while let Some(Ok(message)) = connection.next().await {
-            if matches!(message, Message::Response(_)) {
-                break;
-            }
-        }
-        Some(())
+        let connection = BrowserConnection::connect(ws).await?;
+        connection.close_browser(BOUND).await
     };
-    let _ = tokio::time::timeout(BOUND, close).await;
+    // A browser that is gone, or stays, shows in its process.
+    tokio::time::timeout(BOUND, close).await.map(Result::ok).ok();
 }

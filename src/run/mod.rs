@@ -33,6 +33,8 @@ mod play;
 mod prepare;
 mod step;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {

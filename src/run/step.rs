@@ -10,9 +10,11 @@ use super::{Failure, Leave, Outside, PlayPage, Run, Stop, millis};
 use crate::browser::page::ActionErrorKind;
 use crate::domain::event::{EventKind, NetworkTotals, StepMode, StepOutcome};
 use crate::domain::plan::PlanStep;
+use crate::domain::retry::Backoff;
 
-/// Between attempts: doubling from the first, never longer than the last.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
+/// Between the attempts of one run; shorter than a fleet's, since the browser is open meanwhile.
+const BACKOFF: Backoff =
+    Backoff { base: Duration::from_secs(1), factor: 2.0, cap: Duration::from_secs(8), jitter: 0.5 };
 
 impl<O: Outside> Run<'_, O> {
     /// Returns when the flag is set; leaves otherwise.
@@ -123,7 +125,7 @@ impl<O: Outside> Run<'_, O> {
 
     /// Before attempt `attempt + 1`. A wish to stop ends the wait and the run.
     pub(super) async fn back_off(&mut self, attempt: u32) -> Result<(), Leave> {
-        let delay = BACKOFF.0.saturating_mul(1 << (attempt - 1).min(16)).min(BACKOFF.1);
+        let delay = BACKOFF.delay(attempt, rand::random_range(-1.0..=1.0));
         tokio::select! {
             () = tokio::time::sleep(delay) => self.stop.check(),
             () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),

@@ -1,0 +1,360 @@
+//! The run over a site of the test's own: what it does in doubt, and what is left when it is cut off.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use futures::poll;
+
+use super::{Journal, Opened, Outside, PacerWait, PlayPage, Run, RunEnd, RunOptions, StopWatch};
+use crate::browser::page::{ActionError, ActionErrorKind, Gate};
+use crate::browser::provider::ProviderError;
+use crate::domain::event::NetworkTotals;
+use crate::domain::flow::{self, Action, Step};
+use crate::domain::id::{ProfileId, RunId};
+use crate::domain::mask::Mask;
+use crate::domain::plan::Plan;
+use crate::domain::session::{Platform, Session};
+use crate::domain::workflow;
+use crate::store::event_log::EventLog;
+use crate::store::{Layout, OpenSession};
+
+const ACT: &str = r#"{"title":"t","steps":[{"type":"navigate","url":"http://site.test/"},
+    {"type":"click","selectors":["button"],"offsetX":1,"offsetY":1},
+    {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["code"],"from":"text","into":"identity.code"}}]}"#;
+const VERIFY: &str = r#"{"title":"t","steps":[{"type":"waitForElement","selectors":["done"]},
+    {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["code"],"from":"text","into":"identity.code"}}]}"#;
+
+/// What the site does with a click, and says when it is asked. A queue that is empty accepts, and
+/// says the truth.
+#[derive(Default)]
+struct Site {
+    document: PathBuf,
+    submissions: u32,
+    clicks: VecDeque<Click>,
+    answers: VecDeque<ActionErrorKind>,
+    story: Vec<String>,
+}
+
+enum Click {
+    /// The click never gets as far as the page.
+    Unreached,
+    /// Accepted, and the answer is lost.
+    Lost,
+    /// Not accepted, which the page does not say either.
+    Swallowed,
+}
+
+#[derive(Clone)]
+struct Fake(Rc<RefCell<Site>>);
+
+impl Outside for Fake {
+    type Page = Self;
+
+    fn provider(&self) -> &'static str {
+        "fake"
+    }
+
+    async fn open(&mut self, _: bool) -> Result<Opened<Self>, ProviderError> {
+        tokio::task::yield_now().await;
+        Ok(Opened { page: self.clone(), reused: false })
+    }
+
+    async fn close(&mut self, _: Option<Self>) -> Result<(), ProviderError> {
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    fn take_pacer_waits(&mut self) -> Vec<PacerWait> {
+        Vec::new()
+    }
+}
+
+impl PlayPage for Fake {
+    async fn perform(
+        &mut self,
+        _: &str,
+        step: &Step,
+        _: Duration,
+        gate: &mut dyn Gate,
+    ) -> Result<Option<String>, ActionError> {
+        tokio::task::yield_now().await;
+        match &step.action {
+            Action::Click(_) => self.click(gate).await.map(|()| None),
+            Action::WaitForElement(_) => self.look().map(|()| None),
+            Action::Capture(_) => Ok(Some("123456".to_owned())),
+            _ => Ok(None),
+        }
+    }
+
+    async fn evidence(&mut self, _: &Path, _: &Mask) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    async fn settle(&mut self, _: Duration) {
+        tokio::task::yield_now().await;
+    }
+
+    fn left_allowed_origins(&self) -> Option<ActionError> {
+        None
+    }
+
+    fn take_network_totals(&mut self) -> NetworkTotals {
+        NetworkTotals::default()
+    }
+}
+
+impl Fake {
+    async fn click(&self, gate: &mut dyn Gate) -> Result<(), ActionError> {
+        let click = self.0.borrow_mut().clicks.pop_front();
+        if let Some(Click::Unreached) = click {
+            self.tell("no button");
+            return Err(failed(ActionErrorKind::TimedOut));
+        }
+        gate.before_touch().map_err(|_| failed(ActionErrorKind::Gate))?;
+        let document = fs::read_to_string(&self.0.borrow().document).unwrap();
+        self.tell(if document.contains("\"in_flight\"") {
+            "touched, intent on disk"
+        } else {
+            "TOUCHED UNKNOWN"
+        });
+        tokio::task::yield_now().await;
+        let accepted = !matches!(click, Some(Click::Swallowed));
+        self.0.borrow_mut().submissions += u32::from(accepted);
+        tokio::task::yield_now().await;
+        if click.is_some() { Err(failed(ActionErrorKind::TimedOut)) } else { Ok(()) }
+    }
+
+    fn look(&self) -> Result<(), ActionError> {
+        let scripted = self.0.borrow_mut().answers.pop_front();
+        let truth = (self.0.borrow().submissions == 0).then_some(ActionErrorKind::NotMet);
+        match scripted.or(truth) {
+            Some(kind) => {
+                self.tell(&format!("asked: {kind:?}"));
+                Err(failed(kind))
+            }
+            None => {
+                self.tell("asked: yes");
+                Ok(())
+            }
+        }
+    }
+
+    fn tell(&self, what: &str) {
+        self.0.borrow_mut().story.push(what.to_owned());
+    }
+}
+
+fn failed(kind: ActionErrorKind) -> ActionError {
+    ActionError { kind, message: "scripted".to_owned(), hint: None }
+}
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    layout: Layout,
+    plan: Plan,
+    site: Fake,
+}
+
+impl Bench {
+    /// One step with the flows above; `settings` are further lines of it.
+    fn new(settings: &str, site: Site) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        layout.create_folders().unwrap();
+        let text = format!(
+            "name = \"n\"\nallowed_origins = [\"http://site.test\"]\n[[step]]\nflag = \"a\"\nflow = \"act\"\n{settings}\n"
+        );
+        let workflow = workflow::parse("workflow.toml", &text).unwrap();
+        let plan = Plan::assemble("workflow.toml", &text, workflow, &serde_json::Map::new(), |name| {
+            flow::parse(&name.value, if name.value == "verify" { VERIFY } else { ACT })
+        });
+        let document = layout.session(&profile());
+        let site = Fake(Rc::new(RefCell::new(Site { document, ..site })));
+        Self { _folder: folder, layout, plan: plan.unwrap(), site }
+    }
+
+    fn run(&self) -> Run<'_, Fake> {
+        let run_id = RunId::new(jiff::Timestamp::now(), rand::random());
+        let fresh = || Session::new(profile(), Platform::Desktop, self.plan.flags());
+        let session =
+            OpenSession::open(&self.layout, &profile(), &run_id, jiff::Timestamp::now(), fresh).unwrap();
+        Run {
+            session,
+            plan: &self.plan,
+            setting: self.plan.setting(&profile(), Platform::Desktop).unwrap(),
+            journal: Journal::new(EventLog::open(&self.layout, &profile(), &run_id).unwrap(), |_| {}),
+            run_id,
+            outside: self.site.clone(),
+            stop: StopWatch::new().1,
+            options: RunOptions::default(),
+            artifacts: self.layout.artifacts(&profile()),
+        }
+    }
+
+    async fn drive(&self) -> RunEnd {
+        self.run().drive().await
+    }
+
+    fn session(&self) -> Session {
+        crate::store::session::read(&self.layout, &profile()).unwrap().unwrap()
+    }
+
+    fn check(&self, end: &RunEnd, expected: Expect) {
+        let site = self.site.0.borrow();
+        let mut lines = site.story.clone();
+        lines.push(format!("{:?}, {} submissions", end.outcome, site.submissions));
+        lines.extend(end.message.clone());
+        expected.assert_eq(&lines.join("\n"));
+    }
+}
+
+fn profile() -> ProfileId {
+    "p1".parse().unwrap()
+}
+
+const VERIFIED: &str = "verify = \"verify\"\nsettle = \"0s\"";
+
+#[tokio::test]
+async fn intent_is_on_the_disk_when_the_page_is_touched() {
+    let bench = Bench::new(VERIFIED, Site::default());
+    let end = bench.drive().await;
+    bench.check(
+        &end,
+        expect![[r#"
+        touched, intent on disk
+        Completed, 1 submissions"#]],
+    );
+    let session = bench.session();
+    assert!(session.completion_flags.is_set(&"a".parse().unwrap()));
+    assert_eq!((session.identity.get("code").as_deref(), session.in_flight), (Some("123456"), None));
+}
+
+#[tokio::test]
+async fn a_submission_whose_answer_is_lost_is_found() {
+    let bench = Bench::new(VERIFIED, Site { clicks: [Click::Lost].into(), ..Site::default() });
+    let end = bench.drive().await;
+    bench.check(
+        &end,
+        expect![[r#"
+        touched, intent on disk
+        asked: yes
+        Completed, 1 submissions"#]],
+    );
+}
+
+#[tokio::test]
+async fn what_never_touched_the_page_is_repeated_without_asking() {
+    let bench = Bench::new(VERIFIED, Site { clicks: [Click::Unreached].into(), ..Site::default() });
+    let end = bench.drive().await;
+    bench.check(
+        &end,
+        expect![[r#"
+        no button
+        touched, intent on disk
+        Completed, 1 submissions"#]],
+    );
+}
+
+/// The site is still at work when it is asked: its early "no" would do the step twice.
+#[tokio::test]
+async fn a_no_counts_only_after_the_site_had_its_time() {
+    let late =
+        Site { clicks: [Click::Lost].into(), answers: [ActionErrorKind::NotMet].into(), ..Site::default() };
+    let bench = Bench::new("verify = \"verify\"\nsettle = \"300ms\"", late);
+    let end = bench.drive().await;
+    bench.check(
+        &end,
+        expect![[r#"
+        touched, intent on disk
+        asked: NotMet
+        asked: yes
+        Completed, 1 submissions"#]],
+    );
+}
+
+#[tokio::test]
+async fn after_a_settled_no_the_step_runs_again() {
+    let bench = Bench::new(VERIFIED, Site { clicks: [Click::Swallowed].into(), ..Site::default() });
+    let end = bench.drive().await;
+    bench.check(
+        &end,
+        expect![[r#"
+        touched, intent on disk
+        asked: NotMet
+        touched, intent on disk
+        Completed, 1 submissions"#]],
+    );
+}
+
+#[tokio::test]
+async fn without_an_answer_a_person_is_asked() {
+    let unclear = Site {
+        clicks: [Click::Lost].into(),
+        answers: [ActionErrorKind::Navigation].into(),
+        ..Site::default()
+    };
+    let bench = Bench::new(&format!("{VERIFIED}\nattempts = 1"), unclear);
+    let end = bench.drive().await;
+    bench.check(&end, expect![[r#"
+        touched, intent on disk
+        asked: Navigation
+        NeedsAttention, 1 submissions
+        step `a`: it may or may not have happened, and verifying failed: scripted (the attempt failed: scripted)"#]]);
+    assert!(bench.session().in_flight.is_some());
+}
+
+#[tokio::test]
+async fn without_a_verify_flow_a_person_is_asked_at_once() {
+    let bench = Bench::new("", Site { clicks: [Click::Swallowed].into(), ..Site::default() });
+    let end = bench.drive().await;
+    bench.check(&end, expect![[r#"
+        touched, intent on disk
+        NeedsAttention, 0 submissions
+        step `a`: it may or may not have happened, and only a person can tell (the attempt failed: scripted)"#]]);
+}
+
+#[tokio::test]
+async fn what_may_be_repeated_is() {
+    let bench = Bench::new("in_doubt = \"repeat\"", Site { clicks: [Click::Lost].into(), ..Site::default() });
+    let end = bench.drive().await;
+    bench.check(
+        &end,
+        expect![[r#"
+        touched, intent on disk
+        touched, intent on disk
+        Completed, 2 submissions"#]],
+    );
+}
+
+/// Dropped after each number of polls in turn, then driven again.
+#[tokio::test]
+async fn a_run_cut_off_at_any_await_does_nothing_twice() {
+    for polls in 0.. {
+        let bench = Bench::new(VERIFIED, Site::default());
+        let mut ended = false;
+        {
+            let mut run = std::pin::pin!(bench.run().drive());
+            for _ in 0..polls {
+                if let Poll::Ready(end) = poll!(&mut run) {
+                    assert_eq!(end.outcome.exit_code(), 0);
+                    ended = true;
+                    break;
+                }
+            }
+        }
+        let end = bench.drive().await;
+        let submissions = bench.site.0.borrow().submissions;
+        assert_eq!((end.outcome.exit_code(), submissions), (0, 1), "cut off after {polls} polls");
+        assert_eq!(bench.session().identity.get("code").as_deref(), Some("123456"));
+        if ended {
+            assert!(polls > 5, "the run was hardly cut off at all");
+            break;
+        }
+    }
+}
