@@ -10,7 +10,7 @@ use std::time::Duration;
 use chromiumoxide::cdp::browser_protocol::browser::CloseParams;
 use chromiumoxide::cdp::browser_protocol::emulation::SetFocusEmulationEnabledParams;
 use chromiumoxide::cdp::browser_protocol::fetch::{self, RequestPattern};
-use chromiumoxide::cdp::browser_protocol::network::{self, ResourceType};
+use chromiumoxide::cdp::browser_protocol::network::{self as cdp_network, ResourceType};
 use chromiumoxide::cdp::browser_protocol::page::{
     self as cdp_page, AddScriptToEvaluateOnNewDocumentParams, GetFrameTreeParams,
     SetLifecycleEventsEnabledParams,
@@ -42,6 +42,7 @@ mod keys;
 mod locate;
 mod memory;
 mod navigate;
+mod network;
 mod script;
 mod urls;
 mod viewport;
@@ -199,7 +200,7 @@ impl Page {
         let answers = (
             session.send(cdp_page::EnableParams::default()),
             session.send(runtime::EnableParams::default()),
-            session.send(network::EnableParams::default()),
+            session.send(cdp_network::EnableParams::default()),
             session.send(SetLifecycleEventsEnabledParams::new(true)),
             session.send(SetFocusEmulationEnabledParams::new(true)),
             session.send(guard),
@@ -253,7 +254,7 @@ impl Page {
     /// Since the last call.
     pub fn take_network_totals(&mut self) -> NetworkTotals {
         let mut taken = NetworkTotals::default();
-        self.state.send_modify(|state| taken = std::mem::take(&mut state.totals));
+        self.state.send_modify(|state| taken = state.network.take_totals());
         taken
     }
 
@@ -268,8 +269,9 @@ impl Page {
                 let _ = self.call(&world, "frames", &serde_json::Value::Null, &[], deadline).await;
             }
             loop {
-                let idle = self
-                    .until(deadline, |state| state.is_quiet(Duration::ZERO).then_some(state.last_traffic));
+                let idle = self.until(deadline, |state| {
+                    state.is_quiet(Duration::ZERO).then_some(state.network.last_traffic())
+                });
                 let Ok(last_traffic) = idle.await else { return };
                 tokio::time::sleep_until(last_traffic + QUIET).await;
                 if self.state.borrow().is_quiet(QUIET) {

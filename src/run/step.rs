@@ -22,7 +22,7 @@ impl<O: Outside> Run<'_, O> {
         let started = Instant::now();
         let mut network = NetworkTotals::default();
         let result = self.attempts(step, page, &mut network).await;
-        network += page.take_network_totals();
+        network += &page.take_network_totals();
         let outcome = match &result {
             Ok(outcome) => *outcome,
             Err(Leave::Attention { .. }) => StepOutcome::NeedsAttention,
@@ -60,7 +60,7 @@ impl<O: Outside> Run<'_, O> {
             };
             let failed_at = Instant::now();
             let failure = self.look_at(step, attempt, unplayed, page).await?;
-            *network += page.take_network_totals();
+            *network += &page.take_network_totals();
             let hopeless = matches!(
                 failure.error.kind,
                 ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed | ActionErrorKind::Refused

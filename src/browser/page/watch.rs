@@ -11,11 +11,10 @@ use chromiumoxide::cdp::browser_protocol::network::ErrorReason;
 use chromiumoxide::cdp::browser_protocol::page::HandleJavaScriptDialogParams;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
+use super::network::{self, Network};
 use super::urls;
 use crate::browser::cdp::{Event, Events, Session};
-use crate::domain::event::NetworkTotals;
 
 /// The name of the world that the injected script lives in.
 pub const WORLD: &str = "regatta";
@@ -43,11 +42,8 @@ pub struct State {
     /// Dialogs that were dismissed.
     pub dialogs: u64,
     pub last_dialog: String,
-    pub totals: NetworkTotals,
-    pub last_traffic: Instant,
+    pub network: Network,
     pub ended: Option<Ended>,
-    /// Loader of each request that counts as activity.
-    in_flight: HashMap<String, String>,
     /// HTTP status of main-frame documents by loader, until they are committed.
     statuses: HashMap<String, u16>,
     console: VecDeque<String>,
@@ -100,10 +96,8 @@ impl State {
             violation: None,
             dialogs: 0,
             last_dialog: String::new(),
-            totals: NetworkTotals::default(),
-            last_traffic: Instant::now(),
+            network: Network::default(),
             ended: None,
-            in_flight: HashMap::new(),
             statuses: HashMap::new(),
             console: VecDeque::new(),
         }
@@ -111,7 +105,7 @@ impl State {
 
     /// Nothing on its way for this long.
     pub fn is_quiet(&self, for_at_least: Duration) -> bool {
-        self.in_flight.is_empty() && !self.leaving && self.last_traffic.elapsed() >= for_at_least
+        !self.leaving && self.network.is_quiet(for_at_least)
     }
 
     /// The main document is all there, as its server meant it.
@@ -197,9 +191,17 @@ impl State {
                 self.note(format!("{} dialog, dismissed: {}", text(&params["type"]), self.last_dialog));
             }
             "Inspector.targetCrashed" => self.ended = Some(Ended::Crashed),
-            _ if method.starts_with("Network.") => self.traffic(method, params),
+            _ if method.starts_with("Network.") => {
+                self.navigation_traffic(method, params);
+                self.network.apply(method, params);
+            }
             _ => {}
         }
+    }
+
+    /// The request is for a document of the main frame.
+    fn is_navigation(&self, params: &Value) -> bool {
+        params["type"] == "Document" && self.is_main(params) && params["requestId"] == params["loaderId"]
     }
 
     fn context_created(&mut self, context: &Value) {
@@ -235,81 +237,43 @@ impl State {
         };
         self.statuses.clear();
         // What the document before still had on its way is not this one's activity.
-        self.in_flight.retain(|_, loader| *loader == self.document.loader);
+        self.network.abandon(|loader| loader != self.document.loader);
         let url =
             if is_error_page { text(&frame["unreachableUrl"]).to_owned() } else { self.document.url.clone() };
         self.arrive(&url);
     }
 
-    fn traffic(&mut self, method: &str, params: &Value) {
+    /// What requests for documents say about the navigation they belong to.
+    fn navigation_traffic(&mut self, method: &str, params: &Value) {
         let id = text(&params["requestId"]);
         match method {
-            "Network.requestWillBeSent" => {
-                let request = &params["request"];
-                let url = text(&request["url"]);
-                if url.starts_with("data:") || url.starts_with("blob:") {
-                    return;
+            "Network.requestWillBeSent" if self.is_navigation(params) => self.leaving = true,
+            "Network.responseReceived" if self.is_navigation(params) => {
+                let status =
+                    params["response"]["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+                if id == self.document.loader {
+                    self.document.status = status;
+                } else if let Some(status) = status {
+                    self.statuses.insert(id.to_owned(), status);
                 }
-                self.totals.requests += 1;
-                let body = request["postData"].as_str().map_or(0, str::len);
-                self.totals.bytes_sent += (text(&request["method"]).len() + url.len() + 12 + body) as u64;
-                self.totals.bytes_received += length(&params["redirectResponse"]["encodedDataLength"]);
-                let kind = text(&params["type"]);
-                let loader = text(&params["loaderId"]);
-                if kind == "Document" && self.is_main(params) && id == loader {
-                    self.leaving = true;
-                }
-                // These never end, or nobody waits for them.
-                if !matches!(
-                    kind,
-                    "EventSource" | "WebSocket" | "Ping" | "Prefetch" | "CSPViolationReport" | "Media"
-                ) {
-                    self.in_flight.insert(id.to_owned(), loader.to_owned());
-                }
-            }
-            "Network.requestWillBeSentExtraInfo" => {
-                let headers = params["headers"].as_object();
-                let bytes: usize = headers
-                    .into_iter()
-                    .flatten()
-                    .map(|(name, value)| name.len() + text(value).len() + 4)
-                    .sum();
-                self.totals.bytes_sent += bytes as u64;
-                return;
-            }
-            "Network.responseReceived" => {
-                if params["type"] == "Document" && self.is_main(params) && id == text(&params["loaderId"]) {
-                    let status =
-                        params["response"]["status"].as_u64().and_then(|status| u16::try_from(status).ok());
-                    if id == self.document.loader {
-                        self.document.status = status;
-                    } else if let Some(status) = status {
-                        self.statuses.insert(id.to_owned(), status);
-                    }
-                }
-            }
-            "Network.loadingFinished" => {
-                self.in_flight.remove(id);
-                self.totals.bytes_received += length(&params["encodedDataLength"]);
             }
             "Network.loadingFailed" => {
-                let loader = self.in_flight.remove(id);
-                if params["canceled"] != true {
-                    self.totals.failed += 1;
+                let is_document = params["type"] == "Document";
+                let is_cancelled = params["canceled"] == true;
+                if !is_cancelled && (is_document || !network::is_blocked(params)) {
                     self.note(format!("failed: {} ({})", text(&params["errorText"]), text(&params["type"])));
                 }
                 // A navigation that was replaced by another one is cancelled: no failure of the page.
-                if params["type"] == "Document" && loader.as_deref() == Some(id) {
+                if is_document && self.network.loader_of(id) == Some(id) {
                     self.leaving = false;
-                    if params["canceled"] != true {
+                    if !is_cancelled {
                         self.failed += 1;
                         self.failure = text(&params["errorText"]).to_owned();
                     }
                 }
             }
-            _ => return,
+            _ => {}
         }
-        self.last_traffic = Instant::now();
     }
 }
 
@@ -350,10 +314,6 @@ fn decide(session: &Session, params: &Value, state: &watch::Sender<State>, allow
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-fn length(value: &Value) -> u64 {
-    value.as_f64().filter(|length| *length > 0.0).unwrap_or(0.0) as u64
 }
 
 fn console_text(argument: &Value) -> String {

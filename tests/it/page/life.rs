@@ -8,6 +8,7 @@ use chromiumoxide::cdp::browser_protocol::target::GetTargetsParams;
 use expect_test::expect;
 use regatta::browser::cdp::Connection;
 use regatta::browser::page::{BrowserConnection, PageOptions};
+use regatta::domain::event::{NetworkTotals, ResourceType};
 use regatta::domain::mask::Mask;
 use regatta::domain::session::{Identity, Platform};
 
@@ -196,7 +197,8 @@ async fn evidence_shows_the_page_without_its_values() {
 #[tokio::test]
 async fn traffic_is_counted_and_waited_for() {
     let mut rig = Rig::new(
-        r#"<button id=b onclick="fetch('/echo', {method: 'POST', body: 'x'.repeat(5000)})">Go</button>"#,
+        r#"<button id=b onclick="fetch('/echo', {method: 'POST', body: 'x'.repeat(5000)})">Go</button>
+        <a id=a href="{outside}/">away</a>"#,
     )
     .await;
     let loaded = rig.page.take_network_totals();
@@ -205,7 +207,24 @@ async fn traffic_is_counted_and_waited_for() {
     rig.page.settle(Duration::from_secs(10)).await;
     let sent = rig.page.take_network_totals();
     assert!(sent.requests == 1 && sent.bytes_sent > 5000 && sent.failed == 0, "{sent:?}");
+    let kinds: Vec<_> = loaded.by_type.keys().chain(sent.by_type.keys()).copied().collect();
+    assert_eq!(kinds, [ResourceType::Document, ResourceType::Fetch]);
     assert_eq!(rig.page.take_network_totals(), Default::default());
+    // The main frame's way out is refused by us: nothing has failed, and the browser's own page about it,
+    // a quarter of a megabyte, came over no wire.
+    rig.play(r##"{"type":"click","selectors":["#a"],"offsetX":3,"offsetY":3}"##).await;
+    let mut refused = NetworkTotals::default();
+    let told = async {
+        while refused.blocked == 0 {
+            tokio::task::yield_now().await;
+            refused += &rig.page.take_network_totals();
+        }
+    };
+    tokio::time::timeout(TIMEOUT, told).await.unwrap();
+    rig.play(r#"{"type":"navigate","url":"{site}/second"}"#).await;
+    refused += &rig.page.take_network_totals();
+    assert!((refused.requests, refused.blocked, refused.failed) == (2, 1, 0), "{refused:?}");
+    assert!(refused.bytes_received < 5000, "{refused:?}");
     rig.page.close().await;
 }
 
