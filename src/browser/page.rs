@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::browser::CloseParams;
 use chromiumoxide::cdp::browser_protocol::emulation::SetFocusEmulationEnabledParams;
-use chromiumoxide::cdp::browser_protocol::fetch::{self, RequestPattern};
-use chromiumoxide::cdp::browser_protocol::network::{self as cdp_network, ResourceType};
+use chromiumoxide::cdp::browser_protocol::network::EnableParams as EnableNetworkParams;
 use chromiumoxide::cdp::browser_protocol::page::{
     self as cdp_page, AddScriptToEvaluateOnNewDocumentParams, GetFrameTreeParams,
     SetLifecycleEventsEnabledParams,
@@ -27,6 +26,7 @@ pub use self::memory::{Forgetful, SelectorKey, SelectorMemory};
 use self::script::Halt;
 use self::watch::{Document, State, WORLD};
 use super::cdp::{CdpError, Connection, Session};
+use crate::domain::block::Block;
 use crate::domain::event::NetworkTotals;
 use crate::domain::flow::{Locator, Step};
 use crate::domain::mask::Mask;
@@ -34,6 +34,7 @@ use crate::domain::session::Platform;
 
 mod aria;
 mod attempt;
+mod block;
 mod change;
 mod click;
 mod error;
@@ -54,6 +55,7 @@ pub use self::error::{ActionError, ActionErrorKind, PageError};
 pub struct PageOptions {
     /// `http://127.0.0.1:8800`. The main frame goes nowhere else and nothing is typed anywhere else.
     pub allowed_origins: Vec<String>,
+    pub block: Block,
     pub platform: Platform,
     pub memory: Box<dyn SelectorMemory>,
 }
@@ -179,7 +181,7 @@ struct Frame {
 
 impl Page {
     async fn attach(connection: &Connection, target: String, options: PageOptions) -> Result<Self, CdpError> {
-        let PageOptions { allowed_origins: allowed, platform, memory } = options;
+        let PageOptions { allowed_origins: allowed, block, platform, memory } = options;
         let (session, events) = connection.attach(&target).await?;
         let tree: FrameTree = session.send_as(GetFrameTreeParams::default()).await?;
         let frame = tree.frame_tree.frame;
@@ -194,16 +196,14 @@ impl Page {
         let mut script = AddScriptToEvaluateOnNewDocumentParams::new(script::SOURCE);
         script.world_name = Some(WORLD.to_owned());
         script.run_immediately = Some(true);
-        let documents =
-            RequestPattern { resource_type: Some(ResourceType::Document), ..RequestPattern::default() };
-        let guard = fetch::EnableParams { patterns: Some(vec![documents]), handle_auth_requests: None };
         let answers = (
             session.send(cdp_page::EnableParams::default()),
             session.send(runtime::EnableParams::default()),
-            session.send(cdp_network::EnableParams::default()),
+            session.send(EnableNetworkParams::default()),
             session.send(SetLifecycleEventsEnabledParams::new(true)),
             session.send(SetFocusEmulationEnabledParams::new(true)),
-            session.send(guard),
+            session.send(block::interception(&block)),
+            session.send(block::blocked_urls(&block)),
             session.send(script),
         );
         answers.0.await?;
@@ -213,6 +213,7 @@ impl Page {
         answers.4.await?;
         answers.5.await?;
         answers.6.await?;
+        answers.7.await?;
         if platform == Platform::Mobile {
             page.apply_viewport(&viewport::PHONE).await?;
         }

@@ -54,6 +54,7 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
         profile: args.profile.clone(),
         start: StartOptions { headless: !args.browser.headed, platform },
         allowed_origins: setting.allowed_origins.clone(),
+        block: setting.block.clone(),
         layout: settings.layout.clone(),
         waits,
     };

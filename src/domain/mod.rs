@@ -3,6 +3,7 @@
 //! Pure: no files, processes, sockets, clock, environment, randomness or async runtime. Time and
 //! chance enter as values, so every rule here can be tested as data.
 
+pub mod block;
 pub mod cause;
 pub mod event;
 pub mod fleet;

@@ -27,6 +27,8 @@ pub struct Workflow {
     pub allowed_origins: Vec<Written<String>>,
     /// In the order of the file: a variable may use those before it.
     pub variables: Map<String, Value>,
+    /// Templates; what pages are not to load: see [`super::block`].
+    pub block: Vec<Written<String>>,
     pub steps: Vec<WorkflowStep>,
 }
 
@@ -135,6 +137,7 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<SourceError>> {
         name: wire.name,
         allowed_origins: wire.allowed_origins.into_inner().into_iter().map(written).collect(),
         variables: wire.variables,
+        block: wire.network.block.into_iter().map(written).collect(),
         steps,
     })
 }
@@ -266,7 +269,15 @@ struct WorkflowWire {
     #[serde(default)]
     variables: Map<String, Value>,
     #[serde(default)]
+    network: NetworkWire,
+    #[serde(default)]
     step: Vec<Spanned<StepWire>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NetworkWire {
+    block: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -10,6 +10,7 @@ use crate::browser::page::{
     SelectorMemory,
 };
 use crate::browser::provider::{Provider, ProviderError, StartOptions};
+use crate::domain::block::Block;
 use crate::domain::event::NetworkTotals;
 use crate::domain::flow::Step;
 use crate::domain::id::ProfileId;
@@ -22,6 +23,7 @@ pub struct LiveBrowser {
     pub profile: ProfileId,
     pub start: StartOptions,
     pub allowed_origins: Vec<String>,
+    pub block: Block,
     pub layout: Layout,
     /// Filled by the provider's pacer observer.
     pub waits: Arc<Mutex<Vec<PacerWait>>>,
@@ -50,6 +52,7 @@ impl Outside for LiveBrowser {
         let connection = BrowserConnection::connect(&endpoint.ws).await.map_err(undrivable)?;
         let options = PageOptions {
             allowed_origins: self.allowed_origins.clone(),
+            block: self.block.clone(),
             platform: self.start.platform,
             memory: self.memory(),
         };

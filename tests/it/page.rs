@@ -5,5 +5,6 @@ mod actionability;
 mod actions;
 mod life;
 mod navigation;
+mod network;
 mod rig;
 mod selectors;

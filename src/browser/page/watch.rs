@@ -297,12 +297,15 @@ pub async fn watch(session: Session, mut events: Events, state: watch::Sender<St
     });
 }
 
-/// A document is about to be requested, redirects included. The answers are not waited for.
+/// A request is about to be sent, redirects included. The answers are not waited for.
 fn decide(session: &Session, params: &Value, state: &watch::Sender<State>, allowed: &[String]) {
     let request = text(&params["requestId"]).to_owned();
     let url = text(&params["request"]["url"]);
     let is_main = state.borrow().is_main(params);
-    if is_main && !urls::is_blank(url) && !urls::is_allowed(url, allowed) {
+    // Only documents are looked at; whatever else is paused is paused to be blocked.
+    if params["resourceType"] != "Document" {
+        drop(session.send(FailRequestParams::new(request, ErrorReason::BlockedByClient)));
+    } else if is_main && !urls::is_blank(url) && !urls::is_allowed(url, allowed) {
         state.send_modify(|state| {
             state.violation.get_or_insert(urls::origin(url));
         });

@@ -100,6 +100,7 @@ async fn a_crash_a_closed_page_and_a_dead_browser_are_told_apart() {
     let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
     let memory = Memory::default();
     let open = || PageOptions {
+        block: Default::default(),
         allowed_origins: vec![],
         platform: Platform::Desktop,
         memory: Box::new(memory.clone()),
