@@ -24,10 +24,12 @@ use tokio::time::Instant;
 use self::attempt::Attempt;
 pub use self::memory::{Forgetful, SelectorKey, SelectorMemory};
 use self::script::Halt;
+use self::trace::Recorder;
 use self::watch::{Document, State, WORLD};
 use super::cdp::{CdpError, Connection, Session};
 use crate::domain::block::Block;
 use crate::domain::event::NetworkTotals;
+use crate::domain::evidence::{Incident, TraceMode};
 use crate::domain::flow::{Locator, Step};
 use crate::domain::mask::Mask;
 use crate::domain::session::Platform;
@@ -45,6 +47,7 @@ mod memory;
 mod navigate;
 mod network;
 mod script;
+mod trace;
 mod urls;
 mod viewport;
 mod wait;
@@ -56,6 +59,7 @@ pub struct PageOptions {
     /// `http://127.0.0.1:8800`. The main frame goes nowhere else and nothing is typed anywhere else.
     pub allowed_origins: Vec<String>,
     pub block: Block,
+    pub trace: TraceMode,
     pub platform: Platform,
     pub memory: Box<dyn SelectorMemory>,
 }
@@ -79,6 +83,7 @@ pub struct Page {
     watcher: JoinHandle<()>,
     allowed: Vec<String>,
     memory: Box<dyn SelectorMemory>,
+    trace: Recorder,
     /// Bits of the modifier keys that are held down.
     modifiers: i64,
     /// Input was sent, and the page has not been heard of since.
@@ -181,7 +186,7 @@ struct Frame {
 
 impl Page {
     async fn attach(connection: &Connection, target: String, options: PageOptions) -> Result<Self, CdpError> {
-        let PageOptions { allowed_origins: allowed, block, platform, memory } = options;
+        let PageOptions { allowed_origins: allowed, block, trace, platform, memory } = options;
         let (session, events) = connection.attach(&target).await?;
         let tree: FrameTree = session.send_as(GetFrameTreeParams::default()).await?;
         let frame = tree.frame_tree.frame;
@@ -190,7 +195,9 @@ impl Page {
         let (state, _) = channel::channel(State::new(frame.id, document));
         let watcher = tokio::spawn(watch::watch(session.clone(), events, state.clone(), allowed.clone()));
         // From here on the task ends with the page, whatever happens.
-        let page = Self { session, target, state, watcher, allowed, memory, modifiers: 0, stirred: false };
+        let trace = Recorder::new(trace);
+        let page =
+            Self { session, target, state, watcher, allowed, memory, trace, modifiers: 0, stirred: false };
 
         let session = &page.session;
         let mut script = AddScriptToEvaluateOnNewDocumentParams::new(script::SOURCE);
@@ -232,7 +239,18 @@ impl Page {
         timeout: Duration,
         gate: &mut dyn Gate,
     ) -> Result<Option<String>, ActionError> {
-        Attempt::new(self, flow, &step.number, timeout, gate).perform(step).await
+        self.trace.open(flow, step);
+        if self.trace.looks() {
+            let view = trace::capture::look(self).await;
+            self.trace.looked_before(Some(view));
+        }
+        let performed = Attempt::new(self, flow, &step.number, timeout, gate).perform(step).await;
+        self.trace.close(performed.as_ref().err());
+        if self.trace.looks() {
+            let view = trace::capture::look(self).await;
+            self.trace.looked_after(Some(view));
+        }
+        performed
     }
 
     /// Whether anything visible matches any of the selectors, now. Waits for nothing but the document.
@@ -246,10 +264,24 @@ impl Page {
         Attempt::new(self, "", "", timeout, &mut Shut).exists(locator).await
     }
 
-    /// screenshot.png, page.html and console.txt in `dir`, which is created. Values are masked in the
-    /// texts, and text fields are blurred in the picture. Best effort: whatever could be had.
-    pub async fn evidence(&mut self, dir: &Path, mask: &Mask) -> Vec<PathBuf> {
-        evidence::gather(self, dir, mask).await
+    /// A trace is one of what follows.
+    pub fn begin_trace(&mut self, title: &str) {
+        self.trace.begin(title);
+    }
+
+    /// index.html, screenshot.png, page.html, console.txt and trace.zip in `dir`, which is created. Values
+    /// are masked in the texts, and text fields are blurred in the pictures. Best effort: whatever could
+    /// be had.
+    pub async fn evidence(&mut self, dir: &Path, incident: &Incident, mask: &Mask) -> Vec<PathBuf> {
+        evidence::gather(self, dir, incident, mask).await
+    }
+
+    /// trace.zip in `dir`, which is created: of an attempt that went well, where every one is traced.
+    pub async fn keep_trace(&mut self, dir: &Path, mask: &Mask) -> Option<PathBuf> {
+        match self.trace.mode() {
+            TraceMode::Always => evidence::keep_trace(self, dir, mask).await,
+            TraceMode::Off | TraceMode::OnFailure => None,
+        }
     }
 
     /// Since the last call.

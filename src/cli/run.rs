@@ -55,6 +55,7 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
         start: StartOptions { headless: !args.browser.headed, platform },
         allowed_origins: setting.allowed_origins.clone(),
         block: setting.block.clone(),
+        trace: settings.trace,
         layout: settings.layout.clone(),
         waits,
     };

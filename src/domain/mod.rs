@@ -6,6 +6,7 @@
 pub mod block;
 pub mod cause;
 pub mod event;
+pub mod evidence;
 pub mod fleet;
 pub mod fleet_notice;
 pub mod flow;

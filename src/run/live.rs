@@ -12,6 +12,7 @@ use crate::browser::page::{
 use crate::browser::provider::{Provider, ProviderError, StartOptions};
 use crate::domain::block::Block;
 use crate::domain::event::NetworkTotals;
+use crate::domain::evidence::{Incident, TraceMode};
 use crate::domain::flow::Step;
 use crate::domain::id::ProfileId;
 use crate::domain::mask::Mask;
@@ -24,6 +25,7 @@ pub struct LiveBrowser {
     pub start: StartOptions,
     pub allowed_origins: Vec<String>,
     pub block: Block,
+    pub trace: TraceMode,
     pub layout: Layout,
     /// Filled by the provider's pacer observer.
     pub waits: Arc<Mutex<Vec<PacerWait>>>,
@@ -53,6 +55,7 @@ impl Outside for LiveBrowser {
         let options = PageOptions {
             allowed_origins: self.allowed_origins.clone(),
             block: self.block.clone(),
+            trace: self.trace,
             platform: self.start.platform,
             memory: self.memory(),
         };
@@ -84,8 +87,16 @@ impl PlayPage for LivePage {
         self.page.perform(flow, step, timeout, gate).await
     }
 
-    async fn evidence(&mut self, folder: &Path, mask: &Mask) -> Vec<PathBuf> {
-        self.page.evidence(folder, mask).await
+    fn begin_trace(&mut self, title: &str) {
+        self.page.begin_trace(title);
+    }
+
+    async fn evidence(&mut self, folder: &Path, incident: &Incident, mask: &Mask) -> Vec<PathBuf> {
+        self.page.evidence(folder, incident, mask).await
+    }
+
+    async fn keep_trace(&mut self, folder: &Path, mask: &Mask) -> Option<PathBuf> {
+        self.page.keep_trace(folder, mask).await
     }
 
     async fn settle(&mut self, at_most: Duration) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::browser::page::{ActionError, Gate};
 use crate::browser::provider::ProviderError;
 use crate::domain::event::NetworkTotals;
+use crate::domain::evidence::Incident;
 use crate::domain::flow::Step;
 use crate::domain::mask::Mask;
 
@@ -52,8 +53,14 @@ pub trait PlayPage {
         gate: &mut dyn Gate,
     ) -> Result<Option<String>, ActionError>;
 
-    /// Screenshot, page and console into `folder`; as much as can be had.
-    async fn evidence(&mut self, folder: &Path, mask: &Mask) -> Vec<PathBuf>;
+    /// What follows is an attempt of its own to whoever traces it.
+    fn begin_trace(&mut self, title: &str);
+
+    /// What can be had of the page and of what led to `incident`, into `folder`.
+    async fn evidence(&mut self, folder: &Path, incident: &Incident, mask: &Mask) -> Vec<PathBuf>;
+
+    /// The trace of an attempt that went well into `folder`, where such are kept.
+    async fn keep_trace(&mut self, folder: &Path, mask: &Mask) -> Option<PathBuf>;
 
     /// Closes every other page of the browser, and returns when everything this one might still send
     /// is answered, or after `at_most`.

@@ -15,6 +15,7 @@ use super::{Journal, Opened, Outside, PacerWait, PlayPage, Run, RunEnd, RunOptio
 use crate::browser::page::{ActionError, ActionErrorKind, Gate};
 use crate::browser::provider::ProviderError;
 use crate::domain::event::NetworkTotals;
+use crate::domain::evidence::Incident;
 use crate::domain::flow::{self, Action, Step};
 use crate::domain::id::{ProfileId, RunId};
 use crate::domain::mask::Mask;
@@ -92,7 +93,13 @@ impl PlayPage for Fake {
         }
     }
 
-    async fn evidence(&mut self, _: &Path, _: &Mask) -> Vec<PathBuf> {
+    fn begin_trace(&mut self, _: &str) {}
+
+    async fn keep_trace(&mut self, _: &Path, _: &Mask) -> Option<PathBuf> {
+        None
+    }
+
+    async fn evidence(&mut self, _: &Path, _: &Incident, _: &Mask) -> Vec<PathBuf> {
         Vec::new()
     }
 

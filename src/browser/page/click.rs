@@ -45,6 +45,7 @@ impl Attempt<'_> {
         let mut last = None;
         loop {
             let found = self.find(locator, needs).await?;
+            self.page.trace.aimed(found.x, found.y);
             let moved = self.mouse(DispatchMouseEventType::MouseMoved, &found, None, 0);
             match self.page.answer(moved, self.deadline).await {
                 Ok(_) => {}

@@ -561,22 +561,6 @@
 
     // ---- evidence
 
-    blur: ({ on }) => {
-      const every = byPierce(document, 'input, textarea, [contenteditable]').filter(el => on ? sortOf(el) === 'text' || sortOf(el) === 'native' : true);
-      for (const el of every) {
-        if (on) { methods.blurred.push([el, el.style.getPropertyValue('filter'), el.style.getPropertyPriority('filter'), el.hasAttribute('style')]); el.style.setProperty('filter', 'blur(8px)', 'important'); }
-      }
-      if (!on) {
-        for (const [el, value, priority, styled] of methods.blurred) {
-          el.style.setProperty('filter', value, priority);
-          if (!styled) el.removeAttribute('style');
-        }
-        methods.blurred = [];
-        return { ok: true };
-      }
-      return frame().then(frame).then(() => ({ ok: true }));
-    },
-    blurred: [],
     html: () => {
       byPierce(document, 'x');
       const open = [...roots].filter(root => root.host.isConnected);

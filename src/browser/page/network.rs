@@ -174,7 +174,6 @@ impl Network {
     }
 
     /// What is remembered, in the order in which it began.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the trace"))]
     pub fn exchanges(&self) -> Vec<Exchange> {
         let mut all: Vec<_> =
             self.done.iter().chain(self.open.values().flat_map(|open| &open.hops)).cloned().collect();

@@ -46,7 +46,7 @@ pub struct State {
     pub ended: Option<Ended>,
     /// HTTP status of main-frame documents by loader, until they are committed.
     statuses: HashMap<String, u16>,
-    console: VecDeque<String>,
+    console: VecDeque<Said>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,13 @@ pub struct Arrival {
     pub number: u64,
     pub loader: String,
     pub url: String,
+}
+
+/// A line of the console: who said it, a colon, and what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    pub at: jiff::Timestamp,
+    pub line: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,15 +123,15 @@ impl State {
             && self.document.status.is_none_or(|status| status < 400)
     }
 
-    pub fn console(&self) -> String {
-        self.console.iter().map(|line| format!("{line}\n")).collect()
+    pub const fn console(&self) -> &VecDeque<Said> {
+        &self.console
     }
 
     fn note(&mut self, line: String) {
         if self.console.len() == CONSOLE_LINES {
             self.console.pop_front();
         }
-        self.console.push_back(line);
+        self.console.push_back(Said { at: jiff::Timestamp::now(), line });
     }
 
     fn arrive(&mut self, url: &str) {

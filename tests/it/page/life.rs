@@ -9,6 +9,7 @@ use expect_test::expect;
 use regatta::browser::cdp::Connection;
 use regatta::browser::page::{BrowserConnection, PageOptions};
 use regatta::domain::event::{NetworkTotals, ResourceType};
+use regatta::domain::evidence::Incident;
 use regatta::domain::mask::Mask;
 use regatta::domain::session::{Identity, Platform};
 
@@ -89,7 +90,7 @@ async fn a_page_that_hangs_does_not_hang_us() {
     "#]]
     .assert_eq(&played);
     let folder = tempfile::tempdir().unwrap();
-    let kept = rig.page.evidence(folder.path(), &Mask::default()).await;
+    let kept = rig.page.evidence(folder.path(), &Incident::default(), &Mask::default()).await;
     assert!(kept.iter().any(|path| path.ends_with("console.txt")));
 }
 
@@ -101,6 +102,7 @@ async fn a_crash_a_closed_page_and_a_dead_browser_are_told_apart() {
     let memory = Memory::default();
     let open = || PageOptions {
         block: Default::default(),
+        trace: Default::default(),
         allowed_origins: vec![],
         platform: Platform::Desktop,
         memory: Box::new(memory.clone()),
@@ -177,7 +179,7 @@ async fn evidence_shows_the_page_without_its_values() {
     identity.set("email", "ann@practice.test");
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("deep/er");
-    let kept = rig.page.evidence(&dir, &Mask::of(&identity)).await;
+    let kept = rig.page.evidence(&dir, &Incident::default(), &Mask::of(&identity)).await;
     let names: Vec<_> =
         kept.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
     let html = std::fs::read_to_string(dir.join("page.html")).unwrap();

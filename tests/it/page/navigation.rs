@@ -127,6 +127,7 @@ async fn a_server_that_does_not_answer_or_is_not_there() {
     nowhere.page.close().await;
     let options = regatta::browser::page::PageOptions {
         block: Default::default(),
+        trace: Default::default(),
         allowed_origins: vec![gone.clone()],
         platform: regatta::domain::session::Platform::Desktop,
         memory: Box::new(nowhere.memory.clone()),

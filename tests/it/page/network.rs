@@ -3,6 +3,7 @@
 use expect_test::expect;
 use regatta::domain::block::Block;
 use regatta::domain::event::{NetworkTotals, ResourceType};
+use regatta::domain::evidence::TraceMode;
 use regatta::domain::session::Platform;
 
 use super::rig::{Rig, TIMEOUT};
@@ -28,7 +29,7 @@ async fn what_is_blocked_is_refused_and_counted_and_documents_are_not() {
         load('iframe', '/second?frame');
         fetch('/second?wanted').then(() => say('fetch:loaded'), () => say('fetch:failed'));
     </script>"##;
-    let mut rig = Rig::blocking(Chrome::shared(), body, Platform::Desktop, block).await;
+    let mut rig = Rig::with(Chrome::shared(), body, Platform::Desktop, block, TraceMode::default()).await;
     let seen = rig
         .play(
             r##"{"type":"waitForExpression","expression":"p.textContent.split(' ').length == 4"},

@@ -17,6 +17,7 @@ use regatta::browser::page::{
     ActionError, BrowserConnection, Gate, Page, PageOptions, SelectorKey, SelectorMemory,
 };
 use regatta::domain::block::Block;
+use regatta::domain::evidence::TraceMode;
 use regatta::domain::flow::{self, Flow};
 use regatta::domain::session::Platform;
 
@@ -112,16 +113,23 @@ impl Rig {
     }
 
     pub async fn on(chrome: Arc<Chrome>, body: &str, platform: Platform) -> Self {
-        Self::blocking(chrome, body, platform, Block::default()).await
+        Self::with(chrome, body, platform, Block::default(), TraceMode::default()).await
     }
 
-    pub async fn blocking(chrome: Arc<Chrome>, body: &str, platform: Platform, block: Block) -> Self {
+    pub async fn with(
+        chrome: Arc<Chrome>,
+        body: &str,
+        platform: Platform,
+        block: Block,
+        trace: TraceMode,
+    ) -> Self {
         let (outside, reached) = serve("<h1>Outside</h1><input id=there>").await;
         let (site, _) = serve(&body.replace("{outside}", &outside)).await;
         let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
         let memory = Memory::default();
         let allowed_origins = vec![site.clone()];
-        let options = PageOptions { allowed_origins, block, platform, memory: Box::new(memory.clone()) };
+        let options =
+            PageOptions { allowed_origins, block, trace, platform, memory: Box::new(memory.clone()) };
         let page = browser.open_page(options).await.unwrap();
         let mut rig = Self { page, browser, memory, site, outside, reached, _chrome: chrome };
         let opened = rig.play(r#"{"type":"navigate","url":"{site}/"}"#).await;
