@@ -66,6 +66,12 @@ pub enum EventKind {
         flag: Flag,
         fields: Vec<String>,
     },
+    /// The step's flow has downloaded a file.
+    Downloaded {
+        flag: Flag,
+        path: String,
+        bytes: u64,
+    },
     StepFinished {
         flag: Flag,
         outcome: StepOutcome,

@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod cause;
+pub mod dialog;
 pub mod event;
 pub mod evidence;
 pub mod fleet;

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::block::Block;
+use super::dialog::DialogPolicy;
 use super::flow::{Action, Flow, Step};
 use super::id::{Flag, ProfileId};
 use super::session::{Captures, Identity, Platform, Session};
@@ -42,6 +43,7 @@ pub struct PlanStep {
     pub attempts: u32,
     pub in_doubt: InDoubt,
     pub settle: Duration,
+    pub dialogs: DialogPolicy,
 }
 
 /// What the plan is for one profile: its templates over origins and variables are rendered.
@@ -83,6 +85,7 @@ impl Plan {
                     attempts: step.attempts,
                     in_doubt: step.in_doubt,
                     settle: step.settle,
+                    dialogs: step.dialogs,
                 })
             })
             .collect::<Result<_, Box<SourceError>>>()?;

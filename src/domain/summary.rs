@@ -78,7 +78,10 @@ impl ProfileSummary {
                 self.steps = *steps;
                 self.done = *done;
             }
-            EventKind::PacerWaited { .. } | EventKind::StepPrepared { .. } | EventKind::Captured { .. } => {}
+            EventKind::PacerWaited { .. }
+            | EventKind::StepPrepared { .. }
+            | EventKind::Captured { .. }
+            | EventKind::Downloaded { .. } => {}
             EventKind::BrowserStarted { .. } => self.phase = Phase::Driving,
             EventKind::StepStarted { flag, attempt, mode } => {
                 self.phase = Phase::Driving;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
 
+use super::dialog::DialogPolicy;
 use super::id::Flag;
 use super::session::Platform;
 use super::source::SourceError;
@@ -45,6 +46,8 @@ pub struct WorkflowStep {
     pub in_doubt: InDoubt,
     /// A verify flow's "no" counts only this long after the last thing that could have acted.
     pub settle: Duration,
+    /// How the page's own dialogs are answered while this step is played.
+    pub dialogs: DialogPolicy,
 }
 
 /// A value and where it stands in the file, as byte offsets.
@@ -124,7 +127,7 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<SourceError>> {
     }
     let mut steps: Vec<WorkflowStep> = Vec::new();
     for step in wire.step {
-        let step = workflow_step(step.into_inner(), &error)?;
+        let step = workflow_step(step.into_inner(), &wire.dialogs, &error)?;
         if let Some(flag) = steps.iter().map(|earlier| &earlier.flag).find(|flag| **flag == step.flag.value) {
             return Err(Box::new(
                 error(step.flag.at, format!("two steps have the flag `{flag}`"))
@@ -166,6 +169,7 @@ struct ParsedStep {
 
 fn workflow_step(
     wire: StepWire,
+    dialogs: &DialogPolicy,
     error: &impl Fn(Range<usize>, String) -> SourceError,
 ) -> Result<ParsedStep, Box<SourceError>> {
     let flag_at = wire.flag.span();
@@ -232,6 +236,7 @@ fn workflow_step(
             attempts,
             in_doubt,
             settle,
+            dialogs: wire.dialogs.unwrap_or_else(|| dialogs.clone()),
         },
     })
 }
@@ -268,6 +273,9 @@ struct WorkflowWire {
     allowed_origins: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
     variables: Map<String, Value>,
+    /// Of steps that do not say.
+    #[serde(default)]
+    dialogs: DialogPolicy,
     #[serde(default)]
     network: NetworkWire,
     #[serde(default)]
@@ -291,6 +299,7 @@ struct StepWire {
     attempts: Option<Spanned<u32>>,
     in_doubt: Option<Spanned<InDoubt>>,
     settle: Option<Spanned<String>>,
+    dialogs: Option<DialogPolicy>,
 }
 
 /// `"flows/a.json"` or `{ mobile = "…", desktop = "…" }`; untagged enums would lose the places.

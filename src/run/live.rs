@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::outside::{Opened, Outside, PacerWait, PlayPage};
 use crate::browser::page::{
-    ActionError, BrowserConnection, Forgetful, Gate, Page, PageError, PageOptions, SelectorKey,
+    ActionError, BrowserConnection, Downloaded, Forgetful, Gate, Page, PageError, PageOptions, SelectorKey,
     SelectorMemory,
 };
 use crate::browser::provider::{Provider, ProviderError, StartOptions};
 use crate::domain::block::Block;
+use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::{Incident, TraceMode};
 use crate::domain::flow::Step;
@@ -27,6 +28,8 @@ pub struct LiveBrowser {
     pub block: Block,
     pub trace: TraceMode,
     pub layout: Layout,
+    /// The folder in which what the pages download is put.
+    pub downloads: PathBuf,
     /// Filled by the provider's pacer observer.
     pub waits: Arc<Mutex<Vec<PacerWait>>>,
 }
@@ -58,6 +61,8 @@ impl Outside for LiveBrowser {
             trace: self.trace,
             platform: self.start.platform,
             memory: self.memory(),
+            // The browser knows no folder of ours.
+            downloads: std::path::absolute(&self.downloads).ok(),
         };
         let page = connection.open_page(options).await.map_err(undrivable)?;
         if in_doubt && endpoint.reused {
@@ -89,6 +94,14 @@ impl PlayPage for LivePage {
 
     fn begin_trace(&mut self, title: &str) {
         self.page.begin_trace(title);
+    }
+
+    fn set_dialogs(&mut self, policy: &DialogPolicy) {
+        self.page.set_dialogs(policy.clone());
+    }
+
+    async fn finish(&mut self) -> Vec<Downloaded> {
+        self.page.finish().await
     }
 
     async fn evidence(&mut self, folder: &Path, incident: &Incident, mask: &Mask) -> Vec<PathBuf> {

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::browser::page::{ActionError, Gate};
+use crate::browser::page::{ActionError, Downloaded, Gate};
 use crate::browser::provider::ProviderError;
+use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::Incident;
 use crate::domain::flow::Step;
@@ -52,6 +53,13 @@ pub trait PlayPage {
         timeout: Duration,
         gate: &mut dyn Gate,
     ) -> Result<Option<String>, ActionError>;
+
+    /// How the page's dialogs are answered from now on.
+    fn set_dialogs(&mut self, policy: &DialogPolicy);
+
+    /// To be called when a flow has reached its end: returns when what it set off has arrived and been
+    /// downloaded. The files it downloaded.
+    async fn finish(&mut self) -> Vec<Downloaded>;
 
     /// What follows is an attempt of its own to whoever traces it.
     fn begin_trace(&mut self, title: &str);

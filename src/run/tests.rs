@@ -12,8 +12,9 @@ use expect_test::{Expect, expect};
 use futures::poll;
 
 use super::{Journal, Opened, Outside, PacerWait, PlayPage, Run, RunEnd, RunOptions, StopWatch};
-use crate::browser::page::{ActionError, ActionErrorKind, Gate};
+use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
 use crate::browser::provider::ProviderError;
+use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::Incident;
 use crate::domain::flow::{self, Action, Step};
@@ -100,6 +101,12 @@ impl PlayPage for Fake {
     }
 
     async fn evidence(&mut self, _: &Path, _: &Incident, _: &Mask) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn set_dialogs(&mut self, _: &DialogPolicy) {}
+
+    async fn finish(&mut self) -> Vec<Downloaded> {
         Vec::new()
     }
 

@@ -7,4 +7,5 @@ mod life;
 mod navigation;
 mod network;
 mod rig;
+mod scenes;
 mod selectors;

@@ -154,11 +154,6 @@ impl Network {
         self.last_traffic
     }
 
-    /// The loader of a request that is on its way.
-    pub fn loader_of(&self, id: &str) -> Option<&str> {
-        self.open.get(id).map(|open| open.loader.as_str())
-    }
-
     /// Gives up what documents that have gone away still had on its way.
     pub fn abandon(&mut self, mut is_gone: impl FnMut(&str) -> bool) {
         let gone: Vec<String> =

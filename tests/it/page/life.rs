@@ -98,7 +98,8 @@ async fn a_page_that_hangs_does_not_hang_us() {
 async fn a_crash_a_closed_page_and_a_dead_browser_are_told_apart() {
     let wait = r##"{"type":"waitForElement","selectors":["#never"]}"##;
     let mut chrome = Chrome::launch("data:text/html,keeper");
-    let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
+    let ws = chrome.ws().to_owned();
+    let connect = async || BrowserConnection::connect(&ws).await.unwrap();
     let memory = Memory::default();
     let open = || PageOptions {
         block: Default::default(),
@@ -106,12 +107,14 @@ async fn a_crash_a_closed_page_and_a_dead_browser_are_told_apart() {
         allowed_origins: vec![],
         platform: Platform::Desktop,
         memory: Box::new(memory.clone()),
+        downloads: None,
     };
     let flow =
         regatta::domain::flow::parse("f.json", &format!(r#"{{"title":"t","steps":[{wait}]}}"#)).unwrap();
     let mut said = Vec::new();
 
-    let mut closed = browser.open_page(open()).await.unwrap();
+    let mut closed = connect().await.open_page(open()).await.unwrap();
+    let browser = connect().await;
     let keep = browser.open_page(open()).await.unwrap();
     let mut gate = Counter::default();
     let waiting = closed.perform("f.json", &flow.steps[0], TIMEOUT, &mut gate);
@@ -119,13 +122,13 @@ async fn a_crash_a_closed_page_and_a_dead_browser_are_told_apart() {
     others.unwrap();
     said.push(error.unwrap_err());
 
-    let mut crashed = browser.open_page(open()).await.unwrap();
+    let mut crashed = connect().await.open_page(open()).await.unwrap();
     let mut gate = Counter::default();
     let waiting = crashed.perform("f.json", &flow.steps[0], TIMEOUT, &mut gate);
     let (error, ()) = tokio::join!(waiting, crash_every_page(chrome.ws()));
     said.push(error.unwrap_err());
 
-    let mut killed = browser.open_page(open()).await.unwrap();
+    let mut killed = connect().await.open_page(open()).await.unwrap();
     let mut gate = Counter::default();
     let waiting = killed.perform("f.json", &flow.steps[0], TIMEOUT, &mut gate);
     let (error, ()) = tokio::join!(waiting, async { chrome.kill() });
@@ -146,7 +149,8 @@ async fn crash_every_page(ws: &str) {
     let connection = Connection::connect(ws).await.unwrap();
     let targets = connection.browser().send(GetTargetsParams::default()).await.unwrap();
     for target in targets.target_infos.into_iter().filter(|target| target.r#type == "page") {
-        let (page, _events) = connection.attach(target.target_id.inner()).await.unwrap();
+        let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
+        let page = connection.attach(target.target_id.inner(), &events).await.unwrap();
         // Its answer dies with it.
         drop(page.send(CrashParams::default()));
         connection.browser().send(GetTargetsParams::default()).await.unwrap();

@@ -8,7 +8,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::super::evidence::decode_base64;
 use super::super::network::Exchange;
-use super::super::watch::Said;
+use super::super::state::Said;
 use super::capture::View;
 use super::{Recorder, format, har};
 use crate::domain::evidence::Incident;

@@ -124,7 +124,7 @@ pub async fn picture(page: &Page, picture: Picture, deadline: Instant) -> Option
             quality: (picture == Picture::Jpeg).then_some(60),
             ..CaptureScreenshotParams::default()
         };
-        page.answer(page.session.send_as::<_, Screenshot>(capture), deadline).await.ok()
+        page.answer(page.tab_session().send_as::<_, Screenshot>(capture), deadline).await.ok()
     } else {
         None
     };
