@@ -415,7 +415,7 @@ attempts = 1
         check_error(
             &with("attempts = 1", "atempts = 1"),
             expect![[r#"
-            workflow.toml:17:1: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`"#]],
+            workflow.toml:17:1: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`, `dialogs`"#]],
         );
         check_error(
             &with("attempts = 1", "attempts = 0"),

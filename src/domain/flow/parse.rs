@@ -606,7 +606,7 @@ mod tests {
         let (step, reason) = flow.unplayable().unwrap();
         assert_eq!(
             format!("{} {reason}", step.place(&flow)),
-            "f.json:5, step 2 (emulateNetworkConditions) emulateNetworkConditions"
+            "f.json:16, step 15 (somebody.elses) the custom step `somebody.elses`"
         );
         let Action::Click(click) = &flow.steps[3].action else { panic!() };
         let chains: Vec<_> = click.locator.alternatives.iter().map(ToString::to_string).collect();

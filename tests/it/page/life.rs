@@ -195,7 +195,7 @@ async fn evidence_shows_the_page_without_its_values() {
     let console = console.lines().filter(|line| !line.trim_start().starts_with("at ")).collect::<Vec<_>>();
     rig.page.close().await;
     expect![[r#"
-        ["screenshot.png", "page.html", "console.txt"]
+        ["index.html", "screenshot.png", "page.html", "console.txt", "trace.zip"]
         log: mail ‹identity.email› 7
         uncaught: Error: broken"#]]
     .assert_eq(&format!("{names:?}\n{}", console.join("\n")));

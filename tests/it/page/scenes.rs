@@ -281,11 +281,12 @@ async fn dialogs_are_answered_as_declared() {
     let log = rig.log().await;
     rig.page.close().await;
     expect![[r#"
-      false,
-      true,nobody
-      true,Ann
+        log
+          false,
+          true,nobody
+          true,Ann
     "#]]
-    .assert_eq(&log);
+    .assert_eq(&format!("log\n{log}"));
 }
 
 #[tokio::test]
