@@ -43,11 +43,12 @@ pub enum CdpError {
 
 /// An event as it came. Events are read leniently, field by field, by who wants them: the typed ones
 /// would fail whole on a variant that is younger than the crate.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Event {
     pub method: String,
+    /// `None`: the browser's own.
     #[serde(rename = "sessionId")]
-    session_id: Option<String>,
+    pub session_id: Option<String>,
     #[serde(default)]
     pub params: Value,
 }
@@ -64,9 +65,9 @@ impl EventMessage for Event {
     }
 }
 
-/// The events of one session, none lost. Ends when the page is detached or the connection ends, and
-/// grows while nobody reads: whoever attaches reads, or drops it.
-pub type Events = mpsc::UnboundedReceiver<Event>;
+/// Where the events of one or several sessions arrive, none lost, in the order the browser sent them. It
+/// grows while nobody reads: whoever subscribes reads, or drops the other end.
+pub type EventSink = mpsc::UnboundedSender<Event>;
 
 /// Cheap to clone. The connection ends when the last clone and the last session are dropped.
 #[derive(Debug, Clone)]
@@ -84,7 +85,7 @@ pub struct Session {
 
 enum Order {
     Call { method: MethodId, session: Option<SessionId>, params: Value, answer: Answer },
-    Subscribe { session: String, events: mpsc::UnboundedSender<Event> },
+    Subscribe { session: Option<String>, events: EventSink },
 }
 
 type Answer = oneshot::Sender<Result<Value, CdpError>>;
@@ -117,15 +118,32 @@ impl Connection {
         Session { connection: self.clone(), id: None }
     }
 
-    pub async fn attach(&self, target: &str) -> Result<(Session, Events), CdpError> {
+    pub async fn attach(&self, target: &str, events: &EventSink) -> Result<Session, CdpError> {
         let mut attach = AttachToTargetParams::new(target.to_owned());
         attach.flatten = Some(true);
         let id = self.browser().send(attach).await?.session_id;
-        let (events, received) = mpsc::unbounded_channel();
-        // Nothing is lost in between: a session is silent until it is told to enable something.
-        let order = Order::Subscribe { session: id.inner().clone(), events };
-        self.orders.send(order).map_err(|_| CdpError::Gone)?;
-        Ok((Session { connection: self.clone(), id: Some(id) }, received))
+        self.adopt(id.inner(), events)
+    }
+
+    /// A session that the browser has attached by itself. Nothing is lost in between: a session is
+    /// silent until it is told to enable something.
+    pub fn adopt(&self, session: &str, events: &EventSink) -> Result<Session, CdpError> {
+        self.subscribe(Some(session.to_owned()), events)?;
+        Ok(self.session(session))
+    }
+
+    pub fn session(&self, id: &str) -> Session {
+        Session { connection: self.clone(), id: Some(SessionId::new(id)) }
+    }
+
+    /// The events of the browser itself.
+    pub fn listen(&self, events: &EventSink) -> Result<(), CdpError> {
+        self.subscribe(None, events)
+    }
+
+    fn subscribe(&self, session: Option<String>, events: &EventSink) -> Result<(), CdpError> {
+        let order = Order::Subscribe { session, events: events.clone() };
+        self.orders.send(order).map_err(|_| CdpError::Gone)
     }
 
     pub fn is_gone(&self) -> bool {
@@ -143,9 +161,8 @@ impl Connection {
 }
 
 impl Session {
-    /// Ready when the connection has ended.
-    pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.connection.gone()
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_ref().map(|id| id.inner().as_str())
     }
 
     /// Queues the command now; the future is only the answer.
@@ -201,7 +218,7 @@ impl Session {
 
 async fn serve(mut socket: Socket<Event>, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut pending: HashMap<CallId, Pending> = HashMap::new();
-    let mut sessions: HashMap<String, mpsc::UnboundedSender<Event>> = HashMap::new();
+    let mut sinks: HashMap<Option<String>, Vec<EventSink>> = HashMap::new();
     loop {
         tokio::select! {
             // Orders first: the socket only sends when it is polled, so everything that is queued
@@ -210,7 +227,7 @@ async fn serve(mut socket: Socket<Event>, mut orders: mpsc::UnboundedReceiver<Or
             order = orders.recv() => match order {
                 None => return,
                 Some(Order::Subscribe { session, events }) => {
-                    sessions.insert(session, events);
+                    sinks.entry(session).or_default().push(events);
                 }
                 Some(Order::Call { method, session, params, answer }) => {
                     let name = session.as_ref().map(|id| id.inner().clone());
@@ -238,7 +255,7 @@ async fn serve(mut socket: Socket<Event>, mut orders: mpsc::UnboundedReceiver<Or
                     if event.method == "Target.detachedFromTarget"
                         && let Some(session) = event.params["sessionId"].as_str()
                     {
-                        sessions.remove(session);
+                        sinks.remove(&Some(session.to_owned()));
                         // Nobody will answer these any more.
                         let lost: Vec<CallId> = pending
                             .iter()
@@ -248,12 +265,10 @@ async fn serve(mut socket: Socket<Event>, mut orders: mpsc::UnboundedReceiver<Or
                         for call in lost.iter().filter_map(|id| pending.remove(id)) {
                             let _ = call.answer.send(Err(CdpError::Detached));
                         }
-                    } else if let Some(session) = &event.session_id
-                        && let Some(events) = sessions.get(session)
-                        && let Err(unread) = events.send(event)
-                        && let Some(session) = unread.0.session_id
-                    {
-                        sessions.remove(&session);
+                    }
+                    if let Some(listeners) = sinks.get_mut(&event.session_id) {
+                        // As a rule there is one.
+                        listeners.retain(|listener| listener.send(event.clone()).is_ok());
                     }
                 }
                 // A message this codec cannot read is lost alone; its text may hold values of the page.

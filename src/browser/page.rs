@@ -7,54 +7,69 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chromiumoxide::cdp::browser_protocol::browser::CloseParams;
-use chromiumoxide::cdp::browser_protocol::emulation::SetFocusEmulationEnabledParams;
-use chromiumoxide::cdp::browser_protocol::fetch::{self, RequestPattern};
-use chromiumoxide::cdp::browser_protocol::network::{self, ResourceType};
-use chromiumoxide::cdp::browser_protocol::page::{
-    self as cdp_page, AddScriptToEvaluateOnNewDocumentParams, GetFrameTreeParams,
-    SetLifecycleEventsEnabledParams,
+use chromiumoxide::cdp::browser_protocol::browser::{
+    CloseParams, SetDownloadBehaviorBehavior, SetDownloadBehaviorParams,
 };
+use chromiumoxide::cdp::browser_protocol::page::{self as cdp_page, GetFrameTreeParams};
 use chromiumoxide::cdp::browser_protocol::target::{CloseTargetParams, CreateTargetParams, GetTargetsParams};
-use chromiumoxide::cdp::js_protocol::runtime;
 use serde::Deserialize;
-use tokio::sync::watch as channel;
+use serde_json::Value;
+use tokio::sync::{mpsc, watch as channel};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::attempt::Attempt;
+use self::frames::Owner;
 pub use self::memory::{Forgetful, SelectorKey, SelectorMemory};
+use self::scene::Scene;
 use self::script::Halt;
-use self::watch::{Document, State, WORLD};
-use super::cdp::{CdpError, Connection, Session};
+use self::state::{Ended, FrameTree, Given, State};
+use self::trace::Recorder;
+use self::watch::Watcher;
+use super::cdp::{CdpError, Connection};
+use crate::domain::block::Block;
+use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
-use crate::domain::flow::{Locator, Step};
+use crate::domain::evidence::{Incident, TraceMode};
+use crate::domain::flow::{Action, Locator, Step};
 use crate::domain::mask::Mask;
 use crate::domain::session::Platform;
 
 mod aria;
 mod attempt;
+mod block;
 mod change;
 mod click;
+mod download;
+mod emulate;
 mod error;
 mod evidence;
+mod frames;
 mod keys;
 mod locate;
 mod memory;
 mod navigate;
+mod network;
+mod scene;
 mod script;
+mod state;
+mod trace;
 mod urls;
-mod viewport;
 mod wait;
 mod watch;
 
+pub use self::download::Downloaded;
 pub use self::error::{ActionError, ActionErrorKind, PageError};
 
 pub struct PageOptions {
     /// `http://127.0.0.1:8800`. The main frame goes nowhere else and nothing is typed anywhere else.
     pub allowed_origins: Vec<String>,
+    pub block: Block,
+    pub trace: TraceMode,
     pub platform: Platform,
     pub memory: Box<dyn SelectorMemory>,
+    /// Where downloads are put. `None`: the browser does with them as it likes.
+    pub downloads: Option<PathBuf>,
 }
 
 /// Asked right before the first click or keystroke of a step: what must be durable by then is written
@@ -63,19 +78,35 @@ pub trait Gate: Send {
     fn before_touch(&mut self) -> Result<(), String>;
 }
 
+/// For what only looks.
+struct Shut;
+
+impl Gate for Shut {
+    fn before_touch(&mut self) -> Result<(), String> {
+        Err("a question touches nothing".to_owned())
+    }
+}
+
 /// The connection to one browser. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct BrowserConnection {
     connection: Connection,
 }
 
+/// A page, and the tabs that it opens.
 pub struct Page {
-    session: Session,
+    connection: Connection,
+    /// Of the page's own tab.
     target: String,
     state: channel::Sender<State>,
     watcher: JoinHandle<()>,
     allowed: Vec<String>,
+    downloads: Option<PathBuf>,
     memory: Box<dyn SelectorMemory>,
+    trace: Recorder,
+    /// Where the step is played.
+    scene: Scene,
+    owners: Vec<Owner>,
     /// Bits of the modifier keys that are held down.
     modifiers: i64,
     /// Input was sent, and the page has not been heard of since.
@@ -88,7 +119,8 @@ impl BrowserConnection {
         Ok(Self { connection: Connection::connect(ws).await? })
     }
 
-    /// A new tab, or the only one there is where that is blank.
+    /// A new tab, or the only one there is where that is blank. One page a connection: it is told of every
+    /// tab of the browser, and lets go of those that are not its own.
     pub async fn open_page(&self, options: PageOptions) -> Result<Page, PageError> {
         let pages = self.pages().await?;
         if let [only] = pages.as_slice()
@@ -97,8 +129,8 @@ impl BrowserConnection {
         {
             return Ok(Page::attach(&self.connection, only.target_id.clone(), options).await?);
         }
-        let created = self.connection.browser().send(CreateTargetParams::new("about:blank")).await?;
-        Ok(Page::attach(&self.connection, created.target_id.inner().clone(), options).await?)
+        let target = new_tab(&self.connection).await?;
+        Ok(Page::attach(&self.connection, target, options).await?)
     }
 
     /// Tabs and windows that sites and earlier runs left behind.
@@ -130,8 +162,9 @@ impl BrowserConnection {
     /// A tab that an earlier run left crashed answers nothing.
     async fn answers(&self, target: &str) -> bool {
         let asked = async {
-            let (session, _events) = self.connection.attach(target).await?;
-            session.send_as::<_, serde_json::Value>(GetFrameTreeParams::default()).await
+            let (nobody, _) = mpsc::unbounded_channel();
+            let session = self.connection.attach(target, &nobody).await?;
+            session.send_as::<_, Value>(GetFrameTreeParams::default()).await
         };
         tokio::time::timeout(Duration::from_secs(2), asked).await.is_ok_and(|answer| answer.is_ok())
     }
@@ -157,65 +190,95 @@ struct TargetInfo {
     url: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct FrameTree {
-    frame_tree: FrameNode,
+async fn new_tab(connection: &Connection) -> Result<String, CdpError> {
+    let created = connection.browser().send(CreateTargetParams::new("about:blank")).await?;
+    Ok(created.target_id.inner().clone())
 }
 
-#[derive(Deserialize)]
-struct FrameNode {
-    frame: Frame,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Frame {
-    id: String,
-    loader_id: String,
-    url: String,
+/// Attaches to a tab and follows it, and the tabs that it opens, from here on.
+async fn follow(
+    connection: &Connection,
+    target: &str,
+    given: Given,
+    allowed: &[String],
+    downloads: Option<&Path>,
+) -> Result<(channel::Sender<State>, JoinHandle<()>), CdpError> {
+    let (events, heard) = mpsc::unbounded_channel();
+    let session = connection.attach(target, &events).await?;
+    let tree: Value = session.send_as(GetFrameTreeParams::default()).await?;
+    let tree = FrameTree(&tree["frameTree"]);
+    let mut state = State::new(session.clone(), tree.id().to_owned(), given.clone());
+    state.adopt_tree(&session, &tree);
+    let (state, _) = channel::channel(state);
+    connection.listen(&events)?;
+    let watcher =
+        Watcher { connection: connection.clone(), events, state: state.clone(), allowed: allowed.to_vec() };
+    let watcher = tokio::spawn(watcher.watch(heard));
+    let browser = connection.browser();
+    let equipped = watch::equip_tab(&session, &given);
+    let attaching = browser.send(watch::auto_attach("page"));
+    let saving = downloads.map(|folder| {
+        let mut saving = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::AllowAndName);
+        saving.download_path = Some(folder.display().to_string());
+        saving.events_enabled = Some(true);
+        browser.send(saving)
+    });
+    let ready = async {
+        equipped.await?;
+        attaching.await?;
+        if let Some(saving) = saving {
+            saving.await?;
+        }
+        Ok(())
+    };
+    match ready.await {
+        Ok(()) => Ok((state, watcher)),
+        Err(error) => {
+            watcher.abort();
+            Err(error)
+        }
+    }
 }
 
 impl Page {
     async fn attach(connection: &Connection, target: String, options: PageOptions) -> Result<Self, CdpError> {
-        let PageOptions { allowed_origins: allowed, platform, memory } = options;
-        let (session, events) = connection.attach(&target).await?;
-        let tree: FrameTree = session.send_as(GetFrameTreeParams::default()).await?;
-        let frame = tree.frame_tree.frame;
-        let document =
-            Document { loader: frame.loader_id, url: frame.url, loaded: true, ..Document::default() };
-        let (state, _) = channel::channel(State::new(frame.id, document));
-        let watcher = tokio::spawn(watch::watch(session.clone(), events, state.clone(), allowed.clone()));
-        // From here on the task ends with the page, whatever happens.
-        let page = Self { session, target, state, watcher, allowed, memory, modifiers: 0, stirred: false };
+        let PageOptions { allowed_origins: allowed, block, trace, platform, memory, downloads } = options;
+        let viewport = (platform == Platform::Mobile).then_some(emulate::PHONE);
+        let given = Given { viewport, block, ..Given::default() };
+        let (state, watcher) = follow(connection, &target, given, &allowed, downloads.as_deref()).await?;
+        Ok(Self {
+            connection: connection.clone(),
+            target,
+            state,
+            watcher,
+            allowed,
+            downloads,
+            memory,
+            trace: Recorder::new(trace),
+            scene: Scene::default(),
+            owners: Vec::new(),
+            modifiers: 0,
+            stirred: false,
+        })
+    }
 
-        let session = &page.session;
-        let mut script = AddScriptToEvaluateOnNewDocumentParams::new(script::SOURCE);
-        script.world_name = Some(WORLD.to_owned());
-        script.run_immediately = Some(true);
-        let documents =
-            RequestPattern { resource_type: Some(ResourceType::Document), ..RequestPattern::default() };
-        let guard = fetch::EnableParams { patterns: Some(vec![documents]), handle_auth_requests: None };
-        let answers = (
-            session.send(cdp_page::EnableParams::default()),
-            session.send(runtime::EnableParams::default()),
-            session.send(network::EnableParams::default()),
-            session.send(SetLifecycleEventsEnabledParams::new(true)),
-            session.send(SetFocusEmulationEnabledParams::new(true)),
-            session.send(guard),
-            session.send(script),
-        );
-        answers.0.await?;
-        answers.1.await?;
-        answers.2.await?;
-        answers.3.await?;
-        answers.4.await?;
-        answers.5.await?;
-        answers.6.await?;
-        if platform == Platform::Mobile {
-            page.apply_viewport(&viewport::PHONE).await?;
-        }
-        Ok(page)
+    /// A flow closed the page; the next one goes on in a new tab.
+    async fn reopen(&mut self) -> Result<(), CdpError> {
+        drop(self.connection.browser().send(watch::attach_no_more()));
+        self.watcher.abort();
+        let given = self.state.borrow().given.clone();
+        self.target = new_tab(&self.connection).await?;
+        let followed =
+            follow(&self.connection, &self.target, given, &self.allowed, self.downloads.as_deref()).await?;
+        (self.state, self.watcher) = followed;
+        self.owners.clear();
+        (self.modifiers, self.stirred) = (0, false);
+        Ok(())
+    }
+
+    /// How dialogs are answered from now on.
+    pub fn set_dialogs(&mut self, policy: DialogPolicy) {
+        self.state.send_modify(|state| state.given.dialogs = policy);
     }
 
     /// Plays one rendered step. Calls `gate.before_touch()` once, right before the first click or
@@ -230,30 +293,55 @@ impl Page {
         timeout: Duration,
         gate: &mut dyn Gate,
     ) -> Result<Option<String>, ActionError> {
-        Attempt::new(self, flow, &step.number, timeout, gate).perform(step).await
+        let begins = matches!(step.action, Action::Navigate { .. } | Action::SetViewport(_));
+        let closed = self.state.borrow().main_tab().ended == Some(Ended::Closed);
+        if begins && closed && step.target.is_none() && !self.connection.is_gone() {
+            let reopened = self.reopen().await;
+            reopened.map_err(|error| ActionError::new(ActionErrorKind::BrowserGone, error.to_string()))?;
+        }
+        self.trace.open(flow, step);
+        if self.trace.looks() {
+            let view = trace::capture::look(self).await;
+            self.trace.looked_before(Some(view));
+        }
+        let performed = Attempt::new(self, flow, &step.number, timeout, gate).perform(step).await;
+        self.trace.close(performed.as_ref().err());
+        if self.trace.looks() {
+            let view = trace::capture::look(self).await;
+            self.trace.looked_after(Some(view));
+        }
+        performed
     }
 
     /// Whether anything visible matches any of the selectors, now. Waits for nothing but the document.
     pub async fn exists(&mut self, locator: &Locator, timeout: Duration) -> Result<bool, ActionError> {
-        struct Shut;
-        impl Gate for Shut {
-            fn before_touch(&mut self) -> Result<(), String> {
-                Err("a question touches nothing".to_owned())
-            }
-        }
         Attempt::new(self, "", "", timeout, &mut Shut).exists(locator).await
     }
 
-    /// screenshot.png, page.html and console.txt in `dir`, which is created. Values are masked in the
-    /// texts, and text fields are blurred in the picture. Best effort: whatever could be had.
-    pub async fn evidence(&mut self, dir: &Path, mask: &Mask) -> Vec<PathBuf> {
-        evidence::gather(self, dir, mask).await
+    /// A trace is one of what follows.
+    pub fn begin_trace(&mut self, title: &str) {
+        self.trace.begin(title);
+    }
+
+    /// index.html, screenshot.png, page.html, console.txt and trace.zip in `dir`, which is created. Values
+    /// are masked in the texts, and text fields are blurred in the pictures. Best effort: whatever could
+    /// be had.
+    pub async fn evidence(&mut self, dir: &Path, incident: &Incident, mask: &Mask) -> Vec<PathBuf> {
+        evidence::gather(self, dir, incident, mask).await
+    }
+
+    /// trace.zip in `dir`, which is created: of an attempt that went well, where every one is traced.
+    pub async fn keep_trace(&mut self, dir: &Path, mask: &Mask) -> Option<PathBuf> {
+        match self.trace.mode() {
+            TraceMode::Always => evidence::keep_trace(self, dir, mask).await,
+            TraceMode::Off | TraceMode::OnFailure => None,
+        }
     }
 
     /// Since the last call.
     pub fn take_network_totals(&mut self) -> NetworkTotals {
         let mut taken = NetworkTotals::default();
-        self.state.send_modify(|state| taken = std::mem::take(&mut state.totals));
+        self.state.send_modify(|state| taken = state.network.take_totals());
         taken
     }
 
@@ -261,6 +349,7 @@ impl Page {
     /// without traffic, or `at_most`.
     pub async fn settle(&mut self, at_most: Duration) {
         const QUIET: Duration = Duration::from_millis(100);
+        self.scene = Scene::default();
         let until_quiet = async {
             let deadline = Instant::now() + at_most;
             // Whatever the last input set off in the page has run after two frames.
@@ -268,11 +357,12 @@ impl Page {
                 let _ = self.call(&world, "frames", &serde_json::Value::Null, &[], deadline).await;
             }
             loop {
-                let idle = self
-                    .until(deadline, |state| state.is_quiet(Duration::ZERO).then_some(state.last_traffic));
+                let idle = self.until(deadline, |view| {
+                    view.is_quiet(Duration::ZERO).then_some(view.state.network.last_traffic())
+                });
                 let Ok(last_traffic) = idle.await else { return };
                 tokio::time::sleep_until(last_traffic + QUIET).await;
-                if self.state.borrow().is_quiet(QUIET) {
+                if self.look(|view| view.is_quiet(QUIET)) == Some(true) {
                     return;
                 }
             }
@@ -283,24 +373,37 @@ impl Page {
     /// The site tried to take the main frame outside the allowed origins since the last `navigate` step.
     /// Every step says so too; this is for after the last one.
     pub fn left_allowed_origins(&self) -> Option<ActionError> {
-        let violation = self.state.borrow().violation.clone();
+        let violation = self.state.borrow().main_tab().violation.clone();
         violation.map(|origin| ActionError::from_halt(Halt::Outside(origin), Duration::ZERO))
+    }
+
+    /// A `navigate` step begins anew, wherever its tab went before.
+    fn pardon(&self) {
+        let tab = self.look(|view| view.frame.tab);
+        self.state.send_modify(|state| {
+            if let Some(tab) = tab {
+                state.tabs[tab].violation = None;
+            }
+        });
     }
 
     /// Closes the tab. A page that is only dropped stays open in the browser.
     pub async fn close(self) {
-        let _ = self.session.send(cdp_page::CloseParams::default()).await;
+        let session = self.state.borrow().main_tab().session.clone();
+        let _ = session.send(cdp_page::CloseParams::default()).await;
     }
 
     /// Of the main document, without what follows its path.
     pub fn url(&self) -> String {
-        let url = self.state.borrow().document.url.clone();
+        let url = self.state.borrow().main_frame().document.url.clone();
         url.split(['?', '#']).next().unwrap_or_default().to_owned()
     }
 }
 
 impl Drop for Page {
     fn drop(&mut self) {
+        // Nobody would let new tabs go on.
+        drop(self.connection.browser().send(watch::attach_no_more()));
         self.watcher.abort();
     }
 }

@@ -49,12 +49,16 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
         })
     };
     let provider = load::provider(settings, Some(observer))?;
+    let artifacts = settings.layout.artifacts(&args.profile);
     let outside = LiveBrowser {
         provider,
         profile: args.profile.clone(),
         start: StartOptions { headless: !args.browser.headed, platform },
         allowed_origins: setting.allowed_origins.clone(),
+        block: setting.block.clone(),
+        trace: settings.trace,
         layout: settings.layout.clone(),
+        downloads: artifacts.join(format!("{run_id}-downloads")),
         waits,
     };
     let log = EventLog::open(&settings.layout, &args.profile, &run_id)?;
@@ -69,7 +73,6 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
         settings.color,
     );
     let (sender, stop) = StopWatch::new();
-    let artifacts = settings.layout.artifacts(&args.profile);
     let end = block_on(async {
         let run = Run {
             session,

@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use super::args::{ColorChoice, GlobalArgs, ProviderName};
 use super::failure::Failure;
+use crate::domain::evidence::TraceMode;
 use crate::domain::session::Platform;
 use crate::domain::source::SourceError;
 use crate::domain::workflow::{parse_duration, toml_error};
@@ -26,6 +27,8 @@ pub struct Settings {
     pub provider: ProviderName,
     /// Of sessions that do not exist yet.
     pub platform: Platform,
+    /// What is kept of attempts.
+    pub trace: TraceMode,
     pub fleet: FleetSettings,
     pub chromium: ChromiumFile,
     pub adspower: AdsPowerFile,
@@ -124,6 +127,7 @@ impl Settings {
                 ProviderKind::Adspower => ProviderName::Adspower,
             }),
             platform: file.platform,
+            trace: file.trace,
             fleet: FleetSettings {
                 max: file.fleet.max.map_or(5, Spanned::into_inner),
                 stagger,
@@ -180,6 +184,7 @@ struct SettingsFile {
     workflow: Option<PathBuf>,
     provider: ProviderKind,
     platform: Platform,
+    trace: TraceMode,
     folders: FoldersFile,
     fleet: FleetFile,
     chromium: ChromiumFile,

@@ -3,6 +3,8 @@
 //! Invariant: no event holds the value of an identity field. Fields are named, never quoted, and
 //! every message passes [`crate::domain::mask::Mask`] first.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::id::{Flag, ProfileId, RunId};
@@ -64,6 +66,12 @@ pub enum EventKind {
         flag: Flag,
         fields: Vec<String>,
     },
+    /// The step's flow has downloaded a file.
+    Downloaded {
+        flag: Flag,
+        path: String,
+        bytes: u64,
+    },
     StepFinished {
         flag: Flag,
         outcome: StepOutcome,
@@ -110,21 +118,80 @@ pub enum StepOutcome {
     Stopped,
 }
 
-/// Main-frame and sub-resource traffic of one step. Bytes are as encoded on the wire.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Traffic of one step: documents, their frames, and everything they load. Bytes are as encoded on the
+/// wire; what never left, or came from a cache, has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkTotals {
+    /// What the pages asked for; the failed and the blocked are among them.
     pub requests: u64,
     pub failed: u64,
     pub bytes_received: u64,
     pub bytes_sent: u64,
+    /// Refused by us: `[network] block`, or a document outside the allowed origins.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub blocked: u64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_type: BTreeMap<ResourceType, TypeTotals>,
 }
 
-impl std::ops::AddAssign for NetworkTotals {
-    fn add_assign(&mut self, other: Self) {
+/// The same for one type of resource; zeros are left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TypeTotals {
+    #[serde(skip_serializing_if = "is_zero")]
+    pub requests: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failed: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub bytes_received: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub bytes_sent: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub blocked: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// What a request is for, as the DevTools protocol has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResourceType {
+    Document,
+    Stylesheet,
+    Image,
+    Media,
+    Font,
+    Script,
+    TextTrack,
+    Xhr,
+    Fetch,
+    EventSource,
+    WebSocket,
+    Manifest,
+    Ping,
+    /// Also whatever a later version adds.
+    #[serde(other)]
+    Other,
+}
+
+impl std::ops::AddAssign<&Self> for NetworkTotals {
+    fn add_assign(&mut self, other: &Self) {
         self.requests += other.requests;
         self.failed += other.failed;
         self.bytes_received += other.bytes_received;
         self.bytes_sent += other.bytes_sent;
+        self.blocked += other.blocked;
+        for (kind, more) in &other.by_type {
+            let sum = self.by_type.entry(*kind).or_default();
+            sum.requests += more.requests;
+            sum.failed += more.failed;
+            sum.bytes_received += more.bytes_received;
+            sum.bytes_sent += more.bytes_sent;
+            sum.blocked += more.blocked;
+        }
     }
 }
 
@@ -146,12 +213,46 @@ mod tests {
                 flag: "store_signup".parse().unwrap(),
                 outcome: StepOutcome::Done,
                 ms: 1200,
-                network: NetworkTotals { requests: 9, failed: 1, bytes_received: 2048, bytes_sent: 512 },
+                network: NetworkTotals {
+                    requests: 9,
+                    failed: 1,
+                    bytes_received: 2048,
+                    bytes_sent: 512,
+                    ..NetworkTotals::default()
+                },
             },
         };
         let line = serde_json::to_string(&event).unwrap();
         expect![[r#"{"v":1,"seq":7,"at":"2026-01-02T03:04:05Z","run_id":"20260102T030405-0000beef","profile_id":"k18imh7u","type":"step_finished","flag":"store_signup","outcome":"done","ms":1200,"network":{"requests":9,"failed":1,"bytes_received":2048,"bytes_sent":512}}"#]]
             .assert_eq(&line);
         assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
+
+    #[test]
+    fn totals_are_told_by_type_and_summed_by_type() {
+        let image = TypeTotals { requests: 3, blocked: 3, ..TypeTotals::default() };
+        let font = TypeTotals { requests: 1, bytes_received: 900, ..TypeTotals::default() };
+        let mut totals = NetworkTotals {
+            requests: 4,
+            bytes_received: 900,
+            blocked: 3,
+            by_type: [(ResourceType::Image, image), (ResourceType::Font, font)].into(),
+            ..NetworkTotals::default()
+        };
+        let text = serde_json::to_string(&totals).unwrap();
+        expect![[r#"{"requests":4,"failed":0,"bytes_received":900,"bytes_sent":0,"blocked":3,"by_type":{"image":{"requests":3,"blocked":3},"font":{"requests":1,"bytes_received":900}}}"#]]
+            .assert_eq(&text);
+        assert_eq!(serde_json::from_str::<NetworkTotals>(&text).unwrap(), totals);
+        totals += &totals.clone();
+        assert_eq!((totals.blocked, totals.by_type[&ResourceType::Font].bytes_received), (6, 1800));
+    }
+
+    #[test]
+    fn totals_of_older_and_of_younger_versions_are_read() {
+        let older = r#"{"requests":9,"failed":1,"bytes_received":2048,"bytes_sent":512}"#;
+        assert_eq!(serde_json::from_str::<NetworkTotals>(older).unwrap().requests, 9);
+        let younger = r#"{"requests":1,"failed":0,"bytes_received":1,"bytes_sent":1,"by_type":{"hologram":{"requests":1}},"x":2}"#;
+        let younger = serde_json::from_str::<NetworkTotals>(younger).unwrap();
+        assert_eq!(younger.by_type[&ResourceType::Other].requests, 1);
     }
 }

@@ -56,13 +56,7 @@ pub struct AssertedNavigation {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     SetViewport(Viewport),
-    EmulateNetworkConditions {
-        /// Bytes a second; negative: unlimited.
-        download: f64,
-        upload: f64,
-        /// Milliseconds.
-        latency: f64,
-    },
+    EmulateNetworkConditions(NetworkConditions),
     Navigate {
         url: String,
     },
@@ -113,6 +107,16 @@ pub enum Action {
     Foreign {
         name: String,
     },
+}
+
+/// Nothing at all is offline, as DevTools has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NetworkConditions {
+    /// Bytes a second; negative: unlimited.
+    pub download: f64,
+    pub upload: f64,
+    /// Milliseconds.
+    pub latency: f64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -289,7 +293,7 @@ impl Action {
     pub fn name(&self) -> &str {
         match self {
             Self::SetViewport(_) => "setViewport",
-            Self::EmulateNetworkConditions { .. } => "emulateNetworkConditions",
+            Self::EmulateNetworkConditions(_) => "emulateNetworkConditions",
             Self::Navigate { .. } => "navigate",
             Self::Click(_) => "click",
             Self::DoubleClick(_) => "doubleClick",
@@ -368,10 +372,9 @@ impl Action {
             },
             Self::Handoff { message } => Self::Handoff { message: f(message)? },
             Self::Screenshot { name } => Self::Screenshot { name: f(name)? },
-            Self::SetViewport(_)
-            | Self::EmulateNetworkConditions { .. }
-            | Self::Close
-            | Self::Foreign { .. } => self.clone(),
+            Self::SetViewport(_) | Self::EmulateNetworkConditions(_) | Self::Close | Self::Foreign { .. } => {
+                self.clone()
+            }
         })
     }
 }
@@ -404,17 +407,10 @@ fn map_json<E>(
 fn first_unplayable(steps: &[Step]) -> Option<(&Step, String)> {
     steps.iter().find_map(|step| {
         let reason = match &step.action {
-            _ if step.target.is_some() => "a `target` other than \"main\"",
-            _ if !step.frame.is_empty() => "a `frame` path",
-            Action::EmulateNetworkConditions { .. } => "emulateNetworkConditions",
-            Action::Close => "close",
             Action::When { .. } => "regatta.when",
             Action::Upload { .. } => "regatta.upload",
             Action::Screenshot { .. } => "regatta.screenshot",
             Action::Foreign { name } => return Some((step, format!("the custom step `{name}`"))),
-            Action::Click(click) | Action::DoubleClick(click) if click.device != Device::Mouse => {
-                "a `deviceType` other than \"mouse\""
-            }
             _ => return None,
         };
         Some((step, reason.to_owned()))

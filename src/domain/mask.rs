@@ -26,6 +26,17 @@ impl Mask {
         Self { values }
     }
 
+    /// The same for what browsers write.
+    pub const fn veil(&self) -> Veil<'_> {
+        Veil(self)
+    }
+
+    /// The name of the field that has a value of which this is a part.
+    fn whole_of(&self, part: &str) -> Option<&str> {
+        let is_part = |(value, _): &&(String, String)| value.contains(part);
+        self.values.iter().find(is_part).map(|(_, replacement)| replacement.as_str())
+    }
+
     /// One pass from left to right: what was put in is never looked at again.
     pub fn apply(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
@@ -46,6 +57,49 @@ impl Mask {
     }
 }
 
+/// A mask that also knows values in the other forms they take in a browser.
+#[derive(Clone, Copy)]
+pub struct Veil<'a>(&'a Mask);
+
+impl Veil<'_> {
+    /// Any text; a value that is percent-encoded otherwise than forms do it is hidden too.
+    pub fn text(&self, text: &str) -> String {
+        let masked = self.0.apply(text);
+        if !masked.contains('%') {
+            return masked;
+        }
+        let decoded = percent_decoded(&masked);
+        let hidden = self.0.apply(&decoded);
+        if hidden == decoded { masked } else { hidden }
+    }
+
+    /// What stands in a form's field: it may be half a value, since typing takes time.
+    pub fn field(&self, typed: &str) -> String {
+        let masked = self.text(typed);
+        let whole = (masked == typed && typed.chars().count() >= 3).then(|| self.0.whole_of(typed));
+        whole.flatten().map_or(masked, str::to_owned)
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        let digits = more.get(..2).filter(|_| *first == b'%').and_then(|two| std::str::from_utf8(two).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &more[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +116,19 @@ mod tests {
             mask.apply("no `text/ann@practice.test` for ann at /?m=ann%40practice.test, step 1"),
             "no `text/‹identity.email›` for ‹identity.user› at /?m=‹identity.email›, step 1"
         );
+    }
+
+    #[test]
+    fn a_veil_knows_values_as_browsers_write_them() {
+        let mut identity = Identity::default();
+        identity.set("name", "Ann Lee & Söhne");
+        let mask = Mask::of(&identity);
+        let veil = mask.veil();
+        assert_eq!(veil.text("/x/Ann%20Lee%20%26%20S%c3%b6hne?q=%41"), "/x/‹identity.name›?q=A");
+        assert_eq!(veil.text("/x?n=Ann+Lee+%26+S%C3%B6hne&q=%41"), "/x?n=‹identity.name›&q=%41");
+        assert_eq!(veil.text("100 % %zz %"), "100 % %zz %");
+        // Half typed.
+        assert_eq!(veil.field("Ann Le"), "‹identity.name›");
+        assert_eq!((veil.field("An"), veil.field("Anna")), ("An".to_owned(), "Anna".to_owned()));
     }
 }

@@ -3,8 +3,11 @@
 //! Pure: no files, processes, sockets, clock, environment, randomness or async runtime. Time and
 //! chance enter as values, so every rule here can be tested as data.
 
+pub mod block;
 pub mod cause;
+pub mod dialog;
 pub mod event;
+pub mod evidence;
 pub mod fleet;
 pub mod fleet_notice;
 pub mod flow;

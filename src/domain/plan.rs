@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::block::Block;
+use super::dialog::DialogPolicy;
 use super::flow::{Action, Flow, Step};
 use super::id::{Flag, ProfileId};
 use super::session::{Captures, Identity, Platform, Session};
@@ -25,6 +27,7 @@ pub struct Plan {
     pub digest: String,
     pub steps: Vec<PlanStep>,
     allowed_origins: Vec<Written<String>>,
+    block: Vec<Written<String>>,
     variables: Map<String, Value>,
     file: String,
     text: String,
@@ -40,12 +43,14 @@ pub struct PlanStep {
     pub attempts: u32,
     pub in_doubt: InDoubt,
     pub settle: Duration,
+    pub dialogs: DialogPolicy,
 }
 
 /// What the plan is for one profile: its templates over origins and variables are rendered.
 #[derive(Debug, Clone)]
 pub struct Setting {
     pub allowed_origins: Vec<String>,
+    pub block: Block,
     pub variables: Map<String, Value>,
 }
 
@@ -80,6 +85,7 @@ impl Plan {
                     attempts: step.attempts,
                     in_doubt: step.in_doubt,
                     settle: step.settle,
+                    dialogs: step.dialogs,
                 })
             })
             .collect::<Result<_, Box<SourceError>>>()?;
@@ -92,6 +98,7 @@ impl Plan {
             digest: format!("sha256:{}", hex(&hasher.finalize())),
             steps,
             allowed_origins: workflow.allowed_origins,
+            block: workflow.block,
             variables,
             file: file.to_owned(),
             text: text.to_owned(),
@@ -111,7 +118,7 @@ impl Plan {
         self.steps.iter().filter(|step| !session.completion_flags.is_set(&step.flag))
     }
 
-    /// Variables and origins for one profile. Variables may use `profile_id`, `platform` and the
+    /// Variables, origins and what is blocked for one profile. Variables may use `profile_id`, `platform` and the
     /// variables before them.
     pub fn setting(&self, profile_id: &ProfileId, platform: Platform) -> Result<Setting, Box<SourceError>> {
         let nobody = (Identity::default(), Captures::new());
@@ -152,7 +159,16 @@ impl Plan {
                 })
             })
             .collect::<Result<_, Box<SourceError>>>()?;
-        Ok(Setting { allowed_origins, variables })
+        let mut block = Block::default();
+        for written in &self.block {
+            let text = render(&written.value, &variables)
+                .map_err(|error| self.template_error("`block`", written.at.clone(), &error))?;
+            block.add(&text).map_err(|invalid| {
+                let error = SourceError::new(&self.file, &self.text, written.at.clone(), invalid.to_string());
+                Box::new(error.help(invalid.hint()))
+            })?;
+        }
+        Ok(Setting { allowed_origins, block, variables })
     }
 
     /// Whether every open step of the session can be played. Without a session: whether every step
@@ -304,6 +320,34 @@ mod tests {
         for not_an_origin in ["127.0.0.1", "http://a/b", "data:x", "about:blank"] {
             assert_eq!(origin(not_an_origin), None, "{not_an_origin}");
         }
+    }
+
+    #[test]
+    fn what_is_blocked_is_a_type_or_a_pattern() {
+        let setting = |block: &str| {
+            let text = format!(
+                "name = \"n\"\nallowed_origins = [\"http://a\"]\n[variables]\ncdn = \"cdn.example\"\n[network]\nblock = [{block}]\n[[step]]\nflag = \"a\"\nflow = \"a.json\"\n"
+            );
+            let workflow = workflow::parse("workflow.toml", &text).unwrap();
+            let flow = |name: &Written<String>| flow::parse(&name.value, r#"{"title":"t","steps":[]}"#);
+            let plan = Plan::assemble("workflow.toml", &text, workflow, &Map::new(), flow).unwrap();
+            plan.setting(&"p1".parse().unwrap(), Platform::Desktop)
+        };
+        let block = setting(r#""image", "*.{{ variables.cdn }}/x*""#).unwrap().block;
+        assert_eq!((block.types.len(), block.urls), (1, vec!["*.cdn.example/x*".to_owned()]));
+        let said = ["\"imges\"", "\"font\", \"document\"", "\"{{ variables.cd }}\""].map(|block| {
+            let error = setting(block).unwrap_err();
+            format!("{}: {error}\n{}\n", error.place(), Diagnostic::help(&*error).unwrap())
+        });
+        expect![[r#"
+            workflow.toml:6:10: `imges` is neither a type of resource nor a pattern
+            types are image, font, media, stylesheet, script, xhr, fetch, ping, manifest, texttrack, eventsource; a pattern is found anywhere in a URL and has a `*`: "*.example/path*"
+            workflow.toml:6:18: documents are never blocked: a page without one is none
+            types are image, font, media, stylesheet, script, xhr, fetch, ping, manifest, texttrack, eventsource; a pattern is found anywhere in a URL and has a `*`: "*.example/path*"
+            workflow.toml:6:10: `block`: unknown name `variables.cd` in `{{ variables.cd }}`
+            add `cd` to [variables] in the workflow, or pass --set cd=VALUE
+        "#]]
+        .assert_eq(&said.concat());
     }
 
     #[test]

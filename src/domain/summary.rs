@@ -61,7 +61,12 @@ impl ProfileSummary {
             return;
         }
         if self.run_id.is_none() || of_another {
-            *self = Self { steps: self.steps, done: self.done, network: self.network, ..Self::default() };
+            *self = Self {
+                steps: self.steps,
+                done: self.done,
+                network: std::mem::take(&mut self.network),
+                ..Self::default()
+            };
             self.run_id = Some(event.run_id.clone());
             self.started_at = Some(event.at);
         }
@@ -73,7 +78,10 @@ impl ProfileSummary {
                 self.steps = *steps;
                 self.done = *done;
             }
-            EventKind::PacerWaited { .. } | EventKind::StepPrepared { .. } | EventKind::Captured { .. } => {}
+            EventKind::PacerWaited { .. }
+            | EventKind::StepPrepared { .. }
+            | EventKind::Captured { .. }
+            | EventKind::Downloaded { .. } => {}
             EventKind::BrowserStarted { .. } => self.phase = Phase::Driving,
             EventKind::StepStarted { flag, attempt, mode } => {
                 self.phase = Phase::Driving;
@@ -90,7 +98,7 @@ impl ProfileSummary {
             }
             EventKind::StepFinished { outcome, network, .. } => {
                 self.phase = Phase::Driving;
-                self.network += *network;
+                self.network += network;
                 self.current = None;
                 if matches!(outcome, StepOutcome::Done | StepOutcome::Verified) {
                     self.done += 1;
@@ -133,7 +141,7 @@ impl<'a> FromIterator<&'a Event> for ProfileSummary {
 }
 
 /// Many profiles at once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FleetTotals {
     pub profiles: usize,
     /// Have told something and not their last word.
@@ -153,7 +161,7 @@ impl<'a> FromIterator<&'a ProfileSummary> for FleetTotals {
             totals.profiles += 1;
             totals.steps += profile.steps;
             totals.done += profile.done;
-            totals.network += profile.network;
+            totals.network += &profile.network;
             match profile.phase {
                 Phase::Unheard => {}
                 Phase::Starting | Phase::Driving | Phase::Ending => totals.running += 1,

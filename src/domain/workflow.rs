@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
 
+use super::dialog::DialogPolicy;
 use super::id::Flag;
 use super::session::Platform;
 use super::source::SourceError;
@@ -27,6 +28,8 @@ pub struct Workflow {
     pub allowed_origins: Vec<Written<String>>,
     /// In the order of the file: a variable may use those before it.
     pub variables: Map<String, Value>,
+    /// Templates; what pages are not to load: see [`super::block`].
+    pub block: Vec<Written<String>>,
     pub steps: Vec<WorkflowStep>,
 }
 
@@ -43,6 +46,8 @@ pub struct WorkflowStep {
     pub in_doubt: InDoubt,
     /// A verify flow's "no" counts only this long after the last thing that could have acted.
     pub settle: Duration,
+    /// How the page's own dialogs are answered while this step is played.
+    pub dialogs: DialogPolicy,
 }
 
 /// A value and where it stands in the file, as byte offsets.
@@ -122,7 +127,7 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<SourceError>> {
     }
     let mut steps: Vec<WorkflowStep> = Vec::new();
     for step in wire.step {
-        let step = workflow_step(step.into_inner(), &error)?;
+        let step = workflow_step(step.into_inner(), &wire.dialogs, &error)?;
         if let Some(flag) = steps.iter().map(|earlier| &earlier.flag).find(|flag| **flag == step.flag.value) {
             return Err(Box::new(
                 error(step.flag.at, format!("two steps have the flag `{flag}`"))
@@ -135,6 +140,7 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<SourceError>> {
         name: wire.name,
         allowed_origins: wire.allowed_origins.into_inner().into_iter().map(written).collect(),
         variables: wire.variables,
+        block: wire.network.block.into_iter().map(written).collect(),
         steps,
     })
 }
@@ -163,6 +169,7 @@ struct ParsedStep {
 
 fn workflow_step(
     wire: StepWire,
+    dialogs: &DialogPolicy,
     error: &impl Fn(Range<usize>, String) -> SourceError,
 ) -> Result<ParsedStep, Box<SourceError>> {
     let flag_at = wire.flag.span();
@@ -229,6 +236,7 @@ fn workflow_step(
             attempts,
             in_doubt,
             settle,
+            dialogs: wire.dialogs.unwrap_or_else(|| dialogs.clone()),
         },
     })
 }
@@ -265,8 +273,19 @@ struct WorkflowWire {
     allowed_origins: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
     variables: Map<String, Value>,
+    /// Of steps that do not say.
+    #[serde(default)]
+    dialogs: DialogPolicy,
+    #[serde(default)]
+    network: NetworkWire,
     #[serde(default)]
     step: Vec<Spanned<StepWire>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NetworkWire {
+    block: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -280,6 +299,7 @@ struct StepWire {
     attempts: Option<Spanned<u32>>,
     in_doubt: Option<Spanned<InDoubt>>,
     settle: Option<Spanned<String>>,
+    dialogs: Option<DialogPolicy>,
 }
 
 /// `"flows/a.json"` or `{ mobile = "…", desktop = "…" }`; untagged enums would lose the places.
@@ -395,7 +415,7 @@ attempts = 1
         check_error(
             &with("attempts = 1", "atempts = 1"),
             expect![[r#"
-            workflow.toml:17:1: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`"#]],
+            workflow.toml:17:1: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`, `dialogs`"#]],
         );
         check_error(
             &with("attempts = 1", "attempts = 0"),

@@ -161,7 +161,7 @@ impl<'a> Shell<'a> {
     fn learn(&mut self, job: JobId, known: Known, cause: Option<String>) {
         self.files.forget(job);
         let book = &mut self.books[job.index()];
-        book.network += known.summary.network;
+        book.network += &known.summary.network;
         book.known = known;
         book.cause = cause;
     }
@@ -319,7 +319,7 @@ impl<'a> Shell<'a> {
             ms: book.begun.map_or(0, |begun| millis(self.now().0.saturating_sub(begun.0))),
             last_error,
             evidence,
-            network: book.network,
+            network: book.network.clone(),
         }
     }
 

@@ -105,6 +105,9 @@ impl Plain {
                 format!("{flag}: {what}{message} ({flow}, step {step} {action})")
             }
             EventKind::Captured { flag, fields } => format!("{flag}: captured {}", fields.join(", ")),
+            EventKind::Downloaded { flag, path, bytes } => {
+                format!("{flag}: downloaded {path} ({bytes} bytes)")
+            }
             EventKind::StepFinished { flag, outcome, ms, .. } => {
                 format!("{flag}: {} ({})", outcome_word(*outcome), seconds(*ms))
             }

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use super::outside::{Opened, Outside, PacerWait, PlayPage};
 use crate::browser::page::{
-    ActionError, BrowserConnection, Forgetful, Gate, Page, PageError, PageOptions, SelectorKey,
+    ActionError, BrowserConnection, Downloaded, Forgetful, Gate, Page, PageError, PageOptions, SelectorKey,
     SelectorMemory,
 };
 use crate::browser::provider::{Provider, ProviderError, StartOptions};
+use crate::domain::block::Block;
+use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
+use crate::domain::evidence::{Incident, TraceMode};
 use crate::domain::flow::Step;
 use crate::domain::id::ProfileId;
 use crate::domain::mask::Mask;
@@ -22,7 +25,11 @@ pub struct LiveBrowser {
     pub profile: ProfileId,
     pub start: StartOptions,
     pub allowed_origins: Vec<String>,
+    pub block: Block,
+    pub trace: TraceMode,
     pub layout: Layout,
+    /// The folder in which what the pages download is put.
+    pub downloads: PathBuf,
     /// Filled by the provider's pacer observer.
     pub waits: Arc<Mutex<Vec<PacerWait>>>,
 }
@@ -50,8 +57,12 @@ impl Outside for LiveBrowser {
         let connection = BrowserConnection::connect(&endpoint.ws).await.map_err(undrivable)?;
         let options = PageOptions {
             allowed_origins: self.allowed_origins.clone(),
+            block: self.block.clone(),
+            trace: self.trace,
             platform: self.start.platform,
             memory: self.memory(),
+            // The browser knows no folder of ours.
+            downloads: std::path::absolute(&self.downloads).ok(),
         };
         let page = connection.open_page(options).await.map_err(undrivable)?;
         if in_doubt && endpoint.reused {
@@ -81,8 +92,24 @@ impl PlayPage for LivePage {
         self.page.perform(flow, step, timeout, gate).await
     }
 
-    async fn evidence(&mut self, folder: &Path, mask: &Mask) -> Vec<PathBuf> {
-        self.page.evidence(folder, mask).await
+    fn begin_trace(&mut self, title: &str) {
+        self.page.begin_trace(title);
+    }
+
+    fn set_dialogs(&mut self, policy: &DialogPolicy) {
+        self.page.set_dialogs(policy.clone());
+    }
+
+    async fn finish(&mut self) -> Vec<Downloaded> {
+        self.page.finish().await
+    }
+
+    async fn evidence(&mut self, folder: &Path, incident: &Incident, mask: &Mask) -> Vec<PathBuf> {
+        self.page.evidence(folder, incident, mask).await
+    }
+
+    async fn keep_trace(&mut self, folder: &Path, mask: &Mask) -> Option<PathBuf> {
+        self.page.keep_trace(folder, mask).await
     }
 
     async fn settle(&mut self, at_most: Duration) {

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::browser::page::{ActionError, Gate};
+use crate::browser::page::{ActionError, Downloaded, Gate};
 use crate::browser::provider::ProviderError;
+use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
+use crate::domain::evidence::Incident;
 use crate::domain::flow::Step;
 use crate::domain::mask::Mask;
 
@@ -52,8 +54,21 @@ pub trait PlayPage {
         gate: &mut dyn Gate,
     ) -> Result<Option<String>, ActionError>;
 
-    /// Screenshot, page and console into `folder`; as much as can be had.
-    async fn evidence(&mut self, folder: &Path, mask: &Mask) -> Vec<PathBuf>;
+    /// How the page's dialogs are answered from now on.
+    fn set_dialogs(&mut self, policy: &DialogPolicy);
+
+    /// To be called when a flow has reached its end: returns when what it set off has arrived and been
+    /// downloaded. The files it downloaded.
+    async fn finish(&mut self) -> Vec<Downloaded>;
+
+    /// What follows is an attempt of its own to whoever traces it.
+    fn begin_trace(&mut self, title: &str);
+
+    /// What can be had of the page and of what led to `incident`, into `folder`.
+    async fn evidence(&mut self, folder: &Path, incident: &Incident, mask: &Mask) -> Vec<PathBuf>;
+
+    /// The trace of an attempt that went well into `folder`, where such are kept.
+    async fn keep_trace(&mut self, folder: &Path, mask: &Mask) -> Option<PathBuf>;
 
     /// Closes every other page of the browser, and returns when everything this one might still send
     /// is answered, or after `at_most`.

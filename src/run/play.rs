@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Outside, PlayPage, Run, Stop};
-use crate::browser::page::{ActionError, ActionErrorKind, Gate};
+use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
 use crate::domain::event::{EventKind, StepMode};
 use crate::domain::flow::{Action, Flow, Place, Step};
 use crate::domain::id::Flag;
@@ -86,6 +86,7 @@ impl<O: Outside> Run<'_, O> {
         page: &mut O::Page,
         place: &mut Place,
     ) -> Result<Captures, Unplayed> {
+        page.set_dialogs(&step.dialogs);
         let mut captures = Captures::new();
         let mut touched = pass.mode == StepMode::Verify;
         for action in &flow.steps {
@@ -111,6 +112,10 @@ impl<O: Outside> Run<'_, O> {
                 captures.insert(capture.into.clone(), text);
                 self.captured(step, &capture.into, &captures);
             }
+        }
+        for Downloaded { path, bytes } in page.finish().await {
+            let path = path.display().to_string();
+            self.journal.emit(EventKind::Downloaded { flag: step.flag.clone(), path, bytes });
         }
         match page.left_allowed_origins() {
             Some(error) => Err(Unplayed::Action { error, place: place.clone() }),

@@ -9,6 +9,7 @@ use super::play::{Pass, Unplayed};
 use super::{Failure, Leave, Outside, PlayPage, Run, Stop, millis};
 use crate::browser::page::ActionErrorKind;
 use crate::domain::event::{EventKind, NetworkTotals, StepMode, StepOutcome};
+use crate::domain::evidence::Incident;
 use crate::domain::plan::PlanStep;
 use crate::domain::retry::Backoff;
 
@@ -22,7 +23,7 @@ impl<O: Outside> Run<'_, O> {
         let started = Instant::now();
         let mut network = NetworkTotals::default();
         let result = self.attempts(step, page, &mut network).await;
-        network += page.take_network_totals();
+        network += &page.take_network_totals();
         let outcome = match &result {
             Ok(outcome) => *outcome,
             Err(Leave::Attention { .. }) => StepOutcome::NeedsAttention,
@@ -50,17 +51,19 @@ impl<O: Outside> Run<'_, O> {
             self.prepare(step)?;
             let flow = step.flow_on(self.session.session().platform);
             let pass = Pass { mode: StepMode::Act, attempt };
+            page.begin_trace(&format!("{}, attempt {attempt}", step.flag));
             let unplayed = match self.play(step, flow, pass, page).await {
                 Ok(captures) => {
                     self.session.complete_step(&step.flag, &captures)?;
                     self.mask_identity();
+                    page.keep_trace(&self.folder(step, attempt), self.journal.masker()).await;
                     return Ok(StepOutcome::Done);
                 }
                 Err(unplayed) => unplayed,
             };
             let failed_at = Instant::now();
             let failure = self.look_at(step, attempt, unplayed, page).await?;
-            *network += page.take_network_totals();
+            *network += &page.take_network_totals();
             let hopeless = matches!(
                 failure.error.kind,
                 ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed | ActionErrorKind::Refused
@@ -98,29 +101,49 @@ impl<O: Outside> Run<'_, O> {
             Unplayed::Stopped => Err(Leave::Stopped),
             Unplayed::Store(error) => Err(Leave::Store(error)),
             Unplayed::Handoff { message } => {
-                let evidence = self.evidence(step, attempt, page).await;
+                let incident = Incident { message: message.clone(), ..Incident::default() };
+                let evidence = self.evidence(step, attempt, incident, page).await;
                 Err(Leave::Attention { flag: Some(step.flag.clone()), message, evidence })
             }
             Unplayed::Action { error, place } => {
                 let evidence = match error.kind {
                     ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed => None,
-                    _ => self.evidence(step, attempt, page).await,
+                    _ => {
+                        let incident = Incident {
+                            place: Some(place.clone()),
+                            message: error.message.clone(),
+                            hint: error.hint.clone(),
+                            ..Incident::default()
+                        };
+                        self.evidence(step, attempt, incident, page).await
+                    }
                 };
                 Ok(Failure { flag: step.flag.clone(), error, place: Some(place), evidence })
             }
         }
     }
 
-    async fn evidence(&mut self, step: &PlanStep, attempt: u32, page: &mut O::Page) -> Option<PathBuf> {
-        let folder =
-            self.artifacts.join(format!("{}-{}-{attempt}", self.run_id, file_name(step.flag.as_str())));
-        let files = page.evidence(&folder, self.journal.masker()).await;
+    async fn evidence(
+        &mut self,
+        step: &PlanStep,
+        attempt: u32,
+        mut incident: Incident,
+        page: &mut O::Page,
+    ) -> Option<PathBuf> {
+        let folder = self.folder(step, attempt);
+        incident.title = format!("{}, attempt {attempt}", step.flag);
+        let files = page.evidence(&folder, &incident, self.journal.masker()).await;
         if files.is_empty() {
             return None;
         }
         let path = folder.display().to_string();
         self.journal.emit(EventKind::Evidence { flag: step.flag.clone(), path });
         Some(folder)
+    }
+
+    /// Of an attempt, in the profile's artifacts.
+    fn folder(&self, step: &PlanStep, attempt: u32) -> PathBuf {
+        self.artifacts.join(format!("{}-{}-{attempt}", self.run_id, file_name(step.flag.as_str())))
     }
 
     /// Before attempt `attempt + 1`. A wish to stop ends the wait and the run.

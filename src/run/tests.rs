@@ -12,9 +12,11 @@ use expect_test::{Expect, expect};
 use futures::poll;
 
 use super::{Journal, Opened, Outside, PacerWait, PlayPage, Run, RunEnd, RunOptions, StopWatch};
-use crate::browser::page::{ActionError, ActionErrorKind, Gate};
+use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
 use crate::browser::provider::ProviderError;
+use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
+use crate::domain::evidence::Incident;
 use crate::domain::flow::{self, Action, Step};
 use crate::domain::id::{ProfileId, RunId};
 use crate::domain::mask::Mask;
@@ -92,7 +94,19 @@ impl PlayPage for Fake {
         }
     }
 
-    async fn evidence(&mut self, _: &Path, _: &Mask) -> Vec<PathBuf> {
+    fn begin_trace(&mut self, _: &str) {}
+
+    async fn keep_trace(&mut self, _: &Path, _: &Mask) -> Option<PathBuf> {
+        None
+    }
+
+    async fn evidence(&mut self, _: &Path, _: &Incident, _: &Mask) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn set_dialogs(&mut self, _: &DialogPolicy) {}
+
+    async fn finish(&mut self) -> Vec<Downloaded> {
         Vec::new()
     }
 

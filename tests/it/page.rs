@@ -5,5 +5,7 @@ mod actionability;
 mod actions;
 mod life;
 mod navigation;
+mod network;
 mod rig;
+mod scenes;
 mod selectors;

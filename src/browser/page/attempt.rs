@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use chromiumoxide::cdp::browser_protocol::page::CloseParams as ClosePageParams;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::error::{ActionError, ActionErrorKind, seconds};
+use super::scene::Scene;
 use super::script::{Halt, Reply};
 use super::{Gate, Page, urls};
 use crate::domain::flow::{Action, Step};
 
 /// How long a step waits for a document that the step before has set off, before it looks at the old one.
-const LEAVING: Duration = Duration::from_secs(5);
+pub const LEAVING: Duration = Duration::from_secs(5);
 
 pub struct Attempt<'a> {
     pub page: &'a mut Page,
@@ -35,11 +37,9 @@ impl<'a> Attempt<'a> {
     }
 
     pub async fn perform(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
-        if step.target.is_some() || !step.frame.is_empty() {
-            return Err(ActionError::refused("steps in frames and other pages are not played yet"));
-        }
+        self.enter(Scene::of(step)).await;
         if let Action::Navigate { .. } = step.action {
-            self.page.state.send_modify(|state| state.violation = None);
+            self.page.pardon();
         } else {
             // Before a click the frame that it costs anyway is used: see `aim`.
             let aims =
@@ -49,8 +49,8 @@ impl<'a> Attempt<'a> {
             }
             self.let_leave().await?;
         }
-        let before = self.page.state.borrow().arrived;
-        let dialogs = self.page.state.borrow().dialogs;
+        let before = self.page.look(|view| view.frame.arrived).unwrap_or_default();
+        let dialogs = self.page.state.borrow().dialogs.len();
         let result = self.act(&step.action).await;
         let result = match result {
             Ok(text) => self.assert_navigations(before, &step.navigations).await.map(|()| text),
@@ -58,10 +58,9 @@ impl<'a> Attempt<'a> {
         };
         result.map_err(|error| {
             let state = self.page.state.borrow();
-            if state.dialogs == dialogs {
-                return error;
-            }
-            let dialog = format!("the page opened a dialog, which was dismissed: {:?}", state.last_dialog);
+            let Some(dialog) = state.dialogs.get(dialogs..).and_then(<[_]>::last) else { return error };
+            let done = if dialog.accepted { "accepted" } else { "dismissed" };
+            let dialog = format!("the page opened a dialog, which was {done}: {:?}", dialog.message);
             match &error.hint {
                 Some(hint) => {
                     let both = format!("{hint}; {dialog}");
@@ -72,12 +71,33 @@ impl<'a> Attempt<'a> {
         })
     }
 
+    /// Whatever the last input set off has arrived, or is given up waiting for.
+    pub async fn hear_the_last(&mut self) {
+        if self.page.stirred {
+            self.hear_out().await;
+            let _ = self.let_leave().await;
+        }
+    }
+
+    /// What the last input set off is heard of where that input went, before the step turns elsewhere.
+    async fn enter(&mut self, scene: Scene) {
+        if self.page.scene != scene {
+            self.hear_out().await;
+            self.page.scene = scene;
+        }
+    }
+
     async fn act(&mut self, action: &Action) -> Result<Option<String>, ActionError> {
         match action {
             Action::SetViewport(viewport) => {
                 let applied = self.page.apply_viewport(viewport);
                 self.page.answer(applied, self.deadline).await.map_err(|halt| self.halted(halt))?;
             }
+            Action::EmulateNetworkConditions(conditions) => {
+                let applied = self.page.apply_conditions(*conditions);
+                self.page.answer(applied, self.deadline).await.map_err(|halt| self.halted(halt))?;
+            }
+            Action::Close => self.close().await?,
             Action::Navigate { url } => self.navigate(url).await?,
             Action::Click(click) => self.click(click, 1).await?,
             Action::DoubleClick(click) => self.click(click, 2).await?,
@@ -89,9 +109,7 @@ impl<'a> Attempt<'a> {
             Action::WaitForElement(wait) => self.wait_for_element(wait).await?,
             Action::WaitForExpression { expression } => self.wait_for_expression(expression).await?,
             Action::Capture(capture) => return self.capture(capture).await.map(Some),
-            Action::EmulateNetworkConditions { .. }
-            | Action::Close
-            | Action::When { .. }
+            Action::When { .. }
             | Action::Upload { .. }
             | Action::Handoff { .. }
             | Action::Screenshot { .. }
@@ -100,6 +118,20 @@ impl<'a> Attempt<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// The page itself or, with a `target`, another one.
+    async fn close(&mut self) -> Result<(), ActionError> {
+        let tab = self.page.until(self.deadline, |view| Some(view.frame.tab)).await;
+        let tab = tab.map_err(|halt| self.halted(halt))?;
+        // Its answer may be lost in the end that it brings about.
+        drop(self.page.tab_session().send(ClosePageParams::default()));
+        let mut states = self.page.state.subscribe();
+        let closed = states.wait_for(|state| state.is_gone || state.tabs[tab].ended.is_some());
+        match tokio::time::timeout_at(self.deadline, closed).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ActionError::timed_out(format!("the page did not close {}", self.within()))),
+        }
     }
 
     /// Whether the last input has set off a navigation is known when the page has been heard of since.
@@ -116,7 +148,7 @@ impl<'a> Attempt<'a> {
     /// old one now would be lost, or worse, clicked twice.
     pub async fn let_leave(&mut self) -> Result<(), ActionError> {
         let patience = Instant::now() + LEAVING.min(self.timeout / 2);
-        match self.page.until(patience, |state| (!state.leaving).then_some(())).await {
+        match self.page.until(patience, |view| (!view.is_leaving()).then_some(())).await {
             Ok(()) | Err(Halt::Deadline) => Ok(()),
             Err(halt) => Err(self.halted(halt)),
         }
@@ -141,7 +173,42 @@ impl<'a> Attempt<'a> {
     }
 
     pub fn halted(&self, halt: Halt) -> ActionError {
-        ActionError::from_halt(halt, self.timeout)
+        match halt {
+            Halt::Deadline => self.nowhere().unwrap_or_else(|| ActionError::from_halt(halt, self.timeout)),
+            halt => ActionError::from_halt(halt, self.timeout),
+        }
+    }
+
+    /// Where the step's page or frame is not there.
+    fn nowhere(&self) -> Option<ActionError> {
+        let state = self.page.state.borrow();
+        let scene = &self.page.scene;
+        if state.resolve(scene).is_some() {
+            return None;
+        }
+        let within = self.within();
+        let outermost = Scene { frame: Vec::new(), ..scene.clone() };
+        if let Some(view) = state.resolve(&outermost) {
+            let frames: Vec<_> =
+                state.inside(view.frame).iter().map(|frame| frame.document.url.clone()).collect();
+            let error = ActionError::timed_out(format!("the page has no frame {:?} {within}", scene.frame));
+            return Some(match frames.as_slice() {
+                [] => error.hint("it has no frames at all"),
+                frames => error.hint(format!("its frames are {}", frames.join(", "))),
+            });
+        }
+        let target = scene.target.as_deref().unwrap_or_default();
+        let kept = state.open_tabs().find_map(|tab| tab.violation.clone());
+        let mut open: Vec<_> = state.open_tabs().filter_map(|tab| state.frame(&tab.main_frame)).collect();
+        open.extend(state.inside(state.main_frame()));
+        let urls: Vec<_> = open.iter().map(|frame| frame.document.url.clone()).collect();
+        let error = ActionError::timed_out(format!("no page or frame is at {target} {within}"));
+        Some(match kept {
+            Some(origin) => {
+                error.hint(format!("a new tab was kept from {origin}, which is not in allowed_origins"))
+            }
+            None => error.hint(format!("there are {}", urls.join(", "))),
+        })
     }
 
     /// `within 10 s`.
@@ -169,5 +236,15 @@ impl<'a> Attempt<'a> {
             origin => origin,
         };
         Err(ActionError::refused(format!("typing into {place}, which is not in allowed_origins")))
+    }
+
+    /// A frame is acted in only where it is of an allowed origin. The page itself is guarded on arrival.
+    pub fn check_frame(&self, origin: &str) -> Result<(), ActionError> {
+        let is_inner = self.page.look(|view| view.frame.parent.is_some()) == Some(true);
+        if !is_inner || urls::is_allowed(origin, &self.page.allowed) {
+            return Ok(());
+        }
+        let origin = if origin == "null" { "without an origin" } else { origin };
+        Err(ActionError::refused(format!("the frame is {origin}, which is not in allowed_origins")))
     }
 }

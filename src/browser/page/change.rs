@@ -52,9 +52,9 @@ impl Attempt<'_> {
         if !ready.ok {
             return Err(self.unmet(locator, ready));
         }
-        let loader = self.page.state.borrow().document.loader.clone();
+        let loader = self.loader();
         if !value.is_empty() {
-            let typed = self.page.session.send(InsertTextParams::new(value));
+            let typed = self.page.tab_session().send(InsertTextParams::new(value));
             self.taken(typed, &loader, "typing").await?;
             // Text alone submits nothing.
             self.page.stirred = false;
@@ -85,7 +85,9 @@ impl Attempt<'_> {
         if found.sort == "radio" && !wanted {
             return Err(ActionError::refused("a radio button is cleared only by choosing another one"));
         }
-        let found = self.aim(locator, &json!({ "visible": true, "enabled": true, "hit": true })).await?;
+        let found = self
+            .aim(locator, &json!({ "visible": true, "enabled": true, "hit": true }), Device::Mouse)
+            .await?;
         // The wait for the click may have seen the state change by itself.
         if found.checked == wanted {
             self.remember(locator, &found);
@@ -118,12 +120,7 @@ impl Attempt<'_> {
             return Err(ActionError::refused("this is not the name of a key"));
         };
         if key.is_printable() {
-            loop {
-                match self.call("focus", &Value::Null).await? {
-                    Some(reply) => break self.check_origin(&reply.origin)?,
-                    None => continue,
-                }
-            }
+            self.check_focus().await?;
         }
         self.touch()?;
         if down {
@@ -131,7 +128,7 @@ impl Attempt<'_> {
         } else {
             self.page.modifiers &= !key.modifier();
         }
-        let loader = self.page.state.borrow().document.loader.clone();
+        let loader = self.loader();
         let sent = self.key_event(&key, down);
         self.taken(sent, &loader, "key").await
     }
@@ -157,7 +154,7 @@ impl Attempt<'_> {
         event.windows_virtual_key_code = Some(key.vk);
         event.location = Some(key.location);
         event.is_keypad = Some(key.location == 3);
-        self.page.session.send_as(event)
+        self.page.tab_session().send_as(event)
     }
 
     pub async fn scroll(

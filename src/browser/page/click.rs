@@ -1,7 +1,8 @@
-//! The mouse: moved, checked against the page, then pressed and released.
+//! The pointer: moved, checked against the page, then pressed and released.
 
 use chromiumoxide::cdp::browser_protocol::input::{
-    DispatchMouseEventParams, DispatchMouseEventType, MouseButton,
+    DispatchMouseEventParams, DispatchMouseEventPointerType, DispatchMouseEventType,
+    DispatchTouchEventParams, DispatchTouchEventType, MouseButton, TouchPoint,
 };
 use futures::future::try_join_all;
 use serde_json::{Value, json};
@@ -9,8 +10,9 @@ use tokio::time::Instant;
 
 use super::attempt::Attempt;
 use super::error::ActionError;
+use super::frames::Surface;
 use super::script::{Halt, Reply};
-use super::watch::Ended;
+use super::state::Ended;
 use crate::browser::cdp::CdpError;
 use crate::domain::flow::{Button, Click, Device, Locator};
 
@@ -20,48 +22,73 @@ pub const PRESS_ANSWER: std::time::Duration = std::time::Duration::from_secs(3);
 
 impl Attempt<'_> {
     pub async fn click(&mut self, click: &Click, count: i64) -> Result<(), ActionError> {
-        if click.device != Device::Mouse {
-            return Err(ActionError::refused("a `deviceType` other than \"mouse\" is not played yet"));
-        }
         let at = json!({ "x": click.offset_x, "y": click.offset_y });
         let needs = json!({ "visible": true, "enabled": true, "hit": true, "at": at });
-        let found = self.aim(&click.locator, &needs).await?;
+        let found = self.aim(&click.locator, &needs, click.device).await?;
+        self.check_frame(&found.origin)?;
         self.touch()?;
-        self.press(&found, click, count).await?;
+        match click.device {
+            Device::Touch => self.tap(&found, click, count).await?,
+            Device::Mouse | Device::Pen => self.press(&found, click, count).await?,
+        }
         self.remember(&click.locator, &found);
         Ok(())
     }
 
     pub async fn hover(&mut self, locator: &Locator) -> Result<(), ActionError> {
-        let found = self.aim(locator, &json!({ "visible": true, "hit": true })).await?;
+        let found = self.aim(locator, &json!({ "visible": true, "hit": true }), Device::Mouse).await?;
         self.remember(locator, &found);
         Ok(())
     }
 
     /// Finds the element, moves the mouse onto it, and makes sure that it is still there and on top. The
     /// answer to the move comes with the next frame: the frame between two equal boxes that makes a
-    /// stable element.
-    pub async fn aim(&mut self, locator: &Locator, needs: &Value) -> Result<Reply, ActionError> {
+    /// stable element. A finger moves nothing; there the script waits for the frame.
+    pub async fn aim(
+        &mut self,
+        locator: &Locator,
+        needs: &Value,
+        device: Device,
+    ) -> Result<Reply, ActionError> {
         let mut last = None;
         loop {
-            let found = self.find(locator, needs).await?;
-            let moved = self.mouse(DispatchMouseEventType::MouseMoved, &found, None, 0);
-            match self.page.answer(moved, self.deadline).await {
-                Ok(_) => {}
-                Err(Halt::Deadline) => {
-                    return Err(match last {
-                        Some(reply) => self.unmet(locator, reply),
-                        None => ActionError::timed_out(format!("the page drew no frame {}", self.within())),
-                    });
+            let mut found = self.find(locator, needs).await?;
+            let around = match self.surface(&mut found).await? {
+                Surface::Reached(around) => around,
+                Surface::Lost => continue,
+                Surface::Blocked(reply) if self.is_over() => return Err(self.unmet(locator, *reply)),
+                Surface::Blocked(reply) => {
+                    last = Some(*reply);
+                    continue;
                 }
-                // A navigation may swallow the move; finding again tells.
-                Err(Halt::Script(_)) if !self.is_over() => continue,
-                Err(halt) => return Err(self.halted(halt)),
+            };
+            self.page.trace.aimed(found.x, found.y);
+            if device != Device::Touch {
+                let moved = self.mouse(DispatchMouseEventType::MouseMoved, &found, None, 0, device);
+                match self.page.answer(moved, self.deadline).await {
+                    Ok(_) => {}
+                    Err(Halt::Deadline) => {
+                        return Err(match last {
+                            Some(reply) => self.unmet(locator, reply),
+                            None => {
+                                ActionError::timed_out(format!("the page drew no frame {}", self.within()))
+                            }
+                        });
+                    }
+                    // A navigation may swallow the move; finding again tells.
+                    Err(Halt::Script(_)) if !self.is_over() => continue,
+                    Err(halt) => return Err(self.halted(halt)),
+                }
             }
             let stirred = self.page.stirred;
-            match self.call("confirm", &json!({ "stirred": stirred })).await? {
+            let query = json!({ "stirred": stirred });
+            let (confirmed, outside) =
+                tokio::try_join!(self.call("confirm", &query), self.confirm_around(&around))?;
+            match confirmed.map(|reply| outside.unwrap_or(reply)) {
                 // The step before has set off a navigation: this is not the document that is meant.
-                Some(reply) if reply.ok && stirred && self.page.state.borrow().leaving => {
+                Some(reply)
+                    if reply.ok && stirred && self.page.look(|view| view.is_leaving()) == Some(true) =>
+                {
                     self.page.stirred = false;
                     self.let_leave().await?;
                 }
@@ -85,10 +112,11 @@ impl Attempt<'_> {
             Button::Back => MouseButton::Back,
             Button::Forward => MouseButton::Forward,
         };
-        let loader = self.page.state.borrow().document.loader.clone();
+        let loader = self.loader();
         let mut answers = Vec::new();
         for n in 1..=count {
-            let pressed = self.mouse(DispatchMouseEventType::MousePressed, at, Some(button.clone()), n);
+            let pressed =
+                self.mouse(DispatchMouseEventType::MousePressed, at, Some(button.clone()), n, click.device);
             match click.duration {
                 // The recording held the button down: from when the page knows of it.
                 Some(duration) => {
@@ -97,9 +125,39 @@ impl Attempt<'_> {
                 }
                 None => answers.push(pressed),
             }
-            answers.push(self.mouse(DispatchMouseEventType::MouseReleased, at, Some(button.clone()), n));
+            answers.push(self.mouse(
+                DispatchMouseEventType::MouseReleased,
+                at,
+                Some(button.clone()),
+                n,
+                click.device,
+            ));
         }
         self.taken(try_join_all(answers), &loader, "click").await
+    }
+
+    /// A finger: the browser makes the mouse events that pages expect after it.
+    async fn tap(&mut self, at: &Reply, click: &Click, count: i64) -> Result<(), ActionError> {
+        let loader = self.loader();
+        let mut answers = Vec::new();
+        for _ in 0..count {
+            let point = TouchPoint::new(at.x, at.y);
+            let down = self.finger(DispatchTouchEventType::TouchStart, vec![point]);
+            match click.duration {
+                Some(duration) => {
+                    self.taken(down, &loader, "touch").await?;
+                    tokio::time::sleep(duration).await;
+                }
+                None => answers.push(down),
+            }
+            answers.push(self.finger(DispatchTouchEventType::TouchEnd, Vec::new()));
+        }
+        self.taken(try_join_all(answers), &loader, "touch").await
+    }
+
+    /// Of the document that input is about to change.
+    pub fn loader(&self) -> String {
+        self.page.look(|view| view.frame.document.loader.clone()).unwrap_or_default()
     }
 
     /// The page's answer to input that has been sent. A document that goes away over it never answers:
@@ -113,7 +171,7 @@ impl Attempt<'_> {
         let deadline = self.deadline.max(Instant::now() + PRESS_ANSWER);
         let answered = tokio::select! {
             answered = self.page.answer(answers, deadline) => answered.map(|_| ()),
-            left = self.page.until(deadline, |state| (state.document.loader != loader).then_some(())) => left,
+            left = self.page.until(deadline, |view| (view.frame.document.loader != loader).then_some(())) => left,
         };
         match answered {
             Ok(()) | Err(Halt::Ended(Ended::Closed)) => Ok(()),
@@ -130,11 +188,23 @@ impl Attempt<'_> {
         at: &Reply,
         button: Option<MouseButton>,
         count: i64,
+        device: Device,
     ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
         let mut event = DispatchMouseEventParams::new(kind, at.x, at.y);
         event.modifiers = Some(self.page.modifiers);
         event.click_count = Some(count);
         event.button = button;
-        self.page.session.send_as(event)
+        event.pointer_type = (device == Device::Pen).then_some(DispatchMouseEventPointerType::Pen);
+        self.page.tab_session().send_as(event)
+    }
+
+    fn finger(
+        &self,
+        kind: DispatchTouchEventType,
+        points: Vec<TouchPoint>,
+    ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
+        let mut event = DispatchTouchEventParams::new(kind, points);
+        event.modifiers = Some(self.page.modifiers);
+        self.page.tab_session().send_as(event)
     }
 }

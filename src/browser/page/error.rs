@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::script::Halt;
-use super::watch::Ended;
+use super::state::Ended;
 use crate::browser::cdp::CdpError;
 
 #[derive(Debug, thiserror::Error)]

@@ -3,63 +3,111 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotFormat, CaptureScreenshotParams};
-use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::Page;
+use super::trace::capture::{self, Document, Picture, View};
+use super::trace::{self, Story};
+use crate::domain::evidence::{Incident, TraceMode};
 use crate::domain::mask::Mask;
+
+mod index;
 
 /// For everything together: a page that hangs leaves only what it said on the console.
 const AT_MOST: Duration = Duration::from_secs(5);
 
-#[derive(Deserialize)]
-struct Screenshot {
-    /// Base64.
-    data: String,
-}
-
-pub async fn gather(page: &Page, dir: &Path, mask: &Mask) -> Vec<PathBuf> {
+pub async fn gather(page: &Page, dir: &Path, incident: &Incident, mask: &Mask) -> Vec<PathBuf> {
     let deadline = Instant::now() + AT_MOST;
-    let mut written = Vec::new();
-    if let Err(error) = tokio::fs::create_dir_all(dir).await {
-        tracing::warn!(%error, "cannot create the folder of the evidence");
-        return written;
+    if !make(dir).await {
+        return Vec::new();
     }
+    let chains = page.trace.last().map(|act| act.chains.clone()).unwrap_or_default();
+    let picture = capture::picture(page, Picture::Png, deadline).await;
+    let document = capture::document(page, &chains, deadline).await;
+    let html = html(page, deadline).await;
+    let view =
+        View { at: page.trace.now(), document, picture: picture.map(|picture| (picture, Picture::Png)) };
     let mut files = Vec::new();
-    if let Some(png) = screenshot(page, deadline).await {
-        files.push(("screenshot.png", png));
-    }
-    if let Some(html) = html(page, deadline).await {
-        files.push(("page.html", mask_html(&html, mask).into_bytes()));
-    }
-    let console = page.state.borrow().console();
-    files.push(("console.txt", mask.apply(&console).into_bytes()));
-    for (name, content) in files {
-        let path = dir.join(name);
-        match tokio::fs::write(&path, content).await {
-            Ok(()) => written.push(path),
-            Err(error) => tracing::warn!(%error, name, "cannot write evidence"),
+    {
+        let state = page.state.borrow();
+        let exchanges = state.network.exchanges();
+        let story = Story {
+            recorder: &page.trace,
+            exchanges: &exchanges,
+            console: state.console(),
+            incident: Some(incident),
+            failed: Some(&view),
+            mask,
+        };
+        files.push(("index.html", index::write(&story, incident, &view).into_bytes()));
+        if let Some(png) = view.picture.as_ref().and_then(|(picture, _)| decode_base64(picture)) {
+            files.push(("screenshot.png", png));
         }
+        if let Some(html) = html {
+            files.push(("page.html", mask_html(&html, mask).into_bytes()));
+        }
+        let console: String = state.console().iter().map(|said| format!("{}\n", said.line)).collect();
+        files.push(("console.txt", mask.apply(&console).into_bytes()));
+        if page.trace.mode() != TraceMode::Off {
+            files.extend(zipped(&story));
+        }
+    }
+    let mut written = Vec::new();
+    for (name, content) in files {
+        written.extend(keep(dir, name, content).await);
     }
     written
 }
 
-/// None rather than one in which the fields can be read.
-async fn screenshot(page: &Page, deadline: Instant) -> Option<Vec<u8>> {
-    let world = page.world(deadline).await.ok()?;
-    let blurred = page.call(&world, "blur", &json!({ "on": true }), &[], deadline).await;
-    if !matches!(blurred, Ok(Some(_))) {
+/// Of an attempt that went well.
+pub async fn keep_trace(page: &Page, dir: &Path, mask: &Mask) -> Option<PathBuf> {
+    if !make(dir).await {
         return None;
     }
-    let capture = CaptureScreenshotParams {
-        format: Some(CaptureScreenshotFormat::Png),
-        ..CaptureScreenshotParams::default()
+    let (name, content) = {
+        let state = page.state.borrow();
+        let exchanges = state.network.exchanges();
+        let story = Story {
+            recorder: &page.trace,
+            exchanges: &exchanges,
+            console: state.console(),
+            incident: None,
+            failed: None,
+            mask,
+        };
+        zipped(&story)?
     };
-    let taken = page.answer(page.session.send_as::<_, Screenshot>(capture), deadline).await;
-    let _ = page.call(&world, "blur", &json!({ "on": false }), &[], deadline).await;
-    decode_base64(&taken.ok()?.data)
+    keep(dir, name, content).await
+}
+
+fn zipped(story: &Story<'_>) -> Option<(&'static str, Vec<u8>)> {
+    match trace::write(story) {
+        Ok(zip) => Some(("trace.zip", zip)),
+        Err(error) => {
+            tracing::warn!(%error, "cannot make the trace");
+            None
+        }
+    }
+}
+
+async fn make(dir: &Path) -> bool {
+    let made = tokio::fs::create_dir_all(dir).await;
+    if let Err(error) = &made {
+        tracing::warn!(%error, "cannot create the folder of the evidence");
+    }
+    made.is_ok()
+}
+
+async fn keep(dir: &Path, name: &str, content: Vec<u8>) -> Option<PathBuf> {
+    let path = dir.join(name);
+    match tokio::fs::write(&path, content).await {
+        Ok(()) => Some(path),
+        Err(error) => {
+            tracing::warn!(%error, name, "cannot write evidence");
+            None
+        }
+    }
 }
 
 async fn html(page: &Page, deadline: Instant) -> Option<String> {
@@ -104,7 +152,7 @@ fn decode_entities(text: &str) -> String {
     ENTITIES.iter().fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain))
 }
 
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut held) = (0u32, 0);
     for byte in text.bytes().filter(|byte| *byte != b'=') {

@@ -1,7 +1,7 @@
 // Runs in a world of its own beside the page: the page can neither see nor change it.
 // One call resolves, scrolls, checks and measures. Every wait ends by a change of the page or by its deadline.
 (() => {
-  const VERSION = 1;
+  const VERSION = 2;
   if (globalThis.regatta?.version === VERSION) return;
 
   // ---- what the page is waited for with
@@ -267,6 +267,14 @@
     return [line.x + line.width / 2, line.y + line.height / 2];
   };
 
+  // From the frame's own origin, inside border and padding, to the corner of its box. A frame that is
+  // scaled scales what is in it.
+  const insideOf = (el, x, y) => {
+    const box = el.getBoundingClientRect(), style = getComputedStyle(el);
+    const scaleX = el.offsetWidth ? box.width / el.offsetWidth : 1, scaleY = el.offsetHeight ? box.height / el.offsetHeight : 1;
+    return { x: (el.clientLeft + parseFloat(style.paddingLeft) + x) * scaleX, y: (el.clientTop + parseFloat(style.paddingTop) + y) * scaleY };
+  };
+
   let scrolls = 0;
   const bringIntoView = (el, at) => {
     const block = ['center', 'end', 'start', 'nearest'][scrolls++ % 4];
@@ -304,7 +312,7 @@
 
   // ---- checks
 
-  let held = null;
+  let held = null, passage = null;
 
   const optionFor = (el, value) => {
     const options = [...el.options];
@@ -377,7 +385,7 @@
     const rests = rest(el, box);
     held = { el, needs: query.needs, box, x, y, rests };
     return { ok: true, alternative: index, ...toInput(x, y), sort: sortOf(el), checked: el.checked === true,
-      url: location.href, origin: location.origin };
+      url: location.href, origin: globalThis.origin };
   };
 
   const resolve = query => {
@@ -538,17 +546,37 @@
     frames: async () => { await frame(); await frame(); return { ok: true }; },
     shows: () => ({ ok: true, value: shows() }),
 
-    // Where keys go. A frame of another origin does not say who it is.
+    // Where keys go: here, or on into a frame.
     focus: () => {
-      let view = window;
-      for (;;) {
-        let el = view.document.activeElement;
-        while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement;
-        if (el?.localName !== 'iframe' && el?.localName !== 'frame') break;
-        if (!el.contentDocument) return { ok: true, origin: '' };
-        view = el.contentWindow;
+      const el = deepActive();
+      return { ok: true, inside: el?.localName === 'iframe' || el?.localName === 'frame', origin: globalThis.origin };
+    },
+    focused: () => ({ ok: document.hasFocus() }),
+
+    // ---- a frame that a step is played in, seen from the document around it
+
+    // A point inside the frame becomes one outside. The frame has to be as an element that is clicked.
+    through: ({ x, y }, el) => {
+      if (!isVisible(el)) return { ok: false, why: { code: 'invisible', message: `the frame ${describe(el)} is not visible`, shows: shows() } };
+      const at = insideOf(el, x, y);
+      let [px, py] = clickPoint(el, at);
+      let why = coveredWhy(el, px, py);
+      if (why) {
+        bringIntoView(el, at);
+        [px, py] = clickPoint(el, at);
+        why = coveredWhy(el, px, py);
       }
-      return { ok: true, origin: view.location.origin === 'null' ? location.origin : view.location.origin };
+      if (why) return { ok: false, why: { ...why, shows: shows() } };
+      const box = el.getBoundingClientRect();
+      passage = { el, box, x: px, y: py, rests: rest(el, box) };
+      return { ok: true, ...toInput(px, py) };
+    },
+
+    passed: async () => {
+      const { el, box, x, y, rests } = passage;
+      const still = await rests && el.isConnected && isSame(box, el.getBoundingClientRect());
+      const why = still ? coveredWhy(el, x, y) : { code: 'moving', message: `the frame ${describe(el)} keeps moving` };
+      return why ? { ok: false, why: { ...why, shows: shows() } } : { ok: true };
     },
 
     // ---- the accessibility tree is asked from outside; these take part in it
@@ -561,22 +589,6 @@
 
     // ---- evidence
 
-    blur: ({ on }) => {
-      const every = byPierce(document, 'input, textarea, [contenteditable]').filter(el => on ? sortOf(el) === 'text' || sortOf(el) === 'native' : true);
-      for (const el of every) {
-        if (on) { methods.blurred.push([el, el.style.getPropertyValue('filter'), el.style.getPropertyPriority('filter'), el.hasAttribute('style')]); el.style.setProperty('filter', 'blur(8px)', 'important'); }
-      }
-      if (!on) {
-        for (const [el, value, priority, styled] of methods.blurred) {
-          el.style.setProperty('filter', value, priority);
-          if (!styled) el.removeAttribute('style');
-        }
-        methods.blurred = [];
-        return { ok: true };
-      }
-      return frame().then(frame).then(() => ({ ok: true }));
-    },
-    blurred: [],
     html: () => {
       byPierce(document, 'x');
       const open = [...roots].filter(root => root.host.isConnected);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::attempt::Attempt;
 use super::error::{ActionError, ActionErrorKind};
 use super::script::{Called, Halt, OBJECTS, Reply, Why};
-use super::watch::World;
+use super::state::World;
 use super::{SelectorKey, aria, memory, urls};
 use crate::domain::flow::{Chain, Locator, Selector, SelectorKind};
 
@@ -146,7 +146,7 @@ impl Attempt<'_> {
         if alternatives < 2 {
             return None;
         }
-        let url = self.page.state.borrow().document.url.clone();
+        let url = self.page.look(|view| view.frame.document.url.clone()).unwrap_or_default();
         let key = self.memory_key(locator, &url);
         self.page.memory.recall(&key).filter(|index| *index < alternatives)
     }
@@ -260,7 +260,7 @@ impl Attempt<'_> {
                 object_group: Some(OBJECTS.to_owned()),
                 execution_context_id: Some(ExecutionContextId::new(world.id)),
             };
-            answers.push(self.page.session.send_as::<_, Resolved>(resolve));
+            answers.push(world.session.send_as::<_, Resolved>(resolve));
         }
         let mut handles = Vec::new();
         for answer in answers {

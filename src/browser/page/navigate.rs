@@ -7,8 +7,8 @@ use serde_json::json;
 use super::attempt::Attempt;
 use super::error::{ActionError, ActionErrorKind};
 use super::script::Halt;
+use super::state::{Frame, View};
 use super::urls;
-use super::watch::State;
 use crate::domain::flow::AssertedNavigation;
 
 #[derive(Deserialize)]
@@ -27,8 +27,8 @@ impl Attempt<'_> {
             let origin = urls::origin(url);
             return Err(ActionError::refused(format!("{origin} is not in allowed_origins")));
         }
-        let before = self.page.state.borrow().arrived;
-        let answer = self.page.session.send_as::<_, Navigated>(NavigateParams::new(url));
+        let before = self.page.look(|view| view.frame.arrived).unwrap_or_default();
+        let answer = self.page.frame_session().send_as::<_, Navigated>(self.navigation_to(url));
         let navigated = match self.page.answer(answer, self.deadline).await {
             Ok(navigated) => navigated,
             Err(Halt::Deadline) => return Err(self.gave_up_loading()),
@@ -36,17 +36,24 @@ impl Attempt<'_> {
             Err(halt) => return Err(self.halted(halt)),
         };
         if navigated.is_download {
+            if self.page.downloads.is_some() {
+                return Ok(());
+            }
             return Err(navigation("the server sent a download instead of a page"));
         }
         let mut superseded = false;
         match navigated.error_text.as_deref() {
             None | Some("") => {}
             // The page itself went elsewhere before this navigation arrived: it is followed.
-            Some("net::ERR_ABORTED") if self.page.state.borrow().leaving => superseded = true,
+            Some("net::ERR_ABORTED") if self.page.look(|view| view.frame.leaving) == Some(true) => {
+                superseded = true
+            }
             Some(error) => {
                 // Whether it was our own doing is told by an event on its way.
-                let halt =
-                    self.page.until(self.deadline, |state| state.document.is_error_page.then_some(())).await;
+                let halt = self
+                    .page
+                    .until(self.deadline, |view| view.frame.document.is_error_page.then_some(()))
+                    .await;
                 return Err(match halt {
                     Err(halt @ Halt::Outside(_)) => self.halted(halt),
                     _ => navigation(format!("{error} at {url}")),
@@ -59,6 +66,14 @@ impl Attempt<'_> {
             Some(_) if superseded => self.until_loaded(before, None).await,
             Some(loader) => self.until_loaded(before, Some(&loader)).await,
         }
+    }
+
+    fn navigation_to(&self, url: &str) -> NavigateParams {
+        let mut navigate = NavigateParams::new(url);
+        // A tab need not be told which frame is meant.
+        let inner = self.page.look(|view| view.frame.parent.is_some().then(|| view.frame.id.clone()));
+        navigate.frame_id = inner.flatten().map(Into::into);
+        navigate
     }
 
     /// The navigations that the flow asserts followed the action: each a place the main frame came to
@@ -82,8 +97,8 @@ impl Attempt<'_> {
 
     /// The number of the arrival that is meant.
     async fn assert_url(&self, after: u64, url: Option<&str>) -> Result<u64, ActionError> {
-        let arrival = |state: &State| {
-            let mut since = state.arrivals.iter().filter(|arrival| arrival.number > after);
+        let arrival = |frame: &Frame| {
+            let mut since = frame.arrivals.iter().filter(|arrival| arrival.number > after);
             let arrived = match url {
                 Some(url) => since.find(|arrival| urls::same(&arrival.url, url)),
                 None => since.next(),
@@ -93,32 +108,34 @@ impl Attempt<'_> {
         // An error page that is not what is waited for is an answer already.
         let outcome = self
             .page
-            .until(self.deadline, |state| match arrival(state) {
+            .until(self.deadline, |view| match arrival(view.frame) {
                 Some(number) => Some(Some(number)),
-                None => (state.arrived > after && self.refusal(state).is_some()).then_some(None),
+                None => (view.frame.arrived > after && self.refusal(view.frame).is_some()).then_some(None),
             })
             .await;
         match outcome {
             Ok(Some(number)) => Ok(number),
             Ok(None) => Err(self
-                .refusal(&self.page.state.borrow())
+                .page
+                .look(|view| self.refusal(view.frame))
+                .flatten()
                 .unwrap_or_else(|| navigation("the page failed to load"))),
-            Err(Halt::Deadline) => {
-                let state = self.page.state.borrow();
-                let wanted = url.map(|url| format!(" to {url}")).unwrap_or_default();
-                Err(match state.arrivals.iter().rfind(|arrival| arrival.number > after) {
-                    Some(arrival) => navigation(format!(
-                        "arrived at {} instead of {}",
-                        arrival.url,
-                        url.unwrap_or_default()
-                    )),
-                    None => {
-                        ActionError::timed_out(format!("no navigation{wanted} followed {}", self.within()))
-                            .hint(format!("the page is still {}", state.document.url))
-                    }
-                })
-            }
+            Err(Halt::Deadline) => Err(self
+                .page
+                .look(|view| self.not_there(view.frame, after, url))
+                .unwrap_or_else(|| self.halted(Halt::Deadline))),
             Err(halt) => Err(self.halted(halt)),
+        }
+    }
+
+    fn not_there(&self, frame: &Frame, after: u64, url: Option<&str>) -> ActionError {
+        let wanted = url.map(|url| format!(" to {url}")).unwrap_or_default();
+        match frame.arrivals.iter().rfind(|arrival| arrival.number > after) {
+            Some(arrival) => {
+                navigation(format!("arrived at {} instead of {}", arrival.url, url.unwrap_or_default()))
+            }
+            None => ActionError::timed_out(format!("no navigation{wanted} followed {}", self.within()))
+                .hint(format!("the page is still {}", frame.document.url)),
         }
     }
 
@@ -139,10 +156,11 @@ impl Attempt<'_> {
     /// Of whatever document the main frame has come to by then: a page may send on while it loads.
     /// With `loader`, that one has been there: an earlier navigation may still have been arriving.
     async fn until_loaded(&self, before: u64, loader: Option<&str>) -> Result<(), ActionError> {
-        let loaded = |state: &State| {
-            let mut since = state.arrivals.iter().filter(|arrival| arrival.number > before);
+        let loaded = |view: View<'_>| {
+            let frame = view.frame;
+            let mut since = frame.arrivals.iter().filter(|arrival| arrival.number > before);
             let arrived = since.any(|arrival| loader.is_none_or(|loader| arrival.loader == loader));
-            (arrived && (state.document.loaded || state.document.is_error_page)).then(|| self.refusal(state))
+            (arrived && (frame.document.loaded || frame.document.is_error_page)).then(|| self.refusal(frame))
         };
         match self.page.until(self.deadline, loaded).await {
             Ok(None) => Ok(()),
@@ -153,20 +171,20 @@ impl Attempt<'_> {
     }
 
     /// What is wrong with the document that the main frame came to.
-    fn refusal(&self, state: &State) -> Option<ActionError> {
-        let url = state.arrivals.back().map(|arrival| arrival.url.as_str()).unwrap_or_default();
-        if state.document.is_error_page {
+    fn refusal(&self, frame: &Frame) -> Option<ActionError> {
+        let url = frame.arrivals.back().map(|arrival| arrival.url.as_str()).unwrap_or_default();
+        if frame.document.is_error_page {
             let failure =
-                if state.failure.is_empty() { "the page failed to load" } else { state.failure.as_str() };
+                if frame.failure.is_empty() { "the page failed to load" } else { frame.failure.as_str() };
             return Some(navigation(format!("{failure} at {url}")));
         }
-        let status = state.document.status.filter(|status| *status >= 400)?;
+        let status = frame.document.status.filter(|status| *status >= 400)?;
         Some(navigation(format!("the server answered {status} for {url}")))
     }
 
     fn gave_up_loading(&self) -> ActionError {
         // What comes later must not replace the document under the next attempt.
-        drop(self.page.session.send(StopLoadingParams::default()));
+        drop(self.page.tab_session().send(StopLoadingParams::default()));
         ActionError::timed_out(format!("the page did not load {}", self.within()))
     }
 }

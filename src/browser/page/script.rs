@@ -13,8 +13,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Page;
-use super::watch::{Ended, State, WORLD, World};
-use crate::browser::cdp::CdpError;
+use super::state::{Ended, View, WORLD, World};
+use crate::browser::cdp::{CdpError, Session};
 
 pub const SOURCE: &str = include_str!("injected.js");
 
@@ -51,6 +51,8 @@ pub struct Reply {
     pub sort: String,
     pub checked: bool,
     pub empty: bool,
+    /// The focus is in a frame.
+    pub inside: bool,
     pub found: u32,
     pub url: String,
     pub origin: String,
@@ -96,24 +98,21 @@ impl Called {
 }
 
 impl Page {
-    /// Waits for the page's state. A violation or the page's end end every wait.
+    /// Waits for the frame that the step is played in. A violation or the page's end end every wait.
     pub(super) async fn until<T>(
         &self,
         deadline: Instant,
-        mut holds: impl FnMut(&State) -> Option<T>,
+        mut holds: impl FnMut(View<'_>) -> Option<T>,
     ) -> Result<T, Halt> {
         let mut states = self.state.subscribe();
         let waiting = async {
             loop {
                 {
                     let state = states.borrow_and_update();
-                    if let Some(ended) = state.ended {
-                        return Err(Halt::Ended(ended));
+                    if let Some(halt) = state.halt(&self.scene) {
+                        return Err(halt);
                     }
-                    if let Some(origin) = &state.violation {
-                        return Err(Halt::Outside(origin.clone()));
-                    }
-                    if let Some(held) = holds(&state) {
+                    if let Some(held) = state.resolve(&self.scene).and_then(&mut holds) {
                         return Ok(held);
                     }
                 }
@@ -123,6 +122,22 @@ impl Page {
             }
         };
         tokio::time::timeout_at(deadline, waiting).await.unwrap_or(Err(Halt::Deadline))
+    }
+
+    /// The frame that the step is played in, as it is now. `None` where there is none.
+    pub(super) fn look<T>(&self, at: impl FnOnce(View<'_>) -> T) -> Option<T> {
+        self.state.borrow().resolve(&self.scene).map(at)
+    }
+
+    /// Input goes to the tab, which hands it on to its frames; where the step's is gone, to the page's own.
+    pub(super) fn tab_session(&self) -> Session {
+        let state = self.state.borrow();
+        state.resolve(&self.scene).map_or_else(|| state.main_tab(), |view| view.tab()).session.clone()
+    }
+
+    pub(super) fn frame_session(&self) -> Session {
+        let state = self.state.borrow();
+        state.resolve(&self.scene).map_or_else(|| state.main_frame(), |view| view.frame).session.clone()
     }
 
     /// An answer of the browser, unless the page ends or leaves first.
@@ -146,16 +161,21 @@ impl Page {
         }
     }
 
-    /// The script's world in the main frame's current document.
+    /// The script's world in the current document of the step's frame.
     pub(super) async fn world(&self, deadline: Instant) -> Result<World, Halt> {
         loop {
             let patience = Instant::now() + Duration::from_secs(1);
-            match self.until(deadline.min(patience), |state| state.world.clone()).await {
+            match self.until(deadline.min(patience), |view| view.frame.world.clone()).await {
                 Err(Halt::Deadline) if Instant::now() < deadline => {
                     // A document comes with the world. One that has lost it is given another.
-                    let mut create = CreateIsolatedWorldParams::new(self.state.borrow().main_frame.clone());
+                    let Some((session, frame)) =
+                        self.look(|view| (view.frame.session.clone(), view.frame.id.clone()))
+                    else {
+                        continue;
+                    };
+                    let mut create = CreateIsolatedWorldParams::new(frame);
                     create.world_name = Some(WORLD.to_owned());
-                    match self.answer(self.session.send(create), deadline).await {
+                    match self.answer(session.send(create), deadline).await {
                         Ok(_) | Err(Halt::Script(_)) => {}
                         Err(halt) => return Err(halt),
                     }
@@ -166,13 +186,7 @@ impl Page {
     }
 
     pub(super) fn forget_world(&self, lost: &World) {
-        self.state.send_modify(|state| {
-            for world in [&mut state.world, &mut state.page_world] {
-                if world.as_ref() == Some(lost) {
-                    *world = None;
-                }
-            }
-        });
+        self.state.send_modify(|state| state.forget_world(lost));
     }
 
     /// One method of the script. `None`: the document went away in the meantime.
@@ -233,7 +247,7 @@ impl Page {
         command: C,
         deadline: Instant,
     ) -> Result<Option<R>, Halt> {
-        let answer = self.session.send_as::<C, R>(command);
+        let answer = world.session.send_as::<C, R>(command);
         let answer = async {
             match answer.await {
                 Ok(answer) => Ok(Some(answer)),
@@ -249,7 +263,7 @@ impl Page {
     }
 
     pub(super) fn release_objects(&self) {
-        drop(self.session.send(ReleaseObjectGroupParams::new(OBJECTS)));
+        drop(self.frame_session().send(ReleaseObjectGroupParams::new(OBJECTS)));
     }
 }
 

@@ -51,7 +51,7 @@ impl Attempt<'_> {
     pub async fn wait_for_expression(&mut self, expression: &str) -> Result<(), ActionError> {
         let mut thrown = None;
         loop {
-            let world = self.page.until(self.deadline, |state| state.page_world.clone()).await;
+            let world = self.page.until(self.deadline, |view| view.frame.page_world.clone()).await;
             let world = world.map_err(|halt| self.halted(halt))?;
             let mut evaluate = EvaluateParams::new(expression);
             evaluate.unique_context_id = Some(world.unique.clone());
@@ -140,8 +140,8 @@ impl Attempt<'_> {
 
     /// A wait that ran out is a definite no only where nothing was still to come.
     fn definite(&self, error: ActionError) -> ActionError {
-        let state = self.page.state.borrow();
-        if error.kind == ActionErrorKind::TimedOut && state.is_sound() && state.is_quiet(QUIET) {
+        let quiet = self.page.look(|view| view.is_sound() && view.is_quiet(QUIET)) == Some(true);
+        if error.kind == ActionErrorKind::TimedOut && quiet {
             return ActionError { kind: ActionErrorKind::NotMet, ..error };
         }
         error

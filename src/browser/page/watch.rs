@@ -1,365 +1,256 @@
-//! What is known of a page from the events it sends: its document, its contexts, its traffic.
+//! The task that reads a page's events for as long as the page lives, so none pile up, and answers what
+//! must be answered at once: document requests, dialogs, and tabs and frames that begin.
 //!
-//! One task reads the session's events for as long as the page lives, so none pile up, and answers
-//! what must be answered at once: document requests outside the allowed origins and dialogs.
+//! What begins is held by the browser until it has been looked at: so no document of a new tab is
+//! requested before somebody guards it.
 
-use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
-
+use chromiumoxide::cdp::browser_protocol::emulation::SetFocusEmulationEnabledParams;
 use chromiumoxide::cdp::browser_protocol::fetch::{ContinueRequestParams, FailRequestParams};
-use chromiumoxide::cdp::browser_protocol::network::ErrorReason;
-use chromiumoxide::cdp::browser_protocol::page::HandleJavaScriptDialogParams;
+use chromiumoxide::cdp::browser_protocol::network::{self as cdp_network, ErrorReason};
+use chromiumoxide::cdp::browser_protocol::page::{
+    self as cdp_page, AddScriptToEvaluateOnNewDocumentParams, GetFrameTreeParams,
+    HandleJavaScriptDialogParams, SetLifecycleEventsEnabledParams,
+};
+use chromiumoxide::cdp::browser_protocol::target::{
+    DetachFromTargetParams, FilterEntry, SetAutoAttachParams, TargetFilter,
+};
+use chromiumoxide::cdp::js_protocol::runtime::{self, RunIfWaitingForDebuggerParams};
+use futures::future::try_join_all;
 use serde_json::Value;
-use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::sync::{mpsc, watch};
 
-use super::urls;
-use crate::browser::cdp::{Event, Events, Session};
-use crate::domain::event::NetworkTotals;
+use super::state::{Dialog, Download, Ended, FrameTree, Given, Progress, State, WORLD, text};
+use super::{block, emulate, script, urls};
+use crate::browser::cdp::{CdpError, Connection, Event, EventSink, Session};
+use crate::domain::dialog::DialogPolicy;
 
-/// The name of the world that the injected script lives in.
-pub const WORLD: &str = "regatta";
-
-const CONSOLE_LINES: usize = 500;
-
-#[derive(Debug)]
-pub struct State {
-    pub main_frame: String,
-    /// Of the main frame's document: the injected script's, and the page's own.
-    pub world: Option<World>,
-    pub page_world: Option<World>,
-    pub document: Document,
-    /// Documents and places inside a document that the main frame came to, the latest last.
-    pub arrivals: VecDeque<Arrival>,
-    /// How many there ever were.
-    pub arrived: u64,
-    /// A navigation of the main frame has begun and has neither come anywhere nor ended.
-    pub leaving: bool,
-    /// How many navigations of the main frame failed before they had a document, and how the last did.
-    pub failed: u64,
-    pub failure: String,
-    /// The origin of a main-frame request that was stopped because it is not allowed.
-    pub violation: Option<String>,
-    /// Dialogs that were dismissed.
-    pub dialogs: u64,
-    pub last_dialog: String,
-    pub totals: NetworkTotals,
-    pub last_traffic: Instant,
-    pub ended: Option<Ended>,
-    /// Loader of each request that counts as activity.
-    in_flight: HashMap<String, String>,
-    /// HTTP status of main-frame documents by loader, until they are committed.
-    statuses: HashMap<String, u16>,
-    console: VecDeque<String>,
+pub struct Watcher {
+    pub connection: Connection,
+    pub events: EventSink,
+    pub state: watch::Sender<State>,
+    pub allowed: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct World {
-    pub unique: String,
-    pub id: i64,
-}
-
-#[derive(Debug, Clone, Default)]
-pub struct Document {
-    pub loader: String,
-    pub url: String,
-    /// `None` for documents that no server sent.
-    pub status: Option<u16>,
-    /// Its `load` event has fired.
-    pub loaded: bool,
-    /// The browser's own page about a failed navigation.
-    pub is_error_page: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct Arrival {
-    pub number: u64,
-    pub loader: String,
-    pub url: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    Gone,
-    Crashed,
-    Closed,
-}
-
-impl State {
-    pub fn new(main_frame: String, document: Document) -> Self {
-        Self {
-            main_frame,
-            world: None,
-            page_world: None,
-            document,
-            arrivals: VecDeque::new(),
-            arrived: 0,
-            leaving: false,
-            failed: 0,
-            failure: String::new(),
-            violation: None,
-            dialogs: 0,
-            last_dialog: String::new(),
-            totals: NetworkTotals::default(),
-            last_traffic: Instant::now(),
-            ended: None,
-            in_flight: HashMap::new(),
-            statuses: HashMap::new(),
-            console: VecDeque::new(),
+impl Watcher {
+    pub async fn watch(self, mut events: mpsc::UnboundedReceiver<Event>) {
+        let gone = self.connection.gone();
+        tokio::pin!(gone);
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => self.happened(&event),
+                () = &mut gone => break,
+            }
         }
+        self.state.send_modify(|state| state.is_gone = true);
     }
 
-    /// Nothing on its way for this long.
-    pub fn is_quiet(&self, for_at_least: Duration) -> bool {
-        self.in_flight.is_empty() && !self.leaving && self.last_traffic.elapsed() >= for_at_least
-    }
-
-    /// The main document is all there, as its server meant it.
-    pub fn is_sound(&self) -> bool {
-        self.document.loaded
-            && !self.document.is_error_page
-            && !self.leaving
-            && self.document.status.is_none_or(|status| status < 400)
-    }
-
-    pub fn console(&self) -> String {
-        self.console.iter().map(|line| format!("{line}\n")).collect()
-    }
-
-    fn note(&mut self, line: String) {
-        if self.console.len() == CONSOLE_LINES {
-            self.console.pop_front();
+    fn happened(&self, Event { method, params, session_id }: &Event) {
+        let Some(id) = session_id else { return self.browser_told(method, params) };
+        let session = self.connection.session(id);
+        match method.as_str() {
+            "Fetch.requestPaused" => return self.decide(&session, params),
+            "Page.javascriptDialogOpening" => return self.answer_dialog(&session, params),
+            "Target.attachedToTarget" => return self.frame_began(params),
+            "Page.frameNavigated" if params["type"] == "BackForwardCacheRestore" => {
+                self.read_tree(session.clone());
+            }
+            _ => {}
         }
-        self.console.push_back(line);
+        self.state.send_modify(|state| state.apply(&session, method, params, &self.allowed));
     }
 
-    fn arrive(&mut self, url: &str) {
-        if self.arrivals.len() == 64 {
-            self.arrivals.pop_front();
-        }
-        self.arrived += 1;
-        let loader = self.document.loader.clone();
-        self.arrivals.push_back(Arrival { number: self.arrived, loader, url: url.to_owned() });
-        self.leaving = false;
-    }
-
-    fn is_main(&self, params: &Value) -> bool {
-        params["frameId"].as_str() == Some(&self.main_frame)
-    }
-
-    fn apply(&mut self, method: &str, params: &Value, allowed: &[String]) {
+    fn browser_told(&self, method: &str, params: &Value) {
         match method {
-            "Runtime.executionContextCreated" => self.context_created(&params["context"]),
-            "Runtime.executionContextDestroyed" => {
-                let unique = params["executionContextUniqueId"].as_str();
-                for world in [&mut self.world, &mut self.page_world] {
-                    if world.as_ref().map(|world| world.unique.as_str()) == unique {
-                        *world = None;
-                    }
+            "Target.attachedToTarget" => self.tab_began(params),
+            "Target.detachedFromTarget" => self.state.send_modify(|state| {
+                if let Some(tab) = state.tab_of_session(text(&params["sessionId"])) {
+                    state.end_tab(tab, Ended::Closed);
                 }
-            }
-            "Runtime.executionContextsCleared" => (self.world, self.page_world) = (None, None),
-            "Runtime.consoleAPICalled" => {
-                let said: Vec<_> =
-                    params["args"].as_array().into_iter().flatten().map(console_text).collect();
-                self.note(format!("{}: {}", text(&params["type"]), said.join(" ")));
-            }
-            "Runtime.exceptionThrown" => {
-                let details = &params["exceptionDetails"];
-                let thrown = details["exception"]["description"].as_str().unwrap_or(text(&details["text"]));
-                self.note(format!("uncaught: {thrown}"));
-            }
-            "Page.frameNavigated" if params["frame"]["parentId"].is_null() => {
-                self.navigated(&params["frame"], &params["type"], allowed);
-            }
-            "Page.navigatedWithinDocument" if self.is_main(params) => {
-                self.document.url = text(&params["url"]).to_owned();
-                self.arrive(text(&params["url"]));
-            }
-            "Page.lifecycleEvent"
-                if self.is_main(params)
-                    && params["name"] == "load"
-                    && text(&params["loaderId"]) == self.document.loader =>
-            {
-                self.document.loaded = true;
-            }
-            "Page.frameRequestedNavigation"
-                if self.is_main(params)
-                    && params["disposition"] == "currentTab"
-                    && text(&params["url"]).starts_with("http") =>
-            {
-                self.leaving = true;
-            }
-            "Page.frameStoppedLoading" if self.is_main(params) => self.leaving = false,
-            "Page.javascriptDialogOpening" => {
-                self.dialogs += 1;
-                self.last_dialog = text(&params["message"]).to_owned();
-                self.note(format!("{} dialog, dismissed: {}", text(&params["type"]), self.last_dialog));
-            }
-            "Inspector.targetCrashed" => self.ended = Some(Ended::Crashed),
-            _ if method.starts_with("Network.") => self.traffic(method, params),
+            }),
+            "Browser.downloadWillBegin" => self.state.send_modify(|state| {
+                if state.is_ours(text(&params["frameId"])) {
+                    state.downloads.push(Download {
+                        id: text(&params["guid"]).to_owned(),
+                        name: text(&params["suggestedFilename"]).to_owned(),
+                        bytes: 0,
+                        progress: Progress::UnderWay,
+                    });
+                }
+            }),
+            "Browser.downloadProgress" => self.state.send_modify(|state| {
+                let id = text(&params["guid"]);
+                let Some(download) = state.downloads.iter_mut().find(|download| download.id == id) else {
+                    return;
+                };
+                download.bytes = params["receivedBytes"].as_f64().unwrap_or(0.0) as u64;
+                download.progress = match text(&params["state"]) {
+                    "completed" => Progress::Done,
+                    "canceled" => Progress::Failed,
+                    _ => Progress::UnderWay,
+                };
+            }),
             _ => {}
         }
     }
 
-    fn context_created(&mut self, context: &Value) {
-        let of = &context["auxData"];
-        if !self.is_main(of) {
+    /// Every tab of the browser is told of, our own as well; only those that ours opened are followed. A
+    /// session that nobody reads would hold up its tab.
+    fn tab_began(&self, params: &Value) {
+        let target = &params["targetInfo"];
+        let id = text(&params["sessionId"]);
+        let session = self.connection.session(id);
+        if !self.state.borrow().is_ours(text(&target["openerId"])) {
+            drop(session.send(RunIfWaitingForDebuggerParams::default()));
+            drop(
+                self.connection
+                    .browser()
+                    .send(DetachFromTargetParams { session_id: Some(id.to_owned().into()) }),
+            );
             return;
         }
-        let Some(id) = context["id"].as_i64() else { return };
-        let world = Some(World { unique: text(&context["uniqueId"]).to_owned(), id });
-        if of["isDefault"] == true {
-            self.page_world = world;
-        } else if context["name"] == WORLD {
-            self.world = world;
+        if self.connection.adopt(id, &self.events).is_err() {
+            return;
         }
+        self.state.send_modify(|state| state.open_tab(session.clone(), text(&target["targetId"]).to_owned()));
+        drop(equip_tab(&session, &self.state.borrow().given));
+        drop(session.send(RunIfWaitingForDebuggerParams::default()));
     }
 
-    fn navigated(&mut self, frame: &Value, kind: &Value, allowed: &[String]) {
-        self.main_frame = text(&frame["id"]).to_owned();
-        let loader = text(&frame["loaderId"]).to_owned();
-        let url = format!("{}{}", text(&frame["url"]), text(&frame["urlFragment"]));
-        let is_error_page = frame["unreachableUrl"].is_string();
-        // Documents that no request was seen for: a service worker's, the back-forward cache's.
-        if !is_error_page && !urls::is_blank(&url) && !urls::is_allowed(&url, allowed) {
-            self.violation.get_or_insert(urls::origin(&url));
-        }
-        self.document = Document {
-            status: self.statuses.remove(&loader),
-            // Comes back with all its events behind it.
-            loaded: *kind == "BackForwardCacheRestore",
-            is_error_page,
-            url,
-            loader,
-        };
-        self.statuses.clear();
-        // What the document before still had on its way is not this one's activity.
-        self.in_flight.retain(|_, loader| *loader == self.document.loader);
-        let url =
-            if is_error_page { text(&frame["unreachableUrl"]).to_owned() } else { self.document.url.clone() };
-        self.arrive(&url);
+    /// A frame of another site, which has a process of its own.
+    fn frame_began(&self, params: &Value) {
+        let target = &params["targetInfo"];
+        let Ok(session) = self.connection.adopt(text(&params["sessionId"]), &self.events) else { return };
+        let (frame, parent) = (text(&target["targetId"]), text(&target["parentFrameId"]));
+        self.state.send_modify(|state| state.host_frame(frame, parent, session.clone()));
+        drop(equip(&session, &self.state.borrow().given));
+        drop(session.send(RunIfWaitingForDebuggerParams::default()));
     }
 
-    fn traffic(&mut self, method: &str, params: &Value) {
-        let id = text(&params["requestId"]);
-        match method {
-            "Network.requestWillBeSent" => {
-                let request = &params["request"];
-                let url = text(&request["url"]);
-                if url.starts_with("data:") || url.starts_with("blob:") {
-                    return;
-                }
-                self.totals.requests += 1;
-                let body = request["postData"].as_str().map_or(0, str::len);
-                self.totals.bytes_sent += (text(&request["method"]).len() + url.len() + 12 + body) as u64;
-                self.totals.bytes_received += length(&params["redirectResponse"]["encodedDataLength"]);
-                let kind = text(&params["type"]);
-                let loader = text(&params["loaderId"]);
-                if kind == "Document" && self.is_main(params) && id == loader {
-                    self.leaving = true;
-                }
-                // These never end, or nobody waits for them.
-                if !matches!(
-                    kind,
-                    "EventSource" | "WebSocket" | "Ping" | "Prefetch" | "CSPViolationReport" | "Media"
-                ) {
-                    self.in_flight.insert(id.to_owned(), loader.to_owned());
-                }
-            }
-            "Network.requestWillBeSentExtraInfo" => {
-                let headers = params["headers"].as_object();
-                let bytes: usize = headers
-                    .into_iter()
-                    .flatten()
-                    .map(|(name, value)| name.len() + text(value).len() + 4)
-                    .sum();
-                self.totals.bytes_sent += bytes as u64;
-                return;
-            }
-            "Network.responseReceived" => {
-                if params["type"] == "Document" && self.is_main(params) && id == text(&params["loaderId"]) {
-                    let status =
-                        params["response"]["status"].as_u64().and_then(|status| u16::try_from(status).ok());
-                    if id == self.document.loader {
-                        self.document.status = status;
-                    } else if let Some(status) = status {
-                        self.statuses.insert(id.to_owned(), status);
+    /// A request is about to be sent, redirects included. The answers are not waited for.
+    fn decide(&self, session: &Session, params: &Value) {
+        let request = text(&params["requestId"]).to_owned();
+        let url = text(&params["request"]["url"]);
+        // Only documents are looked at; whatever else is paused is paused to be blocked.
+        if params["resourceType"] != "Document" {
+            return drop(session.send(FailRequestParams::new(request, ErrorReason::BlockedByClient)));
+        }
+        let frame = text(&params["frameId"]);
+        let tab = self.state.borrow().tabs.iter().position(|tab| tab.main_frame == frame);
+        match tab.filter(|_| !urls::is_blank(url) && !urls::is_allowed(url, &self.allowed)) {
+            Some(tab) => {
+                self.state.send_modify(|state| {
+                    let origin = urls::origin(url);
+                    if tab > 0 {
+                        state.note(format!(
+                            "a new tab was kept from {origin}, which is not in allowed_origins"
+                        ));
                     }
-                }
+                    state.tabs[tab].violation.get_or_insert(origin);
+                });
+                drop(session.send(FailRequestParams::new(request, ErrorReason::BlockedByClient)));
             }
-            "Network.loadingFinished" => {
-                self.in_flight.remove(id);
-                self.totals.bytes_received += length(&params["encodedDataLength"]);
-            }
-            "Network.loadingFailed" => {
-                let loader = self.in_flight.remove(id);
-                if params["canceled"] != true {
-                    self.totals.failed += 1;
-                    self.note(format!("failed: {} ({})", text(&params["errorText"]), text(&params["type"])));
-                }
-                // A navigation that was replaced by another one is cancelled: no failure of the page.
-                if params["type"] == "Document" && loader.as_deref() == Some(id) {
-                    self.leaving = false;
-                    if params["canceled"] != true {
-                        self.failed += 1;
-                        self.failure = text(&params["errorText"]).to_owned();
-                    }
-                }
-            }
-            _ => return,
+            None => drop(session.send(ContinueRequestParams::new(request))),
         }
-        self.last_traffic = Instant::now();
     }
-}
 
-/// Reads the page's events until there are no more.
-pub async fn watch(session: Session, mut events: Events, state: watch::Sender<State>, allowed: Vec<String>) {
-    while let Some(Event { method, params, .. }) = events.recv().await {
-        match method.as_str() {
-            "Fetch.requestPaused" => decide(&session, &params, &state, &allowed),
-            "Page.javascriptDialogOpening" => {
-                // Staying on a page that asks "leave?" would hang the navigation the flow wants.
-                let accept = params["type"] == "beforeunload";
-                drop(session.send(HandleJavaScriptDialogParams::new(accept)));
-            }
-            _ => {}
+    fn answer_dialog(&self, session: &Session, params: &Value) {
+        let kind = text(&params["type"]);
+        let policy = self.state.borrow().given.dialogs.clone();
+        // Staying on a page that asks "leave?" would hang the navigation the flow wants.
+        let accepted = kind == "beforeunload" || policy != DialogPolicy::Dismiss;
+        let mut answer = HandleJavaScriptDialogParams::new(accepted);
+        if kind == "prompt" {
+            answer.prompt_text = match policy {
+                DialogPolicy::Dismiss => None,
+                // As a person who only presses OK.
+                DialogPolicy::Accept => Some(text(&params["defaultPrompt"]).to_owned()),
+                DialogPolicy::AcceptWith(text) => Some(text),
+            };
         }
-        state.send_modify(|state| state.apply(&method, &params, &allowed));
-    }
-    let connection_ended = tokio::time::timeout(Duration::from_millis(200), session.gone()).await.is_ok();
-    state.send_modify(|state| {
-        state.ended.get_or_insert(if connection_ended { Ended::Gone } else { Ended::Closed });
-    });
-}
-
-/// A document is about to be requested, redirects included. The answers are not waited for.
-fn decide(session: &Session, params: &Value, state: &watch::Sender<State>, allowed: &[String]) {
-    let request = text(&params["requestId"]).to_owned();
-    let url = text(&params["request"]["url"]);
-    let is_main = state.borrow().is_main(params);
-    if is_main && !urls::is_blank(url) && !urls::is_allowed(url, allowed) {
-        state.send_modify(|state| {
-            state.violation.get_or_insert(urls::origin(url));
+        drop(session.send(answer));
+        self.state.send_modify(|state| {
+            let dialog =
+                Dialog { kind: kind.to_owned(), message: text(&params["message"]).to_owned(), accepted };
+            state.note(dialog.to_string());
+            state.dialogs.push(dialog);
         });
-        drop(session.send(FailRequestParams::new(request, ErrorReason::BlockedByClient)));
-    } else {
-        drop(session.send(ContinueRequestParams::new(request)));
+    }
+
+    /// A document that comes back from the cache brings its frames without telling of them.
+    fn read_tree(&self, session: Session) {
+        let state = self.state.clone();
+        tokio::spawn(async move {
+            if let Ok(answer) = session.send_as::<_, Value>(GetFrameTreeParams::default()).await {
+                state.send_modify(|state| state.adopt_tree(&session, &FrameTree(&answer["frameTree"])));
+            }
+        });
     }
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
+/// Everything a tab needs before its first document. Queued when this is called; the future is only the
+/// answers.
+pub fn equip_tab(session: &Session, given: &Given) -> impl Future<Output = Result<(), CdpError>> + use<> {
+    let focus = session.send(SetFocusEmulationEnabledParams::new(true));
+    let viewport = given.viewport.as_ref().map(|viewport| emulate::viewport(session, viewport));
+    let equipped = equip(session, given);
+    async move {
+        focus.await?;
+        if let Some(viewport) = viewport {
+            viewport.await?;
+        }
+        equipped.await
+    }
 }
 
-fn length(value: &Value) -> u64 {
-    value.as_f64().filter(|length| *length > 0.0).unwrap_or(0.0) as u64
+/// What a frame with a process of its own needs, and a tab too.
+fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), CdpError>> + use<> {
+    let mut script = AddScriptToEvaluateOnNewDocumentParams::new(script::SOURCE);
+    script.world_name = Some(WORLD.to_owned());
+    script.run_immediately = Some(true);
+    let conditions = given.conditions.as_ref().map(|conditions| emulate::conditions(session, conditions));
+    let answers = (
+        session.send(cdp_page::EnableParams::default()),
+        session.send(runtime::EnableParams::default()),
+        session.send(cdp_network::EnableParams::default()),
+        session.send(SetLifecycleEventsEnabledParams::new(true)),
+        session.send(script),
+        session.send(auto_attach("iframe")),
+        session.send(block::interception(&given.block)),
+        session.send(block::blocked_urls(&given.block)),
+    );
+    async move {
+        try_join_all(conditions).await?;
+        answers.0.await?;
+        answers.1.await?;
+        answers.2.await?;
+        answers.3.await?;
+        answers.4.await?;
+        answers.5.await?;
+        answers.6.await?;
+        answers.7.await?;
+        Ok(())
+    }
 }
 
-fn console_text(argument: &Value) -> String {
-    match &argument["value"] {
-        Value::String(text) => text.clone(),
-        Value::Null => text(&argument["description"]).to_owned(),
-        other => other.to_string(),
+/// Targets of one kind are attached to as they begin, and wait until they are told to go on.
+pub fn auto_attach(kind: &str) -> SetAutoAttachParams {
+    let mut params = SetAutoAttachParams::new(true, true);
+    params.flatten = Some(true);
+    let only = FilterEntry { exclude: None, r#type: Some(kind.to_owned()) };
+    params.filter = Some(TargetFilter::new(vec![only]));
+    params
+}
+
+pub fn attach_no_more() -> SetAutoAttachParams {
+    let mut params = SetAutoAttachParams::new(false, false);
+    params.flatten = Some(true);
+    params
+}
+
+impl std::fmt::Display for Dialog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let done = if self.accepted { "accepted" } else { "dismissed" };
+        write!(f, "{} dialog, {done}: {}", self.kind, self.message)
     }
 }

@@ -11,8 +11,8 @@ use serde_json::Map;
 use serde_json::value::RawValue;
 
 use super::{
-    Action, AssertedNavigation, Button, Capture, CaptureFrom, Chain, Click, Device, Flow, Locator, Operator,
-    Selector, Step, Viewport, WaitForElement,
+    Action, AssertedNavigation, Button, Capture, CaptureFrom, Chain, Click, Device, Flow, Locator,
+    NetworkConditions, Operator, Selector, Step, Viewport, WaitForElement,
 };
 use crate::domain::source::{SourceError, line_and_column, offset_of};
 use crate::domain::template::is_template;
@@ -139,11 +139,11 @@ impl Source<'_> {
             "setViewport" => Action::SetViewport(self.wire::<ViewportWire>(slice, kind, number)?.into()),
             "emulateNetworkConditions" => {
                 let wire: ConditionsWire = self.wire(slice, kind, number)?;
-                Action::EmulateNetworkConditions {
+                Action::EmulateNetworkConditions(NetworkConditions {
                     download: wire.download,
                     upload: wire.upload,
                     latency: wire.latency,
-                }
+                })
             }
             "navigate" => Action::Navigate { url: self.wire::<NavigateWire>(slice, kind, number)?.url },
             "click" => Action::Click(self.wire::<ClickWire>(slice, kind, number)?.into()),
@@ -606,7 +606,7 @@ mod tests {
         let (step, reason) = flow.unplayable().unwrap();
         assert_eq!(
             format!("{} {reason}", step.place(&flow)),
-            "f.json:5, step 2 (emulateNetworkConditions) emulateNetworkConditions"
+            "f.json:16, step 15 (somebody.elses) the custom step `somebody.elses`"
         );
         let Action::Click(click) = &flow.steps[3].action else { panic!() };
         let chains: Vec<_> = click.locator.alternatives.iter().map(ToString::to_string).collect();

@@ -76,7 +76,7 @@ pub fn story() -> Vec<FleetNotice> {
         },
     };
     let flag = || "store_signup".parse().unwrap();
-    let network = NetworkTotals::default();
+    let network = NetworkTotals::default;
     let [completed, before, failed, crashed, attention, stopped] = profiles().try_into().unwrap();
     let kinds = [
         NoticeKind::Ended(before),
@@ -89,17 +89,32 @@ pub fn story() -> Vec<FleetNotice> {
         told(
             "k18imh7u",
             first,
-            EventKind::StepFinished { flag: flag(), outcome: StepOutcome::Verified, ms: 900, network },
+            EventKind::StepFinished {
+                flag: flag(),
+                outcome: StepOutcome::Verified,
+                ms: 900,
+                network: network(),
+            },
         ),
         told(
             "k18imh7u",
             first,
-            EventKind::StepFinished { flag: flag(), outcome: StepOutcome::Done, ms: 2_340, network },
+            EventKind::StepFinished {
+                flag: flag(),
+                outcome: StepOutcome::Done,
+                ms: 2_340,
+                network: network(),
+            },
         ),
         told(
             "b-2",
             second,
-            EventKind::StepFinished { flag: flag(), outcome: StepOutcome::Failed, ms: 61_000, network },
+            EventKind::StepFinished {
+                flag: flag(),
+                outcome: StepOutcome::Failed,
+                ms: 61_000,
+                network: network(),
+            },
         ),
         NoticeKind::BackingOff {
             profile: id("b-2"),

@@ -8,6 +8,8 @@ use chromiumoxide::cdp::browser_protocol::target::GetTargetsParams;
 use expect_test::expect;
 use regatta::browser::cdp::Connection;
 use regatta::browser::page::{BrowserConnection, PageOptions};
+use regatta::domain::event::{NetworkTotals, ResourceType};
+use regatta::domain::evidence::Incident;
 use regatta::domain::mask::Mask;
 use regatta::domain::session::{Identity, Platform};
 
@@ -88,7 +90,7 @@ async fn a_page_that_hangs_does_not_hang_us() {
     "#]]
     .assert_eq(&played);
     let folder = tempfile::tempdir().unwrap();
-    let kept = rig.page.evidence(folder.path(), &Mask::default()).await;
+    let kept = rig.page.evidence(folder.path(), &Incident::default(), &Mask::default()).await;
     assert!(kept.iter().any(|path| path.ends_with("console.txt")));
 }
 
@@ -96,18 +98,23 @@ async fn a_page_that_hangs_does_not_hang_us() {
 async fn a_crash_a_closed_page_and_a_dead_browser_are_told_apart() {
     let wait = r##"{"type":"waitForElement","selectors":["#never"]}"##;
     let mut chrome = Chrome::launch("data:text/html,keeper");
-    let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
+    let ws = chrome.ws().to_owned();
+    let connect = async || BrowserConnection::connect(&ws).await.unwrap();
     let memory = Memory::default();
     let open = || PageOptions {
+        block: Default::default(),
+        trace: Default::default(),
         allowed_origins: vec![],
         platform: Platform::Desktop,
         memory: Box::new(memory.clone()),
+        downloads: None,
     };
     let flow =
         regatta::domain::flow::parse("f.json", &format!(r#"{{"title":"t","steps":[{wait}]}}"#)).unwrap();
     let mut said = Vec::new();
 
-    let mut closed = browser.open_page(open()).await.unwrap();
+    let mut closed = connect().await.open_page(open()).await.unwrap();
+    let browser = connect().await;
     let keep = browser.open_page(open()).await.unwrap();
     let mut gate = Counter::default();
     let waiting = closed.perform("f.json", &flow.steps[0], TIMEOUT, &mut gate);
@@ -115,13 +122,13 @@ async fn a_crash_a_closed_page_and_a_dead_browser_are_told_apart() {
     others.unwrap();
     said.push(error.unwrap_err());
 
-    let mut crashed = browser.open_page(open()).await.unwrap();
+    let mut crashed = connect().await.open_page(open()).await.unwrap();
     let mut gate = Counter::default();
     let waiting = crashed.perform("f.json", &flow.steps[0], TIMEOUT, &mut gate);
     let (error, ()) = tokio::join!(waiting, crash_every_page(chrome.ws()));
     said.push(error.unwrap_err());
 
-    let mut killed = browser.open_page(open()).await.unwrap();
+    let mut killed = connect().await.open_page(open()).await.unwrap();
     let mut gate = Counter::default();
     let waiting = killed.perform("f.json", &flow.steps[0], TIMEOUT, &mut gate);
     let (error, ()) = tokio::join!(waiting, async { chrome.kill() });
@@ -142,7 +149,8 @@ async fn crash_every_page(ws: &str) {
     let connection = Connection::connect(ws).await.unwrap();
     let targets = connection.browser().send(GetTargetsParams::default()).await.unwrap();
     for target in targets.target_infos.into_iter().filter(|target| target.r#type == "page") {
-        let (page, _events) = connection.attach(target.target_id.inner()).await.unwrap();
+        let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
+        let page = connection.attach(target.target_id.inner(), &events).await.unwrap();
         // Its answer dies with it.
         drop(page.send(CrashParams::default()));
         connection.browser().send(GetTargetsParams::default()).await.unwrap();
@@ -175,7 +183,7 @@ async fn evidence_shows_the_page_without_its_values() {
     identity.set("email", "ann@practice.test");
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("deep/er");
-    let kept = rig.page.evidence(&dir, &Mask::of(&identity)).await;
+    let kept = rig.page.evidence(&dir, &Incident::default(), &Mask::of(&identity)).await;
     let names: Vec<_> =
         kept.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
     let html = std::fs::read_to_string(dir.join("page.html")).unwrap();
@@ -187,7 +195,7 @@ async fn evidence_shows_the_page_without_its_values() {
     let console = console.lines().filter(|line| !line.trim_start().starts_with("at ")).collect::<Vec<_>>();
     rig.page.close().await;
     expect![[r#"
-        ["screenshot.png", "page.html", "console.txt"]
+        ["index.html", "screenshot.png", "page.html", "console.txt", "trace.zip"]
         log: mail ‹identity.email› 7
         uncaught: Error: broken"#]]
     .assert_eq(&format!("{names:?}\n{}", console.join("\n")));
@@ -196,7 +204,8 @@ async fn evidence_shows_the_page_without_its_values() {
 #[tokio::test]
 async fn traffic_is_counted_and_waited_for() {
     let mut rig = Rig::new(
-        r#"<button id=b onclick="fetch('/echo', {method: 'POST', body: 'x'.repeat(5000)})">Go</button>"#,
+        r#"<button id=b onclick="fetch('/echo', {method: 'POST', body: 'x'.repeat(5000)})">Go</button>
+        <a id=a href="{outside}/">away</a>"#,
     )
     .await;
     let loaded = rig.page.take_network_totals();
@@ -205,7 +214,24 @@ async fn traffic_is_counted_and_waited_for() {
     rig.page.settle(Duration::from_secs(10)).await;
     let sent = rig.page.take_network_totals();
     assert!(sent.requests == 1 && sent.bytes_sent > 5000 && sent.failed == 0, "{sent:?}");
+    let kinds: Vec<_> = loaded.by_type.keys().chain(sent.by_type.keys()).copied().collect();
+    assert_eq!(kinds, [ResourceType::Document, ResourceType::Fetch]);
     assert_eq!(rig.page.take_network_totals(), Default::default());
+    // The main frame's way out is refused by us: nothing has failed, and the browser's own page about it,
+    // a quarter of a megabyte, came over no wire.
+    rig.play(r##"{"type":"click","selectors":["#a"],"offsetX":3,"offsetY":3}"##).await;
+    let mut refused = NetworkTotals::default();
+    let told = async {
+        while refused.blocked == 0 {
+            tokio::task::yield_now().await;
+            refused += &rig.page.take_network_totals();
+        }
+    };
+    tokio::time::timeout(TIMEOUT, told).await.unwrap();
+    rig.play(r#"{"type":"navigate","url":"{site}/second"}"#).await;
+    refused += &rig.page.take_network_totals();
+    assert!((refused.requests, refused.blocked, refused.failed) == (2, 1, 0), "{refused:?}");
+    assert!(refused.bytes_received < 5000, "{refused:?}");
     rig.page.close().await;
 }
 

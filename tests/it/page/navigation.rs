@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use expect_test::expect;
+use regatta::browser::page::BrowserConnection;
 
 use super::rig::{Rig, check};
 
@@ -126,10 +127,14 @@ async fn a_server_that_does_not_answer_or_is_not_there() {
     let mut nowhere = Rig::new("").await;
     nowhere.page.close().await;
     let options = regatta::browser::page::PageOptions {
+        block: Default::default(),
+        trace: Default::default(),
         allowed_origins: vec![gone.clone()],
         platform: regatta::domain::session::Platform::Desktop,
         memory: Box::new(nowhere.memory.clone()),
+        downloads: None,
     };
+    nowhere.browser = BrowserConnection::connect(nowhere.chrome.ws()).await.unwrap();
     nowhere.page = nowhere.browser.open_page(options).await.unwrap();
     nowhere.site = gone;
     let refused = nowhere.play(r##"{"type":"navigate","url":"{site}/"}"##).await;
@@ -297,7 +302,7 @@ async fn frames_may_be_of_other_origins_but_nothing_is_typed_into_them() {
         {"type":"change","selectors":["#i"],"value":"mine"}"##,
         expect![[r#"
             1 waitForExpression: ok
-            2 keyDown: Refused: typing into a frame of another origin, which is not in allowed_origins
+            2 keyDown: Refused: typing into {outside}, which is not in allowed_origins
             3 keyDown: ok [gate]
             4 keyUp: ok [gate]
             5 change: ok [gate]

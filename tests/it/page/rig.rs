@@ -16,6 +16,8 @@ use expect_test::Expect;
 use regatta::browser::page::{
     ActionError, BrowserConnection, Gate, Page, PageOptions, SelectorKey, SelectorMemory,
 };
+use regatta::domain::block::Block;
+use regatta::domain::evidence::TraceMode;
 use regatta::domain::flow::{self, Flow};
 use regatta::domain::session::Platform;
 
@@ -32,7 +34,8 @@ pub struct Rig {
     /// Requests that reached the outside.
     pub reached: Arc<AtomicU32>,
     /// Lives as long as what is on it.
-    _chrome: Arc<Chrome>,
+    pub chrome: Arc<Chrome>,
+    _downloads: tempfile::TempDir,
 }
 
 #[derive(Clone, Default)]
@@ -60,6 +63,18 @@ impl Gate for Counter {
         if self.says_no { Err("not now".to_owned()) } else { Ok(()) }
     }
 }
+
+/// Tells its opener, or the page around, what happens in it. With `inner`, it has a frame of its own.
+const FRAME: &str = r#"<!doctype html><title>NAME</title><style>body { margin: 0 }</style>
+<button id=b style="width:120px;height:40px">Go NAME</button><input id=i><p id=said></p>
+<script>
+const said = [];
+const tell = text => { said.push(text); document.getElementById('said').textContent = said.join(','); };
+for (const type of ['click', 'dblclick', 'keydown', 'input', 'touchstart'])
+  document.addEventListener(type, event => tell(type + (event.pointerType ? ' ' + event.pointerType : '') + (event.isTrusted ? '' : ' untrusted')));
+const inner = new URL(location).searchParams.get('inner');
+if (inner) { const frame = document.createElement('iframe'); frame.src = inner; frame.style = 'margin-left:30px;border:5px solid;padding:7px'; document.body.append(frame); }
+</script>"#;
 
 /// The fixture at `/`, and around it what the steps of every test may need.
 pub async fn serve(body: &str) -> (String, Arc<AtomicU32>) {
@@ -90,6 +105,13 @@ pub async fn serve(body: &str) -> (String, Arc<AtomicU32>) {
             }),
         )
         .route("/to", any(|Query(q): Q| async move { Redirect::to(&q["url"]).into_response() }))
+        .route("/frame", any(|Query(q): Q| async move { Html(FRAME.replace("NAME", &q["name"])) }))
+        .route(
+            "/file",
+            any(|| async {
+                ([("content-disposition", "attachment; filename=\"a report.txt\"")], "x".repeat(3000))
+            }),
+        )
         .route("/hang", get(|| async { pending::<()>().await }))
         .route("/echo", any(|body: String| async move { Html(format!("<pre id=echo>{body}</pre>")) }))
         .with_state(html);
@@ -111,21 +133,43 @@ impl Rig {
     }
 
     pub async fn on(chrome: Arc<Chrome>, body: &str, platform: Platform) -> Self {
+        Self::with(chrome, body, platform, Block::default(), TraceMode::default()).await
+    }
+
+    pub async fn with(
+        chrome: Arc<Chrome>,
+        body: &str,
+        platform: Platform,
+        block: Block,
+        trace: TraceMode,
+    ) -> Self {
         let (outside, reached) = serve("<h1>Outside</h1><input id=there>").await;
         let (site, _) = serve(&body.replace("{outside}", &outside)).await;
+        let downloads = tempfile::tempdir().unwrap();
         let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
         let memory = Memory::default();
-        let allowed_origins = vec![site.clone()];
-        let options = PageOptions { allowed_origins, platform, memory: Box::new(memory.clone()) };
+        // The same server under another name: another site to the browser, in a process of its own.
+        let allowed_origins = vec![site.clone(), elsewhere(&site)];
+        let options = PageOptions {
+            allowed_origins,
+            block,
+            trace,
+            platform,
+            memory: Box::new(memory.clone()),
+            downloads: Some(downloads.path().to_owned()),
+        };
         let page = browser.open_page(options).await.unwrap();
-        let mut rig = Self { page, browser, memory, site, outside, reached, _chrome: chrome };
+        let mut rig = Self { page, browser, memory, site, outside, reached, chrome, _downloads: downloads };
         let opened = rig.play(r#"{"type":"navigate","url":"{site}/"}"#).await;
         assert_eq!(opened, "1 navigate: ok\n");
         rig
     }
 
     pub fn flow(&self, steps: &str) -> Flow {
-        let steps = steps.replace("{site}", &self.site).replace("{outside}", &self.outside);
+        let steps = steps
+            .replace("{site}", &self.site)
+            .replace("{elsewhere}", &elsewhere(&self.site))
+            .replace("{outside}", &self.outside);
         flow::parse("f.json", &format!(r#"{{"title":"t","steps":[{steps}]}}"#)).unwrap()
     }
 
@@ -155,7 +199,9 @@ impl Rig {
             }
             out.push('\n');
         }
-        out.replace(&self.site, "{site}").replace(&self.outside, "{outside}")
+        out.replace(&self.site, "{site}")
+            .replace(&elsewhere(&self.site), "{elsewhere}")
+            .replace(&self.outside, "{outside}")
     }
 
     /// What the page logged.
@@ -171,6 +217,10 @@ impl Rig {
             _ => String::new(),
         }
     }
+}
+
+pub fn elsewhere(site: &str) -> String {
+    site.replace("127.0.0.1", "localhost")
 }
 
 pub async fn check(body: &str, steps: &str, expected: Expect) {

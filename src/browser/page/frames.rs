@@ -1,0 +1,170 @@
+//! Frames inside frames: where a point of one lies in its tab, and which of them has the focus.
+//!
+//! Input goes to the tab, in its coordinates. So a point found in a frame is followed outwards, and in
+//! each document on the way the frame has to be visible, at rest and on top, as an element has to be.
+
+use chromiumoxide::cdp::browser_protocol::dom::{BackendNodeId, GetFrameOwnerParams, ResolveNodeParams};
+use chromiumoxide::cdp::js_protocol::runtime::ExecutionContextId;
+use futures::future::try_join_all;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::attempt::Attempt;
+use super::error::ActionError;
+use super::script::{Halt, RemoteObject, Reply};
+use super::state::World;
+
+pub enum Surface {
+    /// The worlds of the documents around, innermost first.
+    Reached(Vec<World>),
+    /// A frame on the way is hidden, covered or moving.
+    Blocked(Box<Reply>),
+    /// A document on the way went away.
+    Lost,
+}
+
+/// The element that holds a frame, as a handle in the document around it.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    frame: String,
+    around: World,
+    object: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FrameOwner {
+    backend_node_id: i64,
+}
+
+#[derive(Deserialize)]
+struct Resolved {
+    object: RemoteObject,
+}
+
+impl Attempt<'_> {
+    /// Follows the point that was found outwards to the tab, and changes it to what it is there.
+    pub async fn surface(&mut self, found: &mut Reply) -> Result<Surface, ActionError> {
+        let mut passed = Vec::new();
+        let mut frame = self.page.look(|view| view.frame.id.clone());
+        while let Some(inner) = frame {
+            let Some((outer, world)) = self.around(&inner) else {
+                // No frame around: this is the tab's own document. Or it went away with everything.
+                let is_there = self.page.look(|_| ()).is_some();
+                return Ok(if is_there { Surface::Reached(passed) } else { Surface::Lost });
+            };
+            let Some(world) = world else {
+                // The document around has just been replaced.
+                self.page.world(self.deadline).await.map_err(|halt| self.halted(halt))?;
+                return Ok(Surface::Lost);
+            };
+            let Some(owner) = self.owner(&inner, &world).await? else { return Ok(Surface::Lost) };
+            let query = json!({ "x": found.x, "y": found.y });
+            let called = self.page.call(&world, "through", &query, &[owner], self.deadline).await;
+            match called.map_err(|halt| self.halted(halt))? {
+                Some(reply) if reply.ok => (found.x, found.y) = (reply.x, reply.y),
+                Some(reply) => {
+                    let patience = json!({ "ms": self.left().as_secs_f64() * 1000.0 });
+                    let changed = self.page.call(&world, "changed", &patience, &[], self.deadline).await;
+                    changed.map_err(|halt| self.halted(halt))?;
+                    return Ok(Surface::Blocked(Box::new(reply)));
+                }
+                None => return Ok(Surface::Lost),
+            }
+            passed.push(world);
+            frame = Some(outer);
+        }
+        Ok(Surface::Lost)
+    }
+
+    /// Whether every frame on the way is still where it was: the first that is not.
+    pub async fn confirm_around(&self, around: &[World]) -> Result<Option<Reply>, ActionError> {
+        let looks =
+            around.iter().map(|world| self.page.call(world, "passed", &Value::Null, &[], self.deadline));
+        let replies = try_join_all(looks).await.map_err(|halt| self.halted(halt))?;
+        Ok(replies.into_iter().map(Option::unwrap_or_default).find(|reply| !reply.ok))
+    }
+
+    /// Nothing is typed where keys would go to another origin.
+    pub async fn check_focus(&self) -> Result<(), ActionError> {
+        let mut frame = self.page.look(|view| view.tab().main_frame.clone());
+        while let Some(id) = frame {
+            let world = self.page.state.borrow().frame(&id).and_then(|frame| frame.world.clone());
+            let reply = match &world {
+                Some(world) => self.page.call(world, "focus", &Value::Null, &[], self.deadline).await,
+                None => self.page.world(self.deadline).await.map(|_| None),
+            };
+            let Some(reply) = reply.map_err(|halt| self.halted(halt))? else {
+                // It was replaced in between: from the start.
+                frame = self.page.look(|view| view.tab().main_frame.clone());
+                if self.is_over() {
+                    return Err(self.halted(Halt::Deadline));
+                }
+                continue;
+            };
+            if !reply.inside {
+                return self.check_origin(&reply.origin);
+            }
+            frame = self.focused_child(&id).await?;
+        }
+        self.check_origin("")
+    }
+
+    async fn focused_child(&self, frame: &str) -> Result<Option<String>, ActionError> {
+        let children: Vec<(String, World)> = {
+            let state = self.page.state.borrow();
+            let Some(frame) = state.frame(frame) else { return Ok(None) };
+            let children = state.children(frame);
+            children.filter_map(|child| Some((child.id.clone(), child.world.clone()?))).collect()
+        };
+        for (id, world) in children {
+            let asked = self.page.call(&world, "focused", &Value::Null, &[], self.deadline).await;
+            if asked.map_err(|halt| self.halted(halt))?.is_some_and(|reply| reply.ok) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The frame around, and its world where it has one now.
+    fn around(&self, inner: &str) -> Option<(String, Option<World>)> {
+        let state = self.page.state.borrow();
+        let outer = state.frame(inner)?.parent.clone()?;
+        let world = state.frame(&outer)?.world.clone();
+        Some((outer, world))
+    }
+
+    /// `None` where the document around went away.
+    async fn owner(&mut self, frame: &str, around: &World) -> Result<Option<String>, ActionError> {
+        let known = self.page.owners.iter().find(|owner| owner.frame == frame && owner.around == *around);
+        if let Some(owner) = known {
+            return Ok(Some(owner.object.clone()));
+        }
+        let asked = GetFrameOwnerParams::new(frame.to_owned());
+        let answer = around.session.send_as::<_, FrameOwner>(asked);
+        let owner = match self.page.answer(answer, self.deadline).await {
+            Ok(owner) => owner,
+            // It went away in between.
+            Err(Halt::Script(_)) if !self.is_over() => return Ok(None),
+            Err(halt) => return Err(self.halted(halt)),
+        };
+        let resolve = ResolveNodeParams {
+            node_id: None,
+            backend_node_id: Some(BackendNodeId::new(owner.backend_node_id)),
+            object_group: None,
+            execution_context_id: Some(ExecutionContextId::new(around.id)),
+        };
+        let answer = around.session.send_as::<_, Resolved>(resolve);
+        let object = match self.page.answer(answer, self.deadline).await {
+            Ok(resolved) => resolved.object.object_id,
+            Err(Halt::Script(_)) if !self.is_over() => None,
+            Err(halt) => return Err(self.halted(halt)),
+        };
+        if let Some(object) = &object {
+            self.page.owners.retain(|owner| owner.frame != frame);
+            let (frame, around, object) = (frame.to_owned(), around.clone(), object.clone());
+            self.page.owners.push(Owner { frame, around, object });
+        }
+        Ok(object)
+    }
+}

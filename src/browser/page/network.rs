@@ -1,0 +1,566 @@
+//! The traffic of a page: what was asked for, what came of it, what it cost.
+//!
+//! Fed with the events of every session that belongs to the page. A request is known by its id alone:
+//! ids are unique within a browser, and the document of a frame with a process of its own begins on
+//! one session and ends on another.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::domain::event::{NetworkTotals, ResourceType, TypeTotals};
+
+/// Finished requests that are remembered, and unfinished ones that are followed.
+const REMEMBERED: usize = 300;
+const FOLLOWED: usize = 1000;
+
+#[derive(Debug)]
+pub struct Network {
+    open: IndexMap<String, Open>,
+    /// The latest last.
+    done: VecDeque<Exchange>,
+    /// Request headers that came before their request.
+    early: VecDeque<(String, Vec<Header>)>,
+    totals: NetworkTotals,
+    last_traffic: Instant,
+}
+
+/// A request on its way: one exchange for each redirect that it took, and the one that is under way.
+#[derive(Debug)]
+struct Open {
+    loader: String,
+    is_activity: bool,
+    hops: Vec<Exchange>,
+    /// Hops whose request and whose response headers are known; both come in the order of the hops.
+    headers_sent: usize,
+    headers_received: usize,
+}
+
+/// One request and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exchange {
+    pub method: String,
+    pub url: String,
+    pub kind: ResourceType,
+    /// Seconds since the epoch.
+    pub wall_time: f64,
+    /// Seconds on the browser's clock, which only runs forward.
+    pub started: f64,
+    pub ended: Option<f64>,
+    pub request_headers: Vec<Header>,
+    pub body_size: u64,
+    pub response: Option<Response>,
+    pub outcome: Outcome,
+    /// It came from a cache or a service worker: nothing was transferred.
+    pub is_local: bool,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Response {
+    pub status: u16,
+    pub status_text: String,
+    /// `http/1.1`, `h2`.
+    pub protocol: String,
+    pub mime_type: String,
+    pub headers: Vec<Header>,
+    pub address: String,
+    pub timing: Option<Timing>,
+}
+
+/// Milliseconds after `started`; negative where there was no such phase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Timing {
+    pub started: f64,
+    pub dns: (f64, f64),
+    pub connect: (f64, f64),
+    pub tls: (f64, f64),
+    pub send: (f64, f64),
+    pub headers_end: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    UnderWay,
+    Finished,
+    Redirected,
+    Failed(String),
+    /// The page itself gave it up, or left.
+    Cancelled,
+    /// We refused it.
+    Blocked,
+}
+
+pub type Header = (String, String);
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            open: IndexMap::new(),
+            done: VecDeque::new(),
+            early: VecDeque::new(),
+            totals: NetworkTotals::default(),
+            last_traffic: Instant::now(),
+        }
+    }
+}
+
+impl Network {
+    /// An event of the `Network` domain.
+    pub fn apply(&mut self, method: &str, params: &Value) {
+        let id = text(&params["requestId"]);
+        match method {
+            "Network.requestWillBeSent" => self.asked(id, params),
+            // Neither is heard from a service worker or a cache: what has these headers has left.
+            "Network.requestWillBeSentExtraInfo" => return self.left(id, headers(&params["headers"])),
+            "Network.responseReceivedExtraInfo" => return self.headers_came(id, params),
+            "Network.responseReceived" => {
+                if let Some(exchange) = self.open.get_mut(id).and_then(|open| open.hops.last_mut()) {
+                    exchange.answered(&params["response"]);
+                }
+            }
+            "Network.requestServedFromCache" => {
+                if let Some(exchange) = self.open.get_mut(id).and_then(|open| open.hops.last_mut()) {
+                    exchange.is_local = true;
+                }
+            }
+            "Network.loadingFinished" => self.finished(id, params),
+            "Network.loadingFailed" => self.failed(id, params),
+            "Network.webSocketCreated" => {
+                let url = text(&params["url"]);
+                self.begin(id, "", false, Exchange::new("GET", url, ResourceType::WebSocket));
+                return;
+            }
+            "Network.webSocketFrameSent" => return self.frame(id, params, |totals| &mut totals.bytes_sent),
+            "Network.webSocketFrameReceived" => {
+                return self.frame(id, params, |totals| &mut totals.bytes_received);
+            }
+            "Network.webSocketClosed" => return self.end(id, Outcome::Finished, None),
+            _ => return,
+        }
+        self.last_traffic = Instant::now();
+    }
+
+    /// Nothing that counts as activity on its way for this long.
+    pub fn is_quiet(&self, for_at_least: Duration) -> bool {
+        !self.open.values().any(|open| open.is_activity) && self.last_traffic.elapsed() >= for_at_least
+    }
+
+    pub fn last_traffic(&self) -> Instant {
+        self.last_traffic
+    }
+
+    /// Gives up what documents that have gone away still had on its way.
+    pub fn abandon(&mut self, mut is_gone: impl FnMut(&str) -> bool) {
+        let gone: Vec<String> =
+            self.open.iter().filter(|(_, open)| is_gone(&open.loader)).map(|(id, _)| id.clone()).collect();
+        for id in gone {
+            self.end(&id, Outcome::Cancelled, None);
+        }
+    }
+
+    /// Since the last call.
+    pub fn take_totals(&mut self) -> NetworkTotals {
+        std::mem::take(&mut self.totals)
+    }
+
+    /// What is remembered, in the order in which it began.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        let mut all: Vec<_> =
+            self.done.iter().chain(self.open.values().flat_map(|open| &open.hops)).cloned().collect();
+        all.sort_by(|a, b| a.started.total_cmp(&b.started));
+        all
+    }
+
+    fn asked(&mut self, id: &str, params: &Value) {
+        let request = &params["request"];
+        let url = text(&request["url"]);
+        if url.starts_with("data:") || url.starts_with("blob:") {
+            return;
+        }
+        let mut exchange = Exchange::new(text(&request["method"]), url, kind(&params["type"]));
+        exchange.started = number(&params["timestamp"]);
+        exchange.wall_time = number(&params["wallTime"]);
+        exchange.request_headers = headers(&request["headers"]);
+        exchange.body_size = request["postData"].as_str().map_or(0, |body| body.len() as u64);
+        let redirect = &params["redirectResponse"];
+        if redirect.is_object()
+            && let Some(before) = self.open.get_mut(id).and_then(|open| open.hops.last_mut())
+        {
+            before.answered(redirect);
+            before.ended = Some(exchange.started);
+            before.outcome = Outcome::Redirected;
+            let (kind, bytes) = (before.kind, before.received(&redirect["encodedDataLength"]));
+            self.count(kind, |totals| &mut totals.bytes_received, bytes);
+        }
+        // These never end, or nobody waits for them.
+        let is_activity = !matches!(
+            text(&params["type"]),
+            "EventSource" | "WebSocket" | "Ping" | "Prefetch" | "CSPViolationReport" | "Media"
+        );
+        self.begin(id, text(&params["loaderId"]), is_activity, exchange);
+    }
+
+    fn begin(&mut self, id: &str, loader: &str, is_activity: bool, exchange: Exchange) {
+        self.count(exchange.kind, |totals| &mut totals.requests, 1);
+        if self.open.len() == FOLLOWED
+            && let Some((_, forgotten)) = self.open.shift_remove_index(0)
+        {
+            self.remember(forgotten.hops);
+        }
+        let open = self.open.entry(id.to_owned()).or_insert_with(|| Open {
+            loader: loader.to_owned(),
+            is_activity,
+            hops: Vec::new(),
+            headers_sent: 0,
+            headers_received: 0,
+        });
+        open.hops.push(exchange);
+        if let Some(at) = self.early.iter().position(|(early, _)| early == id)
+            && let Some((_, headers)) = self.early.remove(at)
+        {
+            self.left(id, headers);
+        }
+    }
+
+    /// The request has left the browser, with these headers.
+    fn left(&mut self, id: &str, headers: Vec<Header>) {
+        let next = self.open.get_mut(id).and_then(|open| {
+            let exchange = open.hops.get_mut(open.headers_sent)?;
+            open.headers_sent += 1;
+            Some(exchange)
+        });
+        let Some(exchange) = next else {
+            if self.early.len() == FOLLOWED {
+                self.early.pop_front();
+            }
+            return self.early.push_back((id.to_owned(), headers));
+        };
+        // Method, URL, version and line ends of the first line; colon, space and line end of each header.
+        let first_line = exchange.method.len() + exchange.url.len() + 12;
+        let lines: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        exchange.bytes_sent = (first_line + lines) as u64 + exchange.body_size;
+        exchange.request_headers = headers;
+        let (kind, bytes) = (exchange.kind, exchange.bytes_sent);
+        self.count(kind, |totals| &mut totals.bytes_sent, bytes);
+    }
+
+    /// As they were on the wire, cookies included.
+    fn headers_came(&mut self, id: &str, params: &Value) {
+        let Some(open) = self.open.get_mut(id) else { return };
+        if let Some(response) =
+            open.hops.get_mut(open.headers_received).and_then(|exchange| exchange.response.as_mut())
+        {
+            response.headers = headers(&params["headers"]);
+        }
+        open.headers_received += 1;
+    }
+
+    fn finished(&mut self, id: &str, params: &Value) {
+        let Some(exchange) = self.open.get_mut(id).and_then(|open| open.hops.last_mut()) else { return };
+        let (kind, bytes) = (exchange.kind, exchange.received(&params["encodedDataLength"]));
+        self.count(kind, |totals| &mut totals.bytes_received, bytes);
+        self.end(id, Outcome::Finished, Some(number(&params["timestamp"])));
+    }
+
+    fn failed(&mut self, id: &str, params: &Value) {
+        let Some(kind) = self.open.get(id).and_then(|open| open.hops.last()).map(|exchange| exchange.kind)
+        else {
+            return;
+        };
+        let outcome = if is_blocked(params) {
+            self.count(kind, |totals| &mut totals.blocked, 1);
+            Outcome::Blocked
+        } else if params["canceled"] == true {
+            Outcome::Cancelled
+        } else {
+            self.count(kind, |totals| &mut totals.failed, 1);
+            Outcome::Failed(text(&params["errorText"]).to_owned())
+        };
+        self.end(id, outcome, Some(number(&params["timestamp"])));
+    }
+
+    fn frame(&mut self, id: &str, params: &Value, of: fn(&mut TypeTotals) -> &mut u64) {
+        if self.open.contains_key(id) {
+            let bytes = text(&params["response"]["payloadData"]).len() as u64;
+            self.count(ResourceType::WebSocket, of, bytes);
+        }
+    }
+
+    fn end(&mut self, id: &str, outcome: Outcome, at: Option<f64>) {
+        let Some(mut open) = self.open.shift_remove(id) else { return };
+        if let Some(exchange) = open.hops.last_mut() {
+            exchange.outcome = outcome;
+            exchange.ended = at;
+        }
+        self.remember(open.hops);
+    }
+
+    fn remember(&mut self, exchanges: Vec<Exchange>) {
+        self.done.extend(exchanges);
+        let surplus = self.done.len().saturating_sub(REMEMBERED);
+        self.done.drain(..surplus);
+    }
+
+    fn count(&mut self, kind: ResourceType, of: fn(&mut TypeTotals) -> &mut u64, more: u64) {
+        if more == 0 {
+            return;
+        }
+        let mut one = TypeTotals::default();
+        *of(&mut one) = more;
+        self.totals += &NetworkTotals {
+            requests: one.requests,
+            failed: one.failed,
+            bytes_received: one.bytes_received,
+            bytes_sent: one.bytes_sent,
+            blocked: one.blocked,
+            by_type: [(kind, one)].into(),
+        };
+    }
+}
+
+impl Exchange {
+    fn new(method: &str, url: &str, kind: ResourceType) -> Self {
+        Self {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            kind,
+            wall_time: 0.0,
+            started: 0.0,
+            ended: None,
+            request_headers: Vec::new(),
+            body_size: 0,
+            response: None,
+            outcome: Outcome::UnderWay,
+            is_local: false,
+            bytes_sent: 0,
+            bytes_received: 0,
+        }
+    }
+
+    fn answered(&mut self, response: &Value) {
+        self.is_local |= ["fromDiskCache", "fromServiceWorker", "fromPrefetchCache"]
+            .iter()
+            .any(|place| response[place] == true);
+        self.response = Some(Response {
+            status: response["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(0),
+            status_text: text(&response["statusText"]).to_owned(),
+            protocol: text(&response["protocol"]).to_owned(),
+            mime_type: text(&response["mimeType"]).to_owned(),
+            headers: headers(&response["headers"]),
+            address: text(&response["remoteIPAddress"]).to_owned(),
+            timing: response["timing"].is_object().then(|| Timing::of(&response["timing"])),
+        });
+    }
+
+    /// What of these bytes came over the wire.
+    fn received(&mut self, length: &Value) -> u64 {
+        let bytes = if self.is_local { 0 } else { number(length).max(0.0) as u64 };
+        self.bytes_received += bytes;
+        bytes
+    }
+}
+
+impl Timing {
+    fn of(timing: &Value) -> Self {
+        let at = |name: &str| timing[name].as_f64().unwrap_or(-1.0);
+        let between = |phase: &str| (at(&format!("{phase}Start")), at(&format!("{phase}End")));
+        Self {
+            started: number(&timing["requestTime"]),
+            dns: between("dns"),
+            connect: between("connect"),
+            tls: between("ssl"),
+            send: between("send"),
+            headers_end: at("receiveHeadersEnd"),
+        }
+    }
+}
+
+/// A request that failed because we refused it.
+pub fn is_blocked(failed: &Value) -> bool {
+    failed["blockedReason"] == "inspector"
+}
+
+fn kind(name: &Value) -> ResourceType {
+    // Reading never fails: unknown names are `Other`.
+    serde_json::from_value(Value::String(text(name).to_ascii_lowercase())).unwrap_or(ResourceType::Other)
+}
+
+fn headers(object: &Value) -> Vec<Header> {
+    let headers = object.as_object().into_iter().flatten();
+    headers.map(|(name, value)| (name.clone(), text(value).to_owned())).collect()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+
+    fn asked(id: &str, kind: &str, path: &str) -> (&'static str, Value) {
+        let request = json!({ "url": format!("http://a.example{path}"), "method": "GET", "headers": {} });
+        let asked =
+            json!({ "requestId": id, "loaderId": "L", "type": kind, "request": request, "timestamp": 1.0 });
+        ("Network.requestWillBeSent", asked)
+    }
+
+    fn left(id: &str) -> (&'static str, Value) {
+        ("Network.requestWillBeSentExtraInfo", json!({ "requestId": id, "headers": { "Host": "a.example" } }))
+    }
+
+    fn answered(id: &str, response: Value) -> (&'static str, Value) {
+        ("Network.responseReceived", json!({ "requestId": id, "response": response }))
+    }
+
+    fn finished(id: &str, bytes: u32) -> (&'static str, Value) {
+        ("Network.loadingFinished", json!({ "requestId": id, "encodedDataLength": bytes, "timestamp": 2.0 }))
+    }
+
+    fn failed(id: &str, more: Value) -> (&'static str, Value) {
+        let mut failed = json!({ "requestId": id, "errorText": "net::ERR_FAILED", "timestamp": 2.0 });
+        failed.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        ("Network.loadingFailed", failed)
+    }
+
+    fn check(events: impl IntoIterator<Item = (&'static str, Value)>, expected: Expect) {
+        let mut network = Network::default();
+        for (method, params) in events {
+            network.apply(method, &params);
+        }
+        let mut out = String::new();
+        for exchange in network.exchanges() {
+            let status = exchange.response.as_ref().map_or(0, |response| response.status);
+            let Exchange { kind, url, outcome, bytes_sent, bytes_received, .. } = exchange;
+            let _ =
+                writeln!(out, "{kind:?} {url} {status} {outcome:?}, {bytes_sent} out, {bytes_received} in");
+        }
+        let busy = if network.is_quiet(Duration::ZERO) { "" } else { "busy, " };
+        let _ = write!(out, "{busy}{}", serde_json::to_string(&network.take_totals()).unwrap());
+        assert_eq!(network.take_totals(), NetworkTotals::default());
+        expected.assert_eq(&out);
+    }
+
+    #[test]
+    fn a_redirect_is_a_request_of_its_own() {
+        let mut second = asked("1", "Document", "/b");
+        second.1["redirectResponse"] = json!({ "status": 302, "encodedDataLength": 100 });
+        // The headers of the first come after the second was asked for, as they do in life.
+        let events = [asked("1", "Document", "/a"), second, left("1"), left("1")];
+        let answers = [answered("1", json!({ "status": 200 })), finished("1", 900)];
+        check(
+            events.into_iter().chain(answers),
+            expect![[r#"
+                Document http://a.example/a 302 Redirected, 50 out, 100 in
+                Document http://a.example/b 200 Finished, 50 out, 900 in
+                {"requests":2,"failed":0,"bytes_received":1000,"bytes_sent":100,"by_type":{"document":{"requests":2,"bytes_received":1000,"bytes_sent":100}}}"#]],
+        );
+    }
+
+    #[test]
+    fn what_was_blocked_has_not_failed_and_cost_nothing() {
+        check(
+            [
+                asked("1", "Image", "/a.png"),
+                failed("1", json!({ "blockedReason": "inspector" })),
+                asked("2", "Font", "/a.woff"),
+                left("2"),
+                failed("2", json!({})),
+                asked("3", "XHR", "/x"),
+                left("3"),
+                failed("3", json!({ "canceled": true })),
+            ],
+            expect![[r#"
+                Image http://a.example/a.png 0 Blocked, 0 out, 0 in
+                Font http://a.example/a.woff 0 Failed("net::ERR_FAILED"), 55 out, 0 in
+                Xhr http://a.example/x 0 Cancelled, 50 out, 0 in
+                {"requests":3,"failed":1,"bytes_received":0,"bytes_sent":105,"blocked":1,"by_type":{"image":{"requests":1,"blocked":1},"font":{"requests":1,"failed":1,"bytes_sent":55},"xhr":{"requests":1,"bytes_sent":50}}}"#]],
+        );
+    }
+
+    #[test]
+    fn what_came_from_a_cache_or_was_never_asked_for_has_no_bytes() {
+        check(
+            [
+                asked("1", "Script", "/a.js"),
+                answered("1", json!({ "status": 200, "fromDiskCache": true })),
+                finished("1", 700),
+                asked("2", "Image", "/b.png"),
+                ("Network.requestServedFromCache", json!({ "requestId": "2" })),
+                finished("2", 700),
+                finished("3", 700),
+            ],
+            expect![[r#"
+                Script http://a.example/a.js 200 Finished, 0 out, 0 in
+                Image http://a.example/b.png 0 Finished, 0 out, 0 in
+                {"requests":2,"failed":0,"bytes_received":0,"bytes_sent":0,"by_type":{"image":{"requests":1},"script":{"requests":1}}}"#]],
+        );
+    }
+
+    #[test]
+    fn headers_may_come_before_their_request() {
+        check(
+            [left("1"), asked("1", "Image", "/a.png"), finished("1", 70)],
+            expect![[r#"
+                Image http://a.example/a.png 0 Finished, 54 out, 70 in
+                {"requests":1,"failed":0,"bytes_received":70,"bytes_sent":54,"by_type":{"image":{"requests":1,"bytes_received":70,"bytes_sent":54}}}"#]],
+        );
+    }
+
+    #[test]
+    fn sockets_are_counted_and_not_waited_for() {
+        let frame = json!({ "requestId": "1", "response": { "payloadData": "hello" } });
+        check(
+            [
+                ("Network.webSocketCreated", json!({ "requestId": "1", "url": "ws://a.example/" })),
+                ("Network.webSocketFrameSent", frame.clone()),
+                ("Network.webSocketFrameReceived", frame),
+                asked("2", "EventSource", "/events"),
+            ],
+            expect![[r#"
+                WebSocket ws://a.example/ 0 UnderWay, 0 out, 0 in
+                EventSource http://a.example/events 0 UnderWay, 0 out, 0 in
+                {"requests":2,"failed":0,"bytes_received":5,"bytes_sent":5,"by_type":{"eventsource":{"requests":1},"websocket":{"requests":1,"bytes_received":5,"bytes_sent":5}}}"#]],
+        );
+    }
+
+    #[test]
+    fn what_a_document_left_behind_is_given_up() {
+        let mut network = Network::default();
+        let (method, params) = asked("1", "Fetch", "/slow");
+        network.apply(method, &params);
+        assert!(!network.is_quiet(Duration::ZERO));
+        network.abandon(|loader| loader != "L");
+        assert!(!network.is_quiet(Duration::ZERO));
+        network.abandon(|loader| loader == "L");
+        assert!(network.is_quiet(Duration::ZERO));
+        assert_eq!(network.exchanges()[0].outcome, Outcome::Cancelled);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut network = Network::default();
+        for n in 0..2 * FOLLOWED {
+            for (method, params) in [left(&format!("early {n}")), asked(&n.to_string(), "Fetch", "/x")] {
+                network.apply(method, &params);
+            }
+        }
+        let bounds = (network.open.len(), network.done.len(), network.early.len());
+        assert_eq!(bounds, (FOLLOWED, REMEMBERED, FOLLOWED));
+        assert_eq!(network.take_totals().requests, 2 * FOLLOWED as u64);
+    }
+}

@@ -1,0 +1,66 @@
+//! What pages are not to load.
+
+use expect_test::expect;
+use regatta::domain::block::Block;
+use regatta::domain::event::{NetworkTotals, ResourceType};
+use regatta::domain::evidence::TraceMode;
+use regatta::domain::session::Platform;
+
+use super::rig::{Rig, TIMEOUT};
+use crate::support::chrome::Chrome;
+
+/// A frame is loaded though a pattern matches it: documents are never blocked. `fetch` is not asked for.
+#[tokio::test]
+async fn what_is_blocked_is_refused_and_counted_and_documents_are_not() {
+    let mut block = Block::default();
+    for entry in ["image", "*/second?tracker*", "second*frame"] {
+        block.add(entry).unwrap();
+    }
+    let body = r##"<p id=p></p><script>
+        const say = word => { p.textContent = [...p.textContent.split(' '), word].sort().join(' ').trim() };
+        const load = (name, src) => {
+            const el = Object.assign(document.createElement(name), { src });
+            el.onload = () => say(`${name}:loaded`);
+            el.onerror = () => say(`${name}:failed`);
+            document.body.append(el);
+        };
+        load('img', '/second?image');
+        load('script', '/second?tracker');
+        load('iframe', '/second?frame');
+        fetch('/second?wanted').then(() => say('fetch:loaded'), () => say('fetch:failed'));
+    </script>"##;
+    let mut rig = Rig::with(Chrome::shared(), body, Platform::Desktop, block, TraceMode::default()).await;
+    let seen = rig
+        .play(
+            r##"{"type":"waitForExpression","expression":"p.textContent.split(' ').length == 4"},
+            {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["#p"],"from":"text","into":"identity.x"}}"##,
+        )
+        .await;
+    let mut totals = NetworkTotals::default();
+    let told = async {
+        while totals.blocked < 2 {
+            tokio::task::yield_now().await;
+            totals += &rig.page.take_network_totals();
+        }
+    };
+    tokio::time::timeout(TIMEOUT, told).await.unwrap();
+    let document = rig.play(r#"{"type":"navigate","url":"{site}/second?frame"}"#).await;
+    rig.page.close().await;
+    let blocked: Vec<_> = totals.by_type.iter().map(|(kind, totals)| (*kind, totals.blocked)).collect();
+    assert_eq!(
+        blocked,
+        [
+            (ResourceType::Document, 0),
+            (ResourceType::Image, 1),
+            (ResourceType::Script, 1),
+            (ResourceType::Fetch, 0),
+        ]
+    );
+    assert_eq!((totals.failed, totals.by_type[&ResourceType::Image].bytes_sent), (0, 0));
+    expect![[r#"
+        1 waitForExpression: ok
+        2 regatta.capture: "fetch:loaded iframe:loaded img:failed script:failed"
+    "#]]
+    .assert_eq(&seen);
+    assert_eq!(document, "1 navigate: ok\n");
+}

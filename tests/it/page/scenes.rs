@@ -1,0 +1,321 @@
+//! Steps in frames and in other tabs; what tabs do in life: dialogs, downloads, being closed.
+
+use expect_test::expect;
+use regatta::domain::dialog::DialogPolicy;
+
+use super::rig::{Rig, check};
+
+fn said(frame: &str) -> String {
+    format!(
+        r##"{{"type":"customStep","name":"regatta.capture","parameters":{{"selectors":["#said"],"from":"text","into":"identity.x"}},{frame}}}"##
+    )
+}
+
+/// A click and typing, and what the frame saw of them.
+fn click_and_type(frame: &str) -> String {
+    format!(
+        r##"{{"type":"click","selectors":["#b"],"offsetX":60,"offsetY":20,{frame}}},
+        {{"type":"change","selectors":["#i"],"value":"x",{frame}}},
+        {{"type":"keyDown","key":"a",{frame}}},{{"type":"keyUp","key":"a",{frame}}},{}"##,
+        said(frame)
+    )
+}
+
+#[tokio::test]
+async fn a_step_is_played_in_a_frame_in_a_frame() {
+    check(
+        r#"<p style="height:1500px">far down</p><iframe></iframe><iframe style="border:11px solid;margin:20px" width=400 height=200 src="/frame?name=outer&inner=%2Fframe%3Fname%3Dinner"></iframe>"#,
+        &format!("{},{}", click_and_type(r#""frame":[1]"#), click_and_type(r#""frame":[1,0]"#)),
+        expect![[r#"
+            1 click: ok [gate]
+            2 change: ok [gate]
+            3 keyDown: ok [gate]
+            4 keyUp: ok [gate]
+            5 regatta.capture: "click mouse,input,keydown,input"
+            6 click: ok [gate]
+            7 change: ok [gate]
+            8 keyDown: ok [gate]
+            9 keyUp: ok [gate]
+            10 regatta.capture: "click mouse,input,keydown,input"
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_frame_of_another_site_is_entered_by_its_path_and_by_its_address() {
+    let mut rig = Rig::new("<h1>x</h1>").await;
+    rig.play(r#"{"type":"waitForExpression","expression":"(document.body.innerHTML = '<p style=height:1200px>far</p><iframe width=400 height=200 src=\"{elsewhere}/frame?name=outer&inner={site}/frame?name=inner\"></iframe>', true)"}"#).await;
+    let by_path = rig.play(&click_and_type(r#""frame":[0]"#)).await;
+    let deeper = rig.play(&click_and_type(r#""frame":[0,0]"#)).await;
+    let by_address = rig
+        .play(&click_and_type(r#""target":"{elsewhere}/frame?name=outer&inner={site}/frame?name=inner""#))
+        .await;
+    rig.page.close().await;
+    expect![[r#"
+        1 click: ok [gate]
+        2 change: ok [gate]
+        3 keyDown: ok [gate]
+        4 keyUp: ok [gate]
+        5 regatta.capture: "click mouse,input,keydown,input"
+        1 click: ok [gate]
+        2 change: ok [gate]
+        3 keyDown: ok [gate]
+        4 keyUp: ok [gate]
+        5 regatta.capture: "click mouse,input,keydown,input"
+        1 click: ok [gate]
+        2 change: ok [gate]
+        3 keyDown: ok [gate]
+        4 keyUp: ok [gate]
+        5 regatta.capture: "click mouse,input,keydown,input,click mouse,input,keydown,input"
+    "#]]
+    .assert_eq(&format!("{by_path}{deeper}{by_address}"));
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_a_frame_is_named() {
+    check(
+        r#"<iframe id=f style="position:absolute;top:0;left:0" width=300 height=100 src="/frame?name=x"></iframe><div id=cookie-banner style="position:absolute;top:0;left:0;width:400px;height:150px;background:#ccc">Cookies</div>"#,
+        r##"{"type":"click","selectors":["#b"],"offsetX":60,"offsetY":20,"frame":[0],"timeout":700},
+        {"type":"waitForExpression","expression":"(document.getElementById('cookie-banner').remove(), true)"},
+        {"type":"click","selectors":["#b"],"offsetX":60,"offsetY":20,"frame":[0]},
+        {"type":"waitForExpression","expression":"(f.style.visibility = 'hidden', true)"},
+        {"type":"click","selectors":["#b"],"offsetX":60,"offsetY":20,"frame":[0],"timeout":700}"##,
+        expect![[r#"
+            1 click: TimedOut: covered by div#cookie-banner
+            2 waitForExpression: ok
+            3 click: ok [gate]
+            4 waitForExpression: ok
+            5 click: TimedOut: the frame iframe#f is not visible
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_frame_that_is_not_there_is_told_and_one_that_comes_is_waited_for() {
+    check(
+        r#"<iframe src="/second"></iframe>"#,
+        r##"{"type":"click","selectors":["#b"],"offsetX":6,"offsetY":2,"frame":[0,3],"timeout":500},
+        {"type":"click","selectors":["#b"],"offsetX":6,"offsetY":2,"target":"http://127.0.0.1/nowhere","timeout":500},
+        {"type":"waitForExpression","expression":"setTimeout(() => { const f = document.createElement('iframe'); f.src = '/frame?name=late'; document.body.append(f) }, 300)"},
+        {"type":"click","selectors":["#b"],"offsetX":6,"offsetY":2,"frame":[1]}"##,
+        expect![[r#"
+            1 click: TimedOut: the page has no frame [0, 3] within 500 ms; its frames are {site}/second
+            2 click: TimedOut: no page or frame is at http://127.0.0.1/nowhere within 500 ms; there are {site}/, {site}/second
+            3 waitForExpression: ok
+            4 click: ok [gate]
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_clicked_in_a_frame_of_another_origin_and_it_may_be_looked_at() {
+    check(
+        r#"<iframe src="{outside}/"></iframe>"#,
+        r##"{"type":"waitForElement","selectors":["#there"],"frame":[0]},
+        {"type":"click","selectors":["#there"],"offsetX":6,"offsetY":2,"frame":[0]},
+        {"type":"change","selectors":["#there"],"value":"x","frame":[0]}"##,
+        expect![[r#"
+            1 waitForElement: ok
+            2 click: Refused: the frame is {outside}, which is not in allowed_origins
+            3 change: Refused: typing into {outside}, which is not in allowed_origins
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_tab_that_opens_is_played_in_and_closed() {
+    let link = r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3}"##;
+    let target = r#""target":"{site}/frame?name=popup""#;
+    for body in [
+        r#"<a id=b target=_blank href="/frame?name=popup">Open</a>"#,
+        r#"<button id=b onclick="window.open('/frame?name=popup', '', 'width=500,height=300')">Open</button>"#,
+        r#"<button id=b onclick="const w = window.open(); w.location = '/frame?name=popup'">Open</button>"#,
+    ] {
+        let mut rig = Rig::new(body).await;
+        let played = rig
+            .play(&format!(
+                r##"{link},{},{{"type":"close",{target}}},{{"type":"click","selectors":["#i"],"offsetX":3,"offsetY":3,"timeout":400,{target}}},{link}"##,
+                click_and_type(target)
+            ))
+            .await;
+        rig.page.close().await;
+        expect![[r#"
+            1 click: ok [gate]
+            2 click: ok [gate]
+            3 change: ok [gate]
+            4 keyDown: ok [gate]
+            5 keyUp: ok [gate]
+            6 regatta.capture: "click mouse,input,keydown,input"
+            7 close: ok
+            8 click: TimedOut: no page or frame is at {site}/frame?name=popup within 400 ms; there are {site}/
+            9 click: ok [gate]
+        "#]]
+        .assert_eq(&played);
+    }
+}
+
+#[tokio::test]
+async fn a_tab_that_opens_goes_nowhere_else_either() {
+    let mut rig = Rig::new(
+        r#"<button id=b onclick="window.open('{outside}/'); window.open('/to?url={outside}/')">Open</button>"#,
+    )
+    .await;
+    let played = rig
+        .play(r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3},{"type":"click","selectors":["#there"],"offsetX":3,"offsetY":3,"timeout":700,"target":"{outside}/"}"##)
+        .await;
+    assert_eq!(rig.reached.load(std::sync::atomic::Ordering::SeqCst), 0);
+    rig.page.close().await;
+    expect![[r#"
+        1 click: ok [gate]
+        2 click: TimedOut: no page or frame is at {outside}/ within 700 ms; a new tab was kept from {outside}, which is not in allowed_origins
+    "#]].assert_eq(&played);
+}
+
+#[tokio::test]
+async fn a_page_that_was_closed_is_opened_again_by_the_next_flow() {
+    check(
+        "",
+        r##"{"type":"close"},{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3},
+        {"type":"setViewport","width":700,"height":500,"deviceScaleFactor":1,"isMobile":false,"hasTouch":false,"isLandscape":true},
+        {"type":"navigate","url":"{site}/second"},{"type":"waitForExpression","expression":"innerWidth == 700"},
+        {"type":"click","selectors":["#next"],"offsetX":3,"offsetY":3},{"type":"waitForExpression","expression":"document.title == 'second!'"}"##,
+        expect![[r#"
+            1 close: ok
+            2 click: BrowserGone: the page was closed
+            3 setViewport: ok
+            4 navigate: ok
+            5 waitForExpression: ok
+            6 click: ok [gate]
+            7 waitForExpression: ok
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_finger_and_a_pen_are_what_they_are() {
+    let click = |how: &str| {
+        format!(r##"{{"type":"click","selectors":["#b"],"offsetX":60,"offsetY":20,"frame":[0],{how}}}"##)
+    };
+    check(
+        r#"<iframe src="/frame?name=x"></iframe>"#,
+        &format!(
+            "{},{},{},{}",
+            click(r#""deviceType":"touch""#),
+            click(r#""deviceType":"pen""#),
+            click(r#""deviceType":"touch","duration":30"#),
+            said(r#""frame":[0]"#)
+        ),
+        expect![[r#"
+            1 click: TimedOut: the page could not be examined: Input.dispatchTouchEvent was refused: Invalid parameters [gate]
+            2 click: ok [gate]
+            3 click: TimedOut: the page could not be examined: Input.dispatchTouchEvent was refused: Invalid parameters [gate]
+            4 regatta.capture: "touchstart,click pen"
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_network_is_as_slow_as_the_flow_wants_it() {
+    let fetch = r##"{"type":"waitForExpression","expression":"fetch('/second').then(() => (window.reached = 'yes', true), () => (window.reached = 'no', true))"}"##;
+    let asks = |what: &str| {
+        format!(r##"{{"type":"waitForExpression","expression":"reached == '{what}'","timeout":1000}}"##)
+    };
+    let conditions = |down: i32, latency: i32| {
+        format!(
+            r##"{{"type":"emulateNetworkConditions","download":{down},"upload":{down},"latency":{latency}}}"##
+        )
+    };
+    let took = |least: u32| {
+        format!(
+            r##"{{"type":"waitForExpression","expression":"performance.getEntriesByType('resource').at(-1).duration >= {least}","timeout":1000}}"##
+        )
+    };
+    check(
+        "",
+        &[
+            conditions(0, 0),
+            fetch.to_owned(),
+            asks("no"),
+            conditions(50_000, 400),
+            fetch.to_owned(),
+            asks("yes"),
+            took(400),
+            conditions(-1, 0),
+            fetch.to_owned(),
+            asks("yes"),
+        ]
+        .join(","),
+        expect![[r#"
+            1 emulateNetworkConditions: ok
+            2 waitForExpression: ok
+            3 waitForExpression: ok
+            4 emulateNetworkConditions: ok
+            5 waitForExpression: ok
+            6 waitForExpression: ok
+            7 waitForExpression: ok
+            8 emulateNetworkConditions: ok
+            9 waitForExpression: ok
+            10 waitForExpression: ok
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn dialogs_are_answered_as_declared() {
+    let mut rig = Rig::new(
+        r#"<button id=b onclick="log([confirm('Sure?'), prompt('Who?', 'nobody')].join())">Go</button>"#,
+    )
+    .await;
+    let click = r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3}"##;
+    for policy in [DialogPolicy::Dismiss, DialogPolicy::Accept, DialogPolicy::AcceptWith("Ann".to_owned())] {
+        rig.page.set_dialogs(policy);
+        assert_eq!(rig.play(click).await, "1 click: ok [gate]\n");
+    }
+    let log = rig.log().await;
+    rig.page.close().await;
+    expect![[r#"
+        log
+          false,
+          true,nobody
+          true,Ann
+    "#]]
+    .assert_eq(&format!("log\n{log}"));
+}
+
+#[tokio::test]
+async fn what_a_flow_downloads_is_kept_under_its_name() {
+    let mut rig =
+        Rig::new(r#"<a id=b href="/file">Report</a><a id=c download=other.txt href="/second">Other</a>"#)
+            .await;
+    let played = rig
+        .play(r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3},{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3},{"type":"click","selectors":["#c"],"offsetX":3,"offsetY":3},{"type":"navigate","url":"{site}/file"}"##)
+        .await;
+    let mut files: Vec<_> = rig.page.finish().await;
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let names: Vec<_> = files
+        .iter()
+        .map(|file| {
+            let size = std::fs::metadata(&file.path).unwrap().len();
+            assert_eq!(size, file.bytes);
+            format!("{} {size}", file.path.file_name().unwrap().to_str().unwrap())
+        })
+        .collect();
+    rig.page.close().await;
+    expect![[r#"
+        1 click: ok [gate]
+        2 click: ok [gate]
+        3 click: ok [gate]
+        4 navigate: ok
+        a report-2.txt 3000
+        a report-3.txt 3000
+        a report.txt 3000
+        other.txt 112"#]]
+    .assert_eq(&format!("{played}{}", names.join("\n")));
+}
