@@ -20,9 +20,9 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
 
-# Checks by programs nobody here wrote; needs Python.
+# Checks by programs nobody here wrote; needs Python and node.
 conformance:
-	@scripts/need chromium python
+	@scripts/need chromium node python
 	CHROME="$$(scripts/need --print-chromium)" tests/conformance/run
 
 bench:

@@ -319,6 +319,42 @@ fn a_wrong_flow_is_shown_at_its_step() {
 }
 
 #[test]
+fn what_is_blocked_and_what_is_traced_is_told_with_its_place() {
+    let folder = edited("# [network]\n# block = [\"image\",", "[network]\nblock = [\"imge\",");
+    check(
+        &folder,
+        &["run", "p1"],
+        expect![[r#"
+        exit 2
+        error: `imge` is neither a type of resource nor a pattern
+            ╭─[workflow.toml:18:10]
+         17 │ [network]
+         18 │ block = ["imge", "font", "media", "*.example/path*"]
+            ·          ───┬──
+            ·             ╰── here
+         19 │
+            ╰────
+          help: types are image, font, media, stylesheet, script, xhr, fetch, ping, manifest, texttrack, eventsource; a pattern is found anywhere in a URL and has a `*`: "*.example/path*""#]],
+    );
+    let folder = Folder::practice();
+    change(&folder, "regatta.toml", "# trace = \"on-failure\"", "trace = \"sometimes\"");
+    check(
+        &folder,
+        &["validate"],
+        expect![[r#"
+        exit 2
+        error: unknown variant `sometimes`, expected one of `off`, `on-failure`, `always`
+            ╭─[regatta.toml:14:9]
+         13 │ # led to it, and the page as it stood) or "always" (also the page before and after every action).
+         14 │ trace = "sometimes"
+            ·         ─────┬─────
+            ·              ╰── here
+         15 │
+            ╰────"#]],
+    );
+}
+
+#[test]
 fn a_wrong_list_of_profiles_is_told_whole_and_starts_nothing() {
     let folder = Folder::practice();
     folder.write("profiles.txt", "p1\n../p2\n# fine\np3\np1 # again\n");

@@ -9,3 +9,4 @@ mod network;
 mod rig;
 mod scenes;
 mod selectors;
+mod trace;

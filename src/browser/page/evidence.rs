@@ -23,9 +23,9 @@ pub async fn gather(page: &Page, dir: &Path, incident: &Incident, mask: &Mask) -
         return Vec::new();
     }
     let chains = page.trace.last().map(|act| act.chains.clone()).unwrap_or_default();
-    let picture = capture::picture(page, Picture::Png, deadline).await;
     let document = capture::document(page, &chains, deadline).await;
-    let html = html(page, deadline).await;
+    let html = tokio::time::timeout_at(deadline, html(page, deadline)).await.ok().flatten();
+    let picture = capture::picture(page, Picture::Png, deadline).await;
     let view =
         View { at: page.trace.now(), document, picture: picture.map(|picture| (picture, Picture::Png)) };
     let mut files = Vec::new();

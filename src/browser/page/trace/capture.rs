@@ -149,6 +149,11 @@ pub fn chain(chain: &Chain) -> Option<Value> {
 
 /// A script of its own each time: what is rarely asked for does not wait in every document.
 async fn run(page: &Page, function: &str, argument: Value, deadline: Instant) -> Option<Value> {
+    // No later than the deadline, which a call of the engine's own may pass to hear a page out.
+    tokio::time::timeout_at(deadline, called(page, function, argument, deadline)).await.ok()?
+}
+
+async fn called(page: &Page, function: &str, argument: Value, deadline: Instant) -> Option<Value> {
     let world = page.world(deadline).await.ok()?;
     // The first line of a script says what it is for.
     let code = function.lines().skip_while(|line| line.starts_with("//")).collect::<Vec<_>>().join("\n");

@@ -116,3 +116,137 @@ fn headers(headers: &[Header], veil: &Veil<'_>) -> Vec<Value> {
     };
     headers.iter().map(shown).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::super::super::network::Network;
+    use super::*;
+    use crate::domain::mask::Mask;
+    use crate::domain::session::Identity;
+
+    #[test]
+    fn credentials_and_bodies_are_not_recorded() {
+        let mut network = Network::default();
+        let headers = json!({ "Cookie": "sid=1", "authorization": "Basic eA==", "X-User": "ann@a.test" });
+        let url = "http://a.test/x?u=ann%40a.test&v=1#f";
+        let request = json!({ "url": url, "method": "POST", "headers": headers, "postData": "ann@a.test" });
+        let response = json!({
+            "status": 302, "statusText": "Found", "protocol": "h2", "mimeType": "text/html",
+            "headers": { "Set-Cookie": "sid=2", "Location": "/y?u=ann@a.test" }, "remoteIPAddress": "127.0.0.1",
+            "timing": { "requestTime": 1.5, "dnsStart": -1, "dnsEnd": -1, "connectStart": 1, "connectEnd": 4,
+                "sslStart": -1, "sslEnd": -1, "sendStart": 4, "sendEnd": 5, "receiveHeadersEnd": 25 },
+        });
+        let asked = json!({ "requestId": "1", "loaderId": "L", "type": "Document", "request": request,
+            "timestamp": 1.25, "wallTime": 1000.5 });
+        let done = json!({ "requestId": "1", "encodedDataLength": 70, "timestamp": 1.75 });
+        network.apply("Network.requestWillBeSent", &asked);
+        network.apply("Network.responseReceived", &json!({ "requestId": "1", "response": response }));
+        network.apply("Network.loadingFinished", &done);
+        let mut identity = Identity::default();
+        identity.set("email", "ann@a.test");
+        let mask = Mask::of(&identity);
+        let entry = entry(&network.exchanges()[0], "page@1", &mask.veil());
+        expect![[r#"
+            {
+              "pageref": "page@1",
+              "startedDateTime": "1970-01-01T00:16:40.5Z",
+              "time": 500.0,
+              "request": {
+                "method": "POST",
+                "url": "http://a.test/x?u=‹identity.email›&v=1#f",
+                "httpVersion": "h2",
+                "cookies": [],
+                "headers": [
+                  {
+                    "name": "Cookie",
+                    "value": "‹left out›"
+                  },
+                  {
+                    "name": "authorization",
+                    "value": "‹left out›"
+                  },
+                  {
+                    "name": "X-User",
+                    "value": "‹identity.email›"
+                  }
+                ],
+                "queryString": [
+                  {
+                    "name": "u",
+                    "value": "‹identity.email›"
+                  },
+                  {
+                    "name": "v",
+                    "value": "1"
+                  }
+                ],
+                "headersSize": -1,
+                "bodySize": 10
+              },
+              "response": {
+                "status": 302,
+                "statusText": "Found",
+                "headers": [
+                  {
+                    "name": "Set-Cookie",
+                    "value": "‹left out›"
+                  },
+                  {
+                    "name": "Location",
+                    "value": "/y?u=‹identity.email›"
+                  }
+                ],
+                "content": {
+                  "size": 70,
+                  "mimeType": "text/html"
+                },
+                "redirectURL": "/y?u=‹identity.email›",
+                "httpVersion": "h2",
+                "cookies": [],
+                "headersSize": -1,
+                "bodySize": -1,
+                "_transferSize": 70
+              },
+              "cache": {},
+              "timings": {
+                "blocked": 250.0,
+                "dns": -1.0,
+                "connect": 3.0,
+                "ssl": -1.0,
+                "send": 1.0,
+                "wait": 20.0,
+                "receive": 225.0
+              },
+              "_monotonicTime": 1000500.0,
+              "_resourceType": "document",
+              "serverIPAddress": "127.0.0.1"
+            }"#]]
+        .assert_eq(&serde_json::to_string_pretty(&entry).unwrap());
+    }
+
+    #[test]
+    fn what_had_no_answer_says_why() {
+        let mut network = Network::default();
+        for (id, failed) in
+            [("1", json!({ "blockedReason": "inspector" })), ("2", json!({ "errorText": "net::ERR" }))]
+        {
+            let request = json!({ "url": "http://a.test/", "method": "GET", "headers": {} });
+            let asked = json!({ "requestId": id, "type": "Image", "request": request });
+            network.apply("Network.requestWillBeSent", &asked);
+            let mut failed = failed;
+            failed["requestId"] = json!(id);
+            network.apply("Network.loadingFailed", &failed);
+        }
+        let mask = Mask::default();
+        let said: Vec<_> = network
+            .exchanges()
+            .iter()
+            .map(|exchange| entry(exchange, "page@1", &mask.veil())["response"].clone())
+            .map(|response| format!("{} {}", response["status"], response["_failureText"]))
+            .collect();
+        assert_eq!(said, ["-1 \"blocked\"", "-1 \"net::ERR\""]);
+    }
+}
