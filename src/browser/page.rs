@@ -31,7 +31,7 @@ use crate::domain::block::Block;
 use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::{Incident, TraceMode};
-use crate::domain::flow::{Action, Locator, Step};
+use crate::domain::flow::{Action, Step};
 use crate::domain::mask::Mask;
 use crate::domain::session::Platform;
 
@@ -50,10 +50,12 @@ mod locate;
 mod memory;
 mod navigate;
 mod network;
+mod picture;
 mod scene;
 mod script;
 mod state;
 mod trace;
+mod upload;
 mod urls;
 mod wait;
 mod watch;
@@ -74,7 +76,7 @@ pub struct PageOptions {
 
 /// Asked right before the first click or keystroke of a step: what must be durable by then is written
 /// by it. Its error stops the step before anything was touched.
-pub trait Gate: Send {
+pub trait Gate {
     fn before_touch(&mut self) -> Result<(), String>;
 }
 
@@ -129,6 +131,11 @@ impl BrowserConnection {
         {
             return Ok(Page::attach(&self.connection, only.target_id.clone(), options).await?);
         }
+        self.open_new_page(options).await
+    }
+
+    /// A new tab, whatever there is.
+    pub async fn open_new_page(&self, options: PageOptions) -> Result<Page, PageError> {
         let target = new_tab(&self.connection).await?;
         Ok(Page::attach(&self.connection, target, options).await?)
     }
@@ -283,7 +290,10 @@ impl Page {
 
     /// Plays one rendered step. Calls `gate.before_touch()` once, right before the first click or
     /// keystroke it sends: never earlier, and not at all where it sends none (a wait, a scroll, a
-    /// navigation). The text that a `regatta.capture` read.
+    /// navigation). The text that a `regatta.capture` read; of a `regatta.when`, whose inner steps are
+    /// the caller's to play, a text where its condition holds and none where it does not.
+    ///
+    /// A `regatta.upload` names its files, a `regatta.screenshot` the file it makes, by their paths.
     ///
     /// `flow` is the flow's file: with the step's number it names what is remembered of its selectors.
     pub async fn perform(
@@ -311,11 +321,6 @@ impl Page {
             self.trace.looked_after(Some(view));
         }
         performed
-    }
-
-    /// Whether anything visible matches any of the selectors, now. Waits for nothing but the document.
-    pub async fn exists(&mut self, locator: &Locator, timeout: Duration) -> Result<bool, ActionError> {
-        Attempt::new(self, "", "", timeout, &mut Shut).exists(locator).await
     }
 
     /// A trace is one of what follows.

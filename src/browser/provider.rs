@@ -83,6 +83,8 @@ pub enum ProviderError {
     WouldNotEnd { profile: ProfileId, pid: Option<u32> },
     #[error("the browser of profile {profile} runs and cannot be driven: {problem}")]
     Undrivable { profile: ProfileId, problem: String },
+    #[error("no browser answers at {url}: {problem}")]
+    NoEndpoint { url: String, problem: String },
     #[error("cannot look at the processes of this machine: {problem}")]
     Processes { problem: String },
 
@@ -121,6 +123,7 @@ impl ProviderError {
             | Self::NotReady { .. }
             | Self::WouldNotEnd { .. }
             | Self::Undrivable { .. }
+            | Self::NoEndpoint { .. }
             | Self::NotReachable { .. }
             | Self::TimedOut { .. }
             | Self::Throttled { .. }
@@ -159,6 +162,9 @@ impl ProviderError {
             }
             Self::WouldNotEnd { .. } => "end it by hand; until then its profile cannot run",
             Self::Undrivable { .. } => "run again: the browser is stopped and started afresh",
+            Self::NoEndpoint { .. } => {
+                "start one with --remote-debugging-port=9222; http://127.0.0.1:9222/json/version names its `webSocketDebuggerUrl`"
+            }
             Self::Processes { .. } => {
                 "without it a living browser cannot be told from a dead one; is /proc mounted?"
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::id::{Flag, ProfileId};
+use crate::domain::plan::origin;
 use crate::domain::workflow::{InvalidDuration, parse_duration};
 
 /// Drive many browser profiles through the same ordered steps, and lose nothing when anything dies.
@@ -18,6 +19,7 @@ use crate::domain::workflow::{InvalidDuration, parse_duration};
 Start here:
   regatta init onboarding          a commented folder that runs
   regatta doctor                   is everything there that a run needs?
+  regatta play flows/signup.json   one flow by itself, while you write it
   regatta run k18imh7u --headed    one profile, to watch and debug
   regatta orchestrate --max 5 profiles.txt
 
@@ -67,6 +69,8 @@ pub enum ColorChoice {
 pub enum Command {
     /// Drive one profile through its open steps
     Run(RunArgs),
+    /// Play one flow by itself, while you write it
+    Play(PlayArgs),
     /// Drive a fleet: one isolated `run` process per profile
     Orchestrate(OrchestrateArgs),
     /// Show where every profile stands
@@ -127,6 +131,60 @@ pub struct RunArgs {
     pub json: bool,
     #[command(flatten)]
     pub browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta play flows/signup.json --headed --slow 1s
+  regatta play recording.json --set site=http://127.0.0.1:8800 --set identity.email=a@practice.test
+  regatta play flows/signup.json --profile k18imh7u
+  regatta play flows/signup.json --endpoint ws://127.0.0.1:9222/devtools/browser/…
+
+Writing a flow: record it in the Recorder panel of Chrome's DevTools, export it as JSON, play it
+here, and put templates ({{ identity.email }}) in the place of what was typed. Each step is printed
+with its time as it happens; a step that fails says what it looked for and leaves screenshot, page
+and console. Nothing is written down: no session, no flag, and what a flow captures is forgotten.
+
+The page may go to the allowed_origins of the folder's workflow, or, where the folder has none, to
+the origins that the flow's own navigate steps name; and to those of --allow.
+
+Exit codes: as `run`: 0 played to its end   1 a step failed   2 wrong usage, settings or flow
+            3 handed off to a person   4 a run holds the profile   5 no browser   7 stopped")]
+pub struct PlayArgs {
+    /// The flow: a recording, exported as JSON
+    pub flow: PathBuf,
+    /// Play in this profile's browser and with its identity, instead of a throw-away Chromium
+    #[arg(long, value_name = "ID", conflicts_with = "endpoint")]
+    pub profile: Option<ProfileId>,
+    /// Play in a new tab of a browser that runs already
+    #[arg(long, value_name = "WS", value_parser = parse_endpoint)]
+    pub endpoint: Option<String>,
+    /// Set a variable, or identity.FIELD; without a value a field is asked for and not shown
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_name)]
+    pub set: Vec<Assignment>,
+    /// One more origin that the page may go to; may be repeated
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
+    pub allow: Vec<String>,
+    /// Show the browser's window
+    #[arg(long, conflicts_with = "endpoint")]
+    pub headed: bool,
+    /// Pause between two steps
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub slow: Option<Duration>,
+    /// Keep a trace of everything that is played
+    #[arg(long)]
+    pub trace: bool,
+    /// Print events as JSON lines
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assignment {
+    Variable(String, String),
+    /// Without a value it is asked for.
+    Identity(String, Option<String>),
 }
 
 #[derive(Debug, Args)]
@@ -296,6 +354,24 @@ fn parse_identity(text: &str) -> Result<(String, Option<String>), String> {
     match name.strip_prefix("identity.") {
         Some(field) if !field.is_empty() => Ok((field.to_owned(), value)),
         _ => Err("expected identity.FIELD or identity.FIELD=VALUE".to_owned()),
+    }
+}
+
+fn parse_name(text: &str) -> Result<Assignment, String> {
+    if text.starts_with("identity.") {
+        return parse_identity(text).map(|(field, value)| Assignment::Identity(field, value));
+    }
+    parse_assignment(text).map(|(name, value)| Assignment::Variable(name, value))
+}
+
+fn parse_origin(text: &str) -> Result<String, String> {
+    origin(text).ok_or_else(|| "expected scheme, host and port: https://app.example.test".to_owned())
+}
+
+fn parse_endpoint(text: &str) -> Result<String, String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "ws" | "wss") && url.has_host() => Ok(text.to_owned()),
+        _ => Err("expected the browser's address: ws://127.0.0.1:9222/devtools/browser/…".to_owned()),
     }
 }
 

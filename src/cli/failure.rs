@@ -7,6 +7,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use crate::domain::cause::with_cause;
 use crate::domain::outcome::RunOutcome;
 use crate::domain::source::SourceError;
+use crate::run::RunEnd;
 use crate::store::{SessionError, StoreError};
 
 /// What a command ends with instead of its result.
@@ -38,12 +39,6 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
         self.hint = hint.into();
-        self
-    }
-
-    #[must_use]
-    pub fn context(mut self, line: impl Into<String>) -> Self {
-        self.context.push(line.into());
         self
     }
 
@@ -84,6 +79,16 @@ impl Failure {
 impl From<Box<SourceError>> for Failure {
     fn from(source: Box<SourceError>) -> Self {
         Self { source: Some(source), ..Self::usage("") }
+    }
+}
+
+impl From<RunEnd> for Failure {
+    fn from(end: RunEnd) -> Self {
+        let message = end.message.unwrap_or_else(|| "the run failed".to_owned());
+        let mut failure = Self::new(end.outcome, message).hint(end.hint);
+        failure.context.extend(end.place.map(|place| format!("at {place}")));
+        failure.context.extend(end.evidence.map(|evidence| format!("see {}", evidence.display())));
+        failure
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads what a run follows, and builds the provider the settings name.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::args::ProviderName;
@@ -10,19 +10,20 @@ use super::settings::{AdsPowerApi, Settings, variables};
 use crate::browser::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
 use crate::browser::chromium::{Chromium, ChromiumSettings};
 use crate::browser::provider::{OnPacerWait, Provider};
-use crate::domain::flow;
-use crate::domain::plan::Plan;
+use crate::domain::flow::{self, Action, Flow};
+use crate::domain::id::ProfileId;
+use crate::domain::plan::{Plan, Setting};
+use crate::domain::session::Platform;
 use crate::domain::source::SourceError;
+use crate::domain::template::is_template;
 use crate::domain::workflow;
+use crate::run::PacerWait;
+use crate::store::Layout;
 
 /// The plan, with `--set` laid over its variables. Flows stand relative to the workflow.
 pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Plan, Failure> {
     let path = &settings.workflow;
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!("cannot read the workflow `{}`: {error}", path.display()))
-            .hint("`regatta init DIR` makes a folder that runs; -C DIR works in another folder".to_owned())
-    })?;
+    let (name, text) = read_workflow(path)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let workflow = workflow::parse(&name, &text)?;
     let plan = Plan::assemble(&name, &text, workflow, &variables(assignments), |flow_name| {
@@ -34,28 +35,99 @@ pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Pla
                     .help("flows stand relative to the workflow file"),
             )
         })?;
-        flow::parse(&flow_name.value, &flow_text)
+        parse_flow(&flow_name.value, &path, &flow_text)
     })?;
     Ok(plan)
 }
 
+/// The workflow's variables and origins, without its steps; `None` where the folder has no workflow.
+pub fn workflow_setting(
+    settings: &Settings,
+    assignments: &[(String, String)],
+    profile: &ProfileId,
+    platform: Platform,
+) -> Result<Option<Setting>, Failure> {
+    let path = &settings.workflow;
+    if !path.exists() {
+        return Ok(None);
+    }
+    let (name, text) = read_workflow(path)?;
+    let mut workflow = workflow::parse(&name, &text)?;
+    workflow.steps.clear();
+    let none = |_: &_| unreachable!("a workflow without steps names no flow");
+    let plan = Plan::assemble(&name, &text, workflow, &variables(assignments), none)?;
+    Ok(Some(plan.setting(profile, platform)?))
+}
+
+/// A flow by its path, which stands as the shell gave it, or else in the folder.
+pub fn flow(settings: &Settings, path: &Path) -> Result<Flow, Failure> {
+    let in_folder = settings.layout.root().join(path);
+    let found = if path.exists() { path } else { &in_folder };
+    let text = std::fs::read_to_string(found).map_err(|error| {
+        Failure::usage(format!("cannot read the flow `{}`: {error}", path.display()))
+            .hint("record one in the Recorder panel of Chrome's DevTools and export it as JSON".to_owned())
+    })?;
+    // As a workflow names it, so that both remember its selectors together.
+    let name = found.strip_prefix(settings.layout.root()).unwrap_or(path);
+    Ok(parse_flow(&name.display().to_string(), found, &text)?)
+}
+
+fn read_workflow(path: &Path) -> Result<(String, String), Failure> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("cannot read the workflow `{}`: {error}", path.display()))
+            .hint("`regatta init DIR` makes a folder that runs; -C DIR works in another folder".to_owned())
+    })?;
+    Ok((name, text))
+}
+
+/// With the files it uploads looked for, where their names are known already.
+fn parse_flow(name: &str, path: &Path, text: &str) -> Result<Flow, Box<SourceError>> {
+    let mut flow = flow::parse(name, text)?;
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    flow.folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    for step in flow.all_steps() {
+        let Action::Upload { files, .. } = &step.action else { continue };
+        let missing = |file: &&String| !is_template(file) && !flow.folder.join(file).is_file();
+        if let Some(file) = files.iter().find(missing) {
+            let problem = format!("step {} (regatta.upload): there is no file `{file}`", step.number);
+            let help =
+                format!("files stand relative to the flow: looked for {}", flow.folder.join(file).display());
+            return Err(Box::new(flow.error_at(step, problem).help(help)));
+        }
+    }
+    Ok(flow)
+}
+
 pub fn provider(settings: &Settings, observer: Option<OnPacerWait>) -> Result<Arc<dyn Provider>, Failure> {
     match settings.provider {
-        ProviderName::Chromium => Ok(Arc::new(Chromium::new(
-            settings.layout.clone(),
-            ChromiumSettings {
-                executable: settings
-                    .chrome_override
-                    .clone()
-                    .map(Into::into)
-                    .or_else(|| settings.chromium.executable.clone()),
-                search_path: settings.path.clone(),
-                args: settings.chromium.arguments.clone(),
-                start_timeout: settings.chromium.start_timeout(),
-            },
-        ))),
+        ProviderName::Chromium => Ok(Arc::new(chromium(settings, settings.layout.clone()))),
         ProviderName::Adspower => Ok(Arc::new(adspower(settings, observer))),
     }
+}
+
+/// Where a provider's waits for its turn are collected, and who tells of them.
+pub fn pacer_waits() -> (Arc<Mutex<Vec<PacerWait>>>, OnPacerWait) {
+    let waits = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&waits);
+    let observer = move |call: &str, waited| {
+        if let Ok(mut waits) = told.lock() {
+            waits.push(PacerWait { call: call.to_owned(), waited });
+        }
+    };
+    (waits, Arc::new(observer))
+}
+
+/// A local Chromium with its user data in `layout`.
+pub fn chromium(settings: &Settings, layout: Layout) -> Chromium {
+    let named = settings.chrome_override.clone().map(Into::into);
+    let settings = ChromiumSettings {
+        executable: named.or_else(|| settings.chromium.executable.clone()),
+        search_path: settings.path.clone(),
+        args: settings.chromium.arguments.clone(),
+        start_timeout: settings.chromium.start_timeout(),
+    };
+    Chromium::new(layout, settings)
 }
 
 /// The address of a Local API as it is installed.

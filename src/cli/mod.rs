@@ -19,6 +19,7 @@ mod load;
 mod log;
 mod logs;
 mod orchestrate;
+mod play;
 mod reset;
 mod resolve;
 mod run;
@@ -54,6 +55,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Init(args) => init::init(args),
         Command::Completions(args) => completions::print(args),
         Command::Run(args) => run::run(&Settings::resolve(global)?, args),
+        Command::Play(args) => play::play(&Settings::resolve(global)?, args),
         Command::Orchestrate(args) => orchestrate::orchestrate(&Settings::resolve(global)?, global, args),
         Command::Status(args) => status::status(&Settings::resolve(global)?, args),
         Command::Logs(args) => logs::logs(&Settings::resolve(global)?, args),

@@ -17,8 +17,7 @@ pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
     for (field, value) in args.set {
         let value = match value {
             Some(value) => value,
-            None => rpassword::prompt_password(format!("identity.{field}: "))
-                .map_err(|error| Failure::usage(format!("cannot ask for identity.{field}: {error}")))?,
+            None => ask_for(&field)?,
         };
         fields.push((field, value));
     }
@@ -34,6 +33,12 @@ pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
     let said = if args.done { "is done" } else { "will run again" };
     crate::report::say!("{}: step `{flag}` {said}; go on with: regatta run {}", args.profile, args.profile);
     Ok(0)
+}
+
+/// The value of an identity field, which is not shown.
+pub fn ask_for(field: &str) -> Result<String, Failure> {
+    rpassword::prompt_password(format!("identity.{field}: "))
+        .map_err(|error| Failure::usage(format!("cannot ask for identity.{field}: {error}")))
 }
 
 /// The session of a profile that has one, under its lock.

@@ -1,7 +1,5 @@
 //! `regatta run ID`: one profile, one process.
 
-use std::sync::{Arc, Mutex};
-
 use super::args::RunArgs;
 use super::failure::Failure;
 use super::settings::Settings;
@@ -12,7 +10,7 @@ use crate::domain::outcome::RunOutcome;
 use crate::domain::plan::Plan;
 use crate::domain::session::{Session, Status};
 use crate::report::run_console::RunConsole;
-use crate::run::{Journal, LiveBrowser, PacerWait, Run, RunEnd, RunOptions, Stop, StopWatch};
+use crate::run::{Journal, LiveBrowser, Run, RunEnd, RunOptions, Selectors, Stop, StopWatch};
 use crate::store::event_log::EventLog;
 use crate::store::session::read;
 use crate::store::{OpenSession, SessionError};
@@ -39,15 +37,7 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
     let setting = plan.setting(&args.profile, platform)?;
     refuse_step_beside_doubt(&args, session.session())?;
 
-    let waits = Arc::new(Mutex::new(Vec::new()));
-    let observer = {
-        let waits = Arc::clone(&waits);
-        Arc::new(move |call: &str, waited| {
-            if let Ok(mut waits) = waits.lock() {
-                waits.push(PacerWait { call: call.to_owned(), waited });
-            }
-        })
-    };
+    let (waits, observer) = load::pacer_waits();
     let provider = load::provider(settings, Some(observer))?;
     let artifacts = settings.layout.artifacts(&args.profile);
     let outside = LiveBrowser {
@@ -56,8 +46,8 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
         start: StartOptions { headless: !args.browser.headed, platform },
         allowed_origins: setting.allowed_origins.clone(),
         block: setting.block.clone(),
+        selectors: Selectors::Cached(settings.layout.clone()),
         trace: settings.trace,
-        layout: settings.layout.clone(),
         downloads: artifacts.join(format!("{run_id}-downloads")),
         waits,
     };
@@ -120,18 +110,7 @@ fn conclude(profile: &ProfileId, end: RunEnd) -> Result<u8, Failure> {
             eprintln!("stopped; go on with: regatta run {profile}");
             Ok(RunOutcome::Stopped.exit_code())
         }
-        outcome => {
-            let mut failure =
-                Failure::new(outcome, end.message.unwrap_or_else(|| "the run failed".to_owned()))
-                    .hint(end.hint);
-            if let Some(place) = end.place {
-                failure = failure.context(format!("at {place}"));
-            }
-            if let Some(evidence) = end.evidence {
-                failure = failure.context(format!("see {}", evidence.display()));
-            }
-            Err(failure)
-        }
+        _ => Err(end.into()),
     }
 }
 

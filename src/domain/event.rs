@@ -82,6 +82,11 @@ pub enum EventKind {
         flag: Flag,
         path: String,
     },
+    /// A picture that the flow asked for.
+    Screenshot {
+        flag: Flag,
+        path: String,
+    },
     AttentionNeeded {
         flag: Option<Flag>,
         message: String,

@@ -5,6 +5,7 @@
 //! Recorder's own export and by npm `@puppeteer/replay`.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Map;
@@ -26,6 +27,8 @@ pub struct Flow {
     /// The attribute the Recorder preferred for CSS selectors (`data-testid`).
     pub selector_attribute: Option<String>,
     pub steps: Vec<Step>,
+    /// Where the files it names lie. Empty until whoever reads the flow says so.
+    pub folder: PathBuf,
     /// As it was read; errors show their place in it.
     pub text: String,
 }
@@ -94,6 +97,7 @@ pub enum Action {
     },
     Upload {
         locator: Locator,
+        /// Relative to the flow's folder. Never empty.
         files: Vec<String>,
     },
     /// A person must go on: the run ends as NEEDS_ATTENTION.
@@ -314,6 +318,19 @@ impl Action {
         }
     }
 
+    /// What the action is about in a few words, as the flow writes it. Never a value that is typed.
+    pub fn subject(&self) -> Option<String> {
+        match self {
+            Self::Navigate { url } => Some(url.clone()),
+            Self::KeyDown { key } | Self::KeyUp { key } => Some(key.clone()),
+            Self::WaitForExpression { expression } => Some(expression.clone()),
+            Self::Handoff { message } => Some(message.clone()),
+            Self::Screenshot { name } => Some(name.clone()),
+            Self::SetViewport(viewport) => Some(format!("{} × {}", viewport.width, viewport.height)),
+            _ => self.locator().map(|locator| locator.alternatives[0].to_string()),
+        }
+    }
+
     /// What the action looks for, where it looks for something.
     pub fn locator(&self) -> Option<&Locator> {
         match self {
@@ -404,15 +421,19 @@ fn map_json<E>(
     })
 }
 
+/// Why a picture cannot have this name. Beside it lies the evidence of a failure.
+pub fn refused_picture(name: &str) -> Option<&'static str> {
+    match name.trim() {
+        "" => Some("`name` is empty"),
+        "screenshot" => Some("`name` is `screenshot`, as the picture of a failure is called"),
+        _ => None,
+    }
+}
+
 fn first_unplayable(steps: &[Step]) -> Option<(&Step, String)> {
-    steps.iter().find_map(|step| {
-        let reason = match &step.action {
-            Action::When { .. } => "regatta.when",
-            Action::Upload { .. } => "regatta.upload",
-            Action::Screenshot { .. } => "regatta.screenshot",
-            Action::Foreign { name } => return Some((step, format!("the custom step `{name}`"))),
-            _ => return None,
-        };
-        Some((step, reason.to_owned()))
+    steps.iter().find_map(|step| match &step.action {
+        Action::When { steps, .. } => first_unplayable(steps),
+        Action::Foreign { name } => Some((step, format!("the custom step `{name}`"))),
+        _ => None,
     })
 }

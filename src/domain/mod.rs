@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod plan;
 pub mod retry;
 pub mod session;
+pub mod solo;
 pub mod source;
 pub mod summary;
 pub mod template;

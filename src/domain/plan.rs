@@ -266,12 +266,25 @@ impl Check<'_> {
     }
 }
 
+/// Whether a flow can be played by itself with these names. The identity fields that it needs beside
+/// them are returned.
+pub fn check_flow(flow: &Flow, mut names: Names) -> Result<BTreeSet<String>, Box<SourceError>> {
+    let mut expected = BTreeSet::new();
+    Check { names: &mut names, expected: Some(&mut expected) }.flow(flow)?;
+    Ok(expected)
+}
+
 /// Scheme, host and port as browsers write them; `None` where there is no such origin.
 pub fn origin(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let plain = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-    let origin = url.origin();
-    (plain && origin.is_tuple()).then(|| origin.ascii_serialization())
+    origin_of(text).filter(|_| plain)
+}
+
+/// The same of an address.
+pub fn origin_of(url: &str) -> Option<String> {
+    let origin = Url::parse(url).ok()?.origin();
+    origin.is_tuple().then(|| origin.ascii_serialization())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -389,6 +402,17 @@ mod tests {
             None,
             expect![[r#"
             a.json:2:1: step 1 uses the custom step `theirs`, which this version cannot play
+            see the CHANGELOG for what is played"#]],
+        );
+        let inside = plan(
+            "",
+            "{\"type\":\"customStep\",\"name\":\"regatta.when\",\"parameters\":{\"exists\":[\"a\"],\"steps\":[\n{\"type\":\"customStep\",\"name\":\"theirs\"}]}}",
+        );
+        check(
+            &inside,
+            None,
+            expect![[r#"
+            a.json:3:1: step 1.1 uses the custom step `theirs`, which this version cannot play
             see the CHANGELOG for what is played"#]],
         );
         let unknown = plan(r#"email = "{{ identity.nam }}""#, "");

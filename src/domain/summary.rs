@@ -107,6 +107,7 @@ impl ProfileSummary {
                 }
             }
             EventKind::Evidence { path, .. } => self.evidence = Some(path.clone()),
+            EventKind::Screenshot { .. } => {}
             EventKind::AttentionNeeded { message, .. } => self.last_error = Some(message.clone()),
             EventKind::BrowserStopped { .. } => self.phase = Phase::Ending,
             EventKind::RunFinished { outcome, message, .. } => {

@@ -2,6 +2,7 @@
 
 pub mod fleet_console;
 pub mod run_console;
+pub mod solo_console;
 
 /// `println!` to a reader who may have gone (`| head`): that ends nothing.
 macro_rules! say {

@@ -112,6 +112,7 @@ impl Plain {
                 format!("{flag}: {} ({})", outcome_word(*outcome), seconds(*ms))
             }
             EventKind::Evidence { flag, path } => format!("{flag}: evidence in {path}"),
+            EventKind::Screenshot { flag, path } => format!("{flag}: picture in {path}"),
             EventKind::AttentionNeeded { message, .. } => format!("needs a person: {message}"),
             EventKind::BrowserStopped { ms } => format!("browser stopped ({})", seconds(*ms)),
             EventKind::RunFinished { outcome, exit_code, ms, .. } => {

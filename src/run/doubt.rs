@@ -3,7 +3,8 @@
 
 use std::time::Instant;
 
-use super::play::{Pass, Unplayed};
+use super::play::Pass;
+use super::player::Unplayed;
 use super::{Failure, Leave, Outside, PlayPage, Run, Stop};
 use crate::browser::page::ActionErrorKind;
 use crate::domain::event::StepMode;

@@ -17,6 +17,7 @@ use crate::domain::evidence::{Incident, TraceMode};
 use crate::domain::flow::Step;
 use crate::domain::id::ProfileId;
 use crate::domain::mask::Mask;
+use crate::domain::session::Platform;
 use crate::store::Layout;
 use crate::store::selector_cache::{self, SelectorCache};
 
@@ -26,12 +27,32 @@ pub struct LiveBrowser {
     pub start: StartOptions,
     pub allowed_origins: Vec<String>,
     pub block: Block,
+    pub selectors: Selectors,
     pub trace: TraceMode,
-    pub layout: Layout,
     /// The folder in which what the pages download is put.
     pub downloads: PathBuf,
     /// Filled by the provider's pacer observer.
     pub waits: Arc<Mutex<Vec<PacerWait>>>,
+}
+
+/// Where it is remembered which selectors matched.
+#[derive(Debug, Clone)]
+pub enum Selectors {
+    /// In the cache of this folder.
+    Cached(Layout),
+    /// Nowhere.
+    Forgotten,
+}
+
+/// A browser that somebody else started and will end: it gets a page of our own, which is closed again.
+pub struct AttachedBrowser {
+    pub block: Block,
+    pub downloads: PathBuf,
+    /// `ws://127.0.0.1:9222/devtools/browser/…`
+    pub ws: String,
+    pub platform: Platform,
+    pub allowed_origins: Vec<String>,
+    pub trace: TraceMode,
 }
 
 /// A page, and the connection that keeps it alive.
@@ -60,7 +81,7 @@ impl Outside for LiveBrowser {
             block: self.block.clone(),
             trace: self.trace,
             platform: self.start.platform,
-            memory: self.memory(),
+            memory: self.selectors.memory(),
             // The browser knows no folder of ours.
             downloads: std::path::absolute(&self.downloads).ok(),
         };
@@ -78,6 +99,42 @@ impl Outside for LiveBrowser {
 
     fn take_pacer_waits(&mut self) -> Vec<PacerWait> {
         self.waits.lock().map(|mut waits| std::mem::take(&mut *waits)).unwrap_or_default()
+    }
+}
+
+impl Outside for AttachedBrowser {
+    type Page = LivePage;
+
+    fn provider(&self) -> &'static str {
+        "endpoint"
+    }
+
+    async fn open(&mut self, _: bool) -> Result<Opened<LivePage>, ProviderError> {
+        let unreachable =
+            |error: PageError| ProviderError::NoEndpoint { url: self.ws.clone(), problem: error.to_string() };
+        let connection = BrowserConnection::connect(&self.ws).await.map_err(unreachable)?;
+        let options = PageOptions {
+            allowed_origins: self.allowed_origins.clone(),
+            block: self.block.clone(),
+            platform: self.platform,
+            downloads: std::path::absolute(&self.downloads).ok(),
+            memory: Box::new(Forgetful),
+            trace: self.trace,
+        };
+        // One that is there already, if only a blank one, is not ours to close.
+        let page = connection.open_new_page(options).await.map_err(unreachable)?;
+        Ok(Opened { page: LivePage { page, connection }, reused: true })
+    }
+
+    async fn close(&mut self, page: Option<LivePage>) -> Result<(), ProviderError> {
+        if let Some(LivePage { page, .. }) = page {
+            page.close().await;
+        }
+        Ok(())
+    }
+
+    fn take_pacer_waits(&mut self) -> Vec<PacerWait> {
+        Vec::new()
     }
 }
 
@@ -112,12 +169,16 @@ impl PlayPage for LivePage {
         self.page.keep_trace(folder, mask).await
     }
 
+    async fn hear_out(&mut self, at_most: Duration) {
+        self.page.settle(at_most).await;
+    }
+
     async fn settle(&mut self, at_most: Duration) {
         // A window the attempt opened could act while the site is asked whether it has.
         if let Err(error) = self.connection.close_other_pages(&self.page).await {
             tracing::warn!("other pages could not be closed: {error}");
         }
-        self.page.settle(at_most).await;
+        self.hear_out(at_most).await;
     }
 
     fn left_allowed_origins(&self) -> Option<ActionError> {
@@ -129,10 +190,11 @@ impl PlayPage for LivePage {
     }
 }
 
-impl LiveBrowser {
+impl Selectors {
     /// Without its cache a run is slower, and no worse.
     fn memory(&self) -> Box<dyn SelectorMemory> {
-        match SelectorCache::open(&self.layout) {
+        let Self::Cached(layout) = self else { return Box::new(Forgetful) };
+        match SelectorCache::open(layout) {
             Ok(cache) => Box::new(CachedSelectors(cache)),
             Err(error) => {
                 tracing::warn!("the selector cache is not used: {error}");

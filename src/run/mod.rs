@@ -21,8 +21,9 @@ use crate::domain::session::{LastError, Status};
 use crate::store::session::{OpenSession, SessionError};
 
 pub use self::journal::Journal;
-pub use self::live::LiveBrowser;
+pub use self::live::{AttachedBrowser, LiveBrowser, Selectors};
 pub use self::outside::{Opened, Outside, PacerWait, PlayPage};
+pub use self::solo::Solo;
 pub use self::stop::{Stop, StopWatch};
 
 mod doubt;
@@ -30,7 +31,9 @@ mod journal;
 mod live;
 mod outside;
 mod play;
+mod player;
 mod prepare;
+mod solo;
 mod step;
 mod stop;
 #[cfg(test)]
@@ -55,6 +58,12 @@ pub struct RunEnd {
     pub hint: Option<String>,
     /// The folder with screenshot, page and console of a failed step.
     pub evidence: Option<PathBuf>,
+}
+
+impl RunEnd {
+    fn of(outcome: RunOutcome) -> Self {
+        Self { outcome, flag: None, message: None, place: None, hint: None, evidence: None }
+    }
 }
 
 pub struct Run<'a, O: Outside> {
@@ -223,14 +232,7 @@ impl<'a, O: Outside> Run<'a, O> {
     /// Makes the end durable and says it in words.
     fn record(&mut self, result: Result<(), Leave>) -> RunEnd {
         let now = jiff::Timestamp::now();
-        let mut end = RunEnd {
-            outcome: RunOutcome::Completed,
-            flag: None,
-            message: None,
-            place: None,
-            hint: None,
-            evidence: None,
-        };
+        let mut end = RunEnd::of(RunOutcome::Completed);
         let written = match result {
             Ok(()) => return end,
             Err(Leave::Stopped) => {

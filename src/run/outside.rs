@@ -45,7 +45,8 @@ pub struct PacerWait {
 #[expect(async_fn_in_trait, reason = "a run lives on one thread; no bound on the futures is needed")]
 pub trait PlayPage {
     /// Plays one rendered step of `flow`. The gate is asked right before the first input is sent,
-    /// never earlier. Gives the text a `regatta.capture` read.
+    /// never earlier. Gives the text a `regatta.capture` read; of a `regatta.when`, a text where its
+    /// condition holds and none where it does not.
     async fn perform(
         &mut self,
         flow: &str,
@@ -73,6 +74,9 @@ pub trait PlayPage {
     /// Closes every other page of the browser, and returns when everything this one might still send
     /// is answered, or after `at_most`.
     async fn settle(&mut self, at_most: Duration);
+
+    /// The same for this page alone: other pages stay.
+    async fn hear_out(&mut self, at_most: Duration);
 
     /// Where the page stands outside the allowed origins, though no action failed over it: a server may
     /// redirect after the last click.

@@ -1,41 +1,24 @@
-//! Plays one flow on the page: renders each step when its turn comes, and keeps what was captured.
+//! One pass of a workflow's step through a flow of it: what is durable before the page is touched,
+//! and what is told.
 
-use std::time::Duration;
+use std::path::PathBuf;
 
-use super::{Outside, PlayPage, Run, Stop};
-use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
+use super::player::{Host, Player, Unplayed};
+use super::{Journal, Outside, PlayPage, Run, Stop};
+use crate::browser::page::{ActionError, ActionErrorKind};
 use crate::domain::event::{EventKind, StepMode};
-use crate::domain::flow::{Action, Flow, Place, Step};
-use crate::domain::id::Flag;
+use crate::domain::flow::{Flow, Step};
 use crate::domain::mask::Mask;
-use crate::domain::plan::PlanStep;
+use crate::domain::plan::{PlanStep, Setting};
 use crate::domain::session::Captures;
-use crate::domain::template::{self, Scope};
+use crate::domain::template::Scope;
 use crate::store::session::{OpenSession, SessionError};
-
-/// Bound of an action where neither its step nor its flow has one.
-const ACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pass {
     pub mode: StepMode,
     /// Counts from 1 within the run.
     pub attempt: u32,
-}
-
-/// Why a flow did not reach its end.
-#[derive(Debug)]
-pub(super) enum Unplayed {
-    Action {
-        error: ActionError,
-        place: Place,
-    },
-    Handoff {
-        message: String,
-    },
-    Stopped,
-    /// The disk did not take `in_flight`.
-    Store(SessionError),
 }
 
 impl<O: Outside> Run<'_, O> {
@@ -54,15 +37,25 @@ impl<O: Outside> Run<'_, O> {
             mode: pass.mode,
         });
         let mut stop = self.stop.clone();
-        let mut place = Place::default();
+        let mut host = StepHost {
+            pictures: self.folder(step, pass.attempt),
+            session: &mut self.session,
+            journal: &mut self.journal,
+            setting: &self.setting,
+            step,
+            attempt: pass.attempt,
+            touched: pass.mode == StepMode::Verify,
+        };
+        page.set_dialogs(&step.dialogs);
+        let mut player = Player::new(flow, page, &mut host);
         let played = tokio::select! {
-            played = tokio::time::timeout(step.timeout, self.play_steps(step, flow, pass, page, &mut place)) => played,
+            played = tokio::time::timeout(step.timeout, player.play()) => played,
             () = stop.reached(Stop::Now) => return Err(Unplayed::Stopped),
         };
         let unplayed = match played {
-            Ok(Ok(captures)) => return Ok(captures),
+            Ok(Ok(())) => return Ok(player.captures),
             Ok(Err(unplayed)) => unplayed,
-            Err(_) => Unplayed::Action { error: out_of_time(step), place },
+            Err(_) => Unplayed::Action { error: out_of_time(step), place: player.place },
         };
         if let Unplayed::Action { error, place } = &unplayed {
             let message = self.journal.mask(&error.message);
@@ -78,80 +71,20 @@ impl<O: Outside> Run<'_, O> {
         Err(unplayed)
     }
 
-    async fn play_steps(
-        &mut self,
-        step: &PlanStep,
-        flow: &Flow,
-        pass: Pass,
-        page: &mut O::Page,
-        place: &mut Place,
-    ) -> Result<Captures, Unplayed> {
-        page.set_dialogs(&step.dialogs);
-        let mut captures = Captures::new();
-        let mut touched = pass.mode == StepMode::Verify;
-        for action in &flow.steps {
-            *place = action.place(flow);
-            let failed = |error| Unplayed::Action { error, place: action.place(flow) };
-            let rendered = self.render(action, &captures).map_err(failed)?;
-            if let Action::Handoff { message } = &rendered.action {
-                return Err(Unplayed::Handoff { message: message.clone() });
-            }
-            let timeout = action.timeout.or(flow.timeout).unwrap_or(ACTION_TIMEOUT);
-            let mut gate = DurableGate {
-                session: &mut self.session,
-                flag: &step.flag,
-                attempt: pass.attempt,
-                touched: &mut touched,
-                refusal: None,
-            };
-            let performed = page.perform(&flow.file, &rendered, timeout, &mut gate).await;
-            if let Some(refusal) = gate.refusal {
-                return Err(Unplayed::Store(refusal));
-            }
-            if let (Some(text), Action::Capture(capture)) = (performed.map_err(failed)?, &rendered.action) {
-                captures.insert(capture.into.clone(), text);
-                self.captured(step, &capture.into, &captures);
-            }
-        }
-        for Downloaded { path, bytes } in page.finish().await {
-            let path = path.display().to_string();
-            self.journal.emit(EventKind::Downloaded { flag: step.flag.clone(), path, bytes });
-        }
-        match page.left_allowed_origins() {
-            Some(error) => Err(Unplayed::Action { error, place: place.clone() }),
-            None => Ok(captures),
-        }
-    }
-
-    /// A captured value is masked from now on, though it becomes durable only with the flag.
-    fn captured(&mut self, step: &PlanStep, field: &str, captures: &Captures) {
-        let mut identity = self.session.session().identity.clone();
-        for (field, value) in captures {
-            identity.set(field, value);
-        }
-        self.journal.set_mask(Mask::of(&identity));
-        self.journal.emit(EventKind::Captured { flag: step.flag.clone(), fields: vec![field.to_owned()] });
-    }
-
     pub(super) fn scope<'s>(&'s self, captures: &'s Captures) -> Scope<'s> {
-        let session = self.session.session();
-        Scope {
-            profile_id: &session.profile_id,
-            platform: session.platform,
-            identity: &session.identity,
-            captures,
-            variables: &self.setting.variables,
-            now: jiff::Timestamp::now(),
-        }
+        scope(&self.session, &self.setting, captures)
     }
+}
 
-    fn render(&self, step: &Step, captures: &Captures) -> Result<Step, ActionError> {
-        let scope = self.scope(captures);
-        step.map_text(&mut |text| template::render(text, &scope)).map_err(|error| ActionError {
-            kind: ActionErrorKind::Refused,
-            message: error.to_string(),
-            hint: Some(error.hint().to_owned()),
-        })
+fn scope<'s>(session: &'s OpenSession, setting: &'s Setting, captures: &'s Captures) -> Scope<'s> {
+    let session = session.session();
+    Scope {
+        profile_id: &session.profile_id,
+        platform: session.platform,
+        identity: &session.identity,
+        captures,
+        variables: &setting.variables,
+        now: jiff::Timestamp::now(),
     }
 }
 
@@ -163,31 +96,58 @@ fn out_of_time(step: &PlanStep) -> ActionError {
     }
 }
 
-/// Makes `in_flight` durable before the first input of an attempt, once.
-struct DurableGate<'a> {
+/// A step of a workflow, with the session behind it.
+struct StepHost<'a, 'j> {
     session: &'a mut OpenSession,
-    flag: &'a Flag,
+    journal: &'a mut Journal<'j>,
+    setting: &'a Setting,
+    step: &'a PlanStep,
     attempt: u32,
-    touched: &'a mut bool,
-    /// Why `in_flight` could not be written: then nothing may touch the page.
-    refusal: Option<SessionError>,
+    pictures: PathBuf,
+    /// `in_flight` is durable, or is not to be: a verify flow passes no gate.
+    touched: bool,
 }
 
-impl Gate for DurableGate<'_> {
-    fn before_touch(&mut self) -> Result<(), String> {
-        if *self.touched {
-            return Ok(());
+impl Host for StepHost<'_, '_> {
+    fn scope<'s>(&'s self, captures: &'s Captures) -> Scope<'s> {
+        scope(self.session, self.setting, captures)
+    }
+
+    fn mask(&self) -> &Mask {
+        self.journal.masker()
+    }
+
+    fn pictures(&self) -> PathBuf {
+        self.pictures.clone()
+    }
+
+    /// Makes `in_flight` durable before the first input of an attempt, once.
+    fn before_touch(&mut self) -> Result<(), SessionError> {
+        if !self.touched {
+            self.session.begin_step(&self.step.flag, self.attempt, jiff::Timestamp::now())?;
+            self.touched = true;
         }
-        match self.session.begin_step(self.flag, self.attempt, jiff::Timestamp::now()) {
-            Ok(()) => {
-                *self.touched = true;
-                Ok(())
-            }
-            Err(error) => {
-                let message = error.to_string();
-                self.refusal = Some(error);
-                Err(message)
-            }
+        Ok(())
+    }
+
+    /// A captured value is masked from now on, though it becomes durable only with the flag.
+    fn captured(&mut self, _: &Step, field: &str, captures: &Captures) {
+        let mut identity = self.session.session().identity.clone();
+        for (field, value) in captures {
+            identity.set(field, value);
         }
+        self.journal.set_mask(Mask::of(&identity));
+        self.journal
+            .emit(EventKind::Captured { flag: self.step.flag.clone(), fields: vec![field.to_owned()] });
+    }
+
+    fn downloaded(&mut self, file: PathBuf, bytes: u64) {
+        let path = file.display().to_string();
+        self.journal.emit(EventKind::Downloaded { flag: self.step.flag.clone(), path, bytes });
+    }
+
+    fn pictured(&mut self, _: &Step, file: PathBuf) {
+        let path = file.display().to_string();
+        self.journal.emit(EventKind::Screenshot { flag: self.step.flag.clone(), path });
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::doubt::Answer;
-use super::play::{Pass, Unplayed};
+use super::play::Pass;
+use super::player::Unplayed;
 use super::{Failure, Leave, Outside, PlayPage, Run, Stop, millis};
 use crate::browser::page::ActionErrorKind;
 use crate::domain::event::{EventKind, NetworkTotals, StepMode, StepOutcome};
@@ -142,7 +143,7 @@ impl<O: Outside> Run<'_, O> {
     }
 
     /// Of an attempt, in the profile's artifacts.
-    fn folder(&self, step: &PlanStep, attempt: u32) -> PathBuf {
+    pub(super) fn folder(&self, step: &PlanStep, attempt: u32) -> PathBuf {
         self.artifacts.join(format!("{}-{}-{attempt}", self.run_id, file_name(step.flag.as_str())))
     }
 
@@ -156,9 +157,9 @@ impl<O: Outside> Run<'_, O> {
     }
 }
 
-/// Flags may have any names; a folder may not.
-fn file_name(flag: &str) -> String {
-    flag.chars()
+/// Flags and pictures may have any names; a folder or a file may not.
+pub(super) fn file_name(name: &str) -> String {
+    name.chars()
         .map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
         .take(64)
         .collect()

@@ -114,6 +114,8 @@ impl PlayPage for Fake {
         tokio::task::yield_now().await;
     }
 
+    async fn hear_out(&mut self, _: Duration) {}
+
     fn left_allowed_origins(&self) -> Option<ActionError> {
         None
     }

@@ -77,6 +77,11 @@ impl Layout {
         self.artifacts.join(id.as_str())
     }
 
+    /// Of flows that were played by themselves.
+    pub fn play_artifacts(&self) -> PathBuf {
+        self.artifacts.join(".play")
+    }
+
     /// The user-data folder of a local Chromium.
     pub fn browser_folder(&self, id: &ProfileId) -> PathBuf {
         self.root.join("browsers").join(id.as_str())
@@ -138,6 +143,7 @@ mod tests {
             layout.log(&id),
             layout.events(&id),
             layout.artifacts(&id),
+            layout.play_artifacts(),
             layout.browser_folder(&id),
             layout.orchestrator_log_folder().to_owned(),
             layout.orchestrator_lock(),
@@ -153,6 +159,7 @@ mod tests {
             w/logs/k18imh7u.log
             w/logs/k18imh7u.events.jsonl
             w/artifacts/k18imh7u
+            w/artifacts/.play
             w/browsers/k18imh7u
             w/logs
             w/state/.orchestrator.lock

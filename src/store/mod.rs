@@ -24,7 +24,7 @@ pub use self::layout::Layout;
 pub use self::lock::{Holder, Lock, LockError};
 pub use self::pacer::{Confirmation, Pacer, Ticket, Urgency};
 pub use self::selector_cache::{SelectorCache, SelectorKey};
-pub use self::session::{OpenSession, SessionError, SessionReader};
+pub use self::session::{HeldProfile, OpenSession, SessionError, SessionReader};
 
 /// The file system refused. The source says why, [`StoreError::hint`] what to do.
 #[derive(Debug, Error)]

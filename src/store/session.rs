@@ -141,16 +141,8 @@ impl OpenSession {
         now: Timestamp,
         new: impl FnOnce() -> Session,
     ) -> Result<Self, SessionError> {
-        let holder = Holder::new(run_id.clone(), now);
-        let lock =
-            Lock::try_acquire(&layout.session_lock(profile), &holder).map_err(|error| match error {
-                LockError::Held { holder } => SessionError::Busy { profile: profile.clone(), holder },
-                LockError::Io(error) => error.into(),
-            })?;
+        let lock = take_lock(layout, profile, run_id, now)?;
         let path = layout.session(profile);
-        if lock.holder_was_killed() {
-            durable::sweep(&path)?;
-        }
         let session = match read_document(layout, profile) {
             Ok(Some(session)) => session,
             Ok(None) => {
@@ -240,6 +232,44 @@ impl OpenSession {
     pub fn identity(&mut self) -> IdentityHandle<'_> {
         IdentityHandle { open: self }
     }
+}
+
+/// A profile that no run takes while this lives, and whose document is left as it is: for whoever
+/// needs its browser and writes nothing down.
+#[derive(Debug)]
+pub struct HeldProfile {
+    /// `None` where the profile never ran.
+    pub session: Option<Session>,
+    _lock: Lock,
+}
+
+impl HeldProfile {
+    pub fn take(
+        layout: &Layout,
+        profile: &ProfileId,
+        run_id: &RunId,
+        now: Timestamp,
+    ) -> Result<Self, SessionError> {
+        let lock = take_lock(layout, profile, run_id, now)?;
+        Ok(Self { session: read(layout, profile)?, _lock: lock })
+    }
+}
+
+fn take_lock(
+    layout: &Layout,
+    profile: &ProfileId,
+    run_id: &RunId,
+    now: Timestamp,
+) -> Result<Lock, SessionError> {
+    let holder = Holder::new(run_id.clone(), now);
+    let lock = Lock::try_acquire(&layout.session_lock(profile), &holder).map_err(|error| match error {
+        LockError::Held { holder } => SessionError::Busy { profile: profile.clone(), holder },
+        LockError::Io(error) => error.into(),
+    })?;
+    if lock.holder_was_killed() {
+        durable::sweep(&layout.session(profile))?;
+    }
+    Ok(lock)
 }
 
 pub struct IdentityHandle<'a> {

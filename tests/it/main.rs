@@ -7,6 +7,7 @@ mod flows;
 #[cfg(unix)]
 mod orchestrate;
 mod page;
+mod play;
 mod provider_adspower;
 mod provider_chromium;
 mod support;

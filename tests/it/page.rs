@@ -3,6 +3,7 @@
 
 mod actionability;
 mod actions;
+mod custom;
 mod life;
 mod navigation;
 mod network;
@@ -10,3 +11,5 @@ mod rig;
 mod scenes;
 mod selectors;
 mod trace;
+
+pub use self::rig::serve;

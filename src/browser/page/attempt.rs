@@ -1,5 +1,6 @@
 //! One attempt at one step: its deadline, its gate, and which action it is.
 
+use std::path::Path;
 use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::page::CloseParams as ClosePageParams;
@@ -109,11 +110,10 @@ impl<'a> Attempt<'a> {
             Action::WaitForElement(wait) => self.wait_for_element(wait).await?,
             Action::WaitForExpression { expression } => self.wait_for_expression(expression).await?,
             Action::Capture(capture) => return self.capture(capture).await.map(Some),
-            Action::When { .. }
-            | Action::Upload { .. }
-            | Action::Handoff { .. }
-            | Action::Screenshot { .. }
-            | Action::Foreign { .. } => {
+            Action::When { exists, .. } => return Ok(self.exists(exists).await?.then(String::new)),
+            Action::Upload { locator, files } => self.upload(locator, files).await?,
+            Action::Screenshot { name } => self.screenshot(Path::new(name)).await?,
+            Action::Handoff { .. } | Action::Foreign { .. } => {
                 return Err(ActionError::refused(format!("{} is not an action of the page", action.name())));
             }
         }

@@ -352,6 +352,16 @@
         if (option.matches(':disabled')) return { code: 'option', message: 'that option of the list is disabled' };
       }
     }
+    if (needs.files) {
+      const input = controlOf(el);
+      if (sortOf(input) !== 'file') {
+        return { code: 'unfit', message: `${describe(input)} takes no files: name the input of type file behind it`, final: true };
+      }
+      if (input.webkitdirectory) return { code: 'unfit', message: 'the field takes a folder, not files', final: true };
+      if (needs.files > 1 && !input.multiple) {
+        return { code: 'unfit', message: `the field takes one file, not ${needs.files}`, final: true };
+      }
+    }
     if (needs.at) {
       const box = el.getBoundingClientRect();
       if (needs.at.x < 0 || needs.at.y < 0 || needs.at.x >= box.width || needs.at.y >= box.height) {
@@ -540,6 +550,9 @@
 
     title: query => until(query, () => document.title === query.title ? { ok: true } : { ok: false, value: document.title }),
 
+    // The document is there to its end.
+    parsed: query => until(query, () => ({ ok: document.readyState !== 'loading' })),
+
     // The next change of the page; for conditions that are not asked in this world.
     changed: async ({ ms }) => { await changed(performance.now() + ms); return { ok: true }; },
     tasks: async () => { await tasksDone(); return { ok: true }; },
@@ -578,6 +591,9 @@
       const why = still ? coveredWhy(el, x, y) : { code: 'moving', message: `the frame ${describe(el)} keeps moving` };
       return why ? { ok: false, why: { ...why, shows: shows() } } : { ok: true };
     },
+
+    // The file input that was found.
+    input: () => controlOf(held.el),
 
     // ---- the accessibility tree is asked from outside; these take part in it
 

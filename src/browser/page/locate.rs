@@ -137,7 +137,22 @@ impl Attempt<'_> {
         }
     }
 
+    /// Whether anything visible matches any of the selectors, now. Waits for nothing but the document:
+    /// what has not been parsed yet is neither there nor missing.
     pub async fn exists(&mut self, locator: &Locator) -> Result<bool, ActionError> {
+        loop {
+            let ms = self.left().as_secs_f64() * 1000.0;
+            match self.call("parsed", &json!({ "ms": ms })).await? {
+                Some(reply) if reply.ok => break,
+                Some(_) => {
+                    return Err(ActionError::timed_out(format!(
+                        "the page did not come to its end {}",
+                        self.within()
+                    )));
+                }
+                None => {}
+            }
+        }
         Ok(self.ask("count", locator, json!({})).await?.found > 0)
     }
 

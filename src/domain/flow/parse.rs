@@ -4,6 +4,7 @@
 //! where a whole-document parse would have lost it in a tagged enum.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Action, AssertedNavigation, Button, Capture, CaptureFrom, Chain, Click, Device, Flow, Locator,
-    NetworkConditions, Operator, Selector, Step, Viewport, WaitForElement,
+    NetworkConditions, Operator, Selector, Step, Viewport, WaitForElement, refused_picture,
 };
 use crate::domain::source::{SourceError, line_and_column, offset_of};
 use crate::domain::template::is_template;
@@ -41,6 +42,7 @@ pub fn parse(file: &str, text: &str) -> Result<Flow, Box<SourceError>> {
         timeout: source.timeout(wire.timeout, || 0..1)?,
         selector_attribute: wire.selector_attribute,
         steps: source.steps(&steps, "")?,
+        folder: PathBuf::new(),
         text: text.to_owned(),
     })
 }
@@ -204,13 +206,28 @@ impl Source<'_> {
             }
             "regatta.upload" => {
                 let wire: UploadWire = self.wire(parameters, &name, number)?;
+                if wire.files.is_empty() {
+                    return Err(Box::new(
+                        self.error(at, format!("step {number} ({name}): `files` is empty"))
+                            .label(format!("step {number}"))
+                            .help("name at least one, relative to the flow: \"files\": [\"../files/photo.png\"]"),
+                    ));
+                }
                 Action::Upload { locator: locator(wire.selectors), files: wire.files }
             }
             "regatta.handoff" => {
                 Action::Handoff { message: self.wire::<HandoffWire>(parameters, &name, number)?.message }
             }
             "regatta.screenshot" => {
-                Action::Screenshot { name: self.wire::<ScreenshotWire>(parameters, &name, number)?.name }
+                let wire: ScreenshotWire = self.wire(parameters, &name, number)?;
+                if let Some(problem) = refused_picture(&wire.name).filter(|_| !is_template(&wire.name)) {
+                    return Err(Box::new(
+                        self.error(at, format!("step {number} ({name}): {problem}"))
+                            .label(format!("step {number}"))
+                            .help("a file NAME.png is made of it: \"name\": \"after-signup\""),
+                    ));
+                }
+                Action::Screenshot { name: wire.name }
             }
             unknown if unknown.starts_with("regatta.") => {
                 return Err(Box::new(
@@ -705,6 +722,24 @@ mod tests {
             flows/f.json:4:126: unknown field `patern`, expected one of `selectors`, `from`, `attribute`, `pattern`, `into`
             expected the fields of regatta.capture"#]],
         );
+        check_error(
+            &flow(
+                r#"{"type":"customStep","name":"regatta.upload","parameters":{"selectors":["a"],"files":[]}}"#,
+            ),
+            expect![[r#"
+                flows/f.json:4:63: step 1 (regatta.upload): `files` is empty
+                name at least one, relative to the flow: "files": ["../files/photo.png"]"#]],
+        );
+        for (name, problem) in [
+            ("", "`name` is empty"),
+            ("screenshot", "`name` is `screenshot`, as the picture of a failure is called"),
+        ] {
+            let picture = format!(
+                r#"{{"type":"customStep","name":"regatta.screenshot","parameters":{{"name":"{name}"}}}}"#
+            );
+            let error = parse("f.json", &flow(&picture)).unwrap_err();
+            assert_eq!(error.to_string(), format!("step 1 (regatta.screenshot): {problem}"));
+        }
         check_error(
             &flow(r#"{"type":"customStep","name":"regatta.whenever","parameters":{}}"#),
             expect![[r#"

@@ -234,17 +234,3 @@ async fn traffic_is_counted_and_waited_for() {
     assert!(refused.bytes_received < 5000, "{refused:?}");
     rig.page.close().await;
 }
-
-#[tokio::test]
-async fn exists_is_a_question() {
-    let mut rig = Rig::new(r#"<p id=p>x</p><p id=h hidden>y</p>"#).await;
-    let flow = rig.flow(
-        r##"{"type":"hover","selectors":["#nothing","#p"]},{"type":"hover","selectors":["#h"]},{"type":"hover","selectors":["aria/Nobody"]}"##,
-    );
-    let mut answers = Vec::new();
-    for step in &flow.steps {
-        answers.push(rig.page.exists(step.action.locator().unwrap(), TIMEOUT).await.unwrap());
-    }
-    rig.page.close().await;
-    assert_eq!(answers, [true, false, false]);
-}

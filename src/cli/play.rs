@@ -1,0 +1,184 @@
+//! `regatta play FLOW.json`: one flow by itself, in a browser that is thrown away afterwards, in a
+//! profile's, or in one that runs already. What an author uses while writing a flow.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::args::{Assignment, PlayArgs};
+use super::failure::Failure;
+use super::settings::{Settings, variables};
+use super::{block_on, load, resolve, signals};
+use crate::browser::provider::StartOptions;
+use crate::domain::block::Block;
+use crate::domain::evidence::TraceMode;
+use crate::domain::flow::Flow;
+use crate::domain::id::{ProfileId, RunId};
+use crate::domain::outcome::RunOutcome;
+use crate::domain::plan::{Setting, check_flow};
+use crate::domain::session::{Captures, Identity, Platform};
+use crate::domain::solo::origins;
+use crate::domain::template::{Names, Scope};
+use crate::report::solo_console::SoloConsole;
+use crate::run::{AttachedBrowser, LiveBrowser, Outside, RunEnd, Selectors, Solo, StopWatch};
+use crate::store::{HeldProfile, Layout};
+
+/// What the flow is played for.
+struct Part {
+    flow: Flow,
+    /// Where there is none, a name for templates and for the browser that is thrown away.
+    profile: ProfileId,
+    platform: Platform,
+    identity: Identity,
+    setting: Setting,
+    pause: Duration,
+    artifacts: PathBuf,
+}
+
+pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
+    super::log::to_stderr();
+    let flow = load::flow(settings, &args.flow)?;
+    let run_id = RunId::new(jiff::Timestamp::now(), rand::random());
+    // Held until the end: no run of this profile meets us in its browser.
+    let held = args.profile.as_ref().map(|profile| hold(settings, profile, &run_id)).transpose()?;
+    let part = part(settings, &args, flow, held.as_ref(), &run_id)?;
+    let console = SoloConsole::new(args.json, settings.terminal, settings.color);
+    let start = StartOptions { headless: !args.headed, platform: part.platform };
+    let trace = if args.trace { TraceMode::Always } else { settings.trace };
+    let (block, downloads) = (part.setting.block.clone(), part.artifacts.join("downloads"));
+    let allowed_origins = part.setting.allowed_origins.clone();
+
+    let end = if let Some(ws) = args.endpoint {
+        let attached =
+            AttachedBrowser { ws, platform: part.platform, allowed_origins, block, downloads, trace };
+        perform(&part, attached, &console)?
+    } else {
+        let selectors = match settings.workflow.exists() {
+            true => Selectors::Cached(settings.layout.clone()),
+            false => Selectors::Forgotten,
+        };
+        let (waits, observer) = load::pacer_waits();
+        let live = |provider| LiveBrowser {
+            provider,
+            profile: part.profile.clone(),
+            start,
+            allowed_origins,
+            block,
+            downloads,
+            selectors,
+            trace,
+            waits,
+        };
+        if held.is_some() {
+            perform(&part, live(load::provider(settings, Some(observer))?), &console)?
+        } else {
+            let folder = throw_away_folder()?;
+            let provider = load::chromium(settings, Layout::new(folder.path()));
+            let end = perform(&part, live(std::sync::Arc::new(provider)), &console)?;
+            if let Err(error) = folder.close() {
+                tracing::warn!("the browser's folder could not be removed: {error}");
+            }
+            end
+        }
+    };
+    console.finish();
+    match end.outcome {
+        RunOutcome::Completed => Ok(0),
+        RunOutcome::Stopped => {
+            eprintln!("stopped");
+            Ok(RunOutcome::Stopped.exit_code())
+        }
+        _ => Err(end.into()),
+    }
+}
+
+fn perform<O: Outside>(part: &Part, outside: O, console: &SoloConsole) -> Result<RunEnd, Failure> {
+    let (sender, stop) = StopWatch::new();
+    let solo = Solo {
+        flow: &part.flow,
+        profile_id: part.profile.clone(),
+        platform: part.platform,
+        identity: part.identity.clone(),
+        variables: part.setting.variables.clone(),
+        outside,
+        pause: part.pause,
+        artifacts: part.artifacts.clone(),
+        stop,
+        observe: Box::new(|event| console.show(event)),
+    };
+    block_on(async {
+        tokio::select! {
+            end = solo.play() => Ok(end),
+            () = signals::ask_to_stop(sender, |_| console.note("stopping")) => unreachable!("it never ends by itself"),
+        }
+    })
+}
+
+fn hold(settings: &Settings, profile: &ProfileId, run_id: &RunId) -> Result<HeldProfile, Failure> {
+    settings.layout.create_folders()?;
+    Ok(HeldProfile::take(&settings.layout, profile, run_id, jiff::Timestamp::now())?)
+}
+
+fn part(
+    settings: &Settings,
+    args: &PlayArgs,
+    flow: Flow,
+    held: Option<&HeldProfile>,
+    run_id: &RunId,
+) -> Result<Part, Failure> {
+    let session = held.and_then(|held| held.session.as_ref());
+    let platform = session.map_or(settings.platform, |session| session.platform);
+    let (profile, artifacts) = match &args.profile {
+        Some(profile) => (profile.clone(), settings.layout.artifacts(profile).join(format!("{run_id}-play"))),
+        None => {
+            let nobody = "play".parse().expect("these are letters");
+            (nobody, settings.layout.play_artifacts().join(run_id.as_str()))
+        }
+    };
+    let mut identity = session.map(|session| session.identity.clone()).unwrap_or_default();
+    let mut assigned = Vec::new();
+    for assignment in &args.set {
+        match assignment {
+            Assignment::Variable(name, value) => assigned.push((name.clone(), value.clone())),
+            Assignment::Identity(field, Some(value)) => identity.set(field, value),
+            Assignment::Identity(field, None) => identity.set(field, &resolve::ask_for(field)?),
+        }
+    }
+    let of_workflow = load::workflow_setting(settings, &assigned, &profile, platform)?;
+    let mut setting = of_workflow.unwrap_or_else(|| {
+        let variables = variables(&assigned);
+        let captures = Captures::new();
+        let scope = Scope {
+            profile_id: &profile,
+            platform,
+            identity: &identity,
+            captures: &captures,
+            variables: &variables,
+            now: jiff::Timestamp::now(),
+        };
+        Setting { allowed_origins: origins(&flow, &scope), block: Block::default(), variables }
+    });
+    setting.allowed_origins.extend(args.allow.iter().cloned());
+    check(&flow, &setting, &identity)?;
+    let pause = args.slow.unwrap_or_default();
+    Ok(Part { flow, profile, platform, identity, setting, pause, artifacts })
+}
+
+/// Whatever can be known to be wrong before a browser starts.
+fn check(flow: &Flow, setting: &Setting, identity: &Identity) -> Result<(), Failure> {
+    let names = Names {
+        identity: identity.iter().map(|(name, _)| name.to_owned()).collect(),
+        variables: setting.variables.keys().cloned().collect(),
+    };
+    let missing = check_flow(flow, names)?;
+    let Some(first) = missing.first() else { return Ok(()) };
+    let all: Vec<_> = missing.iter().map(|field| format!("identity.{field}")).collect();
+    Err(Failure::usage(format!("the flow {} uses {}", flow.file, all.join(", ")))
+        .hint(format!("give it a value: --set identity.{first}=VALUE; or --profile ID of one that has it")))
+}
+
+fn throw_away_folder() -> Result<tempfile::TempDir, Failure> {
+    tempfile::Builder::new().prefix("regatta-play-").tempdir().map_err(|error| {
+        Failure::usage(format!("cannot make a folder for the browser: {error}"))
+            .hint("TMPDIR names another place".to_owned())
+    })
+}

@@ -1,0 +1,227 @@
+//! What the author of a flow sees of it while it is played: a line a step, with its time.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::domain::solo::{ActionName, ActionOutcome, SoloEvent, SoloEventKind};
+
+/// Redraws of the line that moves.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Of a subject: a selector or an expression may be of any length.
+const SUBJECT: usize = 60;
+
+pub struct SoloConsole {
+    json: bool,
+    lines: RefCell<Lines>,
+    terminal: bool,
+    /// The step under way, on a terminal.
+    bar: RefCell<Option<ProgressBar>>,
+}
+
+#[derive(Default)]
+struct Lines {
+    color: bool,
+    /// What the step under way has brought, for its line.
+    notes: Vec<String>,
+}
+
+impl SoloConsole {
+    pub fn new(json: bool, terminal: bool, color: bool) -> Self {
+        let lines = RefCell::new(Lines { color, notes: Vec::new() });
+        Self { json, lines, terminal, bar: RefCell::default() }
+    }
+
+    pub fn show(&self, event: &SoloEvent) {
+        if self.json {
+            crate::report::say!("{}", serde_json::to_string(event).unwrap_or_default());
+            return;
+        }
+        match &event.kind {
+            SoloEventKind::ActionStarted { action } if self.terminal => {
+                let bar = ProgressBar::new_spinner().with_style(moving()).with_message(head(action));
+                bar.enable_steady_tick(TICK);
+                self.bar.replace(Some(bar));
+            }
+            SoloEventKind::ActionFinished { .. } => self.finish(),
+            _ => {}
+        }
+        if let Some(line) = self.lines.borrow_mut().line(&event.kind) {
+            self.print(&line);
+        }
+    }
+
+    /// A remark of the program itself.
+    pub fn note(&self, text: &str) {
+        if !self.json {
+            self.print(text);
+        }
+    }
+
+    /// Nothing is drawn afterwards.
+    pub fn finish(&self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn print(&self, line: &str) {
+        match &*self.bar.borrow() {
+            Some(bar) => bar.suspend(|| crate::report::say!("{line}")),
+            None => crate::report::say!("{line}"),
+        }
+    }
+}
+
+impl Lines {
+    fn line(&mut self, kind: &SoloEventKind) -> Option<String> {
+        Some(match kind {
+            SoloEventKind::PlayStarted { flow, title, steps } => {
+                let steps = if *steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
+                format!("{flow}: {title}, {steps}")
+            }
+            SoloEventKind::PacerWaited { call, ms } => {
+                format!("waited {} for the provider's rate limit ({call})", time(*ms))
+            }
+            SoloEventKind::BrowserStarted { provider, reused, ms } => {
+                let how = if *reused { "taken over" } else { "started" };
+                format!("browser {how} ({provider}, {})", time(*ms))
+            }
+            SoloEventKind::ActionStarted { .. } => {
+                self.notes.clear();
+                return None;
+            }
+            SoloEventKind::Captured { field, characters, .. } => {
+                self.notes.push(format!("identity.{field}: {characters} characters, not shown"));
+                return None;
+            }
+            SoloEventKind::Screenshot { path, .. } => {
+                self.notes.push(path.clone());
+                return None;
+            }
+            SoloEventKind::ActionFinished { action, outcome, ms, .. } => {
+                let notes = std::mem::take(&mut self.notes);
+                let said = match outcome {
+                    ActionOutcome::Done if notes.is_empty() => short(action.subject.as_deref()),
+                    ActionOutcome::Done => notes.join("; "),
+                    ActionOutcome::Holds => format!("{} is there", short(action.subject.as_deref())),
+                    ActionOutcome::HoldsNot => {
+                        format!("{} is not there: its steps are left out", short(action.subject.as_deref()))
+                    }
+                    ActionOutcome::Failed => {
+                        format!("{} {}", self.red("failed"), short(action.subject.as_deref()))
+                    }
+                    ActionOutcome::NeedsAttention => self.red("needs a person"),
+                };
+                format!("{} {:>8}  {said}", head(action), time(*ms)).trim_end().to_owned()
+            }
+            SoloEventKind::Downloaded { path, .. } => format!("downloaded {path}"),
+            // The error that follows names it.
+            SoloEventKind::Evidence { .. } | SoloEventKind::BrowserStopped { .. } => return None,
+            SoloEventKind::PlayFinished { ms, network, .. } => format!(
+                "{} in all, {} requests, {} received",
+                time(*ms),
+                network.requests,
+                indicatif::HumanBytes(network.bytes_received)
+            ),
+        })
+    }
+
+    fn red(&self, text: &str) -> String {
+        if self.color { format!("\u{1b}[31m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+fn head(action: &ActionName) -> String {
+    format!("{:>5}  {:<20}", action.step, action.action)
+}
+
+/// One line of it, and not the whole of a long one.
+fn short(subject: Option<&str>) -> String {
+    let words: Vec<_> = subject.unwrap_or_default().split_whitespace().collect();
+    let line = words.join(" ");
+    if line.chars().count() <= SUBJECT {
+        return line;
+    }
+    line.chars().take(SUBJECT - 1).chain(['…']).collect()
+}
+
+fn time(ms: u64) -> String {
+    if ms < 1000 { format!("{ms} ms") } else { format!("{:.2} s", ms as f64 / 1000.0) }
+}
+
+/// The template is a constant, and a test draws it.
+fn moving() -> ProgressStyle {
+    ProgressStyle::with_template("{wide_msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::domain::event::NetworkTotals;
+    use crate::domain::outcome::RunOutcome;
+
+    #[test]
+    fn a_line_a_step_with_its_time() {
+        let action = |step: &str, action: &str, subject: &str| ActionName {
+            step: step.to_owned(),
+            line: 1,
+            action: action.to_owned(),
+            subject: Some(subject.to_owned()).filter(|subject| !subject.is_empty()),
+        };
+        let finished =
+            |action, outcome, ms| SoloEventKind::ActionFinished { action, outcome, ms, message: None };
+        let events = [
+            SoloEventKind::PlayStarted { flow: "flows/a.json".into(), title: "Sign up".into(), steps: 7 },
+            SoloEventKind::BrowserStarted { provider: "chromium".into(), reused: false, ms: 1440 },
+            SoloEventKind::ActionStarted { action: action("1", "navigate", "{{ variables.site }}/signup") },
+            finished(action("1", "navigate", "{{ variables.site }}/signup"), ActionOutcome::Done, 120),
+            finished(action("2", "regatta.when", "#cookies"), ActionOutcome::Holds, 2),
+            finished(action("2.1", "click", "aria/Accept"), ActionOutcome::Done, 21),
+            finished(action("3", "regatta.when", "#offer"), ActionOutcome::HoldsNot, 1),
+            SoloEventKind::Captured { step: "4".into(), field: "code".into(), characters: 6 },
+            finished(action("4", "regatta.capture", "#code"), ActionOutcome::Done, 3),
+            SoloEventKind::Screenshot { step: "5".into(), path: "artifacts/.play/r/after.png".into() },
+            finished(action("5", "regatta.screenshot", "after"), ActionOutcome::Done, 80),
+            finished(action("6", "close", ""), ActionOutcome::Done, 1),
+            finished(
+                action("7", "waitForExpression", &"long  \n words ".repeat(9)),
+                ActionOutcome::Failed,
+                10_004,
+            ),
+            finished(action("8", "regatta.handoff", "m"), ActionOutcome::NeedsAttention, 0),
+            SoloEventKind::PlayFinished {
+                outcome: RunOutcome::StepFailed,
+                exit_code: 1,
+                message: None,
+                ms: 12_345,
+                network: NetworkTotals { requests: 9, bytes_received: 2048, ..NetworkTotals::default() },
+            },
+        ];
+        let mut lines = Lines::default();
+        let lines: Vec<_> = events.iter().filter_map(|event| lines.line(event)).collect();
+        expect![[r#"
+            flows/a.json: Sign up, 7 steps
+            browser started (chromium, 1.44 s)
+                1  navigate               120 ms  {{ variables.site }}/signup
+                2  regatta.when             2 ms  #cookies is there
+              2.1  click                   21 ms  aria/Accept
+                3  regatta.when             1 ms  #offer is not there: its steps are left out
+                4  regatta.capture          3 ms  identity.code: 6 characters, not shown
+                5  regatta.screenshot      80 ms  artifacts/.play/r/after.png
+                6  close                    1 ms
+                7  waitForExpression     10.00 s  failed long words long words long words long words long words long…
+                8  regatta.handoff          0 ms  needs a person
+            12.35 s in all, 9 requests, 2.00 KiB received"#]]
+        .assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn the_template_is_valid() {
+        ProgressStyle::with_template("{wide_msg} {elapsed}").unwrap();
+    }
+}

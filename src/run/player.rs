@@ -1,0 +1,198 @@
+//! Plays one flow on a page: renders each step when its turn comes, and keeps what was captured.
+//!
+//! A run plays the flows of its steps, `regatta play` one by itself: what differs is the [`Host`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::PlayPage;
+use super::step::file_name;
+use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
+use crate::domain::flow::{Action, Flow, Place, Step, refused_picture};
+use crate::domain::mask::Mask;
+use crate::domain::session::Captures;
+use crate::domain::template::{self, Scope};
+use crate::store::session::SessionError;
+
+/// Bound of an action where neither its step nor its flow has one.
+const ACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Who has a flow played: knows the names its templates use, and what has to be kept of it.
+pub(super) trait Host {
+    fn scope<'s>(&'s self, captures: &'s Captures) -> Scope<'s>;
+
+    fn mask(&self) -> &Mask;
+
+    /// Where pictures of the flow go.
+    fn pictures(&self) -> PathBuf;
+
+    /// Right before each step's first input; a refusal stops it.
+    fn before_touch(&mut self) -> Result<(), SessionError>;
+
+    /// `field` is new in `captures`.
+    fn captured(&mut self, step: &Step, field: &str, captures: &Captures);
+
+    fn pictured(&mut self, step: &Step, file: PathBuf);
+
+    fn downloaded(&mut self, file: PathBuf, bytes: u64);
+
+    fn began(&mut self, _: &Step) {}
+
+    fn ended(&mut self, _: &Step, _: &Result<Turn<'_>, Unplayed>, _: Duration) {}
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Turn<'a> {
+    Done,
+    /// The condition of a `when` holds: these are next.
+    Inside(&'a [Step]),
+    /// It does not: its steps are left out.
+    Past,
+}
+
+/// Why a flow did not reach its end.
+#[derive(Debug)]
+pub(super) enum Unplayed {
+    Action {
+        error: ActionError,
+        place: Place,
+    },
+    Handoff {
+        message: String,
+    },
+    Stopped,
+    /// The disk did not take `in_flight`.
+    Store(SessionError),
+}
+
+pub(super) struct Player<'a, P, H> {
+    flow: &'a Flow,
+    page: &'a mut P,
+    host: &'a mut H,
+    /// Between two steps.
+    pub pause: Duration,
+    pub captures: Captures,
+    /// Of the step under way, or of the last one.
+    pub place: Place,
+}
+
+impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
+    pub fn new(flow: &'a Flow, page: &'a mut P, host: &'a mut H) -> Self {
+        let (captures, place) = (Captures::new(), Place::default());
+        Self { flow, page, host, pause: Duration::ZERO, captures, place }
+    }
+
+    pub async fn play(&mut self) -> Result<(), Unplayed> {
+        self.play_all(&self.flow.steps).await?;
+        for Downloaded { path, bytes } in self.page.finish().await {
+            self.host.downloaded(path, bytes);
+        }
+        match self.page.left_allowed_origins() {
+            Some(error) => Err(self.unplayed(error)),
+            None => Ok(()),
+        }
+    }
+
+    async fn play_all(&mut self, steps: &'a [Step]) -> Result<(), Unplayed> {
+        for step in steps {
+            if !self.pause.is_zero() && !self.place.step.is_empty() {
+                tokio::time::sleep(self.pause).await;
+            }
+            self.place = step.place(self.flow);
+            self.host.began(step);
+            let started = Instant::now();
+            let turn = self.play_step(step).await;
+            self.host.ended(step, &turn, started.elapsed());
+            if let Turn::Inside(steps) = turn? {
+                Box::pin(self.play_all(steps)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn play_step(&mut self, step: &'a Step) -> Result<Turn<'a>, Unplayed> {
+        let rendered = self.render(step).map_err(|error| self.unplayed(error))?;
+        if let Action::Handoff { message } = rendered.action {
+            return Err(Unplayed::Handoff { message });
+        }
+        let timeout = step.timeout.or(self.flow.timeout).unwrap_or(ACTION_TIMEOUT);
+        let mut gate = HostGate { host: self.host, refusal: None };
+        let performed = self.page.perform(&self.flow.file, &rendered, timeout, &mut gate).await;
+        if let Some(refusal) = gate.refusal {
+            return Err(Unplayed::Store(refusal));
+        }
+        let text = performed.map_err(|error| self.unplayed(error))?;
+        match (&step.action, rendered.action, text) {
+            (Action::When { steps, .. }, _, Some(_)) => return Ok(Turn::Inside(steps)),
+            (Action::When { .. }, _, None) => return Ok(Turn::Past),
+            (Action::Capture(capture), _, Some(text)) => {
+                self.captures.insert(capture.into.clone(), text);
+                self.host.captured(step, &capture.into, &self.captures);
+            }
+            (_, Action::Screenshot { name }, _) => self.host.pictured(step, name.into()),
+            _ => {}
+        }
+        Ok(Turn::Done)
+    }
+
+    /// As the page takes it: templates filled in, files by their whole paths.
+    fn render(&self, step: &Step) -> Result<Step, ActionError> {
+        let scope = self.host.scope(&self.captures);
+        let mut rendered =
+            step.map_text(&mut |text| template::render(text, &scope)).map_err(|error| ActionError {
+                kind: ActionErrorKind::Refused,
+                message: error.to_string(),
+                hint: Some(error.hint().to_owned()),
+            })?;
+        match &mut rendered.action {
+            Action::Upload { files, .. } => {
+                for file in files {
+                    *file = in_words(self.flow.folder.join(&*file))?;
+                }
+            }
+            Action::Screenshot { name } => {
+                if let Some(problem) = refused_picture(name) {
+                    return Err(refused(problem.to_owned()));
+                }
+                // A value of the identity is no name of a file either.
+                let name_of_file = file_name(&self.host.mask().apply(name.trim()));
+                *name = in_words(self.host.pictures().join(format!("{name_of_file}.png")))?;
+            }
+            _ => {}
+        }
+        Ok(rendered)
+    }
+
+    fn unplayed(&self, error: ActionError) -> Unplayed {
+        Unplayed::Action { error, place: self.place.clone() }
+    }
+}
+
+struct HostGate<'a, H> {
+    host: &'a mut H,
+    /// Why the host said no: then nothing may touch the page.
+    refusal: Option<SessionError>,
+}
+
+impl<H: Host> Gate for HostGate<'_, H> {
+    fn before_touch(&mut self) -> Result<(), String> {
+        self.host.before_touch().map_err(|error| {
+            let message = error.to_string();
+            self.refusal = Some(error);
+            message
+        })
+    }
+}
+
+fn in_words(path: PathBuf) -> Result<String, ActionError> {
+    path.into_os_string().into_string().map_err(|path| {
+        refused(format!("the path `{}` is not Unicode, which a browser needs", path.to_string_lossy()))
+    })
+}
+
+fn refused(message: String) -> ActionError {
+    ActionError { kind: ActionErrorKind::Refused, message, hint: None }
+}

@@ -1,0 +1,292 @@
+//! Plays one flow by itself: no step around it, no session, nothing durable. For its author.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::player::{Host, Player, Turn, Unplayed};
+use super::{Outside, PlayPage, RunEnd, Stop, StopWatch};
+use crate::browser::page::ActionErrorKind;
+use crate::domain::cause::with_cause;
+use crate::domain::event::NetworkTotals;
+use crate::domain::evidence::Incident;
+use crate::domain::flow::{Flow, Step};
+use crate::domain::id::ProfileId;
+use crate::domain::mask::Mask;
+use crate::domain::outcome::RunOutcome;
+use crate::domain::session::{Captures, Identity, Platform};
+use crate::domain::solo::{ActionName, ActionOutcome, SOLO_EVENT_VERSION, SoloEvent, SoloEventKind};
+use crate::domain::template::Scope;
+use crate::store::session::SessionError;
+
+/// For what the last step has set off: the browser ends right after it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+pub struct Solo<'a, O: Outside> {
+    pub flow: &'a Flow,
+    pub profile_id: ProfileId,
+    pub platform: Platform,
+    pub identity: Identity,
+    pub variables: Map<String, Value>,
+    pub outside: O,
+    /// Between two steps.
+    pub pause: Duration,
+    /// Where pictures and evidence go, and how that folder is named to people.
+    pub artifacts: PathBuf,
+    pub stop: StopWatch,
+    pub observe: Box<dyn FnMut(&SoloEvent) + 'a>,
+}
+
+impl<O: Outside> Solo<'_, O> {
+    /// Whatever the end, the browser is given back. Any wish to stop ends it at once: there is nothing
+    /// to finish.
+    pub async fn play(self) -> RunEnd {
+        let Solo { flow, profile_id, platform, identity, variables, mut outside, pause, artifacts, .. } =
+            self;
+        let mut stop = self.stop;
+        let mask = Mask::of(&identity);
+        let mut host = SoloHost {
+            profile_id,
+            platform,
+            identity,
+            variables,
+            artifacts,
+            mask,
+            observe: self.observe,
+            seq: 0,
+        };
+        let started = Instant::now();
+        host.tell(SoloEventKind::PlayStarted {
+            flow: flow.file.clone(),
+            title: host.mask.apply(&flow.title),
+            steps: flow.all_steps().len(),
+        });
+        let (end, network) = match open(&mut outside, &mut stop, &mut host).await {
+            Ok(mut page) => {
+                let end = host.play(flow, pause, &mut page, &mut stop).await;
+                let network = page.take_network_totals();
+                close(&mut outside, page, &mut host).await;
+                (end, network)
+            }
+            Err(end) => (end, NetworkTotals::default()),
+        };
+        host.tell(SoloEventKind::PlayFinished {
+            outcome: end.outcome,
+            exit_code: end.outcome.exit_code(),
+            message: end.message.clone(),
+            ms: millis(started.elapsed()),
+            network,
+        });
+        end
+    }
+}
+
+async fn open<O: Outside>(
+    outside: &mut O,
+    stop: &mut StopWatch,
+    host: &mut SoloHost<'_>,
+) -> Result<O::Page, RunEnd> {
+    let started = Instant::now();
+    let opened = tokio::select! {
+        opened = outside.open(false) => opened.map_err(|error| RunEnd {
+            message: Some(with_cause(&error)),
+            hint: error.hint(),
+            ..RunEnd::of(RunOutcome::NoBrowser)
+        }),
+        () = stop.reached(Stop::AfterStep) => Err(RunEnd::of(RunOutcome::Stopped)),
+    };
+    for wait in outside.take_pacer_waits() {
+        host.tell(SoloEventKind::PacerWaited { call: wait.call, ms: millis(wait.waited) });
+    }
+    match opened {
+        Ok(opened) => {
+            host.tell(SoloEventKind::BrowserStarted {
+                provider: outside.provider().to_owned(),
+                reused: opened.reused,
+                ms: millis(started.elapsed()),
+            });
+            Ok(opened.page)
+        }
+        Err(end) => {
+            // A browser may be on its way up all the same.
+            outside.close(None).await.ok();
+            Err(end)
+        }
+    }
+}
+
+async fn close<O: Outside>(outside: &mut O, page: O::Page, host: &mut SoloHost<'_>) {
+    let started = Instant::now();
+    match outside.close(Some(page)).await {
+        Ok(()) => host.tell(SoloEventKind::BrowserStopped { ms: millis(started.elapsed()) }),
+        Err(error) => tracing::warn!("the browser could not be stopped: {error}"),
+    }
+}
+
+struct SoloHost<'a> {
+    profile_id: ProfileId,
+    platform: Platform,
+    identity: Identity,
+    variables: Map<String, Value>,
+    artifacts: PathBuf,
+    mask: Mask,
+    observe: Box<dyn FnMut(&SoloEvent) + 'a>,
+    seq: u64,
+}
+
+impl SoloHost<'_> {
+    async fn play<P: PlayPage>(
+        &mut self,
+        flow: &Flow,
+        pause: Duration,
+        page: &mut P,
+        stop: &mut StopWatch,
+    ) -> RunEnd {
+        page.begin_trace(&flow.title);
+        let mut player = Player::new(flow, page, self);
+        player.pause = pause;
+        let played = tokio::select! {
+            played = player.play() => played,
+            () = stop.reached(Stop::AfterStep) => Err(Unplayed::Stopped),
+        };
+        match played {
+            Ok(()) => {
+                page.hear_out(LAST_WORDS).await;
+                page.keep_trace(&self.artifacts, &self.mask).await;
+                RunEnd::of(RunOutcome::Completed)
+            }
+            Err(Unplayed::Stopped) => RunEnd::of(RunOutcome::Stopped),
+            Err(Unplayed::Store(error)) => {
+                RunEnd { message: Some(with_cause(&error)), ..RunEnd::of(RunOutcome::StepFailed) }
+            }
+            Err(Unplayed::Handoff { message }) => RunEnd {
+                message: Some(self.mask.apply(&message)),
+                hint: Some("here a run would end as NEEDS_ATTENTION and wait for a person".to_owned()),
+                evidence: self.evidence(Incident { message, ..Incident::default() }, flow, page).await,
+                ..RunEnd::of(RunOutcome::NeedsAttention)
+            },
+            Err(Unplayed::Action { error, place }) => {
+                let gone = matches!(error.kind, ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed);
+                let incident = Incident {
+                    place: Some(place.clone()),
+                    message: error.message.clone(),
+                    hint: error.hint.clone(),
+                    ..Incident::default()
+                };
+                RunEnd {
+                    message: Some(self.mask.apply(&error.message)),
+                    hint: error.hint.map(|hint| self.mask.apply(&hint)).or_else(|| elsewhere(&error.message)),
+                    place: Some(place),
+                    evidence: if gone { None } else { self.evidence(incident, flow, page).await },
+                    ..RunEnd::of(RunOutcome::StepFailed)
+                }
+            }
+        }
+    }
+
+    async fn evidence<P: PlayPage>(
+        &mut self,
+        mut incident: Incident,
+        flow: &Flow,
+        page: &mut P,
+    ) -> Option<PathBuf> {
+        incident.title.clone_from(&flow.title);
+        if page.evidence(&self.artifacts, &incident, &self.mask).await.is_empty() {
+            return None;
+        }
+        self.tell(SoloEventKind::Evidence { path: self.artifacts.display().to_string() });
+        Some(self.artifacts.clone())
+    }
+
+    fn tell(&mut self, kind: SoloEventKind) {
+        self.seq += 1;
+        let at = jiff::Timestamp::now();
+        (self.observe)(&SoloEvent { v: SOLO_EVENT_VERSION, seq: self.seq, at, kind });
+    }
+
+    fn name(&self, step: &Step) -> ActionName {
+        ActionName {
+            step: step.number.clone(),
+            line: step.line,
+            action: step.action.name().to_owned(),
+            subject: step.action.subject().map(|subject| self.mask.apply(&subject)),
+        }
+    }
+}
+
+impl Host for SoloHost<'_> {
+    fn scope<'s>(&'s self, captures: &'s Captures) -> Scope<'s> {
+        Scope {
+            profile_id: &self.profile_id,
+            platform: self.platform,
+            identity: &self.identity,
+            captures,
+            variables: &self.variables,
+            now: jiff::Timestamp::now(),
+        }
+    }
+
+    fn mask(&self) -> &Mask {
+        &self.mask
+    }
+
+    fn pictures(&self) -> PathBuf {
+        self.artifacts.clone()
+    }
+
+    fn before_touch(&mut self) -> Result<(), SessionError> {
+        Ok(())
+    }
+
+    fn captured(&mut self, step: &Step, field: &str, captures: &Captures) {
+        let mut known = self.identity.clone();
+        for (field, value) in captures {
+            known.set(field, value);
+        }
+        self.mask = Mask::of(&known);
+        let characters = captures.get(field).map_or(0, |value| value.chars().count());
+        self.tell(SoloEventKind::Captured { step: step.number.clone(), field: field.to_owned(), characters });
+    }
+
+    fn downloaded(&mut self, file: PathBuf, bytes: u64) {
+        self.tell(SoloEventKind::Downloaded { path: file.display().to_string(), bytes });
+    }
+
+    fn pictured(&mut self, step: &Step, file: PathBuf) {
+        let path = file.display().to_string();
+        self.tell(SoloEventKind::Screenshot { step: step.number.clone(), path });
+    }
+
+    fn began(&mut self, step: &Step) {
+        let action = self.name(step);
+        self.tell(SoloEventKind::ActionStarted { action });
+    }
+
+    fn ended(&mut self, step: &Step, turn: &Result<Turn<'_>, Unplayed>, took: Duration) {
+        let (outcome, message) = match turn {
+            Ok(Turn::Done) => (ActionOutcome::Done, None),
+            Ok(Turn::Inside(_)) => (ActionOutcome::Holds, None),
+            Ok(Turn::Past) => (ActionOutcome::HoldsNot, None),
+            Err(Unplayed::Handoff { message }) => (ActionOutcome::NeedsAttention, Some(message.clone())),
+            Err(Unplayed::Action { error, .. }) => (ActionOutcome::Failed, Some(error.message.clone())),
+            Err(Unplayed::Store(error)) => (ActionOutcome::Failed, Some(error.to_string())),
+            // The step never came to an end.
+            Err(Unplayed::Stopped) => return,
+        };
+        let message = message.map(|message| self.mask.apply(&message));
+        let action = self.name(step);
+        self.tell(SoloEventKind::ActionFinished { action, outcome, ms: millis(took), message });
+    }
+}
+
+/// The page's message names the key of a workflow, which need not be there.
+fn elsewhere(message: &str) -> Option<String> {
+    let hint = "only if it is yours: --allow ORIGIN, or `allowed_origins` of the folder's workflow";
+    message.contains("allowed_origins").then(|| hint.to_owned())
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_millis() as u64
+}
