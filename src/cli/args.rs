@@ -172,6 +172,9 @@ pub struct PlayArgs {
     /// Pause between two steps
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub slow: Option<Duration>,
+    /// Accept the page's own dialogs instead of dismissing them; a TEXT is what a prompt gets
+    #[arg(long, value_name = "TEXT", num_args = 0..=1)]
+    pub accept_dialogs: Option<Option<String>>,
     /// Keep a trace of everything that is played
     #[arg(long)]
     pub trace: bool,

@@ -10,6 +10,7 @@ use super::settings::{Settings, variables};
 use super::{block_on, load, resolve, signals};
 use crate::browser::provider::StartOptions;
 use crate::domain::block::Block;
+use crate::domain::dialog::DialogPolicy;
 use crate::domain::evidence::TraceMode;
 use crate::domain::flow::Flow;
 use crate::domain::id::{ProfileId, RunId};
@@ -30,6 +31,7 @@ struct Part {
     platform: Platform,
     identity: Identity,
     setting: Setting,
+    dialogs: DialogPolicy,
     pause: Duration,
     artifacts: PathBuf,
 }
@@ -44,12 +46,11 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
     let console = SoloConsole::new(args.json, settings.terminal, settings.color);
     let start = StartOptions { headless: !args.headed, platform: part.platform };
     let trace = if args.trace { TraceMode::Always } else { settings.trace };
-    let (block, downloads) = (part.setting.block.clone(), part.artifacts.join("downloads"));
     let allowed_origins = part.setting.allowed_origins.clone();
+    let block = part.setting.block.clone();
 
     let end = if let Some(ws) = args.endpoint {
-        let attached =
-            AttachedBrowser { ws, platform: part.platform, allowed_origins, block, downloads, trace };
+        let attached = AttachedBrowser { ws, platform: part.platform, allowed_origins, block, trace };
         perform(&part, attached, &console)?
     } else {
         let selectors = match settings.workflow.exists() {
@@ -63,9 +64,9 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
             start,
             allowed_origins,
             block,
-            downloads,
             selectors,
             trace,
+            downloads: part.artifacts.join("downloads"),
             waits,
         };
         if held.is_some() {
@@ -100,6 +101,7 @@ fn perform<O: Outside>(part: &Part, outside: O, console: &SoloConsole) -> Result
         identity: part.identity.clone(),
         variables: part.setting.variables.clone(),
         outside,
+        dialogs: part.dialogs.clone(),
         pause: part.pause,
         artifacts: part.artifacts.clone(),
         stop,
@@ -155,12 +157,17 @@ fn part(
             variables: &variables,
             now: jiff::Timestamp::now(),
         };
-        Setting { allowed_origins: origins(&flow, &scope), block: Block::default(), variables }
+        Setting { allowed_origins: origins(&flow, &scope), variables, block: Block::default() }
     });
     setting.allowed_origins.extend(args.allow.iter().cloned());
     check(&flow, &setting, &identity)?;
     let pause = args.slow.unwrap_or_default();
-    Ok(Part { flow, profile, platform, identity, setting, pause, artifacts })
+    let dialogs = match &args.accept_dialogs {
+        None => DialogPolicy::Dismiss,
+        Some(None) => DialogPolicy::Accept,
+        Some(Some(text)) => DialogPolicy::AcceptWith(text.clone()),
+    };
+    Ok(Part { flow, profile, platform, identity, setting, dialogs, pause, artifacts })
 }
 
 /// Whatever can be known to be wrong before a browser starts.

@@ -46,8 +46,8 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
         start: StartOptions { headless: !args.browser.headed, platform },
         allowed_origins: setting.allowed_origins.clone(),
         block: setting.block.clone(),
-        selectors: Selectors::Cached(settings.layout.clone()),
         trace: settings.trace,
+        selectors: Selectors::Cached(settings.layout.clone()),
         downloads: artifacts.join(format!("{run_id}-downloads")),
         waits,
     };

@@ -66,6 +66,10 @@ pub enum SoloEventKind {
         path: String,
         bytes: u64,
     },
+    /// Of a flow that reached its end.
+    Trace {
+        path: String,
+    },
     Evidence {
         path: String,
     },

@@ -117,7 +117,10 @@ impl Lines {
                 };
                 format!("{} {:>8}  {said}", head(action), time(*ms)).trim_end().to_owned()
             }
-            SoloEventKind::Downloaded { path, .. } => format!("downloaded {path}"),
+            SoloEventKind::Downloaded { path, bytes } => {
+                format!("downloaded {path}, {}", indicatif::HumanBytes(*bytes))
+            }
+            SoloEventKind::Trace { path } => format!("trace in {path}"),
             // The error that follows names it.
             SoloEventKind::Evidence { .. } | SoloEventKind::BrowserStopped { .. } => return None,
             SoloEventKind::PlayFinished { ms, network, .. } => format!(

@@ -27,8 +27,8 @@ pub struct LiveBrowser {
     pub start: StartOptions,
     pub allowed_origins: Vec<String>,
     pub block: Block,
-    pub selectors: Selectors,
     pub trace: TraceMode,
+    pub selectors: Selectors,
     /// The folder in which what the pages download is put.
     pub downloads: PathBuf,
     /// Filled by the provider's pacer observer.
@@ -46,12 +46,11 @@ pub enum Selectors {
 
 /// A browser that somebody else started and will end: it gets a page of our own, which is closed again.
 pub struct AttachedBrowser {
-    pub block: Block,
-    pub downloads: PathBuf,
     /// `ws://127.0.0.1:9222/devtools/browser/…`
     pub ws: String,
     pub platform: Platform,
     pub allowed_origins: Vec<String>,
+    pub block: Block,
     pub trace: TraceMode,
 }
 
@@ -115,11 +114,12 @@ impl Outside for AttachedBrowser {
         let connection = BrowserConnection::connect(&self.ws).await.map_err(unreachable)?;
         let options = PageOptions {
             allowed_origins: self.allowed_origins.clone(),
-            block: self.block.clone(),
             platform: self.platform,
-            downloads: std::path::absolute(&self.downloads).ok(),
             memory: Box::new(Forgetful),
+            block: self.block.clone(),
             trace: self.trace,
+            // Where its downloads go is for whoever started it to say.
+            downloads: None,
         };
         // One that is there already, if only a blank one, is not ours to close.
         let page = connection.open_new_page(options).await.map_err(unreachable)?;

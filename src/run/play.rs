@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::player::{Host, Player, Unplayed};
 use super::{Journal, Outside, PlayPage, Run, Stop};
-use crate::browser::page::{ActionError, ActionErrorKind};
+use crate::browser::page::{ActionError, ActionErrorKind, Downloaded};
 use crate::domain::event::{EventKind, StepMode};
 use crate::domain::flow::{Flow, Step};
 use crate::domain::mask::Mask;
@@ -36,6 +36,7 @@ impl<O: Outside> Run<'_, O> {
             attempt: pass.attempt,
             mode: pass.mode,
         });
+        page.set_dialogs(&step.dialogs);
         let mut stop = self.stop.clone();
         let mut host = StepHost {
             pictures: self.folder(step, pass.attempt),
@@ -46,7 +47,6 @@ impl<O: Outside> Run<'_, O> {
             attempt: pass.attempt,
             touched: pass.mode == StepMode::Verify,
         };
-        page.set_dialogs(&step.dialogs);
         let mut player = Player::new(flow, page, &mut host);
         let played = tokio::select! {
             played = tokio::time::timeout(step.timeout, player.play()) => played,
@@ -141,13 +141,13 @@ impl Host for StepHost<'_, '_> {
             .emit(EventKind::Captured { flag: self.step.flag.clone(), fields: vec![field.to_owned()] });
     }
 
-    fn downloaded(&mut self, file: PathBuf, bytes: u64) {
-        let path = file.display().to_string();
-        self.journal.emit(EventKind::Downloaded { flag: self.step.flag.clone(), path, bytes });
-    }
-
     fn pictured(&mut self, _: &Step, file: PathBuf) {
         let path = file.display().to_string();
         self.journal.emit(EventKind::Screenshot { flag: self.step.flag.clone(), path });
+    }
+
+    fn downloaded(&mut self, Downloaded { path, bytes }: Downloaded) {
+        let path = path.display().to_string();
+        self.journal.emit(EventKind::Downloaded { flag: self.step.flag.clone(), path, bytes });
     }
 }

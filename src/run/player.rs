@@ -36,7 +36,7 @@ pub(super) trait Host {
 
     fn pictured(&mut self, step: &Step, file: PathBuf);
 
-    fn downloaded(&mut self, file: PathBuf, bytes: u64);
+    fn downloaded(&mut self, file: Downloaded);
 
     fn began(&mut self, _: &Step) {}
 
@@ -87,8 +87,8 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
 
     pub async fn play(&mut self) -> Result<(), Unplayed> {
         self.play_all(&self.flow.steps).await?;
-        for Downloaded { path, bytes } in self.page.finish().await {
-            self.host.downloaded(path, bytes);
+        for file in self.page.finish().await {
+            self.host.downloaded(file);
         }
         match self.page.left_allowed_origins() {
             Some(error) => Err(self.unplayed(error)),

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::player::{Host, Player, Turn, Unplayed};
 use super::{Outside, PlayPage, RunEnd, Stop, StopWatch};
-use crate::browser::page::ActionErrorKind;
+use crate::browser::page::{ActionErrorKind, Downloaded};
 use crate::domain::cause::with_cause;
+use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::Incident;
 use crate::domain::flow::{Flow, Step};
@@ -31,6 +32,7 @@ pub struct Solo<'a, O: Outside> {
     pub identity: Identity,
     pub variables: Map<String, Value>,
     pub outside: O,
+    pub dialogs: DialogPolicy,
     /// Between two steps.
     pub pause: Duration,
     /// Where pictures and evidence go, and how that folder is named to people.
@@ -45,6 +47,7 @@ impl<O: Outside> Solo<'_, O> {
     pub async fn play(self) -> RunEnd {
         let Solo { flow, profile_id, platform, identity, variables, mut outside, pause, artifacts, .. } =
             self;
+        let dialogs = self.dialogs;
         let mut stop = self.stop;
         let mask = Mask::of(&identity);
         let mut host = SoloHost {
@@ -65,6 +68,8 @@ impl<O: Outside> Solo<'_, O> {
         });
         let (end, network) = match open(&mut outside, &mut stop, &mut host).await {
             Ok(mut page) => {
+                page.set_dialogs(&dialogs);
+                page.begin_trace(&flow.file);
                 let end = host.play(flow, pause, &mut page, &mut stop).await;
                 let network = page.take_network_totals();
                 close(&mut outside, page, &mut host).await;
@@ -144,7 +149,6 @@ impl SoloHost<'_> {
         page: &mut P,
         stop: &mut StopWatch,
     ) -> RunEnd {
-        page.begin_trace(&flow.title);
         let mut player = Player::new(flow, page, self);
         player.pause = pause;
         let played = tokio::select! {
@@ -154,45 +158,48 @@ impl SoloHost<'_> {
         match played {
             Ok(()) => {
                 page.hear_out(LAST_WORDS).await;
-                page.keep_trace(&self.artifacts, &self.mask).await;
+                if let Some(trace) = page.keep_trace(&self.artifacts, &self.mask).await {
+                    self.tell(SoloEventKind::Trace { path: trace.display().to_string() });
+                }
                 RunEnd::of(RunOutcome::Completed)
             }
             Err(Unplayed::Stopped) => RunEnd::of(RunOutcome::Stopped),
             Err(Unplayed::Store(error)) => {
                 RunEnd { message: Some(with_cause(&error)), ..RunEnd::of(RunOutcome::StepFailed) }
             }
-            Err(Unplayed::Handoff { message }) => RunEnd {
-                message: Some(self.mask.apply(&message)),
-                hint: Some("here a run would end as NEEDS_ATTENTION and wait for a person".to_owned()),
-                evidence: self.evidence(Incident { message, ..Incident::default() }, flow, page).await,
-                ..RunEnd::of(RunOutcome::NeedsAttention)
-            },
+            Err(Unplayed::Handoff { message }) => {
+                let message = self.mask.apply(&message);
+                let incident = Incident { message: message.clone(), ..Incident::default() };
+                RunEnd {
+                    message: Some(message),
+                    hint: Some("here a run would end as NEEDS_ATTENTION and wait for a person".to_owned()),
+                    evidence: self.evidence(incident, page).await,
+                    ..RunEnd::of(RunOutcome::NeedsAttention)
+                }
+            }
             Err(Unplayed::Action { error, place }) => {
                 let gone = matches!(error.kind, ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed);
+                let message = self.mask.apply(&error.message);
+                let hint =
+                    error.hint.map(|hint| self.mask.apply(&hint)).or_else(|| elsewhere(&error.message));
                 let incident = Incident {
+                    title: flow.file.clone(),
                     place: Some(place.clone()),
-                    message: error.message.clone(),
-                    hint: error.hint.clone(),
-                    ..Incident::default()
+                    message: message.clone(),
+                    hint: hint.clone(),
                 };
                 RunEnd {
-                    message: Some(self.mask.apply(&error.message)),
-                    hint: error.hint.map(|hint| self.mask.apply(&hint)).or_else(|| elsewhere(&error.message)),
+                    message: Some(message),
+                    hint,
                     place: Some(place),
-                    evidence: if gone { None } else { self.evidence(incident, flow, page).await },
+                    evidence: if gone { None } else { self.evidence(incident, page).await },
                     ..RunEnd::of(RunOutcome::StepFailed)
                 }
             }
         }
     }
 
-    async fn evidence<P: PlayPage>(
-        &mut self,
-        mut incident: Incident,
-        flow: &Flow,
-        page: &mut P,
-    ) -> Option<PathBuf> {
-        incident.title.clone_from(&flow.title);
+    async fn evidence<P: PlayPage>(&mut self, incident: Incident, page: &mut P) -> Option<PathBuf> {
         if page.evidence(&self.artifacts, &incident, &self.mask).await.is_empty() {
             return None;
         }
@@ -250,13 +257,13 @@ impl Host for SoloHost<'_> {
         self.tell(SoloEventKind::Captured { step: step.number.clone(), field: field.to_owned(), characters });
     }
 
-    fn downloaded(&mut self, file: PathBuf, bytes: u64) {
-        self.tell(SoloEventKind::Downloaded { path: file.display().to_string(), bytes });
-    }
-
     fn pictured(&mut self, step: &Step, file: PathBuf) {
         let path = file.display().to_string();
         self.tell(SoloEventKind::Screenshot { step: step.number.clone(), path });
+    }
+
+    fn downloaded(&mut self, Downloaded { path, bytes }: Downloaded) {
+        self.tell(SoloEventKind::Downloaded { path: path.display().to_string(), bytes });
     }
 
     fn began(&mut self, step: &Step) {

@@ -11,7 +11,7 @@ use super::error::{ActionError, ActionErrorKind, seconds};
 use super::scene::Scene;
 use super::script::{Halt, Reply};
 use super::{Gate, Page, urls};
-use crate::domain::flow::{Action, Step};
+use crate::domain::flow::{Action, Locator, Step};
 
 /// How long a step waits for a document that the step before has set off, before it looks at the old one.
 pub const LEAVING: Duration = Duration::from_secs(5);
@@ -110,7 +110,7 @@ impl<'a> Attempt<'a> {
             Action::WaitForElement(wait) => self.wait_for_element(wait).await?,
             Action::WaitForExpression { expression } => self.wait_for_expression(expression).await?,
             Action::Capture(capture) => return self.capture(capture).await.map(Some),
-            Action::When { exists, .. } => return Ok(self.exists(exists).await?.then(String::new)),
+            Action::When { exists, .. } => return Ok(self.holds(exists).await?.then(String::new)),
             Action::Upload { locator, files } => self.upload(locator, files).await?,
             Action::Screenshot { name } => self.screenshot(Path::new(name)).await?,
             Action::Handoff { .. } | Action::Foreign { .. } => {
@@ -132,6 +132,14 @@ impl<'a> Attempt<'a> {
             Ok(_) => Ok(()),
             Err(_) => Err(ActionError::timed_out(format!("the page did not close {}", self.within()))),
         }
+    }
+
+    /// Whether something visible matches now. Where the step's page or frame is not there, nothing does.
+    async fn holds(&mut self, exists: &Locator) -> Result<bool, ActionError> {
+        if self.page.look(|_| ()).is_none() {
+            return Ok(false);
+        }
+        self.exists(exists).await
     }
 
     /// Whether the last input has set off a navigation is known when the page has been heard of since.

@@ -6,14 +6,18 @@ use tokio::time::Instant;
 
 use super::attempt::Attempt;
 use super::error::ActionError;
-use super::evidence::decode_base64;
+use super::evidence;
 use super::trace::capture::{self, Picture};
 
 impl Attempt<'_> {
+    async fn picture(&self) -> Option<Vec<u8>> {
+        let taken = capture::picture(self.page, Picture::Png, self.deadline).await?;
+        evidence::decode_base64(&taken)
+    }
+
     /// As wide and as high as the view, with its text fields blurred. `file` and its folder are made.
     pub async fn screenshot(&self, file: &Path) -> Result<(), ActionError> {
-        let picture = capture::picture(self.page, Picture::Png, self.deadline).await;
-        let Some(png) = picture.as_deref().and_then(decode_base64) else {
+        let Some(png) = self.picture().await else {
             // A page that has ended says so.
             self.page.until(Instant::now(), |_| Some(())).await.map_err(|halt| self.halted(halt))?;
             return Err(ActionError::timed_out(format!("no picture could be taken {}", self.within())));
