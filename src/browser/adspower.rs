@@ -22,7 +22,9 @@ use tokio::time::{Instant, sleep};
 use self::answer::{Answer, Refusal};
 use self::request::Call;
 use super::devtools::{self, Liveness};
-use super::provider::{Endpoint, ListedProfile, OnPacerWait, Provider, ProviderError, StartOptions};
+use super::provider::{
+    Endpoint, ListedProfile, OnPacerWait, OpenBrowser, Provider, ProviderError, StartOptions,
+};
 use crate::domain::id::ProfileId;
 use crate::store::layout::create_folder;
 use crate::store::{Confirmation, Layout, Pacer, StoreError, Urgency, durable};
@@ -95,10 +97,12 @@ pub struct AdsPower {
     throttled: AtomicU64,
 }
 
-/// The browser that was opened last for a profile.
+/// The browser that was opened last for a profile; without an address while the answer is awaited.
+/// It is written before AdsPower is asked, so that what it opens is known to be ours however we end;
+/// without it a browser is somebody else's.
 #[derive(Debug, Serialize, Deserialize)]
 struct Opened {
-    ws: String,
+    ws: Option<String>,
 }
 
 impl AdsPower {
@@ -134,15 +138,16 @@ impl AdsPower {
         profile: &ProfileId,
         options: &StartOptions,
     ) -> Result<Endpoint, ProviderError> {
-        if let Some(ws) = self.opened(profile)
+        if let Some(ws) = self.opened(profile).and_then(|opened| opened.ws)
             && devtools::liveness(&self.browsers, &ws).await == Liveness::Alive
         {
             return Ok(Endpoint { ws, reused: true });
         }
+        self.write_down(profile, None)?;
         let started = self.start_until_ready(profile, options).await;
         match &started {
             Ok(endpoint) => {
-                if let Err(error) = self.write_down(profile, &endpoint.ws) {
+                if let Err(error) = self.write_down(profile, Some(&endpoint.ws)) {
                     tracing::warn!(%profile, %error, "the opened browser is not written down");
                 }
             }
@@ -150,6 +155,14 @@ impl AdsPower {
             Err(ProviderError::TimedOut { .. } | ProviderError::NotReady { .. }) => {
                 let _ = self.call(&Call::stop(profile), ANSWERS_WITHIN).await;
             }
+            // Nothing was opened, so nothing has to be stopped.
+            Err(
+                ProviderError::UnknownProfile { .. }
+                | ProviderError::UsedElsewhere { .. }
+                | ProviderError::KernelMissing { .. }
+                | ProviderError::DailyQuota { .. }
+                | ProviderError::PaidPlan { .. },
+            ) => self.forget(profile)?,
             Err(_) => {}
         }
         started
@@ -181,11 +194,15 @@ impl AdsPower {
     }
 
     async fn stop_browser(&self, profile: &ProfileId) -> Result<(), ProviderError> {
+        let Some(opened) = self.opened(profile) else { return Ok(()) };
         let answered = match self.call(&Call::stop(profile), ANSWERS_WITHIN).await.0 {
             Ok(_) | Err(Failure::Refused(Refusal { kind: answer::Kind::NotOpen, .. })) => Ok(()),
             Err(failure) => Err(failure.into_error(profile)),
         };
-        let Some(ws) = self.opened(profile) else { return answered };
+        let Some(ws) = opened.ws else {
+            answered?;
+            return self.forget(profile);
+        };
         // An AdsPower that does not stop it is no reason to leave it running.
         let stopped = answered.is_ok() && self.gone(&ws, CLOSES_WITHIN).await;
         if !stopped {
@@ -228,9 +245,21 @@ impl AdsPower {
         {
             return Ok(Some(Endpoint { ws, reused: true }));
         }
-        let Some(ws) = self.opened(profile) else { return Ok(None) };
+        let Some(ws) = self.opened(profile).and_then(|opened| opened.ws) else { return Ok(None) };
         let alive = devtools::liveness(&self.browsers, &ws).await == Liveness::Alive;
         Ok(alive.then_some(Endpoint { ws, reused: true }))
+    }
+
+    /// By their own ports, which know better than AdsPower and cost no call.
+    async fn still_open(&self, profiles: &[ProfileId]) -> Vec<OpenBrowser> {
+        let mut open = Vec::new();
+        for profile in profiles {
+            let Some(ws) = self.opened(profile).and_then(|opened| opened.ws) else { continue };
+            if devtools::liveness(&self.browsers, &ws).await != Liveness::Gone {
+                open.push(OpenBrowser { profile: profile.clone(), pid: None, ws: Some(ws) });
+            }
+        }
+        open
     }
 
     async fn list_profiles(&self) -> Result<Vec<ListedProfile>, ProviderError> {
@@ -359,14 +388,15 @@ impl AdsPower {
         self.layout.browser_folder(profile).join("adspower.json")
     }
 
-    fn opened(&self, profile: &ProfileId) -> Option<String> {
-        let opened: Opened = serde_json::from_slice(&fs::read(self.record(profile)).ok()?).ok()?;
-        Some(opened.ws)
+    /// A record that cannot be read still says that we asked.
+    fn opened(&self, profile: &ProfileId) -> Option<Opened> {
+        let bytes = fs::read(self.record(profile)).ok()?;
+        Some(serde_json::from_slice(&bytes).unwrap_or(Opened { ws: None }))
     }
 
-    fn write_down(&self, profile: &ProfileId, ws: &str) -> Result<(), ProviderError> {
+    fn write_down(&self, profile: &ProfileId, ws: Option<&str>) -> Result<(), ProviderError> {
         create_folder(&self.layout.browser_folder(profile))?;
-        let opened = Opened { ws: ws.to_owned() };
+        let opened = Opened { ws: ws.map(str::to_owned) };
         let bytes = serde_json::to_vec(&opened).expect("an address is always a JSON object");
         Ok(durable::replace(&self.record(profile), &bytes)?)
     }
@@ -408,6 +438,13 @@ impl Provider for AdsPower {
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
         self.list_profiles().boxed()
+    }
+
+    fn left_open<'a>(
+        &'a self,
+        profiles: &'a [ProfileId],
+    ) -> BoxFuture<'a, Result<Vec<OpenBrowser>, ProviderError>> {
+        self.still_open(profiles).map(Ok).boxed()
     }
 }
 

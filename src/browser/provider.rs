@@ -31,6 +31,21 @@ pub trait Provider: Send + Sync {
     -> BoxFuture<'a, Result<Option<Endpoint>, ProviderError>>;
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>>;
+
+    /// Of these profiles, the browsers that were opened by runs of this folder and still run; never one
+    /// that somebody else opened.
+    fn left_open<'a>(
+        &'a self,
+        profiles: &'a [ProfileId],
+    ) -> BoxFuture<'a, Result<Vec<OpenBrowser>, ProviderError>>;
+}
+
+/// A browser that runs, and who it is: its process, or the address with its UUID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenBrowser {
+    pub profile: ProfileId,
+    pub pid: Option<u32>,
+    pub ws: Option<String>,
 }
 
 /// Where a browser is driven.
@@ -83,6 +98,8 @@ pub enum ProviderError {
     WouldNotEnd { profile: ProfileId, pid: Option<u32> },
     #[error("the browser of profile {profile} runs and cannot be driven: {problem}")]
     Undrivable { profile: ProfileId, problem: String },
+    #[error("`{name}` (process {pid}), left by a dead run of profile {profile}, does not end")]
+    StrayStays { profile: ProfileId, name: String, pid: u32 },
     #[error("cannot look at the processes of this machine: {problem}")]
     Processes { problem: String },
 
@@ -120,6 +137,7 @@ impl ProviderError {
             Self::EndedEarly { .. }
             | Self::NotReady { .. }
             | Self::WouldNotEnd { .. }
+            | Self::StrayStays { .. }
             | Self::Undrivable { .. }
             | Self::NotReachable { .. }
             | Self::TimedOut { .. }
@@ -157,7 +175,9 @@ impl ProviderError {
                     folder.join("SingletonLock").display()
                 ));
             }
-            Self::WouldNotEnd { .. } => "end it by hand; until then its profile cannot run",
+            Self::WouldNotEnd { .. } | Self::StrayStays { .. } => {
+                "end it by hand; until then its profile cannot run"
+            }
             Self::Undrivable { .. } => "run again: the browser is stopped and started afresh",
             Self::Processes { .. } => {
                 "without it a living browser cannot be told from a dead one; is /proc mounted?"

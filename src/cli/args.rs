@@ -81,6 +81,8 @@ pub enum Command {
     Reset(ResetArgs),
     /// Answer for a profile that needs a person
     Resolve(ResolveArgs),
+    /// End what dead runs of this folder left running
+    Clean(CleanArgs),
     /// Look for everything a run needs, each finding with its remedy
     Doctor(DoctorArgs),
     /// Print a completion script
@@ -258,6 +260,29 @@ pub struct ResolveArgs {
     /// Set an identity field; without a value it is asked for and not shown
     #[arg(long, value_name = "identity.FIELD[=VALUE]", value_parser = parse_identity)]
     pub set: Vec<(String, Option<String>)>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta clean --dry-run
+  regatta clean
+  regatta clean k18imh7u --json
+
+Ended are browsers that runs of this folder opened, one kept open with --keep-browser too, and
+processes that carry the mark of a run. Profiles that are being run are left alone, and so is
+everything else. A fleet and the next run of a profile do the same by themselves.
+
+Exit codes: 0 nothing is left   1 something does not end")]
+pub struct CleanArgs {
+    /// Only these profiles
+    pub profiles: Vec<ProfileId>,
+    /// Show what would be ended, and touch nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

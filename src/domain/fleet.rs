@@ -83,6 +83,8 @@ pub enum Standing {
     Damaged,
     /// A living run holds its lock.
     Held,
+    /// Steps are open and nobody runs it, but something of its dead run lives still.
+    LeftBehind,
 }
 
 /// How a child process ended.
@@ -140,7 +142,7 @@ pub enum FleetInput {
         job: JobId,
         outcome: Option<RunOutcome>,
     },
-    /// Nothing is left of the crashed run and its browser.
+    /// Nothing is left of the crashed run and its browser, or of a run of before this fleet.
     CleanedUp {
         job: JobId,
     },
@@ -191,8 +193,21 @@ pub enum FleetEffect {
 /// What those who watch are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FleetFact {
-    BackingOff { job: JobId, attempt: u32, delay: Duration, failure: Failure },
-    Ended { job: JobId, outcome: JobOutcome, attempts: u32 },
+    /// What a run of before this fleet had left is gone: the profile waits for its turn.
+    Cleared {
+        job: JobId,
+    },
+    BackingOff {
+        job: JobId,
+        attempt: u32,
+        delay: Duration,
+        failure: Failure,
+    },
+    Ended {
+        job: JobId,
+        outcome: JobOutcome,
+        attempts: u32,
+    },
     Stopping(Severity),
 }
 
@@ -486,7 +501,16 @@ impl Fleet {
             FleetInput::CleanedUp { job } => match self.known_state(job)? {
                 JobState::CleaningUp { slot } => {
                     self.slots.free(slot);
-                    self.settle(now, job, Attempt::Crashed, effects);
+                    match (self.jobs[job.index()].attempts, self.severity) {
+                        (1.., _) => self.settle(now, job, Attempt::Crashed, effects),
+                        // What lived was a run of before this fleet.
+                        (0, Severity::None) => {
+                            self.set(job, JobState::Queued);
+                            self.queue.push_front(job);
+                            effects.push(FleetEffect::Report(FleetFact::Cleared { job }));
+                        }
+                        (0, Severity::Drain | Severity::Now) => self.end(job, JobOutcome::Stopped, effects),
+                    }
                 }
                 state => return Err(Refusal::WrongState { job, state, input: "been cleaned up" }),
             },
@@ -523,6 +547,12 @@ impl Fleet {
                 let slot = self.slots.take();
                 self.jobs[job.index()].attempts = 1;
                 self.adopt(job, slot, effects);
+            }
+            // It lives as a crashed run does until it is cleaned up.
+            Standing::LeftBehind => {
+                let slot = self.slots.take();
+                self.set(job, JobState::CleaningUp { slot });
+                effects.push(FleetEffect::CleanUp { job });
             }
             Standing::Open if self.severity > Severity::None => {
                 self.end(job, JobOutcome::Stopped, effects);

@@ -50,6 +50,10 @@ pub enum NoticeKind {
         profile: ProfileId,
         cause: String,
     },
+    /// What a run of before this fleet had left is gone; the profile waits for its turn.
+    Cleared {
+        profile: ProfileId,
+    },
     /// The slot is free for others meanwhile.
     BackingOff {
         profile: ProfileId,

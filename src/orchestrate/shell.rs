@@ -1,6 +1,6 @@
 //! The loop: one thing that happened at a time, then everything the fleet wants done about it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::sync::Arc;
@@ -18,17 +18,18 @@ use super::files::{FileNews, Files, Known};
 use super::process::{
     Children, EndedGroup, Moment, StopSignals, end_adopted_group, kill_adopted, terminate_adopted,
 };
+use crate::browser::leftovers;
 use crate::browser::provider::Provider;
 use crate::domain::event::NetworkTotals;
 use crate::domain::fleet::{
-    Fleet, FleetEffect, FleetFact, FleetInput, JobId, JobOutcome, JobState, Mono, Slot,
+    Fleet, FleetEffect, FleetFact, FleetInput, JobId, JobOutcome, JobState, Mono, Slot, Standing,
 };
 use crate::domain::fleet_notice::{
     FLEET_REPORT_VERSION, FleetNotice, FleetReport, NoticeKind, ProfileReport,
 };
-use crate::domain::id::ProfileId;
+use crate::domain::id::{ProfileId, RunId};
 use crate::domain::outcome::FleetOutcome;
-use crate::store::{Holder, SessionError, lock};
+use crate::store::{Holder, Layout, Lock, SessionError, lock, session};
 
 /// How often event files are read and the locks of adopted runs asked for.
 const ROUND: Duration = Duration::from_millis(200);
@@ -95,7 +96,8 @@ impl<'a> Shell<'a> {
     }
 
     pub async fn run(mut self, profiles: Vec<ProfileId>) -> Result<FleetReport, SessionError> {
-        self.files.survey(profiles);
+        let left = self.left_behind().await;
+        self.files.survey(profiles, left);
         let mut rounds = interval(ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outcome = loop {
@@ -122,10 +124,23 @@ impl<'a> Shell<'a> {
         Ok(self.report(outcome))
     }
 
+    /// Profiles of which something runs that no run answers for. Without an answer the next run of each
+    /// finds out for itself.
+    async fn left_behind(&self) -> HashSet<ProfileId> {
+        match leftovers::find(&self.options.layout, self.provider.as_ref()).await {
+            Ok(found) => found.iter().map(|left| left.profile().clone()).collect(),
+            Err(error) => {
+                warn!(%error, "cannot look for what earlier runs left");
+                HashSet::new()
+            }
+        }
+    }
+
     fn read(&mut self, news: FileNews) -> Result<(), SessionError> {
         match news {
             FileNews::Looked { profile, standing, known } => {
-                self.books.push(Book { known, ..Book::default() });
+                let cause = (standing == Standing::LeftBehind).then(|| "an earlier run died".to_owned());
+                self.books.push(Book { known, cause, ..Book::default() });
                 self.happened(FleetInput::ProfileEnqueued { profile, standing });
             }
             FileNews::SurveyEnded(ended) => {
@@ -206,7 +221,9 @@ impl<'a> Shell<'a> {
         let arguments: Vec<OsString> =
             self.options.run_arguments.iter().cloned().chain([profile.as_str().into()]).collect();
         let log = self.options.layout.log(&profile);
-        match self.children.spawn(job, &self.options.program, &arguments, &log) {
+        let mark = leftovers::mark(&self.options.layout, &profile);
+        let mark = (leftovers::MARK, mark.as_os_str());
+        match self.children.spawn(job, &self.options.program, &arguments, mark, &log) {
             Ok(pid) => {
                 info!(%profile, pid, attempt, "launched");
                 self.tell(NoticeKind::Launched { profile, slot, attempt, pid });
@@ -241,16 +258,18 @@ impl<'a> Shell<'a> {
             |(holder, seen): (Holder, Moment)| -> Option<EndedGroup> { end_adopted_group(&holder, seen) };
         let group = self.children.end_group(job).or_else(|| died.and_then(adopted));
         let (provider, bound) = (Arc::clone(&self.provider), self.options.browser_stop_bound);
+        let layout = self.options.layout.clone();
         self.clean_ups.push(Box::pin(async move {
             if let Some(group) = group
                 && !group.gone().await
             {
                 warn!(%profile, "processes of the crashed run do not end");
             }
-            match timeout(bound, provider.stop(&profile)).await {
+            let Some(_lock) = hold(&layout, &profile) else { return job };
+            match timeout(bound, leftovers::end(&layout, provider.as_ref(), &profile)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!(%profile, %error, "cannot stop the browser of the crashed run"),
-                Err(_) => warn!(%profile, "stopping the browser of the crashed run takes too long"),
+                Ok(Err(error)) => warn!(%profile, %error, "cannot end what the crashed run left"),
+                Err(_) => warn!(%profile, "ending what the crashed run left takes too long"),
             }
             job
         }));
@@ -291,6 +310,11 @@ impl<'a> Shell<'a> {
                 info!(profile = %report.profile_id, ?outcome, attempts, "ended");
                 self.books[job.index()].report = Some(report.clone());
                 self.tell(NoticeKind::Ended(report));
+            }
+            FleetFact::Cleared { job } => {
+                let profile = self.fleet.profile(job).clone();
+                info!(%profile, "what an earlier run left is gone");
+                self.tell(NoticeKind::Cleared { profile });
             }
             FleetFact::Stopping(severity) => {
                 info!(?severity, "stopping");
@@ -357,6 +381,20 @@ impl<'a> Shell<'a> {
 impl Book {
     fn error(&self) -> Option<String> {
         self.cause.clone().or_else(|| self.known.last_error.clone())
+    }
+}
+
+/// `None` where somebody runs the profile again: its left-overs are that run's business then.
+fn hold(layout: &Layout, profile: &ProfileId) -> Option<Option<Lock>> {
+    let now = jiff::Timestamp::now();
+    match session::hold(layout, profile, &Holder::new(RunId::new(now, rand::random()), now)) {
+        Ok(lock) => Some(Some(lock)),
+        Err(SessionError::Busy { .. }) => None,
+        // It is still to be ended; a run could not have taken the lock either.
+        Err(error) => {
+            warn!(%profile, %error, "cannot hold the profile while it is cleaned up");
+            Some(None)
+        }
     }
 }
 

@@ -121,6 +121,19 @@ pub fn is_running(layout: &Layout, profile: &ProfileId) -> Result<bool, StoreErr
     lock::is_held(&layout.session_lock(profile))
 }
 
+/// Holds a profile that nobody runs, for whoever ends what its last run left: nobody else starts it
+/// meanwhile. Temp files of a killed run are swept.
+pub fn hold(layout: &Layout, profile: &ProfileId, holder: &Holder) -> Result<Lock, SessionError> {
+    let lock = Lock::try_acquire(&layout.session_lock(profile), holder).map_err(|error| match error {
+        LockError::Held { holder } => SessionError::Busy { profile: profile.clone(), holder },
+        LockError::Io(error) => error.into(),
+    })?;
+    if lock.holder_was_killed() {
+        durable::sweep(&layout.session(profile))?;
+    }
+    Ok(lock)
+}
+
 /// The session of the one process that holds its lock.
 #[derive(Debug)]
 pub struct OpenSession {
@@ -141,16 +154,8 @@ impl OpenSession {
         now: Timestamp,
         new: impl FnOnce() -> Session,
     ) -> Result<Self, SessionError> {
-        let holder = Holder::new(run_id.clone(), now);
-        let lock =
-            Lock::try_acquire(&layout.session_lock(profile), &holder).map_err(|error| match error {
-                LockError::Held { holder } => SessionError::Busy { profile: profile.clone(), holder },
-                LockError::Io(error) => error.into(),
-            })?;
+        let lock = hold(layout, profile, &Holder::new(run_id.clone(), now))?;
         let path = layout.session(profile);
-        if lock.holder_was_killed() {
-            durable::sweep(&path)?;
-        }
         let session = match read_document(layout, profile) {
             Ok(Some(session)) => session,
             Ok(None) => {

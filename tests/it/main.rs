@@ -4,6 +4,8 @@
 mod cli;
 mod crash;
 mod flows;
+#[cfg(target_os = "linux")]
+mod leftovers;
 #[cfg(unix)]
 mod orchestrate;
 mod page;

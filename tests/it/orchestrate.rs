@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use regatta::browser::provider::{Endpoint, ListedProfile, Provider, ProviderError, StartOptions};
+use regatta::browser::provider::{
+    Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions,
+};
 use regatta::domain::fleet::{Failure, JobOutcome};
 use regatta::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use regatta::domain::id::{ProfileId, RunId};
@@ -40,6 +42,10 @@ impl Provider for Recorder {
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn left_open<'a>(&'a self, _: &'a [ProfileId]) -> BoxFuture<'a, Result<Vec<OpenBrowser>, ProviderError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
@@ -195,6 +201,46 @@ fn a_crashed_run_leaves_nothing_before_its_slot_is_used_again() {
     assert_eq!(report.profiles[0].last_error.as_deref(), Some("the run crashed (signal 9)"));
     assert_eq!(folder.journal_lines(), ["+a", "stop a", "+b", "-b"]);
     assert!(!lives(folder.pid("a.grandchild").unwrap()));
+}
+
+#[test]
+fn a_grandchild_in_another_session_is_ended_before_the_slot_is_used_again() {
+    let folder = Folder::new();
+    folder.plan("a", "lock; moved; crash");
+    folder.plan("b", "lock; seen a.moved; exit 1");
+    let report = run(&folder, OrchestrateOptions { max: 1, ..options(&folder) }, ids("a b"), |_| {}).unwrap();
+    assert_eq!(lines(&report), ["a failed(Crashed) 1 0/1", "b failed(StepFailed) 1 0/1"]);
+    assert_eq!(folder.journal_lines(), ["+a", "stop a", "+b", "a.moved is gone", "-b"]);
+}
+
+#[test]
+fn what_a_run_of_a_killed_orchestrator_left_is_ended_before_anything_is_launched() {
+    let folder = Folder::new();
+    folder.session("a", "PROCESSING", false);
+    let rest = &COMPLETES[6..];
+    folder.plan("a", &format!("lock; moved; touch a.up; wait a.go; crash\nlock; seen a.moved; {rest}"));
+    folder.plan("b", &format!("lock; seen a.moved; {rest}"));
+    let mut fleet = folder.start_fleet("max 1", "a");
+    folder.wait_for("a.up");
+    fleet.signal("KILL");
+    fleet.end();
+    folder.touch("a.go");
+    let pid = folder.pid("a.moved").unwrap();
+    folder.wait_for_unlock("a");
+    assert!(lives(pid), "nobody was there to end it");
+    let mut seen = Vec::new();
+    let one = OrchestrateOptions { max: 1, ..options(&folder) };
+    let report = run(&folder, one, ids("b a"), |notice| match notice.kind {
+        NoticeKind::CleaningUp { profile, cause } => seen.push(format!("cleaning {profile}: {cause}")),
+        NoticeKind::Cleared { profile } => seen.push(format!("cleared {profile}")),
+        NoticeKind::Launched { profile, .. } => seen.push(format!("launched {profile}")),
+        _ => {}
+    })
+    .unwrap();
+    assert_eq!(lines(&report), ["b completed 1 1/1", "a completed 1 1/1"]);
+    assert_eq!(seen, ["cleaning a: an earlier run died", "cleared a", "launched a", "launched b"]);
+    let journal = folder.journal_lines();
+    assert_eq!(journal, ["+a", "stop a", "+a", "a.moved is gone", "-a", "+b", "a.moved is gone", "-b"]);
 }
 
 #[test]

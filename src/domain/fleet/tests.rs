@@ -93,6 +93,7 @@ impl Story {
                         "attention" => Standing::NeedsAttention,
                         "damaged" => Standing::Damaged,
                         "held" => Standing::Held,
+                        "left" => Standing::LeftBehind,
                         other => panic!("unknown standing {other}"),
                     },
                 );
@@ -180,6 +181,7 @@ impl Story {
                 };
                 format!("{} ended after {attempts}, {outcome}", name(job))
             }
+            FleetEffect::Report(FleetFact::Cleared { job }) => format!("{} is cleared", name(job)),
             FleetEffect::Report(FleetFact::Stopping(severity)) => format!("stopping {severity:?}"),
             FleetEffect::Refuse(refusal) => format!("refused: {refusal}"),
             FleetEffect::Finish { outcome } => format!("finish {outcome:?}"),
@@ -258,6 +260,30 @@ fn the_adopted_take_slots_even_more_than_there_are() {
             a ended after 1, completed
             x ended after 1, completed
             finish Completed"#]],
+    );
+}
+
+#[test]
+fn what_a_run_of_before_left_keeps_a_slot_until_it_is_cleaned_up() {
+    check(
+        "max 1; enqueue a; found x left; x cleaned; x exits ok; a exits ok",
+        expect![[r#"
+            clean up x
+            x is cleared
+            spawn x slot0
+            x ended after 1, completed
+            spawn a slot0
+            a ended after 1, completed
+            finish Completed"#]],
+    );
+    check(
+        "max 1; enqueue a; found x left; stop; x cleaned",
+        expect![[r#"
+            clean up x
+            stopping Drain
+            a ended after 0, stopped
+            x ended after 0, stopped
+            finish Stopped"#]],
     );
 }
 
@@ -809,7 +835,14 @@ impl Judge {
                     assert_eq!(self.living[job], *slot);
                 }
                 FleetEffect::Watch { job, slot, .. } => self.live(fleet, *job, *slot),
-                FleetEffect::Report(FleetFact::BackingOff { job, .. }) => self.die(fleet, *job),
+                FleetEffect::Report(FleetFact::BackingOff { job, .. } | FleetFact::Cleared { job }) => {
+                    self.die(fleet, *job);
+                }
+                // A run of before the fleet: it lives from its survey on.
+                FleetEffect::CleanUp { job } if !self.living.contains_key(job) => {
+                    let JobState::CleaningUp { slot } = fleet.state(*job) else { panic!("{effect:?}") };
+                    self.live(fleet, *job, slot);
+                }
                 FleetEffect::Report(FleetFact::Ended { job, .. }) => {
                     self.die(fleet, *job);
                     assert!(self.ended.insert(*job), "a second outcome");
@@ -865,6 +898,7 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
                     1 => Standing::NeedsAttention,
                     2 => Standing::Damaged,
                     3 => Standing::Held,
+                    4 => Standing::LeftBehind,
                     _ => Standing::Open,
                 },
             },

@@ -92,7 +92,7 @@ impl Live {
                     line.bar.set_message("crashed, ending what it left");
                 }
             }
-            NoticeKind::BackingOff { profile, .. } => self.close(profile),
+            NoticeKind::BackingOff { profile, .. } | NoticeKind::Cleared { profile } => self.close(profile),
             NoticeKind::Ended(report) => {
                 self.close(&report.profile_id);
                 self.ended += 1;

@@ -54,6 +54,9 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
         NoticeKind::CleaningUp { profile, cause } => {
             (Tone::Warning, format!("{profile}: {}; ending what it left", first_line(cause)))
         }
+        NoticeKind::Cleared { profile } => {
+            (Tone::Plain, format!("{profile}: what its dead run left is gone"))
+        }
         NoticeKind::BackingOff { profile, attempt, delay, cause } => {
             let delay = time(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
             (
