@@ -34,6 +34,7 @@ mod request;
 
 /// Calls that merely ask and answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+const PROBED_WITHIN: Duration = Duration::from_secs(10);
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 /// Between two attempts to reach an app that restarts, and two looks at a browser that starts.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -438,6 +439,14 @@ impl Provider for AdsPower {
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
         self.list_profiles().boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        async {
+            let answered = self.call(&Call::status(), PROBED_WITHIN).await.0;
+            answered.map(drop).map_err(Failure::into_error_of_all)
+        }
+        .boxed()
     }
 
     fn left_open<'a>(

@@ -32,6 +32,11 @@ pub trait Provider: Send + Sync {
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>>;
 
+    /// Whether it is there at all. A program of this machine is.
+    fn probe(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Of these profiles, the browsers that were opened by runs of this folder and still run; never one
     /// that somebody else opened.
     fn left_open<'a>(
@@ -118,7 +123,11 @@ pub enum ProviderError {
     #[error("AdsPower has no browser kernel for this profile yet: {message}")]
     KernelMissing { downloading: bool, message: String },
     #[error("AdsPower's daily quota of opened profiles is used up: {message}")]
-    DailyQuota { message: String },
+    DailyQuota {
+        message: String,
+        /// Until it is renewed, where AdsPower says so.
+        recovery: Option<Duration>,
+    },
     #[error("AdsPower's plan has no API: {message}")]
     PaidPlan { message: String },
     #[error("AdsPower could not start the browser: {message}")]

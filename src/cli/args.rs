@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::quantity::{Bytes, MaxRuns, parse_load};
 use crate::domain::id::{Flag, ProfileId};
 use crate::domain::workflow::{InvalidDuration, parse_duration};
 
@@ -136,10 +137,15 @@ pub struct RunArgs {
 Examples:
   regatta orchestrate profiles.txt
   regatta orchestrate --max 10 --stagger 2s profiles.txt
+  regatta orchestrate --max auto --run-timeout 20m profiles.txt
   cut -d, -f1 export.csv | regatta orchestrate -
 
 The file has one profile id a line; # starts a comment. Ctrl-C once: launch nothing more and
 let runs stop after their current step. Twice: end them now. Start it again to go on.
+
+A run over its time is asked to stop after its step, 10 s later told to stop now, 10 s later
+killed. --stall is twice the longest step's timeout and at least 5m, unless it is given.
+Launches wait while the machine is short of what is asked for, or the provider is down.
 
 Exit codes: 0 all completed   1 some failed   2 wrong usage   3 none failed, some need a person
             4 another orchestrator holds the folder   7 stopped")]
@@ -147,9 +153,21 @@ pub struct OrchestrateArgs {
     /// One profile id a line; `-` reads standard input
     #[arg(default_value = "profiles.txt")]
     pub profiles: PathBuf,
-    /// How many runs at once
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub max: Option<u16>,
+    /// How many runs at once; `auto`: as many as the machine carries
+    #[arg(long, value_name = "N")]
+    pub max: Option<MaxRuns>,
+    /// Launch only while so much memory stays free, as in 1GiB
+    #[arg(long, value_name = "SIZE")]
+    pub min_free_memory: Option<Bytes>,
+    /// Launch only while the load for each processor is lower
+    #[arg(long, value_name = "LOAD", value_parser = parse_load)]
+    pub max_load: Option<f64>,
+    /// How long one run may take; then it is stopped, and tried again
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub run_timeout: Option<Duration>,
+    /// How long a run may say nothing; then it is stopped, and tried again
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub stall: Option<Duration>,
     /// Between two launches, give or take a third
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub stagger: Option<Duration>,

@@ -20,6 +20,7 @@ mod load;
 mod log;
 mod logs;
 mod orchestrate;
+mod quantity;
 mod reset;
 mod resolve;
 mod run;

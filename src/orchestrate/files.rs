@@ -134,7 +134,10 @@ impl Files {
     /// Follows a run that began before us: what it told so far, too.
     pub fn follow_adopted(&mut self, job: JobId, profile: &ProfileId) {
         let tail = EventReader::from_start(self.folder.layout.events(profile));
-        self.follow(job, profile, tail, Some(Adopted { held_by: None, caught_up: false, fell: false }));
+        let mut adopted = Adopted { held_by: None, caught_up: false, fell: false };
+        // At once: it may die before the first round.
+        let _ = adopted.look(&self.folder, profile);
+        self.follow(job, profile, tail, Some(adopted));
     }
 
     fn follow(&mut self, job: JobId, profile: &ProfileId, tail: EventReader, adopted: Option<Adopted>) {

@@ -3,7 +3,7 @@
 //! A plan is one line an attempt (the last one repeats) of sentences: `lock`, `started`,
 //! `finished OUTCOME`, `session STATUS FLAG`, `say WORDS`, `touch FILE`, `wait FILE`, `term` (wait to
 //! be asked to stop), `grandchild`, `moved` (one that goes to another session),
-//! `seen NAME` (whether the process of that name lives), `crash`, `exit CODE`.
+//! `freeze` (SIGSTOP), `chat` (tell events until it is asked to stop), `seen NAME` (whether the process of that name lives), `crash`, `exit CODE`.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -226,6 +226,13 @@ pub fn play_run() {
                     Ok(_) => {}
                     Err(_) => exit(96),
                 },
+                "chat" => loop {
+                    run.event(EventKind::BrowserStopped { ms: 0 });
+                    let pause = Duration::from_millis(20);
+                    if tokio::time::timeout(pause, asked.recv()).await.is_ok() {
+                        break;
+                    }
+                },
                 _ => run.act(sentence),
             }
         }
@@ -294,6 +301,7 @@ impl Run {
                 let state = if self.folder.pid(rest).is_some_and(lives) { "lives" } else { "is gone" };
                 self.folder.journal(&format!("{rest} {state}"));
             }
+            "freeze" => kill_process(rustix::process::getpid(), Signal::STOP).unwrap(),
             "crash" => {
                 kill_process(rustix::process::getpid(), Signal::KILL).unwrap();
             }
