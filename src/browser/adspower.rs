@@ -41,6 +41,10 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// Refusals for too many calls; another program may use the same budget.
 const MOST_THROTTLED: u32 = 8;
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(8);
+/// How long a kernel that is being downloaded is waited for: less than after which a run counts as
+/// stalled. A fleet tries again.
+const DOWNLOADS_WITHIN: Duration = Duration::from_secs(240);
+const DOWNLOAD_AGAIN: Duration = Duration::from_secs(2);
 /// From the answer to `stop` until the browser no longer listens.
 const CLOSES_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -178,6 +182,7 @@ impl AdsPower {
         let call = Call::start(profile, options.headless, &self.settings.launch_args);
         let timeout = self.settings.start_timeout;
         let mut began = None;
+        let mut downloads_since: Option<Instant> = None;
         loop {
             let left = began.map_or(timeout, |began: Instant| timeout.saturating_sub(began.elapsed()));
             if left.is_zero() {
@@ -185,8 +190,23 @@ impl AdsPower {
                 return Err(ProviderError::NotReady { profile: profile.clone(), after: timeout, output });
             }
             let (answered, sent) = self.call(&call, left).await;
+            let data = match answered {
+                Ok(data) => data,
+                Err(Failure::Refused(Refusal { kind: answer::Kind::KernelDownloading, .. }))
+                    if downloads_since.is_none_or(|since| since.elapsed() < DOWNLOADS_WITHIN) =>
+                {
+                    if downloads_since.is_none() {
+                        tracing::warn!(%profile, "AdsPower downloads the browser's kernel: it is waited for");
+                    }
+                    downloads_since.get_or_insert(sent);
+                    // What it takes is not the start's.
+                    began = None;
+                    sleep(DOWNLOAD_AGAIN).await;
+                    continue;
+                }
+                Err(failure) => return Err(failure.into_error(profile)),
+            };
             let began = *began.get_or_insert(sent);
-            let data = answered.map_err(|failure| failure.into_error(profile))?;
             if let Some(ws) = answer::browser_address(&data) {
                 return Ok(Endpoint { ws, reused: false });
             }

@@ -17,7 +17,7 @@ use crate::domain::cause::with_cause;
 use crate::domain::fleet::RUN_MEMORY;
 use crate::domain::session::Platform;
 use crate::store::session::SessionReader;
-use crate::store::{durable, lock};
+use crate::store::{durable, filesystem, lock};
 
 /// Codes are of 30 s, and sites accept the one before and after.
 const CLOCK_DRIFT: Duration = Duration::from_secs(20);
@@ -153,7 +153,14 @@ fn folders(settings: &Settings) -> Finding {
     let written = layout.create_folders().and_then(|()| durable::write(&probe, b"{}"));
     let took = started.elapsed();
     std::fs::remove_file(&probe).ok();
+    let network = filesystem::network(layout.state());
     match written.map(|()| took) {
+        Ok(_) if let Some(kind) = network => Finding::bad(
+            "folders",
+            Level::Warning,
+            format!("{} lies on {kind}", layout.state().display()),
+            "put the folder on a local disk: locks do not hold on every network file system",
+        ),
         Ok(took) => Finding::good(
             "folders",
             format!("writable, a durable write takes {:.1} ms", took.as_secs_f64() * 1e3),

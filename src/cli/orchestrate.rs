@@ -35,7 +35,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         plan.check(platform, None)?;
     }
     let limits = limits(settings, &args, &plan)?;
-    settings.layout.create_folders()?;
+    load::create_folders(settings)?;
     let provider = load::provider(settings, None)?;
     let program = std::env::current_exe()
         .map_err(|error| Failure::usage(format!("cannot find this program's own file: {error}")))?;

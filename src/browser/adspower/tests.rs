@@ -189,6 +189,16 @@ async fn a_browser_that_is_never_ready_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_kernel_that_is_being_downloaded_is_waited_for() {
+    let downloads = refused("SunBrowser 136 is updating, waiting for download.");
+    let fake = fake(&[downloads.clone(), downloads, opened(None)]);
+    // The download takes longer than a start may.
+    let place = Place::serving(&fake, |settings| settings.start_timeout = Duration::from_secs(3)).await;
+    place.start().await.unwrap();
+    assert_eq!(fake.lock().unwrap().asked.len(), 3);
+}
+
+#[tokio::test]
 async fn a_throttled_call_is_made_again_later() {
     let fake = fake(&[throttled(), throttled(), opened(None), success()]);
     let place = Place::serving(&fake, |_| {}).await;
