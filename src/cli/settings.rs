@@ -12,8 +12,8 @@ use toml::Spanned;
 
 use super::args::{ColorChoice, GlobalArgs, ProviderName};
 use super::failure::Failure;
-use crate::domain::evidence::TraceMode;
 use super::quantity::{Bytes, MaxRuns};
+use crate::domain::evidence::TraceMode;
 use crate::domain::session::Platform;
 use crate::domain::source::SourceError;
 use crate::domain::workflow::{parse_duration, toml_error};
