@@ -28,6 +28,7 @@ conformance:
 bench:
 	@scripts/need chromium node python
 	CHROME="$$(scripts/need --print-chromium)" benches/run
+	benches/run fleet
 
 install:
 	$(CARGO) install --path . --locked

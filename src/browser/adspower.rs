@@ -22,7 +22,9 @@ use tokio::time::{Instant, sleep};
 use self::answer::{Answer, Refusal};
 use self::request::Call;
 use super::devtools::{self, Liveness};
-use super::provider::{Endpoint, ListedProfile, OnPacerWait, Provider, ProviderError, StartOptions};
+use super::provider::{
+    Endpoint, ListedProfile, OnPacerWait, OpenBrowser, Provider, ProviderError, StartOptions,
+};
 use crate::domain::id::ProfileId;
 use crate::store::layout::create_folder;
 use crate::store::{Confirmation, Layout, Pacer, StoreError, Urgency, durable};
@@ -32,12 +34,17 @@ mod request;
 
 /// Calls that merely ask and answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+const PROBED_WITHIN: Duration = Duration::from_secs(10);
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 /// Between two attempts to reach an app that restarts, and two looks at a browser that starts.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// Refusals for too many calls; another program may use the same budget.
 const MOST_THROTTLED: u32 = 8;
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(8);
+/// How long a kernel that is being downloaded is waited for: less than after which a run counts as
+/// stalled. A fleet tries again.
+const DOWNLOADS_WITHIN: Duration = Duration::from_secs(240);
+const DOWNLOAD_AGAIN: Duration = Duration::from_secs(2);
 /// From the answer to `stop` until the browser no longer listens.
 const CLOSES_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -95,10 +102,12 @@ pub struct AdsPower {
     throttled: AtomicU64,
 }
 
-/// The browser that was opened last for a profile.
+/// The browser that was opened last for a profile; without an address while the answer is awaited.
+/// It is written before AdsPower is asked, so that what it opens is known to be ours however we end;
+/// without it a browser is somebody else's.
 #[derive(Debug, Serialize, Deserialize)]
 struct Opened {
-    ws: String,
+    ws: Option<String>,
 }
 
 impl AdsPower {
@@ -134,15 +143,16 @@ impl AdsPower {
         profile: &ProfileId,
         options: &StartOptions,
     ) -> Result<Endpoint, ProviderError> {
-        if let Some(ws) = self.opened(profile)
+        if let Some(ws) = self.opened(profile).and_then(|opened| opened.ws)
             && devtools::liveness(&self.browsers, &ws).await == Liveness::Alive
         {
             return Ok(Endpoint { ws, reused: true });
         }
+        self.write_down(profile, None)?;
         let started = self.start_until_ready(profile, options).await;
         match &started {
             Ok(endpoint) => {
-                if let Err(error) = self.write_down(profile, &endpoint.ws) {
+                if let Err(error) = self.write_down(profile, Some(&endpoint.ws)) {
                     tracing::warn!(%profile, %error, "the opened browser is not written down");
                 }
             }
@@ -150,6 +160,14 @@ impl AdsPower {
             Err(ProviderError::TimedOut { .. } | ProviderError::NotReady { .. }) => {
                 let _ = self.call(&Call::stop(profile), ANSWERS_WITHIN).await;
             }
+            // Nothing was opened, so nothing has to be stopped.
+            Err(
+                ProviderError::UnknownProfile { .. }
+                | ProviderError::UsedElsewhere { .. }
+                | ProviderError::KernelMissing { .. }
+                | ProviderError::DailyQuota { .. }
+                | ProviderError::PaidPlan { .. },
+            ) => self.forget(profile)?,
             Err(_) => {}
         }
         started
@@ -164,6 +182,7 @@ impl AdsPower {
         let call = Call::start(profile, options.headless, &self.settings.launch_args);
         let timeout = self.settings.start_timeout;
         let mut began = None;
+        let mut downloads_since: Option<Instant> = None;
         loop {
             let left = began.map_or(timeout, |began: Instant| timeout.saturating_sub(began.elapsed()));
             if left.is_zero() {
@@ -171,8 +190,23 @@ impl AdsPower {
                 return Err(ProviderError::NotReady { profile: profile.clone(), after: timeout, output });
             }
             let (answered, sent) = self.call(&call, left).await;
+            let data = match answered {
+                Ok(data) => data,
+                Err(Failure::Refused(Refusal { kind: answer::Kind::KernelDownloading, .. }))
+                    if downloads_since.is_none_or(|since| since.elapsed() < DOWNLOADS_WITHIN) =>
+                {
+                    if downloads_since.is_none() {
+                        tracing::warn!(%profile, "AdsPower downloads the browser's kernel: it is waited for");
+                    }
+                    downloads_since.get_or_insert(sent);
+                    // What it takes is not the start's.
+                    began = None;
+                    sleep(DOWNLOAD_AGAIN).await;
+                    continue;
+                }
+                Err(failure) => return Err(failure.into_error(profile)),
+            };
             let began = *began.get_or_insert(sent);
-            let data = answered.map_err(|failure| failure.into_error(profile))?;
             if let Some(ws) = answer::browser_address(&data) {
                 return Ok(Endpoint { ws, reused: false });
             }
@@ -181,11 +215,15 @@ impl AdsPower {
     }
 
     async fn stop_browser(&self, profile: &ProfileId) -> Result<(), ProviderError> {
+        let Some(opened) = self.opened(profile) else { return Ok(()) };
         let answered = match self.call(&Call::stop(profile), ANSWERS_WITHIN).await.0 {
             Ok(_) | Err(Failure::Refused(Refusal { kind: answer::Kind::NotOpen, .. })) => Ok(()),
             Err(failure) => Err(failure.into_error(profile)),
         };
-        let Some(ws) = self.opened(profile) else { return answered };
+        let Some(ws) = opened.ws else {
+            answered?;
+            return self.forget(profile);
+        };
         // An AdsPower that does not stop it is no reason to leave it running.
         let stopped = answered.is_ok() && self.gone(&ws, CLOSES_WITHIN).await;
         if !stopped {
@@ -228,9 +266,21 @@ impl AdsPower {
         {
             return Ok(Some(Endpoint { ws, reused: true }));
         }
-        let Some(ws) = self.opened(profile) else { return Ok(None) };
+        let Some(ws) = self.opened(profile).and_then(|opened| opened.ws) else { return Ok(None) };
         let alive = devtools::liveness(&self.browsers, &ws).await == Liveness::Alive;
         Ok(alive.then_some(Endpoint { ws, reused: true }))
+    }
+
+    /// By their own ports, which know better than AdsPower and cost no call.
+    async fn still_open(&self, profiles: &[ProfileId]) -> Vec<OpenBrowser> {
+        let mut open = Vec::new();
+        for profile in profiles {
+            let Some(ws) = self.opened(profile).and_then(|opened| opened.ws) else { continue };
+            if devtools::liveness(&self.browsers, &ws).await != Liveness::Gone {
+                open.push(OpenBrowser { profile: profile.clone(), pid: None, ws: Some(ws) });
+            }
+        }
+        open
     }
 
     async fn list_profiles(&self) -> Result<Vec<ListedProfile>, ProviderError> {
@@ -359,14 +409,15 @@ impl AdsPower {
         self.layout.browser_folder(profile).join("adspower.json")
     }
 
-    fn opened(&self, profile: &ProfileId) -> Option<String> {
-        let opened: Opened = serde_json::from_slice(&fs::read(self.record(profile)).ok()?).ok()?;
-        Some(opened.ws)
+    /// A record that cannot be read still says that we asked.
+    fn opened(&self, profile: &ProfileId) -> Option<Opened> {
+        let bytes = fs::read(self.record(profile)).ok()?;
+        Some(serde_json::from_slice(&bytes).unwrap_or(Opened { ws: None }))
     }
 
-    fn write_down(&self, profile: &ProfileId, ws: &str) -> Result<(), ProviderError> {
+    fn write_down(&self, profile: &ProfileId, ws: Option<&str>) -> Result<(), ProviderError> {
         create_folder(&self.layout.browser_folder(profile))?;
-        let opened = Opened { ws: ws.to_owned() };
+        let opened = Opened { ws: ws.map(str::to_owned) };
         let bytes = serde_json::to_vec(&opened).expect("an address is always a JSON object");
         Ok(durable::replace(&self.record(profile), &bytes)?)
     }
@@ -408,6 +459,21 @@ impl Provider for AdsPower {
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
         self.list_profiles().boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        async {
+            let answered = self.call(&Call::status(), PROBED_WITHIN).await.0;
+            answered.map(drop).map_err(Failure::into_error_of_all)
+        }
+        .boxed()
+    }
+
+    fn left_open<'a>(
+        &'a self,
+        profiles: &'a [ProfileId],
+    ) -> BoxFuture<'a, Result<Vec<OpenBrowser>, ProviderError>> {
+        self.still_open(profiles).map(Ok).boxed()
     }
 }
 

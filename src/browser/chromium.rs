@@ -19,7 +19,8 @@ use tokio::time::{Instant, sleep, timeout};
 use self::executable::find_executable;
 use self::processes::{Signal, signal};
 use super::devtools::{self, Liveness};
-use super::provider::{Endpoint, ListedProfile, Provider, ProviderError, StartOptions};
+use super::leftovers;
+use super::provider::{Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions};
 use crate::domain::id::ProfileId;
 use crate::store::layout::create_folder;
 use crate::store::{Layout, StoreError};
@@ -27,6 +28,8 @@ use crate::store::{Layout, StoreError};
 pub mod executable;
 mod processes;
 mod user_data;
+
+pub(super) use self::processes::{folder_argument, holds as names_folder};
 
 /// Between two looks at a process or file that cannot be waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
@@ -81,7 +84,7 @@ impl Chromium {
         user_data::clear(&folder)?;
 
         let log = folder.join("chromium.log");
-        let mut child = self.spawn(&executable, &folder, options, &log)?;
+        let mut child = self.spawn(profile, &executable, &folder, options, &log)?;
         let ready = timeout(self.settings.start_timeout, self.ready(&mut child, &folder)).await;
         match ready {
             Ok(Ok(ws)) => {
@@ -132,6 +135,7 @@ impl Chromium {
 
     fn spawn(
         &self,
+        profile: &ProfileId,
         executable: &Path,
         folder: &Path,
         options: &StartOptions,
@@ -142,6 +146,7 @@ impl Chromium {
         let mut command = Command::new(executable);
         command
             .args(arguments(folder, options, &self.settings.args))
+            .env(leftovers::MARK, leftovers::mark(&self.layout, profile))
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors);
@@ -206,15 +211,14 @@ impl Chromium {
         }
     }
 
-    fn folders(&self) -> Result<Vec<ListedProfile>, ProviderError> {
-        let folder = self.layout.root().join("browsers");
-        let mut ids: Vec<ProfileId> = match fs::read_dir(&folder) {
-            Ok(entries) => entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(StoreError::new("read the folder", folder, error).into()),
-        };
-        ids.sort();
-        Ok(ids.into_iter().map(|id| ListedProfile { id, name: None, group: None }).collect())
+    async fn left_in(&self, profiles: &[ProfileId]) -> Result<Vec<OpenBrowser>, ProviderError> {
+        let all = processes::all_below(&self.layout.browser_folders()).await?;
+        let left = profiles.iter().filter_map(|profile| {
+            let processes = all.get(profile.as_str())?;
+            let main = processes.iter().find(|process| process.is_main).or(processes.first())?;
+            Some(OpenBrowser { profile: profile.clone(), pid: Some(main.pid), ws: None })
+        });
+        Ok(left.collect())
     }
 }
 
@@ -248,7 +252,18 @@ impl Provider for Chromium {
 
     /// The profiles that ever ran here.
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
-        async { self.folders() }.boxed()
+        async {
+            let ids = self.layout.profiles_with_browser_folder()?;
+            Ok(ids.into_iter().map(|id| ListedProfile { id, name: None, group: None }).collect())
+        }
+        .boxed()
+    }
+
+    fn left_open<'a>(
+        &'a self,
+        profiles: &'a [ProfileId],
+    ) -> BoxFuture<'a, Result<Vec<OpenBrowser>, ProviderError>> {
+        self.left_in(profiles).boxed()
     }
 }
 

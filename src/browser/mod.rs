@@ -5,5 +5,6 @@ pub mod adspower;
 pub mod cdp;
 pub mod chromium;
 mod devtools;
+pub mod leftovers;
 pub mod page;
 pub mod provider;

@@ -31,6 +31,26 @@ pub trait Provider: Send + Sync {
     -> BoxFuture<'a, Result<Option<Endpoint>, ProviderError>>;
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>>;
+
+    /// Whether it is there at all. A program of this machine is.
+    fn probe(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Of these profiles, the browsers that were opened by runs of this folder and still run; never one
+    /// that somebody else opened.
+    fn left_open<'a>(
+        &'a self,
+        profiles: &'a [ProfileId],
+    ) -> BoxFuture<'a, Result<Vec<OpenBrowser>, ProviderError>>;
+}
+
+/// A browser that runs, and who it is: its process, or the address with its UUID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenBrowser {
+    pub profile: ProfileId,
+    pub pid: Option<u32>,
+    pub ws: Option<String>,
 }
 
 /// Where a browser is driven.
@@ -85,6 +105,8 @@ pub enum ProviderError {
     Undrivable { profile: ProfileId, problem: String },
     #[error("no browser answers at {url}: {problem}")]
     NoEndpoint { url: String, problem: String },
+    #[error("`{name}` (process {pid}), left by a dead run of profile {profile}, does not end")]
+    StrayStays { profile: ProfileId, name: String, pid: u32 },
     #[error("cannot look at the processes of this machine: {problem}")]
     Processes { problem: String },
 
@@ -103,7 +125,11 @@ pub enum ProviderError {
     #[error("AdsPower has no browser kernel for this profile yet: {message}")]
     KernelMissing { downloading: bool, message: String },
     #[error("AdsPower's daily quota of opened profiles is used up: {message}")]
-    DailyQuota { message: String },
+    DailyQuota {
+        message: String,
+        /// Until it is renewed, where AdsPower says so.
+        recovery: Option<Duration>,
+    },
     #[error("AdsPower's plan has no API: {message}")]
     PaidPlan { message: String },
     #[error("AdsPower could not start the browser: {message}")]
@@ -122,6 +148,7 @@ impl ProviderError {
             Self::EndedEarly { .. }
             | Self::NotReady { .. }
             | Self::WouldNotEnd { .. }
+            | Self::StrayStays { .. }
             | Self::Undrivable { .. }
             | Self::NoEndpoint { .. }
             | Self::NotReachable { .. }
@@ -160,7 +187,9 @@ impl ProviderError {
                     folder.join("SingletonLock").display()
                 ));
             }
-            Self::WouldNotEnd { .. } => "end it by hand; until then its profile cannot run",
+            Self::WouldNotEnd { .. } | Self::StrayStays { .. } => {
+                "end it by hand; until then its profile cannot run"
+            }
             Self::Undrivable { .. } => "run again: the browser is stopped and started afresh",
             Self::NoEndpoint { .. } => {
                 "start one with --remote-debugging-port=9222; http://127.0.0.1:9222/json/version names its `webSocketDebuggerUrl`"

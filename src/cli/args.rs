@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::quantity::{Bytes, MaxRuns, parse_load};
 use crate::domain::id::{Flag, ProfileId};
 use crate::domain::plan::origin;
 use crate::domain::workflow::{InvalidDuration, parse_duration};
@@ -85,6 +86,8 @@ pub enum Command {
     Reset(ResetArgs),
     /// Answer for a profile that needs a person
     Resolve(ResolveArgs),
+    /// End what dead runs of this folder left running
+    Clean(CleanArgs),
     /// Look for everything a run needs, each finding with its remedy
     Doctor(DoctorArgs),
     /// Print a completion script
@@ -195,10 +198,15 @@ pub enum Assignment {
 Examples:
   regatta orchestrate profiles.txt
   regatta orchestrate --max 10 --stagger 2s profiles.txt
+  regatta orchestrate --max auto --run-timeout 20m profiles.txt
   cut -d, -f1 export.csv | regatta orchestrate -
 
 The file has one profile id a line; # starts a comment. Ctrl-C once: launch nothing more and
 let runs stop after their current step. Twice: end them now. Start it again to go on.
+
+A run over its time is asked to stop after its step, 10 s later told to stop now, 10 s later
+killed. --stall is twice the longest step's timeout and at least 5m, unless it is given.
+Launches wait while the machine is short of what is asked for, or the provider is down.
 
 Exit codes: 0 all completed   1 some failed   2 wrong usage   3 none failed, some need a person
             4 another orchestrator holds the folder   7 stopped")]
@@ -206,9 +214,21 @@ pub struct OrchestrateArgs {
     /// One profile id a line; `-` reads standard input
     #[arg(default_value = "profiles.txt")]
     pub profiles: PathBuf,
-    /// How many runs at once
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub max: Option<u16>,
+    /// How many runs at once; `auto`: as many as the machine carries
+    #[arg(long, value_name = "N")]
+    pub max: Option<MaxRuns>,
+    /// Launch only while so much memory stays free, as in 1GiB
+    #[arg(long, value_name = "SIZE")]
+    pub min_free_memory: Option<Bytes>,
+    /// Launch only while the load for each processor is lower
+    #[arg(long, value_name = "LOAD", value_parser = parse_load)]
+    pub max_load: Option<f64>,
+    /// How long one run may take; then it is stopped, and tried again
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub run_timeout: Option<Duration>,
+    /// How long a run may say nothing; then it is stopped, and tried again
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub stall: Option<Duration>,
     /// Between two launches, give or take a third
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub stagger: Option<Duration>,
@@ -319,6 +339,29 @@ pub struct ResolveArgs {
     /// Set an identity field; without a value it is asked for and not shown
     #[arg(long, value_name = "identity.FIELD[=VALUE]", value_parser = parse_identity)]
     pub set: Vec<(String, Option<String>)>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta clean --dry-run
+  regatta clean
+  regatta clean k18imh7u --json
+
+Ended are browsers that runs of this folder opened, one kept open with --keep-browser too, and
+processes that carry the mark of a run. Profiles that are being run are left alone, and so is
+everything else. A fleet and the next run of a profile do the same by themselves.
+
+Exit codes: 0 nothing is left   1 something does not end")]
+pub struct CleanArgs {
+    /// Only these profiles
+    pub profiles: Vec<ProfileId>,
+    /// Show what would be ended, and touch nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,17 +8,17 @@ use serde::Serialize;
 
 use super::args::{DoctorArgs, ProviderName};
 use super::failure::Failure;
+use super::quantity::MaxRuns;
 use super::settings::Settings;
 use super::{block_on, load};
 use crate::browser::chromium::executable::find_executable;
 use crate::browser::provider::Provider;
 use crate::domain::cause::with_cause;
+use crate::domain::fleet::RUN_MEMORY;
 use crate::domain::session::Platform;
 use crate::store::session::SessionReader;
-use crate::store::{durable, lock};
+use crate::store::{durable, filesystem, lock};
 
-/// What one headless browser takes, as was measured: about 400 MiB.
-const BROWSER_MEMORY: u64 = 400 << 20;
 /// Codes are of 30 s, and sites accept the one before and after.
 const CLOCK_DRIFT: Duration = Duration::from_secs(20);
 
@@ -153,7 +153,14 @@ fn folders(settings: &Settings) -> Finding {
     let written = layout.create_folders().and_then(|()| durable::write(&probe, b"{}"));
     let took = started.elapsed();
     std::fs::remove_file(&probe).ok();
+    let network = filesystem::network(layout.state());
     match written.map(|()| took) {
+        Ok(_) if let Some(kind) = network => Finding::bad(
+            "folders",
+            Level::Warning,
+            format!("{} lies on {kind}", layout.state().display()),
+            "put the folder on a local disk: locks do not hold on every network file system",
+        ),
         Ok(took) => Finding::good(
             "folders",
             format!("writable, a durable write takes {:.1} ms", took.as_secs_f64() * 1e3),
@@ -222,9 +229,13 @@ fn memory(settings: &Settings) -> Finding {
     system.refresh_memory();
     let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
     let free = system.available_memory().min(limit);
-    let fits = free / BROWSER_MEMORY;
+    let fits = free / RUN_MEMORY;
     let found = format!("{} MiB free, enough for about {fits} browsers", free >> 20);
-    if fits < u64::from(settings.fleet.max) {
+    let wanted = match settings.fleet.max {
+        MaxRuns::Of(max) => u64::from(max),
+        MaxRuns::Auto => 1,
+    };
+    if fits < wanted {
         let remedy = format!("regatta orchestrate --max {}", fits.max(1));
         Finding::bad("memory", Level::Warning, found, remedy)
     } else {

@@ -18,7 +18,7 @@ use crate::domain::source::SourceError;
 use crate::domain::template::is_template;
 use crate::domain::workflow;
 use crate::run::PacerWait;
-use crate::store::Layout;
+use crate::store::{Layout, filesystem};
 
 /// The plan, with `--set` laid over its variables. Flows stand relative to the workflow.
 pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Plan, Failure> {
@@ -97,6 +97,18 @@ fn parse_flow(name: &str, path: &Path, text: &str) -> Result<Flow, Box<SourceErr
         }
     }
     Ok(flow)
+}
+
+/// The folders a run needs. Says so where they lie on another machine: it may well work, and may not.
+pub fn create_folders(settings: &Settings) -> Result<(), Failure> {
+    settings.layout.create_folders()?;
+    if let Some(kind) = filesystem::network(settings.layout.state()) {
+        tracing::warn!(
+            "{} lies on {kind}: if its locks do not hold, a profile may be run twice; put the folder on a local disk",
+            settings.layout.state().display()
+        );
+    }
+    Ok(())
 }
 
 pub fn provider(settings: &Settings, observer: Option<OnPacerWait>) -> Result<Arc<dyn Provider>, Failure> {

@@ -11,6 +11,7 @@ use self::failure::Failure;
 use self::settings::Settings;
 
 mod args;
+mod clean;
 mod completions;
 mod doctor;
 mod failure;
@@ -20,6 +21,7 @@ mod log;
 mod logs;
 mod orchestrate;
 mod play;
+mod quantity;
 mod reset;
 mod resolve;
 mod run;
@@ -62,6 +64,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Validate(args) => validate::validate(&Settings::resolve(global)?, args),
         Command::Reset(args) => reset::reset(&Settings::resolve(global)?, args),
         Command::Resolve(args) => resolve::resolve(&Settings::resolve(global)?, args),
+        Command::Clean(args) => clean::clean(&Settings::resolve(global)?, args),
         Command::Doctor(args) => doctor::doctor(&Settings::resolve(global)?, args),
     }
 }

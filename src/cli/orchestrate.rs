@@ -3,20 +3,28 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use super::args::{GlobalArgs, OrchestrateArgs, ProviderName};
 use super::failure::Failure;
+use super::quantity::{Bytes, MaxRuns};
 use super::settings::Settings;
 use super::{block_on, load};
 use crate::domain::cause::with_cause;
+use crate::domain::fleet::{Admission, TimeLimits};
 use crate::domain::id::ProfileId;
 use crate::domain::outcome::FleetOutcome;
+use crate::domain::plan::Plan;
 use crate::domain::session::Platform;
 use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet, parse_profiles};
 use crate::report::fleet_console::FleetConsole;
 
 /// The share of the stagger that chance adds or takes.
 const STAGGER_JITTER: f64 = 1.0 / 3.0;
+
+/// The least time without an event after which a run counts as stalled: a provider that is slow, or
+/// waited for in its queue, is none.
+const STALL: Duration = Duration::from_secs(300);
 
 pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateArgs) -> Result<u8, Failure> {
     // Whatever would make every run fail is told before any of them starts.
@@ -26,7 +34,8 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         plan.setting(&profiles[0], platform)?;
         plan.check(platform, None)?;
     }
-    settings.layout.create_folders()?;
+    let limits = limits(settings, &args, &plan)?;
+    load::create_folders(settings)?;
     let provider = load::provider(settings, None)?;
     let program = std::env::current_exe()
         .map_err(|error| Failure::usage(format!("cannot find this program's own file: {error}")))?;
@@ -37,7 +46,18 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         run_arguments(global, &args),
         plan.flags().cloned().collect(),
     );
-    options.max = args.max.unwrap_or(settings.fleet.max).into();
+    let max = args.max.unwrap_or(settings.fleet.max);
+    options.max = match max {
+        MaxRuns::Of(max) => max.into(),
+        // The machine holds them back, not a number.
+        MaxRuns::Auto => u32::try_from(profiles.len()).unwrap_or(u32::MAX),
+    };
+    options.admission = Admission {
+        min_free_memory: args.min_free_memory.map(|Bytes(bytes)| bytes).or(settings.fleet.min_free_memory),
+        max_load: args.max_load.or(settings.fleet.max_load),
+        auto: max == MaxRuns::Auto,
+    };
+    options.limits = limits;
     options.stagger = args.stagger.unwrap_or(settings.fleet.stagger);
     options.stagger_jitter = STAGGER_JITTER;
     options.retries = args.retries.unwrap_or(settings.fleet.retries);
@@ -54,6 +74,23 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     })?;
     console.finish(&report);
     Ok(report.exit_code)
+}
+
+fn limits(settings: &Settings, args: &OrchestrateArgs, plan: &Plan) -> Result<TimeLimits, Failure> {
+    let longest = plan.steps.iter().max_by_key(|step| step.timeout);
+    let given = args.stall.or(settings.fleet.stall);
+    if let (Some(stall), Some(step)) = (given, longest)
+        && stall <= step.timeout
+    {
+        let (flag, timeout) = (&step.flag, step.timeout);
+        return Err(Failure::usage(format!(
+            "a stall of {stall:?} would end runs that work: step `{flag}` may say nothing for {timeout:?}"
+        ))
+        .hint(format!("make it longer than the step's `timeout`: --stall {:?}", timeout * 2)));
+    }
+    let stall = given.unwrap_or_else(|| longest.map_or(STALL, |step| STALL.max(step.timeout * 2)));
+    let run = args.run_timeout.or(settings.fleet.run_timeout);
+    Ok(TimeLimits { run, stall: Some(stall), ..TimeLimits::default() })
 }
 
 /// Children are this program again, with the same folder, provider and variables.

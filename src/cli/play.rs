@@ -58,7 +58,7 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
             false => Selectors::Forgotten,
         };
         let (waits, observer) = load::pacer_waits();
-        let live = |provider| LiveBrowser {
+        let live = |provider, layout| LiveBrowser {
             provider,
             profile: part.profile.clone(),
             start,
@@ -66,15 +66,21 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
             block,
             selectors,
             trace,
+            layout,
             downloads: part.artifacts.join("downloads"),
             waits,
         };
         if held.is_some() {
-            perform(&part, live(load::provider(settings, Some(observer))?), &console)?
+            perform(
+                &part,
+                live(load::provider(settings, Some(observer))?, settings.layout.clone()),
+                &console,
+            )?
         } else {
             let folder = throw_away_folder()?;
-            let provider = load::chromium(settings, Layout::new(folder.path()));
-            let end = perform(&part, live(std::sync::Arc::new(provider)), &console)?;
+            let layout = Layout::new(folder.path());
+            let provider = load::chromium(settings, layout.clone());
+            let end = perform(&part, live(std::sync::Arc::new(provider), layout), &console)?;
             if let Err(error) = folder.close() {
                 tracing::warn!("the browser's folder could not be removed: {error}");
             }

@@ -25,7 +25,7 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
     }
     super::log::to_stderr();
     check(settings, &plan, &args.profile)?;
-    settings.layout.create_folders()?;
+    load::create_folders(settings)?;
     let now = jiff::Timestamp::now();
     let run_id = RunId::new(now, rand::random());
     let fresh = || Session::new(args.profile.clone(), settings.platform, plan.flags());
@@ -47,6 +47,7 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
         allowed_origins: setting.allowed_origins.clone(),
         block: setting.block.clone(),
         trace: settings.trace,
+        layout: settings.layout.clone(),
         selectors: Selectors::Cached(settings.layout.clone()),
         downloads: artifacts.join(format!("{run_id}-downloads")),
         waits,

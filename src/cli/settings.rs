@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use super::args::{ColorChoice, GlobalArgs, ProviderName};
 use super::failure::Failure;
+use super::quantity::{Bytes, MaxRuns};
 use crate::domain::evidence::TraceMode;
 use crate::domain::session::Platform;
 use crate::domain::source::SourceError;
@@ -43,9 +44,14 @@ pub struct Settings {
 
 #[derive(Debug, Clone)]
 pub struct FleetSettings {
-    pub max: u16,
+    pub max: MaxRuns,
     pub stagger: Duration,
     pub retries: u32,
+    pub run_timeout: Option<Duration>,
+    /// `None`: by the longest step.
+    pub stall: Option<Duration>,
+    pub min_free_memory: Option<u64>,
+    pub max_load: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -106,8 +112,12 @@ impl Settings {
         time(file.chromium.start_timeout.as_ref())?;
         time(file.adspower.start_timeout.as_ref())?;
         let stagger = time(file.fleet.stagger.as_ref())?.unwrap_or(Duration::from_millis(500));
-        if let Some(max) = file.fleet.max.as_ref().filter(|max| *max.get_ref() == 0) {
-            return Err(error(max.span(), "`max` must be at least 1".to_owned()).into());
+        let run_timeout = time(file.fleet.run_timeout.as_ref())?;
+        let stall = time(file.fleet.stall.as_ref())?;
+        if let Some(load) =
+            file.fleet.max_load.as_ref().filter(|load| load.get_ref().is_nan() || *load.get_ref() <= 0.0)
+        {
+            return Err(error(load.span(), "`max_load` must be above 0".to_owned()).into());
         }
         let mut adspower = file.adspower;
         if let Some(rate) = adspower.calls_per_second.filter(|rate| !(0.01..=100.0).contains(rate)) {
@@ -129,9 +139,13 @@ impl Settings {
             platform: file.platform,
             trace: file.trace,
             fleet: FleetSettings {
-                max: file.fleet.max.map_or(5, Spanned::into_inner),
+                max: file.fleet.max.unwrap_or(MaxRuns::Of(5)),
                 stagger,
                 retries: file.fleet.retries.unwrap_or(2),
+                run_timeout,
+                stall,
+                min_free_memory: file.fleet.min_free_memory.map(|Bytes(bytes)| bytes),
+                max_load: file.fleet.max_load.map(Spanned::into_inner),
             },
             chromium: file.chromium,
             adspower,
@@ -220,7 +234,11 @@ impl FoldersFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FleetFile {
-    max: Option<Spanned<u16>>,
+    max: Option<MaxRuns>,
     stagger: Option<Spanned<String>>,
     retries: Option<u32>,
+    run_timeout: Option<Spanned<String>>,
+    stall: Option<Spanned<String>>,
+    min_free_memory: Option<Bytes>,
+    max_load: Option<Spanned<f64>>,
 }

@@ -38,6 +38,10 @@ pub enum EventKind {
         call: String,
         ms: u64,
     },
+    /// It opens no more browsers for so long, for no profile.
+    ProviderPaused {
+        ms: u64,
+    },
     BrowserStarted {
         provider: String,
         /// A browser that already ran for this profile was taken over.

@@ -21,6 +21,17 @@ use super::id::ProfileId;
 use super::outcome::{FleetOutcome, RunOutcome};
 use super::retry::{Backoff, Draw, chance, jittered};
 
+use self::admission::{Gatekeeper, Room};
+use self::breaker::Breaker;
+use self::limits::{Alarms, Clock};
+
+mod admission;
+mod breaker;
+mod limits;
+
+pub use self::admission::{Admission, Measured, RUN_MEMORY, Shortage};
+pub use self::limits::{Demand, TimeLimit, TimeLimits};
+
 /// Time since the orchestrator started; never goes back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mono(pub Duration);
@@ -70,6 +81,8 @@ pub struct FleetConfig {
     /// need, since a step is not cut off for being slow.
     pub drain_limit: Option<Duration>,
     pub seed: u64,
+    pub limits: TimeLimits,
+    pub admission: Admission,
 }
 
 /// What is known of a profile before it is queued.
@@ -83,6 +96,8 @@ pub enum Standing {
     Damaged,
     /// A living run holds its lock.
     Held,
+    /// Steps are open and nobody runs it, but something of its dead run lives still.
+    LeftBehind,
 }
 
 /// How a child process ended.
@@ -114,7 +129,7 @@ impl fmt::Display for ChildExit {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum FleetInput {
     ProfileEnqueued {
         profile: ProfileId,
@@ -140,9 +155,23 @@ pub enum FleetInput {
         job: JobId,
         outcome: Option<RunOutcome>,
     },
-    /// Nothing is left of the crashed run and its browser.
+    /// Nothing is left of the crashed run and its browser, or of a run of before this fleet.
     CleanedUp {
         job: JobId,
+    },
+    /// A living run told something.
+    ChildTold {
+        job: JobId,
+    },
+    /// The machine was measured, as far as the system tells.
+    MachineMeasured(Measured),
+    /// The provider was asked whether it is there.
+    ProviderProbed {
+        is_up: bool,
+    },
+    /// A run learnt that the provider opens no more browsers for so long.
+    ProviderPaused {
+        pause: Duration,
     },
     /// Raises the severity by one.
     StopRequested,
@@ -150,7 +179,7 @@ pub enum FleetInput {
     TimeReached,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[must_use = "an effect that is not carried out leaves its profile without an outcome"]
 pub enum FleetEffect {
     /// Answered by `ChildSpawned` or `SpawnFailed`. Attempts count from 1.
@@ -177,6 +206,10 @@ pub enum FleetEffect {
     Kill {
         job: JobId,
     },
+    /// Look how much room the machine has: answered by `MachineMeasured`.
+    Measure,
+    /// Ask whether the provider is there: answered by `ProviderProbed`.
+    Probe,
     /// Answered by `TimeReached`. The latest one counts alone.
     WakeAt(Mono),
     Report(FleetFact),
@@ -189,10 +222,39 @@ pub enum FleetEffect {
 }
 
 /// What those who watch are told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum FleetFact {
-    BackingOff { job: JobId, attempt: u32, delay: Duration, failure: Failure },
-    Ended { job: JobId, outcome: JobOutcome, attempts: u32 },
+    /// A run is over its time, and what is done about it now.
+    OverTime {
+        job: JobId,
+        limit: TimeLimit,
+        demand: Demand,
+    },
+    /// Launches wait, for another reason than before.
+    Waiting(Shortage),
+    /// Launches wait for the provider, which is down.
+    ProviderDown,
+    /// The provider opens no more browsers for so long.
+    ProviderPaused {
+        pause: Duration,
+    },
+    /// Launches go on.
+    Resumed,
+    /// What a run of before this fleet had left is gone: the profile waits for its turn.
+    Cleared {
+        job: JobId,
+    },
+    BackingOff {
+        job: JobId,
+        attempt: u32,
+        delay: Duration,
+        failure: Failure,
+    },
+    Ended {
+        job: JobId,
+        outcome: JobOutcome,
+        attempts: u32,
+    },
     Stopping(Severity),
 }
 
@@ -291,13 +353,23 @@ pub enum Failure {
     Crashed,
     /// No process could be started.
     NotSpawned,
+    /// Ended for taking longer than a run may.
+    OutOfTime,
+    /// Ended for having said nothing for too long.
+    Stalled,
 }
 
 impl Failure {
     /// Whether a fresh run may succeed without anything being changed.
     pub const fn may_be_retried(self) -> bool {
         match self {
-            Self::StepFailed | Self::NoBrowser | Self::Interrupted | Self::Crashed | Self::NotSpawned => true,
+            Self::StepFailed
+            | Self::NoBrowser
+            | Self::Interrupted
+            | Self::Crashed
+            | Self::NotSpawned
+            | Self::OutOfTime
+            | Self::Stalled => true,
             Self::Usage | Self::Damaged => false,
         }
     }
@@ -313,6 +385,8 @@ impl fmt::Display for Failure {
             Self::Interrupted => "interrupted by a signal",
             Self::Crashed => "crashed",
             Self::NotSpawned => "no process could be started",
+            Self::OutOfTime => "ran longer than a run may",
+            Self::Stalled => "said nothing for too long",
         })
     }
 }
@@ -339,6 +413,13 @@ pub struct Fleet {
     /// The moment of the latest `WakeAt` not yet answered.
     alarm: Option<Mono>,
     tally: Tally,
+    clocks: Alarms,
+    gate: Gatekeeper,
+    breaker: Breaker,
+    /// Without a browser and an attempt left, while the provider is asked whether that was its fault.
+    doubtful: Vec<JobId>,
+    /// What launches were last said to wait for.
+    waiting: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -347,6 +428,7 @@ struct Job {
     state: JobState,
     /// Attempts begun, an adopted run included.
     attempts: u32,
+    clock: Clock,
 }
 
 /// Jobs that have ended, by outcome.
@@ -398,6 +480,11 @@ impl Fleet {
             drain_until: None,
             alarm: None,
             tally: Tally::default(),
+            clocks: Alarms::default(),
+            gate: Gatekeeper::new(config.admission),
+            breaker: Breaker::default(),
+            doubtful: Vec::new(),
+            waiting: false,
         }
     }
 
@@ -443,12 +530,15 @@ impl Fleet {
 
     fn take(&mut self, now: Mono, input: FleetInput, effects: &mut Vec<FleetEffect>) -> Result<(), Refusal> {
         match input {
-            FleetInput::ProfileEnqueued { profile, standing } => self.enqueue(profile, standing, effects)?,
+            FleetInput::ProfileEnqueued { profile, standing } => {
+                self.enqueue(now, profile, standing, effects)?
+            }
             FleetInput::SurveyEnded => self.surveyed = true,
             FleetInput::IntakeClosed => self.closed = true,
             FleetInput::ChildSpawned { job } => match self.known_state(job)? {
                 JobState::Starting { slot } => {
                     self.set(job, JobState::Running { slot });
+                    self.start_clock(now, job);
                     self.stop(job, effects);
                 }
                 state => return Err(Refusal::WrongState { job, state, input: "been spawned" }),
@@ -465,7 +555,7 @@ impl Fleet {
                     self.set(job, JobState::CleaningUp { slot });
                     effects.push(FleetEffect::CleanUp { job });
                 }
-                (JobState::Running { slot }, Some(RunOutcome::Busy)) => self.adopt(job, slot, effects),
+                (JobState::Running { slot }, Some(RunOutcome::Busy)) => self.adopt(now, job, slot, effects),
                 (JobState::Running { slot }, Some(outcome)) => {
                     self.slots.free(slot);
                     self.settle(now, job, Attempt::Finished(outcome), effects);
@@ -486,13 +576,38 @@ impl Fleet {
             FleetInput::CleanedUp { job } => match self.known_state(job)? {
                 JobState::CleaningUp { slot } => {
                     self.slots.free(slot);
-                    self.settle(now, job, Attempt::Crashed, effects);
+                    match (self.jobs[job.index()].attempts, self.severity) {
+                        (1.., _) => self.settle(now, job, Attempt::Crashed, effects),
+                        // What lived was a run of before this fleet.
+                        (0, Severity::None) => {
+                            self.set(job, JobState::Queued);
+                            self.queue.push_front(job);
+                            effects.push(FleetEffect::Report(FleetFact::Cleared { job }));
+                        }
+                        (0, Severity::Drain | Severity::Now) => self.end(job, JobOutcome::Stopped, effects),
+                    }
                 }
                 state => return Err(Refusal::WrongState { job, state, input: "been cleaned up" }),
             },
+            FleetInput::ChildTold { job } => match self.known_state(job)? {
+                JobState::Running { .. } | JobState::Adopted { .. } => self.jobs[job.index()].clock.hear(now),
+                state => return Err(Refusal::WrongState { job, state, input: "told anything" }),
+            },
+            FleetInput::MachineMeasured(measured) => self.gate.learn(now, measured),
+            FleetInput::ProviderProbed { is_up } => self.provider_answered(now, is_up, effects),
+            FleetInput::ProviderPaused { pause } => {
+                let launches = !self.finished && self.severity == Severity::None;
+                if launches && self.breaker.pause(now.after(pause)) {
+                    effects.push(FleetEffect::Report(FleetFact::ProviderPaused { pause }));
+                }
+            }
             FleetInput::StopRequested => self.raise(now, effects),
             FleetInput::TimeReached => {
                 self.alarm = None;
+                self.demand(now, effects);
+                if self.severity == Severity::None && !self.finished && self.breaker.is_due(now) {
+                    effects.push(FleetEffect::Probe);
+                }
                 if self.drain_until.is_some_and(|until| until <= now) {
                     self.raise(now, effects);
                 }
@@ -503,6 +618,7 @@ impl Fleet {
 
     fn enqueue(
         &mut self,
+        now: Mono,
         profile: ProfileId,
         standing: Standing,
         effects: &mut Vec<FleetEffect>,
@@ -514,7 +630,7 @@ impl Fleet {
             return Err(Refusal::Duplicate(profile));
         }
         let job = JobId(index(self.jobs.len()));
-        self.jobs.push(Job { profile, state: JobState::Queued, attempts: 0 });
+        self.jobs.push(Job { profile, state: JobState::Queued, attempts: 0, clock: Clock::default() });
         match standing {
             Standing::Completed => self.end(job, JobOutcome::Completed, effects),
             Standing::NeedsAttention => self.end(job, JobOutcome::NeedsAttention, effects),
@@ -522,7 +638,13 @@ impl Fleet {
             Standing::Held => {
                 let slot = self.slots.take();
                 self.jobs[job.index()].attempts = 1;
-                self.adopt(job, slot, effects);
+                self.adopt(now, job, slot, effects);
+            }
+            // It lives as a crashed run does until it is cleaned up.
+            Standing::LeftBehind => {
+                let slot = self.slots.take();
+                self.set(job, JobState::CleaningUp { slot });
+                effects.push(FleetEffect::CleanUp { job });
             }
             Standing::Open if self.severity > Severity::None => {
                 self.end(job, JobOutcome::Stopped, effects);
@@ -533,14 +655,92 @@ impl Fleet {
     }
 
     /// Somebody else runs the profile: its run takes the slot, and stops with the fleet.
-    fn adopt(&mut self, job: JobId, slot: Slot, effects: &mut Vec<FleetEffect>) {
+    fn adopt(&mut self, now: Mono, job: JobId, slot: Slot, effects: &mut Vec<FleetEffect>) {
         self.set(job, JobState::Adopted { slot });
+        self.start_clock(now, job);
         effects.push(FleetEffect::Watch { job, slot, attempt: self.jobs[job.index()].attempts });
         self.stop(job, effects);
     }
 
+    fn start_clock(&mut self, now: Mono, job: JobId) {
+        let clock = &mut self.jobs[job.index()].clock;
+        *clock = Clock::began(now);
+        self.clocks.watch(&self.config.limits, job, clock);
+    }
+
+    /// Runs over their time are told so, harder each time.
+    fn demand(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
+        while let Some(job) = self.clocks.ring(now) {
+            if !matches!(self.state(job), JobState::Running { .. } | JobState::Adopted { .. }) {
+                continue;
+            }
+            let clock = &mut self.jobs[job.index()].clock;
+            let Some((limit, demand)) = self.clocks.look(&self.config.limits, now, job, clock) else {
+                continue;
+            };
+            effects.push(FleetEffect::Report(FleetFact::OverTime { job, limit, demand }));
+            effects.push(match demand {
+                Demand::Ask | Demand::Terminate => FleetEffect::Terminate { job },
+                Demand::Kill => FleetEffect::Kill { job },
+            });
+        }
+    }
+
+    /// A run without a browser may be the provider's fault; one that had it speaks for the provider.
+    fn judge_provider(&mut self, job: JobId, attempt: &Attempt, effects: &mut Vec<FleetEffect>) {
+        match attempt {
+            Attempt::Finished(RunOutcome::NoBrowser) if self.breaker.is_open() => self.excuse(job),
+            Attempt::Finished(RunOutcome::NoBrowser) => {
+                let last = self.jobs[job.index()].attempts > self.config.retries;
+                if self.severity == Severity::None && self.breaker.refused(job, last) {
+                    effects.push(FleetEffect::Probe);
+                }
+            }
+            Attempt::Finished(
+                RunOutcome::Completed | RunOutcome::StepFailed | RunOutcome::NeedsAttention,
+            ) => {
+                self.breaker.served();
+            }
+            _ => {}
+        }
+    }
+
+    fn provider_answered(&mut self, now: Mono, is_up: bool, effects: &mut Vec<FleetEffect>) {
+        // Nothing is launched any more.
+        if self.finished || self.severity > Severity::None {
+            return;
+        }
+        let doubtful = std::mem::take(&mut self.doubtful);
+        if is_up {
+            if self.breaker.up() {
+                effects.push(FleetEffect::Report(FleetFact::Resumed));
+            }
+            for job in doubtful {
+                if let JobState::BackingOff { until } = self.state(job) {
+                    self.backing_off.remove(&(until, job));
+                    self.end(job, JobOutcome::Failed(Failure::NoBrowser), effects);
+                }
+            }
+        } else if let Some(refused) = self.breaker.down(now) {
+            for job in refused {
+                if matches!(self.state(job), JobState::BackingOff { .. }) {
+                    self.excuse(job);
+                }
+            }
+            effects.push(FleetEffect::Report(FleetFact::ProviderDown));
+        }
+    }
+
+    /// The attempt was not the profile's to lose.
+    fn excuse(&mut self, job: JobId) {
+        let attempts = &mut self.jobs[job.index()].attempts;
+        *attempts = attempts.saturating_sub(1);
+    }
+
     /// An attempt is over and its slot is free.
     fn settle(&mut self, now: Mono, job: JobId, attempt: Attempt, effects: &mut Vec<FleetEffect>) {
+        self.judge_provider(job, &attempt, effects);
+        let over = self.jobs[job.index()].clock.over();
         let failure = match attempt {
             Attempt::Finished(RunOutcome::Completed) => return self.end(job, JobOutcome::Completed, effects),
             Attempt::Finished(RunOutcome::NeedsAttention) => {
@@ -555,6 +755,13 @@ impl Fleet {
             Attempt::Crashed => Failure::Crashed,
             Attempt::NotSpawned => Failure::NotSpawned,
         };
+        // We ended it, and not for the fleet's sake.
+        let failure = match (failure, over) {
+            (Failure::Interrupted | Failure::Crashed, Some(limit)) if self.severity < Severity::Now => {
+                limit.failure()
+            }
+            _ => failure,
+        };
         // Only a run that was killed dies of `Now`, and only one asked to stop is interrupted by us:
         // neither has used its attempt up.
         let stopped_by_us = match failure {
@@ -565,6 +772,13 @@ impl Fleet {
         let attempts = self.jobs[job.index()].attempts;
         let attempts_left = failure.may_be_retried() && attempts <= self.config.retries;
         match self.severity {
+            // Whose fault it was shows in a moment.
+            Severity::None if failure == Failure::NoBrowser && self.breaker.is_suspected() => {
+                if !attempts_left {
+                    self.doubtful.push(job);
+                }
+                self.back_off(now, job, failure, effects);
+            }
             _ if stopped_by_us => self.end(job, JobOutcome::Stopped, effects),
             _ if !attempts_left => self.end(job, JobOutcome::Failed(failure), effects),
             Severity::Drain | Severity::Now => self.end(job, JobOutcome::Stopped, effects),
@@ -587,8 +801,12 @@ impl Fleet {
         if self.severity > Severity::None || !self.surveyed {
             return;
         }
-        while self.slots.taken < self.config.max && self.next_launch <= now {
+        while self.slots.taken < self.config.max && self.next_launch <= now && self.has_ready(now) {
+            if self.breaker.holds() || !self.admits(now, effects) {
+                return;
+            }
             let Some(job) = self.next_job(now) else { return };
+            self.gate.launched(now);
             let slot = self.slots.take();
             self.set(job, JobState::Starting { slot });
             let attempt = &mut self.jobs[job.index()].attempts;
@@ -598,6 +816,34 @@ impl Fleet {
             self.launches += 1;
             self.next_launch = now.after(jittered(self.config.stagger, self.config.stagger_jitter, chance));
         }
+    }
+
+    fn has_ready(&self, now: Mono) -> bool {
+        !self.queue.is_empty() || self.backing_off.first().is_some_and(|(until, _)| *until <= now)
+    }
+
+    fn admits(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) -> bool {
+        match self.gate.room(now, self.living()) {
+            Room::Yes => {
+                if std::mem::take(&mut self.waiting) {
+                    effects.push(FleetEffect::Report(FleetFact::Resumed));
+                }
+                return true;
+            }
+            Room::Unknown => {
+                if !std::mem::replace(&mut self.gate.measuring, true) {
+                    effects.push(FleetEffect::Measure);
+                }
+            }
+            // It shows by itself in seconds.
+            Room::No(Shortage::Settling) => {}
+            Room::No(shortage) => {
+                if !std::mem::replace(&mut self.waiting, true) {
+                    effects.push(FleetEffect::Report(FleetFact::Waiting(shortage)));
+                }
+            }
+        }
+        false
     }
 
     fn next_job(&mut self, now: Mono) -> Option<JobId> {
@@ -636,6 +882,8 @@ impl Fleet {
     fn stop(&self, job: JobId, effects: &mut Vec<FleetEffect>) {
         match self.severity {
             Severity::None => {}
+            // One over its time was asked already: twice would mean now.
+            Severity::Drain if self.jobs[job.index()].clock.over().is_some() => {}
             Severity::Drain => effects.push(FleetEffect::Terminate { job }),
             Severity::Now => effects.push(FleetEffect::Kill { job }),
         }
@@ -670,13 +918,21 @@ impl Fleet {
             if !open || self.slots.taken >= self.config.max {
                 return None;
             }
+            if self.breaker.holds() {
+                return None;
+            }
             let ready = match self.queue.front() {
                 Some(_) => now,
                 None => self.backing_off.first()?.0,
             };
-            Some(ready.max(self.next_launch))
+            let ready = ready.max(self.next_launch);
+            // A launch that could be made and was not waits for room.
+            if ready > now { Some(ready) } else { self.gate.again_at().filter(|again| *again > now) }
         };
-        let Some(wake) = self.drain_until.or_else(launch_at).filter(|_| !self.finished) else { return };
+        let open = self.severity == Severity::None;
+        let probe_at = self.breaker.probe_at().filter(|_| open);
+        let times = [self.drain_until.or_else(launch_at), self.clocks.next(), probe_at];
+        let Some(wake) = times.into_iter().flatten().min().filter(|_| !self.finished) else { return };
         if self.alarm != Some(wake) {
             self.alarm = Some(wake);
             effects.push(FleetEffect::WakeAt(wake));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, NetworkTotals};
-use super::fleet::{JobOutcome, Severity, Slot, Tally};
+use super::fleet::{Demand, JobOutcome, Severity, Shortage, Slot, Tally, TimeLimit};
 use super::id::ProfileId;
 use super::outcome::FleetOutcome;
 
@@ -50,6 +50,10 @@ pub enum NoticeKind {
         profile: ProfileId,
         cause: String,
     },
+    /// What a run of before this fleet had left is gone; the profile waits for its turn.
+    Cleared {
+        profile: ProfileId,
+    },
     /// The slot is free for others meanwhile.
     BackingOff {
         profile: ProfileId,
@@ -57,6 +61,24 @@ pub enum NoticeKind {
         delay: Duration,
         cause: String,
     },
+    /// A run is over its time, and what was done about it.
+    OverTime {
+        profile: ProfileId,
+        limit: TimeLimit,
+        demand: Demand,
+    },
+    /// Launches wait for the machine.
+    Waiting(Shortage),
+    /// Launches wait for the provider, which is down.
+    ProviderDown {
+        problem: String,
+    },
+    /// The provider opens no more browsers for so long.
+    ProviderPaused {
+        pause: Duration,
+    },
+    /// Launches go on.
+    Resumed,
     Ended(ProfileReport),
     Stopping(Severity),
     Finished {

@@ -78,7 +78,8 @@ impl ProfileSummary {
                 self.steps = *steps;
                 self.done = *done;
             }
-            EventKind::PacerWaited { .. }
+            EventKind::ProviderPaused { .. }
+            | EventKind::PacerWaited { .. }
             | EventKind::StepPrepared { .. }
             | EventKind::Captured { .. }
             | EventKind::Downloaded { .. } => {}

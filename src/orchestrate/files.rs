@@ -1,7 +1,7 @@
 //! Reads what runs leave in the folder, off the loop: a slow file delays its own profile and nobody
 //! else. Says what it read in order; decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -108,13 +108,14 @@ impl Files {
     }
 
     /// Looks at every profile: `Looked` for each in order, then `SurveyEnded`.
-    pub fn survey(&self, profiles: Vec<ProfileId>) {
+    /// `left` are those of which something may live though nobody runs them.
+    pub fn survey(&self, profiles: Vec<ProfileId>, left: HashSet<ProfileId>) {
         let (folder, news) = (self.folder.clone(), self.news.clone());
         spawn_blocking(move || {
             let look = || -> Result<(), SessionError> {
                 let reader = SessionReader::new(&folder.layout)?;
                 for profile in profiles {
-                    let (standing, known) = folder.look(&reader, &profile);
+                    let (standing, known) = folder.look(&reader, &profile, &left);
                     let _ = news.send(FileNews::Looked { profile, standing, known });
                 }
                 Ok(())
@@ -133,7 +134,10 @@ impl Files {
     /// Follows a run that began before us: what it told so far, too.
     pub fn follow_adopted(&mut self, job: JobId, profile: &ProfileId) {
         let tail = EventReader::from_start(self.folder.layout.events(profile));
-        self.follow(job, profile, tail, Some(Adopted { held_by: None, caught_up: false, fell: false }));
+        let mut adopted = Adopted { held_by: None, caught_up: false, fell: false };
+        // At once: it may die before the first round.
+        let _ = adopted.look(&self.folder, profile);
+        self.follow(job, profile, tail, Some(adopted));
     }
 
     fn follow(&mut self, job: JobId, profile: &ProfileId, tail: EventReader, adopted: Option<Adopted>) {
@@ -182,7 +186,12 @@ impl Files {
 }
 
 impl Folder {
-    fn look(&self, reader: &SessionReader<'_>, profile: &ProfileId) -> (Standing, Known) {
+    fn look(
+        &self,
+        reader: &SessionReader<'_>,
+        profile: &ProfileId,
+        left: &HashSet<ProfileId>,
+    ) -> (Standing, Known) {
         // The lock first: a run that ends in between has written its last change by then.
         let held = is_running(&self.layout, profile);
         let session = reader.read(profile);
@@ -192,6 +201,12 @@ impl Folder {
             (Err(error), _) => (Standing::Damaged, Known { last_error: Some(with_cause(&error)), ..known }),
             (Ok(false), Err(_)) => (Standing::Damaged, known),
             (Ok(false), Ok(None)) => (Standing::Open, known),
+            // A browser that was kept open on purpose is not of a run that died.
+            (Ok(false), Ok(Some(session)))
+                if session.status == Status::Processing && left.contains(profile) =>
+            {
+                (Standing::LeftBehind, known)
+            }
             (Ok(false), Ok(Some(session))) => (self.standing(&session), known),
         }
     }

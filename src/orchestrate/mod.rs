@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use self::shell::Shell;
 use crate::browser::provider::Provider;
-use crate::domain::fleet::FleetConfig;
+use crate::domain::fleet::{Admission, FleetConfig, TimeLimits};
 use crate::domain::fleet_notice::{FleetNotice, FleetReport};
 use crate::domain::id::{Flag, ProfileId, RunId};
 use crate::domain::retry::Backoff;
@@ -25,6 +25,7 @@ use crate::store::{Holder, Layout, Lock, LockError, SessionError, StoreError};
 
 mod files;
 mod intake;
+mod machine;
 #[cfg_attr(unix, path = "process_unix.rs")]
 #[cfg_attr(not(unix), path = "process_other.rs")]
 mod process;
@@ -53,6 +54,8 @@ pub struct OrchestrateOptions {
     /// After the first request to stop, how long runs may take before they are killed; `None`: as
     /// long as their step needs.
     pub term_grace: Option<Duration>,
+    pub limits: TimeLimits,
+    pub admission: Admission,
     /// Bound of stopping the browser of a crashed run.
     pub browser_stop_bound: Duration,
 }
@@ -72,6 +75,8 @@ impl OrchestrateOptions {
             run_arguments,
             flags,
             term_grace: None,
+            limits: TimeLimits::default(),
+            admission: Admission::default(),
             browser_stop_bound: Duration::from_secs(20),
         }
     }
@@ -85,6 +90,8 @@ impl OrchestrateOptions {
             backoff: self.backoff,
             drain_limit: self.term_grace,
             seed: self.seed,
+            limits: self.limits,
+            admission: self.admission,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! there, only ended; and what it started is ended by the provider alone.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
@@ -30,11 +30,13 @@ impl Children {
         job: JobId,
         program: &Path,
         arguments: &[OsString],
+        mark: (&str, &OsStr),
         log: &Path,
     ) -> io::Result<u32> {
         let output = OpenOptions::new().append(true).create(true).open(log)?;
         let child = Command::new(program)
             .args(arguments)
+            .env(mark.0, mark.1)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)

@@ -8,7 +8,7 @@
 //! `posix_spawn`: 30 times slower from a process of some size.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -54,17 +54,20 @@ impl Children {
     }
 
     /// Starts a child that outlives this process: its own group, no input, and its output goes
-    /// straight to the end of `log`. Answers its process id.
+    /// straight to the end of `log`. `mark` is a variable that it and all that it starts will carry.
+    /// Answers its process id.
     pub fn spawn(
         &mut self,
         job: JobId,
         program: &Path,
         arguments: &[OsString],
+        mark: (&str, &OsStr),
         log: &Path,
     ) -> io::Result<u32> {
         let output = open_log(log)?;
         let child = Command::new(program)
             .args(arguments)
+            .env(mark.0, mark.1)
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)

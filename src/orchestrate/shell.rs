@@ -1,6 +1,6 @@
 //! The loop: one thing that happened at a time, then everything the fleet wants done about it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::sync::Arc;
@@ -10,28 +10,34 @@ use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::OrchestrateOptions;
 use super::files::{FileNews, Files, Known};
+use super::machine;
 use super::process::{
     Children, EndedGroup, Moment, StopSignals, end_adopted_group, kill_adopted, terminate_adopted,
 };
+use crate::browser::leftovers;
 use crate::browser::provider::Provider;
-use crate::domain::event::NetworkTotals;
+use crate::domain::cause::with_cause;
+use crate::domain::event::{EventKind, NetworkTotals};
 use crate::domain::fleet::{
-    Fleet, FleetEffect, FleetFact, FleetInput, JobId, JobOutcome, JobState, Mono, Slot,
+    Fleet, FleetEffect, FleetFact, FleetInput, JobId, JobOutcome, JobState, Mono, Slot, Standing,
 };
 use crate::domain::fleet_notice::{
     FLEET_REPORT_VERSION, FleetNotice, FleetReport, NoticeKind, ProfileReport,
 };
-use crate::domain::id::ProfileId;
-use crate::domain::outcome::FleetOutcome;
-use crate::store::{Holder, SessionError, lock};
+use crate::domain::id::{ProfileId, RunId};
+use crate::domain::outcome::{FleetOutcome, RunOutcome};
+use crate::store::{Holder, Layout, Lock, SessionError, lock, session};
 
 /// How often event files are read and the locks of adopted runs asked for.
 const ROUND: Duration = Duration::from_millis(200);
+/// For the provider to say that it is there.
+const PROBE: Duration = Duration::from_secs(15);
 
 pub struct Shell<'a> {
     options: OrchestrateOptions,
@@ -44,10 +50,20 @@ pub struct Shell<'a> {
     signals: StopSignals,
     files: Files,
     news: UnboundedReceiver<FileNews>,
-    clean_ups: FuturesUnordered<LocalBoxFuture<'static, JobId>>,
+    /// What the fleet asked for and is being found out.
+    answers: FuturesUnordered<LocalBoxFuture<'static, Answer>>,
+    /// What the provider said when it was asked last.
+    provider_problem: Option<String>,
     alarm: Option<Instant>,
     books: Vec<Book>,
     outcome: Option<FleetOutcome>,
+}
+
+/// An answer to an effect.
+#[derive(Debug)]
+enum Answer {
+    Input(FleetInput),
+    Probed(Result<(), String>),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +80,8 @@ struct Book {
     begun: Option<Mono>,
     /// Of the latest attempt, where the run itself could not say it.
     cause: Option<String>,
+    /// Why the living run is being ended.
+    over_time: Option<String>,
     /// The adopted run whose lock fell last.
     died: Option<(Holder, Moment)>,
     report: Option<ProfileReport>,
@@ -87,7 +105,8 @@ impl<'a> Shell<'a> {
             signals: StopSignals::new()?,
             files,
             news,
-            clean_ups: FuturesUnordered::new(),
+            answers: FuturesUnordered::new(),
+            provider_problem: None,
             alarm: None,
             books: Vec::new(),
             outcome: None,
@@ -95,7 +114,8 @@ impl<'a> Shell<'a> {
     }
 
     pub async fn run(mut self, profiles: Vec<ProfileId>) -> Result<FleetReport, SessionError> {
-        self.files.survey(profiles);
+        let left = self.left_behind().await;
+        self.files.survey(profiles, left);
         let mut rounds = interval(ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outcome = loop {
@@ -111,7 +131,7 @@ impl<'a> Shell<'a> {
                     }
                 }
                 Some(news) = self.news.recv() => self.read(news)?,
-                Some(job) = self.clean_ups.next() => self.happened(FleetInput::CleanedUp { job }),
+                Some(answer) = self.answers.next() => self.answered(answer),
                 () = sleep_until(alarm.unwrap_or_else(Instant::now)), if alarm.is_some() => {
                     self.alarm = None;
                     self.happened(FleetInput::TimeReached);
@@ -122,10 +142,23 @@ impl<'a> Shell<'a> {
         Ok(self.report(outcome))
     }
 
+    /// Profiles of which something runs that no run answers for. Without an answer the next run of each
+    /// finds out for itself.
+    async fn left_behind(&self) -> HashSet<ProfileId> {
+        match leftovers::find(&self.options.layout, self.provider.as_ref()).await {
+            Ok(found) => found.iter().map(|left| left.profile().clone()).collect(),
+            Err(error) => {
+                warn!(%error, "cannot look for what earlier runs left");
+                HashSet::new()
+            }
+        }
+    }
+
     fn read(&mut self, news: FileNews) -> Result<(), SessionError> {
         match news {
             FileNews::Looked { profile, standing, known } => {
-                self.books.push(Book { known, ..Book::default() });
+                let cause = (standing == Standing::LeftBehind).then(|| "an earlier run died".to_owned());
+                self.books.push(Book { known, cause, ..Book::default() });
                 self.happened(FleetInput::ProfileEnqueued { profile, standing });
             }
             FileNews::SurveyEnded(ended) => {
@@ -137,19 +170,24 @@ impl<'a> Shell<'a> {
                 self.happened(FleetInput::IntakeClosed);
             }
             FileNews::Told { job, event } => {
+                self.happened(FleetInput::ChildTold { job });
+                if let EventKind::ProviderPaused { ms } = event.kind {
+                    self.happened(FleetInput::ProviderPaused { pause: Duration::from_millis(ms) });
+                }
                 if let Some(slot) = self.slot(job) {
                     self.tell(NoticeKind::Told { slot, event });
                 }
             }
             FileNews::Settled { job, exit, known } => {
-                let crashed = exit.outcome().is_none();
-                self.learn(job, known, crashed.then(|| format!("the run crashed ({exit})")));
+                let outcome = exit.outcome();
+                let crashed = outcome.is_none().then(|| format!("the run crashed ({exit})"));
+                self.learn(job, known, outcome, crashed);
                 self.happened(FleetInput::ChildExited { job, exit });
                 self.children.reap(job);
             }
             FileNews::LockFell { job, outcome, held_by, known } => {
-                let crashed = outcome.is_none();
-                self.learn(job, known, crashed.then(|| "the run died without its last word".to_owned()));
+                let crashed = outcome.is_none().then(|| "the run died without its last word".to_owned());
+                self.learn(job, known, outcome, crashed);
                 self.books[job.index()].died = held_by;
                 self.happened(FleetInput::AdoptedEnded { job, outcome });
             }
@@ -158,9 +196,12 @@ impl<'a> Shell<'a> {
     }
 
     /// An attempt is over: what it left to know.
-    fn learn(&mut self, job: JobId, known: Known, cause: Option<String>) {
+    fn learn(&mut self, job: JobId, known: Known, outcome: Option<RunOutcome>, crash: Option<String>) {
         self.files.forget(job);
         let book = &mut self.books[job.index()];
+        // One that ended by itself after all was not ended by us.
+        let by_us = outcome.is_none_or(|outcome| outcome == RunOutcome::Stopped);
+        let cause = book.over_time.take().filter(|_| by_us).or(crash);
         book.network += &known.summary.network;
         book.known = known;
         book.cause = cause;
@@ -184,6 +225,20 @@ impl<'a> Shell<'a> {
             FleetEffect::CleanUp { job } => self.clean_up(job),
             FleetEffect::Terminate { job } => self.signal(job, Signal::Terminate),
             FleetEffect::Kill { job } => self.signal(job, Signal::Kill),
+            FleetEffect::Measure => self.answers.push(Box::pin(async {
+                // Should it fail, nothing is known and nothing held up.
+                let measured = spawn_blocking(machine::measure).await.unwrap_or_default();
+                Answer::Input(FleetInput::MachineMeasured(measured))
+            })),
+            FleetEffect::Probe => {
+                let provider = Arc::clone(&self.provider);
+                self.answers.push(Box::pin(async move {
+                    Answer::Probed(match timeout(PROBE, provider.probe()).await {
+                        Ok(answered) => answered.map_err(|error| with_cause(&error)),
+                        Err(_) => Err(format!("{} does not answer within {PROBE:?}", provider.name())),
+                    })
+                }));
+            }
             FleetEffect::WakeAt(Mono(at)) => self.alarm = self.started.checked_add(at),
             FleetEffect::Report(fact) => self.pass_on(fact),
             FleetEffect::Refuse(refusal) => debug!(%refusal, "refused"),
@@ -196,6 +251,19 @@ impl<'a> Shell<'a> {
         None
     }
 
+    fn answered(&mut self, answer: Answer) {
+        let input = match answer {
+            Answer::Input(input) => input,
+            Answer::Probed(answered) => {
+                info!(?answered, "asked the provider");
+                let is_up = answered.is_ok();
+                self.provider_problem = answered.err();
+                FleetInput::ProviderProbed { is_up }
+            }
+        };
+        self.happened(input);
+    }
+
     fn spawn(&mut self, job: JobId, slot: Slot, attempt: u32) -> FleetInput {
         let now = self.now();
         let profile = self.fleet.profile(job).clone();
@@ -206,7 +274,9 @@ impl<'a> Shell<'a> {
         let arguments: Vec<OsString> =
             self.options.run_arguments.iter().cloned().chain([profile.as_str().into()]).collect();
         let log = self.options.layout.log(&profile);
-        match self.children.spawn(job, &self.options.program, &arguments, &log) {
+        let mark = leftovers::mark(&self.options.layout, &profile);
+        let mark = (leftovers::MARK, mark.as_os_str());
+        match self.children.spawn(job, &self.options.program, &arguments, mark, &log) {
             Ok(pid) => {
                 info!(%profile, pid, attempt, "launched");
                 self.tell(NoticeKind::Launched { profile, slot, attempt, pid });
@@ -241,18 +311,21 @@ impl<'a> Shell<'a> {
             |(holder, seen): (Holder, Moment)| -> Option<EndedGroup> { end_adopted_group(&holder, seen) };
         let group = self.children.end_group(job).or_else(|| died.and_then(adopted));
         let (provider, bound) = (Arc::clone(&self.provider), self.options.browser_stop_bound);
-        self.clean_ups.push(Box::pin(async move {
+        let layout = self.options.layout.clone();
+        self.answers.push(Box::pin(async move {
             if let Some(group) = group
                 && !group.gone().await
             {
                 warn!(%profile, "processes of the crashed run do not end");
             }
-            match timeout(bound, provider.stop(&profile)).await {
+            let done = Answer::Input(FleetInput::CleanedUp { job });
+            let Some(_lock) = hold(&layout, &profile) else { return done };
+            match timeout(bound, leftovers::end(&layout, provider.as_ref(), &profile)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!(%profile, %error, "cannot stop the browser of the crashed run"),
-                Err(_) => warn!(%profile, "stopping the browser of the crashed run takes too long"),
+                Ok(Err(error)) => warn!(%profile, %error, "cannot end what the crashed run left"),
+                Err(_) => warn!(%profile, "ending what the crashed run left takes too long"),
             }
-            job
+            done
         }));
     }
 
@@ -291,6 +364,34 @@ impl<'a> Shell<'a> {
                 info!(profile = %report.profile_id, ?outcome, attempts, "ended");
                 self.books[job.index()].report = Some(report.clone());
                 self.tell(NoticeKind::Ended(report));
+            }
+            FleetFact::OverTime { job, limit, demand } => {
+                let profile = self.fleet.profile(job).clone();
+                warn!(%profile, %limit, ?demand, "over its time");
+                self.books[job.index()].over_time = Some(limit.to_string());
+                self.tell(NoticeKind::OverTime { profile, limit, demand });
+            }
+            FleetFact::Waiting(shortage) => {
+                info!(?shortage, "launches wait for room");
+                self.tell(NoticeKind::Waiting(shortage));
+            }
+            FleetFact::ProviderDown => {
+                let problem = self.provider_problem.clone().unwrap_or_default();
+                warn!(problem, "launches wait for the provider");
+                self.tell(NoticeKind::ProviderDown { problem });
+            }
+            FleetFact::ProviderPaused { pause } => {
+                warn!(?pause, "the provider opens no more browsers for a while");
+                self.tell(NoticeKind::ProviderPaused { pause });
+            }
+            FleetFact::Resumed => {
+                info!("launches go on");
+                self.tell(NoticeKind::Resumed);
+            }
+            FleetFact::Cleared { job } => {
+                let profile = self.fleet.profile(job).clone();
+                info!(%profile, "what an earlier run left is gone");
+                self.tell(NoticeKind::Cleared { profile });
             }
             FleetFact::Stopping(severity) => {
                 info!(?severity, "stopping");
@@ -357,6 +458,20 @@ impl<'a> Shell<'a> {
 impl Book {
     fn error(&self) -> Option<String> {
         self.cause.clone().or_else(|| self.known.last_error.clone())
+    }
+}
+
+/// `None` where somebody runs the profile again: its left-overs are that run's business then.
+fn hold(layout: &Layout, profile: &ProfileId) -> Option<Option<Lock>> {
+    let now = jiff::Timestamp::now();
+    match session::hold(layout, profile, &Holder::new(RunId::new(now, rand::random()), now)) {
+        Ok(lock) => Some(Some(lock)),
+        Err(SessionError::Busy { .. }) => None,
+        // It is still to be ended; a run could not have taken the lock either.
+        Err(error) => {
+            warn!(%profile, %error, "cannot hold the profile while it is cleaned up");
+            Some(None)
+        }
     }
 }
 

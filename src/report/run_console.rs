@@ -87,6 +87,9 @@ impl Plain {
             EventKind::PacerWaited { call, ms } => {
                 format!("waited {} for the provider's rate limit ({call})", seconds(*ms))
             }
+            EventKind::ProviderPaused { ms } => {
+                format!("the provider opens no more browsers for {}", seconds(*ms))
+            }
             EventKind::BrowserStarted { provider, reused, ms } => {
                 let how = if *reused { "taken over" } else { "started" };
                 format!("browser {how} ({provider}, {})", seconds(*ms))

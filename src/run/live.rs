@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::outside::{Opened, Outside, PacerWait, PlayPage};
+use crate::browser::leftovers;
 use crate::browser::page::{
     ActionError, BrowserConnection, Downloaded, Forgetful, Gate, Page, PageError, PageOptions, SelectorKey,
     SelectorMemory,
@@ -29,6 +30,8 @@ pub struct LiveBrowser {
     pub block: Block,
     pub trace: TraceMode,
     pub selectors: Selectors,
+    /// Where what a dead run left is known by.
+    pub layout: Layout,
     /// The folder in which what the pages download is put.
     pub downloads: PathBuf,
     /// Filled by the provider's pacer observer.
@@ -73,6 +76,8 @@ impl Outside for LiveBrowser {
             profile: profile.clone(),
             problem: error.to_string(),
         };
+        // Whatever a dead run left could act beside us; its browser is taken over instead.
+        leftovers::end_strays(&self.layout, &self.profile, false).await?;
         let endpoint = self.provider.start(&self.profile, &self.start).await?;
         let connection = BrowserConnection::connect(&endpoint.ws).await.map_err(undrivable)?;
         let options = PageOptions {
@@ -93,7 +98,7 @@ impl Outside for LiveBrowser {
 
     async fn close(&mut self, page: Option<LivePage>) -> Result<(), ProviderError> {
         drop(page);
-        self.provider.stop(&self.profile).await
+        leftovers::end(&self.layout, self.provider.as_ref(), &self.profile).await
     }
 
     fn take_pacer_waits(&mut self) -> Vec<PacerWait> {

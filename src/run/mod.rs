@@ -264,6 +264,10 @@ impl<'a, O: Outside> Run<'a, O> {
             }
             Err(Leave::NoBrowser(error)) => {
                 end.outcome = RunOutcome::NoBrowser;
+                // It holds for every profile: a fleet waits instead of trying them all.
+                if let ProviderError::DailyQuota { recovery: Some(recovery), .. } = &error {
+                    self.journal.emit(EventKind::ProviderPaused { ms: recovery.as_millis() as u64 });
+                }
                 let message = with_cause(&error);
                 end.message = Some(message.clone());
                 end.hint = error.hint();

@@ -4,6 +4,7 @@
 //! (a profile id never does), so a profile of any name meets no other file.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
@@ -84,7 +85,25 @@ impl Layout {
 
     /// The user-data folder of a local Chromium.
     pub fn browser_folder(&self, id: &ProfileId) -> PathBuf {
-        self.root.join("browsers").join(id.as_str())
+        self.browser_folders().join(id.as_str())
+    }
+
+    pub fn browser_folders(&self) -> PathBuf {
+        self.root.join("browsers")
+    }
+
+    /// Those a browser was ever opened for, in order.
+    pub fn profiles_with_browser_folder(&self) -> Result<Vec<ProfileId>, StoreError> {
+        let folder = self.browser_folders();
+        let mut profiles: Vec<ProfileId> = match fs::read_dir(&folder) {
+            Ok(entries) => {
+                entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(StoreError::new("read the folder", folder, error)),
+        };
+        profiles.sort();
+        Ok(profiles)
     }
 
     pub fn orchestrator_log_folder(&self) -> &Path {

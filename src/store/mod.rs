@@ -11,6 +11,7 @@ use thiserror::Error;
 
 pub mod durable;
 pub mod event_log;
+pub mod filesystem;
 pub mod layout;
 pub mod lock;
 pub mod pacer;
@@ -67,6 +68,7 @@ impl StoreError {
                 "this user may not do that there: check owner and permissions of the file and its folder"
             }
             io::ErrorKind::NotFound => "the folder is missing: is this the folder you meant?",
+            io::ErrorKind::IsADirectory => "a folder stands where a file is expected: move it away",
             io::ErrorKind::NotADirectory => "a file stands where a folder is expected: move it away",
             _ => return None,
         })

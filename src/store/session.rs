@@ -121,6 +121,19 @@ pub fn is_running(layout: &Layout, profile: &ProfileId) -> Result<bool, StoreErr
     lock::is_held(&layout.session_lock(profile))
 }
 
+/// Holds a profile that nobody runs, for whoever ends what its last run left: nobody else starts it
+/// meanwhile. Temp files of a killed run are swept.
+pub fn hold(layout: &Layout, profile: &ProfileId, holder: &Holder) -> Result<Lock, SessionError> {
+    let lock = Lock::try_acquire(&layout.session_lock(profile), holder).map_err(|error| match error {
+        LockError::Held { holder } => SessionError::Busy { profile: profile.clone(), holder },
+        LockError::Io(error) => error.into(),
+    })?;
+    if lock.holder_was_killed() {
+        durable::sweep(&layout.session(profile))?;
+    }
+    Ok(lock)
+}
+
 /// The session of the one process that holds its lock.
 #[derive(Debug)]
 pub struct OpenSession {
@@ -141,7 +154,7 @@ impl OpenSession {
         now: Timestamp,
         new: impl FnOnce() -> Session,
     ) -> Result<Self, SessionError> {
-        let lock = take_lock(layout, profile, run_id, now)?;
+        let lock = hold(layout, profile, &Holder::new(run_id.clone(), now))?;
         let path = layout.session(profile);
         let session = match read_document(layout, profile) {
             Ok(Some(session)) => session,
@@ -250,26 +263,9 @@ impl HeldProfile {
         run_id: &RunId,
         now: Timestamp,
     ) -> Result<Self, SessionError> {
-        let lock = take_lock(layout, profile, run_id, now)?;
+        let lock = hold(layout, profile, &Holder::new(run_id.clone(), now))?;
         Ok(Self { session: read(layout, profile)?, _lock: lock })
     }
-}
-
-fn take_lock(
-    layout: &Layout,
-    profile: &ProfileId,
-    run_id: &RunId,
-    now: Timestamp,
-) -> Result<Lock, SessionError> {
-    let holder = Holder::new(run_id.clone(), now);
-    let lock = Lock::try_acquire(&layout.session_lock(profile), &holder).map_err(|error| match error {
-        LockError::Held { holder } => SessionError::Busy { profile: profile.clone(), holder },
-        LockError::Io(error) => error.into(),
-    })?;
-    if lock.holder_was_killed() {
-        durable::sweep(&layout.session(profile))?;
-    }
-    Ok(lock)
 }
 
 pub struct IdentityHandle<'a> {

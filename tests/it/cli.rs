@@ -120,10 +120,10 @@ fn arguments_that_cannot_be_right_are_refused() {
         &folder,
         &["orchestrate", "--max", "0"],
         expect![[r#"
-        exit 2
-        error: invalid value '0' for '--max <N>': 0 is not in 1..=65535
+            exit 2
+            error: invalid value '0' for '--max <N>': `0` is not a number of runs: write 1 to 65535, or "auto"
 
-        For more information, try '--help'."#]],
+            For more information, try '--help'."#]],
     );
     assert!(!folder.path("state").exists(), "nothing was begun");
 }
@@ -714,4 +714,41 @@ fn every_help_teaches_by_example() {
     completions.assert_code(0);
     assert!(completions.stdout.starts_with("_regatta() {"), "{}", &completions.stdout[..200]);
     assert!(commands.iter().all(|command| completions.stdout.contains(command)));
+}
+
+#[test]
+fn limits_that_would_end_working_runs_or_mean_nothing_are_refused() {
+    let folder = Folder::practice();
+    let list = &["orchestrate", "profiles.txt"];
+    let with = |more: &[&str]| told(&folder, &folder.run(&[list, more].concat()));
+    expect![[r#"
+        exit 2
+        error: a stall of 60s would end runs that work: step `store_signup` may say nothing for 90s
+          hint: make it longer than the step's `timeout`: --stall 180s"#]]
+    .assert_eq(&with(&["--stall", "1m"]));
+    expect![[r#"
+        exit 2
+        error: invalid value '7' for '--min-free-memory <SIZE>': `7` is not an amount of memory: write "512MiB" or "2GiB"
+
+        For more information, try '--help'."#]]
+    .assert_eq(&with(&["--min-free-memory", "7"]));
+    expect![[r#"
+        exit 2
+        error: invalid value 'high' for '--max-load <LOAD>': `high` is not a load for each processor: write 1.5
+
+        For more information, try '--help'."#]]
+    .assert_eq(&with(&["--max-load", "high"]));
+    for (line, said) in [
+        ("max = 0", "`0` is not a number of runs"),
+        ("max = \"many\"", "`many` is not a number of runs"),
+        ("max_load = 0.0", "`max_load` must be above 0"),
+        ("min_free_memory = \"some\"", "`some` is not an amount of memory"),
+        ("run_timeout = \"long\"", "`long` is not a duration"),
+        ("stall = \"1s\"", "a stall of 1s would end runs that work"),
+    ] {
+        folder.write("regatta.toml", &format!("[fleet]\n{line}\n"));
+        let text = with(&[]);
+        assert!(text.starts_with("exit 2") && text.contains(said), "{line}: {text}");
+    }
+    assert!(!folder.path("state").exists(), "nothing was begun");
 }

@@ -1,9 +1,15 @@
 //! One binary for all integration tests: they link once. Real Chromium, real processes, real files.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
 
+#[cfg(target_os = "linux")]
+mod adspower_faults;
 mod cli;
 mod crash;
+#[cfg(target_os = "linux")]
+mod disk;
 mod flows;
+#[cfg(target_os = "linux")]
+mod leftovers;
 #[cfg(unix)]
 mod orchestrate;
 mod page;

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use regatta::browser::provider::{Endpoint, ListedProfile, Provider, ProviderError, StartOptions};
-use regatta::domain::fleet::{Failure, JobOutcome};
+use regatta::browser::provider::{
+    Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions,
+};
+use regatta::domain::fleet::{Failure, JobOutcome, Shortage, TimeLimits};
 use regatta::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use regatta::domain::id::{ProfileId, RunId};
 use regatta::domain::outcome::FleetOutcome;
@@ -19,7 +21,8 @@ use self::stub::{Folder, lives};
 
 mod stub;
 
-/// Stops no browser, and writes down that it was asked to, and what lived then.
+/// Stops no browser, and writes down that it was asked to, and what lived then. Down as long as there is
+/// a file `down`; asked about it, it writes so down and the file away.
 struct Recorder(Folder);
 
 impl Provider for Recorder {
@@ -40,6 +43,18 @@ impl Provider for Recorder {
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        let is_down = fs::remove_file(self.0.path("down")).is_ok();
+        self.0.journal(if is_down { "probed, down" } else { "probed, up" });
+        let problem = "it is asleep".to_owned();
+        let answer = if is_down { Err(ProviderError::Processes { problem }) } else { Ok(()) };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn left_open<'a>(&'a self, _: &'a [ProfileId]) -> BoxFuture<'a, Result<Vec<OpenBrowser>, ProviderError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
@@ -198,6 +213,46 @@ fn a_crashed_run_leaves_nothing_before_its_slot_is_used_again() {
 }
 
 #[test]
+fn a_grandchild_in_another_session_is_ended_before_the_slot_is_used_again() {
+    let folder = Folder::new();
+    folder.plan("a", "lock; moved; crash");
+    folder.plan("b", "lock; seen a.moved; exit 1");
+    let report = run(&folder, OrchestrateOptions { max: 1, ..options(&folder) }, ids("a b"), |_| {}).unwrap();
+    assert_eq!(lines(&report), ["a failed(Crashed) 1 0/1", "b failed(StepFailed) 1 0/1"]);
+    assert_eq!(folder.journal_lines(), ["+a", "stop a", "+b", "a.moved is gone", "-b"]);
+}
+
+#[test]
+fn what_a_run_of_a_killed_orchestrator_left_is_ended_before_anything_is_launched() {
+    let folder = Folder::new();
+    folder.session("a", "PROCESSING", false);
+    let rest = &COMPLETES[6..];
+    folder.plan("a", &format!("lock; moved; touch a.up; wait a.go; crash\nlock; seen a.moved; {rest}"));
+    folder.plan("b", &format!("lock; seen a.moved; {rest}"));
+    let mut fleet = folder.start_fleet("max 1", "a");
+    folder.wait_for("a.up");
+    fleet.signal("KILL");
+    fleet.end();
+    folder.touch("a.go");
+    let pid = folder.pid("a.moved").unwrap();
+    folder.wait_for_unlock("a");
+    assert!(lives(pid), "nobody was there to end it");
+    let mut seen = Vec::new();
+    let one = OrchestrateOptions { max: 1, ..options(&folder) };
+    let report = run(&folder, one, ids("b a"), |notice| match notice.kind {
+        NoticeKind::CleaningUp { profile, cause } => seen.push(format!("cleaning {profile}: {cause}")),
+        NoticeKind::Cleared { profile } => seen.push(format!("cleared {profile}")),
+        NoticeKind::Launched { profile, .. } => seen.push(format!("launched {profile}")),
+        _ => {}
+    })
+    .unwrap();
+    assert_eq!(lines(&report), ["b completed 1 1/1", "a completed 1 1/1"]);
+    assert_eq!(seen, ["cleaning a: an earlier run died", "cleared a", "launched a", "launched b"]);
+    let journal = folder.journal_lines();
+    assert_eq!(journal, ["+a", "stop a", "+a", "a.moved is gone", "-a", "+b", "a.moved is gone", "-b"]);
+}
+
+#[test]
 fn a_living_run_is_adopted_and_takes_a_slot() {
     let folder = Folder::new();
     folder.plan("x", &format!("lock; started; touch x.up; wait x.go; {}", &COMPLETES[6..]));
@@ -332,6 +387,105 @@ fn a_run_that_does_not_stop_is_killed_after_its_grace() {
     assert_eq!(folder.stops(), ["stop a"]);
 }
 
+/// `a Ask said nothing`: what runs over their time were told.
+fn demands(notices: &mut Vec<String>) -> impl FnMut(FleetNotice) {
+    |notice| {
+        if let NoticeKind::OverTime { profile, demand, .. } = notice.kind {
+            notices.push(format!("{profile} {demand:?}"));
+        }
+    }
+}
+
+fn time_limits(run: Option<u64>, stall: Option<u64>) -> TimeLimits {
+    let millis = |millis: Option<u64>| millis.map(Duration::from_millis);
+    TimeLimits { run: millis(run), stall: millis(stall), grace: Duration::from_millis(100) }
+}
+
+#[test]
+fn a_frozen_run_is_killed_and_tried_again() {
+    let folder = Folder::new();
+    folder.plan("a", &format!("lock; started; grandchild; freeze; wait never\n{COMPLETES}"));
+    let limits = time_limits(None, Some(1500));
+    let mut told = Vec::new();
+    let again = OrchestrateOptions { limits, retries: 1, ..options(&folder) };
+    let report = run(&folder, again, ids("a"), demands(&mut told)).unwrap();
+    assert_eq!(lines(&report), ["a completed 2 1/1"]);
+    assert_eq!(told, ["a Ask", "a Terminate", "a Kill"]);
+    assert_eq!(folder.journal_lines(), ["+a", "stop a", "+a", "-a"]);
+    assert!(!lives(folder.pid("a.grandchild").unwrap()));
+}
+
+#[test]
+fn a_run_that_hangs_and_obeys_ends_with_the_reason() {
+    let folder = Folder::new();
+    folder.plan("a", "lock; started; term; term; finished stopped; exit 7");
+    let mut told = Vec::new();
+    let limits = time_limits(None, Some(1500));
+    let report =
+        run(&folder, OrchestrateOptions { limits, ..options(&folder) }, ids("a"), demands(&mut told))
+            .unwrap();
+    assert_eq!(lines(&report), ["a failed(Stalled) 1 0/1"]);
+    assert_eq!(report.profiles[0].last_error.as_deref(), Some("nothing was heard of it for 1.5s"));
+    assert_eq!(told, ["a Ask", "a Terminate"]);
+    assert!(folder.stops().is_empty(), "it stopped its own browser");
+}
+
+#[test]
+fn a_run_that_talks_for_ever_ends_with_the_reason() {
+    let folder = Folder::new();
+    folder.plan("a", "lock; started; chat; finished stopped; exit 7");
+    let mut told = Vec::new();
+    // It is heard of every 20 ms, and looked at every 200 ms.
+    let limits = time_limits(Some(3000), Some(2500));
+    let report =
+        run(&folder, OrchestrateOptions { limits, ..options(&folder) }, ids("a"), demands(&mut told))
+            .unwrap();
+    assert_eq!(lines(&report), ["a failed(OutOfTime) 1 0/1"]);
+    assert_eq!(report.profiles[0].last_error.as_deref(), Some("it ran longer than 3s"));
+    assert_eq!(told, ["a Ask"]);
+}
+
+#[test]
+fn a_provider_that_is_down_is_waited_for_and_no_attempt_is_lost() {
+    let folder = Folder::new();
+    folder.touch("down");
+    folder.plan("a", &format!("exit 5\n{COMPLETES}"));
+    folder.plan("b", COMPLETES);
+    let mut told = Vec::new();
+    let report = run(&folder, OrchestrateOptions { max: 1, ..options(&folder) }, ids("a b"), |notice| {
+        match notice.kind {
+            NoticeKind::ProviderDown { problem } => told.push(problem),
+            NoticeKind::Resumed => told.push("resumed".to_owned()),
+            _ => {}
+        }
+    });
+    assert_eq!(lines(&report.unwrap()), ["a completed 1 1/1", "b completed 1 1/1"]);
+    assert_eq!(told, ["cannot look at the processes of this machine: it is asleep", "resumed"]);
+    assert_eq!(folder.journal_lines(), ["+a", "-a", "probed, down", "probed, up", "+a", "-a", "+b", "-b"]);
+}
+
+#[test]
+fn a_profile_without_a_browser_fails_where_the_provider_is_there() {
+    let folder = Folder::new();
+    folder.plan("a", "exit 5");
+    folder.plan("b", COMPLETES);
+    let report = run(&folder, OrchestrateOptions { max: 1, ..options(&folder) }, ids("a b"), |_| {}).unwrap();
+    assert_eq!(lines(&report), ["a failed(NoBrowser) 1 0/1", "b completed 1 1/1"]);
+    assert_eq!(folder.journal_lines(), ["+a", "-a", "probed, up", "+b", "-b"]);
+}
+
+#[test]
+fn a_fleet_without_room_launches_nothing_says_why_and_can_be_stopped() {
+    let folder = Folder::new();
+    folder.plan("a", COMPLETES);
+    let mut fleet = folder.start_fleet("memory 18446744073709551615", "a");
+    fleet.wait_for("Waiting Memory");
+    fleet.signal("INT");
+    assert_eq!(fleet.end(), Some(7));
+    assert_eq!(fleet.lines("Ended"), ["Ended a stopped"]);
+    assert!(folder.journal_lines().is_empty());
+}
+
 #[test]
 fn the_death_of_the_orchestrator_takes_nothing_with_it() {
     let folder = Folder::new();
@@ -411,12 +565,14 @@ fn stub_fleet() {
     let mut options = options(&folder);
     match settings.split_once(' ') {
         Some(("max", max)) => options.max = max.parse().unwrap(),
+        Some(("memory", bytes)) => options.admission.min_free_memory = Some(bytes.parse().unwrap()),
         Some(("grace", millis)) => options.term_grace = Some(Duration::from_millis(millis.parse().unwrap())),
         _ => panic!("unknown setting {settings}"),
     }
     let report = run(&folder, options, ids(&profiles), |notice| match notice.kind {
         NoticeKind::Launched { profile, .. } => println!("Launched {profile}"),
         NoticeKind::Adopted { profile, .. } => println!("Adopted {profile}"),
+        NoticeKind::Waiting(Shortage::Memory { .. }) => println!("Waiting Memory"),
         _ => {}
     });
     let report = report.unwrap();

@@ -70,6 +70,5 @@ async fn a_browser_that_adspower_forgot_is_found_and_closed() {
     assert_eq!(chromium.active(&profile).await.unwrap(), None);
     assert_eq!(later.active(&profile).await.unwrap(), None);
     later.stop(&profile).await.unwrap();
-    assert!(alone.stop(&profile).await.unwrap_err().to_string().starts_with("AdsPower is not reachable"));
     chromium.stop(&profile).await.unwrap();
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::Emulator;
 use super::browser::{Connection, Launch};
 use super::envelope::{failure, list, start_failed, success};
+use super::faults::{self, Fault};
 use super::profiles::{GROUPS, Profile};
 
 type Parameters = Query<HashMap<String, String>>;
@@ -43,6 +44,7 @@ pub fn router(emulator: Arc<Emulator>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&emulator), guard))
         // For tests: neither throttled nor counted, and nothing of the kind is in AdsPower.
         .route("/emulator/stats", get(stats))
+        .route("/emulator/faults", post(switch_fault))
         .with_state(emulator)
 }
 
@@ -83,6 +85,11 @@ async fn stats(State(emulator): Shared) -> Json<Value> {
         "throttled": emulator.throttled.load(Ordering::Relaxed),
         "open": open,
     }))
+}
+
+async fn switch_fault(State(emulator): Shared, Json(fault): Json<Fault>) -> Json<Value> {
+    emulator.switch(fault).await;
+    Json(json!({}))
 }
 
 /// Carries no data.
@@ -130,6 +137,9 @@ async fn start(
     };
     if emulator.profile(&id).is_none() {
         return failure(unknown);
+    }
+    if let Some(kind) = emulator.strike(&id) {
+        return faults::answer(kind, &id);
     }
     let launch = Launch { headless: headless != Some("0"), args };
     // A task of its own: a client that hangs up must not cut a start in two.

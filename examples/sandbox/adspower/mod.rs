@@ -6,6 +6,7 @@
 mod browser;
 mod calls;
 mod envelope;
+mod faults;
 mod group;
 mod leftover;
 mod limit;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 use crate::args::Args;
 use browser::{Browser, Connection, Launch};
+use faults::{Fault, Faults, Kind};
 use limit::Limit;
 use profiles::Profile;
 
@@ -29,6 +31,9 @@ pub struct Emulator {
     chrome: PathBuf,
     api_key: Option<String>,
     limit: Mutex<Limit>,
+    faults: Mutex<Faults>,
+    /// Browsers the registry lost; they end with the sandbox.
+    forgotten: Mutex<Vec<Browser>>,
     calls: AtomicU64,
     throttled: AtomicU64,
     shutting_down: AtomicBool,
@@ -52,6 +57,8 @@ impl Emulator {
             chrome,
             api_key: args.api_key.clone(),
             limit: Mutex::new(Limit::new(args.calls_per_second)),
+            faults: Mutex::default(),
+            forgotten: Mutex::default(),
             calls: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
             shutting_down: AtomicBool::new(false),
@@ -104,6 +111,23 @@ impl Emulator {
         was_alive
     }
 
+    /// Of a start; what is not for one happens at once.
+    async fn switch(&self, fault: Fault) {
+        if fault.kind != Kind::RegistryLost {
+            self.faults.lock().unwrap_or_else(PoisonError::into_inner).add(fault);
+            return;
+        }
+        for profile in &self.profiles {
+            profile.set_open(None);
+            let lost = profile.browser.lock().await.take();
+            self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).extend(lost);
+        }
+    }
+
+    fn strike(&self, profile: &str) -> Option<Kind> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).strike(profile)
+    }
+
     async fn stop_all(&self) {
         futures::future::join_all(self.profiles.iter().map(|profile| self.stop(profile))).await;
     }
@@ -112,5 +136,7 @@ impl Emulator {
     pub async fn shut_down(&self) {
         self.shutting_down.store(true, Ordering::SeqCst);
         self.stop_all().await;
+        let forgotten = std::mem::take(&mut *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner));
+        futures::future::join_all(forgotten.into_iter().map(Browser::stop)).await;
     }
 }

@@ -2,6 +2,8 @@
 //! says whether it went well, only the message says why not, so its words are all there is to tell
 //! refusals apart. They were collected from its documentation and from other programs.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -71,7 +73,10 @@ impl Refusal {
             (Kind::Throttled, _) => ProviderError::Throttled { call, times: 1 },
             (Kind::KernelDownloading, _) => ProviderError::KernelMissing { downloading: true, message },
             (Kind::KernelMissing, _) => ProviderError::KernelMissing { downloading: false, message },
-            (Kind::DailyQuota, _) => ProviderError::DailyQuota { message },
+            (Kind::DailyQuota, _) => {
+                let recovery = recovery(&message);
+                ProviderError::DailyQuota { message, recovery }
+            }
             (Kind::PaidPlan, _) => ProviderError::PaidPlan { message },
             (Kind::StartFailed, _) => ProviderError::StartFailed { message },
             _ => ProviderError::Refused { call, code, message },
@@ -133,6 +138,19 @@ fn kind_of(code: i64, message: &str) -> Kind {
     } else {
         Kind::Other
     }
+}
+
+/// `… recovery after 7 hours`
+fn recovery(message: &str) -> Option<Duration> {
+    let lower = message.to_ascii_lowercase();
+    let mut words = lower.split_once("recovery after")?.1.split_whitespace();
+    let (number, unit) = (words.next()?.parse::<u32>().ok()?, words.next()?);
+    let seconds = match unit.trim_end_matches(['s', '.']) {
+        "hour" => 3600,
+        "minute" | "min" => 60,
+        _ => return None,
+    };
+    Some(Duration::from_secs(seconds) * number)
 }
 
 /// A message may name the account that uses a profile.
@@ -231,6 +249,17 @@ mod tests {
                 hint: if AdsPower's security verification is on, check the API key; else open this profile by hand
                 not to be retried"#]],
         );
+    }
+
+    #[test]
+    fn the_quota_says_when_it_is_renewed() {
+        let after =
+            |text: &str| recovery(&format!("Exceeding open daily limit, {text}")).map(|time| time.as_secs());
+        assert_eq!(after("recovery after 7 hours"), Some(7 * 3600));
+        assert_eq!(after("recovery after 1 hour"), Some(3600));
+        assert_eq!(after("recovery after 40 minutes"), Some(40 * 60));
+        assert_eq!(after("recovery after midnight"), None);
+        assert_eq!(after("try again later"), None);
     }
 
     #[test]

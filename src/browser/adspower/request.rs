@@ -20,6 +20,7 @@ enum What<'a> {
     Start { profile: &'a ProfileId, headless: bool, launch_args: &'a [String] },
     Stop { profile: &'a ProfileId },
     Active { profile: &'a ProfileId },
+    Status,
     List { page: usize, size: usize },
 }
 
@@ -44,6 +45,11 @@ impl<'a> Call<'a> {
         Self { name: "active", urgency: Urgency::Normal, waits_for_restart: false, is_list: false, what }
     }
 
+    pub fn status() -> Self {
+        let (urgency, what) = (Urgency::Normal, What::Status);
+        Self { name: "status", urgency, waits_for_restart: false, is_list: false, what }
+    }
+
     pub fn list(page: usize, size: usize) -> Self {
         let what = What::List { page, size };
         Self { name: "list", urgency: Urgency::Normal, waits_for_restart: false, is_list: true, what }
@@ -63,6 +69,7 @@ impl<'a> Call<'a> {
             What::Start { .. } => "/api/v1/browser/start",
             What::Stop { .. } => "/api/v1/browser/stop",
             What::Active { .. } => "/api/v1/browser/active",
+            What::Status => "/status",
             What::List { .. } => "/api/v1/user/list",
         }
     }
@@ -78,6 +85,7 @@ impl<'a> Call<'a> {
                 "launch_args": json!(launch_args).to_string(),
             }),
             What::Stop { profile } | What::Active { profile } => json!({ "user_id": profile }),
+            What::Status => json!({}),
             What::List { page, size } => json!({ "page": page, "page_size": size }),
         }
     }
@@ -101,6 +109,7 @@ impl<'a> Call<'a> {
             What::Active { profile } => {
                 (Method::GET, "/api/v2/browser-profile/active", json!({ "profile_id": profile }))
             }
+            What::Status => (Method::GET, "/status", json!({})),
             What::List { page, size } => {
                 (Method::POST, "/api/v2/browser-profile/list", json!({ "page": page, "limit": size }))
             }
@@ -124,6 +133,7 @@ mod tests {
             Call::start(&profile, true, &args),
             Call::stop(&profile),
             Call::active(&profile),
+            Call::status(),
             Call::list(2, 100),
         ];
         let lines: Vec<_> = calls
@@ -146,6 +156,7 @@ mod tests {
                 GET /api/v1/browser/start?user_id=k18imh7u&open_tabs=1&ip_tab=0&headless=1&launch_args=%5B%22--lang%3Dde%22%5D 
                 GET /api/v1/browser/stop?user_id=k18imh7u 
                 GET /api/v1/browser/active?user_id=k18imh7u 
+                GET /status 
                 GET /api/v1/user/list?page=2&page_size=100 "#]],
         );
     }
@@ -158,6 +169,7 @@ mod tests {
                 POST /api/v2/browser-profile/start {"profile_id":"k18imh7u","last_opened_tabs":"0","proxy_detection":"0","headless":"1","launch_args":["--lang=de"]}
                 POST /api/v2/browser-profile/stop {"profile_id":"k18imh7u"}
                 GET /api/v2/browser-profile/active?profile_id=k18imh7u 
+                GET /status 
                 POST /api/v2/browser-profile/list {"page":2,"limit":100}"#]],
         );
     }

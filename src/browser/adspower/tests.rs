@@ -90,6 +90,11 @@ impl Place {
         self.adspower.stop(&self.profile).await
     }
 
+    /// As if a start of before was cut off.
+    fn has_asked(&self) {
+        self.adspower.write_down(&self.profile, None).unwrap();
+    }
+
     async fn active(&self) -> Result<Option<Endpoint>, ProviderError> {
         self.adspower.active(&self.profile).await
     }
@@ -144,9 +149,9 @@ async fn a_browser_is_started_asked_about_and_stopped() {
     assert_eq!(place.start().await.unwrap(), Endpoint { ws: ws.into(), reused: false });
     assert_eq!(place.active().await.unwrap(), Some(Endpoint { ws: ws.into(), reused: true }));
     assert_eq!(place.active().await.unwrap(), None);
-    assert_eq!(place.adspower.opened(&place.profile).as_deref(), Some(ws));
+    assert_eq!(place.adspower.opened(&place.profile).unwrap().ws.as_deref(), Some(ws));
     place.stop().await.unwrap();
-    assert_eq!(place.adspower.opened(&place.profile), None);
+    assert!(place.adspower.opened(&place.profile).is_none());
 
     let fake = fake.lock().unwrap();
     expect![[r#"
@@ -184,6 +189,16 @@ async fn a_browser_that_is_never_ready_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_kernel_that_is_being_downloaded_is_waited_for() {
+    let downloads = refused("SunBrowser 136 is updating, waiting for download.");
+    let fake = fake(&[downloads.clone(), downloads, opened(None)]);
+    // The download takes longer than a start may.
+    let place = Place::serving(&fake, |settings| settings.start_timeout = Duration::from_secs(3)).await;
+    place.start().await.unwrap();
+    assert_eq!(fake.lock().unwrap().asked.len(), 3);
+}
+
+#[tokio::test]
 async fn a_throttled_call_is_made_again_later() {
     let fake = fake(&[throttled(), throttled(), opened(None), success()]);
     let place = Place::serving(&fake, |_| {}).await;
@@ -195,6 +210,7 @@ async fn a_throttled_call_is_made_again_later() {
 async fn a_call_that_is_throttled_for_ever_is_given_up() {
     let fake = fake(&[throttled()]);
     let place = Place::serving(&fake, |settings| settings.calls_per_second = 1000.0).await;
+    place.has_asked();
     check(
         &place.stop().await.unwrap_err(),
         expect![[r#"
@@ -207,19 +223,40 @@ async fn a_call_that_is_throttled_for_ever_is_given_up() {
 #[tokio::test]
 async fn a_closed_browser_is_stopped_already() {
     let fake = fake(&[refused("User_id is not open")]);
-    Place::serving(&fake, |_| {}).await.stop().await.unwrap();
+    let place = Place::serving(&fake, |_| {}).await;
+    place.has_asked();
+    place.stop().await.unwrap();
+    assert_eq!(fake.lock().unwrap().asked, ["/api/v1/browser/stop?user_id=k18imh7u"]);
+}
+
+#[tokio::test]
+async fn what_was_never_asked_for_is_not_ours_to_stop() {
+    let fake = fake(&[success()]);
+    let place = Place::serving(&fake, |_| {}).await;
+    place.stop().await.unwrap();
+    assert!(fake.lock().unwrap().asked.is_empty(), "a person may have opened it");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_is_known_before_the_answer() {
+    // Accepts, by the system, and never answers: as if we died before the answer came.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = Place::new(format!("http://{}", silent.local_addr().unwrap()), |_| {});
+    let started = tokio::time::timeout(Duration::from_millis(300), place.start()).await;
+    assert!(started.is_err());
+    assert!(place.adspower.opened(&place.profile).unwrap().ws.is_none());
 }
 
 #[tokio::test]
 async fn a_refusal_is_told_and_not_repeated() {
     let fake = fake(&[refused("user_id does not exist")]);
     let place = Place::serving(&fake, |_| {}).await;
-    for error in
-        [place.start().await.unwrap_err(), place.stop().await.unwrap_err(), place.active().await.unwrap_err()]
-    {
+    for error in [place.start().await.unwrap_err(), place.active().await.unwrap_err()] {
         assert_eq!(error.to_string(), "AdsPower knows no profile k18imh7u");
     }
-    assert_eq!(fake.lock().unwrap().asked.len(), 3);
+    assert_eq!(fake.lock().unwrap().asked.len(), 2);
+    place.stop().await.unwrap();
+    assert_eq!(fake.lock().unwrap().asked.len(), 2, "nothing was opened");
 }
 
 #[tokio::test]

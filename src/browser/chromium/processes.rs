@@ -1,6 +1,7 @@
 //! The processes of a user-data folder, known by the folder in their arguments: a process id alone
 //! may by now be somebody else's.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
@@ -40,6 +41,31 @@ pub async fn of(folder: &Path) -> Result<Vec<Process>, ProviderError> {
         .map_err(|error| ProviderError::Processes { problem: error.to_string() })?
 }
 
+/// The processes of every folder below `folders`, by its name.
+pub async fn all_below(folders: &Path) -> Result<HashMap<String, Vec<Process>>, ProviderError> {
+    let Ok(folders) = std::fs::canonicalize(folders) else { return Ok(HashMap::new()) };
+    tokio::task::spawn_blocking(move || {
+        let mut start = folder_argument(&folders);
+        start.push(std::path::MAIN_SEPARATOR_STR);
+        let mut found: HashMap<String, Vec<Process>> = HashMap::new();
+        for (pid, process) in read(ProcessesToUpdate::All)?.processes() {
+            if let Some(name) = process.cmd().iter().find_map(|argument| name_after(argument, &start)) {
+                let process = Process { pid: pid.as_u32(), is_main: !has_type(process.cmd()) };
+                found.entry(name).or_default().push(process);
+            }
+        }
+        Ok(found)
+    })
+    .await
+    .map_err(|error| ProviderError::Processes { problem: error.to_string() })?
+}
+
+/// What follows `start` in the argument, up to a blank.
+fn name_after(argument: &OsStr, start: &OsStr) -> Option<String> {
+    let (_, rest) = argument.to_str()?.split_once(start.to_str()?)?;
+    rest.split(' ').next().map(str::to_owned)
+}
+
 /// The browser of the folder.
 pub async fn main_of(folder: &Path) -> Result<Option<u32>, ProviderError> {
     Ok(of(folder).await?.iter().find(|process| process.is_main).map(|process| process.pid))
@@ -71,10 +97,7 @@ fn is_of(pid: u32, folder: &Path) -> Result<bool, ProviderError> {
 
 /// Not to be able to look is an error: it must not be taken for an empty folder.
 fn look(which: ProcessesToUpdate<'_>, folder: &Path) -> Result<Vec<Process>, ProviderError> {
-    let mut system =
-        System::new().map_err(|error| ProviderError::Processes { problem: error.to_string() })?;
-    let only_arguments = ProcessRefreshKind::nothing().without_tasks().with_cmd(UpdateKind::Always);
-    system.refresh_processes_specifics(which, true, only_arguments);
+    let system = read(which)?;
     let argument = folder_argument(folder);
     Ok(system
         .processes()
@@ -84,8 +107,16 @@ fn look(which: ProcessesToUpdate<'_>, folder: &Path) -> Result<Vec<Process>, Pro
         .collect())
 }
 
+fn read(which: ProcessesToUpdate<'_>) -> Result<System, ProviderError> {
+    let mut system =
+        System::new().map_err(|error| ProviderError::Processes { problem: error.to_string() })?;
+    let only_arguments = ProcessRefreshKind::nothing().without_tasks().with_cmd(UpdateKind::Always);
+    system.refresh_processes_specifics(which, true, only_arguments);
+    Ok(system)
+}
+
 /// Helpers forked by the zygote have all their arguments in one string.
-fn holds(arguments: &[OsString], wanted: &OsStr) -> bool {
+pub fn holds(arguments: &[OsString], wanted: &OsStr) -> bool {
     let (whole, wanted) = (|argument: &OsString| argument == wanted, wanted.as_encoded_bytes());
     arguments.iter().any(|argument| {
         whole(argument) || {

@@ -2,6 +2,8 @@
 //!
 //! `max 2`, `stagger 1s`, `jitter 50`, `retries 1`, `drain 9s`, `seed 7` set up; `enqueue a b`, `found a held`
 //! bring profiles; `a exits failed`, `a unlocks completed`, `a cleaned`, `stop`, `+2s` happen. The
+//! `limit run 9s`, `limit stall 9s`, `memory 900`, `load 2`, `auto` set limits; `a told`, `measured 900 1`
+//! (MiB free, load), `probe down`, `paused 60s` happen. The
 //! list is closed before the first thing happens (or by `survey` and `close`, after `open`), and a
 //! spawned child is there at once (or by `a spawned`, `a unspawnable`, after `slow`).
 
@@ -35,6 +37,8 @@ fn tell(story: &str) -> Vec<String> {
         backoff: Backoff { jitter: 0.0, ..Backoff::default() },
         drain_limit: None,
         seed: 1,
+        limits: TimeLimits::default(),
+        admission: Admission::default(),
     };
     let mut told = Story {
         fleet: Fleet::new(config),
@@ -58,6 +62,11 @@ fn tell(story: &str) -> Vec<String> {
                 config.stagger_jitter = share;
                 config.backoff.jitter = share;
             }
+            ["limit", "run", time] => config.limits.run = Some(duration(time)),
+            ["limit", "stall", time] => config.limits.stall = Some(duration(time)),
+            ["memory", mib] => config.admission.min_free_memory = Some(mib.parse::<u64>().unwrap() << 20),
+            ["load", load] => config.admission.max_load = Some(load.parse().unwrap()),
+            ["auto"] => config.admission.auto = true,
             ["open"] => told.open = true,
             ["slow"] => told.slow = true,
             _ => {
@@ -93,6 +102,7 @@ impl Story {
                         "attention" => Standing::NeedsAttention,
                         "damaged" => Standing::Damaged,
                         "held" => Standing::Held,
+                        "left" => Standing::LeftBehind,
                         other => panic!("unknown standing {other}"),
                     },
                 );
@@ -102,6 +112,15 @@ impl Story {
         match *words {
             ["survey"] => self.feed(FleetInput::SurveyEnded),
             ["close"] => self.feed(FleetInput::IntakeClosed),
+            ["probe", answer] => self.feed(FleetInput::ProviderProbed { is_up: answer == "up" }),
+            ["paused", time] => self.feed(FleetInput::ProviderPaused { pause: duration(time) }),
+            ["measured", mib, load] => self.feed(FleetInput::MachineMeasured(Measured {
+                free_memory: Some(mib.parse::<u64>().unwrap() << 20),
+                load: Some(load.parse().unwrap()),
+                memory_pressure: None,
+                processors: 2,
+            })),
+            [name, "told"] => self.feed(FleetInput::ChildTold { job: self.job(name) }),
             ["stop"] => self.feed(FleetInput::StopRequested),
             [time] => self.pass(duration(time.strip_prefix('+').expect("a word of the story"))),
             [name, "spawned"] => self.feed(FleetInput::ChildSpawned { job: self.job(name) }),
@@ -167,6 +186,17 @@ impl Story {
             FleetEffect::CleanUp { job } => format!("clean up {}", name(job)),
             FleetEffect::Terminate { job } => format!("terminate {}", name(job)),
             FleetEffect::Kill { job } => format!("kill {}", name(job)),
+            FleetEffect::Measure => "measure".to_owned(),
+            FleetEffect::Probe => "probe".to_owned(),
+            FleetEffect::Report(FleetFact::OverTime { job, limit, demand }) => {
+                format!("{}: {limit}, {demand:?}", name(job))
+            }
+            FleetEffect::Report(
+                fact @ (FleetFact::Waiting(_)
+                | FleetFact::ProviderDown
+                | FleetFact::ProviderPaused { .. }
+                | FleetFact::Resumed),
+            ) => format!("{fact:?}"),
             FleetEffect::WakeAt(at) => format!("wake at {:?}", at.0),
             FleetEffect::Report(FleetFact::BackingOff { job, delay, failure, .. }) => {
                 format!("{} backs off {delay:?}: {failure}", name(job))
@@ -180,6 +210,7 @@ impl Story {
                 };
                 format!("{} ended after {attempts}, {outcome}", name(job))
             }
+            FleetEffect::Report(FleetFact::Cleared { job }) => format!("{} is cleared", name(job)),
             FleetEffect::Report(FleetFact::Stopping(severity)) => format!("stopping {severity:?}"),
             FleetEffect::Refuse(refusal) => format!("refused: {refusal}"),
             FleetEffect::Finish { outcome } => format!("finish {outcome:?}"),
@@ -257,6 +288,285 @@ fn the_adopted_take_slots_even_more_than_there_are() {
             spawn a slot1
             a ended after 1, completed
             x ended after 1, completed
+            finish Completed"#]],
+    );
+}
+
+#[test]
+fn what_a_run_of_before_left_keeps_a_slot_until_it_is_cleaned_up() {
+    check(
+        "max 1; enqueue a; found x left; x cleaned; x exits ok; a exits ok",
+        expect![[r#"
+            clean up x
+            x is cleared
+            spawn x slot0
+            x ended after 1, completed
+            spawn a slot0
+            a ended after 1, completed
+            finish Completed"#]],
+    );
+    check(
+        "max 1; enqueue a; found x left; stop; x cleaned",
+        expect![[r#"
+            clean up x
+            stopping Drain
+            a ended after 0, stopped
+            x ended after 0, stopped
+            finish Stopped"#]],
+    );
+}
+
+#[test]
+fn a_run_that_says_nothing_is_asked_told_and_killed_and_tried_again() {
+    check(
+        "retries 1; limit stall 60s; enqueue a; +50s; a told; +59s; +1s; +10s; +10s; a exits killed; a cleaned",
+        expect![[r#"
+            spawn a slot0
+            wake at 60s
+            @ 60s
+            wake at 110s
+            @ 110s
+            a: nothing was heard of it for 60s, Ask
+            terminate a
+            wake at 120s
+            @ 120s
+            a: nothing was heard of it for 60s, Terminate
+            terminate a
+            wake at 130s
+            @ 130s
+            a: nothing was heard of it for 60s, Kill
+            kill a
+            clean up a
+            a backs off 2s: said nothing for too long
+            wake at 132s"#]],
+    );
+    // One that does as it is told is not cleaned up after, and is tried again all the same.
+    check(
+        "retries 1; limit stall 60s; enqueue a; +60s; a exits stopped",
+        expect![[r#"
+        spawn a slot0
+        wake at 60s
+        @ 60s
+        a: nothing was heard of it for 60s, Ask
+        terminate a
+        wake at 70s
+        a backs off 2s: said nothing for too long
+        wake at 62s"#]],
+    );
+    // Nor does it matter what was asked of one that reaches its end after all.
+    check(
+        "limit stall 60s; enqueue a; +60s; a exits ok",
+        expect![[r#"
+        spawn a slot0
+        wake at 60s
+        @ 60s
+        a: nothing was heard of it for 60s, Ask
+        terminate a
+        wake at 70s
+        a ended after 1, completed
+        finish Completed"#]],
+    );
+    check(
+        "limit stall 60s; enqueue a; +60s; a exits stopped",
+        expect![[r#"
+        spawn a slot0
+        wake at 60s
+        @ 60s
+        a: nothing was heard of it for 60s, Ask
+        terminate a
+        wake at 70s
+        a ended after 1, failed: said nothing for too long
+        finish SomeFailed"#]],
+    );
+}
+
+#[test]
+fn a_run_takes_no_longer_than_it_may_however_much_it_says() {
+    check(
+        "limit run 60s; limit stall 30s; enqueue a; +25s; a told; +25s; a told; +10s",
+        expect![[r#"
+        spawn a slot0
+        wake at 30s
+        @ 30s
+        wake at 55s
+        @ 55s
+        wake at 60s
+        @ 60s
+        a: it ran longer than 60s, Ask
+        terminate a
+        wake at 70s"#]],
+    );
+    check(
+        "limit run 60s; found x held; +60s; x unlocks stopped",
+        expect![[r#"
+        watch x slot0
+        wake at 60s
+        @ 60s
+        x: it ran longer than 60s, Ask
+        terminate x
+        wake at 70s
+        x ended after 1, failed: ran longer than a run may
+        finish SomeFailed"#]],
+    );
+}
+
+#[test]
+fn a_run_that_was_asked_for_its_time_is_not_asked_twice_by_a_stop() {
+    check(
+        "limit stall 60s; enqueue a; +60s; stop; +10s; a exits stopped",
+        expect![[r#"
+        spawn a slot0
+        wake at 60s
+        @ 60s
+        a: nothing was heard of it for 60s, Ask
+        terminate a
+        wake at 70s
+        stopping Drain
+        @ 70s
+        a: nothing was heard of it for 60s, Terminate
+        terminate a
+        wake at 80s
+        a ended after 1, failed: said nothing for too long
+        finish SomeFailed"#]],
+    );
+    check(
+        "limit stall 60s; enqueue a; +60s; stop; stop; a exits killed; a cleaned",
+        expect![[r#"
+        spawn a slot0
+        wake at 60s
+        @ 60s
+        a: nothing was heard of it for 60s, Ask
+        terminate a
+        wake at 70s
+        stopping Drain
+        stopping Now
+        kill a
+        clean up a
+        a ended after 1, stopped
+        finish Stopped"#]],
+    );
+}
+
+#[test]
+fn launches_wait_for_room_and_nothing_is_ended_for_it() {
+    check(
+        "max 2; memory 1000; enqueue a b; measured 1400 9; measured 1400 9; +1s; measured 900 9; +1s; measured 2000 9; b exits ok; a exits ok",
+        expect![[r#"
+            measure
+            spawn a slot0
+            Waiting(Memory { free: 1468006400, wanted: 1887436800 })
+            wake at 1s
+            @ 1s
+            measure
+            wake at 2s
+            @ 2s
+            measure
+            Resumed
+            spawn b slot1
+            b ended after 1, completed
+            a ended after 1, completed
+            finish Completed"#]],
+    );
+    check(
+        "max 2; load 1.5; enqueue a; measured 0 1.6; +1s; measured 0 1.4; a exits ok",
+        expect![[r#"
+        measure
+        Waiting(Load { load: 1.6, most: 1.5 })
+        wake at 1s
+        @ 1s
+        measure
+        Resumed
+        spawn a slot0
+        a ended after 1, completed
+        finish Completed"#]],
+    );
+    check(
+        "max 2; memory 1000; enqueue a; stop",
+        expect![[r#"
+        measure
+        stopping Drain
+        a ended after 0, stopped
+        finish Stopped"#]],
+    );
+}
+
+#[test]
+fn a_fleet_waits_for_a_provider_that_is_down_and_no_attempt_is_lost() {
+    check(
+        "max 3; enqueue a b c d; a exits browserless; b exits browserless; c exits browserless",
+        expect![[r#"
+            spawn a slot0
+            spawn b slot1
+            spawn c slot2
+            probe
+            a backs off 2s: no browser from the provider
+            b backs off 2s: no browser from the provider
+            c backs off 2s: no browser from the provider"#]],
+    );
+    check(
+        "max 3; retries 1; enqueue a b c; a exits browserless; b exits browserless; c exits browserless; probe down; +5s; probe down; +10s; probe up; +2s",
+        expect![[r#"
+            spawn a slot0
+            spawn b slot1
+            spawn c slot2
+            a backs off 2s: no browser from the provider
+            wake at 2s
+            b backs off 2s: no browser from the provider
+            probe
+            c backs off 2s: no browser from the provider
+            ProviderDown
+            wake at 5s
+            @ 5s
+            probe
+            wake at 15s
+            @ 15s
+            probe
+            Resumed
+            spawn a slot0
+            spawn b slot1
+            spawn c slot2"#]],
+    );
+    // The provider is there: the profiles have only themselves to blame.
+    check(
+        "retries 0; enqueue a b; a exits browserless; probe up; b exits ok",
+        expect![[r#"
+        spawn a slot0
+        probe
+        a backs off 2s: no browser from the provider
+        a ended after 1, failed: no browser from the provider
+        spawn b slot0
+        b ended after 1, completed
+        finish SomeFailed"#]],
+    );
+    check(
+        "max 2; retries 1; enqueue a b c; a exits browserless; b exits failed; c exits browserless",
+        expect![[r#"
+            spawn a slot0
+            spawn b slot1
+            a backs off 2s: no browser from the provider
+            spawn c slot0
+            b backs off 2s: a step failed
+            wake at 2s
+            c backs off 2s: no browser from the provider"#]],
+    );
+}
+
+#[test]
+fn a_fleet_waits_until_the_quota_is_renewed() {
+    check(
+        "enqueue a b; paused 3600s; a exits browserless; +3600s; probe up; a exits ok; b exits ok",
+        expect![[r#"
+            spawn a slot0
+            ProviderPaused { pause: 3600s }
+            wake at 3600s
+            a backs off 2s: no browser from the provider
+            @ 3600s
+            probe
+            Resumed
+            spawn a slot0
+            a ended after 1, completed
+            spawn b slot0
+            b ended after 1, completed
             finish Completed"#]],
     );
 }
@@ -735,6 +1045,8 @@ fn ten_thousand_completed_profiles_are_passed_over() {
         backoff: Backoff::default(),
         drain_limit: None,
         seed: 1,
+        limits: TimeLimits::default(),
+        admission: Admission::default(),
     });
     for number in 0..10_000 {
         let profile = format!("p{number}").parse().unwrap();
@@ -760,6 +1072,10 @@ enum Happening {
     Exited(u8, i32),
     Unlocked(u8, i32),
     Cleaned(u8),
+    Told(u8),
+    Measured(u64),
+    Probed(bool),
+    Paused(u16),
     Stop,
     Pass(u16),
 }
@@ -774,6 +1090,10 @@ fn happening() -> impl Strategy<Value = Happening> {
         12 => (any::<u8>(), 0..9_i32).prop_map(|(job, code)| Happening::Exited(job, code)),
         4 => (any::<u8>(), 0..9_i32).prop_map(|(job, code)| Happening::Unlocked(job, code)),
         4 => any::<u8>().prop_map(Happening::Cleaned),
+        4 => any::<u8>().prop_map(Happening::Told),
+        8 => (0..2_000_u64).prop_map(Happening::Measured),
+        3 => any::<bool>().prop_map(Happening::Probed),
+        1 => any::<u16>().prop_map(Happening::Paused),
         1 => Just(Happening::Stop),
         8 => (0..10_000_u16).prop_map(Happening::Pass),
     ]
@@ -787,6 +1107,10 @@ struct Judge {
     profiles_living: HashSet<ProfileId>,
     severity: Severity,
     finished: bool,
+    /// The provider is known to be down.
+    down: bool,
+    /// The hardest demand on each living run.
+    demands: std::collections::BTreeMap<JobId, Demand>,
 }
 
 impl Judge {
@@ -799,6 +1123,7 @@ impl Judge {
             match effect {
                 FleetEffect::Spawn { job, slot, attempt } => {
                     assert_eq!(self.severity, Severity::None, "spawned after a stop");
+                    assert!(!self.down, "spawned though the provider is down");
                     assert!(*attempt <= config.retries + 1, "attempt {attempt}");
                     self.live(fleet, *job, *slot);
                     assert!(self.living.len() <= config.max as usize, "{} live", self.living.len());
@@ -807,9 +1132,17 @@ impl Judge {
                 // A busy child hands its own slot to the run that was found.
                 FleetEffect::Watch { job, slot, .. } if self.living.contains_key(job) => {
                     assert_eq!(self.living[job], *slot);
+                    self.demands.remove(job);
                 }
                 FleetEffect::Watch { job, slot, .. } => self.live(fleet, *job, *slot),
-                FleetEffect::Report(FleetFact::BackingOff { job, .. }) => self.die(fleet, *job),
+                FleetEffect::Report(FleetFact::BackingOff { job, .. } | FleetFact::Cleared { job }) => {
+                    self.die(fleet, *job);
+                }
+                // A run of before the fleet: it lives from its survey on.
+                FleetEffect::CleanUp { job } if !self.living.contains_key(job) => {
+                    let JobState::CleaningUp { slot } = fleet.state(*job) else { panic!("{effect:?}") };
+                    self.live(fleet, *job, slot);
+                }
                 FleetEffect::Report(FleetFact::Ended { job, .. }) => {
                     self.die(fleet, *job);
                     assert!(self.ended.insert(*job), "a second outcome");
@@ -825,7 +1158,19 @@ impl Judge {
                 FleetEffect::CleanUp { job } | FleetEffect::Terminate { job } | FleetEffect::Kill { job } => {
                     assert!(self.living.contains_key(job), "{effect:?} of a run that is not");
                 }
-                FleetEffect::WakeAt(_) | FleetEffect::Refuse(_) => {}
+                FleetEffect::Report(FleetFact::ProviderDown | FleetFact::ProviderPaused { .. }) => {
+                    self.down = true;
+                }
+                FleetEffect::Report(FleetFact::Resumed) => self.down = false,
+                FleetEffect::Report(FleetFact::OverTime { job, demand, .. }) => {
+                    assert!(self.living.contains_key(job), "{effect:?} of a run that is not");
+                    assert!(self.demands.insert(*job, *demand) < Some(*demand), "a demand fell");
+                }
+                FleetEffect::Measure
+                | FleetEffect::Probe
+                | FleetEffect::Report(FleetFact::Waiting(_))
+                | FleetEffect::WakeAt(_)
+                | FleetEffect::Refuse(_) => {}
             }
         }
         assert_eq!(self.living.len(), fleet.living());
@@ -834,6 +1179,7 @@ impl Judge {
     fn live(&mut self, fleet: &Fleet, job: JobId, slot: Slot) {
         assert!(self.living.values().all(|taken| *taken != slot), "two runs in one slot");
         assert!(self.living.insert(job, slot).is_none(), "two runs of one job");
+        self.demands.remove(&job);
         assert!(self.profiles_living.insert(fleet.profile(job).clone()), "two runs of one profile");
     }
 
@@ -865,6 +1211,7 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
                     1 => Standing::NeedsAttention,
                     2 => Standing::Damaged,
                     3 => Standing::Held,
+                    4 => Standing::LeftBehind,
                     _ => Standing::Open,
                 },
             },
@@ -875,6 +1222,14 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
             Happening::Exited(number, exit) => FleetInput::ChildExited { job: job(number), exit: code(exit) },
             Happening::Unlocked(number, exit) => {
                 FleetInput::AdoptedEnded { job: job(number), outcome: code(exit).outcome() }
+            }
+            Happening::Told(number) => FleetInput::ChildTold { job: job(number) },
+            Happening::Measured(mib) => {
+                FleetInput::MachineMeasured(Measured { free_memory: Some(mib << 20), ..Measured::default() })
+            }
+            Happening::Probed(is_up) => FleetInput::ProviderProbed { is_up },
+            Happening::Paused(millis) => {
+                FleetInput::ProviderPaused { pause: Duration::from_millis(millis.into()) }
             }
             Happening::Cleaned(number) => FleetInput::CleanedUp { job: job(number) },
             Happening::Stop => FleetInput::StopRequested,
@@ -888,7 +1243,8 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
     // Once faults stop, every profile reaches its outcome and the fleet ends.
     all.extend(feed(&mut fleet, &mut judge, now, FleetInput::SurveyEnded));
     all.extend(feed(&mut fleet, &mut judge, now, FleetInput::IntakeClosed));
-    let bound = fleet.jobs.len() * 4 + 4;
+    // An automatic fleet grows by one in ten seconds here, and is looked at every second.
+    let bound = fleet.jobs.len() * 40 + 40;
     for _ in 0..bound {
         if judge.finished {
             break;
@@ -905,7 +1261,17 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
             };
             all.extend(feed(&mut fleet, &mut judge, now, input));
         }
-        // A faithful shell rings the alarm and nothing else.
+        // A faithful shell answers what it was asked, and rings the alarm.
+        for answer in
+            [FleetInput::MachineMeasured(Measured::default()), FleetInput::ProviderProbed { is_up: true }]
+        {
+            if !judge.finished {
+                all.extend(feed(&mut fleet, &mut judge, now, answer));
+            }
+        }
+        if judge.finished {
+            break;
+        }
         if let Some(alarm) = fleet.alarm {
             now = now.max(alarm);
             all.extend(feed(&mut fleet, &mut judge, now, FleetInput::TimeReached));
@@ -934,6 +1300,16 @@ proptest! {
             backoff: Backoff::default(),
             drain_limit: (seed % 2 == 0).then_some(Duration::from_secs(3)),
             seed,
+            limits: TimeLimits {
+                run: (seed % 3 == 0).then_some(Duration::from_secs(20)),
+                stall: (seed % 5 < 3).then_some(Duration::from_secs(7)),
+                grace: Duration::from_secs(2),
+            },
+            admission: Admission {
+                min_free_memory: (seed % 7 < 3).then_some(1 << 30),
+                max_load: None,
+                auto: seed % 11 < 3,
+            },
         };
         prop_assert_eq!(play(config, &happenings), play(config, &happenings));
     }

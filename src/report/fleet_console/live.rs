@@ -7,9 +7,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::tz::TimeZone;
 
 use super::paint::{Paint, Tone};
-use super::plain::{Plain, again};
+use super::plain::{Plain, again, short_of};
 use crate::domain::event::StepMode;
-use crate::domain::fleet::Slot;
+use crate::domain::fleet::{Demand, Slot};
 use crate::domain::fleet_notice::{FleetNotice, NoticeKind};
 use crate::domain::id::ProfileId;
 use crate::domain::summary::{Phase, ProfileSummary};
@@ -92,7 +92,7 @@ impl Live {
                     line.bar.set_message("crashed, ending what it left");
                 }
             }
-            NoticeKind::BackingOff { profile, .. } => self.close(profile),
+            NoticeKind::BackingOff { profile, .. } | NoticeKind::Cleared { profile } => self.close(profile),
             NoticeKind::Ended(report) => {
                 self.close(&report.profile_id);
                 self.ended += 1;
@@ -105,6 +105,19 @@ impl Live {
                     self.whole.set_style(style(WHOLE));
                 }
             }
+            NoticeKind::OverTime { profile, demand, .. } => {
+                if let Some(line) = self.slots.values().find(|line| line.profile == *profile) {
+                    line.bar.set_message(match demand {
+                        Demand::Ask => "over its time, asked to stop",
+                        Demand::Terminate => "over its time, told to stop now",
+                        Demand::Kill => "over its time, killed",
+                    });
+                }
+            }
+            NoticeKind::Waiting(shortage) => self.wait_for(&short_of(shortage)),
+            NoticeKind::ProviderDown { .. } => self.wait_for("the provider"),
+            NoticeKind::ProviderPaused { .. } => self.wait_for("the provider's quota"),
+            NoticeKind::Resumed => self.whole.set_message(""),
             NoticeKind::Stopping(_) => self.whole.set_message(self.paint.whole(Tone::Warning, "stopping")),
             NoticeKind::Finished { .. } => {}
         }
@@ -116,6 +129,10 @@ impl Live {
             line.bar.finish_and_clear();
         }
         self.whole.finish_and_clear();
+    }
+
+    fn wait_for(&self, what: &str) {
+        self.whole.set_message(self.paint.whole(Tone::Warning, &format!("waits: {what}")));
     }
 
     fn open(&mut self, slot: Slot, profile: &ProfileId, attempt: u32, what: &str) {

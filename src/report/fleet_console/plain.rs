@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::paint::{Paint, Tone};
 use super::{counts, first_line, time};
 use crate::domain::event::{EventKind, StepMode, StepOutcome};
-use crate::domain::fleet::{Failure, JobOutcome, Severity};
+use crate::domain::fleet::{Demand, Failure, JobOutcome, Severity, Shortage, TimeLimit};
 use crate::domain::fleet_notice::{FleetNotice, NoticeKind, ProfileReport};
 
 pub struct Plain {
@@ -54,6 +54,9 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
         NoticeKind::CleaningUp { profile, cause } => {
             (Tone::Warning, format!("{profile}: {}; ending what it left", first_line(cause)))
         }
+        NoticeKind::Cleared { profile } => {
+            (Tone::Plain, format!("{profile}: what its dead run left is gone"))
+        }
         NoticeKind::BackingOff { profile, attempt, delay, cause } => {
             let delay = time(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
             (
@@ -61,6 +64,29 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
                 format!("{profile}: attempt {attempt} failed: {}; again in {delay}", first_line(cause)),
             )
         }
+        NoticeKind::OverTime { profile, limit, demand } => {
+            let done = match demand {
+                Demand::Ask => "asked to stop after its step",
+                Demand::Terminate => "told to stop now",
+                Demand::Kill => "killed",
+            };
+            let (TimeLimit::Run(span) | TimeLimit::Stall(span)) = *limit;
+            let span = time(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+            let what = match limit {
+                TimeLimit::Run(_) => format!("runs for {span}"),
+                TimeLimit::Stall(_) => format!("said nothing for {span}"),
+            };
+            (Tone::Warning, format!("{profile}: {what}; {done}"))
+        }
+        NoticeKind::Waiting(shortage) => (Tone::Warning, format!("launches wait: {}", short_of(shortage))),
+        NoticeKind::ProviderDown { problem } => {
+            (Tone::Warning, format!("launches wait for the provider: {}", first_line(problem)))
+        }
+        NoticeKind::ProviderPaused { pause } => {
+            let pause = time(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+            (Tone::Warning, format!("launches wait: the provider opens no more browsers for {pause}"))
+        }
+        NoticeKind::Resumed => (Tone::Good, "launches go on".to_owned()),
         NoticeKind::Ended(report) => ended(report)?,
         NoticeKind::Stopping(Severity::Now) => {
             (Tone::Warning, "stopping now: runs are killed, their browsers stopped".to_owned())
@@ -72,6 +98,18 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
         ),
         NoticeKind::Finished { .. } => return None,
     })
+}
+
+/// What launches wait for, in a few words.
+pub fn short_of(shortage: &Shortage) -> String {
+    match shortage {
+        Shortage::Memory { free, wanted } => {
+            format!("{} MiB of memory are free, {} MiB are needed", free >> 20, wanted >> 20)
+        }
+        Shortage::MemoryPressure { percent } => format!("memory is short {percent:.0} % of the time"),
+        Shortage::Load { load, most } => format!("the load is {load:.1} a processor, at most {most:.1}"),
+        Shortage::Settling => "the last launches settle".to_owned(),
+    }
 }
 
 /// Of what a run tells, what matters among many runs.

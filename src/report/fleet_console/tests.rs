@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::*;
 use crate::domain::event::{EVENT_VERSION, Event, EventKind, NetworkTotals, StepMode, StepOutcome};
-use crate::domain::fleet::{Failure, JobOutcome, Severity, Slot};
+use crate::domain::fleet::{Demand, Failure, JobOutcome, Severity, Shortage, Slot, TimeLimit};
 use crate::domain::fleet_notice::{FLEET_REPORT_VERSION, NoticeKind, ProfileReport};
 use crate::domain::id::{ProfileId, RunId};
 use crate::domain::outcome::{FleetOutcome, RunOutcome};
@@ -296,4 +296,35 @@ fn times_are_as_exact_as_they_are_long() {
     let times = [0, 999, 1_000, 59_999, 60_000, 3_599_000, 3_600_000, 90_000_000].map(time);
     expect!["0 ms, 999 ms, 1.0 s, 59.9 s, 1 min 00 s, 59 min 59 s, 1 h 00 min, 25 h 00 min"]
         .assert_eq(&times.join(", "));
+}
+
+#[test]
+fn what_launches_wait_for_and_what_happens_to_a_slow_run_is_said() {
+    let ten_minutes = Duration::from_secs(600);
+    let over = |limit, demand| NoticeKind::OverTime { profile: id("p1"), limit, demand };
+    let kinds = [
+        over(TimeLimit::Stall(ten_minutes), Demand::Ask),
+        over(TimeLimit::Stall(ten_minutes), Demand::Terminate),
+        over(TimeLimit::Run(ten_minutes), Demand::Kill),
+        NoticeKind::Waiting(Shortage::Memory { free: 300 << 20, wanted: 1 << 30 }),
+        NoticeKind::Waiting(Shortage::MemoryPressure { percent: 12.4 }),
+        NoticeKind::Waiting(Shortage::Load { load: 3.25, most: 1.5 }),
+        NoticeKind::ProviderDown { problem: "AdsPower is not reachable\nmore of it".to_owned() },
+        NoticeKind::ProviderPaused { pause: Duration::from_secs(7 * 3600) },
+        NoticeKind::Resumed,
+        NoticeKind::Cleared { profile: id("p1") },
+    ];
+    let lines = kinds.iter().filter_map(|kind| Some(super::plain::text(kind)?.1)).collect::<Vec<_>>();
+    expect![[r#"
+        p1: said nothing for 10 min 00 s; asked to stop after its step
+        p1: said nothing for 10 min 00 s; told to stop now
+        p1: runs for 10 min 00 s; killed
+        launches wait: 300 MiB of memory are free, 1024 MiB are needed
+        launches wait: memory is short 12 % of the time
+        launches wait: the load is 3.2 a processor, at most 1.5
+        launches wait for the provider: AdsPower is not reachable
+        launches wait: the provider opens no more browsers for 7 h 00 min
+        launches go on
+        p1: what its dead run left is gone"#]]
+    .assert_eq(&lines.join("\n"));
 }

@@ -2,7 +2,8 @@
 //!
 //! A plan is one line an attempt (the last one repeats) of sentences: `lock`, `started`,
 //! `finished OUTCOME`, `session STATUS FLAG`, `say WORDS`, `touch FILE`, `wait FILE`, `term` (wait to
-//! be asked to stop), `grandchild`, `crash`, `exit CODE`.
+//! be asked to stop), `grandchild`, `moved` (one that goes to another session),
+//! `freeze` (SIGSTOP), `chat` (tell events until it is asked to stop), `seen NAME` (whether the process of that name lives), `crash`, `exit CODE`.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -93,6 +94,16 @@ impl Folder {
     pub fn wait_for(&self, name: &str) {
         let path = self.path(name);
         assert!(appears(&path), "{name} never came; {:?}", self.journal_lines());
+    }
+
+    /// Until no run holds the profile.
+    pub fn wait_for_unlock(&self, profile: &str) {
+        let lock = self.layout().session_lock(&profile.parse().unwrap());
+        let since = Instant::now();
+        while regatta::store::lock::is_held(&lock).unwrap() {
+            assert!(since.elapsed() < BOUND, "{profile} is held for ever");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     pub fn session(&self, profile: &str, status: &str, done: bool) {
@@ -215,6 +226,13 @@ pub fn play_run() {
                     Ok(_) => {}
                     Err(_) => exit(96),
                 },
+                "chat" => loop {
+                    run.event(EventKind::BrowserStopped { ms: 0 });
+                    let pause = Duration::from_millis(20);
+                    if tokio::time::timeout(pause, asked.recv()).await.is_ok() {
+                        break;
+                    }
+                },
                 _ => run.act(sentence),
             }
         }
@@ -267,6 +285,23 @@ impl Run {
                 let name = format!("{profile}.grandchild");
                 fs::write(self.folder.path(&name), grandchild.id().to_string()).unwrap();
             }
+            "moved" => {
+                // Neither its group nor its session any more.
+                let moved =
+                    Command::new("setsid").args(["sleep", "300"]).stdin(Stdio::null()).spawn().unwrap();
+                let name = format!("{profile}.moved");
+                fs::write(self.folder.path(&name), moved.id().to_string()).unwrap();
+                while rustix::process::getsid(Pid::from_raw(moved.id() as i32)).ok()
+                    == rustix::process::getsid(None).ok()
+                {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+            "seen" => {
+                let state = if self.folder.pid(rest).is_some_and(lives) { "lives" } else { "is gone" };
+                self.folder.journal(&format!("{rest} {state}"));
+            }
+            "freeze" => kill_process(rustix::process::getpid(), Signal::STOP).unwrap(),
             "crash" => {
                 kill_process(rustix::process::getpid(), Signal::KILL).unwrap();
             }

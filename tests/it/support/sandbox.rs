@@ -14,16 +14,27 @@ pub struct Sandbox {
     process: Child,
     /// `127.0.0.1:PORT`
     address: String,
+    adspower: Option<String>,
 }
 
 impl Sandbox {
+    /// The site, and the AdsPower emulator without a limit on calls.
+    pub fn with_adspower(data: &Path) -> Self {
+        Self::launch(data, &["--adspower", "127.0.0.1:0", "--calls-per-second", "0"])
+    }
+
     /// On a free port. It ends with its standard input, so with this process however that dies.
     pub fn start(data: &Path) -> Self {
+        Self::launch(data, &[])
+    }
+
+    fn launch(data: &Path, more: &[&str]) -> Self {
         std::fs::create_dir_all(data).unwrap();
         let program = Path::new(env!("CARGO_BIN_EXE_regatta")).with_file_name("examples").join("sandbox");
         let mut process = Command::new(&program)
             .args(["--site", "127.0.0.1:0", "--exit-with-stdin", "--mail-delay-ms", "300", "--data"])
             .arg(data)
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(data.join("stderr")).unwrap())
@@ -31,9 +42,22 @@ impl Sandbox {
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let sandbox = |address| Self { process, address };
         let ready: Value = serde_json::from_str(&line).expect("the sandbox says where it listens");
-        sandbox(ready["site"].as_str().unwrap().trim_start_matches("http://").to_owned())
+        let address = |of: &str| Some(ready[of].as_str()?.trim_start_matches("http://").to_owned());
+        Self { process, address: address("site").unwrap(), adspower: address("adspower") }
+    }
+
+    pub fn adspower(&self) -> String {
+        format!("http://{}", self.adspower.as_deref().unwrap())
+    }
+
+    pub fn fault(&self, fault: &Value) {
+        ask(self.adspower.as_deref().unwrap(), "POST", "/emulator/faults", &fault.to_string());
+    }
+
+    /// Profiles that AdsPower says are open.
+    pub fn open(&self) -> Value {
+        ask(self.adspower.as_deref().unwrap(), "GET", "/emulator/stats", "")["open"].clone()
     }
 
     pub fn site(&self) -> String {
@@ -65,18 +89,22 @@ impl Sandbox {
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
-        let mut stream = TcpStream::connect(&self.address).expect("the sandbox listens");
-        let (address, length) = (&self.address, body.len());
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-        );
-        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
-        let (_, json) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str(json).unwrap_or(Value::Null)
+        ask(&self.address, method, path, body)
     }
+}
+
+fn ask(address: &str, method: &str, path: &str, body: &str) -> Value {
+    let mut stream = TcpStream::connect(address).expect("the sandbox listens");
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
+    let (_, json) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(json).unwrap_or(Value::Null)
 }
 
 impl Drop for Sandbox {

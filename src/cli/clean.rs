@@ -1,0 +1,198 @@
+//! `regatta clean`: ends what dead runs of this folder left running.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::timeout;
+
+use super::args::CleanArgs;
+use super::failure::Failure;
+use super::settings::Settings;
+use super::{block_on, load};
+use crate::browser::leftovers::{self, LeftOver};
+use crate::browser::provider::{Provider, ProviderError};
+use crate::domain::cause::with_cause;
+use crate::domain::id::{ProfileId, RunId};
+use crate::store::{Holder, SessionError, lock, session};
+
+/// Of one profile: a browser that does not close is killed well within it.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// One left-over, as `--json` publishes it.
+#[derive(Debug, Serialize)]
+struct Row {
+    profile_id: ProfileId,
+    kind: Kind,
+    /// Of a process, its name; of a browser, its address where it is known by that.
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Browser,
+    Process,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// Only looked at.
+    Found,
+    Ended,
+    NotEnded,
+}
+
+pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, Failure> {
+    super::log::to_stderr();
+    let provider = load::provider(settings, None)?;
+    let rows = block_on(async {
+        let found = leftovers::find(&settings.layout, provider.as_ref()).await.map_err(provider_failure)?;
+        let mut rows = Vec::new();
+        let mut left = found.into_iter().filter(|left| wanted(settings, &args, left.profile())).peekable();
+        while let Some(first) = left.next() {
+            let profile = first.profile().clone();
+            let mut of_one = vec![row(first)];
+            while let Some(next) = left.next_if(|next| *next.profile() == profile) {
+                of_one.push(row(next));
+            }
+            if !args.dry_run {
+                // A run that began meanwhile sees to it by itself.
+                let Some(ended) = end(settings, provider.as_ref(), &profile).await? else { continue };
+                for row in &mut of_one {
+                    row.state = if ended.is_ok() { State::Ended } else { State::NotEnded };
+                    row.problem = ended.as_ref().err().cloned();
+                }
+            }
+            rows.extend(of_one);
+        }
+        Ok(rows)
+    })?;
+    if args.json {
+        crate::report::say!("{}", serde_json::to_string_pretty(&rows).unwrap_or_default());
+    } else {
+        // Whoever reads it may have gone (`| head`).
+        std::io::stdout().write_all(table(&rows, settings.color).as_bytes()).ok();
+    }
+    Ok(if rows.iter().any(|row| row.state == State::NotEnded) { 1 } else { 0 })
+}
+
+/// What belongs to a living run is no left-over.
+fn wanted(settings: &Settings, args: &CleanArgs, profile: &ProfileId) -> bool {
+    (args.profiles.is_empty() || args.profiles.contains(profile))
+        && !lock::is_held(&settings.layout.session_lock(profile)).unwrap_or(false)
+}
+
+/// `None` where a run of the profile has begun.
+async fn end(
+    settings: &Settings,
+    provider: &dyn Provider,
+    profile: &ProfileId,
+) -> Result<Option<Result<(), String>>, Failure> {
+    let now = jiff::Timestamp::now();
+    let holder = Holder::new(RunId::new(now, rand::random()), now);
+    let _lock = match session::hold(&settings.layout, profile, &holder) {
+        Ok(lock) => lock,
+        Err(SessionError::Busy { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let ended = timeout(BOUND, leftovers::end(&settings.layout, provider, profile)).await;
+    Ok(Some(match ended {
+        Ok(ended) => ended.map_err(|error| with_cause(&error)),
+        Err(_) => Err(format!("not ended within {} s", BOUND.as_secs())),
+    }))
+}
+
+fn row(left: LeftOver) -> Row {
+    let (kind, name, pid, profile_id) = match left {
+        LeftOver::Browser(browser) => {
+            (Kind::Browser, browser.ws.unwrap_or_default(), browser.pid, browser.profile)
+        }
+        LeftOver::Process(stray) => (Kind::Process, stray.name, Some(stray.pid), stray.profile),
+    };
+    Row { profile_id, kind, name, pid, state: State::Found, problem: None }
+}
+
+fn provider_failure(error: ProviderError) -> Failure {
+    Failure::usage(with_cause(&error)).hint(error.hint())
+}
+
+fn table(rows: &[Row], color: bool) -> String {
+    if rows.is_empty() {
+        return "nothing is left over\n".to_owned();
+    }
+    let width = rows.iter().map(|row| row.profile_id.as_str().len()).max().unwrap_or(0).max(7);
+    let (dim, red, reset) = if color { ("\u{1b}[2m", "\u{1b}[31m", "\u{1b}[0m") } else { ("", "", "") };
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{dim}{:<width$}  {:<9}  {:>8}  WHAT{reset}", "PROFILE", "STATE", "PROCESS");
+    for row in rows {
+        let state = match row.state {
+            State::Found => "found",
+            State::Ended => "ended",
+            State::NotEnded => "NOT ENDED",
+        };
+        let paint = if row.state == State::NotEnded { red } else { "" };
+        let pid = row.pid.map_or_else(String::new, |pid| pid.to_string());
+        let what = match row.kind {
+            Kind::Browser => format!("browser {}", row.name),
+            Kind::Process => row.name.clone(),
+        };
+        let problem = row.problem.as_ref().map_or_else(String::new, |problem| format!(": {problem}"));
+        let line = format!(
+            "{:<width$}  {paint}{state:<9}{reset}  {pid:>8}  {}{problem}",
+            row.profile_id,
+            what.trim_end()
+        );
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    if rows.iter().any(|row| row.state == State::Found) {
+        let _ = writeln!(out, "{dim}nothing was touched; without --dry-run these are ended{reset}");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn the_table_says_what_was_left_and_what_became_of_it() {
+        let row = |id: &str, kind, name: &str, pid, state, problem: Option<&str>| Row {
+            profile_id: id.parse().unwrap(),
+            kind,
+            name: name.to_owned(),
+            pid,
+            state,
+            problem: problem.map(str::to_owned),
+        };
+        let rows = [
+            row("p1", Kind::Browser, "", Some(4711), State::Ended, None),
+            row("p1", Kind::Process, "sleep", Some(4712), State::Ended, None),
+            row("k18imh7u", Kind::Browser, "ws://h/b-1", None, State::NotEnded, Some("it does not end")),
+        ];
+        expect![[r#"
+            PROFILE   STATE       PROCESS  WHAT
+            p1        ended          4711  browser
+            p1        ended          4712  sleep
+            k18imh7u  NOT ENDED            browser ws://h/b-1: it does not end
+        "#]]
+        .assert_eq(&table(&rows, false));
+        expect![[r#"
+            PROFILE  STATE       PROCESS  WHAT
+            p1       found          4711  browser
+            nothing was touched; without --dry-run these are ended
+        "#]]
+        .assert_eq(&table(&[row("p1", Kind::Browser, "", Some(4711), State::Found, None)], false));
+        assert_eq!(table(&[], false), "nothing is left over\n");
+    }
+}

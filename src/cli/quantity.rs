@@ -1,0 +1,115 @@
+//! Quantities as a person writes them, on the command line and in `regatta.toml` alike.
+
+use std::str::FromStr;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+/// How many runs at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxRuns {
+    /// As many as the machine carries.
+    Auto,
+    /// At least 1.
+    Of(u16),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is not a number of runs: write 1 to 65535, or \"auto\"")]
+pub struct InvalidMaxRuns(String);
+
+impl FromStr for MaxRuns {
+    type Err = InvalidMaxRuns;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMaxRuns> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let number = text.parse::<u16>().ok().filter(|number| *number > 0);
+        number.map(Self::Of).ok_or_else(|| InvalidMaxRuns(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for MaxRuns {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a number of runs from 1 to 65535, or \"auto\"")]
+        enum Written {
+            Number(i64),
+            Text(String),
+        }
+        let text = match Written::deserialize(deserializer)? {
+            Written::Number(number) => number.to_string(),
+            Written::Text(text) => text,
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// An amount of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is not an amount of memory: write \"512MiB\" or \"2GiB\"")]
+pub struct InvalidBytes(String);
+
+impl FromStr for Bytes {
+    type Err = InvalidBytes;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBytes> {
+        let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(at);
+        let shift = match unit.trim().to_ascii_lowercase().as_str() {
+            "b" => Some(0),
+            "k" | "kib" => Some(10),
+            "m" | "mib" => Some(20),
+            "g" | "gib" => Some(30),
+            _ => None,
+        };
+        let bytes =
+            number.parse::<u64>().ok().zip(shift).and_then(|(number, shift)| number.checked_mul(1 << shift));
+        bytes.map(Self).ok_or_else(|| InvalidBytes(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Processors' worth of load.
+pub fn parse_load(text: &str) -> Result<f64, String> {
+    let load = text.parse::<f64>().ok().filter(|load| *load > 0.0 && load.is_finite());
+    load.ok_or_else(|| format!("`{text}` is not a load for each processor: write 1.5"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_written_with_its_unit() {
+        for (text, expected) in
+            [("512MiB", Some(512 << 20)), ("2 GiB", Some(2 << 30)), ("64k", Some(64 << 10)), ("7B", Some(7))]
+        {
+            assert_eq!(text.parse().ok(), expected.map(Bytes), "{text}");
+        }
+        for text in ["", "MiB", "512", "1.5GiB", "-1G", "99999999999GiB"] {
+            assert_eq!(
+                text.parse::<Bytes>().unwrap_err().to_string(),
+                format!("`{text}` is not an amount of memory: write \"512MiB\" or \"2GiB\"")
+            );
+        }
+    }
+
+    #[test]
+    fn runs_are_a_number_or_automatic() {
+        assert_eq!("auto".parse(), Ok(MaxRuns::Auto));
+        assert_eq!("65535".parse(), Ok(MaxRuns::Of(65_535)));
+        for text in ["0", "65536", "-1", "many", ""] {
+            assert!(text.parse::<MaxRuns>().is_err(), "{text}");
+        }
+    }
+}

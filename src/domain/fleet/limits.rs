@@ -1,0 +1,141 @@
+//! How long a run may take, and how long it may say nothing.
+//!
+//! A run over its time is asked to stop after its step, a grace later told to stop in the middle of it,
+//! and another grace later killed. Each demand is made once; none is taken back, not even by an event.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use super::{Failure, JobId, Mono};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// Of one attempt, from its launch or from when it was found alive.
+    pub run: Option<Duration>,
+    /// Without an event of the run.
+    pub stall: Option<Duration>,
+    /// Between a demand and the next.
+    pub grace: Duration,
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        Self { run: None, stall: None, grace: Duration::from_secs(10) }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeLimit {
+    Run(Duration),
+    Stall(Duration),
+}
+
+impl TimeLimit {
+    pub const fn failure(self) -> Failure {
+        match self {
+            Self::Run(_) => Failure::OutOfTime,
+            Self::Stall(_) => Failure::Stalled,
+        }
+    }
+}
+
+impl fmt::Display for TimeLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(limit) => write!(f, "it ran longer than {limit:?}"),
+            Self::Stall(limit) => write!(f, "nothing was heard of it for {limit:?}"),
+        }
+    }
+}
+
+/// What a run over its time is told, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Demand {
+    /// To stop after its step.
+    Ask,
+    /// To stop now.
+    Terminate,
+    Kill,
+}
+
+/// The clock of one living run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Clock {
+    began: Mono,
+    heard: Mono,
+    over: Option<(TimeLimit, Demand)>,
+}
+
+impl Clock {
+    pub const fn began(now: Mono) -> Self {
+        Self { began: now, heard: now, over: None }
+    }
+
+    pub fn hear(&mut self, now: Mono) {
+        self.heard = now;
+    }
+
+    pub const fn over(&self) -> Option<TimeLimit> {
+        match self.over {
+            Some((limit, _)) => Some(limit),
+            None => None,
+        }
+    }
+}
+
+/// When the clocks of the living have to be looked at. Lazy: an event moves no alarm, a clock that rings
+/// too early is set again.
+#[derive(Debug, Clone, Default)]
+pub struct Alarms(BTreeSet<(Mono, JobId)>);
+
+impl Alarms {
+    pub fn watch(&mut self, limits: &TimeLimits, job: JobId, clock: &Clock) {
+        if let Some((until, _)) = next_limit(limits, clock) {
+            self.0.insert((until, job));
+        }
+    }
+
+    pub fn next(&self) -> Option<Mono> {
+        self.0.first().map(|(until, _)| *until)
+    }
+
+    /// Those whose moment has come.
+    pub fn ring(&mut self, now: Mono) -> Option<JobId> {
+        let first = *self.0.first().filter(|(until, _)| *until <= now)?;
+        self.0.remove(&first);
+        Some(first.1)
+    }
+
+    /// A clock that rang: what its run is told now. It is watched on.
+    pub fn look(
+        &mut self,
+        limits: &TimeLimits,
+        now: Mono,
+        job: JobId,
+        clock: &mut Clock,
+    ) -> Option<(TimeLimit, Demand)> {
+        let demand = match (clock.over, next_limit(limits, clock)) {
+            (Some((limit, Demand::Ask)), _) => (limit, Demand::Terminate),
+            (Some((limit, Demand::Terminate)), _) => (limit, Demand::Kill),
+            // There is nothing beyond.
+            (Some((_, Demand::Kill)), _) | (None, None) => return None,
+            (None, Some((until, limit))) if until <= now => (limit, Demand::Ask),
+            (None, Some((until, _))) => {
+                self.0.insert((until, job));
+                return None;
+            }
+        };
+        clock.over = Some(demand);
+        if demand.1 < Demand::Kill {
+            self.0.insert((now.after(limits.grace), job));
+        }
+        Some(demand)
+    }
+}
+
+fn next_limit(limits: &TimeLimits, clock: &Clock) -> Option<(Mono, TimeLimit)> {
+    let run = limits.run.map(|limit| (clock.began.after(limit), TimeLimit::Run(limit)));
+    let stall = limits.stall.map(|limit| (clock.heard.after(limit), TimeLimit::Stall(limit)));
+    run.into_iter().chain(stall).min_by_key(|(until, _)| *until)
+}
