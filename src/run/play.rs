@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Outside, PlayPage, Run, Stop};
+use super::{Clock, Outside, PlayPage, Run, Stop};
 use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
 use crate::domain::event::{EventKind, StepMode};
 use crate::domain::flow::{Action, Flow, Place, Step};
@@ -56,6 +56,7 @@ impl<O: Outside> Run<'_, O> {
         let mut stop = self.stop.clone();
         let mut place = Place::default();
         let played = tokio::select! {
+            biased;
             played = tokio::time::timeout(step.timeout, self.play_steps(step, flow, pass, page, &mut place)) => played,
             () = stop.reached(Stop::Now) => return Err(Unplayed::Stopped),
         };
@@ -101,6 +102,7 @@ impl<O: Outside> Run<'_, O> {
                 session: &mut self.session,
                 flag: &step.flag,
                 attempt: pass.attempt,
+                clock: self.journal.clock(),
                 touched: &mut touched,
                 refusal: None,
             };
@@ -141,7 +143,7 @@ impl<O: Outside> Run<'_, O> {
             identity: &session.identity,
             captures,
             variables: &self.setting.variables,
-            now: jiff::Timestamp::now(),
+            now: self.journal.now(),
         }
     }
 
@@ -168,6 +170,7 @@ struct DurableGate<'a> {
     session: &'a mut OpenSession,
     flag: &'a Flag,
     attempt: u32,
+    clock: &'a Clock,
     touched: &'a mut bool,
     /// Why `in_flight` could not be written: then nothing may touch the page.
     refusal: Option<SessionError>,
@@ -178,7 +181,7 @@ impl Gate for DurableGate<'_> {
         if *self.touched {
             return Ok(());
         }
-        match self.session.begin_step(self.flag, self.attempt, jiff::Timestamp::now()) {
+        match self.session.begin_step(self.flag, self.attempt, (self.clock)()) {
             Ok(()) => {
                 *self.touched = true;
                 Ok(())
