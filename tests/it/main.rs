@@ -9,4 +9,6 @@ mod orchestrate;
 mod page;
 mod provider_adspower;
 mod provider_chromium;
+#[cfg(unix)]
+mod storm;
 mod support;
