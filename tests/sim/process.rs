@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use regatta::browser::page::{ActionError, ActionErrorKind, Gate};
+use regatta::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
 use regatta::browser::provider::ProviderError;
+use regatta::domain::dialog::DialogPolicy;
 use regatta::domain::event::{EventKind, NetworkTotals};
+use regatta::domain::evidence::Incident;
 use regatta::domain::flow::{Action, Step};
 use regatta::domain::id::RunId;
 use regatta::domain::mask::Mask;
@@ -256,7 +258,19 @@ impl PlayPage for Page {
         }
     }
 
-    async fn evidence(&mut self, _: &Path, _: &Mask) -> Vec<PathBuf> {
+    fn set_dialogs(&mut self, _: &DialogPolicy) {}
+
+    async fn finish(&mut self) -> Vec<Downloaded> {
+        Vec::new()
+    }
+
+    fn begin_trace(&mut self, _: &str) {}
+
+    async fn keep_trace(&mut self, _: &Path, _: &Mask) -> Option<PathBuf> {
+        None
+    }
+
+    async fn evidence(&mut self, _: &Path, _: &Incident, _: &Mask) -> Vec<PathBuf> {
         self.world.pause(self.pid, 5).await;
         Vec::new()
     }
