@@ -1,11 +1,14 @@
-# make demo | test | conformance | bench | install. Each installs what it lacks.
+# make demo | test | storm | conformance | bench | install. Each installs what it lacks.
 #   PROVIDER=adspower   the demo through the AdsPower emulator
 #   CHROME=/path        another Chromium than the one that is found
+#   KILLS=1000          how many processes the storm kills; SEED=… chooses them
+#   STEPS=1000000       how many steps of profiles the tests simulate
 
 PROVIDER ?= chromium
 CARGO ?= cargo
+KILLS ?= 1000
 
-.PHONY: demo test conformance bench install lint
+.PHONY: demo test storm conformance bench install lint
 
 demo:
 	@PROVIDER=$(PROVIDER) scripts/demo
@@ -19,6 +22,16 @@ test: lint
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
+
+# Real processes are killed until nobody can say that it was luck: a fleet and its browsers, then the
+# writers of the shared files.
+storm:
+	@scripts/need chromium nextest
+	$(CARGO) build --example sandbox
+	CHROME="$$(scripts/need --print-chromium)" KILLS=$(KILLS) PROFILES=20 \
+		$(CARGO) nextest run --profile storm --no-capture --test it -E 'test(storm::)'
+	STORM_SECONDS=60 $(CARGO) nextest run --profile storm --no-capture --lib \
+		-E 'test(some_are_killed_lose_no_update) | test(no_kill_makes_a_call_too_early)'
 
 # Checks by programs nobody here wrote; needs Python and node.
 conformance:

@@ -57,6 +57,23 @@ fn the_domain_is_pure() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// What a run takes as a value, so that a simulation can give it.
+const GIVEN_TO_A_RUN: [&str; 4] = ["Timestamp::now", "std::time::Instant", "rand::rng()", "rand::random"];
+
+#[test]
+fn a_run_asks_nobody_for_time_or_chance() {
+    let mut broken = Vec::new();
+    // The world as it is; and a flow played alone, of which nothing is kept.
+    let exempt = |file: &Path| file.ends_with("live.rs") || file.ends_with("solo.rs");
+    for (file, text) in sources("run").iter().filter(|(file, _)| !exempt(file)) {
+        let text = if file.ends_with("tests.rs") { "" } else { text.split("#[cfg(test)]").next().unwrap() };
+        for name in GIVEN_TO_A_RUN.iter().filter(|name| text.contains(**name)) {
+            broken.push(format!("{} names {name}", file.display()));
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
 #[test]
 fn every_room_is_looked_at() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

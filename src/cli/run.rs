@@ -1,5 +1,7 @@
 //! `regatta run ID`: one profile, one process.
 
+use std::sync::Arc;
+
 use super::args::RunArgs;
 use super::failure::Failure;
 use super::settings::Settings;
@@ -70,8 +72,10 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
             plan: &plan,
             setting,
             run_id,
+            pid: std::process::id(),
+            random: rand::make_rng(),
             outside,
-            journal: Journal::new(log, |event| console.show(event)),
+            journal: Journal::new(log, Arc::new(jiff::Timestamp::now), |event| console.show(event)),
             stop,
             options: RunOptions { only: args.step, until: args.until, keep_browser: args.keep_browser },
             artifacts,

@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod fleet_notice;
 pub mod flow;
 pub mod id;
+pub mod last_word;
 pub mod mask;
 pub mod outcome;
 pub mod plan;

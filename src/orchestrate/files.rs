@@ -13,8 +13,10 @@ use super::process::Moment;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::fleet::{ChildExit, JobId, Standing};
 use crate::domain::id::{Flag, ProfileId};
+use crate::domain::last_word;
 use crate::domain::outcome::RunOutcome;
-use crate::domain::session::{Session, Status};
+use crate::domain::session::Session;
+use crate::domain::session::Status;
 use crate::domain::summary::ProfileSummary;
 use crate::store::event_log::EventReader;
 use crate::store::session::{SessionReader, is_running, read};
@@ -207,27 +209,16 @@ impl Folder {
             {
                 (Standing::LeftBehind, known)
             }
-            (Ok(false), Ok(Some(session))) => (self.standing(&session), known),
+            (Ok(false), Ok(Some(session))) => (last_word::standing(&session, &self.flags), known),
         }
-    }
-
-    fn standing(&self, session: &Session) -> Standing {
-        match session.status {
-            Status::Completed if self.done(session) == self.flags.len() => Standing::Completed,
-            Status::NeedsAttention => Standing::NeedsAttention,
-            _ => Standing::Open,
-        }
-    }
-
-    fn done(&self, session: &Session) -> usize {
-        self.flags.iter().filter(|flag| session.completion_flags.is_set(flag)).count()
     }
 
     fn known(&self, session: &Result<Option<Session>, SessionError>, summary: ProfileSummary) -> Known {
         let (steps_done, told) = match session {
-            Ok(Some(session)) => {
-                (self.done(session), session.last_error.as_ref().map(|error| error.message.clone()))
-            }
+            Ok(Some(session)) => (
+                last_word::steps_done(session, &self.flags),
+                session.last_error.as_ref().map(|error| error.message.clone()),
+            ),
             Ok(None) => (0, None),
             Err(error) => (0, Some(error.to_string())),
         };
@@ -285,28 +276,21 @@ impl Adopted {
         false
     }
 
-    /// The session knows best; what it leaves open the run's own last word says.
     fn outcome(
         &self,
         folder: &Folder,
         session: &Result<Option<Session>, SessionError>,
         summary: &ProfileSummary,
     ) -> Option<RunOutcome> {
-        match session {
+        let session = match session {
             Err(SessionError::Damaged { .. } | SessionError::Newer { .. }) => {
                 return Some(RunOutcome::Damaged);
             }
-            Ok(Some(session)) => match folder.standing(session) {
-                Standing::Completed => return Some(RunOutcome::Completed),
-                Standing::NeedsAttention => return Some(RunOutcome::NeedsAttention),
-                _ => {}
-            },
-            _ => {}
-        }
-        let its_own = self.held_by.as_ref().map(|(holder, _)| &holder.run_id);
-        let is_its_own = its_own.is_none() || its_own == summary.run_id.as_ref();
-        // A last word that the session does not bear out is that of another workflow.
-        summary.outcome().filter(|outcome| is_its_own && *outcome != RunOutcome::Completed)
+            Err(_) => None,
+            Ok(session) => session.as_ref(),
+        };
+        let held_by = self.held_by.as_ref().map(|(holder, _)| &holder.run_id);
+        last_word::outcome(session, &folder.flags, summary, held_by)
     }
 }
 

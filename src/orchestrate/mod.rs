@@ -33,6 +33,10 @@ mod shell;
 
 pub use self::intake::{IntakeErrors, LineProblem, parse_profiles};
 
+/// After an orchestrator was killed: a run it had just launched has its profile's lock by then, and is
+/// found alive. Until it has, it is one that nobody counts.
+pub const LAUNCH_GRACE: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Clone)]
 pub struct OrchestrateOptions {
     pub layout: Layout,
@@ -118,7 +122,10 @@ pub async fn orchestrate(
     notices: &mut dyn FnMut(FleetNotice),
 ) -> Result<FleetReport, OrchestrateError> {
     options.layout.create_folders()?;
-    let _lock = lock_folder(&options.layout)?;
+    let lock = lock_folder(&options.layout)?;
+    if lock.holder_was_killed() {
+        tokio::time::sleep(LAUNCH_GRACE).await;
+    }
     let shell = Shell::new(options, provider, notices).map_err(OrchestrateError::Signals)?;
     shell.run(profiles).await.map_err(OrchestrateError::Survey)
 }

@@ -1,7 +1,7 @@
 //! What becomes of a step that may or may not have happened outside: its process died in it, or its
 //! attempt failed after it had touched the page.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::play::Pass;
 use super::player::Unplayed;
@@ -99,6 +99,7 @@ impl<O: Outside> Run<'_, O> {
     async fn wait_until_settled(&mut self, step: &PlanStep, since: Instant) -> Result<(), Leave> {
         let rest = step.settle.saturating_sub(since.elapsed());
         tokio::select! {
+            biased;
             () = tokio::time::sleep(rest) => Ok(()),
             () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
         }

@@ -1,23 +1,35 @@
 //! Writes a run's events to its log and shows them to whoever watches this process.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
 use crate::domain::event::{Event, EventKind};
 use crate::domain::mask::Mask;
 use crate::store::event_log::EventLog;
 
+/// What the clock on the wall shows; it may be set at any time. Spans are measured by another one.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 pub struct Journal<'a> {
     log: EventLog,
+    clock: Clock,
     mask: Mask,
     observe: Box<dyn FnMut(&Event) + 'a>,
 }
 
 impl<'a> Journal<'a> {
-    pub fn new(log: EventLog, observe: impl FnMut(&Event) + 'a) -> Self {
-        Self { log, mask: Mask::default(), observe: Box::new(observe) }
+    pub fn new(log: EventLog, clock: Clock, observe: impl FnMut(&Event) + 'a) -> Self {
+        Self { log, clock, mask: Mask::default(), observe: Box::new(observe) }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
     }
 
     /// An event that cannot be written is no reason to stop a profile: the session is the truth.
     pub fn emit(&mut self, kind: EventKind) {
-        match self.log.append(jiff::Timestamp::now(), kind) {
+        match self.log.append(self.now(), kind) {
             Ok(event) => (self.observe)(&event),
             Err(error) => tracing::warn!("an event is lost: {error}"),
         }

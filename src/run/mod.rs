@@ -6,7 +6,9 @@
 //! step is never silently done twice.
 
 use std::path::PathBuf;
-use std::time::Instant;
+
+use rand::rngs::StdRng;
+use tokio::time::Instant;
 
 use crate::browser::page::{ActionError, ActionErrorKind};
 use crate::browser::provider::ProviderError;
@@ -20,7 +22,7 @@ use crate::domain::plan::{Plan, PlanStep, Setting};
 use crate::domain::session::{LastError, Status};
 use crate::store::session::{OpenSession, SessionError};
 
-pub use self::journal::Journal;
+pub use self::journal::{Clock, Journal};
 pub use self::live::{AttachedBrowser, LiveBrowser, Selectors};
 pub use self::outside::{Opened, Outside, PacerWait, PlayPage};
 pub use self::solo::Solo;
@@ -71,6 +73,10 @@ pub struct Run<'a, O: Outside> {
     pub plan: &'a Plan,
     pub setting: Setting,
     pub run_id: RunId,
+    /// Of this process.
+    pub pid: u32,
+    /// Of passwords and of jitter.
+    pub random: StdRng,
     pub outside: O,
     pub journal: Journal<'a>,
     pub stop: StopWatch,
@@ -133,7 +139,7 @@ impl<'a, O: Outside> Run<'a, O> {
         self.mask_identity();
         let steps = self.chosen_steps();
         self.journal.emit(EventKind::RunStarted {
-            pid: std::process::id(),
+            pid: self.pid,
             plan: self.plan.digest.clone(),
             steps: self.plan.steps.len(),
             done: self.plan.steps.len() - self.plan.open_steps(self.session.session()).count(),
@@ -199,6 +205,7 @@ impl<'a, O: Outside> Run<'a, O> {
         let started = Instant::now();
         let in_doubt = self.session.session().in_flight.is_some();
         let opened = tokio::select! {
+            biased;
             opened = self.outside.open(in_doubt) => opened.map_err(Leave::NoBrowser),
             () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
         };
@@ -231,7 +238,7 @@ impl<'a, O: Outside> Run<'a, O> {
 
     /// Makes the end durable and says it in words.
     fn record(&mut self, result: Result<(), Leave>) -> RunEnd {
-        let now = jiff::Timestamp::now();
+        let now = self.journal.now();
         let mut end = RunEnd::of(RunOutcome::Completed);
         let written = match result {
             Ok(()) => return end,

@@ -49,6 +49,7 @@ impl<O: Outside> Run<'_, O> {
         };
         let mut player = Player::new(flow, page, &mut host);
         let played = tokio::select! {
+            biased;
             played = tokio::time::timeout(step.timeout, player.play()) => played,
             () = stop.reached(Stop::Now) => return Err(Unplayed::Stopped),
         };
@@ -72,11 +73,16 @@ impl<O: Outside> Run<'_, O> {
     }
 
     pub(super) fn scope<'s>(&'s self, captures: &'s Captures) -> Scope<'s> {
-        scope(&self.session, &self.setting, captures)
+        scope(&self.session, &self.setting, captures, self.journal.now())
     }
 }
 
-fn scope<'s>(session: &'s OpenSession, setting: &'s Setting, captures: &'s Captures) -> Scope<'s> {
+fn scope<'s>(
+    session: &'s OpenSession,
+    setting: &'s Setting,
+    captures: &'s Captures,
+    now: jiff::Timestamp,
+) -> Scope<'s> {
     let session = session.session();
     Scope {
         profile_id: &session.profile_id,
@@ -84,7 +90,7 @@ fn scope<'s>(session: &'s OpenSession, setting: &'s Setting, captures: &'s Captu
         identity: &session.identity,
         captures,
         variables: &setting.variables,
-        now: jiff::Timestamp::now(),
+        now,
     }
 }
 
@@ -110,7 +116,7 @@ struct StepHost<'a, 'j> {
 
 impl Host for StepHost<'_, '_> {
     fn scope<'s>(&'s self, captures: &'s Captures) -> Scope<'s> {
-        scope(self.session, self.setting, captures)
+        scope(self.session, self.setting, captures, self.journal.now())
     }
 
     fn mask(&self) -> &Mask {
@@ -124,7 +130,7 @@ impl Host for StepHost<'_, '_> {
     /// Makes `in_flight` durable before the first input of an attempt, once.
     fn before_touch(&mut self) -> Result<(), SessionError> {
         if !self.touched {
-            self.session.begin_step(&self.step.flag, self.attempt, jiff::Timestamp::now())?;
+            self.session.begin_step(&self.step.flag, self.attempt, self.journal.now())?;
             self.touched = true;
         }
         Ok(())

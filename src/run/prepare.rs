@@ -23,7 +23,7 @@ impl<O: Outside> Run<'_, O> {
                 continue;
             }
             let value = match &preparation.value {
-                Preparation::Password { length } => password(*length, &mut rand::rng()),
+                Preparation::Password { length } => password(*length, &mut self.random),
                 Preparation::Template(text) => {
                     let nothing = Captures::new();
                     template::render(text, &self.scope(&nothing)).map_err(|error| {

@@ -2,7 +2,10 @@
 //! doubt.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rand::RngExt as _;
+use tokio::time::Instant;
 
 use super::doubt::Answer;
 use super::play::Pass;
@@ -149,8 +152,9 @@ impl<O: Outside> Run<'_, O> {
 
     /// Before attempt `attempt + 1`. A wish to stop ends the wait and the run.
     pub(super) async fn back_off(&mut self, attempt: u32) -> Result<(), Leave> {
-        let delay = BACKOFF.delay(attempt, rand::random_range(-1.0..=1.0));
+        let delay = BACKOFF.delay(attempt, self.random.random_range(-1.0..=1.0));
         tokio::select! {
+            biased;
             () = tokio::time::sleep(delay) => self.stop.check(),
             () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
         }

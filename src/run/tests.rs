@@ -197,6 +197,7 @@ impl Bench {
 
     fn run(&self) -> Run<'_, Fake> {
         let run_id = RunId::new(jiff::Timestamp::now(), rand::random());
+        let log = EventLog::open(&self.layout, &profile(), &run_id).unwrap();
         let fresh = || Session::new(profile(), Platform::Desktop, self.plan.flags());
         let session =
             OpenSession::open(&self.layout, &profile(), &run_id, jiff::Timestamp::now(), fresh).unwrap();
@@ -204,8 +205,10 @@ impl Bench {
             session,
             plan: &self.plan,
             setting: self.plan.setting(&profile(), Platform::Desktop).unwrap(),
-            journal: Journal::new(EventLog::open(&self.layout, &profile(), &run_id).unwrap(), |_| {}),
+            journal: Journal::new(log, std::sync::Arc::new(jiff::Timestamp::now), |_| {}),
             run_id,
+            pid: std::process::id(),
+            random: rand::make_rng(),
             outside: self.site.clone(),
             stop: StopWatch::new().1,
             options: RunOptions::default(),

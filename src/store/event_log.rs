@@ -20,9 +20,8 @@ use crate::domain::id::{ProfileId, RunId};
 const BLOCK: u64 = 2 * 1024;
 
 /// Writes the events of one run.
-#[derive(Debug)]
 pub struct EventLog {
-    file: File,
+    file: Box<dyn io::Write + Send>,
     path: PathBuf,
     run_id: RunId,
     profile_id: ProfileId,
@@ -40,7 +39,20 @@ impl EventLog {
             Ok((file, cut))
         };
         let (file, cut) = open().map_err(StoreError::at("open the event log", &path))?;
-        Ok(Self { file, path, run_id: run_id.clone(), profile_id: profile.clone(), seq: 0, cut })
+        Ok(Self::over(file, path, cut, profile, run_id))
+    }
+
+    /// Over an open file, or what stands for one. Each write is to append all of its bytes at once;
+    /// `cut`: the last line has no end. `path` is how errors name it.
+    pub fn over(
+        file: impl io::Write + Send + 'static,
+        path: PathBuf,
+        cut: bool,
+        profile: &ProfileId,
+        run_id: &RunId,
+    ) -> Self {
+        let file = Box::new(file);
+        Self { file, path, run_id: run_id.clone(), profile_id: profile.clone(), seq: 0, cut }
     }
 
     /// Appends one event and gives it back with its number. Not synced: events are telemetry, what
@@ -117,10 +129,16 @@ impl EventReader {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(self.offset))?;
         file.take(length - self.offset).read_to_end(&mut bytes)?;
-        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+        let (events, whole) = whole_lines(&bytes);
         self.offset += whole as u64;
-        Ok(bytes[..whole].split(|&byte| byte == b'\n').filter_map(parse).collect())
+        Ok(events)
     }
+}
+
+/// What can be read in the lines that have their end, and how many bytes those are.
+pub fn whole_lines(bytes: &[u8]) -> (Vec<Event>, usize) {
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+    (bytes[..whole].split(|&byte| byte == b'\n').filter_map(parse).collect(), whole)
 }
 
 /// What is known of the last run of a profile.
@@ -384,7 +402,7 @@ mod tests {
     fn what_cannot_be_opened_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
-        let error = EventLog::open(&layout, &profile(), &run(1)).unwrap_err();
+        let error = EventLog::open(&layout, &profile(), &run(1)).err().unwrap();
         assert_eq!(
             error.to_string(),
             format!("cannot open the event log {}", layout.events(&profile()).display())

@@ -228,7 +228,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::testing::{child, child_value, folder, now};
+    use crate::store::testing::{child, child_value, folder, now, storm};
 
     const INTERVAL: Duration = Duration::from_millis(1000);
 
@@ -485,5 +485,21 @@ mod tests {
         assert!(calls.len() >= 64, "{}", calls.len());
         let gaps: Vec<_> = calls.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(gaps.iter().all(|gap| *gap >= 15_000), "{gaps:?}");
+    }
+
+    #[test]
+    fn no_kill_makes_a_call_too_early() {
+        let (_folder, layout) = folder();
+        let mut calls: Vec<i64> = Vec::new();
+        storm(|_, said| {
+            let called = |line: &str| line.split_once("called ")?.1.parse::<i64>().ok();
+            calls.extend(said.unwrap_or_default().lines().filter_map(called));
+            child("store::pacer::tests::child_calls", &format!("1000000 {}", layout.root().display()))
+        });
+        calls.sort_unstable();
+        assert!(calls.len() >= 16, "{}", calls.len());
+        let early: Vec<_> =
+            calls.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap < 15_000).collect();
+        assert!(early.is_empty(), "{} of {} came too early: {early:?}", early.len(), calls.len());
     }
 }

@@ -195,7 +195,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::store::testing::{child, child_value, folder, now};
+    use crate::store::testing::{child, child_value, folder, now, storm};
 
     fn key(path: &str) -> SelectorKey<'_> {
         SelectorKey { flow: "flows/a.json", step: "4", digest: "d1", origin: "http://127.0.0.1:8800", path }
@@ -319,5 +319,40 @@ mod tests {
             }
         }
         assert_eq!(cache.known[&name_of(key("/shared"))].hits, 16 * 20);
+    }
+
+    #[test]
+    fn child_learns_until_it_is_killed() {
+        let Some(value) = child_value() else { return };
+        let mut words = value.splitn(3, ' ');
+        let mut word = || words.next().unwrap();
+        let (place, first, root) = (word(), word().parse::<usize>().unwrap(), word());
+        let mut cache = SelectorCache::open(&Layout::new(root)).unwrap();
+        for round in first.. {
+            cache.remember(key(&format!("/{place}")), round, now());
+            cache.flush().unwrap();
+            println!("learnt {round}");
+        }
+    }
+
+    #[test]
+    fn sixteen_processes_of_which_some_are_killed_lose_no_update() {
+        let (_folder, layout) = folder();
+        let mut learnt = [0_usize; 16];
+        storm(|place, said| {
+            if let Some(said) = said {
+                let rounds = said.lines().filter_map(|line| line.split_once("learnt ")?.1.parse().ok());
+                learnt[place] = rounds.max().unwrap_or(learnt[place]);
+                let found = SelectorCache::open(&layout).unwrap().recall(key(&format!("/{place}")));
+                let found = found.unwrap_or_default();
+                // It may have been killed between the update and its word.
+                let range = learnt[place]..=learnt[place] + 1;
+                assert!(range.contains(&found), "place {place} said {}, found {found}", learnt[place]);
+                learnt[place] = found;
+            }
+            let value = format!("{place} {} {}", learnt[place] + 1, layout.root().display());
+            child("store::selector_cache::tests::child_learns_until_it_is_killed", &value)
+        });
+        assert!(learnt.iter().sum::<usize>() > 16, "{learnt:?}");
     }
 }

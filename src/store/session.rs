@@ -5,6 +5,7 @@
 //! refused until a person has acted. To start afresh by itself would do every step twice.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -134,14 +135,32 @@ pub fn hold(layout: &Layout, profile: &ProfileId, holder: &Holder) -> Result<Loc
     Ok(lock)
 }
 
+/// Keeps the document of one profile for the one process that may change it. Files and a lock in this
+/// program; a simulation keeps it on a disk that fails at any moment.
+pub trait Keep: fmt::Debug + Send {
+    /// Replaces the document whole; on return it is durable.
+    fn write(&mut self, session: &Session) -> Result<(), StoreError>;
+}
+
+#[derive(Debug)]
+struct LockedFile {
+    path: PathBuf,
+    /// Held as long as the session is open.
+    _lock: Lock,
+}
+
+impl Keep for LockedFile {
+    fn write(&mut self, session: &Session) -> Result<(), StoreError> {
+        durable::write(&self.path, &bytes_of(session))
+    }
+}
+
 /// The session of the one process that holds its lock.
 #[derive(Debug)]
 pub struct OpenSession {
     session: Session,
-    path: PathBuf,
     run_id: RunId,
-    /// Held as long as the session is open.
-    _lock: Lock,
+    keep: Box<dyn Keep>,
 }
 
 impl OpenSession {
@@ -156,14 +175,11 @@ impl OpenSession {
     ) -> Result<Self, SessionError> {
         let lock = hold(layout, profile, &Holder::new(run_id.clone(), now))?;
         let path = layout.session(profile);
-        let session = match read_document(layout, profile) {
-            Ok(Some(session)) => session,
+        let found = match read_document(layout, profile) {
+            Ok(Some(session)) => Some(session),
             Ok(None) => {
                 refuse_if_set_aside(layout, profile)?;
-                let session = new();
-                debug_assert_eq!(session.profile_id, *profile);
-                durable::write(&path, &bytes_of(&session))?;
-                session
+                None
             }
             Err(SessionError::Damaged { path, moved_to: None, problem }) if is_own_name(&path)? => {
                 let moved_to = set_aside(&path, now)?;
@@ -171,7 +187,28 @@ impl OpenSession {
             }
             Err(error) => return Err(error),
         };
-        Ok(Self { session, path, run_id: run_id.clone(), _lock: lock })
+        let keep = Box::new(LockedFile { path, _lock: lock });
+        let open = Self::resume(keep, run_id, found, new)?;
+        debug_assert_eq!(open.session.profile_id, *profile);
+        Ok(open)
+    }
+
+    /// Goes on from the document that was found, or from `new`, which is durable before this returns.
+    pub fn resume(
+        mut keep: Box<dyn Keep>,
+        run_id: &RunId,
+        found: Option<Session>,
+        new: impl FnOnce() -> Session,
+    ) -> Result<Self, SessionError> {
+        let session = match found {
+            Some(session) => session,
+            None => {
+                let session = new();
+                keep.write(&session)?;
+                session
+            }
+        };
+        Ok(Self { session, run_id: run_id.clone(), keep })
     }
 
     pub fn session(&self) -> &Session {
@@ -186,7 +223,7 @@ impl OpenSession {
         let mut changed = self.session.clone();
         let answer = make(&mut changed)?;
         if changed != self.session {
-            durable::write(&self.path, &bytes_of(&changed))?;
+            self.keep.write(&changed)?;
             self.session = changed;
         }
         Ok(answer)

@@ -1,7 +1,10 @@
 //! For the tests of this room: folders, error stories, and child processes of the test binary.
 
 use std::error::Error;
-use std::process::Command;
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::Layout;
 use crate::domain::id::{ProfileId, RunId};
@@ -49,4 +52,35 @@ pub fn child(test: &str, value: &str) -> Command {
 
 pub fn child_value() -> Option<String> {
     std::env::var(CHILD).ok()
+}
+
+/// Sixteen children at once, of which one after the other is killed and replaced, for
+/// `STORM_SECONDS` or a moment. `next` gives the child of a place, and is shown what the one before it
+/// had printed; the last ones are killed too.
+pub fn storm(mut next: impl FnMut(usize, Option<&str>) -> Command) {
+    let seconds = std::env::var("STORM_SECONDS").map_or(2, |seconds| seconds.parse().unwrap());
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let spawn = |mut command: Command| command.stdout(Stdio::piped()).spawn().unwrap();
+    let kill = |child: &mut Child| {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut said = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        said
+    };
+    let mut children: Vec<_> = (0..16).map(|place| spawn(next(place, None))).collect();
+    let mut kills = 0;
+    while Instant::now() < until {
+        // Not to synchronise: the kill is to fall anywhere.
+        sleep(Duration::from_millis(rand::random_range(0..100)));
+        let place = rand::random_range(0..children.len());
+        let said = kill(&mut children[place]);
+        children[place] = spawn(next(place, Some(&said)));
+        kills += 1;
+    }
+    for (place, child) in children.iter_mut().enumerate() {
+        let said = kill(child);
+        let _ = next(place, Some(&said));
+    }
+    println!("{kills} kills in {seconds} s");
 }

@@ -16,4 +16,6 @@ mod page;
 mod play;
 mod provider_adspower;
 mod provider_chromium;
+#[cfg(unix)]
+mod storm;
 mod support;

@@ -210,6 +210,11 @@ impl Program {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 
+    /// How it ended, if it has. `Some(None)`: by a signal.
+    pub fn ended(&mut self) -> Option<Option<i32>> {
+        self.process.try_wait().unwrap().map(|status| status.code())
+    }
+
     /// SIGKILL, and until it is gone.
     pub fn kill(mut self) {
         self.process.kill().unwrap();

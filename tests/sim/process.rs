@@ -1,0 +1,372 @@
+//! A run as a process: the real loop over a simulated disk, provider and page. The lines around it
+//! stand for `cli/run.rs`: lock, document, the question of a person, exit code.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use regatta::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
+use regatta::browser::provider::ProviderError;
+use regatta::domain::dialog::DialogPolicy;
+use regatta::domain::event::{EventKind, NetworkTotals};
+use regatta::domain::evidence::Incident;
+use regatta::domain::flow::{Action, Step};
+use regatta::domain::id::RunId;
+use regatta::domain::mask::Mask;
+use regatta::domain::outcome::RunOutcome;
+use regatta::domain::session::{Platform, Session, Status};
+use regatta::run::{Journal, Opened, Outside, PacerWait, PlayPage, Run, RunOptions};
+use regatta::store::event_log::EventLog;
+use regatta::store::session::Keep;
+use regatta::store::{OpenSession, SessionError, StoreError};
+
+use crate::chance::Fault;
+use crate::world::{Click, Kind, OnExit, World};
+
+/// Exit codes of a run that has done nothing. 0 and 3 would be lies.
+const ODD_EXITS: [i32; 9] = [1, 2, 4, 5, 6, 7, 101, 134, 255];
+
+/// Starts a run of the profile. `in_slot`: by a fleet.
+pub fn spawn_run(world: &World, profile: usize, in_slot: bool, on_exit: Option<OnExit>) -> u32 {
+    let pid = world.state().new_process(Kind::Run { profile }, in_slot, on_exit);
+    world.start(pid, run(world.clone(), pid, profile));
+    pid
+}
+
+async fn run(world: World, pid: u32, profile: usize) -> i32 {
+    world.pause(pid, 30).await;
+    if world.strikes(Fault::OddExit) {
+        let which = world.state().chance.below(ODD_EXITS.len() as u64);
+        return ODD_EXITS[which as usize];
+    }
+    let (spelt, id, run_id, random, stop) = {
+        let mut state = world.state();
+        let at = state.wall();
+        let run_id = RunId::new(at, state.chance.next() as u32);
+        if let Some((holder, _)) = state.profiles[profile].lock {
+            state.busy(pid, holder);
+            return exit_code(RunOutcome::Busy);
+        }
+        state.profiles[profile].lock = Some((pid, run_id.clone()));
+        let random = StdRng::seed_from_u64(state.chance.next());
+        (state.spelt, state.profiles[profile].id.clone(), run_id, random, state.listen(pid))
+    };
+    let keep = Box::new(Disk { world: world.clone(), pid, profile });
+    // As another process reads it.
+    let document = world.state().session(profile).map(|session| serde_json::to_vec(session).unwrap());
+    let found = document.map(|document| serde_json::from_slice(&document).expect("it is a document"));
+    let fresh = || Session::new(id.clone(), Platform::Desktop, spelt.plan.flags());
+    let session = match OpenSession::resume(keep, &run_id, found, fresh) {
+        Ok(session) => session,
+        Err(SessionError::Store(_)) => return exit_code(RunOutcome::Usage),
+        Err(error) => panic!("{error}"),
+    };
+    world.point(pid).await;
+    if session.session().status == Status::NeedsAttention {
+        return exit_code(RunOutcome::NeedsAttention);
+    }
+    let log = {
+        let state = world.state();
+        let cut = state.profiles[profile].events.last().is_some_and(|last| *last != b'\n');
+        EventLog::over(Log { world: world.clone(), pid, profile }, PathBuf::from("events"), cut, &id, &run_id)
+    };
+    let counting = world.clone();
+    let count = move |event: &regatta::domain::event::Event| {
+        if let EventKind::StepStarted { .. } = event.kind {
+            counting.state().steps += 1;
+        }
+    };
+    let run = Run {
+        session,
+        plan: &spelt.plan,
+        setting: spelt.plan.setting(&id, Platform::Desktop).unwrap(),
+        journal: Journal::new(log, world.clock(), count),
+        run_id: run_id.clone(),
+        pid,
+        random,
+        outside: Browser { world: world.clone(), pid, profile, run_id },
+        stop,
+        options: RunOptions::default(),
+        artifacts: PathBuf::from("artifacts"),
+    };
+    exit_code(run.drive().await.outcome)
+}
+
+fn exit_code(outcome: RunOutcome) -> i32 {
+    outcome.exit_code().into()
+}
+
+/// The session's document and lock. A write is old or new, never a part: `store::durable` has its own
+/// tests for that, with real files and real kills.
+#[derive(Clone)]
+struct Disk {
+    world: World,
+    pid: u32,
+    profile: usize,
+}
+
+impl std::fmt::Debug for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the disk under process {}", self.pid)
+    }
+}
+
+impl Keep for Disk {
+    fn write(&mut self, session: &Session) -> Result<(), StoreError> {
+        let mut state = self.world.state();
+        if !state.point(self.pid) {
+            return Ok(());
+        }
+        if state.strikes(Fault::DiskFull) {
+            return Err(StoreError::new("write", "document", io::ErrorKind::StorageFull.into()));
+        }
+        state.put_document(self.profile, session);
+        state.point(self.pid);
+        Ok(())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.world.state().unlock(self.profile, self.pid);
+    }
+}
+
+/// The file of events. One write is one line, of which a part may be lost.
+struct Log {
+    world: World,
+    pid: u32,
+    profile: usize,
+}
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut state = self.world.state();
+        if !state.point(self.pid) {
+            return Ok(line.len());
+        }
+        if state.strikes(Fault::EventLost) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let whole = !state.strikes(Fault::EventCut);
+        let (first, second) = line.split_at(line.len() / 2);
+        state.profiles[self.profile].events.extend_from_slice(first);
+        if !whole {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        if state.point(self.pid) {
+            state.profiles[self.profile].events.extend_from_slice(second);
+            state.point(self.pid);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Browser {
+    world: World,
+    pid: u32,
+    profile: usize,
+    run_id: RunId,
+}
+
+impl Outside for Browser {
+    type Page = Page;
+
+    fn provider(&self) -> &'static str {
+        "simulated"
+    }
+
+    async fn open(&mut self, in_doubt: bool) -> Result<Opened<Page>, ProviderError> {
+        self.world.pause(self.pid, 200).await;
+        let profile = self.world.state().profiles[self.profile].id.clone();
+        if self.world.strikes(Fault::ProviderDown) {
+            let (url, problem) = ("http://provider.test".to_owned(), "refused".to_owned());
+            return Err(ProviderError::NotReachable { url, problem });
+        }
+        if self.world.strikes(Fault::ProviderThrottled) {
+            return Err(ProviderError::Throttled { call: "start", times: 3 });
+        }
+        if self.world.strikes(Fault::ProviderSlow) {
+            self.world.pause(self.pid, 90_000).await;
+        }
+        let (number, reused) = self.world.state().open_browser(self.profile, in_doubt);
+        self.world.pause(self.pid, 20).await;
+        if self.world.strikes(Fault::NoPort) {
+            let (after, output) = (Duration::from_secs(60), String::new());
+            return Err(ProviderError::NotReady { profile, after, output });
+        }
+        let page = Page {
+            world: self.world.clone(),
+            pid: self.pid,
+            profile: self.profile,
+            run_id: self.run_id.clone(),
+            browser: number,
+        };
+        Ok(Opened { page, reused })
+    }
+
+    async fn close(&mut self, _: Option<Page>) -> Result<(), ProviderError> {
+        self.world.pause(self.pid, 20).await;
+        if self.world.strikes(Fault::CloseFails) {
+            let profile = self.world.state().profiles[self.profile].id.clone();
+            return Err(ProviderError::WouldNotEnd { profile, pid: None });
+        }
+        self.world.state().close_browser(self.profile);
+        self.world.pause(self.pid, 20).await;
+        Ok(())
+    }
+
+    fn take_pacer_waits(&mut self) -> Vec<PacerWait> {
+        Vec::new()
+    }
+}
+
+struct Page {
+    world: World,
+    pid: u32,
+    profile: usize,
+    run_id: RunId,
+    browser: u64,
+}
+
+impl PlayPage for Page {
+    async fn perform(
+        &mut self,
+        flow: &str,
+        step: &Step,
+        _: Duration,
+        gate: &mut dyn Gate,
+    ) -> Result<Option<String>, ActionError> {
+        let (_, number) = flow.split_once('/').unwrap();
+        let number = number.parse().unwrap();
+        self.world.pause(self.pid, 20).await;
+        self.disturbed().await?;
+        match &step.action {
+            Action::Click(_) => self.click(number, gate).await.map(|()| None),
+            Action::WaitForElement(_) => self.look(number).map(|()| None),
+            Action::Capture(_) => {
+                let shown = self.world.state().shown(self.profile, number);
+                shown.map(Some).ok_or_else(|| failed(ActionErrorKind::TimedOut))
+            }
+            other => panic!("no simulated workflow has {other:?}"),
+        }
+    }
+
+    fn set_dialogs(&mut self, _: &DialogPolicy) {}
+
+    async fn finish(&mut self) -> Vec<Downloaded> {
+        Vec::new()
+    }
+
+    fn begin_trace(&mut self, _: &str) {}
+
+    async fn keep_trace(&mut self, _: &Path, _: &Mask) -> Option<PathBuf> {
+        None
+    }
+
+    async fn evidence(&mut self, _: &Path, _: &Incident, _: &Mask) -> Vec<PathBuf> {
+        self.world.pause(self.pid, 5).await;
+        Vec::new()
+    }
+
+    async fn hear_out(&mut self, _: Duration) {
+        self.world.pause(self.pid, 5).await;
+    }
+
+    async fn settle(&mut self, _: Duration) {
+        self.world.pause(self.pid, 20).await;
+    }
+
+    fn left_allowed_origins(&self) -> Option<ActionError> {
+        None
+    }
+
+    fn take_network_totals(&mut self) -> NetworkTotals {
+        NetworkTotals::default()
+    }
+}
+
+impl Page {
+    /// What may happen to a browser at any time.
+    async fn disturbed(&self) -> Result<(), ActionError> {
+        if self.disturb()? {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
+    /// Whether the page hangs.
+    fn disturb(&self) -> Result<bool, ActionError> {
+        let mut state = self.world.state();
+        if state.strikes(Fault::BrowserGone) {
+            state.close_browser(self.profile);
+        }
+        if !state.has_browser(self.profile, self.browser) {
+            return Err(failed(ActionErrorKind::BrowserGone));
+        }
+        if state.strikes(Fault::PageCrashed) {
+            return Err(failed(ActionErrorKind::PageCrashed));
+        }
+        if state.strikes(Fault::Frozen) {
+            state.freeze(self.pid);
+        }
+        Ok(state.strikes(Fault::PageHangs))
+    }
+
+    async fn click(&self, step: usize, gate: &mut dyn Gate) -> Result<(), ActionError> {
+        if self.world.strikes(Fault::Unreached) {
+            return Err(failed(ActionErrorKind::TimedOut));
+        }
+        gate.before_touch().map_err(|_| failed(ActionErrorKind::Gate))?;
+        let Some(click) = self.act(step) else { return std::future::pending().await };
+        self.world.pause(self.pid, 20).await;
+        self.disturbed().await?;
+        match click {
+            Click::Accepted => Ok(()),
+            // The flow waits for the site's word, which does not come.
+            _ => Err(failed(ActionErrorKind::TimedOut)),
+        }
+    }
+
+    /// `None`: the process is dead.
+    fn act(&self, step: usize) -> Option<Click> {
+        let mut state = self.world.state();
+        let lived = state.alive(self.pid);
+        if !state.point(self.pid) {
+            // It died right here: it may have told the browser before.
+            if lived && state.strikes(Fault::ActsOn) {
+                state.leave_acting(self.profile, step);
+            }
+            return None;
+        }
+        let fates = [
+            (Fault::AnswerLost, Click::AnswerLost),
+            (Fault::Swallowed, Click::Swallowed),
+            (Fault::AcceptedLate, Click::AcceptedLate),
+        ];
+        let fate = fates.into_iter().find(|(fault, _)| state.strikes(*fault));
+        let click = fate.map_or(Click::Accepted, |(_, click)| click);
+        state.act(self.profile, step, &self.run_id, click);
+        Some(click)
+    }
+
+    fn look(&self, step: usize) -> Result<(), ActionError> {
+        let mut state = self.world.state();
+        if state.strikes(Fault::Unclear) {
+            return Err(failed(ActionErrorKind::Navigation));
+        }
+        let shown = state.shown(self.profile, step);
+        state.tell(|| format!("p{} is asked for s{step}: {shown:?}", self.profile));
+        shown.map(|_| ()).ok_or_else(|| failed(ActionErrorKind::NotMet))
+    }
+}
+
+fn failed(kind: ActionErrorKind) -> ActionError {
+    ActionError { kind, message: "simulated".to_owned(), hint: None }
+}

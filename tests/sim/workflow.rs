@@ -1,0 +1,91 @@
+//! Small workflows, spelt by a letter a step: `v` is in doubt verified, `V` captures a code too, `r`
+//! is repeated, `R` captures too, `a` asks a person.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
+
+use regatta::domain::flow;
+use regatta::domain::id::Flag;
+use regatta::domain::plan::Plan;
+use regatta::domain::workflow;
+
+/// How long the site may be at work on a submission; the workflow's `settle`.
+pub const SETTLE_MS: u64 = 2000;
+
+#[derive(Debug)]
+pub struct Spelt {
+    pub letters: Vec<char>,
+    pub plan: Plan,
+    pub flags: Vec<Flag>,
+    /// The identity field of each step's code.
+    pub fields: Vec<String>,
+}
+
+impl Spelt {
+    pub fn captures(&self, step: usize) -> bool {
+        self.letters[step].is_uppercase()
+    }
+
+    /// Whether doing it twice is forbidden.
+    pub fn once(&self, step: usize) -> bool {
+        matches!(self.letters[step], 'v' | 'V' | 'a')
+    }
+
+    pub fn asks(&self, step: usize) -> bool {
+        self.letters[step] == 'a'
+    }
+}
+
+/// Parsed once a process.
+pub fn spelt(letters: &str) -> &'static Spelt {
+    static KNOWN: Mutex<BTreeMap<String, &'static Spelt>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.entry(letters.to_owned()).or_insert_with(|| Box::leak(Box::new(parse(letters))))
+}
+
+fn parse(letters: &str) -> Spelt {
+    let mut text = "name = \"sim\"\nallowed_origins = [\"http://site.test\"]\n".to_owned();
+    for (step, letter) in letters.chars().enumerate() {
+        write!(text, "[[step]]\nflag = \"s{step}\"\nflow = \"act/{step}\"\nsettle = \"{SETTLE_MS}ms\"\n")
+            .unwrap();
+        if step == 0 {
+            text.push_str("prepare = { password = { generate = \"password\", length = 12 } }\n");
+        }
+        match letter {
+            'v' | 'V' => writeln!(text, "verify = \"verify/{step}\"").unwrap(),
+            'r' | 'R' => text.push_str("in_doubt = \"repeat\"\n"),
+            'a' => text.push_str("in_doubt = \"ask\"\n"),
+            other => panic!("no step is spelt {other}"),
+        }
+    }
+    let parsed = workflow::parse("workflow.toml", &text).unwrap();
+    let plan = Plan::assemble("workflow.toml", &text, parsed, &serde_json::Map::new(), |name| {
+        let (kind, step) = name.value.split_once('/').unwrap();
+        let capture = letters.chars().nth(step.parse().unwrap()).is_some_and(char::is_uppercase);
+        flow::parse(&name.value, &flow_of(kind == "verify", step, capture))
+    })
+    .unwrap();
+    Spelt {
+        letters: letters.chars().collect(),
+        flags: plan.flags().cloned().collect(),
+        fields: (0..letters.len()).map(|step| format!("code{step}")).collect(),
+        plan,
+    }
+}
+
+fn flow_of(verify: bool, step: &str, capture: bool) -> String {
+    let first = if verify {
+        r#"{"type":"waitForElement","selectors":["done"]}"#
+    } else {
+        r#"{"type":"click","selectors":["button"],"offsetX":1,"offsetY":1}"#
+    };
+    let then = if capture {
+        format!(
+            r#",{{"type":"customStep","name":"regatta.capture","parameters":{{"selectors":["code"],"from":"text","into":"identity.code{step}"}}}}"#
+        )
+    } else {
+        String::new()
+    };
+    format!(r#"{{"title":"t","steps":[{first}{then}]}}"#)
+}
