@@ -43,6 +43,8 @@ mod locate;
 mod memory;
 mod navigate;
 mod script;
+mod scroll;
+mod typing;
 mod urls;
 mod viewport;
 mod wait;
@@ -80,6 +82,10 @@ pub struct Page {
     modifiers: i64,
     /// Input was sent, and the page has not been heard of since.
     stirred: bool,
+    /// HTTP errors that the next step may end in.
+    allowed_statuses: Vec<u16>,
+    /// The loader of a document that is an HTTP error the flow allows.
+    allowed_error: Option<String>,
 }
 
 impl BrowserConnection {
@@ -187,7 +193,18 @@ impl Page {
         let (state, _) = channel::channel(State::new(frame.id, document));
         let watcher = tokio::spawn(watch::watch(session.clone(), events, state.clone(), allowed.clone()));
         // From here on the task ends with the page, whatever happens.
-        let page = Self { session, target, state, watcher, allowed, memory, modifiers: 0, stirred: false };
+        let page = Self {
+            session,
+            target,
+            state,
+            watcher,
+            allowed,
+            memory,
+            modifiers: 0,
+            stirred: false,
+            allowed_statuses: Vec::new(),
+            allowed_error: None,
+        };
 
         let session = &page.session;
         let mut script = AddScriptToEvaluateOnNewDocumentParams::new(script::SOURCE);

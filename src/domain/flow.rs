@@ -109,6 +109,10 @@ pub enum Action {
     Screenshot {
         name: String,
     },
+    /// HTTP errors that the next step may end in.
+    AllowStatus {
+        statuses: Vec<u16>,
+    },
     /// A custom step of somebody else's.
     Foreign {
         name: String,
@@ -306,6 +310,7 @@ impl Action {
             Self::Upload { .. } => "regatta.upload",
             Self::Handoff { .. } => "regatta.handoff",
             Self::Screenshot { .. } => "regatta.screenshot",
+            Self::AllowStatus { .. } => "regatta.allowStatus",
             Self::Foreign { name } => name,
         }
     }
@@ -371,6 +376,7 @@ impl Action {
             Self::SetViewport(_)
             | Self::EmulateNetworkConditions { .. }
             | Self::Close
+            | Self::AllowStatus { .. }
             | Self::Foreign { .. } => self.clone(),
         })
     }

@@ -19,6 +19,8 @@ pub struct Attempt<'a> {
     pub step: &'a str,
     pub timeout: Duration,
     pub deadline: Instant,
+    /// HTTP errors that a navigation of this step may end in.
+    pub allowed_statuses: Vec<u16>,
     gate: &'a mut dyn Gate,
     touched: bool,
 }
@@ -31,7 +33,9 @@ impl<'a> Attempt<'a> {
         timeout: Duration,
         gate: &'a mut dyn Gate,
     ) -> Self {
-        Self { page, flow, step, timeout, deadline: Instant::now() + timeout, gate, touched: false }
+        let deadline = Instant::now() + timeout;
+        let allowed_statuses = std::mem::take(&mut page.allowed_statuses);
+        Self { page, flow, step, timeout, deadline, allowed_statuses, gate, touched: false }
     }
 
     pub async fn perform(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
@@ -89,6 +93,7 @@ impl<'a> Attempt<'a> {
             Action::WaitForElement(wait) => self.wait_for_element(wait).await?,
             Action::WaitForExpression { expression } => self.wait_for_expression(expression).await?,
             Action::Capture(capture) => return self.capture(capture).await.map(Some),
+            Action::AllowStatus { statuses } => self.page.allowed_statuses.clone_from(statuses),
             Action::EmulateNetworkConditions { .. }
             | Action::Close
             | Action::When { .. }

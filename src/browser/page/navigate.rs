@@ -138,14 +138,20 @@ impl Attempt<'_> {
 
     /// Of whatever document the main frame has come to by then: a page may send on while it loads.
     /// With `loader`, that one has been there: an earlier navigation may still have been arriving.
-    async fn until_loaded(&self, before: u64, loader: Option<&str>) -> Result<(), ActionError> {
+    async fn until_loaded(&mut self, before: u64, loader: Option<&str>) -> Result<(), ActionError> {
         let loaded = |state: &State| {
             let mut since = state.arrivals.iter().filter(|arrival| arrival.number > before);
             let arrived = since.any(|arrival| loader.is_none_or(|loader| arrival.loader == loader));
             (arrived && (state.document.loaded || state.document.is_error_page)).then(|| self.refusal(state))
         };
         match self.page.until(self.deadline, loaded).await {
-            Ok(None) => Ok(()),
+            Ok(None) => {
+                let document = self.page.state.borrow().document.clone();
+                if document.status.is_some_and(|status| self.allowed_statuses.contains(&status)) {
+                    self.page.allowed_error = Some(document.loader);
+                }
+                Ok(())
+            }
             Ok(Some(refusal)) => Err(refusal),
             Err(Halt::Deadline) => Err(self.gave_up_loading()),
             Err(halt) => Err(self.halted(halt)),
@@ -161,7 +167,13 @@ impl Attempt<'_> {
             return Some(navigation(format!("{failure} at {url}")));
         }
         let status = state.document.status.filter(|status| *status >= 400)?;
-        Some(navigation(format!("the server answered {status} for {url}")))
+        if self.allowed_statuses.contains(&status) {
+            return None;
+        }
+        Some(
+            navigation(format!("the server answered {status} for {url}"))
+                .hint("where that is expected, say so: a customStep `regatta.allowStatus` before this step"),
+        )
     }
 
     fn gave_up_loading(&self) -> ActionError {

@@ -141,7 +141,9 @@ impl Attempt<'_> {
     /// A wait that ran out is a definite no only where nothing was still to come.
     fn definite(&self, error: ActionError) -> ActionError {
         let state = self.page.state.borrow();
-        if error.kind == ActionErrorKind::TimedOut && state.is_sound() && state.is_quiet(QUIET) {
+        // An HTTP error that the flow allows is as good a page as any.
+        let is_sound = state.is_sound(self.page.allowed_error.as_deref());
+        if error.kind == ActionErrorKind::TimedOut && is_sound && state.is_quiet(QUIET) {
             return ActionError { kind: ActionErrorKind::NotMet, ..error };
         }
         error

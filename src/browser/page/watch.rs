@@ -114,12 +114,13 @@ impl State {
         self.in_flight.is_empty() && !self.leaving && self.last_traffic.elapsed() >= for_at_least
     }
 
-    /// The main document is all there, as its server meant it.
-    pub fn is_sound(&self) -> bool {
+    /// The main document is all there, as its server meant it. One loader may have an HTTP error.
+    pub fn is_sound(&self, allowed_error: Option<&str>) -> bool {
         self.document.loaded
             && !self.document.is_error_page
             && !self.leaving
-            && self.document.status.is_none_or(|status| status < 400)
+            && (self.document.status.is_none_or(|status| status < 400)
+                || allowed_error == Some(&self.document.loader))
     }
 
     pub fn console(&self) -> String {

@@ -113,15 +113,21 @@ impl Rig {
     pub async fn on(chrome: Arc<Chrome>, body: &str, platform: Platform) -> Self {
         let (outside, reached) = serve("<h1>Outside</h1><input id=there>").await;
         let (site, _) = serve(&body.replace("{outside}", &outside)).await;
+        let mut rig = Self { outside, reached, ..Self::at(chrome, site, platform).await };
+        let opened = rig.play(r#"{"type":"navigate","url":"{site}/"}"#).await;
+        assert_eq!(opened, "1 navigate: ok\n");
+        rig
+    }
+
+    /// A page that has been nowhere yet and may go to `site`.
+    pub async fn at(chrome: Arc<Chrome>, site: String, platform: Platform) -> Self {
         let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
         let memory = Memory::default();
         let allowed_origins = vec![site.clone()];
         let options = PageOptions { allowed_origins, platform, memory: Box::new(memory.clone()) };
         let page = browser.open_page(options).await.unwrap();
-        let mut rig = Self { page, browser, memory, site, outside, reached, _chrome: chrome };
-        let opened = rig.play(r#"{"type":"navigate","url":"{site}/"}"#).await;
-        assert_eq!(opened, "1 navigate: ok\n");
-        rig
+        let (outside, reached) = Default::default();
+        Self { page, browser, memory, site, outside, reached, _chrome: chrome }
     }
 
     pub fn flow(&self, steps: &str) -> Flow {
@@ -155,7 +161,8 @@ impl Rig {
             }
             out.push('\n');
         }
-        out.replace(&self.site, "{site}").replace(&self.outside, "{outside}")
+        let out = out.replace(&self.site, "{site}");
+        if self.outside.is_empty() { out } else { out.replace(&self.outside, "{outside}") }
     }
 
     /// What the page logged.
