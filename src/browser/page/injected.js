@@ -307,19 +307,30 @@
   // zoom of a phone's page into account.
   const toInput = (x, y) => ({ x: x - (visualViewport?.offsetLeft ?? 0), y: y - (visualViewport?.offsetTop ?? 0) });
 
+  const HALF_A_FRAME = 8;
+
   const isSame = (a, b) => ['x', 'y', 'width', 'height'].every(side => a[side] === b[side]);
 
-  // Whether the box is the same a frame later. Between frames Chromium shows animations as they will be in
-  // the next one: where any runs, two frames are compared, each from within. There is no time limit here:
-  // a frame that a busy machine skips would make a moving element look still.
+  // Whether the box is the same a frame later. Between frames Chromium shows animations as they will be at
+  // a frame to come, on a busy machine as they will be two or three frames later: where any runs, frames
+  // are drawn until its clock has gone on since the box was measured. There is no time limit here: a frame
+  // that a busy machine skips would make a moving element look still.
   const rest = async (el, box) => {
-    const animated = document.getAnimations().some(animation => animation.pending || animation.playState === 'running');
-    const draw = document.visibilityState === 'visible' ? () => new Promise(requestAnimationFrame) : frame;
-    for (let frames = animated ? 2 : 1; frames > 0; frames--) {
+    const animations = () => document.getAnimations().filter(animation => animation.timeline === document.timeline);
+    const shown = document.visibilityState === 'visible';
+    const draw = shown ? () => new Promise(requestAnimationFrame) : frame;
+    const animated = animations().some(animation => animation.pending || animation.playState === 'running');
+    let since = document.timeline.currentTime;
+    for (let frames = 1; ; frames++) {
       await draw();
       if (!isSame(box, boxOf(el))) return false;
+      // The clock of a hidden page stands.
+      if (!animated || !shown && frames > 1) return true;
+      const now = document.timeline.currentTime;
+      // One that has not begun begins with the frame that it is drawn in.
+      if (frames < 10 && animations().some(animation => animation.pending)) since = now;
+      else if (now - since >= HALF_A_FRAME) return true;
     }
-    return true;
   };
 
   // ---- checks
