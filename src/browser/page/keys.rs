@@ -354,7 +354,8 @@ mod tests {
             NumpadAdd: + NumpadAdd 107 3 Some("+")
             Numpad12: unknown
             Standby: Standby Standby 95 0 None
-            AudioVolumeUp: AudioVolumeUp AudioVolumeUp 175 0 None"#]].assert_eq(&seen.join("\n"));
+            AudioVolumeUp: AudioVolumeUp AudioVolumeUp 175 0 None"#]]
+        .assert_eq(&seen.join("\n"));
     }
 
     #[test]
