@@ -1,14 +1,16 @@
-# make demo | test | storm | conformance | bench | install. Each installs what it lacks.
+# make demo | test | storm | course | conformance | bench | install. Each installs what it lacks.
+#   N=100               how often `make course` plays the obstacle course in a row
 #   PROVIDER=adspower   the demo through the AdsPower emulator
 #   CHROME=/path        another Chromium than the one that is found
 #   KILLS=1000          how many processes the storm kills; SEED=… chooses them
 #   STEPS=1000000       how many steps of profiles the tests simulate
 
 PROVIDER ?= chromium
+N ?= 100
 CARGO ?= cargo
 KILLS ?= 1000
 
-.PHONY: demo test storm conformance bench install lint
+.PHONY: demo test storm course conformance bench install lint
 
 demo:
 	@PROVIDER=$(PROVIDER) scripts/demo
@@ -18,6 +20,12 @@ test: lint
 	$(CARGO) build --example sandbox
 	CHROME="$$(scripts/need --print-chromium)" $(CARGO) nextest run --no-fail-fast
 	$(CARGO) test --doc --quiet
+
+# Every deviation of every round is told, at the end.
+course:
+	@scripts/need chromium
+	$(CARGO) build --example sandbox
+	CHROME="$$(scripts/need --print-chromium)" COURSE_ROUNDS=$(N) $(CARGO) test --test it page::course -- --nocapture
 
 lint:
 	$(CARGO) fmt --check

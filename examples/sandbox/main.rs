@@ -1,11 +1,13 @@
 //! The sandbox: a practice site and an AdsPower Local API emulator in one development program.
 //!
 //! It exists so that Regatta can be played, tested and shown without any third party: the site is
-//! an invented company that behaves like the web and keeps a ledger of everything it accepted, and
-//! the emulator starts real Chromium behind the calls of AdsPower's Local API.
+//! an invented company that behaves like the web and keeps a ledger of everything it accepted, the
+//! obstacle course puts one hazard on each of its pages, and the emulator starts real Chromium behind
+//! the calls of AdsPower's Local API.
 
 mod adspower;
 mod args;
+mod course;
 mod data_folder;
 mod shutdown;
 mod site;

@@ -53,8 +53,10 @@ mod network;
 mod picture;
 mod scene;
 mod script;
+mod scroll;
 mod state;
 mod trace;
+mod typing;
 mod upload;
 mod urls;
 mod wait;
@@ -113,6 +115,10 @@ pub struct Page {
     modifiers: i64,
     /// Input was sent, and the page has not been heard of since.
     stirred: bool,
+    /// HTTP errors that the next step may end in.
+    allowed_statuses: Vec<u16>,
+    /// The loader of a document that is an HTTP error the flow allows.
+    allowed_error: Option<String>,
 }
 
 impl BrowserConnection {
@@ -266,6 +272,8 @@ impl Page {
             owners: Vec::new(),
             modifiers: 0,
             stirred: false,
+            allowed_statuses: Vec::new(),
+            allowed_error: None,
         })
     }
 

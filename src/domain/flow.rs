@@ -107,6 +107,10 @@ pub enum Action {
     Screenshot {
         name: String,
     },
+    /// HTTP errors that the next step may end in.
+    AllowStatus {
+        statuses: Vec<u16>,
+    },
     /// A custom step of somebody else's.
     Foreign {
         name: String,
@@ -314,6 +318,7 @@ impl Action {
             Self::Upload { .. } => "regatta.upload",
             Self::Handoff { .. } => "regatta.handoff",
             Self::Screenshot { .. } => "regatta.screenshot",
+            Self::AllowStatus { .. } => "regatta.allowStatus",
             Self::Foreign { name } => name,
         }
     }
@@ -389,9 +394,11 @@ impl Action {
             },
             Self::Handoff { message } => Self::Handoff { message: f(message)? },
             Self::Screenshot { name } => Self::Screenshot { name: f(name)? },
-            Self::SetViewport(_) | Self::EmulateNetworkConditions(_) | Self::Close | Self::Foreign { .. } => {
-                self.clone()
-            }
+            Self::SetViewport(_)
+            | Self::EmulateNetworkConditions(_)
+            | Self::Close
+            | Self::AllowStatus { .. }
+            | Self::Foreign { .. } => self.clone(),
         })
     }
 }

@@ -3,6 +3,7 @@
 
 mod actionability;
 mod actions;
+mod course;
 mod custom;
 mod life;
 mod navigation;

@@ -22,6 +22,8 @@ pub struct Attempt<'a> {
     pub step: &'a str,
     pub timeout: Duration,
     pub deadline: Instant,
+    /// HTTP errors that a navigation of this step may end in.
+    pub allowed_statuses: Vec<u16>,
     gate: &'a mut dyn Gate,
     touched: bool,
 }
@@ -34,7 +36,9 @@ impl<'a> Attempt<'a> {
         timeout: Duration,
         gate: &'a mut dyn Gate,
     ) -> Self {
-        Self { page, flow, step, timeout, deadline: Instant::now() + timeout, gate, touched: false }
+        let deadline = Instant::now() + timeout;
+        let allowed_statuses = std::mem::take(&mut page.allowed_statuses);
+        Self { page, flow, step, timeout, deadline, allowed_statuses, gate, touched: false }
     }
 
     pub async fn perform(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
@@ -113,6 +117,7 @@ impl<'a> Attempt<'a> {
             Action::When { exists, .. } => return Ok(self.holds(exists).await?.then(String::new)),
             Action::Upload { locator, files } => self.upload(locator, files).await?,
             Action::Screenshot { name } => self.screenshot(Path::new(name)).await?,
+            Action::AllowStatus { statuses } => self.page.allowed_statuses.clone_from(statuses),
             Action::Handoff { .. } | Action::Foreign { .. } => {
                 return Err(ActionError::refused(format!("{} is not an action of the page", action.name())));
             }

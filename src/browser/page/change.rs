@@ -1,21 +1,21 @@
-//! Setting values of fields, and single keys.
+//! Setting values of fields.
 
 use std::time::Duration;
 
-use chromiumoxide::cdp::browser_protocol::input::{
-    DispatchKeyEventParams, DispatchKeyEventType, InsertTextParams,
-};
+use chromiumoxide::cdp::browser_protocol::input::InsertTextParams;
 use serde_json::{Value, json};
 
 use super::attempt::Attempt;
 use super::error::ActionError;
-use super::keys::{self, Key};
+use super::keys;
 use super::script::Reply;
-use crate::browser::cdp::CdpError;
 use crate::domain::flow::{Button, Click, Device, Locator};
 
 /// A page that controls a checkbox itself may put its state right a moment after the click.
 const STATE: Duration = Duration::from_secs(1);
+
+/// More characters than that are pasted, not typed, by a person too.
+const LONGEST: usize = 500;
 
 impl Attempt<'_> {
     pub async fn change(&mut self, locator: &Locator, value: &str) -> Result<(), ActionError> {
@@ -47,22 +47,30 @@ impl Attempt<'_> {
 
     /// False where the document went away before anything was typed.
     async fn type_over(&mut self, locator: &Locator, value: &str) -> Result<bool, ActionError> {
+        let world = self.page.world(self.deadline).await.map_err(|halt| self.halted(halt))?;
         self.touch()?;
-        let Some(ready) = self.call("edit", &Value::Null).await? else { return Ok(false) };
+        // Sent together, answered in turn: who listens is asked when the field has the focus.
+        let edit = self.page.call(&world, "edit", &Value::Null, &[], self.deadline);
+        let (ready, heard) = futures::join!(edit, self.keys_are_heard());
+        let Some(ready) = ready.map_err(|halt| self.halted(halt))? else { return Ok(false) };
         if !ready.ok {
             return Err(self.unmet(locator, ready));
         }
+        let room = usize::try_from(ready.found).unwrap_or(0);
+        let passes_on = room > 0 && value.encode_utf16().count() > room;
         let loader = self.loader();
-        if !value.is_empty() {
+        if value.is_empty() {
+            if !ready.empty {
+                let key = keys::find("Backspace").expect("a key of the table");
+                self.taken(self.stroke(&key, 0), &loader, "key").await?;
+            }
+        } else if value.chars().count() <= LONGEST && (heard || passes_on) {
+            self.taken(self.type_out(value), &loader, "typing").await?;
+        } else {
             let typed = self.page.tab_session().send(InsertTextParams::new(value));
             self.taken(typed, &loader, "typing").await?;
             // Text alone submits nothing.
-            self.page.stirred = false;
-        } else if !ready.empty {
-            let key = keys::find("Backspace").expect("a key of the table");
-            let down = self.key_event(&key, true);
-            let up = self.key_event(&key, false);
-            self.taken(futures::future::try_join(down, up), &loader, "key").await?;
+            self.page.stirred = heard;
         }
         Ok(true)
     }
@@ -110,70 +118,6 @@ impl Attempt<'_> {
             Some(_) | None => {
                 self.remember(locator, &found);
                 Ok(())
-            }
-        }
-    }
-
-    pub async fn key(&mut self, name: &str, down: bool) -> Result<(), ActionError> {
-        let Some(key) = keys::find(name) else {
-            // The name may be a template's value.
-            return Err(ActionError::refused("this is not the name of a key"));
-        };
-        if key.is_printable() {
-            self.check_focus().await?;
-        }
-        self.touch()?;
-        if down {
-            self.page.modifiers |= key.modifier();
-        } else {
-            self.page.modifiers &= !key.modifier();
-        }
-        let loader = self.loader();
-        let sent = self.key_event(&key, down);
-        self.taken(sent, &loader, "key").await
-    }
-
-    fn key_event(
-        &self,
-        key: &Key,
-        down: bool,
-    ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
-        let modifiers = self.page.modifiers;
-        let key = key.clone().with_modifiers(modifiers);
-        let kind = match (down, &key.text) {
-            (true, Some(_)) => DispatchKeyEventType::KeyDown,
-            (true, None) => DispatchKeyEventType::RawKeyDown,
-            (false, _) => DispatchKeyEventType::KeyUp,
-        };
-        let mut event = DispatchKeyEventParams::new(kind);
-        event.modifiers = Some(modifiers);
-        event.text = key.text.clone().filter(|_| down);
-        event.unmodified_text = event.text.clone();
-        event.code = Some(key.code);
-        event.key = Some(key.key);
-        event.windows_virtual_key_code = Some(key.vk);
-        event.location = Some(key.location);
-        event.is_keypad = Some(key.location == 3);
-        self.page.tab_session().send_as(event)
-    }
-
-    pub async fn scroll(
-        &mut self,
-        locator: Option<&Locator>,
-        x: Option<f64>,
-        y: Option<f64>,
-    ) -> Result<(), ActionError> {
-        loop {
-            let found = match locator {
-                Some(locator) => Some((locator, self.find(locator, &json!({})).await?)),
-                None => None,
-            };
-            let query = json!({ "x": x, "y": y, "page": locator.is_none() });
-            if self.call("scroll", &query).await?.is_some() {
-                if let Some((locator, found)) = found {
-                    self.remember(locator, &found);
-                }
-                return Ok(());
             }
         }
     }

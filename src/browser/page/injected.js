@@ -157,11 +157,6 @@
     for (let at = el; at; at = parentOf(at)) if (at.matches(selector)) return at;
     return null;
   };
-  const deepActive = () => {
-    let el = document.activeElement;
-    while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement;
-    return el;
-  };
 
   const short = text => { text = squeeze(text ?? ''); return text.length > 40 ? text.slice(0, 39) + '…' : text; };
   const describe = el => el.localName + (el.id ? '#' + el.id : [...el.classList].slice(0, 2).map(c => '.' + c).join(''));
@@ -175,12 +170,17 @@
     if (el.localName === 'textarea') return 'text';
     if (el.localName === 'input') {
       if (['checkbox', 'radio'].includes(el.type)) return el.type;
-      if (['number', 'date', 'time', 'datetime-local', 'month', 'week', 'range', 'color'].includes(el.type)) return 'native';
-      if (['text', 'search', 'email', 'url', 'tel', 'password'].includes(el.type)) return 'text';
+      if (['date', 'time', 'datetime-local', 'month', 'week', 'range', 'color'].includes(el.type)) return 'native';
+      if (['text', 'search', 'email', 'url', 'tel', 'password', 'number'].includes(el.type)) return 'text';
       return el.type;
     }
-    return el.isContentEditable ? 'text' : 'other';
+    if (el.isContentEditable) return 'text';
+    // A script's own: its role says what it is, and its state what the page makes of a click.
+    const role = el.getAttribute('role');
+    return { switch: 'checkbox', checkbox: 'checkbox', radio: 'radio' }[role] ?? 'other';
   };
+
+  const isChecked = el => 'checked' in el ? el.checked : el.getAttribute('aria-checked') === 'true';
 
   const noun = el => {
     const role = el.getAttribute('role');
@@ -212,6 +212,17 @@
     return box.width > 0 && box.height > 0;
   };
 
+  // An element of `display: contents` has no box of its own: it is where its contents are.
+  const rangeOf = el => {
+    if (getComputedStyle(el).display !== 'contents') return el;
+    const range = document.createRange();
+    range.selectNodeContents(el);
+    return range;
+  };
+  const boxOf = el => rangeOf(el).getBoundingClientRect();
+  // What has a box, to be scrolled to.
+  const boxed = el => rangeOf(el) === el ? el : el.firstElementChild ? boxed(el.firstElementChild) : parentOf(el) ?? el;
+
   const isDisabled = el => {
     if (el.matches(':disabled')) return true;
     for (let at = el; at; at = parentOf(at)) {
@@ -226,11 +237,16 @@
 
   // ---- where a click goes
 
-  const elementAt = (x, y) => {
+  // What lies at a point, looked for in every open shadow root and in the closed ones around `target`,
+  // which the accessibility tree may have led into.
+  const elementAt = (x, y, target) => {
+    const around = new Map();
+    for (let root = target.getRootNode(); root.host; root = root.host.getRootNode()) around.set(root.host, root);
+    const rootOf = el => el && (el.shadowRoot ?? around.get(el));
     let el = document.elementFromPoint(x, y);
-    while (el?.shadowRoot) {
-      const inner = el.shadowRoot.elementFromPoint(x, y);
-      if (!inner || inner.getRootNode() !== el.shadowRoot) break;
+    for (let root = rootOf(el); root; root = rootOf(el)) {
+      const inner = root.elementFromPoint(x, y);
+      if (!inner || inner.getRootNode() !== root) break;
       el = inner;
     }
     return el;
@@ -254,16 +270,20 @@
   };
 
   const coveredWhy = (el, x, y) => {
-    const hit = elementAt(x, y);
+    const hit = elementAt(x, y, el);
     if (hit && isHit(el, hit)) return null;
-    return { code: 'covered', message: hit ? `covered by ${describe(cover(el, hit))}` : `the ${noun(el)} cannot be scrolled into view` };
+    const why = message => ({ code: 'covered', message });
+    if (closest(el, '[inert]')) return why(`the ${noun(el)} is inert`);
+    if (!hit) return why(`the ${noun(el)} cannot be scrolled into view`);
+    const through = getComputedStyle(el).pointerEvents === 'none';
+    return why(through ? `the ${noun(el)} lets clicks through to ${describe(hit)}` : `covered by ${describe(cover(el, hit))}`);
   };
 
   const clickPoint = (el, at) => {
-    const box = el.getBoundingClientRect();
+    const box = boxOf(el);
     if (at) return [box.x + at.x, box.y + at.y];
     // Of a text that wraps, the middle of the box may lie outside all of its lines.
-    const line = [...el.getClientRects()].find(rect => rect.width > 0 && rect.height > 0) ?? box;
+    const line = [...rangeOf(el).getClientRects()].find(rect => rect.width > 0 && rect.height > 0) ?? box;
     return [line.x + line.width / 2, line.y + line.height / 2];
   };
 
@@ -278,7 +298,7 @@
   let scrolls = 0;
   const bringIntoView = (el, at) => {
     const block = ['center', 'end', 'start', 'nearest'][scrolls++ % 4];
-    el.scrollIntoView({ block, inline: 'center', behavior: 'instant' });
+    boxed(el).scrollIntoView({ block, inline: 'center', behavior: 'instant' });
     // The point of a large element may still be outside.
     for (let scroller = parentOf(el); scroller; scroller = parentOf(scroller)) {
       const isRoot = scroller === document.scrollingElement;
@@ -295,19 +315,30 @@
   // zoom of a phone's page into account.
   const toInput = (x, y) => ({ x: x - (visualViewport?.offsetLeft ?? 0), y: y - (visualViewport?.offsetTop ?? 0) });
 
+  const HALF_A_FRAME = 8;
+
   const isSame = (a, b) => ['x', 'y', 'width', 'height'].every(side => a[side] === b[side]);
 
-  // Whether the box is the same a frame later. Between frames Chromium shows animations as they will be in
-  // the next one: where any runs, two frames are compared, each from within. There is no time limit here:
-  // a frame that a busy machine skips would make a moving element look still.
+  // Whether the box is the same a frame later. Between frames Chromium shows animations as they will be at
+  // a frame to come, on a busy machine as they will be two or three frames later: where any runs, frames
+  // are drawn until its clock has gone on since the box was measured. There is no time limit here: a frame
+  // that a busy machine skips would make a moving element look still.
   const rest = async (el, box) => {
-    const animated = document.getAnimations().some(animation => animation.pending || animation.playState === 'running');
-    const draw = document.visibilityState === 'visible' ? () => new Promise(requestAnimationFrame) : frame;
-    for (let frames = animated ? 2 : 1; frames > 0; frames--) {
+    const animations = () => document.getAnimations().filter(animation => animation.timeline === document.timeline);
+    const shown = document.visibilityState === 'visible';
+    const draw = shown ? () => new Promise(requestAnimationFrame) : frame;
+    const animated = animations().some(animation => animation.pending || animation.playState === 'running');
+    let since = document.timeline.currentTime;
+    for (let frames = 1; ; frames++) {
       await draw();
-      if (!isSame(box, el.getBoundingClientRect())) return false;
+      if (!isSame(box, boxOf(el))) return false;
+      // The clock of a hidden page stands.
+      if (!animated || !shown && frames > 1) return true;
+      const now = document.timeline.currentTime;
+      // One that has not begun begins with the frame that it is drawn in.
+      if (frames < 10 && animations().some(animation => animation.pending)) since = now;
+      else if (now - since >= HALF_A_FRAME) return true;
     }
-    return true;
   };
 
   // ---- checks
@@ -339,8 +370,12 @@
       if (!['text', 'native', 'select', 'checkbox', 'radio'].includes(sort)) {
         return { code: 'unfit', message: `a value cannot be set on ${describe(el)}` };
       }
-      if (sort === 'native' && !accepts(el, needs.value)) {
+      if ((sort === 'native' || el.type === 'number' && needs.value !== '') && !accepts(el, needs.value)) {
         return { code: 'option', message: `the field of type ${el.type} does not take this value` };
+      }
+      // Boxes of one character pass the focus on.
+      if (sort === 'text' && el.maxLength > 1 && needs.value.length > el.maxLength) {
+        return { code: 'option', message: `the field takes at most ${el.maxLength} characters` };
       }
       if ((sort === 'text' || sort === 'native') && isReadOnly(el)) return { code: 'readonly', message: 'the field is read-only' };
       if (sort === 'select') {
@@ -363,7 +398,7 @@
       }
     }
     if (needs.at) {
-      const box = el.getBoundingClientRect();
+      const box = boxOf(el);
       if (needs.at.x < 0 || needs.at.y < 0 || needs.at.x >= box.width || needs.at.y >= box.height) {
         const size = n => Math.round(n * 10) / 10;
         return { code: 'offset', message: `the offset ${needs.at.x}, ${needs.at.y} is outside the ${noun(el)}, which is ${size(box.width)} × ${size(box.height)}` };
@@ -390,11 +425,11 @@
     if (query.needs.editable) el = controlOf(el);
     const why = unready(el, query);
     if (why) return { ok: false, why: { ...why, shows: shows() }, alternative: index };
-    const box = el.getBoundingClientRect();
+    const box = boxOf(el);
     const [x, y] = clickPoint(el, query.needs.at);
     const rests = rest(el, box);
     held = { el, needs: query.needs, box, x, y, rests };
-    return { ok: true, alternative: index, ...toInput(x, y), sort: sortOf(el), checked: el.checked === true,
+    return { ok: true, alternative: index, ...toInput(x, y), sort: sortOf(el), checked: isChecked(el),
       url: location.href, origin: globalThis.origin };
   };
 
@@ -450,30 +485,33 @@
       // The move itself may have set it off.
       const rested = await rests;
       if (stirred) await tasksDone();
-      const stable = rested && isSame(box, el.getBoundingClientRect());
+      const stable = rested && isSame(box, boxOf(el));
       if (!el.isConnected) return { ok: false, why: { code: 'missing', message: 'the element was removed', shows: shows() } };
       if (!stable) return { ok: false, why: { code: 'moving', message: `the ${noun(el)} keeps moving`, shows: shows() } };
       const why = (needs.enabled && isDisabled(controlOf(el)) && { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` }) || coveredWhy(el, x, y);
       return why ? { ok: false, why: { ...why, shows: shows() } } : { ok: true };
     },
 
-    // Focus, and everything that is there selected: what is typed next replaces it.
+    // Focus, and everything that is there selected: what is typed next replaces it. `found` is how many
+    // characters the field has room for, where its owner has set a bound.
     edit: () => {
       const { el } = held;
-      const target = el.isContentEditable ? closest(el, '[contenteditable]:not([contenteditable=false])') ?? el : el;
+      // Of editors in one another, the outermost has the focus.
+      let target = el;
+      while (target.isContentEditable && target.parentElement?.isContentEditable) target = target.parentElement;
       target.focus();
-      const active = deepActive();
-      if (active !== target) return { ok: false, why: { code: 'unfit', message: 'the field does not take the focus' } };
+      // Its own root knows, though that may be a closed one.
+      if (target.getRootNode().activeElement !== target) return { ok: false, why: { code: 'unfit', message: 'the field does not take the focus' } };
       if (el.isContentEditable) {
         const range = document.createRange();
         range.selectNodeContents(el);
-        const selection = getSelection();
+        const selection = el.getRootNode().getSelection();
         selection.removeAllRanges();
         selection.addRange(range);
         return { ok: true, empty: el.textContent === '' };
       }
       el.select();
-      return { ok: true, empty: el.value === '' };
+      return { ok: true, empty: el.value === '' && !el.validity.badInput, found: Math.max(0, el.maxLength ?? 0) };
     },
 
     set: ({ value }) => {
@@ -493,19 +531,27 @@
 
     checked: async ({ wanted, ms }) => until({ ms }, () => {
       const { el } = held;
-      if (!el.isConnected || el.checked === wanted) return { ok: true };
+      if (!el.isConnected || isChecked(el) === wanted) return { ok: true };
       return { ok: false, why: { code: 'unfit', message: `the ${noun(el)} did not change its state` } };
     }),
 
-    scroll: async ({ x, y, page }) => {
-      const el = page ? document.scrollingElement ?? document.documentElement : held.el;
+    // Not ok where it ends before the place that is meant: more may be on its way. It is gone to again
+    // each time there is more, for `ms`.
+    scroll: async ({ x, y, page, ms }) => {
+      const root = document.scrollingElement ?? document.documentElement;
+      const el = page || held.el === document.body ? root : held.el;
       const to = { behavior: 'instant' };
       if (x !== null) to.left = x;
       if (y !== null) to.top = y;
-      el.scrollTo(to);
-      await frame();
-      await frame();
-      return { ok: true };
+      const end = performance.now() + ms;
+      for (;;) {
+        el.scrollTo(to);
+        await frame();
+        await frame();
+        const short = (y ?? 0) > el.scrollHeight - el.clientHeight + 1 || (x ?? 0) > el.scrollWidth - el.clientWidth + 1;
+        if (!short || performance.now() >= end) return { ok: !short, found: Math.round(el.scrollHeight + el.scrollWidth) };
+        await changed(end);
+      }
     },
 
     wait: query => until(query, () => {

@@ -19,6 +19,9 @@ pub const CONTROL: i64 = 2;
 pub const META: i64 = 4;
 pub const SHIFT: i64 = 8;
 
+/// Beyond these, characters are written by input methods, not by keys.
+const FIRST_OF_INPUT_METHODS: char = '\u{2e80}';
+
 /// name, code, key code, location. The name is the DOM's `key`.
 const NAMED: &[(&str, &str, i64, i64)] = &[
     ("Enter", "Enter", 13, 0),
@@ -60,6 +63,47 @@ const NAMED: &[(&str, &str, i64, i64)] = &[
     ("F10", "F10", 121, 0),
     ("F11", "F11", 122, 0),
     ("F12", "F12", 123, 0),
+    ("F13", "F13", 124, 0),
+    ("F14", "F14", 125, 0),
+    ("F15", "F15", 126, 0),
+    ("F16", "F16", 127, 0),
+    ("F17", "F17", 128, 0),
+    ("F18", "F18", 129, 0),
+    ("F19", "F19", 130, 0),
+    ("F20", "F20", 131, 0),
+    ("F21", "F21", 132, 0),
+    ("F22", "F22", 133, 0),
+    ("F23", "F23", 134, 0),
+    ("F24", "F24", 135, 0),
+    ("AudioVolumeMute", "AudioVolumeMute", 173, 0),
+    ("AudioVolumeDown", "AudioVolumeDown", 174, 0),
+    ("AudioVolumeUp", "AudioVolumeUp", 175, 0),
+    ("MediaTrackNext", "MediaTrackNext", 176, 0),
+    ("MediaTrackPrevious", "MediaTrackPrevious", 177, 0),
+    ("MediaStop", "MediaStop", 178, 0),
+    ("MediaPlayPause", "MediaPlayPause", 179, 0),
+    ("LaunchMail", "LaunchMail", 180, 0),
+    ("BrowserBack", "BrowserBack", 166, 0),
+    ("BrowserForward", "BrowserForward", 167, 0),
+    ("BrowserRefresh", "BrowserRefresh", 168, 0),
+    ("BrowserStop", "BrowserStop", 169, 0),
+    ("BrowserSearch", "BrowserSearch", 170, 0),
+    ("BrowserFavorites", "BrowserFavorites", 171, 0),
+    ("BrowserHome", "BrowserHome", 172, 0),
+    ("Cancel", "Cancel", 3, 0),
+    ("Convert", "Convert", 28, 0),
+    ("NonConvert", "NonConvert", 29, 0),
+    ("Accept", "Accept", 30, 0),
+    ("ModeChange", "ModeChange", 31, 0),
+    ("Select", "Select", 41, 0),
+    ("Execute", "Execute", 43, 0),
+    ("Standby", "Standby", 95, 0),
+    ("Attn", "Attn", 246, 0),
+    ("CrSel", "CrSel", 247, 0),
+    ("ExSel", "ExSel", 248, 0),
+    ("EraseEof", "EraseEof", 249, 0),
+    ("Play", "Play", 250, 0),
+    ("ZoomOut", "ZoomOut", 251, 0),
 ];
 
 /// Other names of keys: their codes, as the Recorder may write them. Name, key, code, location.
@@ -74,6 +118,36 @@ const ALIASES: &[(&str, &str, &str, i64)] = &[
     ("MetaRight", "Meta", "MetaRight", 2),
     ("NumpadEnter", "Enter", "NumpadEnter", 3),
     ("Esc", "Escape", "Escape", 0),
+];
+
+/// Code, what it writes, key code; all of them at the numeric pad.
+const NUMERIC_PAD: &[(&str, char, i64)] = &[
+    ("NumpadMultiply", '*', 106),
+    ("NumpadAdd", '+', 107),
+    ("NumpadSubtract", '-', 109),
+    ("NumpadDecimal", '.', 110),
+    ("NumpadDivide", '/', 111),
+    ("NumpadEqual", '=', 187),
+];
+
+/// What Meta and a key do to text on the keyboards that have it: a flow that was recorded there does it
+/// everywhere.
+const COMMANDS: &[(&str, i64, &str)] = &[
+    ("a", META, "selectAll"),
+    ("c", META, "copy"),
+    ("v", META, "paste"),
+    ("x", META, "cut"),
+    ("z", META, "undo"),
+    ("z", META | SHIFT, "redo"),
+    ("Backspace", META, "deleteToBeginningOfLine"),
+    ("ArrowLeft", META, "moveToBeginningOfLine"),
+    ("ArrowLeft", META | SHIFT, "moveToBeginningOfLineAndModifySelection"),
+    ("ArrowRight", META, "moveToEndOfLine"),
+    ("ArrowRight", META | SHIFT, "moveToEndOfLineAndModifySelection"),
+    ("ArrowUp", META, "moveToBeginningOfDocument"),
+    ("ArrowUp", META | SHIFT, "moveToBeginningOfDocumentAndModifySelection"),
+    ("ArrowDown", META, "moveToEndOfDocument"),
+    ("ArrowDown", META | SHIFT, "moveToEndOfDocumentAndModifySelection"),
 ];
 
 /// Unshifted, shifted, code, key code. Letters and digits are computed.
@@ -109,6 +183,9 @@ pub fn find(name: &str) -> Option<Key> {
         let text = (key == "Enter").then(|| "\r".to_owned());
         return Some(Key { key: key.to_owned(), code: code.to_owned(), vk, location, text });
     }
+    if let Some(on_pad) = numeric_pad(name) {
+        return Some(on_pad);
+    }
     let by_code = PUNCTUATION.iter().find(|key| key.2 == name).map(|key| key.0).or_else(|| {
         let c = name.strip_prefix("Key").or_else(|| name.strip_prefix("Digit"))?;
         let mut chars = c.chars();
@@ -118,7 +195,25 @@ pub fn find(name: &str) -> Option<Key> {
     by_code.map(printable)
 }
 
+/// The key that writes `c`, and what is held with it. `None` where none does, and for what moves the
+/// focus or sends a form.
+pub fn typing(c: char) -> Option<(Key, i64)> {
+    if c.is_control() || c >= FIRST_OF_INPUT_METHODS {
+        return None;
+    }
+    let shifted = c.is_ascii_uppercase()
+        || SHIFTED_DIGITS.contains(c)
+        || PUNCTUATION.iter().any(|key| key.1 == c && key.0 != c);
+    Some((printable(c), if shifted { SHIFT } else { 0 }))
+}
+
 impl Key {
+    /// What it does to the text with these held, beyond what the page is told.
+    pub fn command(&self, modifiers: i64) -> Option<&'static str> {
+        let key = if self.key.len() == 1 { self.key.to_ascii_lowercase() } else { self.key.clone() };
+        COMMANDS.iter().find(|command| command.0 == key && command.1 == modifiers).map(|command| command.2)
+    }
+
     /// The bit it sets while it is held.
     pub fn modifier(&self) -> i64 {
         match self.key.as_str() {
@@ -141,7 +236,8 @@ impl Key {
         if modifiers & (CONTROL | ALT | META) != 0 {
             return Self { text: None, ..self };
         }
-        let shifted = self.key.chars().next().filter(|_| modifiers & SHIFT != 0 && self.is_printable());
+        let changes = modifiers & SHIFT != 0 && self.is_printable() && self.location == 0;
+        let shifted = self.key.chars().next().filter(|_| changes);
         match shifted.and_then(shift) {
             Some(c) => Self { key: c.to_string(), text: Some(c.to_string()), ..self },
             None => self,
@@ -161,6 +257,15 @@ fn printable(c: char) -> Key {
         (String::new(), 0)
     };
     Key { key: c.to_string(), code, vk, location: 0, text: Some(c.to_string()) }
+}
+
+fn numeric_pad(code: &str) -> Option<Key> {
+    let digit = code.strip_prefix("Numpad").and_then(|digit| match digit.as_bytes() {
+        [digit @ b'0'..=b'9'] => Some((char::from(*digit), 96 + i64::from(digit - b'0'))),
+        _ => None,
+    });
+    let (c, vk) = digit.or_else(|| NUMERIC_PAD.iter().find(|key| key.0 == code).map(|key| (key.1, key.2)))?;
+    Some(Key { key: c.to_string(), code: code.to_owned(), vk, location: 3, text: Some(c.to_string()) })
 }
 
 fn shift(c: char) -> Option<char> {
@@ -234,6 +339,65 @@ mod tests {
             é: é  0 0 Some("é")
             Hyper: unknown
             : unknown"#]]
+        .assert_eq(&seen.join("\n"));
+    }
+
+    #[test]
+    fn the_whole_keyboard_by_names_and_codes() {
+        let unknown: Vec<_> = NAMED.iter().map(|key| key.0).filter(|name| find(name).is_none()).collect();
+        assert_eq!(unknown, Vec::<&str>::new());
+        let seen =
+            ["F24", "Numpad7", "NumpadAdd", "Numpad12", "Standby", "AudioVolumeUp"].map(|name| line(name, 0));
+        expect![[r#"
+            F24: F24 F24 135 0 None
+            Numpad7: 7 Numpad7 103 3 Some("7")
+            NumpadAdd: + NumpadAdd 107 3 Some("+")
+            Numpad12: unknown
+            Standby: Standby Standby 95 0 None
+            AudioVolumeUp: AudioVolumeUp AudioVolumeUp 175 0 None"#]]
+        .assert_eq(&seen.join("\n"));
+    }
+
+    #[test]
+    fn text_is_typed_by_the_keys_that_write_it() {
+        let seen: Vec<_> = "aA1!\"ë€\n\t東👋"
+            .chars()
+            .map(|c| match typing(c) {
+                Some((key, modifiers)) => {
+                    format!("{} {modifiers} {:?}", key.code.clone(), key.with_modifiers(modifiers).text)
+                }
+                None => format!("{c:?} by no key"),
+            })
+            .collect();
+        expect![[r#"
+            KeyA 0 Some("a")
+            KeyA 8 Some("A")
+            Digit1 0 Some("1")
+            Digit1 8 Some("!")
+            Quote 8 Some("\"")
+             0 Some("ë")
+             0 Some("€")
+            '\n' by no key
+            '\t' by no key
+            '東' by no key
+            '👋' by no key"#]]
+        .assert_eq(&seen.join("\n"));
+    }
+
+    #[test]
+    fn a_shortcut_of_the_mac_carries_what_it_does() {
+        let seen =
+            [("a", META), ("A", META), ("z", META | SHIFT), ("ArrowLeft", META), ("a", CONTROL), ("b", META)]
+                .map(|(name, modifiers)| {
+                    format!("{name} {modifiers}: {:?}", find(name).unwrap().command(modifiers))
+                });
+        expect![[r#"
+            a 4: Some("selectAll")
+            A 4: Some("selectAll")
+            z 12: Some("redo")
+            ArrowLeft 4: Some("moveToBeginningOfLine")
+            a 2: None
+            b 4: None"#]]
         .assert_eq(&seen.join("\n"));
     }
 

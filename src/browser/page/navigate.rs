@@ -155,7 +155,7 @@ impl Attempt<'_> {
 
     /// Of whatever document the main frame has come to by then: a page may send on while it loads.
     /// With `loader`, that one has been there: an earlier navigation may still have been arriving.
-    async fn until_loaded(&self, before: u64, loader: Option<&str>) -> Result<(), ActionError> {
+    async fn until_loaded(&mut self, before: u64, loader: Option<&str>) -> Result<(), ActionError> {
         let loaded = |view: View<'_>| {
             let frame = view.frame;
             let mut since = frame.arrivals.iter().filter(|arrival| arrival.number > before);
@@ -163,7 +163,13 @@ impl Attempt<'_> {
             (arrived && (frame.document.loaded || frame.document.is_error_page)).then(|| self.refusal(frame))
         };
         match self.page.until(self.deadline, loaded).await {
-            Ok(None) => Ok(()),
+            Ok(None) => {
+                let document = self.page.look(|view| view.frame.document.clone()).unwrap_or_default();
+                if document.status.is_some_and(|status| self.allowed_statuses.contains(&status)) {
+                    self.page.allowed_error = Some(document.loader);
+                }
+                Ok(())
+            }
             Ok(Some(refusal)) => Err(refusal),
             Err(Halt::Deadline) => Err(self.gave_up_loading()),
             Err(halt) => Err(self.halted(halt)),
@@ -179,7 +185,13 @@ impl Attempt<'_> {
             return Some(navigation(format!("{failure} at {url}")));
         }
         let status = frame.document.status.filter(|status| *status >= 400)?;
-        Some(navigation(format!("the server answered {status} for {url}")))
+        if self.allowed_statuses.contains(&status) {
+            return None;
+        }
+        Some(
+            navigation(format!("the server answered {status} for {url}"))
+                .hint("where that is expected, say so: a customStep `regatta.allowStatus` before this step"),
+        )
     }
 
     fn gave_up_loading(&self) -> ActionError {

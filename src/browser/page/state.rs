@@ -184,13 +184,13 @@ impl<'a> View<'a> {
         !self.is_leaving() && self.state.network.is_quiet(for_at_least)
     }
 
-    /// The document is all there, as its server meant it.
-    pub fn is_sound(&self) -> bool {
+    /// The document is all there, as its server meant it. One loader may have an HTTP error.
+    pub fn is_sound(&self, allowed_error: Option<&str>) -> bool {
         let document = &self.frame.document;
         document.loaded
             && !document.is_error_page
             && !self.is_leaving()
-            && document.status.is_none_or(|status| status < 400)
+            && (document.status.is_none_or(|status| status < 400) || allowed_error == Some(&document.loader))
     }
 }
 

@@ -140,7 +140,9 @@ impl Attempt<'_> {
 
     /// A wait that ran out is a definite no only where nothing was still to come.
     fn definite(&self, error: ActionError) -> ActionError {
-        let quiet = self.page.look(|view| view.is_sound() && view.is_quiet(QUIET)) == Some(true);
+        // An HTTP error that the flow allows is as good a page as any.
+        let allowed = self.page.allowed_error.as_deref();
+        let quiet = self.page.look(|view| view.is_sound(allowed) && view.is_quiet(QUIET)) == Some(true);
         if error.kind == ActionErrorKind::TimedOut && quiet {
             return ActionError { kind: ActionErrorKind::NotMet, ..error };
         }

@@ -24,7 +24,7 @@ const LONGEST_TIMEOUT: u64 = 30_000;
 const STEP_TYPES: &str = "setViewport, emulateNetworkConditions, navigate, click, doubleClick, hover, change, \
      keyDown, keyUp, scroll, close, waitForElement, waitForExpression, customStep";
 const CUSTOM_STEPS: &str =
-    "regatta.capture, regatta.when, regatta.upload, regatta.handoff, regatta.screenshot";
+    "regatta.capture, regatta.when, regatta.upload, regatta.handoff, regatta.screenshot, regatta.allowStatus";
 
 /// `file` is the name people know the flow by; it stands in every error.
 pub fn parse(file: &str, text: &str) -> Result<Flow, Box<SourceError>> {
@@ -87,10 +87,19 @@ impl Source<'_> {
     }
 
     fn steps(&self, raw: &[&RawValue], prefix: &str) -> Parsed<Vec<Step>> {
-        raw.iter()
-            .enumerate()
-            .map(|(index, raw)| self.step(raw.get(), format!("{prefix}{}", index + 1)))
-            .collect()
+        let step = |(index, raw): (usize, &&RawValue)| self.step(raw.get(), format!("{prefix}{}", index + 1));
+        let steps = raw.iter().enumerate().map(step).collect::<Parsed<Vec<_>>>()?;
+        match (steps.last(), raw.last()) {
+            (Some(Step { number, action: Action::AllowStatus { .. }, .. }), Some(raw)) => Err(Box::new(
+                self.error(
+                    self.span(raw.get()),
+                    format!("step {number} (regatta.allowStatus) is the last one"),
+                )
+                .label(format!("step {number}"))
+                .help("it is about the step that follows it"),
+            )),
+            _ => Ok(steps),
+        }
     }
 
     fn step(&self, slice: &str, number: String) -> Parsed<Step> {
@@ -228,6 +237,18 @@ impl Source<'_> {
                     ));
                 }
                 Action::Screenshot { name: wire.name }
+            }
+            "regatta.allowStatus" => {
+                let wire: AllowStatusWire = self.wire(parameters, &name, number)?;
+                let strange = wire.status.iter().find(|status| !(400..600).contains(*status));
+                if let Some(status) = strange {
+                    return Err(Box::new(
+                        self.error(at, format!("step {number} ({name}): {status} is no HTTP error"))
+                            .label(format!("step {number}"))
+                            .help("expected statuses of 400 to 599; the others are always allowed"),
+                    ));
+                }
+                Action::AllowStatus { statuses: wire.status }
             }
             unknown if unknown.starts_with("regatta.") => {
                 return Err(Box::new(
@@ -553,6 +574,12 @@ struct ScreenshotWire {
     name: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AllowStatusWire {
+    status: Vec<u16>,
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
@@ -590,7 +617,8 @@ mod tests {
             {"type":"customStep","name":"regatta.when","parameters":{"exists":[["a"]],"steps":[{"type":"close"},{"type":"customStep","name":"regatta.when","parameters":{"exists":["b"],"steps":[{"type":"close"}]}}]}},
             {"type":"customStep","name":"regatta.upload","parameters":{"selectors":[["a"]],"files":["f"]}},
             {"type":"customStep","name":"regatta.handoff","parameters":{"message":"m"}},
-            {"type":"customStep","name":"regatta.screenshot","parameters":{"name":"n"}}"##,
+            {"type":"customStep","name":"regatta.screenshot","parameters":{"name":"n"}},
+            {"type":"customStep","name":"regatta.allowStatus","parameters":{"status":[404]}},{"type":"close"}"##,
         );
         let flow = parse("f.json", &text).unwrap();
         let names: Vec<_> =
@@ -618,7 +646,9 @@ mod tests {
             17.2.1 close
             18 regatta.upload
             19 regatta.handoff
-            20 regatta.screenshot"#]]
+            20 regatta.screenshot
+            21 regatta.allowStatus
+            22 close"#]]
         .assert_eq(&names.join("\n"));
         let (step, reason) = flow.unplayable().unwrap();
         assert_eq!(
@@ -744,7 +774,24 @@ mod tests {
             &flow(r#"{"type":"customStep","name":"regatta.whenever","parameters":{}}"#),
             expect![[r#"
             flows/f.json:4:5: step 1: unknown custom step `regatta.whenever`
-            expected one of regatta.capture, regatta.when, regatta.upload, regatta.handoff, regatta.screenshot"#]],
+            expected one of regatta.capture, regatta.when, regatta.upload, regatta.handoff, regatta.screenshot, regatta.allowStatus"#]],
+        );
+        let allow = |status: &str, then: &str| {
+            flow(&format!(
+                r#"{{"type":"customStep","name":"regatta.allowStatus","parameters":{{"status":[{status}]}}}}{then}"#
+            ))
+        };
+        check_error(
+            &allow("404, 302", r#",{"type":"close"}"#),
+            expect![[r#"
+            flows/f.json:4:68: step 1 (regatta.allowStatus): 302 is no HTTP error
+            expected statuses of 400 to 599; the others are always allowed"#]],
+        );
+        check_error(
+            &allow("404", ""),
+            expect![[r#"
+            flows/f.json:4:5: step 1 (regatta.allowStatus) is the last one
+            it is about the step that follows it"#]],
         );
         check_error(
             &flow(

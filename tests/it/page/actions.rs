@@ -111,8 +111,8 @@ async fn change_sets_fields_that_take_no_text() {
             3 change: ok [gate]
             4 change: ok [gate]
             5 change: ok [gate]
-              input n untrusted
-              change n untrusted
+              input n
+              change n
               42
               2026-02-03
               70

@@ -7,11 +7,14 @@ document.documentElement.append(out);
 function log(text) {
   out.append(text + '\n');
 }
-for (const type of ['click', 'dblclick', 'auxclick', 'contextmenu', 'mouseover', 'mousedown', 'input', 'change', 'keydown', 'keyup', 'submit', 'scroll']) {
+const tell = type => {
   document.addEventListener(type, event => {
     const at = event.composedPath().find(el => el.dataset?.log?.split(' ').includes(type));
     if (!at) return;
     const detail = type.startsWith('key') ? ` ${event.key} ${event.code}` : type === 'click' && event.button ? ` button ${event.button}` : '';
     log(`${type} ${at.id}${detail}${event.isTrusted ? '' : ' untrusted'}`);
   }, true);
-}
+};
+['click', 'dblclick', 'auxclick', 'contextmenu', 'mouseover', 'mousedown', 'input', 'change', 'submit', 'scroll'].forEach(tell);
+// A page that listens to keys is another one to type into.
+addEventListener('DOMContentLoaded', () => document.querySelector('[data-log*=key]') && ['keydown', 'keyup'].forEach(tell));

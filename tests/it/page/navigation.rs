@@ -107,10 +107,10 @@ async fn an_error_status_is_an_error() {
             click_and_arrive("")
         ),
         expect![[r#"
-            1 navigate: Navigation: the server answered 404 for {site}/status?code=404
+            1 navigate: Navigation: the server answered 404 for {site}/status?code=404; where that is expected, say so: a customStep `regatta.allowStatus` before this step
             2 waitForElement: TimedOut: no element matches `#nothing` within 1 s; the page shows "Oh no"
             3 navigate: ok
-            4 click: Navigation: the server answered 503 for {site}/status?code=503 [gate]
+            4 click: Navigation: the server answered 503 for {site}/status?code=503; where that is expected, say so: a customStep `regatta.allowStatus` before this step [gate]
         "#]],
     )
     .await;

@@ -145,6 +145,25 @@ impl Rig {
     ) -> Self {
         let (outside, reached) = serve("<h1>Outside</h1><input id=there>").await;
         let (site, _) = serve(&body.replace("{outside}", &outside)).await;
+        let at = Self::open(chrome, site, platform, block, trace).await;
+        let mut rig = Self { outside, reached, ..at };
+        let opened = rig.play(r#"{"type":"navigate","url":"{site}/"}"#).await;
+        assert_eq!(opened, "1 navigate: ok\n");
+        rig
+    }
+
+    /// A page that has been nowhere yet and may go to `site`.
+    pub async fn at(chrome: Arc<Chrome>, site: String, platform: Platform) -> Self {
+        Self::open(chrome, site, platform, Block::default(), TraceMode::default()).await
+    }
+
+    async fn open(
+        chrome: Arc<Chrome>,
+        site: String,
+        platform: Platform,
+        block: Block,
+        trace: TraceMode,
+    ) -> Self {
         let downloads = tempfile::tempdir().unwrap();
         let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
         let memory = Memory::default();
@@ -159,10 +178,8 @@ impl Rig {
             downloads: Some(downloads.path().to_owned()),
         };
         let page = browser.open_page(options).await.unwrap();
-        let mut rig = Self { page, browser, memory, site, outside, reached, chrome, _downloads: downloads };
-        let opened = rig.play(r#"{"type":"navigate","url":"{site}/"}"#).await;
-        assert_eq!(opened, "1 navigate: ok\n");
-        rig
+        let (outside, reached) = Default::default();
+        Self { page, browser, memory, site, outside, reached, chrome, _downloads: downloads }
     }
 
     pub fn flow(&self, steps: &str) -> Flow {
@@ -199,9 +216,8 @@ impl Rig {
             }
             out.push('\n');
         }
-        out.replace(&self.site, "{site}")
-            .replace(&elsewhere(&self.site), "{elsewhere}")
-            .replace(&self.outside, "{outside}")
+        let out = out.replace(&self.site, "{site}").replace(&elsewhere(&self.site), "{elsewhere}");
+        if self.outside.is_empty() { out } else { out.replace(&self.outside, "{outside}") }
     }
 
     /// What the page logged.

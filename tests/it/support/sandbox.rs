@@ -78,6 +78,11 @@ impl Sandbox {
         self.ask("POST", "/switches", &switches.to_string());
     }
 
+    /// The hazards of the obstacle course: names, steps and what is expected of them.
+    pub fn course(&self) -> Value {
+        self.ask("GET", "/course.json", "")
+    }
+
     #[track_caller]
     pub fn assert_once_each(&self, profiles: &[&str]) {
         let ledger = self.ledger();

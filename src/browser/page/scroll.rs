@@ -1,0 +1,42 @@
+//! Scrolling: to where the recording was, which a page that grows has to be taken to step by step.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::attempt::Attempt;
+use super::error::ActionError;
+use crate::domain::flow::Locator;
+
+/// A page that is shorter than it was, with nothing on its way and nothing new for this long, stays so.
+const STILL: Duration = Duration::from_millis(500);
+
+impl Attempt<'_> {
+    /// Ready where the place is reached, or where the page has ended before it and no longer grows.
+    pub async fn scroll(
+        &mut self,
+        locator: Option<&Locator>,
+        x: Option<f64>,
+        y: Option<f64>,
+    ) -> Result<(), ActionError> {
+        let mut size = None;
+        loop {
+            let found = match locator {
+                Some(locator) => Some((locator, self.find(locator, &json!({ "view": true })).await?)),
+                None => None,
+            };
+            let ms = STILL.min(self.left()).as_secs_f64() * 1000.0;
+            let query = json!({ "x": x, "y": y, "page": locator.is_none(), "ms": ms });
+            let Some(reply) = self.call("scroll", &query).await? else { continue };
+            let grows = size.replace(reply.found) != Some(reply.found);
+            let more = grows || self.page.look(|view| view.is_quiet(STILL)) != Some(true);
+            if !reply.ok && more && !self.is_over() {
+                continue;
+            }
+            if let Some((locator, found)) = found {
+                self.remember(locator, &found);
+            }
+            return Ok(());
+        }
+    }
+}
