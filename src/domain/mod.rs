@@ -5,6 +5,7 @@
 
 pub mod cause;
 pub mod event;
+pub mod fingerprint;
 pub mod fleet;
 pub mod fleet_notice;
 pub mod flow;
