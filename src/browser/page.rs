@@ -23,7 +23,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::attempt::Attempt;
-pub use self::memory::{Forgetful, SelectorKey, SelectorMemory};
+use self::heal::Healing;
+pub use self::memory::{Forgetful, Recalled, SelectorKey, SelectorMemory};
 use self::script::Halt;
 use self::watch::{Document, State, WORLD};
 use super::cdp::{CdpError, Connection, Session};
@@ -31,6 +32,7 @@ use crate::domain::event::NetworkTotals;
 use crate::domain::flow::{Locator, Step};
 use crate::domain::mask::Mask;
 use crate::domain::session::Platform;
+use crate::domain::workflow::Heal;
 
 mod aria;
 mod attempt;
@@ -38,6 +40,7 @@ mod change;
 mod click;
 mod error;
 mod evidence;
+mod heal;
 mod keys;
 mod locate;
 mod memory;
@@ -49,6 +52,7 @@ mod wait;
 mod watch;
 
 pub use self::error::{ActionError, ActionErrorKind, PageError};
+pub use self::heal::{Healed, How};
 
 pub struct PageOptions {
     /// `http://127.0.0.1:8800`. The main frame goes nowhere else and nothing is typed anywhere else.
@@ -76,6 +80,7 @@ pub struct Page {
     watcher: JoinHandle<()>,
     allowed: Vec<String>,
     memory: Box<dyn SelectorMemory>,
+    healing: Healing,
     /// Bits of the modifier keys that are held down.
     modifiers: i64,
     /// Input was sent, and the page has not been heard of since.
@@ -187,7 +192,9 @@ impl Page {
         let (state, _) = channel::channel(State::new(frame.id, document));
         let watcher = tokio::spawn(watch::watch(session.clone(), events, state.clone(), allowed.clone()));
         // From here on the task ends with the page, whatever happens.
-        let page = Self { session, target, state, watcher, allowed, memory, modifiers: 0, stirred: false };
+        let healing = Healing::default();
+        let page =
+            Self { session, target, state, watcher, allowed, memory, healing, modifiers: 0, stirred: false };
 
         let session = &page.session;
         let mut script = AddScriptToEvaluateOnNewDocumentParams::new(script::SOURCE);
@@ -231,6 +238,21 @@ impl Page {
         gate: &mut dyn Gate,
     ) -> Result<Option<String>, ActionError> {
         Attempt::new(self, flow, &step.number, timeout, gate).perform(step).await
+    }
+
+    /// A flow begins: what to do where its selectors match nothing any more.
+    pub fn begin_flow(&mut self, heal: Heal) {
+        self.healing.begin(heal);
+    }
+
+    /// Nothing of this is remembered of a page.
+    pub fn hide(&mut self, mask: Mask) {
+        self.healing.hide(mask, &mut *self.memory);
+    }
+
+    /// What was found by likeness since the last call.
+    pub fn take_healed(&mut self) -> Vec<Healed> {
+        self.healing.take_told()
     }
 
     /// Whether anything visible matches any of the selectors, now. Waits for nothing but the document.

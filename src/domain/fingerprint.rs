@@ -282,17 +282,38 @@ impl Fingerprint {
         matches!(self.kind(), Kind::Press | Kind::Plain)
     }
 
-    fn kind(&self) -> Kind {
-        match self.role.as_str() {
-            "button" | "link" | "menuitem" | "menuitemcheckbox" | "menuitemradio" | "tab" | "option"
-            | "treeitem" => Kind::Press,
-            "textbox" | "searchbox" | "combobox" | "listbox" | "spinbutton" | "slider" => Kind::Field,
-            "checkbox" | "radio" | "switch" => Kind::Toggle,
-            "file" => Kind::File,
-            _ => Kind::Plain,
+    /// Roles of elements of its kind; where it is a plain one, of all that are not.
+    pub fn roles(&self) -> (Vec<&'static str>, Which) {
+        let kind = self.kind();
+        if kind == Kind::Plain {
+            return (ROLES.iter().flat_map(|(_, roles)| roles.iter().copied()).collect(), Which::None);
         }
+        let of_kind = ROLES.iter().filter(|(other, _)| *other == kind);
+        (of_kind.flat_map(|(_, roles)| roles.iter().copied()).collect(), Which::Any)
+    }
+
+    fn kind(&self) -> Kind {
+        let of = ROLES.iter().find(|(_, roles)| roles.contains(&self.role.as_str()));
+        of.map_or(Kind::Plain, |(kind, _)| *kind)
     }
 }
+
+/// How a list of roles is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Any,
+    None,
+}
+
+const ROLES: [(Kind, &[&str]); 4] = [
+    (
+        Kind::Press,
+        &["button", "link", "menuitem", "menuitemcheckbox", "menuitemradio", "tab", "option", "treeitem"],
+    ),
+    (Kind::Field, &["textbox", "searchbox", "combobox", "listbox", "spinbutton", "slider"]),
+    (Kind::Toggle, &["checkbox", "radio", "switch"]),
+    (Kind::File, &["file"]),
+];
 
 impl Kind {
     /// A plain element that is made a proper button stays what it was.

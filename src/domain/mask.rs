@@ -55,11 +55,17 @@ impl Mask {
         masked[..begun.unwrap_or(masked.len())].to_owned()
     }
 
-    /// One pass from left to right: what was put in is never looked at again.
+    /// One pass from left to right: what was put in is never looked at again, nor by a second pass.
     pub fn apply(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
+            let put_in = |(_, put_in): &&(String, String)| c == '‹' && rest.starts_with(put_in.as_str());
+            if let Some((_, put_in)) = self.values.iter().find(put_in) {
+                out.push_str(put_in);
+                rest = &rest[put_in.len()..];
+                continue;
+            }
             match self.values.iter().find(|(value, _)| rest.starts_with(value.as_str())) {
                 Some((value, replacement)) => {
                     out.push_str(replacement);

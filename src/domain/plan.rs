@@ -16,7 +16,7 @@ use super::id::{Flag, ProfileId};
 use super::session::{Captures, Identity, Platform, Session};
 use super::source::SourceError;
 use super::template::{self, Names, Scope, TemplateError};
-use super::workflow::{InDoubt, PerPlatform, Preparation, Workflow, Written};
+use super::workflow::{Heal, InDoubt, PerPlatform, Preparation, Workflow, Written};
 
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -40,6 +40,7 @@ pub struct PlanStep {
     pub attempts: u32,
     pub in_doubt: InDoubt,
     pub settle: Duration,
+    pub heal: Heal,
 }
 
 /// What the plan is for one profile: its templates over origins and variables are rendered.
@@ -80,6 +81,7 @@ impl Plan {
                     attempts: step.attempts,
                     in_doubt: step.in_doubt,
                     settle: step.settle,
+                    heal: step.heal,
                 })
             })
             .collect::<Result<_, Box<SourceError>>>()?;

@@ -73,7 +73,10 @@ impl ProfileSummary {
                 self.steps = *steps;
                 self.done = *done;
             }
-            EventKind::PacerWaited { .. } | EventKind::StepPrepared { .. } | EventKind::Captured { .. } => {}
+            EventKind::PacerWaited { .. }
+            | EventKind::StepPrepared { .. }
+            | EventKind::Healed { .. }
+            | EventKind::Captured { .. } => {}
             EventKind::BrowserStarted { .. } => self.phase = Phase::Driving,
             EventKind::StepStarted { flag, attempt, mode } => {
                 self.phase = Phase::Driving;

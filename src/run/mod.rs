@@ -26,6 +26,7 @@ pub use self::outside::{Opened, Outside, PacerWait, PlayPage};
 pub use self::stop::{Stop, StopWatch};
 
 mod doubt;
+mod heal;
 mod journal;
 mod live;
 mod outside;

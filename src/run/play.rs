@@ -59,6 +59,7 @@ impl<O: Outside> Run<'_, O> {
             played = tokio::time::timeout(step.timeout, self.play_steps(step, flow, pass, page, &mut place)) => played,
             () = stop.reached(Stop::Now) => return Err(Unplayed::Stopped),
         };
+        self.tell_healed(&step.flag, &place, page);
         let unplayed = match played {
             Ok(Ok(captures)) => return Ok(captures),
             Ok(Err(unplayed)) => unplayed,
@@ -88,6 +89,7 @@ impl<O: Outside> Run<'_, O> {
     ) -> Result<Captures, Unplayed> {
         let mut captures = Captures::new();
         let mut touched = pass.mode == StepMode::Verify;
+        self.begin_flow(step, pass, page);
         for action in &flow.steps {
             *place = action.place(flow);
             let failed = |error| Unplayed::Action { error, place: action.place(flow) };
@@ -96,6 +98,7 @@ impl<O: Outside> Run<'_, O> {
                 return Err(Unplayed::Handoff { message: message.clone() });
             }
             let timeout = action.timeout.or(flow.timeout).unwrap_or(ACTION_TIMEOUT);
+            self.hide_values(page);
             let mut gate = DurableGate {
                 session: &mut self.session,
                 flag: &step.flag,
@@ -104,12 +107,15 @@ impl<O: Outside> Run<'_, O> {
                 refusal: None,
             };
             let performed = page.perform(&flow.file, &rendered, timeout, &mut gate).await;
-            if let Some(refusal) = gate.refusal {
+            let refusal = gate.refusal;
+            self.tell_healed(&step.flag, place, page);
+            if let Some(refusal) = refusal {
                 return Err(Unplayed::Store(refusal));
             }
             if let (Some(text), Action::Capture(capture)) = (performed.map_err(failed)?, &rendered.action) {
                 captures.insert(capture.into.clone(), text);
                 self.captured(step, &capture.into, &captures);
+                self.hide_values(page);
             }
         }
         match page.left_allowed_origins() {

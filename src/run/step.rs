@@ -54,6 +54,7 @@ impl<O: Outside> Run<'_, O> {
                 Ok(captures) => {
                     self.session.complete_step(&step.flag, &captures)?;
                     self.mask_identity();
+                    page.keep_healed();
                     return Ok(StepOutcome::Done);
                 }
                 Err(unplayed) => unplayed,

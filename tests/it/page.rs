@@ -3,6 +3,7 @@
 
 mod actionability;
 mod actions;
+mod healing;
 mod life;
 mod navigation;
 mod rig;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::error::{ActionError, ActionErrorKind, seconds};
 use super::script::{Halt, Reply};
 use super::{Gate, Page, urls};
+use crate::domain::fingerprint::Likeness;
 use crate::domain::flow::{Action, Step};
 
 /// How long a step waits for a document that the step before has set off, before it looks at the old one.
@@ -19,6 +20,8 @@ pub struct Attempt<'a> {
     pub step: &'a str,
     pub timeout: Duration,
     pub deadline: Instant,
+    /// What was found by likeness, where no selector led to the element.
+    pub healed: Option<Likeness>,
     gate: &'a mut dyn Gate,
     touched: bool,
 }
@@ -31,7 +34,16 @@ impl<'a> Attempt<'a> {
         timeout: Duration,
         gate: &'a mut dyn Gate,
     ) -> Self {
-        Self { page, flow, step, timeout, deadline: Instant::now() + timeout, gate, touched: false }
+        Self {
+            page,
+            flow,
+            step,
+            timeout,
+            deadline: Instant::now() + timeout,
+            healed: None,
+            gate,
+            touched: false,
+        }
     }
 
     pub async fn perform(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
@@ -82,7 +94,10 @@ impl<'a> Attempt<'a> {
             Action::Click(click) => self.click(click, 1).await?,
             Action::DoubleClick(click) => self.click(click, 2).await?,
             Action::Hover { locator } => self.hover(locator).await?,
-            Action::Change { locator, value } => self.change(locator, value).await?,
+            Action::Change { locator, value } => {
+                self.page.healing.typed(value);
+                self.change(locator, value).await?;
+            }
             Action::KeyDown { key } => self.key(key, true).await?,
             Action::KeyUp { key } => self.key(key, false).await?,
             Action::Scroll { locator, x, y } => self.scroll(locator.as_ref(), *x, *y).await?,

@@ -126,7 +126,7 @@ impl State {
         self.console.iter().map(|line| format!("{line}\n")).collect()
     }
 
-    fn note(&mut self, line: String) {
+    pub fn note(&mut self, line: String) {
         if self.console.len() == CONSOLE_LINES {
             self.console.pop_front();
         }
