@@ -22,6 +22,7 @@ mod orchestrate;
 mod reset;
 mod resolve;
 mod run;
+mod selectors;
 mod settings;
 mod signals;
 mod status;
@@ -60,6 +61,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Validate(args) => validate::validate(&Settings::resolve(global)?, args),
         Command::Reset(args) => reset::reset(&Settings::resolve(global)?, args),
         Command::Resolve(args) => resolve::resolve(&Settings::resolve(global)?, args),
+        Command::Selectors(args) => selectors::selectors(&Settings::resolve(global)?, args),
         Command::Doctor(args) => doctor::doctor(&Settings::resolve(global)?, args),
     }
 }

@@ -1,6 +1,8 @@
 //! What a person reads who uses the command line, and the exit code that goes with it. Nothing here
 //! starts a browser.
 
+mod selectors;
+
 use std::path::Path;
 use std::process::Command;
 

@@ -4,6 +4,7 @@
 mod cli;
 mod crash;
 mod flows;
+mod healing;
 #[cfg(unix)]
 mod orchestrate;
 mod page;

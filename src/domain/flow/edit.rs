@@ -124,7 +124,11 @@ mod tests {
 
     #[test]
     fn only_the_place_is_changed() {
-        check(RECORDED, "2", &["#card", "[data-testid=\"go\"]"], expect![[r##"
+        check(
+            RECORDED,
+            "2",
+            &["#card", "[data-testid=\"go\"]"],
+            expect![[r##"
             {
               "title": "t",
               "steps": [
@@ -147,7 +151,8 @@ mod tests {
                 }
               ]
             }
-        "##]]);
+        "##]],
+        );
     }
 
     #[test]
@@ -187,19 +192,30 @@ mod tests {
             [["a", "c"],⏎ ["b"],⏎ ["#x", "y"]]
             ["tricky ] , [\"", "#x"]
             ["tricky ] , [\"", ["#x", "y"]]
-        "##]].assert_eq(&seen);
+        "##]]
+        .assert_eq(&seen);
     }
 
     #[test]
     fn steps_of_our_own_are_found() {
         let text = r#"{"title":"t","steps":[{"type":"customStep","name":"regatta.when","parameters":{"exists":["a"],"steps":[
             {"type":"close"}, {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["c"],"from":"text","into":"identity.x"}}]}}]}"#;
-        check(text, "1.2", &["d"], expect![[r#"
+        check(
+            text,
+            "1.2",
+            &["d"],
+            expect![[r#"
             {"title":"t","steps":[{"type":"customStep","name":"regatta.when","parameters":{"exists":["a"],"steps":[
-                        {"type":"close"}, {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["c", "d"],"from":"text","into":"identity.x"}}]}}]}"#]]);
-        check(text, "1", &["d"], expect![[r#"
+                        {"type":"close"}, {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["c", "d"],"from":"text","into":"identity.x"}}]}}]}"#]],
+        );
+        check(
+            text,
+            "1",
+            &["d"],
+            expect![[r#"
             {"title":"t","steps":[{"type":"customStep","name":"regatta.when","parameters":{"exists":["a", "d"],"steps":[
-                        {"type":"close"}, {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["c"],"from":"text","into":"identity.x"}}]}}]}"#]]);
+                        {"type":"close"}, {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["c"],"from":"text","into":"identity.x"}}]}}]}"#]],
+        );
         check(text, "1.1", &["d"], expect!["error: step 1.1 has no selectors"]);
         check(text, "1.3", &["d"], expect!["error: the flow has no step 1.3"]);
         check(text, "0", &["d"], expect!["error: the flow has no step 0"]);
