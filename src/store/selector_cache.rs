@@ -537,7 +537,7 @@ mod tests {
         let (number, root) = value.split_once(' ').unwrap();
         let mut cache = SelectorCache::open(&Layout::new(root)).unwrap();
         for round in 0..20 {
-            let name = format!("{number}");
+            let name = number.to_owned();
             cache.remember(key(&format!("/{number}/{round}")), round, Some(element(&name)), now());
             cache.suggest(key(&format!("/{number}/{round}")), likeness(&name), now());
             cache.remember(key("/shared"), 3, None, now());

@@ -281,8 +281,8 @@ async fn a_capture_that_may_be_elsewhere_is_no_definite_no() {
         "c.dataset.testid = 'your-code'",
         expect![[r#"
             1 regatta.capture: "Your code"
-            1 regatta.capture: Changed: no element matches `[data-testid=code]` within 1.5 s; heading#c "Your code" is like the heading#c of before: `[data-testid="your-code"]` would match it; `regatta selectors accept f.json 1` writes that into the flow
-            Suggested: heading#c "Your code" by `[data-testid="your-code"]`, was heading#c
+            1 regatta.capture: Changed: no element matches `[data-testid=code]` within 1.5 s; heading#c is like the heading#c of before: `[data-testid="your-code"]` would match it; `regatta selectors accept f.json 1` writes that into the flow
+            Suggested: heading#c by `[data-testid="your-code"]`, was heading#c
         "#]],
     )
     .await;
