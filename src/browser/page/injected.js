@@ -355,8 +355,9 @@
     if (said) return said;
     if (isPushInput(el)) return squeeze(el.value) || { submit: 'Submit', reset: 'Reset' }[el.type] || '';
     const content = !bare && NAMED_BY_CONTENT.has(role) && !el.isContentEditable ? wordsOf(el) || squeeze(el.querySelector('img[alt]')?.alt ?? '') : '';
-    const labels = [...el.labels ?? []].map(wordsOf).join(' ').trim();
-    return labels || content || ['alt', 'title', 'placeholder'].map(name => squeeze(el.getAttribute(name) ?? '')).find(Boolean) || '';
+    // `labels` would walk the whole document.
+    const label = 'labels' in el && (closest(el, 'label') ?? (el.id && root.querySelector?.(`label[for=${quoted(el.id)}]`)));
+    return label && wordsOf(label) || content || ['alt', 'title', 'placeholder'].map(name => squeeze(el.getAttribute(name) ?? '')).find(Boolean) || '';
   };
 
   const isId = part => /^\d+$|^[0-9a-f]{8,}$|^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(part);
@@ -374,8 +375,9 @@
   const placeOf = el => {
     const steps = [];
     for (let at = el; at && at.localName !== 'body' && at.localName !== 'html' && steps.length < 8; at = over(at)) {
+      // Far down a long list one place is as good as the next.
       let nth = 1;
-      for (let other = at.previousElementSibling; other; other = other.previousElementSibling) if (other.localName === at.localName) nth++;
+      for (let other = at.previousElementSibling; other && nth < 30; other = other.previousElementSibling) if (other.localName === at.localName) nth++;
       steps.unshift(`${at.localName}:${nth}`);
     }
     return steps.join('>');
@@ -385,7 +387,10 @@
   const landmarkOf = el => {
     const mark = over(el) && closest(over(el), LANDMARKS);
     if (!mark) return '';
-    const name = squeeze(mark.getAttribute('aria-label') ?? '') || (mark.localName === 'main' ? '' : wordsOf(mark.querySelector('legend, h1, h2, h3') ?? document.createElement('i')));
+    let heading = mark.firstElementChild;
+    for (let n = 0; heading && n < 5 && !heading.matches('legend, h1, h2, h3'); n++) heading = heading.nextElementSibling;
+    if (!heading?.matches('legend, h1, h2, h3')) heading = null;
+    const name = squeeze(mark.getAttribute('aria-label') ?? '') || (heading && mark.localName !== 'main' ? wordsOf(heading) : '');
     return (mark.getAttribute('role') ?? mark.localName) + (name ? ` "${name}"` : '');
   };
 
