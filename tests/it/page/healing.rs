@@ -451,3 +451,36 @@ async fn ids_and_classes_that_look_generated_are_left_out() {
     expected.sort_unstable();
     assert_eq!(kept, expected);
 }
+
+#[tokio::test]
+async fn where_a_selector_matches_another_element_the_one_of_before_is_looked_for() {
+    let step = click(r##"["form > :nth-child(2)"]"##);
+    let swap = "document.querySelector('form').insertBefore(no, go)";
+    check(
+        Heal::Suggest,
+        FORM,
+        &step,
+        swap,
+        expect![[r#"
+            1 click: ok [gate]
+            1 click: Changed: `form > :nth-child(2)` now matches button#no "Cancel", which is not the button#go "Sign up" it matched before; button#go "Sign up" is like the button#go "Sign up" of before: `[data-testid="join"]` would match it; `regatta selectors accept f.json 1` writes that into the flow, or `regatta selectors forget f.json 1` if the page is right
+            Suggested: button#go "Sign up" by `[data-testid="join"]`, was button#go "Sign up"
+              click go
+        "#]],
+    )
+    .await;
+    check(
+        Heal::Auto,
+        FORM,
+        &step,
+        swap,
+        expect![[r#"
+            1 click: ok [gate]
+            1 click: ok [gate]
+            Acted: button#go "Sign up" by `[data-testid="join"]`, was button#go "Sign up"
+              click go
+              click go
+        "#]],
+    )
+    .await;
+}
