@@ -66,7 +66,7 @@ fn folder(site: &str, heal: &str) -> Folder {
     folder.write(
         "join.json",
         &format!(
-            r##"{{"title":"Join","timeout":3000,"steps":[
+            r##"{{"title":"Join","timeout":10000,"steps":[
     {{"type":"navigate","url":"{site}/"}},
     {{"type":"change","selectors":["[name=name]"],"value":"{{{{ profile_id }}}}"}},
     {{"type":"click","selectors":["#join"],"offsetX":3,"offsetY":3}},
@@ -101,7 +101,7 @@ fn a_suggestion_is_accepted_and_the_next_run_goes_through() {
     site.renamed.store(true, Ordering::SeqCst);
     let failed = run(&folder, "profile-2");
     failed.assert_code(1);
-    assert!(failed.stderr.contains("no element matches `#join` within 3 s"), "{failed:#?}");
+    assert!(failed.stderr.contains("no element matches `#join` within 10 s"), "{failed:#?}");
     assert!(
         failed.stderr.contains("button#enrol \"Sign up\" is like the button#join \"Sign up\" of before: `aria/Sign up[role=\"button\"]` would match it; `regatta selectors accept join.json 3` writes that into the flow"),
         "{failed:#?}"
