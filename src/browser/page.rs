@@ -20,7 +20,8 @@ use tokio::time::Instant;
 
 use self::attempt::Attempt;
 use self::frames::Owner;
-pub use self::memory::{Forgetful, SelectorKey, SelectorMemory};
+use self::heal::Healing;
+pub use self::memory::{Forgetful, Recalled, SelectorKey, SelectorMemory};
 use self::scene::Scene;
 use self::script::Halt;
 use self::state::{Ended, FrameTree, Given, State};
@@ -34,6 +35,7 @@ use crate::domain::evidence::{Incident, TraceMode};
 use crate::domain::flow::{Action, Step};
 use crate::domain::mask::Mask;
 use crate::domain::session::Platform;
+use crate::domain::workflow::Heal;
 
 mod aria;
 mod attempt;
@@ -45,6 +47,7 @@ mod emulate;
 mod error;
 mod evidence;
 mod frames;
+mod heal;
 mod keys;
 mod locate;
 mod memory;
@@ -64,6 +67,7 @@ mod watch;
 
 pub use self::download::Downloaded;
 pub use self::error::{ActionError, ActionErrorKind, PageError};
+pub use self::heal::{Healed, How};
 
 pub struct PageOptions {
     /// `http://127.0.0.1:8800`. The main frame goes nowhere else and nothing is typed anywhere else.
@@ -107,6 +111,7 @@ pub struct Page {
     allowed: Vec<String>,
     downloads: Option<PathBuf>,
     memory: Box<dyn SelectorMemory>,
+    healing: Healing,
     trace: Recorder,
     /// Where the step is played.
     scene: Scene,
@@ -267,6 +272,7 @@ impl Page {
             allowed,
             downloads,
             memory,
+            healing: Healing::default(),
             trace: Recorder::new(trace),
             scene: Scene::default(),
             owners: Vec::new(),
@@ -329,6 +335,21 @@ impl Page {
             self.trace.looked_after(Some(view));
         }
         performed
+    }
+
+    /// A flow begins: what to do where its selectors match nothing any more.
+    pub fn begin_flow(&mut self, heal: Heal) {
+        self.healing.begin(heal);
+    }
+
+    /// Nothing of this is remembered of a page.
+    pub fn hide(&mut self, mask: Mask) {
+        self.healing.hide(mask, &mut *self.memory);
+    }
+
+    /// What was found by likeness since the last call.
+    pub fn take_healed(&mut self) -> Vec<Healed> {
+        self.healing.take_told()
     }
 
     /// A trace is one of what follows.

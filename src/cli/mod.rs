@@ -25,6 +25,7 @@ mod quantity;
 mod reset;
 mod resolve;
 mod run;
+mod selectors;
 mod settings;
 mod signals;
 mod status;
@@ -65,6 +66,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Reset(args) => reset::reset(&Settings::resolve(global)?, args),
         Command::Resolve(args) => resolve::resolve(&Settings::resolve(global)?, args),
         Command::Clean(args) => clean::clean(&Settings::resolve(global)?, args),
+        Command::Selectors(args) => selectors::selectors(&Settings::resolve(global)?, args),
         Command::Doctor(args) => doctor::doctor(&Settings::resolve(global)?, args),
     }
 }

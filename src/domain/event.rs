@@ -66,6 +66,17 @@ pub enum EventKind {
         action: String,
         message: String,
     },
+    /// No selector of an action led to its element, and one was found by likeness.
+    Healed {
+        flag: Flag,
+        flow: String,
+        step: String,
+        how: HealHow,
+        selector: String,
+        /// The element as it was, and as it was found.
+        known: String,
+        found: String,
+    },
     Captured {
         flag: Flag,
         fields: Vec<String>,
@@ -113,6 +124,17 @@ pub enum EventKind {
 pub enum StepMode {
     Act,
     Verify,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealHow {
+    /// It was named, and the action failed.
+    Suggested,
+    /// It was acted on.
+    Acted,
+    /// It was acted on, as it was in a step that reached its end.
+    Remembered,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use serde_json::Map;
 
+pub use self::edit::{EditError, with_alternative};
 pub use self::parse::parse;
 pub use self::selector::{Chain, Locator, Selector, SelectorKind};
 use super::source::{SourceError, offset_of};
 
+mod edit;
 mod parse;
 mod selector;
 

@@ -13,17 +13,12 @@ impl Mask {
     /// Values of one or two characters are left alone: hiding every `1` hides nothing and makes
     /// messages unreadable. A value is also known in the form it takes inside a URL.
     pub fn of(identity: &Identity) -> Self {
-        let mut values = Vec::new();
-        for (name, value) in identity.iter().filter(|(_, value)| value.chars().count() >= 3) {
-            let replacement = format!("‹identity.{name}›");
-            let in_url: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-            if in_url != *value {
-                values.push((in_url, replacement.clone()));
-            }
-            values.push((value.into_owned(), replacement));
+        let mut mask = Self::default();
+        for (name, value) in identity.iter() {
+            mask.put(&format!("identity.{name}"), &value);
         }
-        values.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
-        Self { values }
+        mask.sort();
+        mask
     }
 
     /// The same for what browsers write.
@@ -37,11 +32,51 @@ impl Mask {
         self.values.iter().find(is_part).map(|(_, replacement)| replacement.as_str())
     }
 
-    /// One pass from left to right: what was put in is never looked at again.
+    /// One more value to hide, by the same rules.
+    pub fn add(&mut self, name: &str, value: &str) {
+        self.put(name, value);
+        self.sort();
+    }
+
+    fn put(&mut self, name: &str, value: &str) {
+        if value.chars().count() < 3 {
+            return;
+        }
+        let replacement = format!("‹{name}›");
+        let in_url: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        for form in [in_url, value.to_owned()] {
+            if !self.values.iter().any(|(known, _)| *known == form) {
+                self.values.push((form, replacement.clone()));
+            }
+        }
+    }
+
+    fn sort(&mut self) {
+        self.values.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
+    }
+
+    /// Of a text that was cut: a value may have been cut with it. What its end has in common with the
+    /// beginning of one goes.
+    pub fn apply_to_start(&self, text: &str) -> String {
+        let is_begun = |tail: &str| self.values.iter().any(|(value, _)| value.starts_with(tail));
+        let masked = self.apply(text);
+        let tails = masked.char_indices().map(|(at, _)| at);
+        let begun =
+            tails.filter(|at| masked[*at..].chars().nth(2).is_some()).find(|at| is_begun(&masked[*at..]));
+        masked[..begun.unwrap_or(masked.len())].to_owned()
+    }
+
+    /// One pass from left to right: what was put in is never looked at again, nor by a second pass.
     pub fn apply(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
+            let put_in = |(_, put_in): &&(String, String)| c == '‹' && rest.starts_with(put_in.as_str());
+            if let Some((_, put_in)) = self.values.iter().find(put_in) {
+                out.push_str(put_in);
+                rest = &rest[put_in.len()..];
+                continue;
+            }
             match self.values.iter().find(|(value, _)| rest.starts_with(value.as_str())) {
                 Some((value, replacement)) => {
                     out.push_str(replacement);
@@ -130,5 +165,14 @@ mod tests {
         // Half typed.
         assert_eq!(veil.field("Ann Le"), "‹identity.name›");
         assert_eq!((veil.field("An"), veil.field("Anna")), ("An".to_owned(), "Anna".to_owned()));
+    }
+
+    #[test]
+    fn a_value_that_was_cut_is_hidden_too() {
+        let mut mask = Mask::default();
+        mask.add("variables.mail", "ann@practice.test");
+        mask.add("variables.short", "x");
+        assert_eq!(mask.apply_to_start("x: ann@practice.test, ann@pra"), "x: ‹variables.mail›, ");
+        assert_eq!(mask.apply_to_start("x: an"), "x: an");
     }
 }

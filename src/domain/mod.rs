@@ -8,6 +8,7 @@ pub mod cause;
 pub mod dialog;
 pub mod event;
 pub mod evidence;
+pub mod fingerprint;
 pub mod fleet;
 pub mod fleet_notice;
 pub mod flow;

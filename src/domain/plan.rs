@@ -18,7 +18,7 @@ use super::id::{Flag, ProfileId};
 use super::session::{Captures, Identity, Platform, Session};
 use super::source::SourceError;
 use super::template::{self, Names, Scope, TemplateError};
-use super::workflow::{InDoubt, PerPlatform, Preparation, Workflow, Written};
+use super::workflow::{Heal, InDoubt, PerPlatform, Preparation, Workflow, Written};
 
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -44,6 +44,7 @@ pub struct PlanStep {
     pub in_doubt: InDoubt,
     pub settle: Duration,
     pub dialogs: DialogPolicy,
+    pub heal: Heal,
 }
 
 /// What the plan is for one profile: its templates over origins and variables are rendered.
@@ -86,6 +87,7 @@ impl Plan {
                     in_doubt: step.in_doubt,
                     settle: step.settle,
                     dialogs: step.dialogs,
+                    heal: step.heal,
                 })
             })
             .collect::<Result<_, Box<SourceError>>>()?;

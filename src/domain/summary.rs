@@ -81,6 +81,7 @@ impl ProfileSummary {
             EventKind::ProviderPaused { .. }
             | EventKind::PacerWaited { .. }
             | EventKind::StepPrepared { .. }
+            | EventKind::Healed { .. }
             | EventKind::Captured { .. }
             | EventKind::Downloaded { .. } => {}
             EventKind::BrowserStarted { .. } => self.phase = Phase::Driving,

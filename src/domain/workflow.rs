@@ -48,6 +48,7 @@ pub struct WorkflowStep {
     pub settle: Duration,
     /// How the page's own dialogs are answered while this step is played.
     pub dialogs: DialogPolicy,
+    pub heal: Heal,
 }
 
 /// A value and where it stands in the file, as byte offsets.
@@ -110,6 +111,20 @@ pub enum InDoubt {
     Ask,
 }
 
+/// What to do where no selector of an action matches any more, and an element is there that is clearly
+/// like the one they used to match.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Heal {
+    /// Fail, and look no further.
+    Off,
+    /// Fail, and name it.
+    #[default]
+    Suggest,
+    /// Act on it.
+    Auto,
+}
+
 /// `file` is the name people know it by; it stands in every error.
 pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<SourceError>> {
     let error = |at: Range<usize>, problem: String| SourceError::new(file, text, at, problem);
@@ -127,7 +142,7 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<SourceError>> {
     }
     let mut steps: Vec<WorkflowStep> = Vec::new();
     for step in wire.step {
-        let step = workflow_step(step.into_inner(), &wire.dialogs, &error)?;
+        let step = workflow_step(step.into_inner(), &wire.dialogs, wire.heal, &error)?;
         if let Some(flag) = steps.iter().map(|earlier| &earlier.flag).find(|flag| **flag == step.flag.value) {
             return Err(Box::new(
                 error(step.flag.at, format!("two steps have the flag `{flag}`"))
@@ -170,6 +185,7 @@ struct ParsedStep {
 fn workflow_step(
     wire: StepWire,
     dialogs: &DialogPolicy,
+    heal: Heal,
     error: &impl Fn(Range<usize>, String) -> SourceError,
 ) -> Result<ParsedStep, Box<SourceError>> {
     let flag_at = wire.flag.span();
@@ -237,6 +253,7 @@ fn workflow_step(
             in_doubt,
             settle,
             dialogs: wire.dialogs.unwrap_or_else(|| dialogs.clone()),
+            heal: wire.heal.unwrap_or(heal),
         },
     })
 }
@@ -272,6 +289,8 @@ struct WorkflowWire {
     name: String,
     allowed_origins: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
+    heal: Heal,
+    #[serde(default)]
     variables: Map<String, Value>,
     /// Of steps that do not say.
     #[serde(default)]
@@ -300,6 +319,7 @@ struct StepWire {
     in_doubt: Option<Spanned<InDoubt>>,
     settle: Option<Spanned<String>>,
     dialogs: Option<DialogPolicy>,
+    heal: Option<Heal>,
 }
 
 /// `"flows/a.json"` or `{ mobile = "…", desktop = "…" }`; untagged enums would lose the places.
@@ -402,6 +422,15 @@ attempts = 1
         assert_eq!(fields, ["email", "password"]);
         assert_eq!(first.prepare[1].1.value, Preparation::Password { length: 24 });
         assert_eq!(&GOOD[second.flow.on(Platform::Mobile).at.clone()], "\"two.json\"");
+        assert_eq!((first.heal, second.heal), (Heal::Suggest, Heal::Suggest));
+    }
+
+    #[test]
+    fn healing_is_chosen_for_all_steps_and_for_one() {
+        let text =
+            GOOD.replace("name =", "heal = \"auto\"\nname =").replace("attempts = 1", "heal = \"off\"");
+        let workflow = parse("workflow.toml", &text).unwrap();
+        assert_eq!(workflow.steps.iter().map(|step| step.heal).collect::<Vec<_>>(), [Heal::Auto, Heal::Off]);
     }
 
     #[test]
@@ -415,7 +444,7 @@ attempts = 1
         check_error(
             &with("attempts = 1", "atempts = 1"),
             expect![[r#"
-            workflow.toml:17:1: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`, `dialogs`"#]],
+            workflow.toml:17:1: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`, `dialogs`, `heal`"#]],
         );
         check_error(
             &with("attempts = 1", "attempts = 0"),
@@ -427,6 +456,11 @@ attempts = 1
             expect![[r#"
             workflow.toml:17:12: step `2fa_enabled`: `in_doubt = "verify"` without a verify flow
             add `verify = "flows/….verify.json"`, or choose "repeat" or "ask""#]],
+        );
+        check_error(
+            &with("attempts = 1", "heal = \"always\""),
+            expect![[r#"
+            workflow.toml:17:8: unknown variant `always`, expected one of `off`, `suggest`, `auto`"#]],
         );
         check_error(
             &with("2fa_enabled", "mailbox_created"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::domain::event::{Event, EventKind, StepMode, StepOutcome};
+use crate::domain::event::{Event, EventKind, HealHow, StepMode, StepOutcome};
 use crate::domain::id::{Flag, ProfileId};
 
 /// Redraws of a live line.
@@ -107,6 +107,7 @@ impl Plain {
                 let what = if self.mode == Some(StepMode::Verify) { "the site says no: " } else { "" };
                 format!("{flag}: {what}{message} ({flow}, step {step} {action})")
             }
+            EventKind::Healed { .. } => healed_line(kind)?,
             EventKind::Captured { flag, fields } => format!("{flag}: captured {}", fields.join(", ")),
             EventKind::Downloaded { flag, path, bytes } => {
                 format!("{flag}: downloaded {path} ({bytes} bytes)")
@@ -211,6 +212,9 @@ impl Live {
                 bar.enable_steady_tick(TICK);
                 bar.set_message(format!("{flag:<width$}  {note}"));
             }),
+            EventKind::Healed { .. } => {
+                self.bars.println(healed_line(kind).unwrap_or_default()).ok();
+            }
             EventKind::ActionFailed { flag, message, .. } => self.on(flag, |bar| {
                 bar.set_message(format!("{flag:<width$}  {message}"));
             }),
@@ -271,6 +275,17 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
+/// `None` for other events.
+fn healed_line(kind: &EventKind) -> Option<String> {
+    let EventKind::Healed { flag, flow, step, how, selector, known, found } = kind else { return None };
+    let what = match how {
+        HealHow::Suggested => "perhaps meant",
+        HealHow::Acted => "going on with",
+        HealHow::Remembered => "going on as before with",
+    };
+    Some(format!("{flag}: no selector matches {known}; {what} {found}, `{selector}` ({flow}, step {step})"))
+}
+
 const fn outcome_word(outcome: StepOutcome) -> &'static str {
     match outcome {
         StepOutcome::Done => "done",
@@ -316,6 +331,15 @@ mod tests {
                 message: "the button is disabled".into(),
             },
             EventKind::StepStarted { flag: flag.clone(), attempt: 1, mode: StepMode::Verify },
+            EventKind::Healed {
+                flag: flag.clone(),
+                flow: "flows/store.json".into(),
+                step: "4".into(),
+                how: HealHow::Acted,
+                selector: "#join".into(),
+                known: "button#sign-up \"Sign up\"".into(),
+                found: "button#join \"Sign up\"".into(),
+            },
             EventKind::StepFinished {
                 flag,
                 outcome: StepOutcome::Verified,
@@ -332,6 +356,7 @@ mod tests {
             store_signup: started (attempt 1)
             store_signup: the button is disabled (flows/store.json, step 4 click)
             store_signup: in doubt, asking the site (attempt 1)
+            store_signup: no selector matches button#sign-up "Sign up"; going on with button#join "Sign up", `#join` (flows/store.json, step 4)
             store_signup: verified (2.3 s)
             run finished: step failed (exit 1, 9.0 s)"#]]
         .assert_eq(&lines.join("\n"));

@@ -7,18 +7,20 @@ use std::time::Duration;
 use super::outside::{Opened, Outside, PacerWait, PlayPage};
 use crate::browser::leftovers;
 use crate::browser::page::{
-    ActionError, BrowserConnection, Downloaded, Forgetful, Gate, Page, PageError, PageOptions, SelectorKey,
-    SelectorMemory,
+    ActionError, BrowserConnection, Downloaded, Forgetful, Gate, Healed, Page, PageError, PageOptions,
+    Recalled, SelectorKey, SelectorMemory,
 };
 use crate::browser::provider::{Provider, ProviderError, StartOptions};
 use crate::domain::block::Block;
 use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::{Incident, TraceMode};
+use crate::domain::fingerprint::{Fingerprint, Likeness};
 use crate::domain::flow::Step;
 use crate::domain::id::ProfileId;
 use crate::domain::mask::Mask;
 use crate::domain::session::Platform;
+use crate::domain::workflow::Heal;
 use crate::store::Layout;
 use crate::store::selector_cache::{self, SelectorCache};
 
@@ -193,6 +195,22 @@ impl PlayPage for LivePage {
     fn take_network_totals(&mut self) -> NetworkTotals {
         self.page.take_network_totals()
     }
+
+    fn begin_flow(&mut self, heal: Heal) {
+        self.page.begin_flow(heal);
+    }
+
+    fn hide(&mut self, mask: Mask) {
+        self.page.hide(mask);
+    }
+
+    fn take_healed(&mut self) -> Vec<Healed> {
+        self.page.take_healed()
+    }
+
+    fn keep_healed(&mut self) {
+        self.page.keep_healed();
+    }
 }
 
 impl Selectors {
@@ -213,12 +231,32 @@ impl Selectors {
 struct CachedSelectors(SelectorCache);
 
 impl SelectorMemory for CachedSelectors {
-    fn recall(&mut self, key: &SelectorKey) -> Option<usize> {
-        self.0.recall(stored(key))
+    fn recall(&mut self, key: &SelectorKey) -> Recalled {
+        self.0.recall(stored(key)).map_or_else(Recalled::default, |entry| Recalled {
+            alternative: entry.alternative,
+            element: entry.element,
+            healed: entry.healed.map(|healed| healed.likeness.selector),
+        })
     }
 
-    fn remember(&mut self, key: &SelectorKey, alternative: usize) {
-        self.0.remember(stored(key), alternative, jiff::Timestamp::now());
+    fn remember(&mut self, key: &SelectorKey, alternative: usize, element: Option<Fingerprint>) {
+        self.0.remember(stored(key), alternative, element, jiff::Timestamp::now());
+    }
+
+    fn suggest(&mut self, key: &SelectorKey, likeness: Likeness) {
+        self.0.suggest(stored(key), likeness, jiff::Timestamp::now());
+        // The error names the command that reads it, and a run may end at any moment after it.
+        if let Err(error) = self.0.flush() {
+            tracing::warn!("a suggestion is lost: {error}");
+        }
+    }
+
+    fn keep(&mut self, key: &SelectorKey, likeness: Likeness) {
+        self.0.keep(stored(key), likeness, jiff::Timestamp::now());
+    }
+
+    fn hide(&mut self, mask: &Mask) {
+        self.0.hide(mask);
     }
 }
 

@@ -29,6 +29,7 @@ pub use self::solo::Solo;
 pub use self::stop::{Stop, StopWatch};
 
 mod doubt;
+mod heal;
 mod journal;
 mod live;
 mod outside;

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::browser::page::{ActionError, Downloaded, Gate};
+use crate::browser::page::{ActionError, Downloaded, Gate, Healed};
 use crate::browser::provider::ProviderError;
 use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::Incident;
 use crate::domain::flow::Step;
 use crate::domain::mask::Mask;
+use crate::domain::workflow::Heal;
 
 /// Gives a run its browser, and takes it back.
 #[expect(async_fn_in_trait, reason = "a run lives on one thread; no bound on the futures is needed")]
@@ -84,4 +85,20 @@ pub trait PlayPage {
 
     /// Since the last call.
     fn take_network_totals(&mut self) -> NetworkTotals;
+
+    /// A flow begins: what to do where its selectors match nothing any more.
+    fn begin_flow(&mut self, _heal: Heal) {}
+
+    /// Nothing of this is remembered of a page. A page without a memory has nothing to do here and
+    /// below.
+    fn hide(&mut self, _mask: Mask) {}
+
+    /// Elements that were found by likeness since the last call.
+    fn take_healed(&mut self) -> Vec<Healed> {
+        Vec::new()
+    }
+
+    /// The step whose flow was begun last has reached its end: what was found for it by likeness, and
+    /// acted on, is remembered.
+    fn keep_healed(&mut self) {}
 }

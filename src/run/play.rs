@@ -3,15 +3,17 @@
 
 use std::path::PathBuf;
 
+use super::heal;
 use super::player::{Host, Player, Unplayed};
 use super::{Journal, Outside, PlayPage, Run, Stop};
-use crate::browser::page::{ActionError, ActionErrorKind, Downloaded};
+use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Healed};
 use crate::domain::event::{EventKind, StepMode};
-use crate::domain::flow::{Flow, Step};
+use crate::domain::flow::{Flow, Place, Step};
 use crate::domain::mask::Mask;
 use crate::domain::plan::{PlanStep, Setting};
 use crate::domain::session::Captures;
 use crate::domain::template::Scope;
+use crate::domain::workflow::Heal;
 use crate::store::session::{OpenSession, SessionError};
 
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +47,7 @@ impl<O: Outside> Run<'_, O> {
             setting: &self.setting,
             step,
             attempt: pass.attempt,
+            heal: heal::within(pass.mode, step.heal),
             touched: pass.mode == StepMode::Verify,
         };
         let mut player = Player::new(flow, page, &mut host);
@@ -53,6 +56,7 @@ impl<O: Outside> Run<'_, O> {
             played = tokio::time::timeout(step.timeout, player.play()) => played,
             () = stop.reached(Stop::Now) => return Err(Unplayed::Stopped),
         };
+        player.tell_healed();
         let unplayed = match played {
             Ok(Ok(())) => return Ok(player.captures),
             Ok(Err(unplayed)) => unplayed,
@@ -110,6 +114,7 @@ struct StepHost<'a, 'j> {
     step: &'a PlanStep,
     attempt: u32,
     pictures: PathBuf,
+    heal: Heal,
     /// `in_flight` is durable, or is not to be: a verify flow passes no gate.
     touched: bool,
 }
@@ -150,6 +155,19 @@ impl Host for StepHost<'_, '_> {
     fn pictured(&mut self, _: &Step, file: PathBuf) {
         let path = file.display().to_string();
         self.journal.emit(EventKind::Screenshot { flag: self.step.flag.clone(), path });
+    }
+
+    fn heal(&self) -> Heal {
+        self.heal
+    }
+
+    fn secrets(&self) -> Mask {
+        heal::secrets(self.journal.masker(), &self.session.session().profile_id, &self.setting.variables)
+    }
+
+    fn healed(&mut self, place: &Place, healed: &Healed) {
+        let event = heal::event(&self.step.flag, place, healed, |text| self.journal.mask(text));
+        self.journal.emit(event);
     }
 
     fn downloaded(&mut self, Downloaded { path, bytes }: Downloaded) {

@@ -9,11 +9,12 @@ use tokio::time::Instant;
 
 use super::PlayPage;
 use super::step::file_name;
-use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
+use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate, Healed};
 use crate::domain::flow::{Action, Flow, Place, Step, refused_picture};
 use crate::domain::mask::Mask;
 use crate::domain::session::Captures;
 use crate::domain::template::{self, Scope};
+use crate::domain::workflow::Heal;
 use crate::store::session::SessionError;
 
 /// Bound of an action where neither its step nor its flow has one.
@@ -37,6 +38,15 @@ pub(super) trait Host {
     fn pictured(&mut self, step: &Step, file: PathBuf);
 
     fn downloaded(&mut self, file: Downloaded);
+
+    /// What to do where selectors match nothing any more.
+    fn heal(&self) -> Heal;
+
+    /// What must not be remembered of pages.
+    fn secrets(&self) -> Mask;
+
+    /// An element was found by likeness.
+    fn healed(&mut self, _: &Place, _: &Healed) {}
 
     fn began(&mut self, _: &Step) {}
 
@@ -86,6 +96,7 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
     }
 
     pub async fn play(&mut self) -> Result<(), Unplayed> {
+        self.page.begin_flow(self.host.heal());
         self.play_all(&self.flow.steps).await?;
         for file in self.page.finish().await {
             self.host.downloaded(file);
@@ -119,9 +130,12 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
             return Err(Unplayed::Handoff { message });
         }
         let timeout = step.timeout.or(self.flow.timeout).unwrap_or(ACTION_TIMEOUT);
+        self.page.hide(self.host.secrets());
         let mut gate = HostGate { host: self.host, refusal: None };
         let performed = self.page.perform(&self.flow.file, &rendered, timeout, &mut gate).await;
-        if let Some(refusal) = gate.refusal {
+        let refusal = gate.refusal;
+        self.tell_healed();
+        if let Some(refusal) = refusal {
             return Err(Unplayed::Store(refusal));
         }
         let text = performed.map_err(|error| self.unplayed(error))?;
@@ -131,6 +145,7 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
             (Action::Capture(capture), _, Some(text)) => {
                 self.captures.insert(capture.into.clone(), text);
                 self.host.captured(step, &capture.into, &self.captures);
+                self.page.hide(self.host.secrets());
             }
             (_, Action::Screenshot { name }, _) => self.host.pictured(step, name.into()),
             _ => {}
@@ -164,6 +179,13 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
             _ => {}
         }
         Ok(rendered)
+    }
+
+    /// Also to be called where the time ran out in the middle of a step.
+    pub fn tell_healed(&mut self) {
+        for healed in self.page.take_healed() {
+            self.host.healed(&self.place, &healed);
+        }
     }
 
     fn unplayed(&self, error: ActionError) -> Unplayed {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::heal;
 use super::player::{Host, Player, Turn, Unplayed};
 use super::{Outside, PlayPage, RunEnd, Stop, StopWatch};
 use crate::browser::page::{ActionErrorKind, Downloaded};
@@ -20,6 +21,7 @@ use crate::domain::outcome::RunOutcome;
 use crate::domain::session::{Captures, Identity, Platform};
 use crate::domain::solo::{ActionName, ActionOutcome, SOLO_EVENT_VERSION, SoloEvent, SoloEventKind};
 use crate::domain::template::Scope;
+use crate::domain::workflow::Heal;
 use crate::store::session::SessionError;
 
 /// For what the last step has set off: the browser ends right after it.
@@ -260,6 +262,15 @@ impl Host for SoloHost<'_> {
     fn pictured(&mut self, step: &Step, file: PathBuf) {
         let path = file.display().to_string();
         self.tell(SoloEventKind::Screenshot { step: step.number.clone(), path });
+    }
+
+    /// The error that follows says what would match; nothing is acted on by guess.
+    fn heal(&self) -> Heal {
+        Heal::Suggest
+    }
+
+    fn secrets(&self) -> Mask {
+        heal::secrets(&self.mask, &self.profile_id, &self.variables)
     }
 
     fn downloaded(&mut self, Downloaded { path, bytes }: Downloaded) {

@@ -60,6 +60,7 @@ impl<O: Outside> Run<'_, O> {
                 Ok(captures) => {
                     self.session.complete_step(&step.flag, &captures)?;
                     self.mask_identity();
+                    page.keep_healed();
                     page.keep_trace(&self.folder(step, attempt), self.journal.masker()).await;
                     return Ok(StepOutcome::Done);
                 }

@@ -1,5 +1,6 @@
-//! Which of a step's selectors matched last time, shared by all runs of a folder, so that the next
-//! profile does not wait for the ones that no longer do.
+//! Which of a step's selectors matched last time, and what it led to, shared by all runs of a folder:
+//! the next profile does not wait for selectors that no longer match, and notices one that has come to
+//! match something else.
 //!
 //! Only a cache: what is lost costs time, never correctness. Runs merge their own changes into the
 //! file under a lock, so none takes another's away. A file that cannot be read is moved aside; one of
@@ -15,10 +16,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Layout, Lock, StoreError, durable};
+use crate::domain::fingerprint::{Fingerprint, Likeness};
+use crate::domain::mask::Mask;
 
-const VERSION: u32 = 1;
-/// Pages with an id in their path would let the file grow for ever: the least recently used go.
-const MOST_ENTRIES: usize = 10_000;
+/// Version 1 had no fingerprints; it is read as it is, and written as this one.
+const VERSION: u32 = 2;
+/// Pages with an id in their path would let the file grow for ever: the least recently used go. Some
+/// two megabytes, which every run reads.
+const MOST_ENTRIES: usize = 4_000;
 
 #[derive(Debug)]
 pub struct SelectorCache {
@@ -40,13 +45,41 @@ pub struct SelectorKey<'a> {
     pub path: &'a str,
 }
 
+/// What is known of a step on a page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Entry {
-    digest: String,
-    /// Index among the step's alternatives.
-    alternative: usize,
-    at: Timestamp,
-    hits: u64,
+pub struct Entry {
+    pub digest: String,
+    /// Index among the step's alternatives; the last one that matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<usize>,
+    pub at: Timestamp,
+    pub hits: u64,
+    /// What it led to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element: Option<Fingerprint>,
+    /// A selector found by likeness, with which a step has reached its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healed: Option<Found>,
+    /// A selector found by likeness that nobody has tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<Found>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    #[serde(flatten)]
+    pub likeness: Likeness,
+    pub at: Timestamp,
+}
+
+/// An entry and the step it is of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    pub flow: String,
+    pub step: String,
+    pub origin: String,
+    pub path: String,
+    pub entry: Entry,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,9 +98,9 @@ impl SelectorCache {
         };
         // Without the lock: the file is replaced whole.
         cache.known = match read(&cache.path)? {
-            Found::Entries(entries) => entries,
-            Found::Nothing | Found::Newer => BTreeMap::new(),
-            Found::Garbage => {
+            Content::Entries(entries) => entries,
+            Content::Nothing | Content::Newer => BTreeMap::new(),
+            Content::Garbage => {
                 let _lock = Lock::wait(&cache.lock)?;
                 read_or_set_aside(&cache.path)?.unwrap_or_default()
             }
@@ -75,17 +108,102 @@ impl SelectorCache {
         Ok(cache)
     }
 
-    /// The alternative that matched last time.
-    pub fn recall(&self, key: SelectorKey<'_>) -> Option<usize> {
+    /// What is known, unless the step was edited since.
+    pub fn recall(&self, key: SelectorKey<'_>) -> Option<Entry> {
         let name = name_of(key);
-        let entry = self.learned.get(&name).or_else(|| self.known.get(&name))?;
-        (entry.digest == key.digest).then_some(entry.alternative)
+        let mut recalled = BTreeMap::new();
+        for entry in [self.known.get(&name), self.learned.get(&name)].into_iter().flatten() {
+            absorb(&mut recalled, name.clone(), entry.clone());
+        }
+        recalled.remove(&name).filter(|entry| entry.digest == key.digest)
     }
 
     /// An alternative matched. Kept in memory until the next flush.
-    pub fn remember(&mut self, key: SelectorKey<'_>, alternative: usize, at: Timestamp) {
-        let new = Entry { digest: key.digest.to_owned(), alternative, at, hits: 1 };
+    pub fn remember(
+        &mut self,
+        key: SelectorKey<'_>,
+        alternative: usize,
+        element: Option<Fingerprint>,
+        at: Timestamp,
+    ) {
+        self.learn(key, at, |entry| {
+            (entry.alternative, entry.element, entry.hits) = (Some(alternative), element, 1);
+        });
+    }
+
+    /// A step has reached its end with a selector that was found by likeness.
+    pub fn keep(&mut self, key: SelectorKey<'_>, likeness: Likeness, at: Timestamp) {
+        self.learn(key, at, |entry| {
+            entry.element = Some(likeness.element.clone());
+            (entry.healed, entry.hits) = (Some(Found { likeness, at }), 1);
+        });
+    }
+
+    /// A selector was found by likeness, and not tried.
+    pub fn suggest(&mut self, key: SelectorKey<'_>, likeness: Likeness, at: Timestamp) {
+        self.learn(key, at, |entry| entry.suggestion = Some(Found { likeness, at }));
+    }
+
+    fn learn(&mut self, key: SelectorKey<'_>, at: Timestamp, fill: impl FnOnce(&mut Entry)) {
+        let mut new = Entry {
+            digest: key.digest.to_owned(),
+            alternative: None,
+            at,
+            hits: 0,
+            element: None,
+            healed: None,
+            suggestion: None,
+        };
+        fill(&mut new);
         absorb(&mut self.learned, name_of(key), new);
+    }
+
+    /// Takes values out of what was learned and is not in the file yet: one may have been on a page
+    /// before it became a value of the identity.
+    pub fn hide(&mut self, mask: &Mask) {
+        for (name, mut entry) in std::mem::take(&mut self.learned) {
+            let found = [entry.healed.as_mut(), entry.suggestion.as_mut()];
+            let elements = found.into_iter().flatten().map(|found| &mut found.likeness.element);
+            for element in elements.chain(entry.element.as_mut()) {
+                *element = std::mem::take(element).masked(mask);
+            }
+            let (before, path) = name.rsplit_once('|').unwrap_or(("", &name));
+            absorb(&mut self.learned, format!("{before}|{}", mask.apply(path)), entry);
+        }
+    }
+
+    /// Everything in the file, in the order of flows and steps.
+    pub fn entries(&self) -> Vec<Known> {
+        let mut all: Vec<_> = self.known.iter().filter_map(|(name, entry)| known(name, entry)).collect();
+        let number =
+            |step: &str| -> Vec<u32> { step.split('.').filter_map(|part| part.parse().ok()).collect() };
+        all.sort_by(|a, b| {
+            let key = |known: &Known| (known.flow.clone(), number(&known.step), known.path.clone());
+            key(a).cmp(&key(b))
+        });
+        all
+    }
+
+    /// Changes entries that are in the file: `None` takes one out. How many were changed.
+    pub fn edit(
+        &mut self,
+        mut edit: impl FnMut(&Known) -> Option<Option<Entry>>,
+    ) -> Result<usize, StoreError> {
+        let _lock = Lock::wait(&self.lock)?;
+        let Some(mut entries) = read_or_set_aside(&self.path)? else { return Ok(0) };
+        let mut edited = 0;
+        for name in entries.keys().cloned().collect::<Vec<_>>() {
+            let Some(change) = known(&name, &entries[&name]).and_then(|known| edit(&known)) else { continue };
+            edited += 1;
+            match change {
+                Some(entry) => entries.insert(name, entry),
+                None => entries.remove(&name),
+            };
+        }
+        if edited > 0 {
+            self.write(entries)?;
+        }
+        Ok(edited)
     }
 
     /// Brings what this run learned into the file, and what others learned into this run.
@@ -100,12 +218,18 @@ impl SelectorCache {
         for (name, entry) in &self.learned {
             absorb(&mut entries, name.clone(), entry.clone());
         }
+        self.write(entries)?;
+        self.learned.clear();
+        Ok(())
+    }
+
+    /// Under the lock.
+    fn write(&mut self, mut entries: BTreeMap<String, Entry>) -> Result<(), StoreError> {
         drop_oldest(&mut entries, MOST_ENTRIES);
         let document = Document { version: VERSION, entries };
         let bytes = serde_json::to_vec(&document).expect("the cache is always a JSON document");
         durable::replace(&self.path, &bytes)?;
         self.known = document.entries;
-        self.learned.clear();
         Ok(())
     }
 }
@@ -117,7 +241,8 @@ impl Drop for SelectorCache {
     }
 }
 
-/// The later of two answers wins; hits of the same answer add up.
+/// Each part on its own: the later answer wins, and hits of the same step add up. An edited step
+/// starts afresh.
 fn absorb(entries: &mut BTreeMap<String, Entry>, name: String, new: Entry) {
     match entries.entry(name) {
         MapEntry::Vacant(place) => {
@@ -125,13 +250,29 @@ fn absorb(entries: &mut BTreeMap<String, Entry>, name: String, new: Entry) {
         }
         MapEntry::Occupied(mut place) => {
             let old = place.get_mut();
-            if old.digest == new.digest && old.alternative == new.alternative {
-                old.hits = old.hits.saturating_add(new.hits);
-                old.at = old.at.max(new.at);
-            } else if new.at >= old.at {
-                *old = new;
+            if old.digest != new.digest {
+                if new.at >= old.at {
+                    *old = new;
+                }
+                return;
+            }
+            let later = new.at >= old.at;
+            old.hits = old.hits.saturating_add(new.hits);
+            old.at = old.at.max(new.at);
+            take(&mut old.alternative, new.alternative, later);
+            take(&mut old.element, new.element, later);
+            for (old, new) in [(&mut old.healed, new.healed), (&mut old.suggestion, new.suggestion)] {
+                let later = new.as_ref().map(|found| found.at) >= old.as_ref().map(|found| found.at);
+                take(old, new, later);
             }
         }
+    }
+}
+
+/// What is not said takes nothing away.
+fn take<T>(old: &mut Option<T>, new: Option<T>, later: bool) {
+    if new.is_some() && (later || old.is_none()) {
+        *old = new;
     }
 }
 
@@ -148,17 +289,28 @@ fn name_of(key: SelectorKey<'_>) -> String {
     [key.flow, key.step, key.origin, key.path].map(|part| part.replace('|', "%7C")).join("|")
 }
 
-enum Found {
+fn known(name: &str, entry: &Entry) -> Option<Known> {
+    let mut parts = name.split('|').map(|part| part.replace("%7C", "|"));
+    Some(Known {
+        flow: parts.next()?,
+        step: parts.next()?,
+        origin: parts.next()?,
+        path: parts.next()?,
+        entry: entry.clone(),
+    })
+}
+
+enum Content {
     Nothing,
     Entries(BTreeMap<String, Entry>),
     Newer,
     Garbage,
 }
 
-fn read(path: &Path) -> Result<Found, StoreError> {
+fn read(path: &Path) -> Result<Content, StoreError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Nothing),
         Err(error) => return Err(StoreError::new("read", path, error)),
     };
     #[derive(Deserialize)]
@@ -166,19 +318,19 @@ fn read(path: &Path) -> Result<Found, StoreError> {
         version: u32,
     }
     if serde_json::from_slice::<Version>(&bytes).is_ok_and(|found| found.version > VERSION) {
-        return Ok(Found::Newer);
+        return Ok(Content::Newer);
     }
     Ok(serde_json::from_slice::<Document>(&bytes)
-        .map_or(Found::Garbage, |document| Found::Entries(document.entries)))
+        .map_or(Content::Garbage, |document| Content::Entries(document.entries)))
 }
 
 /// Under the lock. `None`: the file is a newer regatta's.
 fn read_or_set_aside(path: &Path) -> Result<Option<BTreeMap<String, Entry>>, StoreError> {
     match read(path)? {
-        Found::Entries(entries) => Ok(Some(entries)),
-        Found::Nothing => Ok(Some(BTreeMap::new())),
-        Found::Newer => Ok(None),
-        Found::Garbage => {
+        Content::Entries(entries) => Ok(Some(entries)),
+        Content::Nothing => Ok(Some(BTreeMap::new())),
+        Content::Newer => Ok(None),
+        Content::Garbage => {
             // One copy is enough: it is kept for curiosity only.
             let mut aside = path.as_os_str().to_owned();
             aside.push(".damaged");
@@ -201,23 +353,112 @@ mod tests {
         SelectorKey { flow: "flows/a.json", step: "4", digest: "d1", origin: "http://127.0.0.1:8800", path }
     }
 
+    fn element(name: &str) -> Fingerprint {
+        Fingerprint {
+            tag: "button".to_owned(),
+            role: "button".to_owned(),
+            name: name.to_owned(),
+            ..Fingerprint::default()
+        }
+    }
+
+    fn likeness(selector: &str) -> Likeness {
+        Likeness { selector: vec![selector.to_owned()], element: element("Go") }
+    }
+
+    fn alternative(cache: &SelectorCache, key: SelectorKey<'_>) -> Option<usize> {
+        cache.recall(key)?.alternative
+    }
+
     #[test]
     fn what_one_run_learned_the_next_recalls() {
         let (_folder, layout) = folder();
         let mut cache = SelectorCache::open(&layout).unwrap();
         assert_eq!(cache.recall(key("/")), None);
-        cache.remember(key("/"), 2, now());
-        assert_eq!(cache.recall(key("/")), Some(2), "before it is flushed");
+        cache.remember(key("/"), 2, Some(element("Go")), now());
+        assert_eq!(alternative(&cache, key("/")), Some(2), "before it is flushed");
         cache.flush().unwrap();
-        cache.remember(key("/"), 2, now());
-        cache.remember(key("/x|y"), 0, now());
+        cache.remember(key("/"), 2, Some(element("Go")), now());
+        cache.remember(key("/x|y"), 0, None, now());
+        cache.suggest(key("/"), likeness("#go"), now());
         drop(cache);
 
         let cache = SelectorCache::open(&layout).unwrap();
-        assert_eq!(cache.recall(key("/")), Some(2));
+        assert_eq!(alternative(&cache, key("/")), Some(2));
         assert_eq!(cache.recall(SelectorKey { digest: "d2", ..key("/") }), None, "the step was edited");
-        expect![[r#"{"version":1,"entries":{"flows/a.json|4|http://127.0.0.1:8800|/":{"digest":"d1","alternative":2,"at":"2026-01-02T03:04:05Z","hits":2},"flows/a.json|4|http://127.0.0.1:8800|/x%7Cy":{"digest":"d1","alternative":0,"at":"2026-01-02T03:04:05Z","hits":1}}}"#]]
-            .assert_eq(&fs::read_to_string(layout.selector_cache()).unwrap());
+        expect![[r##"{"version":2,"entries":{"flows/a.json|4|http://127.0.0.1:8800|/":{"digest":"d1","alternative":2,"at":"2026-01-02T03:04:05Z","hits":2,"element":{"tag":"button","role":"button","name":"Go"},"suggestion":{"selector":["#go"],"element":{"tag":"button","role":"button","name":"Go"},"at":"2026-01-02T03:04:05Z"}},"flows/a.json|4|http://127.0.0.1:8800|/x%7Cy":{"digest":"d1","alternative":0,"at":"2026-01-02T03:04:05Z","hits":1}}}"##]].assert_eq(&fs::read_to_string(layout.selector_cache()).unwrap());
+        let paths: Vec<_> = cache.entries().into_iter().map(|known| known.path).collect();
+        assert_eq!(paths, ["/", "/x|y"]);
+    }
+
+    #[test]
+    fn a_file_of_version_1_is_read_and_becomes_version_2() {
+        let (_folder, layout) = folder();
+        let old = r#"{"version":1,"entries":{"flows/a.json|4|http://127.0.0.1:8800|/":{"digest":"d1","alternative":2,"at":"2026-01-02T03:04:05Z","hits":2}}}"#;
+        fs::write(layout.selector_cache(), old).unwrap();
+        let mut cache = SelectorCache::open(&layout).unwrap();
+        assert_eq!(alternative(&cache, key("/")), Some(2));
+        cache.remember(key("/"), 2, None, now());
+        cache.flush().unwrap();
+        assert_eq!(
+            fs::read_to_string(layout.selector_cache()).unwrap(),
+            old.replace("n\":1", "n\":2").replace("s\":2", "s\":3")
+        );
+    }
+
+    #[test]
+    fn each_part_is_learned_on_its_own() {
+        let (_folder, layout) = folder();
+        let later = now() + Duration::from_secs(1);
+        let mut one = SelectorCache::open(&layout).unwrap();
+        let mut other = SelectorCache::open(&layout).unwrap();
+        one.remember(key("/"), 1, Some(element("Go")), later);
+        other.suggest(key("/"), likeness("#a"), now());
+        other.keep(key("/"), likeness("#b"), now());
+        one.flush().unwrap();
+        other.flush().unwrap();
+        let entry = one_entry(&layout);
+        assert_eq!((entry.alternative, entry.hits), (Some(1), 2));
+        assert_eq!(entry.suggestion.unwrap().likeness, likeness("#a"));
+        assert_eq!(entry.healed.unwrap().likeness, likeness("#b"));
+    }
+
+    #[test]
+    fn a_value_that_became_known_later_is_taken_out() {
+        let (_folder, layout) = folder();
+        let mut cache = SelectorCache::open(&layout).unwrap();
+        cache.remember(key("/of/4711-9"), 0, Some(element("Code 4711-9")), now());
+        cache.suggest(key("/"), Likeness { element: element("4711-9"), ..likeness("#a") }, now());
+        let mut mask = Mask::default();
+        mask.add("identity.code", "4711-9");
+        mask.add("variables.what", "code");
+        cache.hide(&mask);
+        cache.hide(&mask);
+        cache.flush().unwrap();
+        let text = fs::read_to_string(layout.selector_cache()).unwrap();
+        assert!(!text.contains("4711"), "{text}");
+        assert!(text.contains("|/of/‹identity.code›") && text.contains("Code ‹identity.code›"), "{text}");
+    }
+
+    #[test]
+    fn an_edit_takes_out_and_puts_in() {
+        let (_folder, layout) = folder();
+        let mut cache = SelectorCache::open(&layout).unwrap();
+        cache.remember(key("/"), 1, None, now());
+        cache.remember(key("/gone"), 1, None, now());
+        cache.flush().unwrap();
+        let edited = cache.edit(|known| match known.path.as_str() {
+            "/gone" => Some(None),
+            _ => Some(Some(Entry { digest: "d2".to_owned(), ..known.entry.clone() })),
+        });
+        assert_eq!(edited.unwrap(), 2);
+        assert_eq!(one_entry(&layout).digest, "d2");
+    }
+
+    fn one_entry(layout: &Layout) -> Entry {
+        let entries = SelectorCache::open(layout).unwrap().entries();
+        let [only] = entries.as_slice() else { panic!("{entries:?}") };
+        only.entry.clone()
     }
 
     #[test]
@@ -225,11 +466,11 @@ mod tests {
         let (_folder, layout) = folder();
         let (mut early, mut late) =
             (SelectorCache::open(&layout).unwrap(), SelectorCache::open(&layout).unwrap());
-        early.remember(key("/"), 0, now());
-        late.remember(key("/"), 1, now() + Duration::from_secs(1));
+        early.remember(key("/"), 0, None, now());
+        late.remember(key("/"), 1, None, now() + Duration::from_secs(1));
         late.flush().unwrap();
         early.flush().unwrap();
-        assert_eq!(early.recall(key("/")), Some(1), "a flush also learns");
+        assert_eq!(alternative(&early, key("/")), Some(1), "a flush also learns");
     }
 
     #[test]
@@ -245,19 +486,19 @@ mod tests {
             );
             // And again, after it was opened.
             fs::write(layout.selector_cache(), garbage).unwrap();
-            cache.remember(key("/"), 1, now());
+            cache.remember(key("/"), 1, None, now());
             cache.flush().unwrap();
-            assert_eq!(SelectorCache::open(&layout).unwrap().recall(key("/")), Some(1));
+            assert_eq!(one_entry(&layout).alternative, Some(1));
         }
     }
 
     #[test]
     fn a_newer_file_is_left_alone() {
         let (_folder, layout) = folder();
-        let newer = r#"{"version":2,"pages":[]}"#;
+        let newer = r#"{"version":3,"pages":[]}"#;
         fs::write(layout.selector_cache(), newer).unwrap();
         let mut cache = SelectorCache::open(&layout).unwrap();
-        cache.remember(key("/"), 1, now());
+        cache.remember(key("/"), 1, None, now());
         cache.flush().unwrap();
         assert_eq!(fs::read_to_string(layout.selector_cache()).unwrap(), newer);
     }
@@ -266,9 +507,12 @@ mod tests {
     fn the_oldest_go_when_there_are_too_many() {
         let entry = |seconds: u64| Entry {
             digest: String::new(),
-            alternative: 0,
+            alternative: Some(0),
             at: now() + Duration::from_secs(seconds),
             hits: 1,
+            element: None,
+            healed: None,
+            suggestion: None,
         };
         let mut entries = BTreeMap::from([
             ("a".to_owned(), entry(3)),
@@ -293,8 +537,10 @@ mod tests {
         let (number, root) = value.split_once(' ').unwrap();
         let mut cache = SelectorCache::open(&Layout::new(root)).unwrap();
         for round in 0..20 {
-            cache.remember(key(&format!("/{number}/{round}")), round, now());
-            cache.remember(key("/shared"), 3, now());
+            let name = number.to_owned();
+            cache.remember(key(&format!("/{number}/{round}")), round, Some(element(&name)), now());
+            cache.suggest(key(&format!("/{number}/{round}")), likeness(&name), now());
+            cache.remember(key("/shared"), 3, None, now());
             cache.flush().unwrap();
         }
     }
@@ -315,7 +561,10 @@ mod tests {
         let cache = SelectorCache::open(&layout).unwrap();
         for number in 0..16 {
             for round in 0..20 {
-                assert_eq!(cache.recall(key(&format!("/{number}/{round}"))), Some(round));
+                let entry = cache.recall(key(&format!("/{number}/{round}"))).unwrap();
+                assert_eq!(entry.alternative, Some(round));
+                assert_eq!(entry.element, Some(element(&number.to_string())));
+                assert_eq!(entry.suggestion.unwrap().likeness, likeness(&number.to_string()));
             }
         }
         assert_eq!(cache.known[&name_of(key("/shared"))].hits, 16 * 20);
@@ -329,7 +578,7 @@ mod tests {
         let (place, first, root) = (word(), word().parse::<usize>().unwrap(), word());
         let mut cache = SelectorCache::open(&Layout::new(root)).unwrap();
         for round in first.. {
-            cache.remember(key(&format!("/{place}")), round, now());
+            cache.remember(key(&format!("/{place}")), round, None, now());
             cache.flush().unwrap();
             println!("learnt {round}");
         }
@@ -343,7 +592,8 @@ mod tests {
             if let Some(said) = said {
                 let rounds = said.lines().filter_map(|line| line.split_once("learnt ")?.1.parse().ok());
                 learnt[place] = rounds.max().unwrap_or(learnt[place]);
-                let found = SelectorCache::open(&layout).unwrap().recall(key(&format!("/{place}")));
+                let cache = SelectorCache::open(&layout).unwrap();
+                let found = cache.recall(key(&format!("/{place}"))).and_then(|entry| entry.alternative);
                 let found = found.unwrap_or_default();
                 // It may have been killed between the update and its word.
                 let range = learnt[place]..=learnt[place] + 1;

@@ -1,6 +1,8 @@
 //! What a person reads who uses the command line, and the exit code that goes with it. Nothing here
 //! starts a browser.
 
+mod selectors;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -178,7 +180,7 @@ fn a_wrong_workflow_is_shown_at_its_line() {
         &["run", "p1"],
         expect![[r#"
             exit 2
-            error: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`
+            error: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`, `heal`
                 ╭─[workflow.toml:27:1]
              26 │ timeout = "60s"          # of one attempt
              27 │ atempts = 3

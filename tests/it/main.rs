@@ -8,6 +8,7 @@ mod crash;
 #[cfg(target_os = "linux")]
 mod disk;
 mod flows;
+mod healing;
 #[cfg(target_os = "linux")]
 mod leftovers;
 #[cfg(unix)]

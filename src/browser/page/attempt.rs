@@ -11,6 +11,7 @@ use super::error::{ActionError, ActionErrorKind, seconds};
 use super::scene::Scene;
 use super::script::{Halt, Reply};
 use super::{Gate, Page, urls};
+use crate::domain::fingerprint::Likeness;
 use crate::domain::flow::{Action, Locator, Step};
 
 /// How long a step waits for a document that the step before has set off, before it looks at the old one.
@@ -24,6 +25,8 @@ pub struct Attempt<'a> {
     pub deadline: Instant,
     /// HTTP errors that a navigation of this step may end in.
     pub allowed_statuses: Vec<u16>,
+    /// What was found by likeness, where no selector led to the element.
+    pub healed: Option<Likeness>,
     gate: &'a mut dyn Gate,
     touched: bool,
 }
@@ -38,7 +41,7 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         let deadline = Instant::now() + timeout;
         let allowed_statuses = std::mem::take(&mut page.allowed_statuses);
-        Self { page, flow, step, timeout, deadline, allowed_statuses, gate, touched: false }
+        Self { page, flow, step, timeout, deadline, allowed_statuses, healed: None, gate, touched: false }
     }
 
     pub async fn perform(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
@@ -107,7 +110,10 @@ impl<'a> Attempt<'a> {
             Action::Click(click) => self.click(click, 1).await?,
             Action::DoubleClick(click) => self.click(click, 2).await?,
             Action::Hover { locator } => self.hover(locator).await?,
-            Action::Change { locator, value } => self.change(locator, value).await?,
+            Action::Change { locator, value } => {
+                self.page.healing.typed(value);
+                self.change(locator, value).await?;
+            }
             Action::KeyDown { key } => self.key(key, true).await?,
             Action::KeyUp { key } => self.key(key, false).await?,
             Action::Scroll { locator, x, y } => self.scroll(locator.as_ref(), *x, *y).await?,

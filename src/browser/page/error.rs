@@ -31,6 +31,9 @@ pub enum ActionErrorKind {
     TimedOut,
     /// More than one element, and no selector that means one.
     Ambiguous,
+    /// The page is another one than the selectors were written for: they match something else, or
+    /// something else is what they used to match. Says nothing about the outside.
+    Changed,
     /// Outside `allowed_origins`, unknown option, offset outside the box, read-only, …
     Refused,
     /// Net error, HTTP error status, wrong URL or title after a navigation.

@@ -9,13 +9,17 @@ use chromiumoxide::cdp::js_protocol::runtime::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::attempt::Attempt;
 use super::error::{ActionError, ActionErrorKind};
+use super::heal::{How, Sought};
 use super::script::{Called, Halt, OBJECTS, Reply, Why};
 use super::state::World;
-use super::{SelectorKey, aria, memory, urls};
+use super::{SelectorKey, aria, heal, memory, urls};
+use crate::domain::fingerprint::Likeness;
 use crate::domain::flow::{Chain, Locator, Selector, SelectorKind};
+use crate::domain::workflow::Heal;
 
 /// A remembered selector alone is waited for this long before the accessibility tree is asked.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -27,32 +31,111 @@ impl Attempt<'_> {
     /// Asks the script about the locator's alternatives until it answers for good. Its answer may be a
     /// no; see [`Self::unmet`]. Where time runs out between two looks, the last one is the answer.
     pub async fn ask(&mut self, method: &str, locator: &Locator, query: Value) -> Result<Reply, ActionError> {
-        let mut last = None;
-        let looked = self.look(method, locator, query, &mut last).await;
-        match (looked, last) {
-            (Ok(reply), _) | (Err(Stop::Halt(Halt::Deadline)), Some(reply)) => Ok(reply),
-            (Err(Stop::Halt(halt)), _) => Err(self.halted(halt)),
-            (Err(Stop::Invalid(message)), _) => Err(ActionError::refused(message)),
+        match self.look_or_heal(method, locator, query).await {
+            Ok(reply) => Ok(reply),
+            Err(Stop::Halt(halt)) => Err(self.halted(halt)),
+            Err(Stop::Invalid(message)) => Err(ActionError::refused(message)),
         }
+    }
+
+    async fn look_or_heal(&mut self, method: &str, locator: &Locator, query: Value) -> Result<Reply, Stop> {
+        let mode = self.page.healing.mode;
+        let mut sought = self.seek(locator, method);
+        let acts = mode == Heal::Auto && sought.known.is_some() && self.healed.is_none();
+        if acts {
+            let reply = self.look(method, &mut sought, &query, self.deadline - self.reserve()).await?;
+            if reply.ok {
+                return Ok(self.found(&sought, reply));
+            }
+            if is_missing(&reply)
+                && self.is_at_rest()
+                && let Some(known) = &sought.known
+                && let Some(likeness) = self.look_alike(known, sought.bare).await?
+            {
+                self.tell(How::Acted, &likeness, known);
+                self.healed = Some(likeness);
+                sought = self.seek(locator, method);
+            }
+        }
+        let reply = self.look(method, &mut sought, &query, self.deadline).await?;
+        if reply.ok {
+            return Ok(self.found(&sought, reply));
+        }
+        if !is_missing(&reply) {
+            return Ok(reply);
+        }
+        let suggestion = match &sought.known {
+            Some(known) if mode != Heal::Off => self.look_alike(known, sought.bare).await?,
+            _ => None,
+        };
+        if let (Some(likeness), Some(known)) = (&suggestion, &sought.known) {
+            self.tell(How::Suggested, likeness, known);
+            let url = self.page.look(|view| view.frame.document.url.clone()).unwrap_or_default();
+            let key = self.memory_key(locator, &url);
+            self.page.memory.suggest(&key, likeness.clone());
+        }
+        if suggestion.is_none() && sought.mistake.is_none() {
+            return Ok(reply);
+        }
+        let shows = reply.why.map(|why| why.shows).unwrap_or_default();
+        let why = self.changed(&sought, suggestion.as_ref(), &self.missing(locator), shows);
+        Ok(Reply { why: Some(why), ..Reply::default() })
+    }
+
+    /// The element that will be acted on, told where it was found by likeness in an earlier run.
+    fn found(&mut self, sought: &Sought, reply: Reply) -> Reply {
+        if reply.alternative >= sought.written
+            && self.healed.is_none()
+            && let (Some(chain), Some(element)) =
+                (sought.locator.alternatives.get(reply.alternative), reply.element.clone())
+        {
+            let selector = chain.0.iter().map(ToString::to_string).collect();
+            let likeness = Likeness { selector, element };
+            self.tell(How::Remembered, &likeness, sought.known.as_ref().unwrap_or(&likeness.element));
+            self.healed = Some(likeness);
+        }
+        reply
     }
 
     async fn look(
         &mut self,
         method: &str,
-        locator: &Locator,
-        mut query: Value,
+        sought: &mut Sought,
+        query: &Value,
+        until: Instant,
+    ) -> Result<Reply, Stop> {
+        let mut last = None;
+        match self.look_until(method, sought, query, until, &mut last).await {
+            Err(Stop::Halt(Halt::Deadline)) if let Some(last) = last => Ok(last),
+            looked => looked,
+        }
+    }
+
+    async fn look_until(
+        &mut self,
+        method: &str,
+        sought: &mut Sought,
+        query: &Value,
+        until: Instant,
         last: &mut Option<Reply>,
     ) -> Result<Reply, Stop> {
-        let absence = method == "wait" || method == "count";
-        let remembered = if absence { None } else { self.recall(locator) };
+        let mut query = query.clone();
+        let locator = sought.locator.clone();
         let by_tree: Vec<bool> = locator.alternatives.iter().map(asks_tree).collect();
         let any_by_tree = by_tree.contains(&true);
-        let ms = |duration: Duration| json!(duration.as_secs_f64() * 1000.0);
+        let left = |most: Duration| {
+            let left = until.saturating_duration_since(Instant::now()).min(most);
+            json!(left.as_secs_f64() * 1000.0)
+        };
         let mut patience = PATIENCE;
+        // Alternatives that led to another element than before, until the page has changed.
+        let mut passed: Vec<usize> = Vec::new();
         loop {
             let world = self.page.world(self.deadline).await?;
+            let remembered = sought.remembered.filter(|index| !passed.contains(index));
+            query["passed"] = json!(passed);
             query["remembered"] = match remembered {
-                Some(index) => alternative(index, locator, &by_tree),
+                Some(index) => alternative(index, &locator, &by_tree),
                 None => Value::Null,
             };
             if let Some(index) = remembered
@@ -62,11 +145,16 @@ impl Attempt<'_> {
                 query["only"] = json!(true);
                 query["again"] = json!(false);
                 query["alternatives"] = json!([]);
-                query["ms"] = ms(patience.min(self.left()));
+                query["ms"] = left(patience);
                 patience = Duration::ZERO;
                 let called = self.page.call(&world, method, &query, &[], self.deadline).await;
                 match called? {
-                    Some(reply) if reply.ok => return Ok(reply),
+                    Some(mut reply) if reply.ok => {
+                        if self.is_meant(sought, &mut reply).await? {
+                            return Ok(reply);
+                        }
+                        passed.push(index);
+                    }
                     Some(_) => {}
                     None => continue,
                 }
@@ -83,19 +171,40 @@ impl Attempt<'_> {
                 self.page.forget_world(&world);
                 continue;
             }
+            query["passed"] = json!(passed);
             query["only"] = json!(false);
-            query["again"] = json!(any_by_tree);
+            query["again"] = json!(any_by_tree || !passed.is_empty());
             let all = 0..locator.alternatives.len();
-            query["alternatives"] = all.map(|index| alternative(index, locator, &by_tree)).collect();
-            query["ms"] = ms(self.left());
+            query["alternatives"] = all.map(|index| alternative(index, &locator, &by_tree)).collect();
+            query["ms"] = left(self.timeout);
             let called = self.page.call(&world, method, &query, &[], self.deadline).await;
             match called? {
-                Some(reply) if reply.again && !self.is_over() => *last = Some(reply),
+                Some(mut reply) if reply.ok => {
+                    if self.is_meant(sought, &mut reply).await? {
+                        return Ok(reply);
+                    }
+                    passed.push(reply.alternative);
+                }
+                Some(reply) if reply.again && Instant::now() < until => {
+                    *last = Some(reply);
+                    passed.clear();
+                }
                 Some(reply) => return Ok(reply),
                 // A navigation in the middle: the new document has the time that is left.
-                None => {}
+                None => passed.clear(),
             }
         }
+    }
+
+    /// Whether what an alternative has led to is what it led to before. Where it is not, that is noted.
+    async fn is_meant(&self, sought: &mut Sought, reply: &mut Reply) -> Result<bool, Stop> {
+        reply.element = reply.element.take().map(|element| element.masked(self.page.healing.mask()));
+        if self.is_known(sought, reply).await? {
+            return Ok(true);
+        }
+        let mistake = self.mistake(sought, reply);
+        sought.mistake.get_or_insert(mistake);
+        Ok(false)
     }
 
     /// The element is there and ready for what the query needs.
@@ -106,16 +215,13 @@ impl Attempt<'_> {
 
     /// What a no of the script means.
     pub fn unmet(&self, locator: &Locator, reply: Reply) -> ActionError {
-        let Why { code, message, alternative, candidates, shows } = reply.why.unwrap_or_default();
-        let selector = locator.alternatives.get(alternative).map(ToString::to_string).unwrap_or_default();
+        let Why { code, message, alternative, candidates, shows, hint } = reply.why.unwrap_or_default();
+        let healed = || self.healed.as_ref().map(|healed| heal::chain(&healed.selector).to_string());
+        let selector = locator.alternatives.get(alternative).map(ToString::to_string);
+        let selector = selector.or_else(healed).unwrap_or_default();
         let error = match code.as_str() {
-            "missing" if message.is_empty() => {
-                let selectors = match locator.alternatives.as_slice() {
-                    [only] => format!("`{only}`"),
-                    several => format!("any of its {} selectors", several.len()),
-                };
-                ActionError::timed_out(format!("no element matches {selectors} {}", self.within()))
-            }
+            "changed" => return ActionError::new(ActionErrorKind::Changed, message).hint(hint),
+            "missing" if message.is_empty() => ActionError::timed_out(self.missing(locator)),
             "ambiguous" => {
                 let error = ActionError::new(ActionErrorKind::Ambiguous, format!("{message} `{selector}`"));
                 return error.hint(format!("they are {}", candidates.join(", ")));
@@ -129,11 +235,24 @@ impl Attempt<'_> {
         if helps { error.hint(format!("the page shows \"{shows}\"")) } else { error }
     }
 
+    fn missing(&self, locator: &Locator) -> String {
+        let selectors = match locator.alternatives.as_slice() {
+            [only] => format!("`{only}`"),
+            several => format!("any of its {} selectors", several.len()),
+        };
+        format!("no element matches {selectors} {}", self.within())
+    }
+
     /// To be called when the action has succeeded.
     pub fn remember(&mut self, locator: &Locator, found: &Reply) {
-        if locator.alternatives.len() > 1 {
-            let key = self.memory_key(locator, &found.url);
-            self.page.memory.remember(&key, found.alternative);
+        let key = self.memory_key(locator, &found.url);
+        match &self.healed {
+            Some(healed) if found.alternative >= locator.alternatives.len() => {
+                let element = found.element.clone().unwrap_or_else(|| healed.element.clone());
+                let likeness = Likeness { selector: healed.selector.clone(), element };
+                self.stage(key, likeness);
+            }
+            _ => self.page.memory.remember(&key, found.alternative, found.element.clone()),
         }
     }
 
@@ -156,29 +275,19 @@ impl Attempt<'_> {
         Ok(self.ask("count", locator, json!({})).await?.found > 0)
     }
 
-    fn recall(&mut self, locator: &Locator) -> Option<usize> {
-        let alternatives = locator.alternatives.len();
-        if alternatives < 2 {
-            return None;
-        }
-        let url = self.page.look(|view| view.frame.document.url.clone()).unwrap_or_default();
-        let key = self.memory_key(locator, &url);
-        self.page.memory.recall(&key).filter(|index| *index < alternatives)
-    }
-
-    fn memory_key(&self, locator: &Locator, url: &str) -> SelectorKey {
+    pub(super) fn memory_key(&self, locator: &Locator, url: &str) -> SelectorKey {
         SelectorKey {
             flow: self.flow.to_owned(),
             step: self.step.to_owned(),
             digest: locator.digest.clone(),
             origin: urls::origin(url),
-            path: memory::normalised_path(url),
+            path: memory::normalised_path(url, self.page.healing.mask()),
         }
     }
 
     /// Has the accessibility tree look for an alternative, and leaves what it found with the script.
     /// `None` where the document went away.
-    async fn stash(&self, world: &World, index: usize, chain: &Chain) -> Result<Option<()>, Stop> {
+    pub(super) async fn stash(&self, world: &World, index: usize, chain: &Chain) -> Result<Option<()>, Stop> {
         let done = self.try_stash(world, index, chain).await;
         self.page.release_objects();
         done.map_err(|stop| match stop {
@@ -290,7 +399,7 @@ impl Attempt<'_> {
     }
 }
 
-enum Stop {
+pub(super) enum Stop {
     Halt(Halt),
     Invalid(String),
 }
@@ -343,16 +452,25 @@ impl TreeNode {
     }
 }
 
-fn asks_tree(chain: &Chain) -> bool {
+/// No alternative leads to anything that may be meant; not even to something that is not ready.
+fn is_missing(reply: &Reply) -> bool {
+    reply.why.as_ref().is_none_or(|why| why.code == "missing" && why.message.is_empty())
+}
+
+pub(super) fn asks_tree(chain: &Chain) -> bool {
     chain.0.iter().any(|selector| selector.kind == SelectorKind::Aria)
 }
 
 /// As the script wants an alternative.
 fn alternative(index: usize, locator: &Locator, by_tree: &[bool]) -> Value {
-    if by_tree[index] {
+    alternative_of(index, &locator.alternatives[index], by_tree[index])
+}
+
+pub(super) fn alternative_of(index: usize, chain: &Chain, by_tree: bool) -> Value {
+    if by_tree {
         json!({ "index": index, "stashed": true })
     } else {
-        json!({ "index": index, "chain": selectors(&locator.alternatives[index].0) })
+        json!({ "index": index, "chain": selectors(&chain.0) })
     }
 }
 

@@ -1,8 +1,11 @@
-//! Which alternative of a locator matched last time. The store implements it.
+//! What is remembered of a locator between runs. The store implements it.
 
 use url::Url;
 
-/// Which alternative matched last time, per flow step, origin and path.
+use crate::domain::fingerprint::{Fingerprint, Likeness};
+use crate::domain::mask::Mask;
+
+/// What is remembered is remembered per flow step, origin and path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SelectorKey {
     /// The flow's file.
@@ -16,9 +19,26 @@ pub struct SelectorKey {
     pub path: String,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// The alternative that matched last time.
+    pub alternative: Option<usize>,
+    /// What it led to.
+    pub element: Option<Fingerprint>,
+    /// A selector found by likeness, with which a step has reached its end.
+    pub healed: Option<Vec<String>>,
+}
+
 pub trait SelectorMemory: Send {
-    fn recall(&mut self, key: &SelectorKey) -> Option<usize>;
-    fn remember(&mut self, key: &SelectorKey, alternative: usize);
+    fn recall(&mut self, key: &SelectorKey) -> Recalled;
+    /// An alternative led to an element, and the action succeeded.
+    fn remember(&mut self, key: &SelectorKey, alternative: usize, element: Option<Fingerprint>);
+    /// Nobody has tried it.
+    fn suggest(&mut self, key: &SelectorKey, likeness: Likeness);
+    /// A step has reached its end with it.
+    fn keep(&mut self, key: &SelectorKey, likeness: Likeness);
+    /// None of these values is kept, wherever it came from.
+    fn hide(&mut self, _mask: &Mask) {}
 }
 
 /// Remembers nothing.
@@ -26,20 +46,32 @@ pub trait SelectorMemory: Send {
 pub struct Forgetful;
 
 impl SelectorMemory for Forgetful {
-    fn recall(&mut self, _: &SelectorKey) -> Option<usize> {
-        None
+    fn recall(&mut self, _: &SelectorKey) -> Recalled {
+        Recalled::default()
     }
 
-    fn remember(&mut self, _: &SelectorKey, _: usize) {}
+    fn remember(&mut self, _: &SelectorKey, _: usize, _: Option<Fingerprint>) {}
+
+    fn suggest(&mut self, _: &SelectorKey, _: Likeness) {}
+
+    fn keep(&mut self, _: &SelectorKey, _: Likeness) {}
 }
 
 /// The path with every segment that is all digits, at least eight hex digits or a uuid as `:id`, so
-/// that pages of one kind share what was learnt on one of them.
-pub fn normalised_path(url: &str) -> String {
+/// that pages of one kind share what was learnt on one of them; and no value that is to be hidden.
+pub fn normalised_path(url: &str, mask: &Mask) -> String {
     let Ok(url) = Url::parse(url) else { return String::new() };
+    let plain = |segment: &str| {
+        // As a form would write the blank; the mask knows values as they are and as forms have them.
+        let pair = format!("={}", segment.replace('+', "%2B"));
+        let decoded = url::form_urlencoded::parse(pair.as_bytes()).next();
+        let decoded = decoded.map(|(_, value)| value.into_owned()).unwrap_or_default();
+        let masked = mask.apply(&decoded);
+        if masked == decoded { segment.to_owned() } else { masked }
+    };
     url.path()
         .split('/')
-        .map(|segment| if is_id(segment) { ":id" } else { segment })
+        .map(|segment| if is_id(segment) { ":id".to_owned() } else { plain(segment) })
         .collect::<Vec<_>>()
         .join("/")
 }
@@ -74,7 +106,7 @@ mod tests {
             "about:blank",
             "nonsense",
         ]
-        .map(normalised_path)
+        .map(|url| normalised_path(url, &Mask::default()))
         .to_vec();
         expect![[r#"
             [
@@ -89,5 +121,15 @@ mod tests {
             ]
         "#]]
         .assert_debug_eq(&seen);
+    }
+
+    #[test]
+    fn no_value_is_in_a_key() {
+        let mut mask = Mask::default();
+        mask.add("identity.email", "ann b@x.test");
+        mask.add("variables.shop", "Überlingen");
+        let path = |url| normalised_path(url, &mask);
+        assert_eq!(path("http://x/of/ann%20b@x.test/edit%20it"), "/of/‹identity.email›/edit%20it");
+        assert_eq!(path("http://x/Überlingen/a+b"), "/‹variables.shop›/a+b");
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::Page;
 use super::state::{Ended, View, WORLD, World};
 use crate::browser::cdp::{CdpError, Session};
+use crate::domain::fingerprint::Fingerprint;
 
 pub const SOURCE: &str = include_str!("injected.js");
 
@@ -57,6 +58,10 @@ pub struct Reply {
     pub url: String,
     pub origin: String,
     pub value: Option<String>,
+    /// What the element found is like.
+    pub element: Option<Fingerprint>,
+    pub elements: Vec<Fingerprint>,
+    pub selectors: Vec<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -68,6 +73,9 @@ pub struct Why {
     pub candidates: Vec<String>,
     /// Heading or title of the page.
     pub shows: String,
+    /// What to do next; the script has none.
+    #[serde(skip)]
+    pub hint: String,
 }
 
 #[derive(Deserialize)]

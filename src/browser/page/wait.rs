@@ -10,6 +10,7 @@ use super::attempt::Attempt;
 use super::error::{ActionError, ActionErrorKind};
 use super::script::{Called, Halt, OBJECTS, RemoteObject};
 use crate::domain::flow::{Capture, CaptureFrom, Operator, WaitForElement};
+use crate::domain::mask::Mask;
 
 /// No request on its way for this long makes a page quiet: nothing that is still to come would make a
 /// wait hold.
@@ -111,7 +112,7 @@ impl Attempt<'_> {
         let mut not = None;
         loop {
             let query = json!({ "needs": {}, "from": from, "attribute": attribute, "not": not });
-            let reply = self.ask("read", &capture.locator, query).await?;
+            let mut reply = self.ask("read", &capture.locator, query).await?;
             let Some(read) = reply.value.clone().filter(|_| reply.ok) else {
                 let error = self.unmet(&capture.locator, reply);
                 return Err(if error.kind == ActionErrorKind::TimedOut {
@@ -129,6 +130,9 @@ impl Attempt<'_> {
             };
             match value.filter(|value| !value.is_empty()) {
                 Some(value) => {
+                    let mut mask = Mask::default();
+                    mask.add("captured", &value);
+                    reply.element = reply.element.map(|element| element.masked(&mask));
                     self.remember(&capture.locator, &reply);
                     return Ok(value);
                 }

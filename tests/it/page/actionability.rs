@@ -312,7 +312,7 @@ async fn strict_more_than_one_match_is_an_error_that_lists_them() {
         r##"{"type":"click","selectors":[".nothing",".b"],"offsetX":3,"offsetY":3,"timeout":1000},
         {"type":"click","selectors":[".b","#one"],"offsetX":3,"offsetY":3}"##,
         expect![[r#"
-            1 click: Ambiguous: 3 elements match `.b`; they are button#one "Sign up", button.b "Sign up now", button.b "Hidden"
+            1 click: Ambiguous: 3 elements match `.b`; they are button#one "Sign up" (`#one`), button.b "Sign up now" (`body > button:nth-of-type(2)`), button.b "Hidden" (`body > button:nth-of-type(3)`)
             2 click: ok [gate]
         "#]],
     )

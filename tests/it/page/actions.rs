@@ -279,7 +279,7 @@ async fn capture_reads_and_waits_for_its_pattern() {
             6 regatta.capture: NotMet: the text of p#never does not match the pattern; the page shows "fixture"
             7 regatta.capture: NotMet: the text of p#empty is empty; the page shows "fixture"
             8 regatta.capture: NotMet: no element matches `#missing` within 1.5 s; the page shows "fixture"
-            9 regatta.capture: Ambiguous: 3 elements match `p`; they are p#late "code is 123", p#never "no digits", p#empty
+            9 regatta.capture: Ambiguous: 3 elements match `p`; they are p#late "code is 123" (`#late`), p#never "no digits" (`#never`), p#empty (`#empty`)
         "#]],
     )
     .await;

@@ -14,10 +14,11 @@ use axum::response::{Html, IntoResponse, Redirect};
 use axum::routing::{any, get};
 use expect_test::Expect;
 use regatta::browser::page::{
-    ActionError, BrowserConnection, Gate, Page, PageOptions, SelectorKey, SelectorMemory,
+    ActionError, BrowserConnection, Gate, Page, PageOptions, Recalled, SelectorKey, SelectorMemory,
 };
 use regatta::domain::block::Block;
 use regatta::domain::evidence::TraceMode;
+use regatta::domain::fingerprint::{Fingerprint, Likeness};
 use regatta::domain::flow::{self, Flow};
 use regatta::domain::session::Platform;
 
@@ -39,15 +40,47 @@ pub struct Rig {
 }
 
 #[derive(Clone, Default)]
-pub struct Memory(pub Arc<Mutex<HashMap<SelectorKey, usize>>>);
+pub struct Memory(pub Arc<Mutex<HashMap<SelectorKey, Remembered>>>);
+
+#[derive(Debug, Clone, Default)]
+pub struct Remembered {
+    pub recalled: Recalled,
+    pub suggestion: Option<Likeness>,
+}
 
 impl SelectorMemory for Memory {
-    fn recall(&mut self, key: &SelectorKey) -> Option<usize> {
-        self.0.lock().unwrap().get(key).copied()
+    fn recall(&mut self, key: &SelectorKey) -> Recalled {
+        self.0.lock().unwrap().get(key).map(|remembered| remembered.recalled.clone()).unwrap_or_default()
     }
 
-    fn remember(&mut self, key: &SelectorKey, alternative: usize) {
-        self.0.lock().unwrap().insert(key.clone(), alternative);
+    fn remember(&mut self, key: &SelectorKey, alternative: usize, element: Option<Fingerprint>) {
+        let mut memory = self.0.lock().unwrap();
+        let recalled = &mut memory.entry(key.clone()).or_default().recalled;
+        (recalled.alternative, recalled.element) = (Some(alternative), element);
+    }
+
+    fn suggest(&mut self, key: &SelectorKey, likeness: Likeness) {
+        self.0.lock().unwrap().entry(key.clone()).or_default().suggestion = Some(likeness);
+    }
+
+    fn keep(&mut self, key: &SelectorKey, likeness: Likeness) {
+        let mut memory = self.0.lock().unwrap();
+        let recalled = &mut memory.entry(key.clone()).or_default().recalled;
+        (recalled.healed, recalled.element) = (Some(likeness.selector), Some(likeness.element));
+    }
+}
+
+impl Memory {
+    /// The alternatives that won.
+    pub fn won(&self) -> Vec<Option<usize>> {
+        self.0.lock().unwrap().values().map(|remembered| remembered.recalled.alternative).collect()
+    }
+
+    /// As if another one had won, nobody knows where.
+    pub fn set_won(&self, alternative: usize) {
+        for remembered in self.0.lock().unwrap().values_mut() {
+            remembered.recalled = Recalled { alternative: Some(alternative), ..Recalled::default() };
+        }
     }
 }
 
@@ -218,6 +251,26 @@ impl Rig {
         }
         let out = out.replace(&self.site, "{site}").replace(&elsewhere(&self.site), "{elsewhere}");
         if self.outside.is_empty() { out } else { out.replace(&self.outside, "{outside}") }
+    }
+
+    /// A script of the page's own.
+    pub async fn run_in_page(&mut self, script: &str) {
+        let expression = serde_json::to_string(&format!("{{ {script}; }} true")).unwrap();
+        let played = self
+            .play(&format!(r#"{{"type":"waitForExpression","expression":{expression},"timeout":5000}}"#))
+            .await;
+        assert_eq!(played, "1 waitForExpression: ok\n");
+    }
+
+    /// What was found by likeness since the last call, a line each.
+    pub fn healed(&mut self) -> String {
+        let healed = self.page.take_healed();
+        healed
+            .into_iter()
+            .map(|healed| {
+                format!("{:?}: {} by `{}`, was {}\n", healed.how, healed.found, healed.selector, healed.known)
+            })
+            .collect()
     }
 
     /// What the page logged.

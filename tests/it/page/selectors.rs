@@ -81,7 +81,7 @@ async fn text_is_the_deepest_element_that_contains_it() {
             3 click: ok [gate]
             4 click: ok [gate]
             5 click: ok [gate]
-            6 click: Ambiguous: 2 elements match `text/Sign up`; they are a#link "Sign up", button#go "Sign up now"
+            6 click: Ambiguous: 2 elements match `text/Sign up`; they are a#link "Sign up" (`#link`), button#go "Sign up now" (`#go`)
             7 click: TimedOut: no element matches `text/sign up` within 2 s; the page shows "fixture"
               click go
               click go
@@ -114,7 +114,7 @@ async fn aria_is_an_exact_name_and_role() {
             2 click: ok [gate]
             3 click: ok [gate]
             4 click: ok [gate]
-            5 click: Ambiguous: 5 elements match `aria/[role="button"]`; they are button#go "Sign up now", input#sub "Send it", button#dark "Dark side", button#deepest "Deepest", button#light "Light"
+            5 click: Ambiguous: 5 elements match `aria/[role="button"]`; they are button#go "Sign up now" (`#go`), input#sub "Send it" (`#sub`), button#dark "Dark side" (`#card >>> #dark`), button#deepest "Deepest" (`#card >>> y-deep >>> #deepest`), button#light "Light" (`#light`)
             6 click: TimedOut: no element matches `aria/Sign up[role="button"]` within 2 s; the page shows "fixture"
             7 click: Refused: `aria/x[level="1"]`: unknown aria attribute `level`: expected name or role
             8 change: ok [gate]
@@ -163,7 +163,7 @@ async fn chains_enter_the_shadow_root_or_the_subtree() {
             5 click: ok [gate]
             6 click: ok [gate]
             7 click: TimedOut: no element matches `#card >>> aria/Light` within 2 s; the page shows "fixture"
-            8 click: Ambiguous: 2 elements match `x-card, #plain >>> .inner`; they are button#dark "Dark side", button#light "Light"
+            8 click: Ambiguous: 2 elements match `x-card, #plain >>> .inner`; they are button#dark "Dark side" (`#card >>> #dark`), button#light "Light" (`#light`)
               click dark
               click light
               click deepest
@@ -187,7 +187,7 @@ async fn alternatives_are_tried_in_the_order_they_are_written() {
         expect![[r#"
             1 click: ok [gate]
             2 click: ok [gate]
-            3 click: Ambiguous: 2 elements match `pierce/.inner`; they are button#light "Light", button#dark "Dark side"
+            3 click: Ambiguous: 2 elements match `pierce/.inner`; they are button#light "Light" (`#light`), button#dark "Dark side" (`#card >>> #dark`)
               click light
               click sub
         "#]],
@@ -205,29 +205,33 @@ async fn what_won_is_remembered_and_used_first() {
         .lock()
         .unwrap()
         .iter()
-        .map(|(key, won)| format!("{} {} {} {won}", key.flow, key.step, key.path))
+        .map(|(key, known)| {
+            format!("{} {} {} {:?}", key.flow, key.step, key.path, known.recalled.alternative)
+        })
         .collect();
     // A later run has learnt that the last one is it.
-    memory.lock().unwrap().values_mut().for_each(|won| *won = 2);
+    rig.memory.set_won(2);
     let second = rig.play(&step).await;
-    // One that no longer matches, or cannot be clicked, is passed over.
+    // One that cannot be clicked is passed over,
     rig.play(
         r##"{"type":"waitForExpression","expression":"document.getElementById('sub').disabled = true"}"##,
     )
     .await;
+    rig.memory.set_won(2);
     let third = rig.play(&step).await;
-    let won: Vec<_> = memory.lock().unwrap().values().copied().collect();
+    let won = rig.memory.won();
+    // and so is one that no longer matches.
     rig.play(r##"{"type":"waitForExpression","expression":"sub.remove() || true"}"##).await;
-    memory.lock().unwrap().values_mut().for_each(|won| *won = 2);
+    rig.memory.set_won(2);
     let fourth = rig.play(&step).await;
     let log = rig.log().await;
     rig.page.close().await;
     expect![[r#"
         1 click: ok [gate]
-        ["f.json 1 / 1"]
+        ["f.json 1 / Some(1)"]
         1 click: ok [gate]
         1 click: ok [gate]
-        [1]
+        [Some(1)]
         1 click: ok [gate]
           click go
           click sub

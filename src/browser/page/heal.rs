@@ -1,0 +1,274 @@
+//! What becomes of a locator whose selectors have come to match something else, or nothing at all.
+//!
+//! Every element that an action succeeded on leaves its fingerprint. A selector that leads to an
+//! element of another one is passed over. Where the time of the written selectors has run out, the
+//! page is searched once for the element that is clearly most like it: it is named, or, where the
+//! workflow allows it, acted on. Never for waits and conditions, which may be about absence.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::attempt::Attempt;
+use super::locate::{self, Stop};
+use super::script::{Halt, Reply, Why};
+use super::{Page, SelectorKey, SelectorMemory};
+use crate::domain::fingerprint::{Fingerprint, Likeness, Verdict, Which};
+use crate::domain::flow::{Chain, Locator, Selector};
+use crate::domain::mask::Mask;
+use crate::domain::workflow::Heal;
+
+/// Of the time of a step whose selectors match nothing, the last part is for what may be found by
+/// likeness: a fifth, and no more than this.
+const RESERVE: Duration = Duration::from_secs(2);
+
+/// No request on its way for this long: what is not there now is not about to come.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// What a page knows of healing while a flow is played on it.
+#[derive(Default)]
+pub(super) struct Healing {
+    pub mode: Heal,
+    /// What must not be remembered.
+    mask: Mask,
+    /// What this flow has typed: the page may show it anywhere.
+    typed: Vec<String>,
+    /// Selectors with which actions succeeded; remembered when the step has reached its end.
+    staged: Vec<(SelectorKey, Likeness)>,
+    told: Vec<Healed>,
+}
+
+/// An element that was found by likeness, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Healed {
+    pub how: How,
+    pub selector: String,
+    /// What it was found by, and what was found.
+    pub known: String,
+    pub found: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Named in the error.
+    Suggested,
+    /// About to be acted on.
+    Acted,
+    /// About to be acted on; a step has reached its end with it before.
+    Remembered,
+}
+
+/// A locator with what is remembered of it.
+pub(super) struct Sought {
+    /// With a selector that was found by likeness as its last alternative.
+    pub locator: Locator,
+    pub written: usize,
+    /// Its content is read, and may be somebody's value: it is no mark of the element.
+    pub bare: bool,
+    pub remembered: Option<usize>,
+    /// What it led to last time.
+    pub known: Option<Fingerprint>,
+    /// The first alternative that led to another element.
+    pub mistake: Option<Mistake>,
+}
+
+pub(super) struct Mistake {
+    selector: String,
+    seen: Fingerprint,
+}
+
+impl Healing {
+    pub fn begin(&mut self, mode: Heal) {
+        *self = Self { mode, mask: std::mem::take(&mut self.mask), ..Self::default() };
+    }
+
+    /// Also of what is already remembered: a value may have been on the page before it was captured.
+    pub fn hide(&mut self, mask: Mask, memory: &mut dyn SelectorMemory) {
+        memory.hide(&mask);
+        self.mask = mask;
+        for value in &self.typed {
+            self.mask.add("typed", value);
+        }
+    }
+
+    pub fn typed(&mut self, value: &str) {
+        self.mask.add("typed", value);
+        self.typed.push(value.to_owned());
+    }
+
+    pub fn mask(&self) -> &Mask {
+        &self.mask
+    }
+
+    pub fn take_told(&mut self) -> Vec<Healed> {
+        std::mem::take(&mut self.told)
+    }
+}
+
+impl Page {
+    /// The step has reached its end: what helped it there is remembered.
+    pub fn keep_healed(&mut self) {
+        for (key, likeness) in std::mem::take(&mut self.healing.staged) {
+            self.memory.keep(&key, likeness);
+        }
+    }
+}
+
+impl Attempt<'_> {
+    pub(super) fn seek(&mut self, locator: &Locator, method: &str) -> Sought {
+        let bare = method == "read";
+        let written = locator.alternatives.len();
+        let mut locator = locator.clone();
+        // These may be about absence: nothing but what is written counts.
+        if method == "wait" || method == "count" {
+            return Sought { locator, written, bare, remembered: None, known: None, mistake: None };
+        }
+        let url = self.page.look(|view| view.frame.document.url.clone()).unwrap_or_default();
+        let key = self.memory_key(&locator, &url);
+        let recalled = self.page.memory.recall(&key);
+        let healed = match &self.healed {
+            Some(healed) => Some(healed.selector.clone()),
+            None => recalled.healed.filter(|_| self.page.healing.mode == Heal::Auto),
+        };
+        locator.alternatives.extend(healed.map(|selector| chain(&selector)));
+        let remembered = recalled.alternative.filter(|index| written > 1 && *index < written);
+        Sought { locator, written, bare, remembered, known: recalled.element, mistake: None }
+    }
+
+    /// Whether an alternative has led to the element it used to lead to. Asks the page only where all
+    /// that has changed is the label.
+    pub(super) async fn is_known(&self, sought: &Sought, reply: &Reply) -> Result<bool, Stop> {
+        let (Some(known), Some(seen)) = (&sought.known, &reply.element) else { return Ok(true) };
+        Ok(match known.judge(seen) {
+            Verdict::Same => true,
+            Verdict::Different => false,
+            Verdict::Relabelled => match self.alike(known, sought.bare).await? {
+                Some(others) => !known.is_elsewhere(&others),
+                None => true,
+            },
+        })
+    }
+
+    pub(super) fn mistake(&self, sought: &Sought, reply: &Reply) -> Mistake {
+        let chain = sought.locator.alternatives.get(reply.alternative);
+        Mistake {
+            selector: chain.map(ToString::to_string).unwrap_or_default(),
+            seen: reply.element.clone().unwrap_or_default(),
+        }
+    }
+
+    /// How long the written selectors have where likeness may help.
+    pub(super) fn reserve(&self) -> Duration {
+        RESERVE.min(self.timeout / 5)
+    }
+
+    /// Nothing is acted on by likeness while the page is still changing: what was written may be about
+    /// to come.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let allowed = self.page.allowed_error.as_deref();
+        self.page.look(|view| view.is_sound(allowed) && view.is_quiet(QUIET)) == Some(true)
+    }
+
+    /// The element that is clearly most like it, with a selector that means it alone. May take a moment
+    /// longer than the step has: it is what a person needs.
+    pub(super) async fn look_alike(
+        &mut self,
+        known: &Fingerprint,
+        bare: bool,
+    ) -> Result<Option<Likeness>, Stop> {
+        let deadline = self.deadline;
+        self.deadline = deadline.max(Instant::now() + RESERVE);
+        let found = self.find_alike(known, bare).await;
+        self.deadline = deadline;
+        match found {
+            Err(Stop::Halt(Halt::Deadline)) => Ok(None),
+            found => found,
+        }
+    }
+
+    async fn find_alike(&self, known: &Fingerprint, bare: bool) -> Result<Option<Likeness>, Stop> {
+        let Some(others) = self.alike(known, bare).await? else { return Ok(None) };
+        let Some(best) = known.best(&others) else { return Ok(None) };
+        let world = self.page.world(self.deadline).await?;
+        let means = self.page.call(&world, "means", &json!({ "of": best }), &[], self.deadline).await?;
+        for selector in means.map(|reply| reply.selectors).unwrap_or_default() {
+            let whole = chain(&selector);
+            // A selector that quotes somebody's value would be of use for nobody else.
+            let written = whole.to_string();
+            if self.page.healing.mask.apply(&written) != written {
+                continue;
+            }
+            let by_tree = locate::asks_tree(&whole);
+            if by_tree && self.stash(&world, 0, &whole).await?.is_none() {
+                return Ok(None);
+            }
+            let query = json!({ "alternative": locate::alternative_of(0, &whole, by_tree), "of": best });
+            let agrees = self.page.call(&world, "agrees", &query, &[], self.deadline).await?;
+            if agrees.is_some_and(|reply| reply.ok) {
+                return Ok(Some(Likeness { selector, element: others[best].clone() }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The page's visible elements of the same kind, those that have most in common first. `None` where
+    /// the document went away.
+    async fn alike(&self, known: &Fingerprint, bare: bool) -> Result<Option<Vec<Fingerprint>>, Stop> {
+        let world = self.page.world(self.deadline).await?;
+        let (roles, which) = known.roles();
+        let query = json!({ "known": known, "roles": roles, "none": which == Which::None, "bare": bare });
+        let reply = self.page.call(&world, "likes", &query, &[], self.deadline).await?;
+        let masked = |seen: Fingerprint| seen.masked(&self.page.healing.mask);
+        Ok(reply.map(|reply| reply.elements.into_iter().map(masked).collect()))
+    }
+
+    pub(super) fn tell(&mut self, how: How, likeness: &Likeness, known: &Fingerprint) {
+        let selector = chain(&likeness.selector).to_string();
+        let (known, found) = (known.to_string(), likeness.element.to_string());
+        let line = format!("{how:?} by likeness: {found}, `{selector}`, for {known}");
+        self.page.state.send_modify(|state| state.note(line));
+        self.page.healing.told.push(Healed { how, selector, known, found });
+    }
+
+    /// Remembered when the step has reached its end.
+    pub(super) fn stage(&mut self, key: SelectorKey, likeness: Likeness) {
+        self.page.healing.staged.push((key, likeness));
+    }
+
+    /// The no of a locator that matches nothing it should, with what a person can do about it.
+    pub(super) fn changed(
+        &self,
+        sought: &Sought,
+        suggestion: Option<&Likeness>,
+        missing: &str,
+        shows: String,
+    ) -> Why {
+        let (flow, step) = (self.flow, self.step);
+        let known = sought.known.as_ref();
+        let message = match (&sought.mistake, known) {
+            (Some(Mistake { selector, seen }), Some(known)) => {
+                format!("`{selector}` now matches {seen}, which is not the {known} it matched before")
+            }
+            _ => missing.to_owned(),
+        };
+        let forget = format!("`regatta selectors forget {flow} {step}` if the page is right");
+        let hint = match (suggestion, &sought.mistake) {
+            (Some(found), mistake) => {
+                let selector = chain(&found.selector);
+                let like = known.map(|known| format!(" like the {known} of before")).unwrap_or_default();
+                let or = if mistake.is_some() { format!(", or {forget}") } else { String::new() };
+                format!(
+                    "{} is{like}: `{selector}` would match it; `regatta selectors accept {flow} {step}` writes that into the flow{or}",
+                    found.element
+                )
+            }
+            (None, _) => forget,
+        };
+        Why { code: "changed".to_owned(), message, hint, shows, ..Why::default() }
+    }
+}
+
+pub(super) fn chain(selector: &[String]) -> Chain {
+    Chain(selector.iter().map(|text| Selector::parse(text)).collect())
+}

@@ -1,0 +1,46 @@
+//! What must not be remembered of pages, and what is told of elements that were found by likeness.
+
+use serde_json::{Map, Value};
+
+use crate::browser::page::{Healed, How};
+use crate::domain::event::{EventKind, HealHow, StepMode};
+use crate::domain::flow::Place;
+use crate::domain::id::{Flag, ProfileId};
+use crate::domain::mask::Mask;
+use crate::domain::workflow::Heal;
+
+/// A verify flow's yes is no guess: nothing is acted on by likeness there.
+pub(super) fn within(mode: StepMode, heal: Heal) -> Heal {
+    match (mode, heal) {
+        (StepMode::Verify, Heal::Auto) => Heal::Suggest,
+        (_, heal) => heal,
+    }
+}
+
+/// Values of the profile and of variables are in nothing that all runs share.
+pub(super) fn secrets(mask: &Mask, profile: &ProfileId, variables: &Map<String, Value>) -> Mask {
+    let mut mask = mask.clone();
+    mask.add("profile_id", profile.as_str());
+    for (name, value) in variables {
+        if let Value::String(value) = value {
+            mask.add(&format!("variables.{name}"), value);
+        }
+    }
+    mask
+}
+
+pub(super) fn event(flag: &Flag, place: &Place, healed: &Healed, mask: impl Fn(&str) -> String) -> EventKind {
+    EventKind::Healed {
+        flag: flag.clone(),
+        flow: place.file.clone(),
+        step: place.step.clone(),
+        how: match healed.how {
+            How::Suggested => HealHow::Suggested,
+            How::Acted => HealHow::Acted,
+            How::Remembered => HealHow::Remembered,
+        },
+        selector: mask(&healed.selector),
+        known: mask(&healed.known),
+        found: mask(&healed.found),
+    }
+}
