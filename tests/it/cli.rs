@@ -180,13 +180,13 @@ fn a_wrong_workflow_is_shown_at_its_line() {
         &["run", "p1"],
         expect![[r#"
             exit 2
-            error: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`, `heal`
-                ╭─[workflow.toml:27:1]
-             26 │ timeout = "60s"          # of one attempt
-             27 │ atempts = 3
+            error: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`, `dialogs`, `heal`
+                ╭─[workflow.toml:31:1]
+             30 │ timeout = "60s"          # of one attempt
+             31 │ atempts = 3
                 · ───┬───
                 ·    ╰── here
-             28 │ # in_doubt = "verify"    # or "repeat", or "ask"
+             32 │ # in_doubt = "verify"    # or "repeat", or "ask"
                 ╰────"#]],
     );
     check(
@@ -195,12 +195,12 @@ fn a_wrong_workflow_is_shown_at_its_line() {
         expect![[r#"
             exit 2
             error: cannot read the flow `FOLDER/flows/shop.json`: No such file or directory (os error 2)
-                ╭─[workflow.toml:34:8]
-             33 │ flag = "store_signup"
-             34 │ flow = "flows/shop.json"
+                ╭─[workflow.toml:39:8]
+             38 │ flag = "store_signup"
+             39 │ flow = "flows/shop.json"
                 ·        ────────┬────────
                 ·                ╰── here
-             35 │ verify = "flows/store.verify.json"
+             40 │ verify = "flows/store.verify.json"
                 ╰────
               help: flows stand relative to the workflow file"#]],
     );
@@ -210,12 +210,12 @@ fn a_wrong_workflow_is_shown_at_its_line() {
         expect![[r#"
             exit 2
             error: step `mailbox_created`: prepare.email: unknown name `profil` in `{{ profil }}@practice.test`
-                ╭─[workflow.toml:25:21]
-             24 │ # Identity fields the session has no value for yet; on disk before anything types them.
-             25 │ prepare = { email = "{{ profil }}@practice.test", password = { generate = "password", length = 20 } }
+                ╭─[workflow.toml:29:21]
+             28 │ # Identity fields the session has no value for yet; on disk before anything types them.
+             29 │ prepare = { email = "{{ profil }}@practice.test", password = { generate = "password", length = 20 } }
                 ·                     ──────────────┬─────────────
                 ·                                   ╰── here
-             26 │ timeout = "60s"          # of one attempt
+             30 │ timeout = "60s"          # of one attempt
                 ╰────
               help: known names: profile_id, platform, totp, identity.FIELD, variables.NAME"#]],
     );
@@ -225,12 +225,12 @@ fn a_wrong_workflow_is_shown_at_its_line() {
         expect![[r#"
             exit 2
             error: step `mailbox_created`: `60 parsecs` is not a duration: write "60s", "1m 30s" or "500ms"
-                ╭─[workflow.toml:26:11]
-             25 │ prepare = { email = "{{ profile_id }}@practice.test", password = { generate = "password", length = 20 } }
-             26 │ timeout = "60 parsecs"          # of one attempt
+                ╭─[workflow.toml:30:11]
+             29 │ prepare = { email = "{{ profile_id }}@practice.test", password = { generate = "password", length = 20 } }
+             30 │ timeout = "60 parsecs"          # of one attempt
                 ·           ──────┬─────
                 ·                 ╰── here
-             27 │ attempts = 3
+             31 │ attempts = 3
                 ╰────"#]],
     );
 }
@@ -286,22 +286,22 @@ fn a_wrong_flow_is_shown_at_its_step() {
         &folder,
         "flows/store.json",
         "\"type\": \"setViewport\",",
-        "\"type\": \"emulateNetworkConditions\", \"download\": 1, \"upload\": 1, \"latency\": 1,",
+        "\"type\": \"customStep\", \"name\": \"somebody.elses\",",
     );
     check(
         &folder,
         &["run", "p1"],
         expect![[r#"
-        exit 2
-        error: step 1 uses emulateNetworkConditions, which this version cannot play
-           ╭─[flows/store.json:5:5]
-         4 │   "steps": [
-         5 │     {
-           ·     ┬
-           ·     ╰── step 1
-         6 │       "type": "emulateNetworkConditions", "download": 1, "upload": 1, "latency": 1,
-           ╰────
-          help: see the CHANGELOG for what is played"#]],
+            exit 2
+            error: step 1 uses the custom step `somebody.elses`, which this version cannot play
+               ╭─[flows/store.json:5:5]
+             4 │   "steps": [
+             5 │     {
+               ·     ┬
+               ·     ╰── step 1
+             6 │       "type": "customStep", "name": "somebody.elses",
+               ╰────
+              help: see the CHANGELOG for what is played"#]],
     );
     let folder = Folder::practice();
     folder.write("flows/store.json", "{ \"title\": \"x\", \"steps\": [ }");

@@ -802,7 +802,8 @@
 
     // Where keys go: here, or on into a frame.
     focus: () => {
-      const el = deepActive();
+      let el = document.activeElement;
+      while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement;
       return { ok: true, inside: el?.localName === 'iframe' || el?.localName === 'frame', origin: globalThis.origin };
     },
     focused: () => ({ ok: document.hasFocus() }),
