@@ -3,7 +3,7 @@
 #   PROVIDER=adspower   the demo through the AdsPower emulator
 #   CHROME=/path        another Chromium than the one that is found
 #   KILLS=1000          how many processes the storm kills; SEED=… chooses them
-#   STEPS=1000000       how many steps of profiles the tests simulate
+#   STEPS=250000        how many steps of profiles `make test` simulates; the storm a million
 
 PROVIDER ?= chromium
 N ?= 100
@@ -38,6 +38,7 @@ storm:
 	$(CARGO) build --example sandbox
 	CHROME="$$(scripts/need --print-chromium)" KILLS=$(KILLS) PROFILES=20 \
 		$(CARGO) nextest run --profile storm --no-capture --test it -E 'test(storm::)'
+	STEPS=1000000 $(CARGO) nextest run --profile storm --test sim
 	STORM_SECONDS=60 $(CARGO) nextest run --profile storm --no-capture --lib \
 		-E 'test(some_are_killed_lose_no_update) | test(no_kill_makes_a_call_too_early)'
 

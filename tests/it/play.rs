@@ -221,7 +221,7 @@ async fn a_failed_step_says_where_and_what_and_what_is_kept() {
         )
         .await;
     assert_eq!(
-        author.files()[..3].iter().map(|path| path.rsplit('/').next().unwrap()).collect::<Vec<_>>(),
+        author.files()[..5].iter().map(|path| path.rsplit('/').next().unwrap()).collect::<Vec<_>>(),
         ["console.txt", "index.html", "page.html", "screenshot.png", "trace.zip"]
     );
 }

@@ -1,10 +1,12 @@
 //! The pointer: moved, checked against the page, then pressed and released.
 
 use chromiumoxide::cdp::browser_protocol::input::{
-    DispatchMouseEventParams, DispatchMouseEventPointerType, DispatchMouseEventType,
-    DispatchTouchEventParams, DispatchTouchEventType, MouseButton, TouchPoint,
+    DispatchMouseEventParams, DispatchMouseEventPointerType, DispatchMouseEventType, DispatchTouchEventType,
+    MouseButton, TouchPoint,
 };
+use chromiumoxide::types::{Command, Method, MethodId};
 use futures::future::try_join_all;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -19,6 +21,26 @@ use crate::domain::flow::{Button, Click, Device, Locator};
 /// Once a button was pressed its answer is waited for this long, even past the deadline: whether the
 /// page took the click matters more than a second of time.
 pub const PRESS_ANSWER: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// The generated command leaves an empty list of points out, and the browser refuses what has none.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Touch {
+    #[serde(rename = "type")]
+    kind: DispatchTouchEventType,
+    touch_points: Vec<TouchPoint>,
+    modifiers: i64,
+}
+
+impl Method for Touch {
+    fn identifier(&self) -> MethodId {
+        "Input.dispatchTouchEvent".into()
+    }
+}
+
+impl Command for Touch {
+    type Response = Value;
+}
 
 impl Attempt<'_> {
     pub async fn click(&mut self, click: &Click, count: i64) -> Result<(), ActionError> {
@@ -203,8 +225,7 @@ impl Attempt<'_> {
         kind: DispatchTouchEventType,
         points: Vec<TouchPoint>,
     ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
-        let mut event = DispatchTouchEventParams::new(kind, points);
-        event.modifiers = Some(self.page.modifiers);
-        self.page.tab_session().send_as(event)
+        let modifiers = self.page.modifiers;
+        self.page.tab_session().send_as(Touch { kind, touch_points: points, modifiers })
     }
 }
