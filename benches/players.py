@@ -133,7 +133,7 @@ class Players:
                                                            if len(event["at"]) > 27 else event["at"])
         acts = [event for event in events if event["type"] in ("action_started", "action_finished")]
         finished = [event for event in acts if event["type"] == "action_finished"]
-        clicks = [event["ms"] for event in finished if event["action"]["action"] == "click"]
+        clicks = [event["ms"] for event in finished if event["action"] == "click"]
         return {**measured, "ms": (at(acts[-1]) - at(acts[0])).total_seconds() * 1000, "clicks": clicks}
 
     def by_node(self, driver, flows, values, ws):
