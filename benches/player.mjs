@@ -58,10 +58,7 @@ async function replay() {
     const runner = await createRunner(parse(flow), new Extension(browser, page, { timeout: 10_000 }));
     await runner.run();
   }
-  const ms = performance.now() - start;
-  await page.close();
-  await browser.disconnect();
-  return ms;
+  return performance.now() - start;
 }
 
 async function playwright() {
@@ -100,11 +97,10 @@ async function playwright() {
       });
     }
   }
-  const ms = performance.now() - start;
-  await page.close();
-  await browser.close();
-  return ms;
+  return performance.now() - start;
 }
 
 const ms = await { replay, playwright }[driver]();
 console.log(JSON.stringify({ ms, clicks }));
+// The browser is ended from outside; taking leave of it is nobody's time.
+process.exit(0);

@@ -85,11 +85,17 @@ class Players:
         self.player = str(options.folder.resolve() / "player.mjs")
         self.operator = work / "operator"
         self.operator.mkdir()
+        # A folder of an operator, in which it is remembered which selectors matched.
+        (self.operator / "workflow.toml").write_text(
+            'name = "bench"\nallowed_origins = ["http://localhost:8907"]\n[variables]\nsite = ""\n'
+            '[[step]]\nflag = "a"\nflow = "none.json"\n'
+        )
         self.log = work / "log"
 
     def warm_up(self):
         for driver in ("regatta", "replay", "playwright"):
             self.play("b", driver, f"warm-{driver}")
+        self.play("a", "regatta", "warm-a")
 
     def rounds(self, part, count, drivers):
         rounds = []

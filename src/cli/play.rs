@@ -49,14 +49,15 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
     let allowed_origins = part.setting.allowed_origins.clone();
     let block = part.setting.block.clone();
 
+    let selectors = match settings.workflow.exists() {
+        true => Selectors::Cached(settings.layout.clone()),
+        false => Selectors::Forgotten,
+    };
     let end = if let Some(ws) = args.endpoint {
-        let attached = AttachedBrowser { ws, platform: part.platform, allowed_origins, block, trace };
+        let platform = part.platform;
+        let attached = AttachedBrowser { ws, platform, allowed_origins, block, selectors, trace };
         perform(&part, attached, &console)?
     } else {
-        let selectors = match settings.workflow.exists() {
-            true => Selectors::Cached(settings.layout.clone()),
-            false => Selectors::Forgotten,
-        };
         let (waits, observer) = load::pacer_waits();
         let live = |provider, layout| LiveBrowser {
             provider,

@@ -56,6 +56,7 @@ pub struct AttachedBrowser {
     pub platform: Platform,
     pub allowed_origins: Vec<String>,
     pub block: Block,
+    pub selectors: Selectors,
     pub trace: TraceMode,
 }
 
@@ -122,7 +123,7 @@ impl Outside for AttachedBrowser {
         let options = PageOptions {
             allowed_origins: self.allowed_origins.clone(),
             platform: self.platform,
-            memory: Box::new(Forgetful),
+            memory: self.selectors.memory(),
             block: self.block.clone(),
             trace: self.trace,
             // Where its downloads go is for whoever started it to say.

@@ -739,12 +739,13 @@
       if (x !== null) to.left = x;
       if (y !== null) to.top = y;
       const end = performance.now() + ms;
+      const size = () => el.scrollHeight + el.scrollWidth, before = size();
       for (;;) {
         el.scrollTo(to);
         await frame();
         await frame();
         const short = (y ?? 0) > el.scrollHeight - el.clientHeight + 1 || (x ?? 0) > el.scrollWidth - el.clientWidth + 1;
-        if (!short || performance.now() >= end) return { ok: !short, found: Math.round(el.scrollHeight + el.scrollWidth) };
+        if (!short || performance.now() >= end) return { ok: !short, again: size() !== before };
         await changed(end);
       }
     },

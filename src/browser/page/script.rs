@@ -41,7 +41,7 @@ pub enum Halt {
 #[serde(default)]
 pub struct Reply {
     pub ok: bool,
-    /// The page has changed: ask the accessibility tree anew and call again.
+    /// The page has changed: look anew and call again.
     pub again: bool,
     pub why: Option<Why>,
     pub alternative: usize,

@@ -9,7 +9,8 @@ use super::error::ActionError;
 use crate::domain::flow::Locator;
 
 /// A page that is shorter than it was, with nothing on its way and nothing new for this long, stays so.
-const STILL: Duration = Duration::from_millis(500);
+/// Pages that wait for the scrolling to end before they ask for more wait less.
+const STILL: Duration = Duration::from_millis(250);
 
 impl Attempt<'_> {
     /// Ready where the place is reached, or where the page has ended before it and no longer grows.
@@ -19,7 +20,6 @@ impl Attempt<'_> {
         x: Option<f64>,
         y: Option<f64>,
     ) -> Result<(), ActionError> {
-        let mut size = None;
         loop {
             let found = match locator {
                 Some(locator) => Some((locator, self.find(locator, &json!({ "view": true })).await?)),
@@ -28,8 +28,7 @@ impl Attempt<'_> {
             let ms = STILL.min(self.left()).as_secs_f64() * 1000.0;
             let query = json!({ "x": x, "y": y, "page": locator.is_none(), "ms": ms });
             let Some(reply) = self.call("scroll", &query).await? else { continue };
-            let grows = size.replace(reply.found) != Some(reply.found);
-            let more = grows || self.page.look(|view| view.is_quiet(STILL)) != Some(true);
+            let more = reply.again || self.page.look(|view| view.is_quiet(STILL)) != Some(true);
             if !reply.ok && more && !self.is_over() {
                 continue;
             }
