@@ -626,6 +626,13 @@
       url: location.href, origin: globalThis.origin, element: query.from ? printRead(el, query.attribute) : print(actsFor(el)) };
   };
 
+  const means = (alternative, el) => {
+    try {
+      const found = matches(alternative);
+      return found.length === 1 && found[0] === el;
+    } catch { return false; }
+  };
+
   const resolve = query => {
     const passed = index => query.passed?.includes(index);
     if (query.remembered && !passed(query.remembered.index)) {
@@ -640,7 +647,12 @@
       let found;
       if (passed(alternative.index)) { valid++; continue; }
       try { found = matches(alternative); valid++; } catch { invalid ??= alternative; continue; }
-      if (found.length === 1) return settleOn(found[0], alternative.index, query);
+      if (found.length === 1) {
+        const settled = settleOn(found[0], alternative.index, query);
+        // The accessibility tree is slow to ask: what means the same without it is remembered.
+        if (settled.ok && alternative.stashed) settled.cheaper = query.alternatives.find(other => !other.stashed && !passed(other.index) && means(other, found[0]))?.index;
+        return settled;
+      }
       if (found.length > 1) {
         ambiguous ??= { code: 'ambiguous', message: `${found.length} elements match`, alternative: alternative.index,
           candidates: found.slice(0, 10).map(candidate) };

@@ -252,7 +252,10 @@ impl Attempt<'_> {
                 let likeness = Likeness { selector: healed.selector.clone(), element };
                 self.stage(key, likeness);
             }
-            _ => self.page.memory.remember(&key, found.alternative, found.element.clone()),
+            _ => {
+                let alternative = found.cheaper.unwrap_or(found.alternative);
+                self.page.memory.remember(&key, alternative, found.element.clone());
+            }
         }
     }
 

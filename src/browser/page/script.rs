@@ -45,6 +45,8 @@ pub struct Reply {
     pub again: bool,
     pub why: Option<Why>,
     pub alternative: usize,
+    /// One that means the same element and does not ask the accessibility tree.
+    pub cheaper: Option<usize>,
     /// Of the point to click, for `Input` commands.
     pub x: f64,
     pub y: f64,

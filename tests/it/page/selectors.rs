@@ -195,6 +195,17 @@ async fn alternatives_are_tried_in_the_order_they_are_written() {
     .await;
 }
 
+/// The first selector as written wins; what is remembered is one that means the same and is faster to ask.
+#[tokio::test]
+async fn what_the_tree_found_is_remembered_by_a_selector_that_does_not_ask_it() {
+    let mut rig = Rig::new(MARKUP).await;
+    let played = rig.play(&click(r##"["aria/Sign up now", "#sub", "#nothing", "#go"]"##)).await;
+    let won = rig.memory.won();
+    let log = rig.log().await;
+    rig.page.close().await;
+    assert_eq!((played.as_str(), won, log.as_str()), ("1 click: ok [gate]\n", vec![Some(3)], "  click go\n"));
+}
+
 #[tokio::test]
 async fn what_won_is_remembered_and_used_first() {
     let mut rig = Rig::new(MARKUP).await;
