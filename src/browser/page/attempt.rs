@@ -156,7 +156,9 @@ impl<'a> Attempt<'a> {
     /// Whether the last input has set off a navigation is known when the page has been heard of since.
     async fn hear_out(&mut self) {
         let patience = Instant::now() + LEAVING.min(self.timeout / 2);
+        // A page or frame that closed over its input says nothing more.
         if std::mem::take(&mut self.page.stirred)
+            && self.page.look(|_| ()).is_some()
             && let Ok(world) = self.page.world(patience).await
         {
             let _ = self.page.call(&world, "tasks", &Value::Null, &[], patience).await;

@@ -48,16 +48,12 @@ impl Attempt<'_> {
         let mut passed = Vec::new();
         let mut frame = self.page.look(|view| view.frame.id.clone());
         while let Some(inner) = frame {
-            let Some((outer, world)) = self.around(&inner) else {
+            let Some(outer) = self.around(&inner) else {
                 // No frame around: this is the tab's own document. Or it went away with everything.
                 let is_there = self.page.look(|_| ()).is_some();
                 return Ok(if is_there { Surface::Reached(passed) } else { Surface::Lost });
             };
-            let Some(world) = world else {
-                // The document around has just been replaced.
-                self.page.world(self.deadline).await.map_err(|halt| self.halted(halt))?;
-                return Ok(Surface::Lost);
-            };
+            let Some(world) = self.world_of(&outer).await? else { return Ok(Surface::Lost) };
             let Some(owner) = self.owner(&inner, &world).await? else { return Ok(Surface::Lost) };
             let query = json!({ "x": found.x, "y": found.y });
             let called = self.page.call(&world, "through", &query, &[owner], self.deadline).await;
@@ -89,10 +85,9 @@ impl Attempt<'_> {
     pub async fn check_focus(&self) -> Result<(), ActionError> {
         let mut frame = self.page.look(|view| view.tab().main_frame.clone());
         while let Some(id) = frame {
-            let world = self.page.state.borrow().frame(&id).and_then(|frame| frame.world.clone());
-            let reply = match &world {
-                Some(world) => self.page.call(world, "focus", &Value::Null, &[], self.deadline).await,
-                None => self.page.world(self.deadline).await.map(|_| None),
+            let reply = match self.world_of(&id).await? {
+                Some(world) => self.page.call(&world, "focus", &Value::Null, &[], self.deadline).await,
+                None => Ok(None),
             };
             let Some(reply) = reply.map_err(|halt| self.halted(halt))? else {
                 // It was replaced in between: from the start.
@@ -126,12 +121,18 @@ impl Attempt<'_> {
         Ok(None)
     }
 
-    /// The frame around, and its world where it has one now.
-    fn around(&self, inner: &str) -> Option<(String, Option<World>)> {
-        let state = self.page.state.borrow();
-        let outer = state.frame(inner)?.parent.clone()?;
-        let world = state.frame(&outer)?.world.clone();
-        Some((outer, world))
+    fn around(&self, inner: &str) -> Option<String> {
+        self.page.state.borrow().frame(inner)?.parent.clone()
+    }
+
+    /// Of a frame beside the step's own, waited for where its document is being replaced. `None` where the
+    /// frame went away.
+    async fn world_of(&self, frame: &str) -> Result<Option<World>, ActionError> {
+        let found = self.page.until(self.deadline, |view| match view.state.frame(frame) {
+            Some(frame) => frame.world.clone().map(Some),
+            None => Some(None),
+        });
+        found.await.map_err(|halt| self.halted(halt))
     }
 
     /// `None` where the document around went away.

@@ -1,7 +1,7 @@
 // Runs in a world of its own beside the page: the page can neither see nor change it.
 // One call resolves, scrolls, checks and measures. Every wait ends by a change of the page or by its deadline.
 (() => {
-  const VERSION = 2;
+  const VERSION = 3;
   if (globalThis.regatta?.version === VERSION) return;
 
   // ---- what the page is waited for with
@@ -848,7 +848,7 @@
     },
 
     // The file input that was found.
-    input: () => controlOf(held.el),
+    input: () => held && controlOf(held.el),
 
     // ---- the accessibility tree is asked from outside; these take part in it
 
@@ -870,5 +870,10 @@
     },
   };
 
-  globalThis.regatta = { version: VERSION, call: (method, query, ...nodes) => methods[method](query, ...nodes) };
+  // What is about an element that was found: its document may have been replaced since by this one.
+  const OF_FOUND = new Set(['confirm', 'edit', 'set', 'checked']);
+  const isLost = (method, query) => OF_FOUND.has(method) || method === 'scroll' && !query.page ? !held : method === 'passed' && !passage;
+
+  globalThis.regatta = { version: VERSION,
+    call: (method, query, ...nodes) => isLost(method, query) ? { lost: true } : methods[method](query, ...nodes) };
 })();

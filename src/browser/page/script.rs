@@ -41,6 +41,8 @@ pub enum Halt {
 #[serde(default)]
 pub struct Reply {
     pub ok: bool,
+    /// The element it is about was found in a document that has been replaced since.
+    pub lost: bool,
     /// The page has changed: look anew and call again.
     pub again: bool,
     pub why: Option<Why>,
@@ -245,9 +247,9 @@ impl Page {
             return Err(Halt::Script(format!("{method}: {thrown}")));
         }
         let value = called.result.value.unwrap_or(Value::Null);
-        let reply =
+        let reply: Reply =
             serde_json::from_value(value).map_err(|error| Halt::Script(format!("{method}: {error}")))?;
-        Ok(Some(reply))
+        Ok(Some(reply).filter(|reply| !reply.lost))
     }
 
     /// A command to a context. `None`: the context is no more.

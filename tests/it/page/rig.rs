@@ -97,6 +97,9 @@ impl Gate for Counter {
     }
 }
 
+const CLOSES: &str = "<!doctype html><title>closes</title><style>body { margin: 0 }</style>\
+    <button id=done onclick=\"top == self ? close() : parent.postMessage('done', '*')\">Done</button>";
+
 /// Tells its opener, or the page around, what happens in it. With `inner`, it has a frame of its own.
 const FRAME: &str = r#"<!doctype html><title>NAME</title><style>body { margin: 0 }</style>
 <button id=b style="width:120px;height:40px">Go NAME</button><input id=i><p id=said></p>
@@ -138,6 +141,7 @@ pub async fn serve(body: &str) -> (String, Arc<AtomicU32>) {
             }),
         )
         .route("/to", any(|Query(q): Q| async move { Redirect::to(&q["url"]).into_response() }))
+        .route("/closes", any(|| async { Html(CLOSES) }))
         .route("/frame", any(|Query(q): Q| async move { Html(FRAME.replace("NAME", &q["name"])) }))
         .route(
             "/file",

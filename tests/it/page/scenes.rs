@@ -158,6 +158,27 @@ async fn a_tab_that_opens_is_played_in_and_closed() {
     }
 }
 
+/// Input that closes its own tab, or removes its own frame, is taken; the steps after it go on elsewhere.
+#[tokio::test]
+async fn a_tab_and_a_frame_may_close_over_a_click() {
+    check(
+        r#"<button id=b onclick="window.open('/closes?tab')">Open</button><iframe id=f src="/closes"></iframe>
+        <script>onmessage = () => { log('a frame is done'); f.remove() }</script>"#,
+        r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3},
+        {"type":"click","selectors":["#done"],"offsetX":3,"offsetY":3,"target":"{site}/closes?tab"},
+        {"type":"click","selectors":["#done"],"offsetX":3,"offsetY":3,"frame":[0]},
+        {"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3}"##,
+        expect![[r#"
+            1 click: ok [gate]
+            2 click: ok [gate]
+            3 click: ok [gate]
+            4 click: ok [gate]
+              a frame is done
+        "#]],
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_tab_that_opens_goes_nowhere_else_either() {
     let mut rig = Rig::new(
