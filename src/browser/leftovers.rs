@@ -234,7 +234,13 @@ mod tests {
             if let Some(mark) = mark {
                 command.env(MARK, mark);
             }
-            Self(command.spawn().expect("sleep is there"))
+            let sleeper = Self(command.spawn().expect("sleep is there"));
+            // The kernel lets the parent go on a moment before the new program's environment can be read.
+            let environment = format!("/proc/{}/environ", sleeper.0.id());
+            while fs::read(&environment).expect("it sleeps for long").is_empty() {
+                std::thread::yield_now();
+            }
+            sleeper
         }
 
         fn lives(&mut self) -> bool {

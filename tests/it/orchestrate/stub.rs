@@ -150,6 +150,14 @@ pub fn lives(pid: u32) -> bool {
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
 }
 
+/// Read from its table entry: `getsid` has no number for a session whose leader is outside the process
+/// namespace, as in a container.
+fn session_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // After the name: state, parent, group, session.
+    stat.rsplit(')').next()?.split_whitespace().nth(3)?.parse().ok()
+}
+
 /// An orchestrator in a process of its own, and what it has printed.
 pub struct FleetProcess {
     child: Child,
@@ -291,14 +299,13 @@ impl Run {
                     Command::new("setsid").args(["sleep", "300"]).stdin(Stdio::null()).spawn().unwrap();
                 let name = format!("{profile}.moved");
                 fs::write(self.folder.path(&name), moved.id().to_string()).unwrap();
-                while rustix::process::getsid(Pid::from_raw(moved.id() as i32)).ok()
-                    == rustix::process::getsid(None).ok()
-                {
+                while session_of(moved.id()) != Some(moved.id()) {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             }
             "seen" => {
-                let state = if self.folder.pid(rest).is_some_and(lives) { "lives" } else { "is gone" };
+                let pid = self.folder.pid(rest).expect("it was there once");
+                let state = if lives(pid) { "lives" } else { "is gone" };
                 self.folder.journal(&format!("{rest} {state}"));
             }
             "freeze" => kill_process(rustix::process::getpid(), Signal::STOP).unwrap(),
