@@ -17,6 +17,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -185,8 +186,9 @@ def peak_memory(pid):
 
 
 @contextlib.contextmanager
-def sandbox(executable, work):
-    command = [str(executable), "--site", "127.0.0.1:0", "--data", str(work / "site"), "--exit-with-stdin"]
+def sandbox(executable, work, *switches):
+    folder = tempfile.mkdtemp(prefix="site-", dir=work)
+    command = [str(executable), "--site", "127.0.0.1:0", "--data", folder, "--exit-with-stdin", *switches]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )

@@ -2,6 +2,9 @@
 Playwright script, in turn, each time in a fresh browser of the same Chromium, and prints the ratios of
 each pair. Called by benches/run.
 
+The practice site makes its visitors wait on purpose. So its flows are played twice: on the site as it is,
+and with those delays switched off, which says what the drivers themselves cost.
+
 What is compared is the time of the steps alone: from the start of the first to the end of the last, as each
 driver measures it. Starting and ending the browser is nobody's. Processor time and peak memory are those of
 the driver's whole process, as in measure.py.
@@ -48,14 +51,17 @@ def main():
         stack.callback(shutil.rmtree, work, ignore_errors=True)
         stack.callback(end_browsers, work)
         site = stack.enter_context(sandbox(options.sandbox, work))
+        brisk = stack.enter_context(sandbox(options.sandbox, work, "--brisk", "--mail-delay-ms=0"))
         oracle = stack.enter_context(oracle_server(options.folder.resolve(), work))
-        bench = Players(options, work, site, oracle)
+        bench = Players(options, work, {"b": site, "c": brisk}, oracle)
         print(f"load {os.getloadavg()[0]:.1f}, {options.pairs} pairs", flush=True)
         bench.warm_up()
         a = bench.rounds("a", options.pairs, ["regatta", "replay"])
         b = bench.rounds("b", options.pairs, ["regatta", "replay", "playwright"])
-        check_ledger(site, options.pairs)
-    report(a, b)
+        c = bench.rounds("c", options.pairs, ["regatta", "replay", "playwright"])
+        check_ledger(site, "b", options.pairs)
+        check_ledger(brisk, "c", options.pairs)
+    report(a, b, c)
 
 
 @contextlib.contextmanager
@@ -78,8 +84,8 @@ def oracle_server(folder, work):
 
 
 class Players:
-    def __init__(self, options, work, site, oracle):
-        self.options, self.work, self.site, self.oracle = options, work, site, oracle
+    def __init__(self, options, work, sites, oracle):
+        self.options, self.work, self.sites, self.oracle = options, work, sites, oracle
         self.regatta = str(options.regatta.resolve())
         self.node = shutil.which("node")
         self.player = str(options.folder.resolve() / "player.mjs")
@@ -94,7 +100,8 @@ class Players:
 
     def warm_up(self):
         for driver in ("regatta", "replay", "playwright"):
-            self.play("b", driver, f"warm-{driver}")
+            for part in ("b", "c"):
+                self.play(part, driver, f"warm-{part}-{driver}")
         self.play("a", "regatta", "warm-a")
 
     def rounds(self, part, count, drivers):
@@ -111,7 +118,7 @@ class Players:
         flows = [self.oracle] if part == "a" else [PRACTICE.resolve() / f"flows/{name}.json" for name in FLOWS]
         values = {
             "profile_id": profile,
-            "variables.site": self.site,
+            "variables.site": self.sites.get(part, ""),
             "identity.email": f"{profile}@practice.test",
             "identity.password": "correct-horse-battery",
         }
@@ -129,7 +136,7 @@ class Players:
 
     def by_regatta(self, flow, values, ws):
         command = [self.regatta, "-C", str(self.operator), "play", str(flow), "--endpoint", ws, "--json"]
-        command += ["--allow", self.site]
+        command += [f"--allow={site}" for site in self.sites.values()]
         for name, value in values.items():
             if name.startswith(("identity.", "variables.")):
                 command += ["--set", f"{name.removeprefix('variables.')}={value}"]
@@ -173,18 +180,18 @@ class Players:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def check_ledger(site, pairs):
+def check_ledger(site, part, pairs):
     """Everybody did all of what they were measured at, and once."""
     with urllib.request.urlopen(f"{site}/ledger") as answer:
         ledger = json.load(answer)
     drivers = ("regatta", "replay", "playwright")
-    wanted = [f"b-{driver}-{number}" for driver in drivers for number in range(1, pairs + 1)]
+    wanted = [f"{part}-{driver}-{number}" for driver in drivers for number in range(1, pairs + 1)]
     missing = [name for name in wanted if ledger["profiles"].get(name) != dict.fromkeys(STEPS, 1)]
     if missing or ledger["twice"]:
         sys.exit(f"the site's ledger does not agree: {missing} {ledger['twice']}")
 
 
-def report(a, b):
+def report(a, b, c):
     def without_wait(part):
         return part["ms"] - BY_DESIGN_MS
 
@@ -192,6 +199,8 @@ def report(a, b):
         ("oracle's flow: steps, without its 500 ms; reference runner / regatta", a, "replay", without_wait, "ms", 1),
         ("practice flows: steps; reference runner / regatta", b, "replay", lambda part: part["ms"], "ms", 1),
         ("practice flows: steps; Playwright / regatta", b, "playwright", lambda part: part["ms"], "ms", 1),
+        ("practice flows, no delays of the site: steps; reference runner / regatta", c, "replay", lambda part: part["ms"], "ms", 1),
+        ("practice flows, no delays of the site: steps; Playwright / regatta", c, "playwright", lambda part: part["ms"], "ms", 1),
         ("practice flows: driver's processor time; Playwright / regatta", b, "playwright", lambda part: part["processor"], "ms", 1000),
         ("practice flows: driver's peak memory; Playwright / regatta", b, "playwright", lambda part: part["memory"], "MiB", 1 / MIB),
         ("practice flows: driver's processor time; reference runner / regatta", b, "replay", lambda part: part["processor"], "ms", 1000),

@@ -86,6 +86,10 @@ pub struct Args {
     /// Rename ids, class names and test ids throughout
     #[arg(long)]
     rename: bool,
+
+    /// Pages do at once what they do late otherwise: nobody measures the site's own delays
+    #[arg(long)]
+    brisk: bool,
 }
 
 impl Args {
@@ -99,6 +103,7 @@ impl Args {
             hang: self.hang.clone(),
             hang_first: self.hang_first,
             rename: self.rename,
+            brisk: self.brisk,
         };
         switches.check()?;
         Ok(switches)

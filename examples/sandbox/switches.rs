@@ -29,6 +29,8 @@ pub struct Switches {
     pub hang_first: Option<u64>,
     /// Gives ids, class names and test ids other names; texts and roles stay.
     pub rename: bool,
+    /// What pages do late, buttons, banners, content, they do at once.
+    pub brisk: bool,
 }
 
 impl Default for Switches {
@@ -42,6 +44,7 @@ impl Default for Switches {
             hang: Vec::new(),
             hang_first: None,
             rename: false,
+            brisk: false,
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::args::CleanArgs;
 use super::failure::Failure;
 use super::settings::Settings;
-use super::{block_on, load};
+use super::{block_on, load, throw_away};
 use crate::browser::leftovers::{self, LeftOver};
 use crate::browser::provider::{Provider, ProviderError};
 use crate::domain::cause::with_cause;
@@ -73,6 +73,9 @@ pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, Failure> {
             }
             rows.extend(of_one);
         }
+        if args.profiles.is_empty() {
+            rows.extend(of_play(settings, args.dry_run).await);
+        }
         Ok(rows)
     })?;
     if args.json {
@@ -82,6 +85,23 @@ pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, Failure> {
         std::io::stdout().write_all(table(&rows, settings.color).as_bytes()).ok();
     }
     Ok(if rows.iter().any(|row| row.state == State::NotEnded) { 1 } else { 0 })
+}
+
+/// What a killed `play` left, of whatever folder: its browser was nobody's.
+async fn of_play(settings: &Settings, dry_run: bool) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for mut left in throw_away::left(settings).await {
+        let mut of_one: Vec<_> = left.found.drain(..).map(row).collect();
+        if !dry_run {
+            let ended = left.end(settings).await;
+            for row in &mut of_one {
+                row.state = if ended.is_ok() { State::Ended } else { State::NotEnded };
+                row.problem = ended.as_ref().err().map(|error| with_cause(error));
+            }
+        }
+        rows.extend(of_one);
+    }
+    rows
 }
 
 /// What belongs to a living run is no left-over.

@@ -29,6 +29,7 @@ mod selectors;
 mod settings;
 mod signals;
 mod status;
+mod throw_away;
 mod validate;
 
 /// Parses, calls, and turns the result into an exit code.

@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::args::{Assignment, PlayArgs};
 use super::failure::Failure;
 use super::settings::{Settings, variables};
+use super::throw_away::{self, ThrowAway, nobody};
 use super::{block_on, load, resolve, signals};
 use crate::browser::provider::StartOptions;
 use crate::domain::block::Block;
+use crate::domain::cause::with_cause;
 use crate::domain::dialog::DialogPolicy;
 use crate::domain::evidence::TraceMode;
 use crate::domain::flow::Flow;
@@ -21,7 +23,7 @@ use crate::domain::solo::origins;
 use crate::domain::template::{Names, Scope};
 use crate::report::solo_console::SoloConsole;
 use crate::run::{AttachedBrowser, LiveBrowser, Outside, RunEnd, Selectors, Solo, StopWatch};
-use crate::store::{HeldProfile, Layout};
+use crate::store::HeldProfile;
 
 /// What the flow is played for.
 struct Part {
@@ -78,13 +80,11 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
                 &console,
             )?
         } else {
-            let folder = throw_away_folder()?;
-            let layout = Layout::new(folder.path());
-            let provider = load::chromium(settings, layout.clone());
-            let end = perform(&part, live(std::sync::Arc::new(provider), layout), &console)?;
-            if let Err(error) = folder.close() {
-                tracing::warn!("the browser's folder could not be removed: {error}");
-            }
+            sweep(settings)?;
+            let place = ThrowAway::make(&run_id)?;
+            let provider = load::chromium(settings, place.layout.clone());
+            let end = perform(&part, live(std::sync::Arc::new(provider), place.layout.clone()), &console)?;
+            place.close();
             end
         }
     };
@@ -138,10 +138,7 @@ fn part(
     let platform = session.map_or(settings.platform, |session| session.platform);
     let (profile, artifacts) = match &args.profile {
         Some(profile) => (profile.clone(), settings.layout.artifacts(profile).join(format!("{run_id}-play"))),
-        None => {
-            let nobody = "play".parse().expect("these are letters");
-            (nobody, settings.layout.play_artifacts().join(run_id.as_str()))
-        }
+        None => (nobody(), settings.layout.play_artifacts().join(run_id.as_str())),
     };
     let mut identity = session.map(|session| session.identity.clone()).unwrap_or_default();
     let mut assigned = Vec::new();
@@ -164,13 +161,14 @@ fn part(
             variables: &variables,
             now: jiff::Timestamp::now(),
         };
-        Setting { allowed_origins: origins(&flow, &scope), variables, block: Block::default() }
+        let (allowed_origins, dialogs) = (origins(&flow, &scope), DialogPolicy::Dismiss);
+        Setting { allowed_origins, variables, block: Block::default(), dialogs }
     });
     setting.allowed_origins.extend(args.allow.iter().cloned());
     check(&flow, &setting, &identity)?;
     let pause = args.slow.unwrap_or_default();
     let dialogs = match &args.accept_dialogs {
-        None => DialogPolicy::Dismiss,
+        None => setting.dialogs.clone(),
         Some(None) => DialogPolicy::Accept,
         Some(Some(text)) => DialogPolicy::AcceptWith(text.clone()),
     };
@@ -190,9 +188,14 @@ fn check(flow: &Flow, setting: &Setting, identity: &Identity) -> Result<(), Fail
         .hint(format!("give it a value: --set identity.{first}=VALUE; or --profile ID of one that has it")))
 }
 
-fn throw_away_folder() -> Result<tempfile::TempDir, Failure> {
-    tempfile::Builder::new().prefix("regatta-play-").tempdir().map_err(|error| {
-        Failure::usage(format!("cannot make a folder for the browser: {error}"))
-            .hint("TMPDIR names another place".to_owned())
+/// What is left of a `play` that was killed is in nobody's way; where it does not end, `clean` says why.
+fn sweep(settings: &Settings) -> Result<(), Failure> {
+    block_on(async {
+        for left in throw_away::left(settings).await {
+            if let Err(error) = left.end(settings).await {
+                tracing::warn!("{}", with_cause(&error));
+            }
+        }
+        Ok(())
     })
 }

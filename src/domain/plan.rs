@@ -28,6 +28,7 @@ pub struct Plan {
     pub steps: Vec<PlanStep>,
     allowed_origins: Vec<Written<String>>,
     block: Vec<Written<String>>,
+    dialogs: DialogPolicy,
     variables: Map<String, Value>,
     file: String,
     text: String,
@@ -52,6 +53,8 @@ pub struct PlanStep {
 pub struct Setting {
     pub allowed_origins: Vec<String>,
     pub block: Block,
+    /// Of the workflow; its steps have their own.
+    pub dialogs: DialogPolicy,
     pub variables: Map<String, Value>,
 }
 
@@ -101,6 +104,7 @@ impl Plan {
             steps,
             allowed_origins: workflow.allowed_origins,
             block: workflow.block,
+            dialogs: workflow.dialogs,
             variables,
             file: file.to_owned(),
             text: text.to_owned(),
@@ -170,7 +174,7 @@ impl Plan {
                 Box::new(error.help(invalid.hint()))
             })?;
         }
-        Ok(Setting { allowed_origins, block, variables })
+        Ok(Setting { allowed_origins, block, dialogs: self.dialogs.clone(), variables })
     }
 
     /// Whether every open step of the session can be played. Without a session: whether every step

@@ -30,6 +30,8 @@ pub struct Workflow {
     pub variables: Map<String, Value>,
     /// Templates; what pages are not to load: see [`super::block`].
     pub block: Vec<Written<String>>,
+    /// Of the steps that name none of their own, and of a flow that is played by itself.
+    pub dialogs: DialogPolicy,
     pub steps: Vec<WorkflowStep>,
 }
 
@@ -156,6 +158,7 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<SourceError>> {
         allowed_origins: wire.allowed_origins.into_inner().into_iter().map(written).collect(),
         variables: wire.variables,
         block: wire.network.block.into_iter().map(written).collect(),
+        dialogs: wire.dialogs,
         steps,
     })
 }

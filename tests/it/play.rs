@@ -42,7 +42,11 @@ struct Author {
 
 impl Author {
     async fn new() -> Self {
-        let (site, _) = serve(PAGE).await;
+        Self::at(PAGE).await
+    }
+
+    async fn at(page: &'static str) -> Self {
+        let (site, _) = serve(page).await;
         let folder = Folder::empty();
         folder.write("flows/join.json", FLOW);
         folder.write("photo.txt", "photo");
@@ -326,6 +330,53 @@ async fn a_file_that_is_missing_when_its_turn_comes_is_told() {
     );
 }
 
+/// Asks for a name, and tells what it was given; offers a file.
+const ASKING: &str = r#"<button id=ask onclick="told.textContent = 'told ' + prompt('name?')">Ask</button><p id=told></p>
+    <a id=file download=notes.txt href="data:text/plain,notes">File</a>"#;
+
+fn asking(given: &str) -> String {
+    json!({ "title": "Ask", "steps": [
+        { "type": "navigate", "url": "{{ variables.site }}/" },
+        { "type": "click", "selectors": ["#ask"], "offsetX": 3, "offsetY": 3 },
+        { "type": "waitForElement", "selectors": [format!("text/told {given}")], "timeout": 2000 },
+        { "type": "click", "selectors": ["#file"], "offsetX": 3, "offsetY": 3 },
+    ] })
+    .to_string()
+}
+
+#[tokio::test]
+async fn dialogs_are_answered_as_asked_or_as_the_workflow_says() {
+    let author = Author::at(ASKING).await;
+    let arguments = |given: &str, more: &[&'static str]| {
+        author.folder.write("flows/join.json", &asking(given));
+        [&["flows/join.json"], more].concat()
+    };
+    author.play(&arguments("null", &[])).await.assert_code(0);
+    author.play(&arguments("", &["--accept-dialogs"])).await.assert_code(0);
+    author.play(&arguments("Bo", &["--accept-dialogs", "Bo"])).await.assert_code(0);
+    author.folder.write(
+        "workflow.toml",
+        "name = \"n\"\nallowed_origins = [\"{{ variables.site }}\"]\ndialogs = { accept = \"Ann\" }\n[variables]\nsite = \"x\"\n[[step]]\nflag = \"a\"\nflow = \"missing.json\"\ndialogs = \"dismiss\"\n",
+    );
+    author.play(&arguments("Ann", &[])).await.assert_code(0);
+    author.play(&arguments("Bo", &["--accept-dialogs", "Bo"])).await.assert_code(0);
+    author.play(&arguments("null", &[])).await.assert_code(1);
+}
+
+#[tokio::test]
+async fn a_played_flow_leaves_its_downloads_and_where_asked_its_trace() {
+    let author = Author::at(ASKING).await;
+    author.folder.write("flows/join.json", &asking("null"));
+    author.play(&["flows/join.json"]).await.assert_code(0);
+    let [flow, photo, play] =
+        ["flows/join.json", "photo.txt", "artifacts/.play/RUN"].map(|name| format!("FOLDER/{name}"));
+    let file = format!("{play}/downloads/notes.txt");
+    assert_eq!(author.files(), [file.clone(), flow.clone(), photo.clone()]);
+    fs::remove_dir_all(author.folder.root().join("artifacts")).unwrap();
+    author.play(&["flows/join.json", "--trace"]).await.assert_code(0);
+    assert_eq!(author.files(), [file, format!("{play}/trace.zip"), flow, photo]);
+}
+
 #[tokio::test]
 async fn origins_are_the_workflows_where_there_is_one() {
     let author = Author::new().await;
@@ -376,6 +427,35 @@ async fn ctrl_c_ends_a_pause_and_leaves_nothing_behind() {
     );
     assert_eq!(ended.stderr, "stopped\n");
     assert_eq!(author.files(), ["FOLDER/flows/join.json", "FOLDER/photo.txt"]);
+}
+
+#[tokio::test]
+async fn what_a_killed_play_left_is_found_and_ended_by_clean_and_by_the_next_play() {
+    let author = Author::new().await;
+    let site = format!("site={}", author.site);
+    let arguments = [&["play", "flows/join.json", "--json", "--slow", "1h", "--set", &site], &EMAIL[..]];
+    for (nth, sweeper) in ["clean", "play"].into_iter().enumerate() {
+        let output = author.folder.beside(&format!("{}.out", nth * 3));
+        let program = begun(author.start(&arguments.concat()), output).await;
+        program.signal(Signal::KILL);
+        tokio::task::spawn_blocking(|| program.wait()).await.unwrap();
+        let left = fs::read_dir(author.folder.beside("tmp")).unwrap().flatten();
+        let ours = left.filter(|entry| entry.file_name().to_str().unwrap().starts_with("regatta-play-"));
+        assert_eq!(ours.count(), 1, "its folder is left");
+
+        let looked = author.start(&["clean", "--dry-run", "--json"]);
+        let looked = tokio::task::spawn_blocking(|| looked.wait()).await.unwrap();
+        looked.assert_code(0);
+        let rows: Value = serde_json::from_str(&looked.stdout).unwrap();
+        let row = (&rows[0]["profile_id"], &rows[0]["kind"], &rows[0]["state"]);
+        assert_eq!(row, (&json!("play"), &json!("browser"), &json!("found")), "{rows}");
+        assert_eq!(rows.as_array().unwrap().len(), 1, "{rows}");
+        match sweeper {
+            // `ended` looks that nothing is left.
+            "clean" => assert!(author.ended(author.start(&["clean"])).await.stdout.contains("ended")),
+            _ => author.play(&[&["flows/join.json"], &EMAIL[..]].concat()).await.assert_code(0),
+        }
+    }
 }
 
 #[tokio::test]

@@ -74,7 +74,11 @@ impl Site {
     }
 
     pub fn look(&self) -> Look {
-        Look { rename: self.faults().switches().rename, suffix: random_token()[..6].to_owned() }
+        let (rename, brisk) = {
+            let faults = self.faults();
+            (faults.switches().rename, faults.switches().brisk)
+        };
+        Look { rename, brisk, suffix: random_token()[..6].to_owned() }
     }
 
     pub fn faults(&self) -> MutexGuard<'_, Faults> {

@@ -13,6 +13,8 @@ const LAYOUT: &str = include_str!("../html/layout.html");
 #[derive(Debug, Clone)]
 pub struct Look {
     pub rename: bool,
+    /// Templates multiply what they wait with `late`: then it is 0, else 1.
+    pub brisk: bool,
     /// Different at every load.
     pub suffix: String,
 }
@@ -40,7 +42,9 @@ impl Look {
 
     fn render(&self, template: &str, values: Value) -> Result<String, minijinja::Error> {
         // The name's ending is what makes minijinja escape values for HTML.
-        Environment::new().render_named_str("page.html", &self.name_elements(template), values)
+        let mut environment = Environment::new();
+        environment.add_global("late", i64::from(!self.brisk));
+        environment.render_named_str("page.html", &self.name_elements(template), values)
     }
 
     /// Before the values come in, so that no value can be taken for a name.
@@ -97,7 +101,7 @@ mod tests {
     #[test]
     fn names_follow_the_look() {
         let template = r##"<i id="~~box" class="~card ~wide">#~~box a.~b</i>"##;
-        let look = |rename| Look { rename, suffix: "7f".to_owned() };
+        let look = |rename| Look { rename, brisk: false, suffix: "7f".to_owned() };
         assert_eq!(
             look(false).name_elements(template),
             r##"<i id="box-7f" class="card wide">#box-7f a.b</i>"##

@@ -8,7 +8,9 @@ use chromiumoxide::cdp::js_protocol::runtime::ExecutionContextId;
 use futures::future::try_join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use super::Page;
 use super::attempt::Attempt;
 use super::error::ActionError;
 use super::script::{Halt, RemoteObject, Reply};
@@ -40,6 +42,27 @@ struct FrameOwner {
 #[derive(Deserialize)]
 struct Resolved {
     object: RemoteObject,
+}
+
+impl Page {
+    /// The element that holds the frame, as a handle in the document around it.
+    pub(super) async fn owner_of(
+        &self,
+        frame: &str,
+        around: &World,
+        deadline: Instant,
+    ) -> Result<Option<String>, Halt> {
+        let asked = GetFrameOwnerParams::new(frame.to_owned());
+        let owner = self.answer(around.session.send_as::<_, FrameOwner>(asked), deadline).await?;
+        let resolve = ResolveNodeParams {
+            node_id: None,
+            backend_node_id: Some(BackendNodeId::new(owner.backend_node_id)),
+            object_group: None,
+            execution_context_id: Some(ExecutionContextId::new(around.id)),
+        };
+        let resolved = self.answer(around.session.send_as::<_, Resolved>(resolve), deadline).await?;
+        Ok(resolved.object.object_id)
+    }
 }
 
 impl Attempt<'_> {
@@ -141,24 +164,10 @@ impl Attempt<'_> {
         if let Some(owner) = known {
             return Ok(Some(owner.object.clone()));
         }
-        let asked = GetFrameOwnerParams::new(frame.to_owned());
-        let answer = around.session.send_as::<_, FrameOwner>(asked);
-        let owner = match self.page.answer(answer, self.deadline).await {
-            Ok(owner) => owner,
+        let object = match self.page.owner_of(frame, around, self.deadline).await {
+            Ok(object) => object,
             // It went away in between.
             Err(Halt::Script(_)) if !self.is_over() => return Ok(None),
-            Err(halt) => return Err(self.halted(halt)),
-        };
-        let resolve = ResolveNodeParams {
-            node_id: None,
-            backend_node_id: Some(BackendNodeId::new(owner.backend_node_id)),
-            object_group: None,
-            execution_context_id: Some(ExecutionContextId::new(around.id)),
-        };
-        let answer = around.session.send_as::<_, Resolved>(resolve);
-        let object = match self.page.answer(answer, self.deadline).await {
-            Ok(resolved) => resolved.object.object_id,
-            Err(Halt::Script(_)) if !self.is_over() => None,
             Err(halt) => return Err(self.halted(halt)),
         };
         if let Some(object) = &object {

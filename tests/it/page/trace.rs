@@ -192,6 +192,42 @@ async fn the_index_says_what_failed_and_marks_where_and_runs_nothing() {
     assert!(pictures.len() == 1 && pictures[0].1.starts_with(b"\x89PNG"));
 }
 
+/// A step in a frame of another site: the tab is shown with all its frames, and the marks lie where the
+/// frame lies in it.
+#[tokio::test]
+async fn frames_of_other_sites_are_seen_and_marks_lie_where_they_lie() {
+    let mut rig = rig("<h1>around</h1>", TraceMode::OnFailure).await;
+    let frame = r#"<iframe style='position: absolute; left: 300px; top: 200px; border: 7px solid; padding: 3px' src='{elsewhere}/frame?name=within'></iframe>"#;
+    let framed = format!(
+        r#"{{"type":"waitForExpression","expression":"(document.body.innerHTML += `{frame}`, true)"}}"#
+    );
+    let viewport = r#"{"type":"setViewport","width":1000,"height":800,"deviceScaleFactor":1,"isMobile":false,"hasTouch":false,"isLandscape":true}"#;
+    rig.play(&format!("{viewport},{framed}")).await;
+    rig.page.begin_trace("a frame");
+    let step = r##"{"type":"click","selectors":["input, button"],"offsetX":3,"offsetY":3,"frame":[0],"timeout":300}"##;
+    let played = rig.play(step).await;
+    assert!(played.contains("Ambiguous"), "{played}");
+    let folder = tempfile::tempdir().unwrap();
+    rig.page.evidence(folder.path(), &Incident::default(), &mask()).await;
+    rig.page.close().await;
+    let files = unpack(&folder.path().join("trace.zip"));
+    let trace = lines(&files, "trace.trace");
+    let snapshots: Vec<_> = trace.iter().filter(|line| line["type"] == "frame-snapshot").collect();
+    let urls: Vec<_> = snapshots.iter().map(|line| line["snapshot"]["frameUrl"].as_str().unwrap()).collect();
+    assert!(urls.len() == 2 && urls[1].ends_with("/frame?name=within"), "{urls:?}");
+    let (outer, inner) = (snapshots[0].to_string(), snapshots[1].to_string());
+    assert!(
+        outer.contains("around") && outer.contains("__playwright_src__") && inner.contains("\"BUTTON\""),
+        "{outer} {inner}"
+    );
+    let index = std::fs::read_to_string(folder.path().join("index.html")).unwrap();
+    let marks = regex::Regex::new(r#"class="box" style="left: ?([\d.]+)%; ?top: ?([\d.]+)%"#).unwrap();
+    let marks: Vec<(f64, f64)> =
+        marks.captures_iter(&index).map(|m| (m[1].parse().unwrap(), m[2].parse().unwrap())).collect();
+    assert_eq!(marks.first(), Some(&(31.0, 26.25)), "{index}");
+    assert_eq!(marks.len(), 2, "{index}");
+}
+
 #[tokio::test]
 async fn a_trace_is_kept_only_where_it_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -213,6 +249,8 @@ async fn no_picture_is_taken_in_which_a_field_can_be_read() {
     let field = "<input style='filter: none !important' value=secret>";
     let bodies = [
         (field.to_owned(), 0),
+        // The step's own frame has no field, but the picture shows the whole tab.
+        (format!("{field}<iframe srcdoc=\"<p>x</p>\"></iframe>"), 0),
         (
             format!(
                 "<x-a id=x></x-a><script>x.attachShadow({{mode: 'open'}}).innerHTML = \"{field}\"</script>"
@@ -225,6 +263,11 @@ async fn no_picture_is_taken_in_which_a_field_can_be_read() {
     for (body, pictures) in bodies {
         let mut rig = rig(&body, TraceMode::Off).await;
         let folder = tempfile::tempdir().unwrap();
+        if body.contains("<iframe srcdoc=\"<p>") {
+            let waited =
+                rig.play(r##"{"type":"waitForElement","selectors":["#no"],"frame":[0],"timeout":1}"##).await;
+            assert!(waited.contains("TimedOut") || waited.contains("NotMet"), "{waited}");
+        }
         let kept = rig.page.evidence(folder.path(), &Incident::default(), &Mask::default()).await;
         let taken = kept.iter().filter(|path| path.ends_with("screenshot.png")).count();
         assert_eq!(taken, pictures, "{body}");

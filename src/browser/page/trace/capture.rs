@@ -1,15 +1,18 @@
 //! Looks at the page: its document, and a picture in which no text field can be read.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotFormat, CaptureScreenshotParams};
 use chromiumoxide::cdp::js_protocol::runtime::{CallArgument, CallFunctionOnParams};
+use futures::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::Page;
 use super::super::script::Called;
+use super::super::state::World;
 use crate::domain::flow::{Chain, SelectorKind};
 
 const SNAPSHOT: &str = include_str!("snapshot.js");
@@ -37,20 +40,18 @@ pub enum Picture {
     Jpeg,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
-    /// The main frame first.
+    /// The tab's main frame first.
     pub frames: Vec<Frame>,
-    /// What was looked for, as far as it is there. CSS pixels of the viewport.
+    /// What was looked for, as far as it is there. CSS pixels of the tab's viewport.
     pub boxes: Vec<Rect>,
     pub width: f64,
     pub height: f64,
     pub cut: bool,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Frame {
     pub id: String,
     pub url: String,
@@ -65,6 +66,28 @@ pub struct Rect {
     pub y: f64,
     pub width: f64,
     pub height: f64,
+}
+
+/// What a frame tells of itself.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    url: String,
+    doctype: Option<String>,
+    html: Value,
+    /// Of the frames inside, in this one's pixels.
+    corners: Vec<Corner>,
+    boxes: Vec<Rect>,
+    width: f64,
+    height: f64,
+    /// Of the characters it was given.
+    left: f64,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+struct Corner {
+    x: f64,
+    y: f64,
 }
 
 #[derive(Deserialize)]
@@ -106,15 +129,93 @@ pub async fn look(page: &Page) -> View {
     View { at: page.trace.clock.now(), document, picture: picture.map(|picture| (picture, Picture::Jpeg)) }
 }
 
-/// `chains`: what was looked for, the first alternative that is there is measured.
+/// The tab in which the step was played, with all its frames. `chains`: what was looked for in the step's
+/// own frame, the first alternative that is there is measured.
 pub async fn document(page: &Page, chains: &[Value], deadline: Instant) -> Option<Document> {
-    let query = json!({ "limit": CHARACTERS, "chains": chains });
-    serde_json::from_value(run(page, SNAPSHOT, query, deadline).await?).ok()
+    let (main, of_step) = tab_and_step(page);
+    let mut whole = Document::default();
+    let mut left = CHARACTERS as f64;
+    let mut frames = VecDeque::from([(main, Corner::default())]);
+    let mut named = 1;
+    while let Some((frame, corner)) = frames.pop_front() {
+        let id = format!("frame-{}", whole.frames.len() + 1);
+        // A frame inside that has no document yet is not waited for.
+        let patience = if whole.frames.is_empty() { deadline } else { Instant::now() };
+        let world = world_of(page, &frame, patience).await;
+        let inside = match &world {
+            Some(world) => inside(page, &frame, world, deadline).await,
+            None => Vec::new(),
+        };
+        let names: Vec<_> = (1..=inside.len()).map(|nth| format!("frame-{}", named + nth)).collect();
+        named += inside.len();
+        let wanted = if frame == of_step { chains } else { &[] };
+        let query = json!({ "limit": left, "chains": wanted, "inside": names });
+        let owners: Vec<_> = inside.iter().map(|(_, owner)| owner.clone()).collect();
+        let told = match &world {
+            Some(world) => run(page, world, SNAPSHOT, query, &owners, deadline).await,
+            None => None,
+        };
+        let Some(told) = told.and_then(|told| serde_json::from_value::<Told>(told).ok()) else {
+            if whole.frames.is_empty() {
+                return None;
+            }
+            // It went away in between: its place stays empty.
+            whole.frames.push(Frame { id, ..Frame::default() });
+            continue;
+        };
+        if whole.frames.is_empty() {
+            (whole.width, whole.height) = (told.width, told.height);
+        }
+        let moved = |rect: Rect| Rect { x: rect.x + corner.x, y: rect.y + corner.y, ..rect };
+        whole.boxes.extend(told.boxes.into_iter().map(moved));
+        left = told.left;
+        whole.frames.push(Frame { id, url: told.url, doctype: told.doctype, html: told.html });
+        let corners = told.corners.into_iter().chain(std::iter::repeat(Corner::default()));
+        frames.extend(
+            inside
+                .into_iter()
+                .zip(corners)
+                .map(|((inner, _), at)| (inner, Corner { x: corner.x + at.x, y: corner.y + at.y })),
+        );
+    }
+    whole.cut = left <= 0.0;
+    Some(whole)
+}
+
+/// The frames directly inside, and the elements that hold them.
+async fn inside(page: &Page, frame: &str, world: &World, deadline: Instant) -> Vec<(String, String)> {
+    let children = page.state.borrow().frame(frame).map(|frame| frame.children.clone());
+    let owned = children.into_iter().flatten().map(async |child| {
+        let owner = page.owner_of(&child, world, deadline).await.ok().flatten();
+        owner.map(|owner| (child, owner))
+    });
+    join_all(owned).await.into_iter().flatten().collect()
+}
+
+/// The main frame of the tab in which the step was played, and the step's own frame.
+fn tab_and_step(page: &Page) -> (String, String) {
+    page.look(|view| (view.tab().main_frame.clone(), view.frame.id.clone())).unwrap_or_else(|| {
+        let main = page.state.borrow().main_tab().main_frame.clone();
+        (main.clone(), main)
+    })
+}
+
+/// Waited for where its document is being replaced.
+async fn world_of(page: &Page, frame: &str, deadline: Instant) -> Option<World> {
+    let mut states = page.state.subscribe();
+    let told = states.wait_for(|state| {
+        state.is_gone
+            || state
+                .frame(frame)
+                .is_none_or(|frame| frame.world.is_some() || state.tabs[frame.tab].ended.is_some())
+    });
+    let state = tokio::time::timeout_at(deadline, told).await.ok()?.ok()?;
+    state.frame(frame)?.world.clone()
 }
 
 /// Base64. None rather than one in which the fields can be read.
 pub async fn picture(page: &Page, picture: Picture, deadline: Instant) -> Option<String> {
-    let blurred = run(page, BLUR, json!(true), deadline).await;
+    let blurred = blur(page, true, deadline).await;
     let taken = if blurred.is_some_and(|blurred| blurred["ok"] == true) {
         let capture = CaptureScreenshotParams {
             format: Some(match picture {
@@ -128,7 +229,7 @@ pub async fn picture(page: &Page, picture: Picture, deadline: Instant) -> Option
     } else {
         None
     };
-    run(page, BLUR, json!(false), deadline).await;
+    blur(page, false, deadline).await;
     taken.map(|taken| taken.data)
 }
 
@@ -147,23 +248,51 @@ pub fn chain(chain: &Chain) -> Option<Value> {
     chain.0.iter().map(pair).collect::<Option<Vec<_>>>().map(Value::Array)
 }
 
-/// A script of its own each time: what is rarely asked for does not wait in every document.
-async fn run(page: &Page, function: &str, argument: Value, deadline: Instant) -> Option<Value> {
-    // No later than the deadline, which a call of the engine's own may pass to hear a page out.
-    tokio::time::timeout_at(deadline, called(page, function, argument, deadline)).await.ok()?
+/// The whole tab, wherever in it the step was played: that is what the picture shows.
+async fn blur(page: &Page, on: bool, deadline: Instant) -> Option<Value> {
+    let world = world_of(page, &tab_and_step(page).0, deadline).await?;
+    run(page, &world, BLUR, json!(on), &[], deadline).await
 }
 
-async fn called(page: &Page, function: &str, argument: Value, deadline: Instant) -> Option<Value> {
-    let world = page.world(deadline).await.ok()?;
+/// A script of its own each time: what is rarely asked for does not wait in every document. `objects`
+/// are of that world.
+async fn run(
+    page: &Page,
+    world: &World,
+    function: &str,
+    argument: Value,
+    objects: &[String],
+    deadline: Instant,
+) -> Option<Value> {
+    // No later than the deadline, which a call of the engine's own may pass to hear a page out.
+    tokio::time::timeout_at(deadline, called(page, world, function, argument, objects, deadline))
+        .await
+        .ok()?
+}
+
+async fn called(
+    page: &Page,
+    world: &World,
+    function: &str,
+    argument: Value,
+    objects: &[String],
+    deadline: Instant,
+) -> Option<Value> {
     // The first line of a script says what it is for.
     let code = function.lines().skip_while(|line| line.starts_with("//")).collect::<Vec<_>>().join("\n");
     let mut call = CallFunctionOnParams::new(code);
-    let argument = CallArgument { value: Some(argument), unserializable_value: None, object_id: None };
-    call.arguments = Some(vec![argument]);
+    let mut arguments =
+        vec![CallArgument { value: Some(argument), unserializable_value: None, object_id: None }];
+    arguments.extend(objects.iter().map(|object| CallArgument {
+        value: None,
+        unserializable_value: None,
+        object_id: Some(object.clone().into()),
+    }));
+    call.arguments = Some(arguments);
     call.unique_context_id = Some(world.unique.clone());
     call.await_promise = Some(true);
     call.return_by_value = Some(true);
-    let called = page.in_world::<_, Called>(&world, call, deadline).await.ok()??;
+    let called = page.in_world::<_, Called>(world, call, deadline).await.ok()??;
     if let Some(thrown) = called.thrown() {
         tracing::debug!("the page could not be looked at: {thrown}");
         return None;

@@ -1,10 +1,11 @@
 // The document as nested arrays, `[NAME, { attributes }, child…]`, as a trace's viewer wants it, with what
 // markup does not say: values, scroll positions, shadow roots, rules that scripts have set. Nothing in it
 // runs, and nothing that would be asked for again stands in it but pictures.
-function ({ limit, chains }) {
+//
+// Each frame tells of itself: `owners` are the elements that hold the frames inside, `inside` their names.
+function ({ limit, chains, inside }, ...owners) {
   let left = limit;
   const spend = text => { left -= text.length + 8; return text; };
-  const frames = [];
 
   const rules = sheet => {
     try { return spend([...sheet.cssRules].map(rule => rule.cssText).join('\n')); } catch { return null; }
@@ -67,31 +68,25 @@ function ({ limit, chains }) {
     state(el, out);
     if (name === 'iframe' || name === 'frame') {
       delete out.src;
-      const inner = el.contentDocument;
-      if (inner?.documentElement) {
-        const id = frame(inner);
-        out.__playwright_src__ = `/snapshot/${id}`;
-      }
+      const at = owners.indexOf(el);
+      if (at >= 0) out.__playwright_src__ = `/snapshot/${inside[at]}`;
       return [el.nodeName, out];
     }
-    const inside = [];
+    const shadow = [];
     if (el.shadowRoot) {
-      inside.push(['template', { __playwright_shadow_root_: 'open' }, ...adopted(el.shadowRoot), ...children(el.shadowRoot)]);
+      shadow.push(['template', { __playwright_shadow_root_: 'open' }, ...adopted(el.shadowRoot), ...children(el.shadowRoot)]);
     }
-    return [el.nodeName, out, ...inside, ...children(el)];
+    return [el.nodeName, out, ...shadow, ...children(el)];
   };
 
-  const frame = doc => {
-    const id = `frame-${frames.length + 1}`;
-    const one = { id, url: doc.URL, doctype: doc.doctype?.name ?? null };
-    frames.push(one);
-    const html = element(doc.documentElement);
-    html.push(...adopted(doc));
-    one.html = html;
-    return id;
-  };
+  const html = element(document.documentElement);
+  html.push(...adopted(document));
 
-  frame(document);
+  // The corner of each frame inside, in this one's own pixels.
+  const corners = owners.map(el => {
+    const box = el.getBoundingClientRect(), style = getComputedStyle(el);
+    return { x: box.x + el.clientLeft + parseFloat(style.paddingLeft), y: box.y + el.clientTop + parseFloat(style.paddingTop) };
+  });
 
   // Where what was looked for stands, as far as it is there.
   const boxes = [];
@@ -104,5 +99,5 @@ function ({ limit, chains }) {
     }
     if (boxes.length) break;
   }
-  return { frames, boxes, width: innerWidth, height: innerHeight, cut: left <= 0 };
+  return { url: document.URL, doctype: document.doctype?.name ?? null, html, corners, boxes, width: innerWidth, height: innerHeight, left };
 }
