@@ -1,23 +1,28 @@
 //! One connection to one browser, and the flat sessions on it.
 //!
-//! Only the WebSocket codec and the typed commands are chromiumoxide's. Its own browser handler
-//! initialises every target by its own ideas and waits for the loads of frames, so it is not used.
+//! Only the typed commands are chromiumoxide's. Its own browser handler initialises every target by its
+//! own ideas and waits for the loads of frames, and its socket holds a second command back until the
+//! first is acknowledged (it leaves Nagle's algorithm on), so neither is used.
 //!
-//! One task owns the socket and is its only poller. Commands are queued when the future of
-//! [`Session::send`] is *made*, not when it is first polled: two sends made in a row travel together.
+//! One task owns the socket. Commands are queued when the future of [`Session::send`] is *made*, not when
+//! it is first polled: sends made in a row travel together, in one write.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use chromiumoxide::Connection as Socket;
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tokio::{TokioAdapter, client_async_with_config};
+use async_tungstenite::tungstenite::Message;
+use async_tungstenite::tungstenite::protocol::WebSocketConfig;
 use chromiumoxide::cdp::browser_protocol::target::{AttachToTargetParams, SessionId};
-use chromiumoxide::types::{CallId, Command, EventMessage, Message, Method, MethodId, Response};
-use futures::StreamExt;
-use serde::Deserialize;
+use chromiumoxide::types::{Command, MethodId};
+use futures::{SinkExt as _, StreamExt as _};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// A renderer that hangs never answers; whoever waits for it must not hang too.
@@ -43,26 +48,12 @@ pub enum CdpError {
 
 /// An event as it came. Events are read leniently, field by field, by who wants them: the typed ones
 /// would fail whole on a variant that is younger than the crate.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Event {
     pub method: String,
     /// `None`: the browser's own.
-    #[serde(rename = "sessionId")]
     pub session_id: Option<String>,
-    #[serde(default)]
     pub params: Value,
-}
-
-impl Method for Event {
-    fn identifier(&self) -> MethodId {
-        self.method.clone().into()
-    }
-}
-
-impl EventMessage for Event {
-    fn session_id(&self) -> Option<&str> {
-        self.session_id.as_deref()
-    }
 }
 
 /// Where the events of one or several sessions arrive, none lost, in the order the browser sent them. It
@@ -90,6 +81,38 @@ enum Order {
 
 type Answer = oneshot::Sender<Result<Value, CdpError>>;
 
+type Socket = WebSocketStream<TokioAdapter<TcpStream>>;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Call<'a> {
+    id: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<&'a str>,
+    method: &'a str,
+    params: &'a Value,
+}
+
+/// An answer, which has an id, or an event, which has a method.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Heard {
+    id: Option<u64>,
+    #[serde(default)]
+    result: Value,
+    error: Option<Refusal>,
+    method: Option<String>,
+    session_id: Option<String>,
+    #[serde(default)]
+    params: Value,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    message: String,
+}
+
 struct Pending {
     method: MethodId,
     session: Option<String>,
@@ -99,10 +122,9 @@ struct Pending {
 impl Connection {
     /// `url` as `/json/version` or `DevToolsActivePort` tell it: `ws://127.0.0.1:9222/devtools/browser/…`.
     pub async fn connect(url: &str) -> Result<Self, CdpError> {
-        let connecting = tokio::time::timeout(ANSWER_WITHIN, Socket::<Event>::connect(url));
-        let socket = match connecting.await {
+        let socket = match tokio::time::timeout(ANSWER_WITHIN, open(url)).await {
             Ok(Ok(socket)) => socket,
-            Ok(Err(error)) => return Err(CdpError::Connect(error.to_string())),
+            Ok(Err(error)) => return Err(CdpError::Connect(error)),
             Err(_) => return Err(CdpError::Connect("no answer".to_owned())),
         };
         let (orders, received) = mpsc::unbounded_channel();
@@ -216,77 +238,131 @@ impl Session {
     }
 }
 
-async fn serve(mut socket: Socket<Event>, mut orders: mpsc::UnboundedReceiver<Order>) {
-    let mut pending: HashMap<CallId, Pending> = HashMap::new();
-    let mut sinks: HashMap<Option<String>, Vec<EventSink>> = HashMap::new();
+async fn open(url: &str) -> Result<Socket, String> {
+    let parsed = url::Url::parse(url).map_err(|error| format!("`{url}` is no address: {error}"))?;
+    if parsed.scheme() != "ws" {
+        return Err(format!("`{url}` does not begin with ws://"));
+    }
+    let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = parsed.port_or_known_default().unwrap_or_default();
+    let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
+    // A command is small: it would wait for the acknowledgement of the one before.
+    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    // A picture of a page may be large.
+    let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+    let (socket, _) =
+        client_async_with_config(url, stream, Some(config)).await.map_err(|error| error.to_string())?;
+    Ok(socket)
+}
+
+async fn serve(socket: Socket, mut orders: mpsc::UnboundedReceiver<Order>) {
+    let (mut sending, mut heard) = socket.split();
+    let mut calls = Calls::default();
+    let mut unsent = false;
     loop {
         tokio::select! {
-            // Orders first: the socket only sends when it is polled, so everything that is queued
-            // has to be in it before that.
+            // Orders first: whatever is queued goes into one write.
             biased;
             order = orders.recv() => match order {
                 None => return,
-                Some(Order::Subscribe { session, events }) => {
-                    sinks.entry(session).or_default().push(events);
-                }
+                Some(Order::Subscribe { session, events }) => calls.subscribe(session, events),
                 Some(Order::Call { method, session, params, answer }) => {
-                    let name = session.as_ref().map(|id| id.inner().clone());
-                    match socket.submit_command(method.clone(), session, params) {
-                        Ok(id) => {
-                            if pending.len() > 256 {
-                                pending.retain(|_, call| !call.answer.is_closed());
-                            }
-                            pending.insert(id, Pending { method, session: name, answer });
+                    if let Some(call) = calls.make(method, session, &params, answer) {
+                        if sending.feed(Message::text(call)).await.is_err() {
+                            return;
                         }
-                        Err(source) => {
-                            let _ = answer.send(Err(CdpError::Malformed { method, source }));
-                        }
+                        unsent = true;
                     }
                 }
             },
-            message = socket.next() => match message {
-                Some(Ok(Message::Response(response))) => {
-                    if let Some(call) = pending.remove(&response.id) {
-                        let answer = read_answer(&call.method, response);
-                        let _ = call.answer.send(answer);
-                    }
-                }
-                Some(Ok(Message::Event(event))) => {
-                    if event.method == "Target.detachedFromTarget"
-                        && let Some(session) = event.params["sessionId"].as_str()
-                    {
-                        sinks.remove(&Some(session.to_owned()));
-                        // Nobody will answer these any more.
-                        let lost: Vec<CallId> = pending
-                            .iter()
-                            .filter(|(_, call)| call.session.as_deref() == Some(session))
-                            .map(|(id, _)| *id)
-                            .collect();
-                        for call in lost.iter().filter_map(|id| pending.remove(id)) {
-                            let _ = call.answer.send(Err(CdpError::Detached));
-                        }
-                    }
-                    if let Some(listeners) = sinks.get_mut(&event.session_id) {
-                        // As a rule there is one.
-                        listeners.retain(|listener| listener.send(event.clone()).is_ok());
-                    }
-                }
-                // A message this codec cannot read is lost alone; its text may hold values of the page.
-                Some(Err(
-                    chromiumoxide::error::CdpError::InvalidMessage(..)
-                    | chromiumoxide::error::CdpError::UnexpectedWsMessage(_),
-                )) => tracing::debug!("skipped a message of the browser that could not be read"),
-                Some(Err(_)) | None => return,
+            sent = sending.flush(), if unsent => match sent {
+                Ok(()) => unsent = false,
+                Err(_) => return,
+            },
+            message = heard.next() => match message {
+                Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
+                    Ok(heard) => calls.hear(heard),
+                    // Such a message is lost alone; its text may hold values of the page.
+                    Err(_) => tracing::debug!("skipped a message of the browser that could not be read"),
+                },
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                // Pings are answered by the codec, with the next write.
+                Some(Ok(_)) => unsent = true,
             },
         }
     }
 }
 
-fn read_answer(method: &MethodId, response: Response) -> Result<Value, CdpError> {
-    match response.error {
+/// Commands that wait for their answers, and who wants to hear of events.
+#[derive(Default)]
+struct Calls {
+    made: u64,
+    pending: HashMap<u64, Pending>,
+    sinks: HashMap<Option<String>, Vec<EventSink>>,
+}
+
+impl Calls {
+    fn subscribe(&mut self, session: Option<String>, events: EventSink) {
+        self.sinks.entry(session).or_default().push(events);
+    }
+
+    /// The text to send.
+    fn make(
+        &mut self,
+        method: MethodId,
+        session: Option<SessionId>,
+        params: &Value,
+        answer: Answer,
+    ) -> Option<String> {
+        self.made += 1;
+        let session = session.map(|id| id.inner().clone());
+        let call = Call { id: self.made, session_id: session.as_deref(), method: &method, params };
+        match serde_json::to_string(&call) {
+            Ok(text) => {
+                if self.pending.len() > 256 {
+                    self.pending.retain(|_, call| !call.answer.is_closed());
+                }
+                self.pending.insert(self.made, Pending { method, session, answer });
+                Some(text)
+            }
+            Err(source) => {
+                let _ = answer.send(Err(CdpError::Malformed { method, source }));
+                None
+            }
+        }
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        if let Some(call) = heard.id.and_then(|id| self.pending.remove(&id)) {
+            let answer = read_answer(&call.method, heard);
+            let _ = call.answer.send(answer);
+            return;
+        }
+        let Some(method) = heard.method else { return };
+        if method == "Target.detachedFromTarget"
+            && let Some(session) = heard.params["sessionId"].as_str()
+        {
+            self.sinks.remove(&Some(session.to_owned()));
+            // Nobody will answer these any more.
+            for (_, call) in self.pending.extract_if(|_, call| call.session.as_deref() == Some(session)) {
+                let _ = call.answer.send(Err(CdpError::Detached));
+            }
+        }
+        let event = Event { method, session_id: heard.session_id, params: heard.params };
+        if let Some(listeners) = self.sinks.get_mut(&event.session_id) {
+            // As a rule there is one.
+            listeners.retain(|listener| listener.send(event.clone()).is_ok());
+        }
+    }
+}
+
+fn read_answer(method: &MethodId, heard: Heard) -> Result<Value, CdpError> {
+    match heard.error {
         // Chrome words it so for a session that has just been detached.
-        Some(error) if error.message.contains("Session with given id not found") => Err(CdpError::Detached),
-        Some(error) => Err(CdpError::Refused { method: method.clone(), message: error.message }),
-        None => Ok(response.result.unwrap_or(Value::Null)),
+        Some(refusal) if refusal.message.contains("Session with given id not found") => {
+            Err(CdpError::Detached)
+        }
+        Some(refusal) => Err(CdpError::Refused { method: method.clone(), message: refusal.message }),
+        None => Ok(heard.result),
     }
 }

@@ -38,7 +38,7 @@ impl ThrowAway {
                 .hint("TMPDIR names another place".to_owned())
         })?;
         let layout = Layout::new(folder.path());
-        create_folder(&layout.state())?;
+        create_folder(layout.state())?;
         let holder = Holder::new(run_id.clone(), jiff::Timestamp::now());
         let lock = session::hold(&layout, &nobody(), &holder)?;
         Ok(Self { layout, folder, _lock: lock })
