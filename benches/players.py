@@ -56,7 +56,7 @@ def main():
         bench = Players(options, work, {"b": site, "c": brisk}, oracle)
         print(f"load {os.getloadavg()[0]:.1f}, {options.pairs} pairs", flush=True)
         bench.warm_up()
-        a = bench.rounds("a", options.pairs, ["regatta", "replay"])
+        a = bench.rounds("a", options.pairs, ["regatta", "replay", "untraced"])
         b = bench.rounds("b", options.pairs, ["regatta", "replay", "playwright"])
         c = bench.rounds("c", options.pairs, ["regatta", "replay", "playwright"])
         check_ledger(site, "b", options.pairs)
@@ -89,20 +89,24 @@ class Players:
         self.regatta = str(options.regatta.resolve())
         self.node = shutil.which("node")
         self.player = str(options.folder.resolve() / "player.mjs")
-        self.operator = work / "operator"
-        self.operator.mkdir()
-        # A folder of an operator, in which it is remembered which selectors matched.
-        (self.operator / "workflow.toml").write_text(
-            'name = "bench"\nallowed_origins = ["http://localhost:8907"]\n[variables]\nsite = ""\n'
-            '[[step]]\nflag = "a"\nflow = "none.json"\n'
-        )
+        # Folders of an operator, in which it is remembered which selectors matched; as it comes, and without
+        # a trace in store for a failure.
+        self.operators = {"regatta": work / "operator", "untraced": work / "operator-untraced"}
+        for operator in self.operators.values():
+            operator.mkdir()
+            (operator / "workflow.toml").write_text(
+                'name = "bench"\nallowed_origins = ["http://localhost:8907"]\n[variables]\nsite = ""\n'
+                '[[step]]\nflag = "a"\nflow = "none.json"\n'
+            )
+        (self.operators["untraced"] / "regatta.toml").write_text('trace = "off"\n')
         self.log = work / "log"
 
     def warm_up(self):
         for driver in ("regatta", "replay", "playwright"):
             for part in ("b", "c"):
                 self.play(part, driver, f"warm-{part}-{driver}")
-        self.play("a", "regatta", "warm-a")
+        for driver in self.operators:
+            self.play("a", driver, f"warm-a-{driver}")
 
     def rounds(self, part, count, drivers):
         rounds = []
@@ -123,8 +127,8 @@ class Players:
             "identity.password": "correct-horse-battery",
         }
         with self.browser(profile) as ws:
-            if driver == "regatta":
-                parts = [self.by_regatta(flow, values, ws) for flow in flows]
+            if driver in self.operators:
+                parts = [self.by_regatta(self.operators[driver], flow, values, ws) for flow in flows]
             else:
                 parts = [self.by_node(driver, flows, values, ws)]
         return {
@@ -134,8 +138,8 @@ class Players:
             "memory": max(part["memory"] for part in parts),
         }
 
-    def by_regatta(self, flow, values, ws):
-        command = [self.regatta, "-C", str(self.operator), "play", str(flow), "--endpoint", ws, "--json"]
+    def by_regatta(self, operator, flow, values, ws):
+        command = [self.regatta, "-C", str(operator), "play", str(flow), "--endpoint", ws, "--json"]
         command += [f"--allow={site}" for site in self.sites.values()]
         for name, value in values.items():
             if name.startswith(("identity.", "variables.")):
@@ -197,6 +201,8 @@ def report(a, b, c):
 
     rows = [
         ("oracle's flow: steps, without its 500 ms; reference runner / regatta", a, "replay", without_wait, "ms", 1),
+        ("oracle's flow: steps; no trace at all / a trace in store for a failure", a, "untraced", without_wait, "ms", 1),
+        ("oracle's flow: processor time; no trace at all / a trace in store", a, "untraced", lambda part: part["processor"], "ms", 1000),
         ("practice flows: steps; reference runner / regatta", b, "replay", lambda part: part["ms"], "ms", 1),
         ("practice flows: steps; Playwright / regatta", b, "playwright", lambda part: part["ms"], "ms", 1),
         ("practice flows, no delays of the site: steps; reference runner / regatta", c, "replay", lambda part: part["ms"], "ms", 1),

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use self::attempt::Attempt;
 use self::frames::Owner;
 use self::heal::Healing;
+use self::keys::Key;
 pub use self::memory::{Forgetful, Recalled, SelectorKey, SelectorMemory};
 use self::scene::Scene;
 use self::script::Halt;
@@ -116,8 +117,8 @@ pub struct Page {
     /// Where the step is played.
     scene: Scene,
     owners: Vec<Owner>,
-    /// Bits of the modifier keys that are held down.
-    modifiers: i64,
+    /// Keys that are held down.
+    pressed: Vec<Key>,
     /// Input was sent, and the page has not been heard of since.
     stirred: bool,
     /// HTTP errors that the next step may end in.
@@ -276,7 +277,7 @@ impl Page {
             trace: Recorder::new(trace),
             scene: Scene::default(),
             owners: Vec::new(),
-            modifiers: 0,
+            pressed: Vec::new(),
             stirred: false,
             allowed_statuses: Vec::new(),
             allowed_error: None,
@@ -293,8 +294,14 @@ impl Page {
             follow(&self.connection, &self.target, given, &self.allowed, self.downloads.as_deref()).await?;
         (self.state, self.watcher) = followed;
         self.owners.clear();
-        (self.modifiers, self.stirred) = (0, false);
+        self.pressed.clear();
+        self.stirred = false;
         Ok(())
+    }
+
+    /// Bits of the modifier keys that are held down.
+    fn modifiers(&self) -> i64 {
+        self.pressed.iter().fold(0, |bits, key| bits | key.modifier())
     }
 
     /// How dialogs are answered from now on.

@@ -213,7 +213,7 @@ impl Attempt<'_> {
         device: Device,
     ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
         let mut event = DispatchMouseEventParams::new(kind, at.x, at.y);
-        event.modifiers = Some(self.page.modifiers);
+        event.modifiers = Some(self.page.modifiers());
         event.click_count = Some(count);
         event.button = button;
         event.pointer_type = (device == Device::Pen).then_some(DispatchMouseEventPointerType::Pen);
@@ -225,7 +225,7 @@ impl Attempt<'_> {
         kind: DispatchTouchEventType,
         points: Vec<TouchPoint>,
     ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
-        let modifiers = self.page.modifiers;
+        let modifiers = self.page.modifiers();
         self.page.tab_session().send_as(Touch { kind, touch_points: points, modifiers })
     }
 }

@@ -27,6 +27,13 @@ const HEARD: &str = "(() => {
   return listens(window);
 })()";
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stroke {
+    Down,
+    Repeat,
+    Up,
+}
+
 impl Attempt<'_> {
     pub async fn key(&mut self, name: &str, down: bool) -> Result<(), ActionError> {
         let Some(key) = keys::find(name) else {
@@ -37,13 +44,20 @@ impl Attempt<'_> {
             self.check_focus().await?;
         }
         self.touch()?;
-        if down {
-            self.page.modifiers |= key.modifier();
-        } else {
-            self.page.modifiers &= !key.modifier();
-        }
+        // Pressed again before it was let go: it was held, and the keyboard repeats it.
+        let stroke = match (down, self.page.pressed.contains(&key)) {
+            (true, true) => Stroke::Repeat,
+            (true, false) => {
+                self.page.pressed.push(key.clone());
+                Stroke::Down
+            }
+            (false, _) => {
+                self.page.pressed.retain(|pressed| *pressed != key);
+                Stroke::Up
+            }
+        };
         let loader = self.loader();
-        let sent = self.key_event(&key, self.page.modifiers, down);
+        let sent = self.key_event(&key, self.page.modifiers(), stroke);
         self.taken(sent, &loader, "key").await
     }
 
@@ -73,8 +87,8 @@ impl Attempt<'_> {
     }
 
     pub fn stroke(&self, key: &Key, modifiers: i64) -> BoxFuture<'static, Result<(), CdpError>> {
-        let down = self.key_event(key, modifiers, true);
-        let up = self.key_event(key, modifiers, false);
+        let down = self.key_event(key, modifiers, Stroke::Down);
+        let up = self.key_event(key, modifiers, Stroke::Up);
         async move { try_join(down, up).await.map(|_| ()) }.boxed()
     }
 
@@ -82,9 +96,10 @@ impl Attempt<'_> {
         &self,
         key: &Key,
         modifiers: i64,
-        down: bool,
+        stroke: Stroke,
     ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
         let key = key.clone().with_modifiers(modifiers);
+        let down = stroke != Stroke::Up;
         let kind = match (down, &key.text) {
             (true, Some(_)) => DispatchKeyEventType::KeyDown,
             (true, None) => DispatchKeyEventType::RawKeyDown,
@@ -92,6 +107,7 @@ impl Attempt<'_> {
         };
         let mut event = DispatchKeyEventParams::new(kind);
         event.modifiers = Some(modifiers);
+        event.auto_repeat = (stroke == Stroke::Repeat).then_some(true);
         event.text = key.text.clone().filter(|_| down);
         event.unmodified_text = event.text.clone();
         event.commands = key.command(modifiers).filter(|_| down).map(|command| vec![command.to_owned()]);

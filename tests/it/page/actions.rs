@@ -123,6 +123,38 @@ async fn change_sets_fields_that_take_no_text() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_held_repeats_and_modifiers_last_until_the_last_is_let_go() {
+    check(
+        r#"<input id=i><script>i.focus(); i.onkeydown = e => log(`${e.code} ${e.repeat} ${e.shiftKey}`)</script>"#,
+        r##"{"type":"keyDown","key":"a"},{"type":"keyDown","key":"a"},{"type":"keyUp","key":"a"},{"type":"keyDown","key":"a"},{"type":"keyUp","key":"a"},
+        {"type":"keyDown","key":"ShiftLeft"},{"type":"keyDown","key":"ShiftRight"},{"type":"keyUp","key":"ShiftLeft"},
+        {"type":"keyDown","key":"b"},{"type":"keyUp","key":"b"},{"type":"keyUp","key":"ShiftRight"},{"type":"keyDown","key":"c"}"##,
+        expect![[r#"
+            1 keyDown: ok [gate]
+            2 keyDown: ok [gate]
+            3 keyUp: ok [gate]
+            4 keyDown: ok [gate]
+            5 keyUp: ok [gate]
+            6 keyDown: ok [gate]
+            7 keyDown: ok [gate]
+            8 keyUp: ok [gate]
+            9 keyDown: ok [gate]
+            10 keyUp: ok [gate]
+            11 keyUp: ok [gate]
+            12 keyDown: ok [gate]
+              KeyA false false
+              KeyA true false
+              KeyA false false
+              ShiftLeft false true
+              ShiftRight false true
+              KeyB false true
+              KeyC false false
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn keys_type_and_submit() {
     check(
         r#"<form onsubmit="log('submit ' + i.value); return false"><input id=i data-log="keydown keyup input"></form><script>i.focus()</script>"#,
