@@ -47,6 +47,7 @@ async fn every_hazard_of_the_course_ends_as_its_file_says() {
             start.elapsed()
         );
         for told in told {
+            println!("{told}");
             let _ = writeln!(deviations, "round {round}, {told}");
         }
     }
