@@ -47,6 +47,9 @@ fn check(kind: &str, said: &str, hint: &str) {
     assert!(ended.stderr.contains(said) && ended.stderr.contains(hint), "{}", ended.stderr);
     let kept = format!("{}{}", ended.stdout, place.folder.read("logs/p1.events.jsonl"));
     assert!(!kept.contains("mail.test") && !ended.stderr.contains("mail.test"), "an address: {kept}");
+    // By this event a fleet knows that the profile has done nothing wrong.
+    let elsewhere = place.folder.events_of("p1", "used_elsewhere").len();
+    assert_eq!(elsewhere, usize::from(kind == "used_elsewhere"), "{kind}");
     assert_eq!(place.folder.session("p1").unwrap()["status"], "FAILED");
     assert_eq!(place.sandbox.open(), json!([]));
 }
