@@ -1,10 +1,16 @@
 """Runs a fleet, `xargs -P` and GNU parallel over the same jobs and prints the ratios. Called by
 benches/fleet.
 
-A job that does nothing is the real `regatta run` of a profile whose steps are all done and whose
-session does not say COMPLETED yet: it takes the lock, makes two changes of the session durable, writes
-its events and ends. No browser is needed for that. All three start this same command, so the ratios
-are of what each adds. xargs writes all output into one file; parallel keeps `--joblog --results`.
+Two kinds of jobs, each the same command for all three, so that the ratios are of what each adds:
+
+- `true`, which does nothing. What is left is the orchestrators' own cost. Ours is its library, called by
+  benches/nothing.rs, since the program starts itself and nothing else.
+- the real `regatta run` of a profile whose steps are all done and whose session does not say COMPLETED
+  yet: it takes the lock, makes a change of the session durable (two fsyncs), writes its events and ends,
+  without a browser. Most of the time is the job's own.
+
+Regatta keeps a log file a job, a report and its own log; parallel `--joblog --results`; xargs writes all
+output into one file.
 """
 
 import argparse
@@ -22,13 +28,15 @@ import measure
 
 PRACTICE = pathlib.Path("examples/practice")
 FLAGS = ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled"]
+# The program, not a shell's own.
+TRUE = shutil.which("true")
 MANY = 10_000
 REFILLS = 200
 
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("regatta", "folder"):
+    for name in ("regatta", "nothing", "folder"):
         parser.add_argument(f"--{name}", type=pathlib.Path, required=True)
     for name in ("jobs", "rounds", "slots"):
         parser.add_argument(f"--{name}", type=int, required=True)
@@ -38,12 +46,13 @@ def main():
     work.mkdir(parents=True)
     try:
         bench = Bench(options, work)
-        rounds = bench.rounds()
+        nothing = bench.rounds("true", bench.nothing_by)
+        rounds = bench.rounds("regatta run", bench.run_by)
         refill = bench.refill()
         passed_over = bench.passed_over()
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    report(options, rounds, refill, passed_over)
+    report(options, nothing, rounds, refill, passed_over)
 
 
 class Bench:
@@ -80,28 +89,40 @@ class Bench:
     def run_of(self, folder, placeholder):
         return [self.regatta, "-C", str(folder), "--color=never", "run", placeholder]
 
-    def rounds(self):
+    def rounds(self, what, command_of):
         """In turn, each on a folder of its own; the order changes with every round."""
-        sides = [self.by_fleet, self.by_xargs, self.by_parallel]
+        sides = ["fleet", "xargs", "parallel"]
         measured = []
         for number in range(self.options.rounds):
             order = sides[number % 3:] + sides[:number % 3]
-            times = {side: side(self.folder("PENDING", self.options.jobs)) for side in order}
+            times = {}
+            for side in order:
+                folder = self.folder("PENDING", self.options.jobs)
+                times[side] = self.timed(folder, command_of(side, folder))
+                if what != "true":
+                    self.check_completed(folder)
+                shutil.rmtree(folder)
             measured.append([times[side] for side in sides])
-            print(f"round {number + 1}: " + ", ".join(f"{t:.2f} s" for t in measured[-1]), flush=True)
+            told = ", ".join(f"{side} {times[side]:.2f} s" for side in sides)
+            print(f"{what}, round {number + 1}: {told}", flush=True)
         return measured
 
-    def by_fleet(self, folder):
-        return self.timed(folder, self.fleet(folder, self.options.slots))
+    def nothing_by(self, side, folder):
+        if side == "fleet":
+            return [str(self.options.nothing.resolve()), str(folder), str(self.options.slots), TRUE]
+        return self.runner(side, folder) + [TRUE, "{}"]
 
-    def by_xargs(self, folder):
-        command = ["xargs", f"-P{self.options.slots}", "-I{}", *self.run_of(folder, "{}")]
-        return self.timed(folder, command)
+    def run_by(self, side, folder):
+        if side == "fleet":
+            return self.fleet(folder, self.options.slots)
+        return self.runner(side, folder) + self.run_of(folder, "{}")
 
-    def by_parallel(self, folder):
-        command = ["parallel", "--will-cite", f"-j{self.options.slots}", "--joblog", str(folder / "joblog"),
-                   "--results", str(folder / "results"), *self.run_of(folder, "{}")]
-        return self.timed(folder, command)
+    def runner(self, side, folder):
+        slots = self.options.slots
+        if side == "xargs":
+            return ["xargs", f"-P{slots}", "-I{}"]
+        return ["parallel", "--will-cite", f"-j{slots}", "--joblog", str(folder / "joblog"),
+                "--results", str(folder / "results")]
 
     def timed(self, folder, command):
         with open(folder / "profiles.txt") as profiles, open(folder / "output", "wb") as output:
@@ -111,7 +132,6 @@ class Bench:
         if ended.returncode != 0:
             sys.exit(f"failed ({ended.returncode}): {' '.join(command)}\n"
                      + (folder / "output").read_text(errors="replace")[-2000:])
-        self.check_completed(folder)
         return took
 
     def check_completed(self, folder):
@@ -159,21 +179,25 @@ def when(text):
     return datetime.datetime.fromisoformat(text)
 
 
-def report(options, rounds, refill, passed_over):
+def report(options, nothing, rounds, refill, passed_over):
     took, peak = passed_over
-    ours, xargs, parallel = zip(*rounds)
-    against_xargs = [a / b for a, b in zip(ours, xargs)]
-    less_than_parallel = [b / a for a, b in zip(ours, parallel)]
 
     def spread(values, digits=2):
         return f"{statistics.median(values):.{digits}f} | {min(values):.{digits}f} to {max(values):.{digits}f}"
 
-    print(f"\n{options.jobs} jobs that do nothing, {options.slots} at once, {options.rounds} rounds\n")
+    def row(what, values, bound, digits=2):
+        print(f"| {what} | {spread(values, digits)} | {bound} |")
+
+    print(f"\n{options.jobs} jobs, {options.slots} at once, {options.rounds} rounds\n")
     print("| fleet | median | min to max | bound |")
     print("|---|---|---|---|")
-    print(f"| time against `xargs -P` | {spread(against_xargs)} | at most 1.3 |")
-    print(f"| GNU parallel with `--joblog --results` against it | {spread(less_than_parallel)} | at least 4 |")
-    print(f"| a freed slot is refilled, ms | {spread(refill, 1)} | at most 10 |")
+    bounds = {"jobs that do nothing": (nothing, "at most 1.3", "at least 4"),
+              "runs of finished profiles": (rounds, "at most 1.3", "")}
+    for jobs, (measured, xargs_bound, parallel_bound) in bounds.items():
+        row(f"{jobs}: time against `xargs -P`", [a / b for a, b, _ in measured], xargs_bound)
+        row(f"{jobs}: GNU parallel with `--joblog --results` against it", [c / a for a, _, c in measured],
+            parallel_bound)
+    row("a freed slot is refilled, ms", refill, "at most 10", 1)
     print(f"| {MANY} completed profiles passed over, s | {took:.2f} | | at most 1 |")
     print(f"| orchestrator at {MANY} profiles, MiB | {peak / (1 << 20):.1f} | | at most 40 |")
 

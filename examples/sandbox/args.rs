@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::adspower::Fault;
 use crate::switches::Switches;
 
 /// Practice site and AdsPower Local API emulator, for development only.
@@ -42,6 +43,10 @@ pub struct Args {
     /// AdsPower calls allowed within a second; 0 is no limit
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub calls_per_second: usize,
+
+    /// What the emulator does wrong from the start, as `POST /emulator/faults` takes it; repeatable
+    #[arg(long, value_name = "JSON")]
+    pub fault: Vec<Fault>,
 
     /// The browser; else $CHROME, else chromium, google-chrome and the like from PATH
     #[arg(long, value_name = "PATH")]

@@ -80,7 +80,11 @@ async fn serve_adspower(
     let emulator = Arc::new(adspower::Emulator::open(args, folder).await?);
     let listener = TcpListener::bind(address).await?;
     let url = format!("http://{}", listener.local_addr()?);
-    let router = adspower::router(Arc::clone(&emulator));
-    drop(tokio::spawn(async move { axum::serve(listener, router).await }));
+    let served = Arc::clone(&emulator);
+    drop(tokio::spawn(async move {
+        if let Err(error) = adspower::serve(served, listener).await {
+            eprintln!("sandbox: the AdsPower emulator has stopped: {error}");
+        }
+    }));
     Ok((url, emulator))
 }

@@ -23,7 +23,7 @@ use self::answer::{Answer, Refusal};
 use self::request::Call;
 use super::devtools::{self, Liveness};
 use super::provider::{
-    Endpoint, ListedProfile, OnPacerWait, OpenBrowser, Provider, ProviderError, StartOptions,
+    Endpoint, ListedProfile, OnProviderNews, OpenBrowser, Provider, ProviderError, ProviderNews, StartOptions,
 };
 use crate::domain::id::ProfileId;
 use crate::store::layout::create_folder;
@@ -41,10 +41,11 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// Refusals for too many calls; another program may use the same budget.
 const MOST_THROTTLED: u32 = 8;
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(8);
-/// How long a kernel that is being downloaded is waited for: less than after which a run counts as
-/// stalled. A fleet tries again.
-const DOWNLOADS_WITHIN: Duration = Duration::from_secs(240);
+/// How long a kernel that is being downloaded is waited for. A fleet tries again.
+const DOWNLOADS_WITHIN: Duration = Duration::from_secs(1200);
 const DOWNLOAD_AGAIN: Duration = Duration::from_secs(2);
+/// Often enough that a run which waits for it is not taken for a stalled one.
+const TELL_OF_DOWNLOAD: Duration = Duration::from_secs(15);
 /// From the answer to `stop` until the browser no longer listens.
 const CLOSES_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -98,7 +99,7 @@ pub struct AdsPower {
     pacer: Pacer,
     /// Lists are allowed once a second on any plan.
     list_pacer: Pacer,
-    on_wait: Option<OnPacerWait>,
+    on_news: Option<OnProviderNews>,
     throttled: AtomicU64,
 }
 
@@ -111,7 +112,7 @@ struct Opened {
 }
 
 impl AdsPower {
-    pub fn new(layout: Layout, settings: AdsPowerSettings, on_wait: Option<OnPacerWait>) -> Self {
+    pub fn new(layout: Layout, settings: AdsPowerSettings, on_news: Option<OnProviderNews>) -> Self {
         // A little more than the limit allows: a call takes a varying time to get there.
         let interval = Duration::from_secs_f64(1.05 / settings.calls_per_second.clamp(0.01, 1000.0));
         let api = reqwest::Client::builder()
@@ -128,7 +129,7 @@ impl AdsPower {
             settings,
             api,
             browsers: devtools::client(),
-            on_wait,
+            on_news,
             throttled: AtomicU64::new(0),
         }
     }
@@ -182,7 +183,7 @@ impl AdsPower {
         let call = Call::start(profile, options.headless, &self.settings.launch_args);
         let timeout = self.settings.start_timeout;
         let mut began = None;
-        let mut downloads_since: Option<Instant> = None;
+        let mut download: Option<Download> = None;
         loop {
             let left = began.map_or(timeout, |began: Instant| timeout.saturating_sub(began.elapsed()));
             if left.is_zero() {
@@ -192,13 +193,15 @@ impl AdsPower {
             let (answered, sent) = self.call(&call, left).await;
             let data = match answered {
                 Ok(data) => data,
-                Err(Failure::Refused(Refusal { kind: answer::Kind::KernelDownloading, .. }))
-                    if downloads_since.is_none_or(|since| since.elapsed() < DOWNLOADS_WITHIN) =>
+                Err(Failure::Refused(refusal))
+                    if refusal.kind == answer::Kind::KernelDownloading
+                        && download.as_ref().is_none_or(|it| it.since.elapsed() < DOWNLOADS_WITHIN) =>
                 {
-                    if downloads_since.is_none() {
-                        tracing::warn!(%profile, "AdsPower downloads the browser's kernel: it is waited for");
+                    let download = download.get_or_insert(Download { since: sent, told: None });
+                    if download.is_to_be_told() {
+                        let (message, waited) = (refusal.message, download.since.elapsed());
+                        self.tell(ProviderNews::KernelDownloading { message, waited });
                     }
-                    downloads_since.get_or_insert(sent);
                     // What it takes is not the start's.
                     began = None;
                     sleep(DOWNLOAD_AGAIN).await;
@@ -281,6 +284,23 @@ impl AdsPower {
             }
         }
         open
+    }
+
+    /// Two calls for all of them: who has them open anywhere, and what is open here.
+    async fn used_elsewhere(&self, profiles: &[ProfileId]) -> Result<Vec<ProfileId>, ProviderError> {
+        let (anywhere, _) = self.call(&Call::cloud_active(profiles), ANSWERS_WITHIN).await;
+        let anywhere = answer::open_profiles(&anywhere.map_err(Failure::into_error_of_all)?);
+        let mut open: Vec<ProfileId> =
+            profiles.iter().filter(|profile| anywhere.contains(*profile)).cloned().collect();
+        if open.is_empty() {
+            return Ok(open);
+        }
+        let (here, _) = self.call(&Call::local_active(), ANSWERS_WITHIN).await;
+        let here = answer::open_profiles(&here.map_err(Failure::into_error_of_all)?);
+        // Nor is a browser of ours elsewhere that AdsPower has forgotten here.
+        let ours = self.still_open(&open).await;
+        open.retain(|profile| !here.contains(profile) && !ours.iter().any(|found| found.profile == *profile));
+        Ok(open)
     }
 
     async fn list_profiles(&self) -> Result<Vec<ListedProfile>, ProviderError> {
@@ -399,10 +419,16 @@ impl AdsPower {
                 Some(Confirmation::WaitMore(wait)) => sleep(wait).await,
             }
         }
-        if let Some(on_wait) = self.on_wait.as_ref().filter(|_| waited) {
-            on_wait(call.name, began.elapsed());
+        if waited {
+            self.tell(ProviderNews::Waited { call: call.name, waited: began.elapsed() });
         }
         Ok(())
+    }
+
+    fn tell(&self, news: ProviderNews) {
+        if let Some(on_news) = &self.on_news {
+            on_news(news);
+        }
     }
 
     fn record(&self, profile: &ProfileId) -> PathBuf {
@@ -469,11 +495,38 @@ impl Provider for AdsPower {
         .boxed()
     }
 
+    fn asked_at_once(&self) -> usize {
+        PAGE
+    }
+
+    fn open_elsewhere<'a>(
+        &'a self,
+        profiles: &'a [ProfileId],
+    ) -> BoxFuture<'a, Result<Vec<ProfileId>, ProviderError>> {
+        self.used_elsewhere(profiles).boxed()
+    }
+
     fn left_open<'a>(
         &'a self,
         profiles: &'a [ProfileId],
     ) -> BoxFuture<'a, Result<Vec<OpenBrowser>, ProviderError>> {
         self.still_open(profiles).map(Ok).boxed()
+    }
+}
+
+/// A kernel that a start waits for.
+struct Download {
+    since: Instant,
+    told: Option<Instant>,
+}
+
+impl Download {
+    fn is_to_be_told(&mut self) -> bool {
+        let due = self.told.is_none_or(|told| told.elapsed() >= TELL_OF_DOWNLOAD);
+        if due {
+            self.told = Some(Instant::now());
+        }
+        due
     }
 }
 

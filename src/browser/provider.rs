@@ -37,6 +37,20 @@ pub trait Provider: Send + Sync {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// How many profiles one question of [`Provider::open_elsewhere`] may be about; 0: there is nothing to
+    /// ask.
+    fn asked_at_once(&self) -> usize {
+        0
+    }
+
+    /// Which of these profiles are open on another device, where they cannot be opened here.
+    fn open_elsewhere<'a>(
+        &'a self,
+        _profiles: &'a [ProfileId],
+    ) -> BoxFuture<'a, Result<Vec<ProfileId>, ProviderError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
     /// Of these profiles, the browsers that were opened by runs of this folder and still run; never one
     /// that somebody else opened.
     fn left_open<'a>(
@@ -75,8 +89,18 @@ pub struct ListedProfile {
     pub group: Option<String>,
 }
 
-/// Told of every call that waited for its turn: which, and how long.
-pub type OnPacerWait = Arc<dyn Fn(&str, Duration) + Send + Sync>;
+/// What a start tells while it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderNews {
+    /// A call waited for its turn.
+    Waited { call: &'static str, waited: Duration },
+    /// The browser's kernel is being downloaded, and was waited for so long by now. `message` holds no
+    /// address.
+    KernelDownloading { message: String, waited: Duration },
+}
+
+/// Told at once; may not block.
+pub type OnProviderNews = Arc<dyn Fn(ProviderNews) + Send + Sync>;
 
 /// No message holds a mail address, a key or anything else of an account.
 #[derive(Debug, Error)]

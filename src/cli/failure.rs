@@ -94,7 +94,8 @@ impl From<RunEnd> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::usage(with_cause(&error)).hint(error.hint().map(str::to_owned))
+        let outcome = if error.may_pass() { RunOutcome::StepFailed } else { RunOutcome::Usage };
+        Self::new(outcome, with_cause(&error)).hint(error.hint().map(str::to_owned))
     }
 }
 
@@ -103,6 +104,8 @@ impl From<SessionError> for Failure {
         let outcome = match &error {
             SessionError::Busy { .. } => RunOutcome::Busy,
             SessionError::Damaged { .. } | SessionError::Newer { .. } => RunOutcome::Damaged,
+            // As in the middle of a run: there may be room again by the next attempt.
+            SessionError::Store(error) if error.may_pass() => RunOutcome::StepFailed,
             _ => RunOutcome::Usage,
         };
         Self::new(outcome, with_cause(&error)).hint(error.hint())

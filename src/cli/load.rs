@@ -1,15 +1,17 @@
 //! Reads what a run follows, and builds the provider the settings name.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::args::ProviderName;
 use super::failure::Failure;
 use super::settings::{AdsPowerApi, Settings, variables};
 use crate::browser::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
 use crate::browser::chromium::{Chromium, ChromiumSettings};
-use crate::browser::provider::{OnPacerWait, Provider};
+use crate::browser::provider::{OnProviderNews, Provider, ProviderNews};
 use crate::domain::flow::{self, Action, Flow};
 use crate::domain::id::ProfileId;
 use crate::domain::plan::{Plan, Setting};
@@ -17,7 +19,6 @@ use crate::domain::session::Platform;
 use crate::domain::source::SourceError;
 use crate::domain::template::is_template;
 use crate::domain::workflow;
-use crate::run::PacerWait;
 use crate::store::{Layout, filesystem};
 
 /// The plan, with `--set` laid over its variables. Flows stand relative to the workflow.
@@ -111,23 +112,19 @@ pub fn create_folders(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn provider(settings: &Settings, observer: Option<OnPacerWait>) -> Result<Arc<dyn Provider>, Failure> {
+pub fn provider(settings: &Settings, observer: Option<OnProviderNews>) -> Result<Arc<dyn Provider>, Failure> {
     match settings.provider {
         ProviderName::Chromium => Ok(Arc::new(chromium(settings, settings.layout.clone()))),
         ProviderName::Adspower => Ok(Arc::new(adspower(settings, observer))),
     }
 }
 
-/// Where a provider's waits for its turn are collected, and who tells of them.
-pub fn pacer_waits() -> (Arc<Mutex<Vec<PacerWait>>>, OnPacerWait) {
-    let waits = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&waits);
-    let observer = move |call: &str, waited| {
-        if let Ok(mut waits) = told.lock() {
-            waits.push(PacerWait { call: call.to_owned(), waited });
-        }
-    };
-    (waits, Arc::new(observer))
+/// Where it is heard what a provider tells, and who tells it.
+pub fn provider_news() -> (UnboundedReceiver<ProviderNews>, OnProviderNews) {
+    let (sender, receiver) = unbounded_channel();
+    // Once nobody listens there is nobody to tell.
+    let observer = move |news| drop(sender.send(news));
+    (receiver, Arc::new(observer))
 }
 
 /// A local Chromium with its user data in `layout`.
@@ -150,7 +147,7 @@ const ADSPOWER_CALLS_PER_SECOND: f64 = 0.8;
 /// Of the application, which takes tens of seconds.
 const ADSPOWER_RESTART: Duration = Duration::from_secs(30);
 
-pub fn adspower(settings: &Settings, observer: Option<OnPacerWait>) -> AdsPower {
+pub fn adspower(settings: &Settings, observer: Option<OnProviderNews>) -> AdsPower {
     let file = &settings.adspower;
     let api = AdsPowerSettings {
         base_url: file.base_url.clone().unwrap_or_else(|| ADSPOWER_URL.to_owned()),

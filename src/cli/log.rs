@@ -18,6 +18,8 @@ fn filter(default: &str) -> EnvFilter {
 pub fn to_stderr() {
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter("warn")).with_writer(std::io::stderr);
     // A second call in one process changes nothing.
+    // Or a remark that cannot be written would be told by a panic.
+    let subscriber = subscriber.log_internal_errors(false);
     subscriber.with_ansi(false).without_time().with_target(false).try_init().ok();
 }
 
@@ -35,6 +37,7 @@ pub fn to_folder(folder: &Path) -> Option<WorkerGuard> {
         .with_env_filter(filter("info"))
         .with_writer(writer)
         .with_ansi(false)
+        .log_internal_errors(false)
         .try_init()
         .ok()?;
     Some(guard)

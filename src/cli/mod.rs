@@ -1,7 +1,7 @@
 //! The command line: raw arguments, settings resolved once, one file per command.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -47,7 +47,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match dispatch(cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprint!("{}", failure.render(color));
+            // On a full disk its own log may take no more: the exit code says the same.
+            std::io::stderr().write_all(failure.render(color).as_bytes()).ok();
             ExitCode::from(failure.exit_code)
         }
     }
@@ -58,7 +59,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.command {
         Command::Init(args) => init::init(args),
         Command::Completions(args) => completions::print(args),
-        Command::Run(args) => run::run(&Settings::resolve(global)?, args),
+        Command::Run(args) => run::run(global, args),
         Command::Play(args) => play::play(&Settings::resolve(global)?, args),
         Command::Orchestrate(args) => orchestrate::orchestrate(&Settings::resolve(global)?, global, args),
         Command::Status(args) => status::status(&Settings::resolve(global)?, args),
@@ -74,9 +75,12 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
 
 /// One thread: a run waits for its browser and its files, and computes nothing.
 fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    runtime()?.block_on(future)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::usage(format!("cannot start the async runtime: {error}")))?
-        .block_on(future)
+        .map_err(|error| Failure::usage(format!("cannot start the async runtime: {error}")))
 }

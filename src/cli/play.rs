@@ -60,7 +60,7 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
         let attached = AttachedBrowser { ws, platform, allowed_origins, block, selectors, trace };
         perform(&part, attached, &console)?
     } else {
-        let (waits, observer) = load::pacer_waits();
+        let (news, observer) = load::provider_news();
         let live = |provider, layout| LiveBrowser {
             provider,
             profile: part.profile.clone(),
@@ -71,7 +71,7 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
             trace,
             layout,
             downloads: part.artifacts.join("downloads"),
-            waits,
+            news,
         };
         if held.is_some() {
             perform(
@@ -115,9 +115,10 @@ fn perform<O: Outside>(part: &Part, outside: O, console: &SoloConsole) -> Result
         observe: Box::new(|event| console.show(event)),
     };
     block_on(async {
+        let signals = signals::listen()?;
         tokio::select! {
             end = solo.play() => Ok(end),
-            () = signals::ask_to_stop(sender, |_| console.note("stopping")) => unreachable!("it never ends by itself"),
+            () = signals::ask_to_stop(signals, sender, |_| console.note("stopping")) => unreachable!("it never ends by itself"),
         }
     })
 }

@@ -1,11 +1,12 @@
 //! `regatta run ID`: one profile, one process.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
-use super::args::RunArgs;
+use super::args::{GlobalArgs, RunArgs};
 use super::failure::Failure;
 use super::settings::Settings;
-use super::{block_on, load, signals};
+use super::{load, signals};
 use crate::browser::provider::StartOptions;
 use crate::domain::id::{Flag, ProfileId, RunId};
 use crate::domain::outcome::RunOutcome;
@@ -17,14 +18,18 @@ use crate::store::event_log::EventLog;
 use crate::store::session::read;
 use crate::store::{OpenSession, SessionError};
 
-pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
-    let plan = load::plan(settings, &args.browser.set)?;
-    for flag in args.step.iter().chain(&args.until) {
-        known_flag(&plan, flag)?;
-    }
+pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
     if args.dry_run {
-        return dry_run(settings, &plan, &args);
+        let settings = Settings::resolve(global)?;
+        let plan = plan(&settings, &args)?;
+        return dry_run(&settings, &plan, &args);
     }
+    // Before anything that takes time: a fleet that stops may ask a run that it has just launched, and
+    // who is asked ends with exit code 7, not of the signal.
+    let runtime = super::runtime()?;
+    let signals = runtime.block_on(async { signals::listen() })?;
+    let settings = &Settings::resolve(global)?;
+    let plan = plan(settings, &args)?;
     super::log::to_stderr();
     check(settings, &plan, &args.profile)?;
     load::create_folders(settings)?;
@@ -39,7 +44,7 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
     let setting = plan.setting(&args.profile, platform)?;
     refuse_step_beside_doubt(&args, session.session())?;
 
-    let (waits, observer) = load::pacer_waits();
+    let (news, observer) = load::provider_news();
     let provider = load::provider(settings, Some(observer))?;
     let artifacts = settings.layout.artifacts(&args.profile);
     let outside = LiveBrowser {
@@ -52,7 +57,7 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
         layout: settings.layout.clone(),
         selectors: Selectors::Cached(settings.layout.clone()),
         downloads: artifacts.join(format!("{run_id}-downloads")),
-        waits,
+        news,
     };
     let log = EventLog::open(&settings.layout, &args.profile, &run_id)?;
     let flags: Vec<Flag> = plan.flags().cloned().collect();
@@ -66,7 +71,7 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
         settings.color,
     );
     let (sender, stop) = StopWatch::new();
-    let end = block_on(async {
+    let end = runtime.block_on(async {
         let run = Run {
             session,
             plan: &plan,
@@ -84,13 +89,25 @@ pub fn run(settings: &Settings, args: RunArgs) -> Result<u8, Failure> {
             Stop::Now => console.note("stopping now"),
             _ => console.note("stopping after this step; once more to stop now"),
         };
+        // What was asked by now is heard first.
+        tokio::task::yield_now().await;
         tokio::select! {
-            end = run.drive() => Ok(end),
-            () = signals::ask_to_stop(sender, heard) => unreachable!("it never ends by itself"),
+            biased;
+            () = signals::ask_to_stop(signals, sender, heard) => unreachable!("it never ends by itself"),
+            end = run.drive() => end,
         }
-    })?;
+    });
     console.finish();
     conclude(&args.profile, end)
+}
+
+/// With the steps that the arguments name looked for in it.
+fn plan(settings: &Settings, args: &RunArgs) -> Result<Plan, Failure> {
+    let plan = load::plan(settings, &args.browser.set)?;
+    for flag in args.step.iter().chain(&args.until) {
+        known_flag(&plan, flag)?;
+    }
+    Ok(plan)
 }
 
 /// Whether the plan can be played for the profile as it stands, before anything is written for it.
@@ -112,7 +129,7 @@ fn conclude(profile: &ProfileId, end: RunEnd) -> Result<u8, Failure> {
     match end.outcome {
         RunOutcome::Completed => Ok(0),
         RunOutcome::Stopped => {
-            eprintln!("stopped; go on with: regatta run {profile}");
+            writeln!(std::io::stderr(), "stopped; go on with: regatta run {profile}").ok();
             Ok(RunOutcome::Stopped.exit_code())
         }
         _ => Err(end.into()),

@@ -2,23 +2,28 @@
 
 use tokio::sync::watch;
 
+use super::failure::Failure;
 use crate::run::Stop;
 
-/// The first signal asks to stop after the step under way; the second, now.
-pub async fn ask_to_stop(stop: watch::Sender<Stop>, mut heard: impl FnMut(Stop)) {
-    // Listened to before the first is waited for: a second one right behind it is not lost.
-    if let Ok(mut signals) = Signals::listen() {
-        for severity in [Stop::AfterStep, Stop::Now] {
-            signals.next().await;
-            stop.send_replace(severity);
-            heard(severity);
-        }
+/// From now on a signal is a wish, where it ended the process before. Wants the runtime in which it is
+/// heard.
+pub fn listen() -> Result<Signals, Failure> {
+    Signals::listen().map_err(|error| Failure::usage(format!("cannot listen for signals: {error}")))
+}
+
+/// The first signal asks to stop after the step under way; the second, now. What came since `signals`
+/// were listened to counts.
+pub async fn ask_to_stop(mut signals: Signals, stop: watch::Sender<Stop>, mut heard: impl FnMut(Stop)) {
+    for severity in [Stop::AfterStep, Stop::Now] {
+        signals.next().await;
+        stop.send_replace(severity);
+        heard(severity);
     }
     std::future::pending().await
 }
 
 #[cfg(unix)]
-struct Signals([tokio::signal::unix::Signal; 3]);
+pub struct Signals([tokio::signal::unix::Signal; 3]);
 
 #[cfg(unix)]
 impl Signals {
@@ -40,7 +45,7 @@ impl Signals {
 }
 
 #[cfg(not(unix))]
-struct Signals;
+pub struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {

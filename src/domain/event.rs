@@ -38,6 +38,14 @@ pub enum EventKind {
         call: String,
         ms: u64,
     },
+    /// The provider downloads the browser's kernel, which is waited for, for `ms` by now.
+    KernelDownloading {
+        /// In the provider's words.
+        message: String,
+        ms: u64,
+    },
+    /// The profile is open on another device, and cannot be opened here meanwhile.
+    UsedElsewhere,
     /// It opens no more browsers for so long, for no profile.
     ProviderPaused {
         ms: u64,

@@ -8,14 +8,11 @@
 //! - the severity of stopping only rises, and nothing is spawned once it has;
 //! - the same inputs at the same times with the same seed give the same effects.
 //!
-//! No input costs more than O(log n), but for a request to stop, which visits every job once.
+//! No input costs more than O(log n), but for a request to stop and the news that profiles are open
+//! elsewhere, which visit every job once.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::fmt;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::id::ProfileId;
 use super::outcome::{FleetOutcome, RunOutcome};
@@ -23,14 +20,21 @@ use super::retry::{Backoff, Draw, chance, jittered};
 
 use self::admission::{Gatekeeper, Room};
 use self::breaker::Breaker;
+use self::elsewhere::Elsewhere;
+use self::job::Slots;
 use self::limits::{Alarms, Clock};
 
 mod admission;
 mod breaker;
+mod elsewhere;
+mod job;
 mod limits;
+mod messages;
 
 pub use self::admission::{Admission, Measured, RUN_MEMORY, Shortage};
+pub use self::job::{Failure, JobId, JobOutcome, JobState, Slot, Tally};
 pub use self::limits::{Demand, TimeLimit, TimeLimits};
+pub use self::messages::{ChildExit, FleetEffect, FleetFact, FleetInput, Refusal, Severity, Standing};
 
 /// Time since the orchestrator started; never goes back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,31 +43,6 @@ pub struct Mono(pub Duration);
 impl Mono {
     fn after(self, delay: Duration) -> Self {
         Self(self.0.saturating_add(delay))
-    }
-}
-
-/// A profile's place in the list, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct JobId(u32);
-
-impl JobId {
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// A place where one run lives. Below `max`, unless more runs than `max` were found alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Slot(u32);
-
-impl Slot {
-    /// From 0. Slots of a fleet come from its own effects; this is for telling about them.
-    pub const fn new(index: u32) -> Self {
-        Self(index)
-    }
-
-    pub const fn index(self) -> usize {
-        self.0 as usize
     }
 }
 
@@ -83,312 +62,9 @@ pub struct FleetConfig {
     pub seed: u64,
     pub limits: TimeLimits,
     pub admission: Admission,
-}
-
-/// What is known of a profile before it is queued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Steps are open and nobody runs it.
-    Open,
-    Completed,
-    NeedsAttention,
-    /// Its session document cannot be read.
-    Damaged,
-    /// A living run holds its lock.
-    Held,
-    /// Steps are open and nobody runs it, but something of its dead run lives still.
-    LeftBehind,
-}
-
-/// How a child process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChildExit {
-    Code(i32),
-    Signal(i32),
-    /// The system could not say.
-    Unknown,
-}
-
-impl ChildExit {
-    /// `None`: it crashed.
-    pub fn outcome(self) -> Option<RunOutcome> {
-        match self {
-            Self::Code(code) => RunOutcome::from_exit_code(code),
-            Self::Signal(_) | Self::Unknown => None,
-        }
-    }
-}
-
-impl fmt::Display for ChildExit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "exit code {code}"),
-            Self::Signal(signal) => write!(f, "signal {signal}"),
-            Self::Unknown => f.write_str("an unknown end"),
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum FleetInput {
-    ProfileEnqueued {
-        profile: ProfileId,
-        standing: Standing,
-    },
-    /// The locks of all profiles known by now were looked at. Nothing is launched before: a living
-    /// run found late would be one too many.
-    SurveyEnded,
-    /// No further profile will come.
-    IntakeClosed,
-    ChildSpawned {
-        job: JobId,
-    },
-    SpawnFailed {
-        job: JobId,
-    },
-    ChildExited {
-        job: JobId,
-        exit: ChildExit,
-    },
-    /// The lock of an adopted run fell. Without an outcome it crashed.
-    AdoptedEnded {
-        job: JobId,
-        outcome: Option<RunOutcome>,
-    },
-    /// Nothing is left of the crashed run and its browser, or of a run of before this fleet.
-    CleanedUp {
-        job: JobId,
-    },
-    /// A living run told something.
-    ChildTold {
-        job: JobId,
-    },
-    /// The machine was measured, as far as the system tells.
-    MachineMeasured(Measured),
-    /// The provider was asked whether it is there.
-    ProviderProbed {
-        is_up: bool,
-    },
-    /// A run learnt that the provider opens no more browsers for so long.
-    ProviderPaused {
-        pause: Duration,
-    },
-    /// Raises the severity by one.
-    StopRequested,
-    /// The moment of the latest `WakeAt` has come.
-    TimeReached,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-#[must_use = "an effect that is not carried out leaves its profile without an outcome"]
-pub enum FleetEffect {
-    /// Answered by `ChildSpawned` or `SpawnFailed`. Attempts count from 1.
-    Spawn {
-        job: JobId,
-        slot: Slot,
-        attempt: u32,
-    },
-    /// A run of somebody else lives: answered by `AdoptedEnded` when its lock falls.
-    Watch {
-        job: JobId,
-        slot: Slot,
-        attempt: u32,
-    },
-    /// End what is left of the crashed run, then stop its browser: answered by `CleanedUp`.
-    CleanUp {
-        job: JobId,
-    },
-    /// Ask the run to stop after its current step.
-    Terminate {
-        job: JobId,
-    },
-    /// End the run and its group at once.
-    Kill {
-        job: JobId,
-    },
-    /// Look how much room the machine has: answered by `MachineMeasured`.
-    Measure,
-    /// Ask whether the provider is there: answered by `ProviderProbed`.
-    Probe,
-    /// Answered by `TimeReached`. The latest one counts alone.
-    WakeAt(Mono),
-    Report(FleetFact),
-    /// An input was not for the state its job is in. Nothing else came of it.
-    Refuse(Refusal),
-    /// The last effect of all, but for refusals.
-    Finish {
-        outcome: FleetOutcome,
-    },
-}
-
-/// What those who watch are told.
-#[derive(Debug, Clone, PartialEq)]
-pub enum FleetFact {
-    /// A run is over its time, and what is done about it now.
-    OverTime {
-        job: JobId,
-        limit: TimeLimit,
-        demand: Demand,
-    },
-    /// Launches wait, for another reason than before.
-    Waiting(Shortage),
-    /// Launches wait for the provider, which is down.
-    ProviderDown,
-    /// The provider opens no more browsers for so long.
-    ProviderPaused {
-        pause: Duration,
-    },
-    /// Launches go on.
-    Resumed,
-    /// What a run of before this fleet had left is gone: the profile waits for its turn.
-    Cleared {
-        job: JobId,
-    },
-    BackingOff {
-        job: JobId,
-        attempt: u32,
-        delay: Duration,
-        failure: Failure,
-    },
-    Ended {
-        job: JobId,
-        outcome: JobOutcome,
-        attempts: u32,
-    },
-    Stopping(Severity),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Refusal {
-    #[error("profile {0} is in the list already")]
-    Duplicate(ProfileId),
-    #[error("profile {0} came after the list was closed")]
-    IntakeClosed(ProfileId),
-    #[error("there is no job {}", .0.index())]
-    UnknownJob(JobId),
-    #[error("job {} is {state}: it cannot have {input}", .job.index())]
-    WrongState { job: JobId, state: JobState, input: &'static str },
-}
-
-/// How hard the fleet is being stopped. Only rises.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    #[default]
-    None,
-    /// Nothing is launched; runs stop after their current step.
-    Drain,
-    /// Runs are killed and their browsers stopped.
-    Now,
-}
-
-impl Severity {
-    const fn raised(self) -> Self {
-        match self {
-            Self::None => Self::Drain,
-            Self::Drain | Self::Now => Self::Now,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobState {
-    Queued,
-    /// `Spawn` is out, no answer yet.
-    Starting {
-        slot: Slot,
-    },
-    Running {
-        slot: Slot,
-    },
-    /// Run by a process that is not ours.
-    Adopted {
-        slot: Slot,
-    },
-    /// Crashed; what it left is being ended.
-    CleaningUp {
-        slot: Slot,
-    },
-    BackingOff {
-        until: Mono,
-    },
-    Ended(JobOutcome),
-}
-
-impl fmt::Display for JobState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Queued => "queued",
-            Self::Starting { .. } => "starting",
-            Self::Running { .. } => "running",
-            Self::Adopted { .. } => "adopted",
-            Self::CleaningUp { .. } => "being cleaned up",
-            Self::BackingOff { .. } => "backing off",
-            Self::Ended(_) => "ended",
-        })
-    }
-}
-
-/// The one outcome a profile reaches in this fleet. As JSON: `outcome`, and `cause` where it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "outcome", content = "cause", rename_all = "snake_case")]
-pub enum JobOutcome {
-    Completed,
-    NeedsAttention,
-    Failed(Failure),
-    /// Still open because the fleet was stopped: never launched, checkpointed, killed, or not tried
-    /// again.
-    Stopped,
-}
-
-/// Why an attempt, or the last attempt, did not complete its profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Failure {
-    StepFailed,
-    Usage,
-    NoBrowser,
-    Damaged,
-    /// Stopped by a signal that was not ours.
-    Interrupted,
-    Crashed,
-    /// No process could be started.
-    NotSpawned,
-    /// Ended for taking longer than a run may.
-    OutOfTime,
-    /// Ended for having said nothing for too long.
-    Stalled,
-}
-
-impl Failure {
-    /// Whether a fresh run may succeed without anything being changed.
-    pub const fn may_be_retried(self) -> bool {
-        match self {
-            Self::StepFailed
-            | Self::NoBrowser
-            | Self::Interrupted
-            | Self::Crashed
-            | Self::NotSpawned
-            | Self::OutOfTime
-            | Self::Stalled => true,
-            Self::Usage | Self::Damaged => false,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::StepFailed => "a step failed",
-            Self::Usage => "wrong usage, configuration or workflow",
-            Self::NoBrowser => "no browser from the provider",
-            Self::Damaged => "the session document is damaged",
-            Self::Interrupted => "interrupted by a signal",
-            Self::Crashed => "crashed",
-            Self::NotSpawned => "no process could be started",
-            Self::OutOfTime => "ran longer than a run may",
-            Self::Stalled => "said nothing for too long",
-        })
-    }
+    /// Profiles about which the provider is asked in one question, before they are launched, whether
+    /// they are open on another device; 0: it cannot be asked.
+    pub asked_at_once: usize,
 }
 
 /// The scheduler of one fleet.
@@ -416,6 +92,7 @@ pub struct Fleet {
     clocks: Alarms,
     gate: Gatekeeper,
     breaker: Breaker,
+    elsewhere: Elsewhere,
     /// Without a browser and an attempt left, while the provider is asked whether that was its fault.
     doubtful: Vec<JobId>,
     /// What launches were last said to wait for.
@@ -428,31 +105,11 @@ struct Job {
     state: JobState,
     /// Attempts begun, an adopted run included.
     attempts: u32,
+    /// How often it was put off for being open elsewhere.
+    put_off: u32,
     clock: Clock,
-}
-
-/// Jobs that have ended, by outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    pub completed: usize,
-    pub need_attention: usize,
-    pub failed: usize,
-    pub stopped: usize,
-}
-
-impl Tally {
-    pub const fn ended(self) -> usize {
-        self.completed + self.need_attention + self.failed + self.stopped
-    }
-
-    const fn count(&mut self, outcome: JobOutcome) {
-        match outcome {
-            JobOutcome::Completed => self.completed += 1,
-            JobOutcome::NeedsAttention => self.need_attention += 1,
-            JobOutcome::Failed(_) => self.failed += 1,
-            JobOutcome::Stopped => self.stopped += 1,
-        }
-    }
+    /// Of the child that crashed last.
+    died_of: Option<ChildExit>,
 }
 
 /// How an attempt ended.
@@ -483,6 +140,7 @@ impl Fleet {
             clocks: Alarms::default(),
             gate: Gatekeeper::new(config.admission),
             breaker: Breaker::default(),
+            elsewhere: Elsewhere::new(config.asked_at_once),
             doubtful: Vec::new(),
             waiting: false,
         }
@@ -552,6 +210,7 @@ impl Fleet {
             },
             FleetInput::ChildExited { job, exit } => match (self.known_state(job)?, exit.outcome()) {
                 (JobState::Running { slot }, None) => {
+                    self.jobs[job.index()].died_of = Some(exit);
                     self.set(job, JobState::CleaningUp { slot });
                     effects.push(FleetEffect::CleanUp { job });
                 }
@@ -593,6 +252,11 @@ impl Fleet {
                 JobState::Running { .. } | JobState::Adopted { .. } => self.jobs[job.index()].clock.hear(now),
                 state => return Err(Refusal::WrongState { job, state, input: "told anything" }),
             },
+            FleetInput::UsedElsewhere { job } => match self.known_state(job)? {
+                JobState::Running { .. } | JobState::Adopted { .. } => self.elsewhere.refuse(job),
+                state => return Err(Refusal::WrongState { job, state, input: "been refused its profile" }),
+            },
+            FleetInput::LookedElsewhere { open } => self.put_off_all(now, &open, effects),
             FleetInput::MachineMeasured(measured) => self.gate.learn(now, measured),
             FleetInput::ProviderProbed { is_up } => self.provider_answered(now, is_up, effects),
             FleetInput::ProviderPaused { pause } => {
@@ -630,7 +294,14 @@ impl Fleet {
             return Err(Refusal::Duplicate(profile));
         }
         let job = JobId(index(self.jobs.len()));
-        self.jobs.push(Job { profile, state: JobState::Queued, attempts: 0, clock: Clock::default() });
+        self.jobs.push(Job {
+            profile,
+            state: JobState::Queued,
+            attempts: 0,
+            put_off: 0,
+            clock: Clock::default(),
+            died_of: None,
+        });
         match standing {
             Standing::Completed => self.end(job, JobOutcome::Completed, effects),
             Standing::NeedsAttention => self.end(job, JobOutcome::NeedsAttention, effects),
@@ -739,6 +410,14 @@ impl Fleet {
 
     /// An attempt is over and its slot is free.
     fn settle(&mut self, now: Mono, job: JobId, attempt: Attempt, effects: &mut Vec<FleetEffect>) {
+        let refused = self.elsewhere.was_refused(job);
+        if refused && matches!(attempt, Attempt::Finished(RunOutcome::NoBrowser)) {
+            self.excuse(job);
+            return match self.severity {
+                Severity::None => self.put_off(now, job, effects),
+                Severity::Drain | Severity::Now => self.end(job, JobOutcome::Stopped, effects),
+            };
+        }
         self.judge_provider(job, &attempt, effects);
         let over = self.jobs[job.index()].clock.over();
         let failure = match attempt {
@@ -764,8 +443,11 @@ impl Fleet {
         };
         // Only a run that was killed dies of `Now`, and only one asked to stop is interrupted by us:
         // neither has used its attempt up.
+        let died_of = self.jobs[job.index()].died_of.take();
         let stopped_by_us = match failure {
             Failure::Interrupted => self.severity > Severity::None,
+            // It was asked before it listened.
+            Failure::Crashed if died_of == Some(ChildExit::ASKED) => self.severity > Severity::None,
             Failure::Crashed => self.severity == Severity::Now,
             _ => false,
         };
@@ -802,7 +484,7 @@ impl Fleet {
             return;
         }
         while self.slots.taken < self.config.max && self.next_launch <= now && self.has_ready(now) {
-            if self.breaker.holds() || !self.admits(now, effects) {
+            if self.breaker.holds() || !self.admits(now, effects) || !self.is_free(now, effects) {
                 return;
             }
             let Some(job) = self.next_job(now) else { return };
@@ -819,7 +501,62 @@ impl Fleet {
     }
 
     fn has_ready(&self, now: Mono) -> bool {
-        !self.queue.is_empty() || self.backing_off.first().is_some_and(|(until, _)| *until <= now)
+        self.coming(now).next().is_some()
+    }
+
+    /// Those that may be launched now, the next one first.
+    fn coming(&self, now: Mono) -> impl Iterator<Item = JobId> {
+        let begun = self.backing_off.iter().take_while(move |(until, _)| *until <= now).map(|(_, job)| *job);
+        begun.chain(self.queue.iter().copied()).chain(self.elsewhere.due(now))
+    }
+
+    /// Whether the next one is known not to be open on another device, as far as that can be known.
+    fn is_free(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) -> bool {
+        let Some(next) = self.coming(now).next() else { return false };
+        if self.elsewhere.is_clear(next) {
+            return true;
+        }
+        let coming: Vec<JobId> = self.coming(now).take(self.config.asked_at_once).collect();
+        if let Some(jobs) = self.elsewhere.ask(coming.into_iter()) {
+            effects.push(FleetEffect::LookElsewhere { jobs });
+        }
+        false
+    }
+
+    /// Of those that were asked about, these are open on another device.
+    fn put_off_all(&mut self, now: Mono, open: &[JobId], effects: &mut Vec<FleetEffect>) {
+        let asked = self.elsewhere.answered();
+        let open: HashSet<JobId> = open.iter().filter(|job| asked.contains(job)).copied().collect();
+        if open.is_empty() {
+            return;
+        }
+        self.queue.retain(|job| !open.contains(job));
+        let mut open: Vec<JobId> = open.into_iter().collect();
+        open.sort();
+        for job in open {
+            match self.state(job) {
+                JobState::Queued => {}
+                JobState::BackingOff { until } => {
+                    self.backing_off.remove(&(until, job));
+                }
+                JobState::PutOff { until } => self.elsewhere.remove(until, job),
+                // It was stopped meanwhile.
+                _ => continue,
+            }
+            self.put_off(now, job, effects);
+        }
+    }
+
+    fn put_off(&mut self, now: Mono, job: JobId, effects: &mut Vec<FleetEffect>) {
+        let times = &mut self.jobs[job.index()].put_off;
+        let Some(delay) = Elsewhere::wait(*times) else {
+            return self.end(job, JobOutcome::Failed(Failure::UsedElsewhere), effects);
+        };
+        *times += 1;
+        let until = now.after(delay);
+        self.set(job, JobState::PutOff { until });
+        self.elsewhere.put_off(job, until);
+        effects.push(FleetEffect::Report(FleetFact::PutOff { job, delay }));
     }
 
     fn admits(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) -> bool {
@@ -849,7 +586,7 @@ impl Fleet {
     fn next_job(&mut self, now: Mono) -> Option<JobId> {
         match self.backing_off.first() {
             Some((until, _)) if *until <= now => self.backing_off.pop_first().map(|(_, job)| job),
-            _ => self.queue.pop_front(),
+            _ => self.queue.pop_front().or_else(|| self.elsewhere.pop_first()),
         }
     }
 
@@ -866,9 +603,10 @@ impl Fleet {
         effects.push(FleetEffect::Report(FleetFact::Stopping(raised)));
         self.queue.clear();
         self.backing_off.clear();
+        self.elsewhere.clear();
         for job in self.jobs() {
             match self.state(job) {
-                JobState::Queued | JobState::BackingOff { .. } => {
+                JobState::Queued | JobState::BackingOff { .. } | JobState::PutOff { .. } => {
                     self.end(job, JobOutcome::Stopped, effects);
                 }
                 JobState::Running { .. } | JobState::Adopted { .. } => self.stop(job, effects),
@@ -923,7 +661,10 @@ impl Fleet {
             }
             let ready = match self.queue.front() {
                 Some(_) => now,
-                None => self.backing_off.first()?.0,
+                None => {
+                    let begun = self.backing_off.first().map(|(until, _)| *until);
+                    begun.into_iter().chain(self.elsewhere.first().map(|(until, _)| until)).min()?
+                }
             };
             let ready = ready.max(self.next_launch);
             // A launch that could be made and was not waits for room.
@@ -945,30 +686,6 @@ impl Fleet {
 
     fn set(&mut self, job: JobId, state: JobState) {
         self.jobs[job.index()].state = state;
-    }
-}
-
-/// Hands out the lowest free number.
-#[derive(Debug, Clone, Default)]
-struct Slots {
-    free: BTreeSet<Slot>,
-    /// Numbers from here on were never handed out.
-    fresh: u32,
-    taken: u32,
-}
-
-impl Slots {
-    fn take(&mut self) -> Slot {
-        self.taken += 1;
-        self.free.pop_first().unwrap_or_else(|| {
-            self.fresh += 1;
-            Slot(self.fresh - 1)
-        })
-    }
-
-    fn free(&mut self, slot: Slot) {
-        self.taken -= 1;
-        self.free.insert(slot);
     }
 }
 

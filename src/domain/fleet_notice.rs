@@ -61,6 +61,11 @@ pub enum NoticeKind {
         delay: Duration,
         cause: String,
     },
+    /// It is open on another device: it is tried again after all others, and not before this delay.
+    PutOff {
+        profile: ProfileId,
+        delay: Duration,
+    },
     /// A run is over its time, and what was done about it.
     OverTime {
         profile: ProfileId,

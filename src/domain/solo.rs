@@ -35,6 +35,10 @@ pub enum SoloEventKind {
         call: String,
         ms: u64,
     },
+    KernelDownloading {
+        message: String,
+        ms: u64,
+    },
     BrowserStarted {
         provider: String,
         reused: bool,

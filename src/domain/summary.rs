@@ -17,6 +17,8 @@ pub struct ProfileSummary {
     pub steps: usize,
     pub done: usize,
     pub current: Option<CurrentStep>,
+    /// What is said of the browser's kernel while it is being downloaded.
+    pub kernel: Option<String>,
     /// Of the latest run; a step that is done afterwards clears it.
     pub last_error: Option<String>,
     /// Of the latest failure.
@@ -78,13 +80,18 @@ impl ProfileSummary {
                 self.steps = *steps;
                 self.done = *done;
             }
+            EventKind::KernelDownloading { message, .. } => self.kernel = Some(message.clone()),
             EventKind::ProviderPaused { .. }
+            | EventKind::UsedElsewhere
             | EventKind::PacerWaited { .. }
             | EventKind::StepPrepared { .. }
             | EventKind::Healed { .. }
             | EventKind::Captured { .. }
             | EventKind::Downloaded { .. } => {}
-            EventKind::BrowserStarted { .. } => self.phase = Phase::Driving,
+            EventKind::BrowserStarted { .. } => {
+                self.phase = Phase::Driving;
+                self.kernel = None;
+            }
             EventKind::StepStarted { flag, attempt, mode } => {
                 self.phase = Phase::Driving;
                 self.current = Some(CurrentStep {
@@ -115,6 +122,7 @@ impl ProfileSummary {
             EventKind::RunFinished { outcome, message, .. } => {
                 self.phase = Phase::Finished(*outcome);
                 self.current = None;
+                self.kernel = None;
                 if *outcome == RunOutcome::Completed {
                     self.last_error = None;
                     self.evidence = None;

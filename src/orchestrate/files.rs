@@ -2,6 +2,9 @@
 //! else. Says what it read in order; decides nothing.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,7 +23,12 @@ use crate::domain::session::Status;
 use crate::domain::summary::ProfileSummary;
 use crate::store::event_log::EventReader;
 use crate::store::session::{SessionReader, is_running, read};
-use crate::store::{Holder, Layout, SessionError, StoreError, lock};
+use crate::store::{Holder, Layout, SessionError, StoreError, filesystem, lock};
+
+/// What is looked at of a run's output. One that is refused says little.
+const MOST_OUTPUT: u64 = 64 * 1024;
+
+const DISK_FULL: &str = "the disk is full: it could not even write down why it ended";
 
 /// What was read, in the order it was read.
 #[derive(Debug)]
@@ -84,6 +92,8 @@ struct Followed {
     profile: ProfileId,
     tail: EventReader,
     summary: ProfileSummary,
+    /// Where in the profile's log the output of a child of ours begins.
+    output: u64,
     adopted: Option<Adopted>,
 }
 
@@ -144,7 +154,9 @@ impl Files {
 
     fn follow(&mut self, job: JobId, profile: &ProfileId, tail: EventReader, adopted: Option<Adopted>) {
         let profile = profile.clone();
-        let followed = Followed { job, profile, tail, summary: ProfileSummary::default(), adopted };
+        let output = fs::metadata(self.folder.layout.log(&profile)).map_or(0, |log| log.len());
+        let summary = ProfileSummary::default();
+        let followed = Followed { job, profile, tail, summary, output, adopted };
         self.followed.insert(job, Arc::new(Mutex::new(followed)));
     }
 
@@ -180,7 +192,14 @@ impl Files {
             let known = followed.map_or_else(Known::default, |followed| {
                 let mut followed = guard(&followed);
                 followed.read(&news);
-                folder.known(&read(&folder.layout, &followed.profile), followed.summary.clone())
+                let known = folder.known(&read(&folder.layout, &followed.profile), followed.summary.clone());
+                match exit {
+                    ChildExit::Code(1..) if followed.summary.outcome().is_none() => {
+                        let told = folder.told_otherwise(&followed.profile, followed.output);
+                        Known { last_error: told.or(known.last_error), ..known }
+                    }
+                    _ => known,
+                }
             });
             let _ = news.send(FileNews::Settled { job, exit, known });
         });
@@ -188,6 +207,12 @@ impl Files {
 }
 
 impl Folder {
+    /// Why a run ended that wrote no event of it: by what it printed, if it could.
+    fn told_otherwise(&self, profile: &ProfileId, output: u64) -> Option<String> {
+        let full = || filesystem::is_full(self.layout.state()).then(|| DISK_FULL.to_owned());
+        printed_error(&self.layout.log(profile), output).or_else(full)
+    }
+
     fn look(
         &self,
         reader: &SessionReader<'_>,
@@ -292,6 +317,17 @@ impl Adopted {
         let held_by = self.held_by.as_ref().map(|(holder, _)| &holder.run_id);
         last_word::outcome(session, &folder.flags, summary, held_by)
     }
+}
+
+/// The last error that was printed from there on. A run that was refused before it began has told it in
+/// no other way.
+fn printed_error(log: &Path, from: u64) -> Option<String> {
+    let mut file = File::open(log).ok()?;
+    file.seek(SeekFrom::Start(from)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(MOST_OUTPUT).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines().rev().find_map(|line| line.strip_prefix("error: ")).map(str::to_owned)
 }
 
 fn guard(followed: &Mutex<Followed>) -> MutexGuard<'_, Followed> {

@@ -85,7 +85,7 @@ impl OrchestrateOptions {
         }
     }
 
-    const fn fleet(&self) -> FleetConfig {
+    const fn fleet(&self, asked_at_once: usize) -> FleetConfig {
         FleetConfig {
             max: self.max,
             stagger: self.stagger,
@@ -96,6 +96,7 @@ impl OrchestrateOptions {
             seed: self.seed,
             limits: self.limits,
             admission: self.admission,
+            asked_at_once,
         }
     }
 }

@@ -38,6 +38,8 @@ use crate::store::{Holder, Layout, Lock, SessionError, lock, session};
 const ROUND: Duration = Duration::from_millis(200);
 /// For the provider to say that it is there.
 const PROBE: Duration = Duration::from_secs(15);
+/// For the provider to say which profiles are open: the question waits for its turn behind the starts.
+const LOOK: Duration = Duration::from_secs(60);
 
 pub struct Shell<'a> {
     options: OrchestrateOptions,
@@ -95,7 +97,7 @@ impl<'a> Shell<'a> {
     ) -> io::Result<Self> {
         let (files, news) = Files::new(Arc::new(options.layout.clone()), options.flags.as_slice().into());
         Ok(Self {
-            fleet: Fleet::new(options.fleet()),
+            fleet: Fleet::new(options.fleet(provider.asked_at_once())),
             options,
             provider,
             notices,
@@ -171,8 +173,12 @@ impl<'a> Shell<'a> {
             }
             FileNews::Told { job, event } => {
                 self.happened(FleetInput::ChildTold { job });
-                if let EventKind::ProviderPaused { ms } = event.kind {
-                    self.happened(FleetInput::ProviderPaused { pause: Duration::from_millis(ms) });
+                match event.kind {
+                    EventKind::ProviderPaused { ms } => {
+                        self.happened(FleetInput::ProviderPaused { pause: Duration::from_millis(ms) });
+                    }
+                    EventKind::UsedElsewhere => self.happened(FleetInput::UsedElsewhere { job }),
+                    _ => {}
                 }
                 if let Some(slot) = self.slot(job) {
                     self.tell(NoticeKind::Told { slot, event });
@@ -239,6 +245,7 @@ impl<'a> Shell<'a> {
                     })
                 }));
             }
+            FleetEffect::LookElsewhere { jobs } => self.look_elsewhere(jobs),
             FleetEffect::WakeAt(Mono(at)) => self.alarm = self.started.checked_add(at),
             FleetEffect::Report(fact) => self.pass_on(fact),
             FleetEffect::Refuse(refusal) => debug!(%refusal, "refused"),
@@ -249,6 +256,27 @@ impl<'a> Shell<'a> {
             }
         }
         None
+    }
+
+    /// A provider that cannot say holds nothing up: the run of a profile that is open elsewhere finds out.
+    fn look_elsewhere(&self, jobs: Vec<JobId>) {
+        let provider = Arc::clone(&self.provider);
+        let profiles: Vec<ProfileId> = jobs.iter().map(|job| self.fleet.profile(*job).clone()).collect();
+        self.answers.push(Box::pin(async move {
+            let open = match timeout(LOOK, provider.open_elsewhere(&profiles)).await {
+                Ok(Ok(open)) => open,
+                Ok(Err(error)) => {
+                    warn!(error = with_cause(&error), "cannot ask which profiles are open elsewhere");
+                    Vec::new()
+                }
+                Err(_) => {
+                    warn!("{} does not say within {LOOK:?} which profiles are open", provider.name());
+                    Vec::new()
+                }
+            };
+            let open = jobs.iter().zip(&profiles).filter(|(_, profile)| open.contains(profile));
+            Answer::Input(FleetInput::LookedElsewhere { open: open.map(|(job, _)| *job).collect() })
+        }));
     }
 
     fn answered(&mut self, answer: Answer) {
@@ -359,6 +387,11 @@ impl<'a> Shell<'a> {
                 info!(%profile, attempt, ?delay, cause, "backing off");
                 self.tell(NoticeKind::BackingOff { profile, attempt, delay, cause });
             }
+            FleetFact::PutOff { job, delay } => {
+                let profile = self.fleet.profile(job).clone();
+                warn!(%profile, ?delay, "open on another device");
+                self.tell(NoticeKind::PutOff { profile, delay });
+            }
             FleetFact::Ended { job, outcome, attempts } => {
                 let report = self.profile_report(job, outcome, attempts);
                 info!(profile = %report.profile_id, ?outcome, attempts, "ended");
@@ -442,7 +475,9 @@ impl<'a> Shell<'a> {
             | JobState::Running { slot }
             | JobState::Adopted { slot }
             | JobState::CleaningUp { slot } => Some(slot),
-            JobState::Queued | JobState::BackingOff { .. } | JobState::Ended(_) => None,
+            JobState::Queued | JobState::BackingOff { .. } | JobState::PutOff { .. } | JobState::Ended(_) => {
+                None
+            }
         }
     }
 

@@ -87,6 +87,11 @@ impl Plain {
             EventKind::PacerWaited { call, ms } => {
                 format!("waited {} for the provider's rate limit ({call})", seconds(*ms))
             }
+            EventKind::KernelDownloading { message, ms } => {
+                format!("waits for the browser's kernel, {} by now: {message}", seconds(*ms))
+            }
+            // The end of the run says it.
+            EventKind::UsedElsewhere => return None,
             EventKind::ProviderPaused { ms } => {
                 format!("the provider opens no more browsers for {}", seconds(*ms))
             }

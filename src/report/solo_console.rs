@@ -85,6 +85,9 @@ impl Lines {
             SoloEventKind::PacerWaited { call, ms } => {
                 format!("waited {} for the provider's rate limit ({call})", time(*ms))
             }
+            SoloEventKind::KernelDownloading { message, ms } => {
+                format!("waits for the browser's kernel, {} by now: {message}", time(*ms))
+            }
             SoloEventKind::BrowserStarted { provider, reused, ms } => {
                 let how = if *reused { "taken over" } else { "started" };
                 format!("browser {how} ({provider}, {})", time(*ms))

@@ -1,16 +1,19 @@
 //! The outside world as it is: a provider's browser, and a page of it.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::outside::{Opened, Outside, PacerWait, PlayPage};
+use futures::future::BoxFuture;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::outside::{Opened, Outside, PlayPage};
 use crate::browser::leftovers;
 use crate::browser::page::{
     ActionError, BrowserConnection, Downloaded, Forgetful, Gate, Healed, Page, PageError, PageOptions,
     Recalled, SelectorKey, SelectorMemory,
 };
-use crate::browser::provider::{Provider, ProviderError, StartOptions};
+use crate::browser::provider::{Provider, ProviderError, ProviderNews, StartOptions};
 use crate::domain::block::Block;
 use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
@@ -36,8 +39,8 @@ pub struct LiveBrowser {
     pub layout: Layout,
     /// The folder in which what the pages download is put.
     pub downloads: PathBuf,
-    /// Filled by the provider's pacer observer.
-    pub waits: Arc<Mutex<Vec<PacerWait>>>,
+    /// What the provider tells while it starts a browser.
+    pub news: UnboundedReceiver<ProviderNews>,
 }
 
 /// Where it is remembered which selectors matched.
@@ -73,7 +76,11 @@ impl Outside for LiveBrowser {
         self.provider.name()
     }
 
-    async fn open(&mut self, in_doubt: bool) -> Result<Opened<LivePage>, ProviderError> {
+    async fn open(
+        &mut self,
+        in_doubt: bool,
+        tell: &mut dyn FnMut(ProviderNews),
+    ) -> Result<Opened<LivePage>, ProviderError> {
         let profile = self.profile.clone();
         let undrivable = |error: PageError| ProviderError::Undrivable {
             profile: profile.clone(),
@@ -81,7 +88,8 @@ impl Outside for LiveBrowser {
         };
         // Whatever a dead run left could act beside us; its browser is taken over instead.
         leftovers::end_strays(&self.layout, &self.profile, false).await?;
-        let endpoint = self.provider.start(&self.profile, &self.start).await?;
+        let start = self.provider.start(&self.profile, &self.start);
+        let endpoint = telling(start, &mut self.news, tell).await?;
         let connection = BrowserConnection::connect(&endpoint.ws).await.map_err(undrivable)?;
         let options = PageOptions {
             allowed_origins: self.allowed_origins.clone(),
@@ -103,10 +111,24 @@ impl Outside for LiveBrowser {
         drop(page);
         leftovers::end(&self.layout, self.provider.as_ref(), &self.profile).await
     }
+}
 
-    fn take_pacer_waits(&mut self) -> Vec<PacerWait> {
-        self.waits.lock().map(|mut waits| std::mem::take(&mut *waits)).unwrap_or_default()
+/// Passes the news on as they come, the last ones before the result.
+async fn telling<T>(
+    mut start: BoxFuture<'_, T>,
+    news: &mut UnboundedReceiver<ProviderNews>,
+    tell: &mut dyn FnMut(ProviderNews),
+) -> T {
+    let started = loop {
+        tokio::select! {
+            Some(told) = news.recv() => tell(told),
+            started = &mut start => break started,
+        }
+    };
+    while let Ok(told) = news.try_recv() {
+        tell(told);
     }
+    started
 }
 
 impl Outside for AttachedBrowser {
@@ -116,7 +138,11 @@ impl Outside for AttachedBrowser {
         "endpoint"
     }
 
-    async fn open(&mut self, _: bool) -> Result<Opened<LivePage>, ProviderError> {
+    async fn open(
+        &mut self,
+        _: bool,
+        _: &mut dyn FnMut(ProviderNews),
+    ) -> Result<Opened<LivePage>, ProviderError> {
         let unreachable =
             |error: PageError| ProviderError::NoEndpoint { url: self.ws.clone(), problem: error.to_string() };
         let connection = BrowserConnection::connect(&self.ws).await.map_err(unreachable)?;
@@ -139,10 +165,6 @@ impl Outside for AttachedBrowser {
             page.close().await;
         }
         Ok(())
-    }
-
-    fn take_pacer_waits(&mut self) -> Vec<PacerWait> {
-        Vec::new()
     }
 }
 

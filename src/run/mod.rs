@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use tokio::time::Instant;
 
 use crate::browser::page::{ActionError, ActionErrorKind};
-use crate::browser::provider::ProviderError;
+use crate::browser::provider::{ProviderError, ProviderNews};
 use crate::domain::cause::with_cause;
 use crate::domain::event::EventKind;
 use crate::domain::flow::Place;
@@ -24,7 +24,7 @@ use crate::store::session::{OpenSession, SessionError};
 
 pub use self::journal::{Clock, Journal};
 pub use self::live::{AttachedBrowser, LiveBrowser, Selectors};
-pub use self::outside::{Opened, Outside, PacerWait, PlayPage};
+pub use self::outside::{Opened, Outside, PlayPage};
 pub use self::solo::Solo;
 pub use self::stop::{Stop, StopWatch};
 
@@ -147,6 +147,7 @@ impl<'a, O: Outside> Run<'a, O> {
         });
         self.question_orphaned_doubt()?;
         if !steps.is_empty() {
+            self.stop.check()?;
             let page = page.insert(self.start_browser().await?);
             for step in steps {
                 self.stop.check()?;
@@ -205,14 +206,13 @@ impl<'a, O: Outside> Run<'a, O> {
     async fn start_browser(&mut self) -> Result<O::Page, Leave> {
         let started = Instant::now();
         let in_doubt = self.session.session().in_flight.is_some();
+        let journal = &mut self.journal;
+        let mut tell = |news| journal.emit(told_by(news));
         let opened = tokio::select! {
             biased;
-            opened = self.outside.open(in_doubt) => opened.map_err(Leave::NoBrowser),
+            opened = self.outside.open(in_doubt, &mut tell) => opened.map_err(Leave::NoBrowser),
             () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
         };
-        for wait in self.outside.take_pacer_waits() {
-            self.journal.emit(EventKind::PacerWaited { call: wait.call, ms: wait.waited.as_millis() as u64 });
-        }
         let opened = match opened {
             Ok(opened) => opened,
             Err(leave) => {
@@ -272,9 +272,14 @@ impl<'a, O: Outside> Run<'a, O> {
             }
             Err(Leave::NoBrowser(error)) => {
                 end.outcome = RunOutcome::NoBrowser;
-                // It holds for every profile: a fleet waits instead of trying them all.
-                if let ProviderError::DailyQuota { recovery: Some(recovery), .. } = &error {
-                    self.journal.emit(EventKind::ProviderPaused { ms: recovery.as_millis() as u64 });
+                match &error {
+                    // It holds for every profile: a fleet waits instead of trying them all.
+                    ProviderError::DailyQuota { recovery: Some(recovery), .. } => {
+                        self.journal.emit(EventKind::ProviderPaused { ms: recovery.as_millis() as u64 });
+                    }
+                    // A fleet tries it again after all others.
+                    ProviderError::UsedElsewhere { .. } => self.journal.emit(EventKind::UsedElsewhere),
+                    _ => {}
                 }
                 let message = with_cause(&error);
                 end.message = Some(message.clone());
@@ -307,6 +312,17 @@ impl<'a, O: Outside> Run<'a, O> {
 
     fn mask_identity(&mut self) {
         self.journal.set_mask(Mask::of(&self.session.session().identity));
+    }
+}
+
+fn told_by(news: ProviderNews) -> EventKind {
+    match news {
+        ProviderNews::Waited { call, waited } => {
+            EventKind::PacerWaited { call: call.to_owned(), ms: waited.as_millis() as u64 }
+        }
+        ProviderNews::KernelDownloading { message, waited } => {
+            EventKind::KernelDownloading { message, ms: waited.as_millis() as u64 }
+        }
     }
 }
 

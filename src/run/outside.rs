@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::browser::page::{ActionError, Downloaded, Gate, Healed};
-use crate::browser::provider::ProviderError;
+use crate::browser::provider::{ProviderError, ProviderNews};
 use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::Incident;
@@ -20,26 +20,22 @@ pub trait Outside {
     fn provider(&self) -> &'static str;
 
     /// `in_doubt`: a step may still be under way in a page that is already open; such pages are
-    /// closed, so that nothing acts any more once the doubt is looked into.
-    async fn open(&mut self, in_doubt: bool) -> Result<Opened<Self::Page>, ProviderError>;
+    /// closed, so that nothing acts any more once the doubt is looked into. What the provider says
+    /// meanwhile is told at once.
+    async fn open(
+        &mut self,
+        in_doubt: bool,
+        tell: &mut dyn FnMut(ProviderNews),
+    ) -> Result<Opened<Self::Page>, ProviderError>;
 
     /// A closed browser is closed again without an error.
     async fn close(&mut self, page: Option<Self::Page>) -> Result<(), ProviderError>;
-
-    /// Waits for the provider's pacer since the last call.
-    fn take_pacer_waits(&mut self) -> Vec<PacerWait>;
 }
 
 pub struct Opened<P> {
     pub page: P,
     /// A browser that already ran was taken over.
     pub reused: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PacerWait {
-    pub call: String,
-    pub waited: Duration,
 }
 
 /// Where steps are played.

@@ -10,6 +10,7 @@ use super::heal;
 use super::player::{Host, Player, Turn, Unplayed};
 use super::{Outside, PlayPage, RunEnd, Stop, StopWatch};
 use crate::browser::page::{ActionErrorKind, Downloaded};
+use crate::browser::provider::ProviderNews;
 use crate::domain::cause::with_cause;
 use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
@@ -96,17 +97,24 @@ async fn open<O: Outside>(
     host: &mut SoloHost<'_>,
 ) -> Result<O::Page, RunEnd> {
     let started = Instant::now();
+    let mut tell = |news| {
+        host.tell(match news {
+            ProviderNews::Waited { call, waited } => {
+                SoloEventKind::PacerWaited { call: call.to_owned(), ms: millis(waited) }
+            }
+            ProviderNews::KernelDownloading { message, waited } => {
+                SoloEventKind::KernelDownloading { message, ms: millis(waited) }
+            }
+        });
+    };
     let opened = tokio::select! {
-        opened = outside.open(false) => opened.map_err(|error| RunEnd {
+        opened = outside.open(false, &mut tell) => opened.map_err(|error| RunEnd {
             message: Some(with_cause(&error)),
             hint: error.hint(),
             ..RunEnd::of(RunOutcome::NoBrowser)
         }),
         () = stop.reached(Stop::AfterStep) => Err(RunEnd::of(RunOutcome::Stopped)),
     };
-    for wait in outside.take_pacer_waits() {
-        host.tell(SoloEventKind::PacerWaited { call: wait.call, ms: millis(wait.waited) });
-    }
     match opened {
         Ok(opened) => {
             host.tell(SoloEventKind::BrowserStarted {

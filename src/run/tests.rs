@@ -11,9 +11,9 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use futures::poll;
 
-use super::{Journal, Opened, Outside, PacerWait, PlayPage, Run, RunEnd, RunOptions, StopWatch};
+use super::{Journal, Opened, Outside, PlayPage, Run, RunEnd, RunOptions, StopWatch};
 use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
-use crate::browser::provider::ProviderError;
+use crate::browser::provider::{ProviderError, ProviderNews};
 use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::Incident;
@@ -62,7 +62,11 @@ impl Outside for Fake {
         "fake"
     }
 
-    async fn open(&mut self, _: bool) -> Result<Opened<Self>, ProviderError> {
+    async fn open(
+        &mut self,
+        _: bool,
+        _: &mut dyn FnMut(ProviderNews),
+    ) -> Result<Opened<Self>, ProviderError> {
         tokio::task::yield_now().await;
         Ok(Opened { page: self.clone(), reused: false })
     }
@@ -70,10 +74,6 @@ impl Outside for Fake {
     async fn close(&mut self, _: Option<Self>) -> Result<(), ProviderError> {
         tokio::task::yield_now().await;
         Ok(())
-    }
-
-    fn take_pacer_waits(&mut self) -> Vec<PacerWait> {
-        Vec::new()
     }
 }
 

@@ -1,5 +1,7 @@
-//! Whether a folder lies on a file system of another machine. There locks may hold nobody out, and a
-//! rename may not be atomic: all that is promised rests on both.
+//! What is known of the file system a folder lies on.
+//!
+//! On one of another machine locks may hold nobody out, and a rename may not be atomic: all that is
+//! promised rests on both.
 
 use std::path::Path;
 
@@ -13,6 +15,17 @@ pub fn network(folder: &Path) -> Option<&'static str> {
 #[cfg(not(target_os = "linux"))]
 pub fn network(_folder: &Path) -> Option<&'static str> {
     None
+}
+
+/// Whether it has no room left for this user; not where the system does not tell.
+#[cfg(unix)]
+pub fn is_full(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|room| room.f_blocks > 0 && room.f_bavail == 0)
+}
+
+#[cfg(not(unix))]
+pub fn is_full(_folder: &Path) -> bool {
+    false
 }
 
 /// The numbers of `linux/magic.h`.

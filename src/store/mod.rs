@@ -55,6 +55,11 @@ impl StoreError {
         self.source.kind()
     }
 
+    /// Whether the same may succeed later though nobody has changed anything here.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self.source.kind() {
             io::ErrorKind::StorageFull => {

@@ -13,8 +13,12 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
+        Self::with_faults(&[])
+    }
+
+    fn with_faults(faults: &[Value]) -> Self {
         let folder = Folder::practice();
-        let sandbox = Sandbox::with_adspower(&folder.beside("sandbox"));
+        let sandbox = Sandbox::with_adspower(&folder.beside("sandbox"), faults);
         folder.write("regatta.toml", "provider = \"adspower\"\n[adspower]\ncalls_per_second = 50.0\n");
         Self { folder, sandbox }
     }
@@ -24,20 +28,28 @@ impl Place {
         self.folder.start(&[arguments, &["--set", &site, "--adspower-url", &adspower]].concat())
     }
 
-    fn refused(&self, kind: &str) -> Ended {
-        self.sandbox.fault(&json!({ "kind": kind, "profile": "p1" }));
-        self.start(&["run", "p1"]).wait()
+    /// Steps of the profile are done, and its run has only that to say.
+    fn is_done(&self, profile: &str) {
+        let flags = ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled"];
+        let flags: serde_json::Map<_, _> =
+            flags.map(|flag| (flag.to_owned(), json!(true))).into_iter().collect();
+        let session = json!({ "profile_id": profile, "status": "PENDING", "platform": "desktop",
+            "completion_flags": flags, "identity": {} });
+        self.folder.write(&format!("state/{profile}.json"), &session.to_string());
     }
 }
 
 #[track_caller]
 fn check(kind: &str, said: &str, hint: &str) {
-    let place = Place::new();
-    let ended = place.refused(kind);
+    let place = Place::with_faults(&[json!({ "kind": kind, "profile": "p1" })]);
+    let ended: Ended = place.start(&["run", "p1"]).wait();
     ended.assert_code(5);
     assert!(ended.stderr.contains(said) && ended.stderr.contains(hint), "{}", ended.stderr);
     let kept = format!("{}{}", ended.stdout, place.folder.read("logs/p1.events.jsonl"));
     assert!(!kept.contains("mail.test") && !ended.stderr.contains("mail.test"), "an address: {kept}");
+    // By this event a fleet knows that the profile has done nothing wrong.
+    let elsewhere = place.folder.events_of("p1", "used_elsewhere").len();
+    assert_eq!(elsewhere, usize::from(kind == "used_elsewhere"), "{kind}");
     assert_eq!(place.folder.session("p1").unwrap()["status"], "FAILED");
     assert_eq!(place.sandbox.open(), json!([]));
 }
@@ -47,7 +59,53 @@ fn every_refusal_ends_in_words_with_a_remedy_and_without_an_address() {
     check("used_elsewhere", "profile p1 is open elsewhere", "close it on the other device");
     check("kernel_missing", "no browser kernel", "download this kernel in AdsPower's settings");
     check("paid_plan", "AdsPower's plan has no API", "needs a paid plan");
+    check("unknown_profile", "AdsPower knows no profile p1", "check the id in the list of profiles");
     check("start_failed", "could not start the browser", "open this profile by hand in AdsPower once");
+}
+
+#[test]
+fn an_app_that_restarts_refuses_and_is_slow_is_waited_for() {
+    let once = |kind: &str| json!({ "kind": kind, "times": 1, "ms": 300 });
+    let place = Place::with_faults(&[once("throttled"), once("not_ready"), once("slow_start")]);
+    place.sandbox.fault(&json!({ "kind": "app_restarts", "ms": 1500 }));
+    place.start(&["run", "p1", "--until", "mailbox_created"]).wait().assert_code(0);
+    assert_eq!(place.sandbox.calls("/api/v2/browser-profile/start"), 3, "throttled, not ready, slow");
+    assert_eq!(place.sandbox.open(), json!([]));
+}
+
+#[test]
+fn a_fleet_shows_that_it_waits_for_the_kernel() {
+    let place = Place::with_faults(&[json!({ "kind": "kernel_updating" })]);
+    let mut fleet = place.start(&["orchestrate", "--stagger", "0s", "profiles.txt"]);
+    fleet.until("a download", || place.folder.events_of("p1", "kernel_downloading").first().cloned());
+    fleet.signal(rustix::process::Signal::INT);
+    let ended = fleet.wait();
+    ended.assert_code(7);
+    let told = "by now: SunBrowser 136 is updating, waiting for download.";
+    assert!(
+        ended.stdout.contains("p1: waits for the browser's kernel, ") && ended.stdout.contains(told),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(place.sandbox.open(), json!([]));
+}
+
+#[test]
+fn what_is_open_elsewhere_is_known_before_it_is_launched_and_comes_last() {
+    let place = Place::with_faults(&[json!({ "kind": "used_elsewhere", "profile": "p1" })]);
+    place.folder.write("profiles.txt", "p1\np2\np3\n");
+    ["p2", "p3"].iter().for_each(|profile| place.is_done(profile));
+    let mut fleet = place.start(&["orchestrate", "--max", "1", "--stagger", "0s", "profiles.txt"]);
+    fleet.until("the end of p3", || place.folder.events_of("p3", "run_finished").first().cloned());
+    fleet.signal(rustix::process::Signal::INT);
+    let ended = fleet.wait();
+    ended.assert_code(7);
+    let line = "p1: open on another device; again after the others, not before 30.0 s";
+    assert!(ended.stdout.contains(line) && !ended.stdout.contains("mail.test"), "{}", ended.stdout);
+    assert!(place.folder.events("p1").is_empty(), "it was not launched");
+    let calls =
+        ["cloud-active", "local-active"].map(|call| place.sandbox.calls(&format!("/api/v1/browser/{call}")));
+    assert_eq!((calls, place.sandbox.calls("/api/v2/browser-profile/start")), ([1, 1], 0));
 }
 
 #[test]

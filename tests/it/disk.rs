@@ -132,6 +132,22 @@ fn a_full_disk_is_told_and_no_document_is_lost() {
 }
 
 #[test]
+fn a_fleet_on_a_full_disk_says_so_and_tries_again() {
+    let Some(place) = Place::new() else { return check_injected(28, FULL[0], FULL[1]) };
+    // A profile that never ran has a document to begin.
+    fs::write(place.root.join("profiles.txt"), "p2\n").unwrap();
+    place.mount.fill();
+    assert_says(&place.run(&["run", "p2"]), 1, &FULL);
+    let ended = place.run(&["orchestrate", "--retries", "1", "--json", "profiles.txt"]);
+    ended.assert_code(1);
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let p2 = &report["profiles"][0];
+    assert_eq!((&p2["attempts"], &p2["cause"]), (&json!(2), &json!("step_failed")), "{report:#}");
+    assert!(p2["last_error"].as_str().unwrap().starts_with("the disk is full"), "{report:#}");
+    assert!(!place.root.join("state/p2.json").exists());
+}
+
+#[test]
 fn a_read_only_folder_is_told_before_anything_starts() {
     let Some(place) = Place::new() else { return check_injected(30, READ_ONLY[0], READ_ONLY[1]) };
     place.mount.make_read_only();

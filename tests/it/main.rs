@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
 
 #[cfg(target_os = "linux")]
+mod admission;
+#[cfg(target_os = "linux")]
 mod adspower_faults;
 mod cli;
 mod crash;
@@ -17,6 +19,8 @@ mod page;
 mod play;
 mod provider_adspower;
 mod provider_chromium;
+#[cfg(target_os = "linux")]
+mod stopping;
 #[cfg(unix)]
 mod storm;
 mod support;

@@ -178,6 +178,19 @@ fn outcomes_come_from_exit_codes_and_failed_runs_are_retried() {
 }
 
 #[test]
+fn a_run_that_was_refused_before_it_began_fails_with_its_own_words() {
+    let folder = Folder::new();
+    folder.plan("a", "say begins; say error: no step `x`; say   hint: its steps are y; exit 2");
+    // What an earlier attempt printed is not of this one.
+    folder.plan("b", "say begins; say error: of before; exit 1\nexit 1");
+    let once_more = OrchestrateOptions { retries: 1, ..options(&folder) };
+    let report = run(&folder, once_more, ids("a b"), |_| {}).unwrap();
+    assert_eq!(lines(&report), ["a failed(Usage) 1 0/1", "b failed(StepFailed) 2 0/1"]);
+    let errors: Vec<_> = report.profiles.iter().map(|profile| profile.last_error.as_deref()).collect();
+    assert_eq!(errors, [Some("no step `x`"), Some("a step failed")]);
+}
+
+#[test]
 fn what_stands_at_its_end_is_not_started() {
     let folder = Folder::new();
     folder.session("done", "COMPLETED", true);
@@ -487,6 +500,21 @@ fn a_fleet_without_room_launches_nothing_says_why_and_can_be_stopped() {
 }
 
 #[test]
+fn a_run_that_is_refused_a_profile_open_elsewhere_is_tried_after_all_others() {
+    let folder = Folder::new();
+    folder.plan("a", "lock; started; elsewhere; exit 5");
+    folder.plan("b", "lock; started; touch b.up; term; finished stopped; exit 7");
+    let mut fleet = folder.start_fleet("max 1", "a b");
+    fleet.wait_for("PutOff a");
+    folder.wait_for("b.up");
+    fleet.signal("INT");
+    assert_eq!(fleet.end(), Some(7));
+    assert_eq!(fleet.lines("Ended"), ["Ended a stopped", "Ended b stopped"]);
+    // Nor was the provider asked whether it is there.
+    assert_eq!(folder.journal_lines(), ["+a", "-a", "+b", "-b"]);
+}
+
+#[test]
 fn the_death_of_the_orchestrator_takes_nothing_with_it() {
     let folder = Folder::new();
     folder.plan("a", &format!("lock; started; touch a.up; wait a.go; {}", &COMPLETES[6..]));
@@ -572,6 +600,7 @@ fn stub_fleet() {
     let report = run(&folder, options, ids(&profiles), |notice| match notice.kind {
         NoticeKind::Launched { profile, .. } => println!("Launched {profile}"),
         NoticeKind::Adopted { profile, .. } => println!("Adopted {profile}"),
+        NoticeKind::PutOff { profile, .. } => println!("PutOff {profile}"),
         NoticeKind::Waiting(Shortage::Memory { .. }) => println!("Waiting Memory"),
         _ => {}
     });

@@ -6,6 +6,7 @@
 //! and moments; what the machine makes of them is its own.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -23,8 +24,10 @@ use crate::support::sandbox::{SUBMISSIONS, Sandbox};
 
 /// A storm in which nothing dies any more ends in this time, on a slow machine too.
 const CALM_AFTER: Duration = Duration::from_secs(600);
-/// Between two kills, at most.
-const PAUSE: Duration = Duration::from_millis(1200);
+/// Between two kills, at most; and how long AdsPower is away.
+const PAUSE: Duration = Duration::from_millis(900);
+/// Between two looks for somebody to kill, while all wait for their turn.
+const LOOK: Duration = Duration::from_millis(20);
 /// After the end, whatever is still there is left over.
 const LEFT_OVER_AFTER: Duration = Duration::from_secs(2);
 
@@ -156,10 +159,13 @@ impl Storm {
         let mut killed = 0;
         let mut fleet = self.orchestrate(max);
         let mut calm_since = Instant::now();
+        let mut victim = None;
         loop {
             // Not to synchronise: the kills are to fall anywhere.
-            let pause = self.random.random_range(Duration::ZERO..PAUSE);
-            std::thread::sleep(pause);
+            std::thread::sleep(match victim {
+                Some(_) => LOOK,
+                None => self.random.random_range(Duration::ZERO..PAUSE),
+            });
             if let Some(code) = fleet.ended() {
                 if code == Some(0) {
                     return killed;
@@ -172,23 +178,24 @@ impl Storm {
                 continue;
             }
             calm_since = Instant::now();
-            let victim = match self.random.random_range(0..20) {
+            let chosen = *victim.get_or_insert_with(|| match self.random.random_range(0..20) {
                 0..10 => Victim::Run,
                 10..15 => Victim::Browser,
                 15..18 => Victim::Orchestrator,
                 _ => Victim::Emulator,
-            };
+            });
             let found = self.folder.processes();
             let mut choose = |is: &dyn Fn(&Found) -> bool| {
                 let of_kind: Vec<_> = found.iter().filter(|found| is(found)).collect();
                 (!of_kind.is_empty()).then(|| of_kind[self.random.random_range(0..of_kind.len())].clone())
             };
-            let found = match victim {
+            let found = match chosen {
                 Victim::Run => choose(&Found::is_run),
                 Victim::Browser => choose(&Found::is_browser),
                 Victim::Orchestrator | Victim::Emulator => None,
             };
-            match (victim, found) {
+            match (chosen, found) {
+                // Soon somebody lives again.
                 (Victim::Run | Victim::Browser, None) => continue,
                 (_, Some(found)) => found.kill(),
                 (Victim::Orchestrator, None) => {
@@ -200,8 +207,9 @@ impl Storm {
                     self.emulator.kill_and_restart(&self.folder, self.profiles.len(), away);
                 }
             }
+            victim = None;
             killed += 1;
-            *self.killed.entry(victim).or_default() += 1;
+            *self.killed.entry(chosen).or_default() += 1;
         }
     }
 
@@ -222,7 +230,8 @@ impl Storm {
         }
     }
 
-    fn verdict(&self) {
+    /// What came of it; nothing that must not.
+    fn verdict(&self) -> Total {
         // Not to synchronise: that nothing is left after this time is the promise.
         std::thread::sleep(LEFT_OVER_AFTER);
         let left: Vec<_> = self.folder.processes();
@@ -239,15 +248,16 @@ impl Storm {
                 }
             }
         }
-        println!(
-            "{:?} killed, {} orchestrators, {} questions, {} profiles, {:.0} s: {missing} lost, {twice} twice, {} left over",
-            self.killed,
-            self.orchestrators,
-            self.asked,
-            self.profiles.len(),
-            self.started.elapsed().as_secs_f64(),
-            left.len(),
-        );
+        let total = Total {
+            killed: self.killed.clone(),
+            orchestrators: self.orchestrators,
+            asked: self.asked,
+            profiles: self.profiles.len(),
+            submissions: self.site.ledger()["total"].as_u64().unwrap(),
+            time: self.started.elapsed(),
+            wrong: [missing, twice, left.len() as u64],
+        };
+        println!("{total}");
         assert_eq!((missing, twice), (0, 0));
         assert!(left.is_empty(), "left over: {left:#?}");
         for profile in &self.profiles {
@@ -258,6 +268,57 @@ impl Storm {
         }
         let profiles: Vec<_> = self.profiles.iter().map(String::as_str).collect();
         self.site.assert_once_each(&profiles);
+        total
+    }
+}
+
+/// Of one fleet, or of several.
+#[derive(Default)]
+struct Total {
+    killed: BTreeMap<Victim, u32>,
+    /// Processes that were started as one.
+    orchestrators: u32,
+    /// Questions that a person answered.
+    asked: u32,
+    profiles: usize,
+    submissions: u64,
+    time: Duration,
+    /// Lost, twice, left over.
+    wrong: [u64; 3],
+}
+
+impl Total {
+    fn add(&mut self, other: &Self) {
+        for (victim, count) in &other.killed {
+            *self.killed.entry(*victim).or_default() += count;
+        }
+        self.orchestrators += other.orchestrators;
+        self.asked += other.asked;
+        self.profiles += other.profiles;
+        self.submissions += other.submissions;
+        self.time += other.time;
+        self.wrong.iter_mut().zip(other.wrong).for_each(|(sum, more)| *sum += more);
+    }
+}
+
+impl fmt::Display for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kills: u32 = self.killed.values().sum();
+        let of = |victim| self.killed.get(&victim).copied().unwrap_or_default();
+        let (runs, browsers) = (of(Victim::Run), of(Victim::Browser));
+        let (fleets, emulators) = (of(Victim::Orchestrator), of(Victim::Emulator));
+        let [lost, twice, left] = self.wrong;
+        write!(
+            f,
+            "{kills} kills ({runs} runs, {browsers} browsers, {fleets} orchestrators, {emulators} of AdsPower), \
+             {} profiles, {} submissions, {} orchestrators, {} questions: \
+             {lost} lost, {twice} twice, {left} left over; {} s",
+            self.profiles,
+            self.submissions,
+            self.orchestrators,
+            self.asked,
+            self.time.as_secs(),
+        )
     }
 }
 
@@ -266,12 +327,14 @@ fn whatever_is_killed_nothing_is_lost_or_done_twice_or_left_over() {
     let mut kills: u32 = setting("KILLS", 12);
     let profiles: usize = setting("PROFILES", 3);
     let mut seed: u64 = setting("SEED", rand::random());
+    let mut total = Total::default();
     while kills > 0 {
         println!("SEED={seed} KILLS={kills} PROFILES={profiles}");
         let mut storm = Storm::new(profiles, seed);
         kills -= storm.rage(kills, profiles.min(4));
-        storm.verdict();
+        total.add(&storm.verdict());
         // Profiles that are done are killed no more: those who are left die in another fleet.
         seed = seed.wrapping_add(1);
     }
+    println!("in all: {total}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use regatta::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
-use regatta::browser::provider::ProviderError;
+use regatta::browser::provider::{ProviderError, ProviderNews};
 use regatta::domain::dialog::DialogPolicy;
 use regatta::domain::event::{EventKind, NetworkTotals};
 use regatta::domain::evidence::Incident;
@@ -17,7 +17,7 @@ use regatta::domain::id::RunId;
 use regatta::domain::mask::Mask;
 use regatta::domain::outcome::RunOutcome;
 use regatta::domain::session::{Platform, Session, Status};
-use regatta::run::{Journal, Opened, Outside, PacerWait, PlayPage, Run, RunOptions};
+use regatta::run::{Journal, Opened, Outside, PlayPage, Run, RunOptions};
 use regatta::store::event_log::EventLog;
 use regatta::store::session::Keep;
 use regatta::store::{OpenSession, SessionError, StoreError};
@@ -60,7 +60,8 @@ async fn run(world: World, pid: u32, profile: usize) -> i32 {
     let fresh = || Session::new(id.clone(), Platform::Desktop, spelt.plan.flags());
     let session = match OpenSession::resume(keep, &run_id, found, fresh) {
         Ok(session) => session,
-        Err(SessionError::Store(_)) => return exit_code(RunOutcome::Usage),
+        // The disk was full.
+        Err(SessionError::Store(_)) => return exit_code(RunOutcome::StepFailed),
         Err(error) => panic!("{error}"),
     };
     world.point(pid).await;
@@ -182,7 +183,11 @@ impl Outside for Browser {
         "simulated"
     }
 
-    async fn open(&mut self, in_doubt: bool) -> Result<Opened<Page>, ProviderError> {
+    async fn open(
+        &mut self,
+        in_doubt: bool,
+        _: &mut dyn FnMut(ProviderNews),
+    ) -> Result<Opened<Page>, ProviderError> {
         self.world.pause(self.pid, 200).await;
         let profile = self.world.state().profiles[self.profile].id.clone();
         if self.world.strikes(Fault::ProviderDown) {
@@ -220,10 +225,6 @@ impl Outside for Browser {
         self.world.state().close_browser(self.profile);
         self.world.pause(self.pid, 20).await;
         Ok(())
-    }
-
-    fn take_pacer_waits(&mut self) -> Vec<PacerWait> {
-        Vec::new()
     }
 }
 

@@ -70,7 +70,12 @@ impl Scenario {
                 steps: state.steps,
                 violation: state.violation.clone(),
                 story: state.story().to_owned(),
-                events: state.profiles.iter().flat_map(|profile| profile.events.iter().copied()).collect(),
+                events: state
+                    .profiles
+                    .iter()
+                    .map(|profile| profile.events.as_slice())
+                    .collect::<Vec<_>>()
+                    .concat(),
                 struck: state.faults.struck.clone(),
                 orchestrator_points: state.points(1),
             }

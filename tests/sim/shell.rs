@@ -115,6 +115,7 @@ async fn orchestrate(
             seed: options.seed,
             limits: TimeLimits::default(),
             admission: Admission::default(),
+            asked_at_once: 0,
         }),
         world,
         pid,
@@ -227,6 +228,9 @@ impl Shell {
             }
             FleetEffect::CleanUp { job } => self.clean_up(job),
             FleetEffect::Probe => self.probe(),
+            FleetEffect::LookElsewhere { .. } => {
+                self.world.state().violated("the provider is asked though it cannot be".to_owned());
+            }
             FleetEffect::Measure => {
                 self.world
                     .state()

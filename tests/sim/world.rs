@@ -1,6 +1,7 @@
 //! Everything outside the code under test: the disk, the processes, the provider, the site. It strikes
 //! with faults, keeps the story, and looks at each act whether it was allowed.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
@@ -40,6 +41,8 @@ pub struct State {
     pub profiles: Vec<Profile>,
     /// By process id, from 1.
     processes: Vec<Process>,
+    /// Of them, in order: most are dead.
+    alive: BTreeSet<u32>,
     pub fleet_lock: Option<u32>,
     /// The last holder of the folder did not let go by itself.
     pub orchestrator_was_killed: bool,
@@ -135,6 +138,7 @@ impl World {
             wall_is_off: SignedDuration::ZERO,
             profiles: (0..profiles).map(profile).collect(),
             processes: Vec::new(),
+            alive: BTreeSet::new(),
             fleet_lock: None,
             orchestrator_was_killed: false,
             steps: 0,
@@ -172,12 +176,17 @@ impl World {
         self.point(pid).await;
         let millis = {
             let mut state = self.state();
-            let none = state.chance.below(4) > 0;
-            if none { 0 } else { state.chance.below(at_most_ms + 1) }
+            match state.chance.below(4) {
+                0 => Some(state.chance.below(at_most_ms + 1)),
+                1 => Some(0),
+                // Most often nobody comes in between.
+                _ => None,
+            }
         };
         match millis {
-            0 => tokio::task::yield_now().await,
-            _ => sleep(Duration::from_millis(millis)).await,
+            None => {}
+            Some(0) => tokio::task::yield_now().await,
+            Some(millis) => sleep(Duration::from_millis(millis)).await,
         }
         self.point(pid).await;
     }
@@ -256,9 +265,8 @@ impl State {
     }
 
     pub fn tell(&mut self, line: impl FnOnce() -> String) {
-        let now = self.started.elapsed();
         if let Some(story) = &mut self.story {
-            writeln!(story, "{:>9.3} {}", now.as_secs_f64(), line()).unwrap();
+            writeln!(story, "{:>9.3} {}", self.started.elapsed().as_secs_f64(), line()).unwrap();
         }
     }
 
@@ -303,7 +311,9 @@ impl State {
             waker: None,
             on_exit,
         });
-        u32::try_from(self.processes.len()).unwrap()
+        let pid = u32::try_from(self.processes.len()).unwrap();
+        self.alive.insert(pid);
+        pid
     }
 
     pub fn dies_at(&mut self, pid: u32, point: u32) {
@@ -350,6 +360,7 @@ impl State {
     /// What the system takes back from a process that has ended.
     fn release(&mut self, pid: u32) {
         self.process(pid).alive = false;
+        self.alive.remove(&pid);
         if self.fleet_lock == Some(pid) {
             self.fleet_lock = None;
             self.orchestrator_was_killed = true;
@@ -394,19 +405,20 @@ impl State {
     }
 
     pub fn frozen(&self) -> Vec<u32> {
-        self.pids(|process| process.alive && process.frozen)
+        self.pids(|process| process.frozen)
     }
 
     pub fn living_runs(&self) -> Vec<u32> {
-        self.pids(|process| process.alive && process.kind != Kind::Fleet)
+        self.pids(|process| process.kind != Kind::Fleet)
     }
 
     pub fn living(&self) -> Vec<u32> {
-        self.pids(|process| process.alive)
+        self.pids(|_| true)
     }
 
+    /// Of those that live.
     fn pids(&self, of: impl Fn(&Process) -> bool) -> Vec<u32> {
-        (1..).zip(&self.processes).filter(|(_, process)| of(process)).map(|(pid, _)| pid).collect()
+        self.alive.iter().copied().filter(|pid| of(&self.processes[*pid as usize - 1])).collect()
     }
 
     pub fn adopted(&mut self, pid: u32) {
@@ -422,14 +434,13 @@ impl State {
 
     /// At the moment a fleet is about to start a run of `profile`, while it cleans up after others.
     pub fn may_spawn(&mut self, profile: usize, cleaning: usize, max: usize) {
-        let in_slots = self.pids(|process| process.alive && process.in_slot && process.kind != Kind::Fleet);
+        let in_slots = self.pids(|process| process.in_slot && process.kind != Kind::Fleet);
         if in_slots.len() + cleaning >= max {
             self.violated(format!(
                 "a run of p{profile} is spawned beside {in_slots:?} and {cleaning} crashed ones, and max is {max}"
             ));
         }
-        let twins =
-            self.pids(|process| process.alive && process.in_slot && process.kind == Kind::Run { profile });
+        let twins = self.pids(|process| process.in_slot && process.kind == Kind::Run { profile });
         if !twins.is_empty() {
             self.violated(format!("p{profile} is spawned while process {twins:?} runs it"));
         }

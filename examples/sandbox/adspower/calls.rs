@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::Emulator;
 use super::browser::{Connection, Launch};
 use super::envelope::{failure, list, start_failed, success};
-use super::faults::{self, Fault};
+use super::faults::{self, Fault, Kind};
 use super::profiles::{GROUPS, Profile};
 
 type Parameters = Query<HashMap<String, String>>;
@@ -80,8 +80,10 @@ async fn stats(State(emulator): Shared) -> Json<Value> {
         .filter(|profile| profile.open().is_some())
         .map(|profile| profile.id.as_str())
         .collect();
+    let by_path = emulator.calls();
     Json(json!({
-        "calls": emulator.calls.load(Ordering::Relaxed),
+        "calls": by_path.values().sum::<u64>(),
+        "by_path": by_path,
         "throttled": emulator.throttled.load(Ordering::Relaxed),
         "open": open,
     }))
@@ -138,8 +140,10 @@ async fn start(
     if emulator.profile(&id).is_none() {
         return failure(unknown);
     }
-    if let Some(kind) = emulator.strike(&id) {
-        return faults::answer(kind, &id);
+    match emulator.strike(&id) {
+        None => {}
+        Some(fault) if fault.kind == Kind::SlowStart => tokio::time::sleep(fault.lasts()).await,
+        Some(fault) => return faults::answer(fault.kind, &id, unknown),
     }
     let launch = Launch { headless: headless != Some("0"), args };
     // A task of its own: a client that hangs up must not cut a start in two.
@@ -239,7 +243,8 @@ async fn cloud_active(State(emulator): Shared, body: Bytes) -> Response {
     let states: Vec<Value> = ids
         .into_iter()
         .map(|id| {
-            let is_open = emulator.profile(id).and_then(Profile::open).is_some();
+            let is_open =
+                emulator.profile(id).and_then(Profile::open).is_some() || emulator.is_used_elsewhere(id);
             json!({ "user_id": id, "status": if is_open { "Active" } else { "Inactive" } })
         })
         .collect();

@@ -1,6 +1,9 @@
-//! The refusals a client must survive, switched on for tests: `POST /emulator/faults` with
-//! `{"kind":"daily_quota","profile":"p1","times":2}`; without `profile` any start strikes, without
-//! `times` every one. `{"kind":"registry_lost"}` forgets at once which browsers run.
+//! What a client must survive, switched on for tests: at the start with `--fault JSON`, later with
+//! `POST /emulator/faults`. `{"kind":"daily_quota","profile":"p1","times":2}` strikes starts; without
+//! `profile` those of all, without `times` every one. `registry_lost` and `app_restarts` happen at once.
+
+use std::str::FromStr;
+use std::time::Duration;
 
 use axum::response::Response;
 use serde::Deserialize;
@@ -14,6 +17,31 @@ pub struct Fault {
     pub kind: Kind,
     pub profile: Option<String>,
     pub times: Option<u64>,
+    /// Of what takes time.
+    pub ms: Option<u64>,
+}
+
+impl Fault {
+    pub fn lasts(&self) -> Duration {
+        Duration::from_millis(self.ms.unwrap_or(2000))
+    }
+
+    fn strikes(&self, profile: &str) -> bool {
+        self.times != Some(0) && self.profile.as_deref().is_none_or(|name| name == profile)
+    }
+
+    /// Whether it is over once it has happened, and is for no start.
+    pub fn is_at_once(&self) -> bool {
+        matches!(self.kind, Kind::RegistryLost | Kind::AppRestarts)
+    }
+}
+
+impl FromStr for Fault {
+    type Err = serde_json::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        serde_json::from_str(text)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -27,7 +55,16 @@ pub enum Kind {
     StartFailed,
     /// Says yes and names no port; the next start fills it.
     NotReady,
+    /// The profile was deleted meanwhile.
+    UnknownProfile,
+    /// Another program uses up the calls.
+    Throttled,
+    /// The browser comes `ms` later.
+    SlowStart,
+    /// It no longer knows which browsers run.
     RegistryLost,
+    /// Nobody listens for `ms`.
+    AppRestarts,
 }
 
 /// Those that strike starts, in the order they were switched on.
@@ -39,18 +76,24 @@ impl Faults {
         self.0.push(fault);
     }
 
-    /// What a start of the profile is answered instead; counts it.
-    pub fn strike(&mut self, profile: &str) -> Option<Kind> {
-        let of_it = |fault: &&mut Fault| fault.profile.as_deref().is_none_or(|name| name == profile);
-        let fault = self.0.iter_mut().filter(|fault| fault.times != Some(0)).find(of_it)?;
+    /// What becomes of a start of the profile; counts it.
+    pub fn strike(&mut self, profile: &str) -> Option<Fault> {
+        let fault = self.0.iter_mut().find(|fault| fault.strikes(profile))?;
         fault.times = fault.times.map(|times| times - 1);
-        Some(fault.kind)
+        Some(fault.clone())
+    }
+
+    /// Whether somebody else has the profile open.
+    pub fn is_used_elsewhere(&self, profile: &str) -> bool {
+        self.0.iter().any(|fault| fault.kind == Kind::UsedElsewhere && fault.strikes(profile))
     }
 }
 
 /// As the real one words it.
-pub fn answer(kind: Kind, profile: &str) -> Response {
+pub fn answer(kind: Kind, profile: &str, unknown: &str) -> Response {
     match kind {
+        Kind::UnknownProfile => failure(unknown),
+        Kind::Throttled => failure("Too many request per second, please check"),
         Kind::UsedElsewhere => {
             failure(&format!("[{profile}] is being used by [someone@mail.test] and is not allowed to open"))
         }
@@ -59,7 +102,7 @@ pub fn answer(kind: Kind, profile: &str) -> Response {
         Kind::DailyQuota => failure("Exceeding open daily limit, recovery after 7 hours"),
         Kind::PaidPlan => failure("This feature is only available in paid subscriptions"),
         Kind::StartFailed => start_failed(),
-        Kind::NotReady | Kind::RegistryLost => success(json!({
+        Kind::NotReady | Kind::SlowStart | Kind::RegistryLost | Kind::AppRestarts => success(json!({
             "ws": { "puppeteer": "", "selenium": "" },
             "debug_port": "",
             "webdriver": "",
@@ -74,9 +117,21 @@ mod tests {
     #[test]
     fn a_fault_strikes_its_profile_and_as_often_as_it_was_said() {
         let mut faults = Faults::default();
-        faults.add(Fault { kind: Kind::PaidPlan, profile: Some("p1".to_owned()), times: None });
-        faults.add(Fault { kind: Kind::DailyQuota, profile: None, times: Some(1) });
-        let struck: Vec<_> = ["p2", "p2", "p1", "p1"].into_iter().map(|name| faults.strike(name)).collect();
+        faults.add(r#"{"kind":"paid_plan","profile":"p1"}"#.parse().unwrap());
+        faults.add(r#"{"kind":"daily_quota","times":1}"#.parse().unwrap());
+        let struck: Vec<_> = ["p2", "p2", "p1", "p1"]
+            .into_iter()
+            .map(|name| faults.strike(name).map(|fault| fault.kind))
+            .collect();
         assert_eq!(struck, [Some(Kind::DailyQuota), None, Some(Kind::PaidPlan), Some(Kind::PaidPlan)]);
+    }
+
+    #[test]
+    fn who_uses_a_profile_elsewhere_may_let_go() {
+        let mut faults = Faults::default();
+        faults.add(r#"{"kind":"used_elsewhere","profile":"p1","times":1}"#.parse().unwrap());
+        assert!(faults.is_used_elsewhere("p1") && !faults.is_used_elsewhere("p2"));
+        faults.strike("p1");
+        assert!(!faults.is_used_elsewhere("p1"));
     }
 }

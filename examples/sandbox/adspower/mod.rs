@@ -12,19 +12,40 @@ mod leftover;
 mod limit;
 mod profiles;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use tokio::net::TcpListener;
 
 use crate::args::Args;
 use browser::{Browser, Connection, Launch};
-use faults::{Fault, Faults, Kind};
+use faults::{Faults, Kind};
 use limit::Limit;
 use profiles::Profile;
 
-pub use calls::router;
+use calls::router;
+
+pub use faults::Fault;
+
+/// Answers for ever; an app that restarts is away for a while and comes back at the same address.
+pub async fn serve(emulator: Arc<Emulator>, mut listener: TcpListener) -> io::Result<()> {
+    let (address, mut restarts) = (listener.local_addr()?, emulator.restarts.subscribe());
+    let router: Router = router(emulator);
+    loop {
+        let away = tokio::select! {
+            ended = axum::serve(listener, router.clone()) => return ended,
+            changed = restarts.changed() => changed.map(|()| *restarts.borrow_and_update()),
+        };
+        // The emulator holds the other end as long as it answers.
+        tokio::time::sleep(away.unwrap_or_default()).await;
+        listener = TcpListener::bind(address).await?;
+    }
+}
 
 pub struct Emulator {
     profiles: Vec<Profile>,
@@ -34,7 +55,9 @@ pub struct Emulator {
     faults: Mutex<Faults>,
     /// Browsers the registry lost; they end with the sandbox.
     forgotten: Mutex<Vec<Browser>>,
-    calls: AtomicU64,
+    /// By path.
+    calls: Mutex<BTreeMap<String, u64>>,
+    restarts: tokio::sync::watch::Sender<Duration>,
     throttled: AtomicU64,
     shutting_down: AtomicBool,
     verbose: bool,
@@ -52,14 +75,17 @@ impl Emulator {
         for profile in &profiles {
             leftover::end(&profile.folder).await?;
         }
+        let mut faults = Faults::default();
+        args.fault.iter().cloned().for_each(|fault| faults.add(fault));
         Ok(Emulator {
             profiles,
             chrome,
             api_key: args.api_key.clone(),
             limit: Mutex::new(Limit::new(args.calls_per_second)),
-            faults: Mutex::default(),
+            faults: Mutex::new(faults),
             forgotten: Mutex::default(),
-            calls: AtomicU64::new(0),
+            calls: Mutex::default(),
+            restarts: tokio::sync::watch::channel(Duration::ZERO).0,
             throttled: AtomicU64::new(0),
             shutting_down: AtomicBool::new(false),
             verbose: args.verbose,
@@ -72,7 +98,9 @@ impl Emulator {
 
     /// Counts the call; false when it comes too early.
     fn admits(&self, path: &str) -> bool {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls.entry(path.to_owned()).or_default() += 1;
+        drop(calls);
         let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
         let admitted = limit.admits(Instant::now(), path);
         if !admitted {
@@ -113,8 +141,12 @@ impl Emulator {
 
     /// Of a start; what is not for one happens at once.
     async fn switch(&self, fault: Fault) {
-        if fault.kind != Kind::RegistryLost {
+        if !fault.is_at_once() {
             self.faults.lock().unwrap_or_else(PoisonError::into_inner).add(fault);
+            return;
+        }
+        if fault.kind == Kind::AppRestarts {
+            self.restarts.send_replace(fault.lasts());
             return;
         }
         for profile in &self.profiles {
@@ -124,8 +156,16 @@ impl Emulator {
         }
     }
 
-    fn strike(&self, profile: &str) -> Option<Kind> {
+    fn strike(&self, profile: &str) -> Option<Fault> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).strike(profile)
+    }
+
+    fn is_used_elsewhere(&self, profile: &str) -> bool {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).is_used_elsewhere(profile)
+    }
+
+    fn calls(&self) -> BTreeMap<String, u64> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn stop_all(&self) {

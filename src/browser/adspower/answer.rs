@@ -2,6 +2,7 @@
 //! says whether it went well, only the message says why not, so its words are all there is to tell
 //! refusals apart. They were collected from its documentation and from other programs.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -24,7 +25,7 @@ pub struct Refusal {
     pub kind: Kind,
     code: i64,
     /// Without addresses.
-    message: String,
+    pub message: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +107,18 @@ pub fn profiles(data: &Value) -> Vec<ListedProfile> {
             let id = text(item, "user_id").or_else(|| text(item, "profile_id"))?.parse().ok()?;
             Some(ListedProfile { id, name: text(item, "name"), group: text(item, "group_name") })
         })
+        .collect()
+}
+
+/// Those that are open, of an answer about many. Its items may name accounts, which are not looked at.
+/// AdsPower's documents show a list of the open ones; clients of it also read one of all, each with its
+/// status.
+pub fn open_profiles(data: &Value) -> HashSet<ProfileId> {
+    let items = data.as_array().or_else(|| data["list"].as_array()).map(Vec::as_slice).unwrap_or_default();
+    items
+        .iter()
+        .filter(|item| item["status"].as_str().is_none_or(|status| status == "Active"))
+        .filter_map(|item| item["user_id"].as_str().or_else(|| item["profile_id"].as_str())?.parse().ok())
         .collect()
 }
 
@@ -291,6 +304,24 @@ mod tests {
             assert_eq!(address(not_ready), None, "{not_ready:?}");
         }
         assert_eq!(browser_address(&Value::Null), None);
+    }
+
+    #[test]
+    fn what_is_open_is_told_in_two_ways() {
+        let open = |data: &Value| {
+            let mut open: Vec<_> = open_profiles(data).into_iter().map(|id| id.to_string()).collect();
+            open.sort();
+            open
+        };
+        let documented = json!([{ "user_id": "k1", "account": "ann@mail.test" }, { "user_id": "k2" }]);
+        assert_eq!(open(&documented), ["k1", "k2"]);
+        let with_status = json!({ "list": [
+            { "user_id": "k1", "status": "Active" },
+            { "user_id": "k2", "status": "Inactive" },
+            { "user_id": "k3", "ws": {} },
+        ] });
+        assert_eq!(open(&with_status), ["k1", "k3"]);
+        assert!(open(&json!([])).is_empty() && open(&Value::Null).is_empty());
     }
 
     #[test]

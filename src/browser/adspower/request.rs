@@ -21,6 +21,8 @@ enum What<'a> {
     Stop { profile: &'a ProfileId },
     Active { profile: &'a ProfileId },
     Status,
+    CloudActive { profiles: &'a [ProfileId] },
+    LocalActive,
     List { page: usize, size: usize },
 }
 
@@ -45,6 +47,17 @@ impl<'a> Call<'a> {
         Self { name: "active", urgency: Urgency::Normal, waits_for_restart: false, is_list: false, what }
     }
 
+    /// Of at most a hundred.
+    pub fn cloud_active(profiles: &'a [ProfileId]) -> Self {
+        let (urgency, what) = (Urgency::Normal, What::CloudActive { profiles });
+        Self { name: "cloud-active", urgency, waits_for_restart: false, is_list: false, what }
+    }
+
+    pub fn local_active() -> Self {
+        let (urgency, what) = (Urgency::Normal, What::LocalActive);
+        Self { name: "local-active", urgency, waits_for_restart: false, is_list: false, what }
+    }
+
     pub fn status() -> Self {
         let (urgency, what) = (Urgency::Normal, What::Status);
         Self { name: "status", urgency, waits_for_restart: false, is_list: false, what }
@@ -56,9 +69,13 @@ impl<'a> Call<'a> {
     }
 
     pub fn request(&self, client: &Client, base_url: &str, version: ApiVersion) -> RequestBuilder {
-        let (method, path, parameters) = match version {
-            ApiVersion::V1 => (Method::GET, self.v1_path(), self.v1_parameters()),
-            ApiVersion::V2 => self.v2(),
+        let (method, path, parameters) = match (version, &self.what) {
+            // There is no second version of these.
+            (_, What::CloudActive { .. }) => (Method::POST, self.v1_path(), self.v1_parameters()),
+            (ApiVersion::V1, _) | (_, What::LocalActive) => {
+                (Method::GET, self.v1_path(), self.v1_parameters())
+            }
+            (ApiVersion::V2, _) => self.v2(),
         };
         let request = client.request(method.clone(), format!("{base_url}{path}"));
         if method == Method::GET { request.query(&parameters) } else { request.json(&parameters) }
@@ -70,6 +87,8 @@ impl<'a> Call<'a> {
             What::Stop { .. } => "/api/v1/browser/stop",
             What::Active { .. } => "/api/v1/browser/active",
             What::Status => "/status",
+            What::CloudActive { .. } => "/api/v1/browser/cloud-active",
+            What::LocalActive => "/api/v1/browser/local-active",
             What::List { .. } => "/api/v1/user/list",
         }
     }
@@ -85,7 +104,11 @@ impl<'a> Call<'a> {
                 "launch_args": json!(launch_args).to_string(),
             }),
             What::Stop { profile } | What::Active { profile } => json!({ "user_id": profile }),
-            What::Status => json!({}),
+            What::Status | What::LocalActive => json!({}),
+            What::CloudActive { profiles } => {
+                let ids: Vec<&str> = profiles.iter().map(ProfileId::as_str).collect();
+                json!({ "user_ids": ids.join(",") })
+            }
             What::List { page, size } => json!({ "page": page, "page_size": size }),
         }
     }
@@ -109,7 +132,9 @@ impl<'a> Call<'a> {
             What::Active { profile } => {
                 (Method::GET, "/api/v2/browser-profile/active", json!({ "profile_id": profile }))
             }
-            What::Status => (Method::GET, "/status", json!({})),
+            What::Status | What::CloudActive { .. } | What::LocalActive => {
+                (Method::GET, self.v1_path(), self.v1_parameters())
+            }
             What::List { page, size } => {
                 (Method::POST, "/api/v2/browser-profile/list", json!({ "page": page, "limit": size }))
             }
@@ -129,12 +154,15 @@ mod tests {
 
     fn check(version: ApiVersion, expected: Expect) {
         let (client, profile, args) = (Client::new(), "k18imh7u".parse().unwrap(), ["--lang=de".to_owned()]);
+        let many = ["k1".parse().unwrap(), "k2".parse().unwrap()];
         let calls = [
             Call::start(&profile, true, &args),
             Call::stop(&profile),
             Call::active(&profile),
             Call::status(),
             Call::list(2, 100),
+            Call::cloud_active(&many),
+            Call::local_active(),
         ];
         let lines: Vec<_> = calls
             .iter()
@@ -157,7 +185,9 @@ mod tests {
                 GET /api/v1/browser/stop?user_id=k18imh7u 
                 GET /api/v1/browser/active?user_id=k18imh7u 
                 GET /status 
-                GET /api/v1/user/list?page=2&page_size=100 "#]],
+                GET /api/v1/user/list?page=2&page_size=100 
+                POST /api/v1/browser/cloud-active {"user_ids":"k1,k2"}
+                GET /api/v1/browser/local-active "#]],
         );
     }
 
@@ -170,7 +200,9 @@ mod tests {
                 POST /api/v2/browser-profile/stop {"profile_id":"k18imh7u"}
                 GET /api/v2/browser-profile/active?profile_id=k18imh7u 
                 GET /status 
-                POST /api/v2/browser-profile/list {"page":2,"limit":100}"#]],
+                POST /api/v2/browser-profile/list {"page":2,"limit":100}
+                POST /api/v1/browser/cloud-active {"user_ids":"k1,k2"}
+                GET /api/v1/browser/local-active "#]],
         );
     }
 }

@@ -70,8 +70,13 @@ impl Place {
         change(&mut settings);
         let waits = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&waits);
-        let on_wait: OnPacerWait = Arc::new(move |call, _waited| told.lock().unwrap().push(call.to_owned()));
-        let adspower = AdsPower::new(layout, settings, Some(on_wait));
+        let on_news: OnProviderNews = Arc::new(move |news| {
+            told.lock().unwrap().push(match news {
+                ProviderNews::Waited { call, .. } => call.to_owned(),
+                ProviderNews::KernelDownloading { message, .. } => message,
+            });
+        });
+        let adspower = AdsPower::new(layout, settings, Some(on_news));
         Self { _folder: folder, adspower, profile: "k18imh7u".parse().unwrap(), waits }
     }
 
@@ -196,6 +201,85 @@ async fn a_kernel_that_is_being_downloaded_is_waited_for() {
     let place = Place::serving(&fake, |settings| settings.start_timeout = Duration::from_secs(3)).await;
     place.start().await.unwrap();
     assert_eq!(fake.lock().unwrap().asked.len(), 3);
+    // At once, and not each time it is asked.
+    let told: Vec<_> = place.waits.lock().unwrap().iter().filter(|told| *told != "start").cloned().collect();
+    assert_eq!(told, ["SunBrowser 136 is updating, waiting for download."]);
+}
+
+#[tokio::test]
+async fn two_calls_say_which_of_a_hundred_are_open_elsewhere() {
+    let anywhere = json!({ "code": 0, "msg": "success", "data": [
+        { "user_id": "p7", "account": "ann@mail.test" },
+        { "user_id": "p8", "account": "ann@mail.test" },
+        { "user_id": "p9", "account": "ann@mail.test" },
+    ] });
+    let here = json!({ "code": 0, "msg": "success", "data": { "list": [{ "user_id": "p8" }] } });
+    let fake = fake(&[anywhere.to_string(), here.to_string()]);
+    let place = Place::serving(&fake, |_| {}).await;
+    let profiles: Vec<ProfileId> = (0..100).map(|n| format!("p{n}").parse().unwrap()).collect();
+    let open = place.adspower.open_elsewhere(&profiles).await.unwrap();
+    assert_eq!(open, ["p7".parse().unwrap(), "p9".parse().unwrap()]);
+    let fake = fake.lock().unwrap();
+    assert!(
+        fake.asked[0].starts_with(r#"/api/v1/browser/cloud-active {"user_ids":"p0,p1,p2,"#),
+        "{:?}",
+        fake.asked
+    );
+    assert_eq!(fake.asked[1..], ["/api/v1/browser/local-active"]);
+}
+
+#[tokio::test]
+async fn where_nothing_is_open_one_call_says_so() {
+    let fake = fake(&[json!({ "code": 0, "msg": "success", "data": [] }).to_string()]);
+    let place = Place::serving(&fake, |_| {}).await;
+    assert!(place.adspower.open_elsewhere(std::slice::from_ref(&place.profile)).await.unwrap().is_empty());
+    assert_eq!(fake.lock().unwrap().asked.len(), 1);
+}
+
+/// As many processes as there are profiles wait for their turn, and one has to stop its browser.
+#[tokio::test]
+async fn a_stop_finds_budget_among_many_starts_and_is_made_again_when_it_is_refused() {
+    let (second, seen) = (Arc::new(tokio::sync::Notify::new()), Arc::new(Mutex::new(Vec::<String>::new())));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let router = {
+        let (second, seen) = (Arc::clone(&second), Arc::clone(&seen));
+        Router::new().fallback(async move |uri: Uri| {
+            let mut seen = seen.lock().unwrap();
+            let is_stop = uri.path().ends_with("/stop");
+            let first_stop = is_stop && !seen.iter().any(|call| call == "stop");
+            seen.push(if is_stop { "stop" } else { "start" }.to_owned());
+            if seen.len() == 2 {
+                second.notify_one();
+            }
+            // Another program has used up this second.
+            if first_stop { throttled() } else { opened(None) }
+        })
+    };
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let place = Place::new(base_url.clone(), |settings| settings.calls_per_second = 20.0);
+    place.has_asked();
+    let layout = place.adspower.layout.clone();
+    let starts = (0..16).map(|n| {
+        let settings =
+            AdsPowerSettings { base_url: base_url.clone(), calls_per_second: 20.0, ..Default::default() };
+        let (layout, profile) = (layout.clone(), format!("p{n}").parse::<ProfileId>().unwrap());
+        tokio::spawn(async move {
+            let adspower = AdsPower::new(layout, settings, None);
+            adspower.start(&profile, &OPTIONS).await.unwrap();
+        })
+    });
+    let starts: Vec<_> = starts.collect();
+    second.notified().await;
+    place.stop().await.unwrap();
+    for start in starts {
+        start.await.unwrap();
+    }
+    let seen = seen.lock().unwrap();
+    let stops: Vec<_> = (1..).zip(seen.iter()).filter(|(_, call)| *call == "stop").map(|(n, _)| n).collect();
+    // Each at the next slot but one, however many wait; the second one after its back-off.
+    assert!(stops.len() == 2 && stops[0] <= 5 && stops[1] <= stops[0] + 6, "{seen:?}");
+    assert_eq!(seen.len(), 18, "every start was made, too");
 }
 
 #[tokio::test]

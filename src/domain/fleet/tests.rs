@@ -3,7 +3,8 @@
 //! `max 2`, `stagger 1s`, `jitter 50`, `retries 1`, `drain 9s`, `seed 7` set up; `enqueue a b`, `found a held`
 //! bring profiles; `a exits failed`, `a unlocks completed`, `a cleaned`, `stop`, `+2s` happen. The
 //! `limit run 9s`, `limit stall 9s`, `memory 900`, `load 2`, `auto` set limits; `a told`, `measured 900 1`
-//! (MiB free, load), `probe down`, `paused 60s` happen. The
+//! (MiB free, load), `probe down`, `paused 60s`, `a refused` (open on another device), `elsewhere a b` (the
+//! answer, after `ask 100`) happen. The
 //! list is closed before the first thing happens (or by `survey` and `close`, after `open`), and a
 //! spawned child is there at once (or by `a spawned`, `a unspawnable`, after `slow`).
 
@@ -39,6 +40,7 @@ fn tell(story: &str) -> Vec<String> {
         seed: 1,
         limits: TimeLimits::default(),
         admission: Admission::default(),
+        asked_at_once: 0,
     };
     let mut told = Story {
         fleet: Fleet::new(config),
@@ -66,6 +68,7 @@ fn tell(story: &str) -> Vec<String> {
             ["limit", "stall", time] => config.limits.stall = Some(duration(time)),
             ["memory", mib] => config.admission.min_free_memory = Some(mib.parse::<u64>().unwrap() << 20),
             ["load", load] => config.admission.max_load = Some(load.parse().unwrap()),
+            ["ask", n] => config.asked_at_once = n.parse().unwrap(),
             ["auto"] => config.admission.auto = true,
             ["open"] => told.open = true,
             ["slow"] => told.slow = true,
@@ -120,6 +123,11 @@ impl Story {
                 memory_pressure: None,
                 processors: 2,
             })),
+            [name, "refused"] => self.feed(FleetInput::UsedElsewhere { job: self.job(name) }),
+            ["elsewhere", ref names @ ..] => {
+                let open = names.iter().map(|name| self.job(name)).collect();
+                self.feed(FleetInput::LookedElsewhere { open });
+            }
             [name, "told"] => self.feed(FleetInput::ChildTold { job: self.job(name) }),
             ["stop"] => self.feed(FleetInput::StopRequested),
             [time] => self.pass(duration(time.strip_prefix('+').expect("a word of the story"))),
@@ -188,6 +196,13 @@ impl Story {
             FleetEffect::Kill { job } => format!("kill {}", name(job)),
             FleetEffect::Measure => "measure".to_owned(),
             FleetEffect::Probe => "probe".to_owned(),
+            FleetEffect::LookElsewhere { jobs } => {
+                let names: Vec<_> = jobs.iter().map(|job| name(job).as_str()).collect();
+                format!("look elsewhere for {}", names.join(" "))
+            }
+            FleetEffect::Report(FleetFact::PutOff { job, delay }) => {
+                format!("{} is put off {delay:?}", name(job))
+            }
             FleetEffect::Report(FleetFact::OverTime { job, limit, demand }) => {
                 format!("{}: {limit}, {demand:?}", name(job))
             }
@@ -228,6 +243,7 @@ fn child_exit(word: &str) -> ChildExit {
         "browserless" => 5,
         "damaged" => 6,
         "stopped" => 7,
+        "asked" => return ChildExit::ASKED,
         "killed" | "crashed" => return ChildExit::Signal(9),
         "lost" => return ChildExit::Unknown,
         code => code.parse().unwrap(),
@@ -312,6 +328,114 @@ fn what_a_run_of_before_left_keeps_a_slot_until_it_is_cleaned_up() {
             stopping Drain
             a ended after 0, stopped
             x ended after 0, stopped
+            finish Stopped"#]],
+    );
+}
+
+#[test]
+fn a_run_that_dies_of_being_asked_to_stop_is_stopped_and_has_not_failed() {
+    check(
+        "enqueue a; stop; a exits asked; a cleaned",
+        expect![[r#"
+        spawn a slot0
+        stopping Drain
+        terminate a
+        clean up a
+        a ended after 1, stopped
+        finish Stopped"#]],
+    );
+    // Nobody asked: it is a crash like any other.
+    check(
+        "enqueue a; a exits asked; a cleaned",
+        expect![[r#"
+        spawn a slot0
+        clean up a
+        a ended after 1, failed: crashed
+        finish SomeFailed"#]],
+    );
+}
+
+#[test]
+fn what_is_open_elsewhere_comes_last_and_loses_no_attempt() {
+    check(
+        "enqueue a b; a refused; a exits browserless; b exits ok; +30s; a exits ok",
+        expect![[r#"
+        spawn a slot0
+        a is put off 30s
+        spawn b slot0
+        b ended after 1, completed
+        wake at 30s
+        @ 30s
+        spawn a slot0
+        a ended after 1, completed
+        finish Completed"#]],
+    );
+}
+
+#[test]
+fn what_stays_open_elsewhere_fails_in_the_end() {
+    check(
+        "enqueue a; a refused; a exits browserless; +30s; a refused; a exits browserless; +60s; a refused; a exits browserless; +120s; a refused; a exits browserless; +240s; a refused; a exits browserless; +300s; a refused; a exits browserless",
+        expect![[r#"
+            spawn a slot0
+            a is put off 30s
+            wake at 30s
+            @ 30s
+            spawn a slot0
+            a is put off 60s
+            wake at 90s
+            @ 90s
+            spawn a slot0
+            a is put off 120s
+            wake at 210s
+            @ 210s
+            spawn a slot0
+            a is put off 240s
+            wake at 450s
+            @ 450s
+            spawn a slot0
+            a is put off 300s
+            wake at 750s
+            @ 750s
+            spawn a slot0
+            a ended after 0, failed: open on another device
+            finish SomeFailed"#]],
+    );
+}
+
+#[test]
+fn those_who_come_next_are_asked_about_together_before_they_are_launched() {
+    check(
+        "ask 2; max 2; enqueue a b c; elsewhere b; a exits ok; elsewhere; c exits ok; +30s; elsewhere; b exits ok",
+        expect![[r#"
+            look elsewhere for a b
+            b is put off 30s
+            spawn a slot0
+            look elsewhere for c
+            a ended after 1, completed
+            spawn c slot0
+            wake at 30s
+            c ended after 1, completed
+            @ 30s
+            look elsewhere for b
+            spawn b slot0
+            b ended after 1, completed
+            finish Completed"#]],
+    );
+    // What could not be answered holds nothing up, and a stop ends what waits.
+    check(
+        "ask 9; enqueue a b c; elsewhere b c; a refused; a exits browserless; stop",
+        expect![[r#"
+            look elsewhere for a b c
+            b is put off 30s
+            c is put off 30s
+            spawn a slot0
+            a is put off 30s
+            wake at 30s
+            stopping Drain
+            a ended after 0, stopped
+            b ended after 0, stopped
+            c ended after 0, stopped
             finish Stopped"#]],
     );
 }
@@ -1038,6 +1162,7 @@ fn what_is_not_for_its_state_is_refused_with_the_reason() {
 #[test]
 fn ten_thousand_completed_profiles_are_passed_over() {
     let mut fleet = Fleet::new(FleetConfig {
+        asked_at_once: 0,
         max: 5,
         stagger: Duration::from_secs(1),
         stagger_jitter: 0.5,
@@ -1072,6 +1197,8 @@ enum Happening {
     Exited(u8, i32),
     Unlocked(u8, i32),
     Cleaned(u8),
+    RefusedElsewhere(u8),
+    Elsewhere(u8),
     Told(u8),
     Measured(u64),
     Probed(bool),
@@ -1090,6 +1217,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         12 => (any::<u8>(), 0..9_i32).prop_map(|(job, code)| Happening::Exited(job, code)),
         4 => (any::<u8>(), 0..9_i32).prop_map(|(job, code)| Happening::Unlocked(job, code)),
         4 => any::<u8>().prop_map(Happening::Cleaned),
+        2 => any::<u8>().prop_map(Happening::RefusedElsewhere),
+        2 => any::<u8>().prop_map(Happening::Elsewhere),
         4 => any::<u8>().prop_map(Happening::Told),
         8 => (0..2_000_u64).prop_map(Happening::Measured),
         3 => any::<bool>().prop_map(Happening::Probed),
@@ -1135,7 +1264,11 @@ impl Judge {
                     self.demands.remove(job);
                 }
                 FleetEffect::Watch { job, slot, .. } => self.live(fleet, *job, *slot),
-                FleetEffect::Report(FleetFact::BackingOff { job, .. } | FleetFact::Cleared { job }) => {
+                FleetEffect::Report(
+                    FleetFact::BackingOff { job, .. }
+                    | FleetFact::PutOff { job, .. }
+                    | FleetFact::Cleared { job },
+                ) => {
                     self.die(fleet, *job);
                 }
                 // A run of before the fleet: it lives from its survey on.
@@ -1168,6 +1301,7 @@ impl Judge {
                 }
                 FleetEffect::Measure
                 | FleetEffect::Probe
+                | FleetEffect::LookElsewhere { .. }
                 | FleetEffect::Report(FleetFact::Waiting(_))
                 | FleetEffect::WakeAt(_)
                 | FleetEffect::Refuse(_) => {}
@@ -1223,6 +1357,10 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
             Happening::Unlocked(number, exit) => {
                 FleetInput::AdoptedEnded { job: job(number), outcome: code(exit).outcome() }
             }
+            Happening::RefusedElsewhere(number) => FleetInput::UsedElsewhere { job: job(number) },
+            Happening::Elsewhere(number) => {
+                FleetInput::LookedElsewhere { open: vec![job(number), job(number / 2)] }
+            }
             Happening::Told(number) => FleetInput::ChildTold { job: job(number) },
             Happening::Measured(mib) => {
                 FleetInput::MachineMeasured(Measured { free_memory: Some(mib << 20), ..Measured::default() })
@@ -1257,14 +1395,19 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
                     FleetInput::AdoptedEnded { job, outcome: Some(RunOutcome::Completed) }
                 }
                 JobState::CleaningUp { .. } => FleetInput::CleanedUp { job },
-                JobState::Queued | JobState::BackingOff { .. } | JobState::Ended(_) => continue,
+                JobState::Queued
+                | JobState::BackingOff { .. }
+                | JobState::PutOff { .. }
+                | JobState::Ended(_) => continue,
             };
             all.extend(feed(&mut fleet, &mut judge, now, input));
         }
         // A faithful shell answers what it was asked, and rings the alarm.
-        for answer in
-            [FleetInput::MachineMeasured(Measured::default()), FleetInput::ProviderProbed { is_up: true }]
-        {
+        for answer in [
+            FleetInput::MachineMeasured(Measured::default()),
+            FleetInput::ProviderProbed { is_up: true },
+            FleetInput::LookedElsewhere { open: Vec::new() },
+        ] {
             if !judge.finished {
                 all.extend(feed(&mut fleet, &mut judge, now, answer));
             }
@@ -1310,6 +1453,7 @@ proptest! {
                 max_load: None,
                 auto: seed % 11 < 3,
             },
+            asked_at_once: [0, 1, 3][(seed % 13 % 3) as usize],
         };
         prop_assert_eq!(play(config, &happenings), play(config, &happenings));
     }

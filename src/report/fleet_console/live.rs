@@ -92,7 +92,9 @@ impl Live {
                     line.bar.set_message("crashed, ending what it left");
                 }
             }
-            NoticeKind::BackingOff { profile, .. } | NoticeKind::Cleared { profile } => self.close(profile),
+            NoticeKind::BackingOff { profile, .. }
+            | NoticeKind::PutOff { profile, .. }
+            | NoticeKind::Cleared { profile } => self.close(profile),
             NoticeKind::Ended(report) => {
                 self.close(&report.profile_id);
                 self.ended += 1;
@@ -172,6 +174,9 @@ pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
             let doubt = if step.mode == StepMode::Verify { ", asking the site" } else { "" };
             let tried = if step.attempt > 1 { format!(", try {}", step.attempt) } else { String::new() };
             format!("step {}/{} {}{doubt}{tried}", step.number, summary.steps, step.flag)
+        }
+        (None, Phase::Unheard | Phase::Starting) if summary.kernel.is_some() => {
+            format!("{steps}, waits: {}", summary.kernel.as_deref().unwrap_or_default())
         }
         (None, Phase::Unheard | Phase::Starting) => format!("{steps}, waits for its browser"),
         (None, Phase::Driving) => steps,

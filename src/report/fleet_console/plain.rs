@@ -64,6 +64,13 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
                 format!("{profile}: attempt {attempt} failed: {}; again in {delay}", first_line(cause)),
             )
         }
+        NoticeKind::PutOff { profile, delay } => {
+            let delay = time(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            (
+                Tone::Warning,
+                format!("{profile}: open on another device; again after the others, not before {delay}"),
+            )
+        }
         NoticeKind::OverTime { profile, limit, demand } => {
             let done = match demand {
                 Demand::Ask => "asked to stop after its step",
@@ -115,6 +122,9 @@ pub fn short_of(shortage: &Shortage) -> String {
 /// Of what a run tells, what matters among many runs.
 fn told(kind: &EventKind) -> Option<(Tone, String)> {
     Some(match kind {
+        EventKind::KernelDownloading { message, ms } => {
+            (Tone::Plain, format!("waits for the browser's kernel, {} by now: {message}", time(*ms)))
+        }
         EventKind::StepStarted { flag, mode: StepMode::Verify, .. } => {
             (Tone::Plain, format!("{flag} is in doubt, asking the site"))
         }

@@ -3,7 +3,7 @@
 //! A plan is one line an attempt (the last one repeats) of sentences: `lock`, `started`,
 //! `finished OUTCOME`, `session STATUS FLAG`, `say WORDS`, `touch FILE`, `wait FILE`, `term` (wait to
 //! be asked to stop), `grandchild`, `moved` (one that goes to another session),
-//! `freeze` (SIGSTOP), `chat` (tell events until it is asked to stop), `seen NAME` (whether the process of that name lives), `crash`, `exit CODE`.
+//! `elsewhere` (open on another device), `freeze` (SIGSTOP), `chat` (tell events until it is asked to stop), `seen NAME` (whether the process of that name lives), `crash`, `exit CODE`.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -308,6 +308,7 @@ impl Run {
                 let state = if lives(pid) { "lives" } else { "is gone" };
                 self.folder.journal(&format!("{rest} {state}"));
             }
+            "elsewhere" => self.event(EventKind::UsedElsewhere),
             "freeze" => kill_process(rustix::process::getpid(), Signal::STOP).unwrap(),
             "crash" => {
                 kill_process(rustix::process::getpid(), Signal::KILL).unwrap();

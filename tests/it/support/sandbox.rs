@@ -18,9 +18,14 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// The site, and the AdsPower emulator without a limit on calls.
-    pub fn with_adspower(data: &Path) -> Self {
-        Self::launch(data, &["--adspower", "127.0.0.1:0", "--calls-per-second", "0"])
+    /// The site, and the AdsPower emulator without a limit on calls, with something wrong from the start.
+    pub fn with_adspower(data: &Path, faults: &[Value]) -> Self {
+        let mut more: Vec<String> =
+            ["--adspower", "127.0.0.1:0", "--calls-per-second", "0"].map(str::to_owned).to_vec();
+        for fault in faults {
+            more.extend(["--fault".to_owned(), fault.to_string()]);
+        }
+        Self::launch(data, &more.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// On a free port. It ends with its standard input, so with this process however that dies.
@@ -57,7 +62,16 @@ impl Sandbox {
 
     /// Profiles that AdsPower says are open.
     pub fn open(&self) -> Value {
-        ask(self.adspower.as_deref().unwrap(), "GET", "/emulator/stats", "")["open"].clone()
+        self.adspower_stats()["open"].clone()
+    }
+
+    /// How often AdsPower was asked this.
+    pub fn calls(&self, path: &str) -> u64 {
+        self.adspower_stats()["by_path"][path].as_u64().unwrap_or(0)
+    }
+
+    fn adspower_stats(&self) -> Value {
+        ask(self.adspower.as_deref().unwrap(), "GET", "/emulator/stats", "")
     }
 
     pub fn site(&self) -> String {

@@ -1,0 +1,69 @@
+//! The orchestrator over a program that does nothing: what it costs by itself. Called by benches/fleet.py,
+//! beside `xargs` and GNU parallel over the same program.
+//!
+//!     nothing FOLDER SLOTS PROGRAM < profiles.txt
+
+use std::io::Read as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use regatta::browser::provider::{
+    Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions,
+};
+use regatta::domain::id::ProfileId;
+use regatta::orchestrate::{OrchestrateOptions, orchestrate, parse_profiles};
+use regatta::store::Layout;
+
+/// Nobody asks for a browser.
+struct Nobody;
+
+impl Provider for Nobody {
+    fn name(&self) -> &'static str {
+        "nobody"
+    }
+
+    fn start<'a>(
+        &'a self,
+        _: &'a ProfileId,
+        _: &'a StartOptions,
+    ) -> BoxFuture<'a, Result<Endpoint, ProviderError>> {
+        Box::pin(async { unreachable!("an orchestrator starts no browser") })
+    }
+
+    fn stop<'a>(&'a self, _: &'a ProfileId) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn active<'a>(&'a self, _: &'a ProfileId) -> BoxFuture<'a, Result<Option<Endpoint>, ProviderError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn left_open<'a>(&'a self, _: &'a [ProfileId]) -> BoxFuture<'a, Result<Vec<OpenBrowser>, ProviderError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().filter(|argument| argument != "--bench").collect();
+    // `cargo bench` without arguments measures nothing.
+    let [_, folder, slots, program] = &arguments[..] else { return ExitCode::SUCCESS };
+    let mut list = String::new();
+    std::io::stdin().read_to_string(&mut list).expect("a list of profiles on standard input");
+    let profiles = parse_profiles("-", &list).unwrap_or_else(|errors| panic!("{errors}"));
+    let flag = "mailbox_created".parse().expect("a flag");
+    let mut options = OrchestrateOptions::new(Layout::new(folder), program.into(), Vec::new(), vec![flag]);
+    options.max = slots.parse().expect("a number of slots");
+    options.stagger = Duration::ZERO;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut ignore = |_| ();
+    let fleet = orchestrate(options, profiles, Arc::new(Nobody), &mut ignore);
+    let report = runtime.block_on(fleet).unwrap_or_else(|error| panic!("{error}"));
+    println!("{}", serde_json::to_string(&report).expect("a report is JSON"));
+    ExitCode::from(report.exit_code)
+}

@@ -1,0 +1,191 @@
+//! A profile in a fleet: where it stands, and how it can end.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Mono;
+
+/// A profile's place in the list, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub(super) u32);
+
+impl JobId {
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A place where one run lives. Below `max`, unless more runs than `max` were found alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub(super) u32);
+
+impl Slot {
+    /// From 0. Slots of a fleet come from its own effects; this is for telling about them.
+    pub const fn new(index: u32) -> Self {
+        Self(index)
+    }
+
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    Queued,
+    /// `Spawn` is out, no answer yet.
+    Starting {
+        slot: Slot,
+    },
+    Running {
+        slot: Slot,
+    },
+    /// Run by a process that is not ours.
+    Adopted {
+        slot: Slot,
+    },
+    /// Crashed; what it left is being ended.
+    CleaningUp {
+        slot: Slot,
+    },
+    BackingOff {
+        until: Mono,
+    },
+    /// Open on another device; its turn comes after all others.
+    PutOff {
+        until: Mono,
+    },
+    Ended(JobOutcome),
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Queued => "queued",
+            Self::Starting { .. } => "starting",
+            Self::Running { .. } => "running",
+            Self::Adopted { .. } => "adopted",
+            Self::CleaningUp { .. } => "being cleaned up",
+            Self::BackingOff { .. } => "backing off",
+            Self::PutOff { .. } => "put off",
+            Self::Ended(_) => "ended",
+        })
+    }
+}
+
+/// The one outcome a profile reaches in this fleet. As JSON: `outcome`, and `cause` where it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "outcome", content = "cause", rename_all = "snake_case")]
+pub enum JobOutcome {
+    Completed,
+    NeedsAttention,
+    Failed(Failure),
+    /// Still open because the fleet was stopped: never launched, checkpointed, killed, or not tried
+    /// again.
+    Stopped,
+}
+
+/// Why an attempt, or the last attempt, did not complete its profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    StepFailed,
+    Usage,
+    NoBrowser,
+    /// Open on another device, and it stayed so.
+    UsedElsewhere,
+    Damaged,
+    /// Stopped by a signal that was not ours.
+    Interrupted,
+    Crashed,
+    /// No process could be started.
+    NotSpawned,
+    /// Ended for taking longer than a run may.
+    OutOfTime,
+    /// Ended for having said nothing for too long.
+    Stalled,
+}
+
+impl Failure {
+    /// Whether a fresh run may succeed without anything being changed.
+    pub const fn may_be_retried(self) -> bool {
+        match self {
+            Self::StepFailed
+            | Self::NoBrowser
+            | Self::UsedElsewhere
+            | Self::Interrupted
+            | Self::Crashed
+            | Self::NotSpawned
+            | Self::OutOfTime
+            | Self::Stalled => true,
+            Self::Usage | Self::Damaged => false,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::StepFailed => "a step failed",
+            Self::Usage => "wrong usage, configuration or workflow",
+            Self::NoBrowser => "no browser from the provider",
+            Self::UsedElsewhere => "open on another device",
+            Self::Damaged => "the session document is damaged",
+            Self::Interrupted => "interrupted by a signal",
+            Self::Crashed => "crashed",
+            Self::NotSpawned => "no process could be started",
+            Self::OutOfTime => "ran longer than a run may",
+            Self::Stalled => "said nothing for too long",
+        })
+    }
+}
+
+/// Jobs that have ended, by outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    pub completed: usize,
+    pub need_attention: usize,
+    pub failed: usize,
+    pub stopped: usize,
+}
+
+impl Tally {
+    pub const fn ended(self) -> usize {
+        self.completed + self.need_attention + self.failed + self.stopped
+    }
+
+    pub(super) const fn count(&mut self, outcome: JobOutcome) {
+        match outcome {
+            JobOutcome::Completed => self.completed += 1,
+            JobOutcome::NeedsAttention => self.need_attention += 1,
+            JobOutcome::Failed(_) => self.failed += 1,
+            JobOutcome::Stopped => self.stopped += 1,
+        }
+    }
+}
+
+/// Hands out the lowest free number.
+#[derive(Debug, Clone, Default)]
+pub struct Slots {
+    free: BTreeSet<Slot>,
+    /// Numbers from here on were never handed out.
+    fresh: u32,
+    pub taken: u32,
+}
+
+impl Slots {
+    pub fn take(&mut self) -> Slot {
+        self.taken += 1;
+        self.free.pop_first().unwrap_or_else(|| {
+            self.fresh += 1;
+            Slot(self.fresh - 1)
+        })
+    }
+
+    pub fn free(&mut self, slot: Slot) {
+        self.taken -= 1;
+        self.free.insert(slot);
+    }
+}
