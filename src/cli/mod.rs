@@ -20,14 +20,17 @@ mod load;
 mod log;
 mod logs;
 mod orchestrate;
+mod outcomes;
 mod play;
 mod quantity;
 mod reset;
 mod resolve;
 mod run;
 mod selectors;
+mod sessions;
 mod settings;
 mod signals;
+mod source;
 mod status;
 mod throw_away;
 mod validate;
@@ -69,6 +72,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Resolve(args) => resolve::resolve(&Settings::resolve(global)?, args),
         Command::Clean(args) => clean::clean(&Settings::resolve(global)?, args),
         Command::Selectors(args) => selectors::selectors(&Settings::resolve(global)?, args),
+        Command::Sessions(args) => sessions::sessions(&Settings::resolve(global)?, args),
         Command::Doctor(args) => doctor::doctor(&Settings::resolve(global)?, args),
     }
 }

@@ -1,22 +1,20 @@
 //! `regatta orchestrate`: a fleet, one isolated `run` process per profile.
 
 use std::ffi::OsString;
-use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 
 use super::args::{GlobalArgs, OrchestrateArgs, ProviderName};
 use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns};
 use super::settings::Settings;
-use super::{block_on, load};
+use super::{block_on, load, outcomes, source};
 use crate::domain::cause::with_cause;
 use crate::domain::fleet::{Admission, TimeLimits};
 use crate::domain::id::ProfileId;
 use crate::domain::outcome::FleetOutcome;
 use crate::domain::plan::Plan;
 use crate::domain::session::Platform;
-use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet, parse_profiles};
+use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet};
 use crate::report::fleet_console::FleetConsole;
 
 /// The share of the stagger that chance adds or takes.
@@ -29,12 +27,14 @@ const STALL: Duration = Duration::from_secs(300);
 pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateArgs) -> Result<u8, Failure> {
     // Whatever would make every run fail is told before any of them starts.
     let plan = load::plan(settings, &args.browser.set)?;
-    let profiles = profiles(settings, &args.profiles)?;
+    let anybody: ProfileId = "profile".parse().map_err(|error| Failure::usage(format!("{error}")))?;
     for platform in [Platform::Desktop, Platform::Mobile] {
-        plan.setting(&profiles[0], platform)?;
+        plan.setting(&anybody, platform)?;
         plan.check(platform, None)?;
     }
     let limits = limits(settings, &args, &plan)?;
+    let intake = source::intake(settings, &args)?;
+    let outcomes = outcomes::sink(settings, args.outcomes.as_deref())?;
     load::create_folders(settings)?;
     let provider = load::provider(settings, None)?;
     let program = std::env::current_exe()
@@ -50,7 +50,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     options.max = match max {
         MaxRuns::Of(max) => max.into(),
         // The machine holds them back, not a number.
-        MaxRuns::Auto => u32::try_from(profiles.len()).unwrap_or(u32::MAX),
+        MaxRuns::Auto => u32::MAX,
     };
     options.admission = Admission {
         min_free_memory: args.min_free_memory.map(|Bytes(bytes)| bytes).or(settings.fleet.min_free_memory),
@@ -58,6 +58,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         auto: max == MaxRuns::Auto,
     };
     options.limits = limits;
+    options.outcomes = outcomes;
     options.stagger = args.stagger.unwrap_or(settings.fleet.stagger);
     options.stagger_jitter = STAGGER_JITTER;
     options.retries = args.retries.unwrap_or(settings.fleet.retries);
@@ -69,11 +70,23 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         args.quiet,
         args.json,
     );
-    let report = block_on(async {
-        drive_fleet(options, profiles, provider, &mut |notice| console.show(&notice)).await.map_err(failure)
+    let driven = block_on(async {
+        Ok(drive_fleet(options, intake, provider, &mut |notice| console.show(&notice)).await)
     })?;
-    console.finish(&report);
-    Ok(report.exit_code)
+    match driven {
+        Ok(report) => {
+            console.finish(&report);
+            Ok(report.exit_code)
+        }
+        Err(OrchestrateError::Intake { problem, report }) => {
+            let started = !report.profiles.is_empty();
+            if started {
+                console.finish(&report);
+            }
+            Err(source::failure(&problem, started))
+        }
+        Err(error) => Err(failure(error)),
+    }
 }
 
 fn limits(settings: &Settings, args: &OrchestrateArgs, plan: &Plan) -> Result<TimeLimits, Failure> {
@@ -115,24 +128,6 @@ fn run_arguments(global: &GlobalArgs, args: &OrchestrateArgs) -> Vec<OsString> {
         arguments.extend(["--set".into(), format!("{name}={value}").into()]);
     }
     arguments
-}
-
-/// A path stands as the shell gave it; the default is looked for in the folder.
-fn profiles(settings: &Settings, path: &Path) -> Result<Vec<ProfileId>, Failure> {
-    let mut text = String::new();
-    let (name, read) = if path == Path::new("-") {
-        ("standard input".to_owned(), std::io::stdin().read_to_string(&mut text).map(drop))
-    } else {
-        let in_folder = settings.layout.root().join(path);
-        let path = if path.exists() { path } else { &in_folder };
-        let read = std::fs::read_to_string(path).map(|read| text = read);
-        (path.display().to_string(), read)
-    };
-    read.map_err(|error| {
-        Failure::usage(format!("cannot read the profiles from `{name}`: {error}"))
-            .hint("write one profile id a line, or pipe them in: regatta orchestrate -".to_owned())
-    })?;
-    parse_profiles(&name, &text).map_err(|errors| Failure::usage(errors.to_string()))
 }
 
 fn failure(error: OrchestrateError) -> Failure {
