@@ -140,6 +140,7 @@ impl Intake {
             only,
             shuffle: shuffle.map(|seed| (StdRng::seed_from_u64(seed), Vec::new())),
             seen: HashSet::new(),
+            refused: HashSet::new(),
             taken: 0,
             unseen: None,
             news: sender.clone(),
@@ -228,6 +229,8 @@ struct Looker {
     shuffle: Option<(StdRng, Vec<Row>)>,
     /// A profile that comes again is the same profile.
     seen: HashSet<ProfileId>,
+    /// What was told of rows that cannot be read.
+    refused: HashSet<String>,
     /// Profiles handed out that have something to do.
     taken: usize,
     /// Living runs and left-overs that did not come yet; `None` once nothing is launched too early.
@@ -267,7 +270,12 @@ impl Looker {
                         break;
                     }
                 }
-                Passed::Refused { place, problem } => self.send(IntakeNews::Refused { place, problem })?,
+                Passed::Refused { place, problem } => {
+                    // A followed source names it each time.
+                    if self.refused.insert(format!("{place}: {problem}")) {
+                        self.send(IntakeNews::Refused { place, problem })?;
+                    }
+                }
                 Passed::Retrying { problem, after } => self.send(IntakeNews::Retrying { problem, after })?,
                 Passed::PassEnded => {
                     if let Some((chance, waiting)) = &mut self.shuffle {

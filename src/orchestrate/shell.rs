@@ -612,6 +612,13 @@ impl<'a> Shell<'a> {
     }
 
     fn report(self, outcome: FleetOutcome) -> FleetReport {
+        // A row that could not be read is a profile that was not completed.
+        let outcome = match outcome {
+            FleetOutcome::Completed | FleetOutcome::SomeNeedAttention if self.refused > 0 => {
+                FleetOutcome::SomeFailed
+            }
+            outcome => outcome,
+        };
         FleetReport {
             v: FLEET_REPORT_VERSION,
             outcome,
