@@ -10,9 +10,11 @@ use self::args::{Cli, Command};
 use self::failure::Failure;
 use self::settings::Settings;
 
+mod act;
 mod args;
 mod clean;
 mod completions;
+mod dashboard;
 mod doctor;
 mod failure;
 mod init;
@@ -22,6 +24,7 @@ mod logs;
 mod orchestrate;
 mod play;
 mod quantity;
+mod report;
 mod reset;
 mod resolve;
 mod run;
@@ -63,6 +66,8 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Play(args) => play::play(&Settings::resolve(global)?, args),
         Command::Orchestrate(args) => orchestrate::orchestrate(&Settings::resolve(global)?, global, args),
         Command::Status(args) => status::status(&Settings::resolve(global)?, args),
+        Command::Dashboard(args) => dashboard::dashboard(&Settings::resolve(global)?, global, args),
+        Command::Report(args) => report::report(&Settings::resolve(global)?, args),
         Command::Logs(args) => logs::logs(&Settings::resolve(global)?, args),
         Command::Validate(args) => validate::validate(&Settings::resolve(global)?, args),
         Command::Reset(args) => reset::reset(&Settings::resolve(global)?, args),

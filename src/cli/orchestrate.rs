@@ -1,22 +1,26 @@
 //! `regatta orchestrate`: a fleet, one isolated `run` process per profile.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use super::args::{GlobalArgs, OrchestrateArgs, ProviderName};
+use super::act::RunCommand;
+use super::args::{BrowserArgs, GlobalArgs, OrchestrateArgs, ProviderName};
+use super::dashboard::Dashboard;
 use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns};
 use super::settings::Settings;
 use super::{block_on, load};
 use crate::domain::cause::with_cause;
 use crate::domain::fleet::{Admission, TimeLimits};
-use crate::domain::id::ProfileId;
+use crate::domain::id::{Flag, ProfileId};
 use crate::domain::outcome::FleetOutcome;
 use crate::domain::plan::Plan;
 use crate::domain::session::Platform;
 use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet, parse_profiles};
+use crate::report::dashboard::FleetNote;
 use crate::report::fleet_console::FleetConsole;
 
 /// The share of the stagger that chance adds or takes.
@@ -43,7 +47,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     let mut options = OrchestrateOptions::new(
         settings.layout.clone(),
         program,
-        run_arguments(global, &args),
+        run_arguments(global, &args.browser),
         plan.flags().cloned().collect(),
     );
     let max = args.max.unwrap_or(settings.fleet.max);
@@ -69,11 +73,51 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         args.quiet,
         args.json,
     );
+    let fleet: HashSet<_> = profiles.iter().cloned().collect();
+    let page = match args.dashboard {
+        Some(listen) => {
+            let runs = RunCommand::new(&options.program, &options.run_arguments);
+            let page = Dashboard::start(settings, listen, &args.page, runs, &plan_name(&plan), &profiles)?;
+            eprintln!("dashboard: {}", page.address());
+            Some(page)
+        }
+        None => None,
+    };
+    let mut note = FleetNote::default();
     let report = block_on(async {
-        drive_fleet(options, profiles, provider, &mut |notice| console.show(&notice)).await.map_err(failure)
+        drive_fleet(options, profiles, provider, &mut |notice| {
+            console.show(&notice);
+            if let Some(page) = &page {
+                note.hear(&notice.kind);
+                page.note(&note);
+            }
+        })
+        .await
+        .map_err(failure)
     })?;
     console.finish(&report);
+    write_report(settings, &plan, &fleet, args.json);
     Ok(report.exit_code)
+}
+
+/// Its name and steps, as the page shows them.
+fn plan_name(plan: &Plan) -> (String, Vec<Flag>) {
+    (plan.name.clone(), plan.flags().cloned().collect())
+}
+
+/// The fleet is over whatever becomes of its files: a problem is told, and is no outcome.
+fn write_report(settings: &Settings, plan: &Plan, fleet: &HashSet<ProfileId>, json: bool) {
+    let layout = &settings.layout;
+    let flags: Vec<_> = plan.flags().cloned().collect();
+    let written = super::report::gather(layout, &plan.name, &flags, Some(fleet))
+        .and_then(|report| super::report::write(layout, &report, &layout.report()));
+    match written {
+        Ok(paths) if !json => {
+            crate::report::say!("report: {}", paths.first().map_or(layout.report(), Clone::clone).display());
+        }
+        Ok(_) => {}
+        Err(failure) => eprint!("{}", failure.render(false)),
+    }
 }
 
 fn limits(settings: &Settings, args: &OrchestrateArgs, plan: &Plan) -> Result<TimeLimits, Failure> {
@@ -94,7 +138,7 @@ fn limits(settings: &Settings, args: &OrchestrateArgs, plan: &Plan) -> Result<Ti
 }
 
 /// Children are this program again, with the same folder, provider and variables.
-fn run_arguments(global: &GlobalArgs, args: &OrchestrateArgs) -> Vec<OsString> {
+pub fn run_arguments(global: &GlobalArgs, browser: &BrowserArgs) -> Vec<OsString> {
     let mut arguments: Vec<OsString> =
         vec!["--folder".into(), global.folder.clone().into(), "--color=never".into()];
     if let Some(provider) = global.provider {
@@ -108,10 +152,10 @@ fn run_arguments(global: &GlobalArgs, args: &OrchestrateArgs) -> Vec<OsString> {
         arguments.extend(["--adspower-url".into(), url.into()]);
     }
     arguments.push("run".into());
-    if args.browser.headed {
+    if browser.headed {
         arguments.push("--headed".into());
     }
-    for (name, value) in &args.browser.set {
+    for (name, value) in &browser.set {
         arguments.extend(["--set".into(), format!("{name}={value}").into()]);
     }
     arguments

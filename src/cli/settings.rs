@@ -38,6 +38,8 @@ pub struct Settings {
     /// `CHROME` and `PATH`.
     pub chrome_override: Option<OsString>,
     pub path: Option<OsString>,
+    /// `REGATTA_DASHBOARD_TOKEN`: who knows it may act on the page.
+    pub dashboard_token: Option<String>,
     pub color: bool,
     pub terminal: bool,
 }
@@ -152,6 +154,7 @@ impl Settings {
             adspower_key,
             chrome_override: std::env::var_os("CHROME").filter(|value| !value.is_empty()),
             path: std::env::var_os("PATH"),
+            dashboard_token: std::env::var("REGATTA_DASHBOARD_TOKEN").ok().filter(|token| !token.is_empty()),
             color: wants_color(args.color, terminal),
             terminal,
         })

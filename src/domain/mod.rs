@@ -16,6 +16,7 @@ pub mod id;
 pub mod last_word;
 pub mod mask;
 pub mod outcome;
+pub mod overview;
 pub mod plan;
 pub mod retry;
 pub mod session;

@@ -32,6 +32,7 @@ mod process;
 mod shell;
 
 pub use self::intake::{IntakeErrors, LineProblem, parse_profiles};
+pub use self::process::terminate_adopted as ask_to_stop;
 
 /// After an orchestrator was killed: a run it had just launched has its profile's lock by then, and is
 /// found alive. Until it has, it is one that nobody counts.
