@@ -51,6 +51,7 @@ bench:
 	@scripts/need chromium node python
 	CHROME="$$(scripts/need --print-chromium)" benches/run
 	benches/run fleet
+	benches/dashboard.py target/release/regatta
 
 install:
 	$(CARGO) install --path . --locked

@@ -81,6 +81,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Show what a profile's runs wrote
     Logs(LogsArgs),
+    /// Watch the folder full-screen, with keys to act
+    Watch(WatchArgs),
     /// Serve a page that shows the folder live, on this machine
     Dashboard(DashboardArgs),
     /// Write what the profiles did as a page, JUnit XML, CSV and JSON
@@ -111,6 +113,9 @@ pub struct BrowserArgs {
     /// Set a variable of the workflow; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment)]
     pub set: Vec<(String, String)>,
+    /// Send a trace of each run over OTLP; a set OTEL_EXPORTER_OTLP_ENDPOINT does the same
+    #[arg(long)]
+    pub otlp: bool,
 }
 
 #[derive(Debug, Args)]
@@ -329,6 +334,19 @@ pub struct LogsArgs {
     /// The events (JSON lines) instead of the text
     #[arg(long)]
     pub events: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta watch
+
+The list has what runs and what needs somebody first; the chosen profile stands beside or below it
+with its steps, times, last error and log. Keys are named on the last line; what changes something
+asks once more.")]
+pub struct WatchArgs {
+    #[command(flatten)]
+    pub browser: BrowserArgs,
 }
 
 #[derive(Debug, Args)]

@@ -48,8 +48,9 @@ pub fn dashboard(settings: &Settings, global: &GlobalArgs, args: DashboardArgs) 
     crate::report::say!("{}", page.address());
     let (stop, mut stopped) = tokio::sync::watch::channel(Stop::default());
     block_on(async {
+        let signals = signals::listen()?;
         tokio::select! {
-            () = signals::ask_to_stop(stop, |_| {}) => {}
+            () = signals::ask_to_stop(signals, stop, |_| {}) => {}
             _ = stopped.changed() => {}
         }
         Ok(0)

@@ -34,6 +34,7 @@ mod signals;
 mod status;
 mod throw_away;
 mod validate;
+mod watch;
 
 /// Parses, calls, and turns the result into an exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -66,6 +67,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Play(args) => play::play(&Settings::resolve(global)?, args),
         Command::Orchestrate(args) => orchestrate::orchestrate(&Settings::resolve(global)?, global, args),
         Command::Status(args) => status::status(&Settings::resolve(global)?, args),
+        Command::Watch(args) => watch::watch(&Settings::resolve(global)?, global, args),
         Command::Dashboard(args) => dashboard::dashboard(&Settings::resolve(global)?, global, args),
         Command::Report(args) => report::report(&Settings::resolve(global)?, args),
         Command::Logs(args) => logs::logs(&Settings::resolve(global)?, args),

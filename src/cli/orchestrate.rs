@@ -22,6 +22,7 @@ use crate::domain::session::Platform;
 use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet, parse_profiles};
 use crate::report::dashboard::FleetNote;
 use crate::report::fleet_console::FleetConsole;
+use crate::report::notify::Notifier;
 
 /// The share of the stagger that chance adds or takes.
 const STAGGER_JITTER: f64 = 1.0 / 3.0;
@@ -84,9 +85,19 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         None => None,
     };
     let mut note = FleetNote::default();
+    let notifier = match settings.webhook.clone() {
+        Some(webhook) => Some(
+            Notifier::start(webhook)
+                .map_err(|error| Failure::usage(format!("cannot start what tells the webhook: {error}")))?,
+        ),
+        None => None,
+    };
     let report = block_on(async {
         drive_fleet(options, profiles, provider, &mut |notice| {
             console.show(&notice);
+            if let Some(notifier) = &notifier {
+                notifier.hear(&notice);
+            }
             if let Some(page) = &page {
                 note.hear(&notice.kind);
                 page.note(&note);
@@ -97,6 +108,10 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     })?;
     console.finish(&report);
     write_report(settings, &plan, &fleet, args.json);
+    for problem in notifier.map(|notifier| notifier.finish(&report)).unwrap_or_default() {
+        // Who was to be told was not; the fleet is what it is.
+        eprintln!("warning: {problem}");
+    }
     Ok(report.exit_code)
 }
 
@@ -154,6 +169,9 @@ pub fn run_arguments(global: &GlobalArgs, browser: &BrowserArgs) -> Vec<OsString
     arguments.push("run".into());
     if browser.headed {
         arguments.push("--headed".into());
+    }
+    if browser.otlp {
+        arguments.push("--otlp".into());
     }
     for (name, value) in &browser.set {
         arguments.extend(["--set".into(), format!("{name}={value}").into()]);

@@ -36,7 +36,7 @@ pub fn watch(settings: &Settings, global: &GlobalArgs, args: WatchArgs) -> Resul
     let (name, _) = report::workflow(settings);
     let mut watch = FolderWatch::new(settings.layout.clone());
     watch.look()?;
-    let mut screen = Screen { color: settings.color, ..Screen::default() };
+    let mut screen = Screen::new(settings.color);
     let mut terminal = ratatui::try_init()
         .map_err(|error| Failure::usage(format!("cannot draw on this terminal: {error}")))?;
     let ended = drive(&mut terminal, &mut screen, &mut watch, &name, &settings.layout, &runs);

@@ -111,4 +111,4 @@ fn counts(tally: Tally, paint: Paint) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

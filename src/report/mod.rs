@@ -3,8 +3,11 @@
 pub mod dashboard;
 pub mod files;
 pub mod fleet_console;
+pub mod notify;
+pub mod otlp;
 pub mod run_console;
 pub mod solo_console;
+pub mod watch_screen;
 mod words;
 
 /// `println!` to a reader who may have gone (`| head`): that ends nothing.

@@ -4,6 +4,7 @@
 //! A thread of its own delivers, one after the other, in order: a slow receiver delays no run. Nothing
 //! here names the address in full, which may hold a secret.
 
+use std::fmt;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -30,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Profiles in trouble that the end of the fleet names.
 const NAMED: usize = 100;
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Webhook {
     url: Url,
     key: Option<Vec<u8>>,
@@ -54,6 +55,13 @@ impl Webhook {
     /// Scheme, host and port: the rest may hold a secret.
     fn place(&self) -> String {
         self.url.origin().ascii_serialization()
+    }
+}
+
+/// Names no secret.
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").field("place", &self.place()).finish_non_exhaustive()
     }
 }
 
@@ -85,7 +93,8 @@ impl Notifier {
         let deliver = move || {
             // An error: they were chosen before.
             rustls::crypto::ring::default_provider().install_default().ok();
-            let client = reqwest::Client::builder().timeout(BOUND).redirect(reqwest::redirect::Policy::none());
+            let client =
+                reqwest::Client::builder().timeout(BOUND).redirect(reqwest::redirect::Policy::none());
             let client = match client.build() {
                 Ok(client) => client,
                 Err(error) => {

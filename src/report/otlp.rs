@@ -6,9 +6,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use opentelemetry::trace::{
-    Event, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
-};
+use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{SpanExporter as OtlpExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
@@ -27,7 +25,8 @@ const BOUND: Duration = Duration::from_secs(5);
 pub async fn export(run: &RunSpan, profile: &ProfileId, workflow: &str) -> Result<(), String> {
     // An error: they were chosen before.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let client = reqwest::Client::builder().timeout(BOUND).build().map_err(|error| error.without_url().to_string())?;
+    let client =
+        reqwest::Client::builder().timeout(BOUND).build().map_err(|error| error.without_url().to_string())?;
     let exporter = OtlpExporter::builder().with_http().with_http_client(client).with_timeout(BOUND).build();
     let mut exporter = exporter.map_err(|error| without_secrets(&error.to_string()))?;
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
@@ -54,8 +53,15 @@ fn spans(run: &RunSpan, profile: &ProfileId, workflow: &str) -> Vec<SpanData> {
         (Some(RunOutcome::Stopped), _) => Status::Unset,
         (_, message) => Status::error(message.clone().unwrap_or_default()),
     };
-    let mut spans =
-        vec![span(trace, root, SpanId::INVALID, "run".into(), (run.started_at, run.heard_at), attributes, status)];
+    let mut spans = vec![span(
+        trace,
+        root,
+        SpanId::INVALID,
+        "run".into(),
+        (run.started_at, run.heard_at),
+        attributes,
+        status,
+    )];
     let mut rest = run.steps.as_slice();
     while let Some(first) = rest.first() {
         let count = rest.iter().take_while(|step| step.flag == first.flag).count();
@@ -93,7 +99,7 @@ fn step(trace: TraceId, id: SpanId, root: SpanId, attempts: &[StepSpan], heard: 
             KeyValue::new("regatta.place", place),
             KeyValue::new("regatta.attempt", i64::from(attempt.attempt)),
         ];
-        let at = SystemTime::from(attempt.ended_at.unwrap_or(ended));
+        let at = system_time(attempt.ended_at.unwrap_or(ended));
         span.events.events.push(Event::new("exception", at, attributes, 0));
     }
     span
@@ -114,8 +120,8 @@ fn span(
         parent_span_is_remote: false,
         span_kind: SpanKind::Internal,
         name,
-        start_time: from.into(),
-        end_time: to.into(),
+        start_time: system_time(from),
+        end_time: system_time(to),
         attributes,
         dropped_attributes_count: 0,
         events: SpanEvents::default(),
@@ -123,6 +129,12 @@ fn span(
         status,
         instrumentation_scope: InstrumentationScope::builder("regatta").build(),
     }
+}
+
+/// No run was before 1970.
+fn system_time(at: jiff::Timestamp) -> SystemTime {
+    let since = u64::try_from(at.as_nanosecond()).unwrap_or(0);
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(since)
 }
 
 /// Of a run's id, so that whoever knows the run finds its trace.
@@ -165,11 +177,15 @@ mod tests {
 
     fn told(spans: &[SpanData]) -> String {
         let line = |span: &SpanData| {
-            let time = |at: SystemTime| jiff::Timestamp::try_from(at).unwrap().strftime("%S").to_string();
+            let time = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() % 60;
             let is_root = span.parent_span_id == SpanId::INVALID;
             let attributes: Vec<_> =
                 span.attributes.iter().map(|pair| format!("{}={}", pair.key, pair.value)).collect();
-            let events: Vec<_> = span.events.iter().map(|event| format!("{} {}", event.name, event.attributes[0].value)).collect();
+            let events: Vec<_> = span
+                .events
+                .iter()
+                .map(|event| format!("{} {}", event.name, event.attributes[0].value))
+                .collect();
             format!(
                 "{}{} {}-{} {:?} {} {events:?}",
                 if is_root { "" } else { "  " },

@@ -32,7 +32,7 @@ pub struct Screen {
     is_open: bool,
     asking: Option<Action>,
     message: Option<String>,
-    pub color: bool,
+    color: bool,
 }
 
 /// What a key asked for.
@@ -43,6 +43,10 @@ pub enum Wish {
 }
 
 impl Screen {
+    pub fn new(color: bool) -> Self {
+        Self { color, ..Self::default() }
+    }
+
     pub fn selected(&self) -> Option<&ProfileId> {
         self.selected.as_ref()
     }
@@ -182,7 +186,10 @@ impl Screen {
         let place = shown.iter().position(|view| Some(&view.id) == self.selected.as_ref()).unwrap_or(0);
         self.offset = self.offset.clamp((place + 1).saturating_sub(seen), place).min(shown.len());
         let dim = self.style(Color::DarkGray);
-        let mut lines = vec![Line::styled(fit(&format!(" {:<id$} {:<15} {:>5}  NOW", "PROFILE", "STATUS", "STEPS"), width), dim)];
+        let mut lines = vec![Line::styled(
+            fit(&format!(" {:<id$} {:<15} {:>5}  NOW", "PROFILE", "STATUS", "STEPS"), width),
+            dim,
+        )];
         for view in shown.iter().skip(self.offset).take(seen) {
             let steps = format!("{}/{}", view.done(), view.steps());
             let mark = if Some(&view.id) == self.selected.as_ref() { '▸' } else { ' ' };
@@ -205,7 +212,8 @@ impl Screen {
     }
 
     fn detail(&self, frame: &mut Frame<'_>, area: Rect, view: &ProfileView, log: &str, now: jiff::Timestamp) {
-        let block = Block::bordered().title(format!(" {} ", view.id)).border_style(self.style(Color::DarkGray));
+        let block =
+            Block::bordered().title(format!(" {} ", view.id)).border_style(self.style(Color::DarkGray));
         let inner = block.inner(area);
         frame.render_widget(block, area);
         let mut lines: Vec<Line<'_>> = Vec::new();
@@ -214,7 +222,8 @@ impl Screen {
             let time = last.map(|last| {
                 let until = last.ended_at.unwrap_or(now);
                 let ms = u64::try_from(until.duration_since(last.started_at).as_millis()).unwrap_or(0);
-                let tries = if last.attempt > 1 { format!(", attempt {}", last.attempt) } else { String::new() };
+                let tries =
+                    if last.attempt > 1 { format!(", attempt {}", last.attempt) } else { String::new() };
                 format!("{}{tries}", span(if last.outcome.is_some() { last.ms } else { ms }))
             });
             let under_way = view.shown == Shown::Processing && view.step() == Some(flag);
@@ -230,7 +239,12 @@ impl Screen {
         }
         let network = &view.summary.network;
         lines.push(Line::styled(
-            format!("{} runs, {} requests, {}", view.summary.history.runs.len(), network.requests, bytes(network.bytes_received)),
+            format!(
+                "{} runs, {} requests, {}",
+                view.summary.history.runs.len(),
+                network.requests,
+                bytes(network.bytes_received)
+            ),
             self.style(Color::DarkGray),
         ));
         if let Some(trouble) = view.trouble() {
@@ -319,7 +333,8 @@ fn note(view: &ProfileView, now: jiff::Timestamp) -> String {
             || "waits for its browser".to_owned(),
             |step| {
                 let ms = u64::try_from(now.duration_since(step.since).as_millis()).unwrap_or(0);
-                let tries = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
+                let tries =
+                    if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
                 format!("{} {}{tries}", step.flag, span(ms))
             },
         );

@@ -26,3 +26,7 @@ mod stopping;
 #[cfg(unix)]
 mod storm;
 mod support;
+#[cfg(unix)]
+mod telemetry;
+#[cfg(unix)]
+mod watch;

@@ -95,7 +95,7 @@ pub fn causes<'a>(views: impl IntoIterator<Item = &'a ProfileView>) -> Vec<Cause
             cause.evidence = Some(evidence.clone());
         }
     }
-    causes.sort_by(|a, b| (b.troubled, b.attempts).cmp(&(a.troubled, a.attempts)));
+    causes.sort_by_key(|cause| std::cmp::Reverse((cause.troubled, cause.attempts)));
     causes
 }
 

@@ -19,7 +19,7 @@ fn story(lines: &str) -> String {
     lines.replace("NETWORK", NETWORK)
 }
 
-fn completed(id: &str, second: u32, ms: u64) -> ProfileView {
+pub(crate) fn completed(id: &str, second: u32, ms: u64) -> ProfileView {
     let lines = format!(
         r#"{:02} r1 "type":"run_started","pid":5,"plan":"x","steps":2,"done":0
         {:02} r1 "type":"step_started","flag":"a","attempt":1,"mode":"act"

@@ -136,6 +136,8 @@ impl History {
             }
             EventKind::RunStarted { .. }
             | EventKind::ProviderPaused { .. }
+            | EventKind::KernelDownloading { .. }
+            | EventKind::UsedElsewhere
             | EventKind::StepPrepared { .. }
             | EventKind::Captured { .. }
             | EventKind::AttentionNeeded { .. }

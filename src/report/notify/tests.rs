@@ -61,7 +61,8 @@ fn who_needs_a_person_and_the_end_are_told_in_order_and_signed() {
     for request in &told {
         let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let (_, text) = request.split_once("\r\n\r\n").unwrap();
-        let expected = signature(&key, header(request, "webhook-id"), header(request, "webhook-timestamp"), text);
+        let expected =
+            signature(&key, header(request, "webhook-id"), header(request, "webhook-timestamp"), text);
         assert_eq!(header(request, "webhook-signature"), expected);
     }
 }

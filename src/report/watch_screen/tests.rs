@@ -94,6 +94,7 @@ fn ten_thousand_rows_cost_what_is_seen() {
     screen.key(KeyEvent::from(KeyCode::End), &views);
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     terminal.draw(|frame| screen.draw(frame, "n", &views, "", jiff::Timestamp::UNIX_EPOCH)).unwrap();
-    let text: String = terminal.backend().buffer().content().iter().map(ratatui::buffer::Cell::symbol).collect();
+    let text: String =
+        terminal.backend().buffer().content().iter().map(ratatui::buffer::Cell::symbol).collect();
     assert!(text.contains("▸p09999") && text.contains("p09978") && !text.contains("p09977"), "{text}");
 }
