@@ -52,6 +52,7 @@ bench:
 	CHROME="$$(scripts/need --print-chromium)" benches/run
 	benches/run fleet
 	benches/run sources
+	benches/dashboard.py target/release/regatta
 
 install:
 	$(CARGO) install --path . --locked

@@ -1,6 +1,8 @@
 //! The raw arguments, and the help that teaches them. Resolved once, in [`super::settings`].
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,9 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns, parse_load};
 use crate::domain::id::{Flag, ProfileId};
+use crate::domain::overview::Shown;
 use crate::domain::plan::origin;
 use crate::domain::workflow::{InvalidDuration, parse_duration};
-use crate::orchestrate::ShownStatus;
 
 /// Drive many browser profiles through the same ordered steps, and lose nothing when anything dies.
 #[derive(Debug, Parser)]
@@ -80,6 +82,12 @@ pub enum Command {
     Status(StatusArgs),
     /// Show what a profile's runs wrote
     Logs(LogsArgs),
+    /// Watch the folder full-screen, with keys to act
+    Watch(WatchArgs),
+    /// Serve a page that shows the folder live, on this machine
+    Dashboard(DashboardArgs),
+    /// Write what the profiles did as a page, JUnit XML, CSV and JSON
+    Report(ReportArgs),
     /// Make a commented folder that runs
     Init(InitArgs),
     /// Check settings, workflow and flows without starting anything
@@ -108,6 +116,9 @@ pub struct BrowserArgs {
     /// Set a variable of the workflow; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment)]
     pub set: Vec<(String, String)>,
+    /// Send a trace of each run over OTLP; a set OTEL_EXPORTER_OTLP_ENDPOINT does the same
+    #[arg(long)]
+    pub otlp: bool,
 }
 
 #[derive(Debug, Args)]
@@ -255,6 +266,11 @@ pub struct OrchestrateArgs {
     /// How often a failed run is started again
     #[arg(long, value_name = "N")]
     pub retries: Option<u32>,
+    /// Serve the dashboard as long as the fleet runs
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = LISTEN)]
+    pub dashboard: Option<SocketAddr>,
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Print the closing report as JSON
     #[arg(long)]
     pub json: bool,
@@ -281,7 +297,7 @@ pub struct IntakeArgs {
     pub shuffle: Option<Option<u64>>,
     /// Take only profiles that stand so, as `status` shows them
     #[arg(long, value_name = "STATUS", value_delimiter = ',')]
-    pub only_status: Vec<ShownStatus>,
+    pub only_status: Vec<StatusName>,
 }
 
 #[derive(Debug, Args)]
@@ -290,6 +306,8 @@ Examples:
   regatta status
   regatta status k18imh7u --json
   regatta status --watch
+  regatta status --status failed,needs_attention --sort error
+  regatta status --step store_signup
 
 INTERRUPTED is a profile whose run died: run it again to go on.")]
 pub struct StatusArgs {
@@ -298,9 +316,41 @@ pub struct StatusArgs {
     /// One JSON document
     #[arg(long, conflicts_with = "watch")]
     pub json: bool,
+    /// Only profiles with this status, as it is shown; several with commas between them
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    pub status: Vec<StatusName>,
+    /// Only profiles that stand at this step
+    #[arg(long, value_name = "FLAG")]
+    pub step: Option<Flag>,
+    #[arg(long, value_enum, value_name = "COLUMN", default_value_t = SortBy::Profile)]
+    pub sort: SortBy,
     /// Show again every second, until Ctrl-C
     #[arg(short, long)]
     pub watch: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    Profile,
+    Status,
+    Steps,
+    Error,
+}
+
+/// In any case of letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusName(pub Shown);
+
+impl FromStr for StatusName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Shown::ALL.into_iter().find(|shown| shown.as_str().eq_ignore_ascii_case(text));
+        found.map(Self).ok_or_else(|| {
+            let names = Shown::ALL.map(Shown::as_str).join(", ");
+            format!("no profile is ever `{text}`: {names}")
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -320,6 +370,78 @@ pub struct LogsArgs {
     /// The events (JSON lines) instead of the text
     #[arg(long)]
     pub events: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta watch
+
+The list has what runs and what needs somebody first; the chosen profile stands beside or below it
+with its steps, times, last error and log. Keys are named on the last line; what changes something
+asks once more.")]
+pub struct WatchArgs {
+    #[command(flatten)]
+    pub browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta dashboard
+  regatta dashboard --listen 127.0.0.1:0
+  ssh -L 7700:127.0.0.1:7700 HOST      then open the address here
+
+Shows fleets and lone runs alike, and what was done where nothing runs. /metrics is for
+Prometheus, /healthz for whoever asks whether it lives. Who opens the printed address with its
+token may start, stop and reset profiles; REGATTA_DASHBOARD_TOKEN sets the token, which is then
+not printed. Ctrl-C ends the page and nothing else.")]
+pub struct DashboardArgs {
+    #[command(flatten)]
+    pub page: PageArgs,
+    /// Where to listen; port 0 is a free one
+    #[arg(long, value_name = "ADDRESS", default_value = LISTEN)]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub browser: BrowserArgs,
+}
+
+/// Where the dashboard listens unless it is told.
+pub const LISTEN: &str = "127.0.0.1:7700";
+
+#[derive(Debug, Clone, Args)]
+pub struct PageArgs {
+    /// A name by which others reach the page, needed to listen elsewhere than on this machine; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta report
+  regatta report --out artifacts/nightly
+  regatta report --stdout csv k18imh7u k19abcde > two.csv
+
+Writes report.html, report.junit.xml, report.csv and report.json into report/. The page is one
+file that asks nobody for anything. A fleet writes the same at its end, of its own profiles.")]
+pub struct ReportArgs {
+    /// Only these profiles
+    pub profiles: Vec<ProfileId>,
+    /// The folder to write into, instead of report/
+    #[arg(short, long, value_name = "DIR", conflicts_with = "stdout")]
+    pub out: Option<PathBuf>,
+    /// Print one of them instead
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub stdout: Option<ReportFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Html,
+    Junit,
+    Csv,
+    Json,
 }
 
 #[derive(Debug, Args)]

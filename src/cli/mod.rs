@@ -10,9 +10,11 @@ use self::args::{Cli, Command};
 use self::failure::Failure;
 use self::settings::Settings;
 
+mod act;
 mod args;
 mod clean;
 mod completions;
+mod dashboard;
 mod doctor;
 mod failure;
 mod init;
@@ -23,6 +25,7 @@ mod orchestrate;
 mod outcomes;
 mod play;
 mod quantity;
+mod report;
 mod reset;
 mod resolve;
 mod run;
@@ -34,6 +37,7 @@ mod source;
 mod status;
 mod throw_away;
 mod validate;
+mod watch;
 
 /// Parses, calls, and turns the result into an exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -66,6 +70,9 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Play(args) => play::play(&Settings::resolve(global)?, args),
         Command::Orchestrate(args) => orchestrate::orchestrate(&Settings::resolve(global)?, global, args),
         Command::Status(args) => status::status(&Settings::resolve(global)?, args),
+        Command::Watch(args) => watch::watch(&Settings::resolve(global)?, global, args),
+        Command::Dashboard(args) => dashboard::dashboard(&Settings::resolve(global)?, global, args),
+        Command::Report(args) => report::report(&Settings::resolve(global)?, args),
         Command::Logs(args) => logs::logs(&Settings::resolve(global)?, args),
         Command::Validate(args) => validate::validate(&Settings::resolve(global)?, args),
         Command::Reset(args) => reset::reset(&Settings::resolve(global)?, args),

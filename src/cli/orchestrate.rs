@@ -1,21 +1,27 @@
 //! `regatta orchestrate`: a fleet, one isolated `run` process per profile.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::args::{GlobalArgs, OrchestrateArgs, ProviderName};
+use super::act::RunCommand;
+use super::args::{BrowserArgs, GlobalArgs, OrchestrateArgs, ProviderName};
+use super::dashboard::Dashboard;
 use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns};
 use super::settings::Settings;
 use super::{block_on, load, outcomes, source};
 use crate::domain::cause::with_cause;
 use crate::domain::fleet::{Admission, TimeLimits};
-use crate::domain::id::ProfileId;
+use crate::domain::fleet_notice::NoticeKind;
+use crate::domain::id::{Flag, ProfileId};
 use crate::domain::outcome::FleetOutcome;
 use crate::domain::plan::Plan;
 use crate::domain::session::Platform;
 use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet};
+use crate::report::dashboard::FleetNote;
 use crate::report::fleet_console::FleetConsole;
+use crate::report::notify::Notifier;
 
 /// The share of the stagger that chance adds or takes.
 const STAGGER_JITTER: f64 = 1.0 / 3.0;
@@ -43,7 +49,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     let mut options = OrchestrateOptions::new(
         settings.layout.clone(),
         program,
-        run_arguments(global, &args),
+        run_arguments(global, &args.browser),
         plan.flags().cloned().collect(),
     );
     let max = args.max.unwrap_or(settings.fleet.max);
@@ -70,22 +76,77 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         args.quiet,
         args.json,
     );
+    let page = match args.dashboard {
+        Some(listen) => {
+            let runs = RunCommand::new(&options.program, &options.run_arguments);
+            let page = Dashboard::start(settings, listen, &args.page, runs, &plan_name(&plan))?;
+            eprintln!("dashboard: {}", page.address());
+            Some(page)
+        }
+        None => None,
+    };
+    let mut note = FleetNote::default();
+    let notifier = match settings.webhook.clone() {
+        Some(webhook) => Some(
+            Notifier::start(webhook)
+                .map_err(|error| Failure::usage(format!("cannot start what tells the webhook: {error}")))?,
+        ),
+        None => None,
+    };
     let driven = block_on(async {
-        Ok(drive_fleet(options, intake, provider, &mut |notice| console.show(&notice)).await)
-    })?;
-    match driven {
-        Ok(report) => {
-            console.finish(&report);
-            Ok(report.exit_code)
-        }
-        Err(OrchestrateError::Intake { problem, report }) => {
-            let started = !report.profiles.is_empty();
-            if started {
-                console.finish(&report);
+        Ok(drive_fleet(options, intake, provider, &mut |notice| {
+            console.show(&notice);
+            if let Some(notifier) = &notifier {
+                notifier.hear(&notice);
             }
-            Err(source::failure(&problem, started))
+            if let Some(page) = &page {
+                note.hear(&notice.kind);
+                page.note(&note);
+                if let NoticeKind::Taken { profile } = &notice.kind {
+                    page.expect(profile.clone());
+                }
+            }
+        })
+        .await)
+    })?;
+    let (report, problem) = match driven {
+        Ok(report) => (Box::new(report), None),
+        Err(OrchestrateError::Intake { problem, report }) => (report, Some(problem)),
+        Err(error) => return Err(failure(error)),
+    };
+    let started = !report.profiles.is_empty();
+    if started || problem.is_none() {
+        console.finish(&report);
+        let fleet: HashSet<_> = report.profiles.iter().map(|profile| profile.profile_id.clone()).collect();
+        write_report(settings, &plan, &fleet, args.json);
+        for problem in notifier.map(|notifier| notifier.finish(&report)).unwrap_or_default() {
+            // Who was to be told was not; the fleet is what it is.
+            eprintln!("warning: {problem}");
         }
-        Err(error) => Err(failure(error)),
+    }
+    match problem {
+        Some(problem) => Err(source::failure(&problem, started)),
+        None => Ok(report.exit_code),
+    }
+}
+
+/// Its name and steps, as the page shows them.
+fn plan_name(plan: &Plan) -> (String, Vec<Flag>) {
+    (plan.name.clone(), plan.flags().cloned().collect())
+}
+
+/// The fleet is over whatever becomes of its files: a problem is told, and is no outcome.
+fn write_report(settings: &Settings, plan: &Plan, fleet: &HashSet<ProfileId>, json: bool) {
+    let layout = &settings.layout;
+    let flags: Vec<_> = plan.flags().cloned().collect();
+    let written = super::report::gather(layout, &plan.name, &flags, Some(fleet))
+        .and_then(|report| super::report::write(layout, &report, &layout.report()));
+    match written {
+        Ok(paths) if !json => {
+            crate::report::say!("report: {}", paths.first().map_or(layout.report(), Clone::clone).display());
+        }
+        Ok(_) => {}
+        Err(failure) => eprint!("{}", failure.render(false)),
     }
 }
 
@@ -107,7 +168,7 @@ fn limits(settings: &Settings, args: &OrchestrateArgs, plan: &Plan) -> Result<Ti
 }
 
 /// Children are this program again, with the same folder, provider and variables.
-fn run_arguments(global: &GlobalArgs, args: &OrchestrateArgs) -> Vec<OsString> {
+pub fn run_arguments(global: &GlobalArgs, browser: &BrowserArgs) -> Vec<OsString> {
     let mut arguments: Vec<OsString> =
         vec!["--folder".into(), global.folder.clone().into(), "--color=never".into()];
     if let Some(provider) = global.provider {
@@ -121,10 +182,13 @@ fn run_arguments(global: &GlobalArgs, args: &OrchestrateArgs) -> Vec<OsString> {
         arguments.extend(["--adspower-url".into(), url.into()]);
     }
     arguments.push("run".into());
-    if args.browser.headed {
+    if browser.headed {
         arguments.push("--headed".into());
     }
-    for (name, value) in &args.browser.set {
+    if browser.otlp {
+        arguments.push("--otlp".into());
+    }
+    for (name, value) in &browser.set {
         arguments.extend(["--set".into(), format!("{name}={value}").into()]);
     }
     arguments

@@ -1,5 +1,6 @@
 //! `regatta run ID`: one profile, one process.
 
+use std::cell::RefCell;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use crate::domain::id::{Flag, ProfileId, RunId};
 use crate::domain::outcome::RunOutcome;
 use crate::domain::plan::Plan;
 use crate::domain::session::{Session, Status};
+use crate::domain::summary::ProfileSummary;
+use crate::report::otlp;
 use crate::report::run_console::RunConsole;
 use crate::run::{Journal, LiveBrowser, Run, RunEnd, RunOptions, Selectors, Stop, StopWatch};
 use crate::store::event_log::EventLog;
@@ -70,6 +73,7 @@ pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
         settings.terminal,
         settings.color,
     );
+    let told = RefCell::new(ProfileSummary::default());
     let (sender, stop) = StopWatch::new();
     let end = runtime.block_on(async {
         let run = Run {
@@ -80,7 +84,10 @@ pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
             pid: std::process::id(),
             random: rand::make_rng(),
             outside,
-            journal: Journal::new(log, Arc::new(jiff::Timestamp::now), |event| console.show(event)),
+            journal: Journal::new(log, Arc::new(jiff::Timestamp::now), |event| {
+                told.borrow_mut().apply(event);
+                console.show(event);
+            }),
             stop,
             options: RunOptions { only: args.step, until: args.until, keep_browser: args.keep_browser },
             artifacts,
@@ -98,6 +105,9 @@ pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
         }
     });
     console.finish();
+    if settings.otlp || args.browser.otlp {
+        runtime.block_on(trace(&plan, &args.profile, &told.take()));
+    }
     conclude(&args.profile, end)
 }
 
@@ -113,6 +123,14 @@ fn plan(settings: &Settings, args: &RunArgs) -> Result<Plan, Failure> {
         known_flag(&plan, flag)?;
     }
     Ok(plan)
+}
+
+/// A trace that nobody takes is no reason for another end of the run.
+async fn trace(plan: &Plan, profile: &ProfileId, told: &ProfileSummary) {
+    let Some(run) = told.history.runs.last() else { return };
+    if let Err(problem) = otlp::export(run, profile, &plan.name).await {
+        tracing::warn!("the trace of this run is lost: {problem}");
+    }
 }
 
 /// Whether the plan can be played for the profile as it stands, before anything is written for it.

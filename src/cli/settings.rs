@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
+use url::Url;
 
 use super::args::{ColorChoice, GlobalArgs, ProviderName};
 use super::failure::Failure;
@@ -18,6 +19,7 @@ use crate::domain::evidence::TraceMode;
 use crate::domain::session::Platform;
 use crate::domain::source::SourceError;
 use crate::domain::workflow::{parse_duration, toml_error};
+use crate::report::notify::Webhook;
 use crate::store::Layout;
 
 pub const SETTINGS_FILE: &str = "regatta.toml";
@@ -41,6 +43,12 @@ pub struct Settings {
     /// `CHROME` and `PATH`.
     pub chrome_override: Option<OsString>,
     pub path: Option<OsString>,
+    /// Who is told of the fleet's end, and of each profile that needs a person.
+    pub webhook: Option<Webhook>,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`, or that of traces alone, is set: traces are sent.
+    pub otlp: bool,
+    /// `REGATTA_DASHBOARD_TOKEN`: who knows it may act on the page.
+    pub dashboard_token: Option<String>,
     pub color: bool,
     pub terminal: bool,
 }
@@ -186,6 +194,26 @@ impl Settings {
         {
             return Err(error(load.span(), "`max_load` must be above 0".to_owned()).into());
         }
+        let webhook = match &file.notify.webhook {
+            None => None,
+            Some(written) => {
+                let secret = file.notify.secret_env.as_deref().map(|name| {
+                    std::env::var(name).map_err(|_| {
+                        Failure::usage(format!(
+                            "{SETTINGS_FILE}: notify.secret_env names `{name}`, which is not set"
+                        ))
+                        .hint("messages would not be signed: set it, or take `secret_env` away".to_owned())
+                    })
+                });
+                let secret = secret.transpose()?;
+                let url = written.get_ref().parse::<Url>().map_err(|problem| problem.to_string());
+                let webhook = url.and_then(|url| Webhook::new(url, secret.as_deref()));
+                // The place in the file would quote the address, which may hold a secret.
+                Some(webhook.map_err(|problem| {
+                    Failure::usage(format!("{SETTINGS_FILE}: notify.webhook: {problem}"))
+                })?)
+            }
+        };
         let mut adspower = file.adspower;
         if let Some(rate) = adspower.calls_per_second.filter(|rate| !(0.01..=100.0).contains(rate)) {
             return Err(Failure::usage(format!("{SETTINGS_FILE}: adspower.calls_per_second is {rate}"))
@@ -231,6 +259,11 @@ impl Settings {
             adspower_key,
             chrome_override: std::env::var_os("CHROME").filter(|value| !value.is_empty()),
             path: std::env::var_os("PATH"),
+            webhook,
+            otlp: ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
+                .iter()
+                .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())),
+            dashboard_token: std::env::var("REGATTA_DASHBOARD_TOKEN").ok().filter(|token| !token.is_empty()),
             color: wants_color(args.color, terminal),
             terminal,
         })
@@ -284,6 +317,14 @@ struct SettingsFile {
     outcomes: OutcomesFile,
     chromium: ChromiumFile,
     adspower: AdsPowerFile,
+    notify: NotifyFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NotifyFile {
+    webhook: Option<Spanned<String>>,
+    secret_env: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

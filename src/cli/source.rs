@@ -24,7 +24,7 @@ pub fn intake(settings: &Settings, args: &OrchestrateArgs) -> Result<Intake, Fai
         follow: options.follow.or(settings.source.follow),
         limit: options.limit,
         shuffle: options.shuffle.map(|seed| seed.unwrap_or_else(rand::random)),
-        only: options.only_status.clone(),
+        only: options.only_status.iter().map(|status| status.0).collect(),
         platform: settings.platform,
     })
 }

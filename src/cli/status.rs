@@ -1,18 +1,20 @@
 //! `regatta status`: where every profile stands.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::args::StatusArgs;
+use super::args::{SortBy, StatusArgs};
 use super::failure::Failure;
 use super::settings::Settings;
 use crate::domain::id::ProfileId;
-use crate::domain::session::{Session, Status};
+use crate::domain::overview::{ProfileView, Shown};
+use crate::store::Layout;
 use crate::store::session::SessionReader;
-use crate::store::{Layout, lock};
+use crate::store::watch;
 
 /// Between two pictures of `--watch`.
 const LOOK: Duration = Duration::from_secs(1);
@@ -22,7 +24,7 @@ const LOOK: Duration = Duration::from_secs(1);
 struct Row {
     profile_id: ProfileId,
     /// The stored status, or INTERRUPTED, or DAMAGED.
-    status: String,
+    status: Shown,
     done: usize,
     steps: usize,
     /// The step in flight, in doubt where nobody runs the profile.
@@ -37,12 +39,16 @@ struct Row {
 
 pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, Failure> {
     loop {
-        let rows = rows(&settings.layout, &args.profiles)?;
+        let rows = rows(&settings.layout, &args)?;
         if args.json {
             crate::report::say!("{}", serde_json::to_string_pretty(&rows).unwrap_or_default());
             return Ok(0);
         }
-        let table = table(&rows, settings.color);
+        let is_filtered = !args.status.is_empty() || args.step.is_some();
+        let table = match rows.is_empty() && is_filtered {
+            true => "no profile fits\n".to_owned(),
+            false => table(&rows, settings.color),
+        };
         if !args.watch {
             // Whoever reads it may have gone (`| head`).
             std::io::stdout().write_all(table.as_bytes()).ok();
@@ -59,52 +65,40 @@ pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, Failure> {
     }
 }
 
-fn rows(layout: &Layout, only: &[ProfileId]) -> Result<Vec<Row>, Failure> {
+fn rows(layout: &Layout, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
     // The folder is listed once, however many profiles it holds.
     let reader = SessionReader::new(layout)?;
-    let profiles = if only.is_empty() { reader.profiles() } else { only };
-    profiles.iter().map(|profile| row(layout, &reader, profile.clone())).collect()
-}
-
-fn row(layout: &Layout, reader: &SessionReader<'_>, profile: ProfileId) -> Result<Row, Failure> {
-    let mut row = Row {
-        profile_id: profile.clone(),
-        status: "PENDING".to_owned(),
-        done: 0,
-        steps: 0,
-        in_flight: None,
-        error: None,
-        pid: None,
-    };
-    let session = match reader.read(&profile) {
-        Ok(Some(session)) => session,
-        Ok(None) => return Ok(row),
-        Err(error) => {
-            row.status = "DAMAGED".to_owned();
-            row.error = Some(error.to_string());
-            return Ok(row);
+    let profiles = if args.profiles.is_empty() { reader.profiles() } else { &args.profiles };
+    let mut rows = Vec::new();
+    for profile in profiles {
+        let view = watch::read(layout, &reader, profile)?;
+        let is_wanted = args.status.is_empty() || args.status.iter().any(|status| status.0 == view.shown);
+        let stands_there = args.step.as_ref().is_none_or(|step| view.step() == Some(step));
+        if is_wanted && stands_there {
+            rows.push(row(view));
         }
-    };
-    let held = lock::is_held(&layout.session_lock(&profile))?;
-    row.status = shown_status(&session, held);
-    row.steps = session.completion_flags.iter().count();
-    row.done = session.completion_flags.iter().filter(|(_, done)| *done).count();
-    row.in_flight = session.in_flight.map(|in_flight| in_flight.flag.to_string());
-    row.error = session.last_error.map(|error| match error.flag {
-        Some(flag) => format!("{flag}: {}", error.message),
-        None => error.message,
-    });
-    if held {
-        row.pid = lock::holder(&layout.session_lock(&profile)).map(|holder| holder.pid);
     }
-    Ok(row)
+    match args.sort {
+        // As the folder or the command names them.
+        SortBy::Profile => {}
+        SortBy::Status => rows.sort_by_key(|row| row.status),
+        SortBy::Steps => rows.sort_by_key(|row| (row.done, row.steps)),
+        SortBy::Error => {
+            rows.sort_by(|a, b| (a.error.is_none(), &a.error).cmp(&(b.error.is_none(), &b.error)))
+        }
+    }
+    Ok(rows)
 }
 
-/// `PROCESSING` without a holder of the lock is a run that died.
-fn shown_status(session: &Session, held: bool) -> String {
-    match session.status {
-        Status::Processing if !held => "INTERRUPTED".to_owned(),
-        status => status.to_string(),
+fn row(view: ProfileView) -> Row {
+    Row {
+        status: view.shown,
+        done: view.done(),
+        steps: view.flags.len(),
+        in_flight: view.in_flight.map(|flag| flag.to_string()),
+        error: view.error,
+        pid: view.pid,
+        profile_id: view.id,
     }
 }
 
@@ -124,31 +118,26 @@ fn table(rows: &[Row], color: bool) -> String {
             (None, _, Some(error)) => error.clone(),
             (None, None, None) => String::new(),
         };
-        let paint = match row.status.as_str() {
+        let paint = match row.status {
             _ if !color => "",
-            "COMPLETED" => "\u{1b}[32m",
-            "FAILED" | "DAMAGED" => "\u{1b}[31m",
-            "NEEDS_ATTENTION" | "INTERRUPTED" => "\u{1b}[33m",
-            "PROCESSING" => "\u{1b}[36m",
-            _ => "",
+            Shown::Completed => "\u{1b}[32m",
+            Shown::Failed | Shown::Damaged => "\u{1b}[31m",
+            Shown::NeedsAttention | Shown::Interrupted => "\u{1b}[33m",
+            Shown::Processing => "\u{1b}[36m",
+            Shown::Pending => "",
         };
         let steps = format!("{}/{}", row.done, row.steps);
         let line =
             format!("{:<width$}  {paint}{:<15}{reset}  {steps:>5}  {note}", row.profile_id, row.status);
         let _ = writeln!(out, "{}", line.trim_end());
     }
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for row in rows {
-        match counts.iter_mut().find(|(status, _)| *status == row.status) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((&row.status, 1)),
-        }
-    }
-    counts.sort_unstable();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    rows.iter().for_each(|row| *counts.entry(row.status.as_str()).or_default() += 1);
     let counts: Vec<_> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    let (done, steps) = rows.iter().fold((0, 0), |(done, steps), row| (done + row.done, steps + row.steps));
     let _ = writeln!(
         out,
-        "{dim}{} profile{}: {}{reset}",
+        "{dim}{} profile{}: {}; {done} of {steps} steps done{reset}",
         rows.len(),
         if rows.len() == 1 { "" } else { "s" },
         counts.join(", ")
@@ -164,9 +153,9 @@ mod tests {
 
     #[test]
     fn the_table_says_what_a_person_asks() {
-        let row = |id: &str, status: &str, done, in_flight: Option<&str>, error: Option<&str>, pid| Row {
+        let row = |id: &str, status, done, in_flight: Option<&str>, error: Option<&str>, pid| Row {
             profile_id: id.parse().unwrap(),
-            status: status.to_owned(),
+            status,
             done,
             steps: 4,
             in_flight: in_flight.map(str::to_owned),
@@ -174,10 +163,10 @@ mod tests {
             pid,
         };
         let rows = [
-            row("p1", "COMPLETED", 4, None, None, None),
-            row("k18imh7u", "PROCESSING", 1, Some("store_signup"), None, Some(42)),
-            row("p3", "INTERRUPTED", 1, Some("store_signup"), None, None),
-            row("p4", "FAILED", 2, None, Some("dev_registration: the button is disabled"), None),
+            row("p1", Shown::Completed, 4, None, None, None),
+            row("k18imh7u", Shown::Processing, 1, Some("store_signup"), None, Some(42)),
+            row("p3", Shown::Interrupted, 1, Some("store_signup"), None, None),
+            row("p4", Shown::Failed, 2, None, Some("dev_registration: the button is disabled"), None),
         ];
         expect![[r#"
             PROFILE   STATUS           STEPS  NOTE
@@ -185,7 +174,7 @@ mod tests {
             k18imh7u  PROCESSING         1/4  store_signup under way (process 42)
             p3        INTERRUPTED        1/4  store_signup in doubt
             p4        FAILED             2/4  dev_registration: the button is disabled
-            4 profiles: 1 COMPLETED, 1 FAILED, 1 INTERRUPTED, 1 PROCESSING
+            4 profiles: 1 COMPLETED, 1 FAILED, 1 INTERRUPTED, 1 PROCESSING; 8 of 16 steps done
         "#]]
         .assert_eq(&table(&rows, false));
     }

@@ -28,6 +28,10 @@ pub enum NoticeKind {
         profiles: usize,
         ended: Tally,
     },
+    /// The source named it, and it waits for what becomes of it.
+    Taken {
+        profile: ProfileId,
+    },
     /// A process was started. Attempts count from 1.
     Launched {
         profile: ProfileId,

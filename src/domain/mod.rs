@@ -17,6 +17,7 @@ pub mod last_word;
 pub mod mask;
 pub mod outcome;
 pub mod outcome_document;
+pub mod overview;
 pub mod plan;
 pub mod retry;
 pub mod row;

@@ -7,6 +7,10 @@ use super::event::{Event, EventKind, NetworkTotals, StepMode, StepOutcome};
 use super::id::{Flag, RunId};
 use super::outcome::RunOutcome;
 
+pub use self::history::{Failed, History, RunSpan, StepSpan};
+
+mod history;
+
 /// One profile, as its latest run has told it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProfileSummary {
@@ -28,6 +32,8 @@ pub struct ProfileSummary {
     pub started_at: Option<jiff::Timestamp>,
     /// When the latest event was written.
     pub heard_at: Option<jiff::Timestamp>,
+    /// Every run that was folded, for what is counted over time.
+    pub history: History,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,12 +73,14 @@ impl ProfileSummary {
                 steps: self.steps,
                 done: self.done,
                 network: std::mem::take(&mut self.network),
+                history: std::mem::take(&mut self.history),
                 ..Self::default()
             };
             self.run_id = Some(event.run_id.clone());
             self.started_at = Some(event.at);
         }
         self.heard_at = Some(event.at);
+        self.history.apply(event);
         match &event.kind {
             EventKind::RunStarted { pid, steps, done, .. } => {
                 self.pid = Some(*pid);
@@ -186,13 +194,13 @@ impl<'a> FromIterator<&'a ProfileSummary> for FleetTotals {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
 
     /// Lines of `SECONDS RUN KIND`, the kind as JSON without its braces.
-    fn events(story: &str) -> Vec<Event> {
+    pub(crate) fn events(story: &str) -> Vec<Event> {
         let event = |(seq, line): (usize, &str)| {
             let (second, rest) = line.trim().split_once(' ').unwrap();
             let (run, kind) = rest.split_once(' ').unwrap();

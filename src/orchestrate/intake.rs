@@ -6,7 +6,6 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +22,9 @@ use super::source::{Passed, ReadError, Rows, Source};
 use super::spool::{Spool, SpoolAt};
 use crate::domain::fleet::Standing;
 use crate::domain::id::ProfileId;
+use crate::domain::overview::Shown;
 use crate::domain::row::{ProfileRow, RowProblem};
-use crate::domain::session::{Platform, Session, Status};
+use crate::domain::session::{Platform, Session};
 use crate::store::session::{SessionReader, is_running};
 use crate::store::{Layout, SessionError, StoreError};
 
@@ -41,37 +41,9 @@ pub struct Intake {
     /// In an order of chance, by this seed.
     pub shuffle: Option<u64>,
     /// Only profiles that stand so; empty: all.
-    pub only: Vec<ShownStatus>,
+    pub only: Vec<Shown>,
     /// Of sessions that do not exist yet and whose row names none.
     pub platform: Platform,
-}
-
-/// A profile's status as `regatta status` shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShownStatus {
-    Stored(Status),
-    Interrupted,
-    Damaged,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "`{0}` is no status: PENDING, PROCESSING, INTERRUPTED, COMPLETED, FAILED, NEEDS_ATTENTION or DAMAGED"
-)]
-pub struct InvalidStatus(String);
-
-impl FromStr for ShownStatus {
-    type Err = InvalidStatus;
-
-    fn from_str(text: &str) -> Result<Self, InvalidStatus> {
-        match text.to_ascii_uppercase().as_str() {
-            "INTERRUPTED" => Ok(Self::Interrupted),
-            "DAMAGED" => Ok(Self::Damaged),
-            name => serde_json::from_value(name.into())
-                .map(Self::Stored)
-                .map_err(|_| InvalidStatus(text.to_owned())),
-        }
-    }
 }
 
 /// One profile of the source, looked at.
@@ -224,7 +196,7 @@ struct Looker {
     left: HashSet<ProfileId>,
     spool: Spool,
     limit: Option<usize>,
-    only: Vec<ShownStatus>,
+    only: Vec<Shown>,
     /// The chance, and what waits for it.
     shuffle: Option<(StdRng, Vec<Row>)>,
     /// A profile that comes again is the same profile.
@@ -355,12 +327,10 @@ impl Looker {
 
     fn is_wanted(&self, standing: Standing, session: Option<&Session>) -> bool {
         self.only.is_empty() || {
-            let status = match (standing, session.map(|session| session.status)) {
-                (Standing::Damaged, _) => ShownStatus::Damaged,
-                (Standing::Held, Some(Status::Processing)) => ShownStatus::Stored(Status::Processing),
-                (_, Some(Status::Processing)) => ShownStatus::Interrupted,
-                (_, Some(status)) => ShownStatus::Stored(status),
-                (_, None) => ShownStatus::Stored(Status::Pending),
+            let status = match (standing, session) {
+                (Standing::Damaged, _) => Shown::Damaged,
+                (_, Some(session)) => Shown::of(session.status, standing == Standing::Held),
+                (_, None) => Shown::Pending,
             };
             self.only.contains(&status)
         }

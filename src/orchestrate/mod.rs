@@ -38,7 +38,8 @@ mod shell;
 pub mod source;
 mod spool;
 
-pub use self::intake::{Intake, IntakeError, InvalidStatus, ShownStatus};
+pub use self::intake::{Intake, IntakeError};
+pub use self::process::terminate_adopted as ask_to_stop;
 
 /// After an orchestrator was killed: a run it had just launched has its profile's lock by then, and is
 /// found alive. Until it has, it is one that nobody counts.

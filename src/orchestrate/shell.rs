@@ -268,6 +268,7 @@ impl<'a> Shell<'a> {
                 fields: conflicts,
             }));
         }
+        self.tell(NoticeKind::Taken { profile: profile.clone() });
         self.happened(FleetInput::ProfileEnqueued { profile, standing, priority });
     }
 

@@ -19,6 +19,8 @@ mod paint;
 mod plain;
 mod table;
 
+pub(super) use self::plain::short_of;
+
 pub struct FleetConsole {
     view: View,
     paint: Paint,
@@ -109,4 +111,4 @@ fn counts(tally: Tally, paint: Paint) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,8 +1,14 @@
 //! Everything that watches: it turns events and notices into what a person or a program reads.
 
+pub mod dashboard;
+pub mod files;
 pub mod fleet_console;
+pub mod notify;
+pub mod otlp;
 pub mod run_console;
 pub mod solo_console;
+pub mod watch_screen;
+mod words;
 
 /// `println!` to a reader who may have gone (`| head`): that ends nothing.
 macro_rules! say {

@@ -203,6 +203,23 @@ pub fn last_run(path: &Path) -> Result<Option<LastRun>, StoreError> {
     read().map_err(error)
 }
 
+/// The last events of a file, of whichever runs, in the order they were written. Reads from the end.
+pub fn tail(path: &Path, most: usize) -> Result<Vec<Event>, StoreError> {
+    let read = || -> io::Result<Vec<Event>> {
+        let Some(lines) = LinesBackwards::open(path)? else { return Ok(Vec::new()) };
+        let mut events = Vec::new();
+        for line in lines {
+            events.extend(parse(&line?));
+            if events.len() >= most {
+                break;
+            }
+        }
+        events.reverse();
+        Ok(events)
+    };
+    read().map_err(StoreError::at("read", path))
+}
+
 /// The `run_finished` of the last run, where it ended by itself: mostly the last line, so this is
 /// the way to ask it of ten thousand profiles.
 pub fn last_finished(path: &Path) -> Result<Option<Event>, StoreError> {

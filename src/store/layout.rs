@@ -91,6 +91,20 @@ impl Layout {
         self.artifacts.join(id.as_str())
     }
 
+    /// A folder of evidence that an event names, wherever this folder lies now. `None` for what is no
+    /// such name.
+    pub fn evidence(&self, named: &str) -> Option<PathBuf> {
+        let mut parts = Path::new(named).components().rev();
+        let (folder, profile) = (parts.next()?.as_os_str().to_str()?, parts.next()?.as_os_str().to_str()?);
+        let profile: ProfileId = profile.parse().ok()?;
+        (!folder.starts_with('.')).then(|| self.artifacts(&profile).join(folder))
+    }
+
+    /// What a fleet did, as files.
+    pub fn report(&self) -> PathBuf {
+        self.root.join("report")
+    }
+
     /// Of flows that were played by themselves.
     pub fn play_artifacts(&self) -> PathBuf {
         self.artifacts.join(".play")

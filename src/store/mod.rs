@@ -19,6 +19,7 @@ pub mod selector_cache;
 pub mod session;
 #[cfg(test)]
 mod testing;
+pub mod watch;
 
 pub use self::event_log::{EventLog, EventReader};
 pub use self::layout::Layout;

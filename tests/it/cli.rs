@@ -1,6 +1,7 @@
 //! What a person reads who uses the command line, and the exit code that goes with it. Nothing here
 //! starts a browser.
 
+pub mod report;
 mod selectors;
 
 use std::path::Path;
@@ -405,7 +406,7 @@ fn a_damaged_session_is_moved_aside_and_its_profile_refused_until_a_person_looke
         exit 0
         PROFILE  STATUS           STEPS  NOTE
         p1       DAMAGED            0/0  the session document FOLDER/state/p1.json is damaged: an earlier run could not read it, and nobody has repaired it since
-        1 profile: 1 DAMAGED"#]]
+        1 profile: 1 DAMAGED; 0 of 0 steps done"#]]
     .assert_eq(&told(&folder, &folder.run(&["status"])));
 }
 
@@ -436,7 +437,33 @@ fn status_shows_where_everyone_stands() {
         cut      INTERRUPTED        1/4  store_signup in doubt
         done     COMPLETED          4/4
         sad      FAILED             1/4  store_signup: no element
-        4 profiles: 1 COMPLETED, 1 FAILED, 1 INTERRUPTED, 1 NEEDS_ATTENTION"#]],
+        4 profiles: 1 COMPLETED, 1 FAILED, 1 INTERRUPTED, 1 NEEDS_ATTENTION; 7 of 16 steps done"#]],
+    );
+    check(
+        &folder,
+        &["status", "--status", "failed,interrupted", "--step", "store_signup", "--sort", "error"],
+        expect![[r#"
+        exit 0
+        PROFILE  STATUS           STEPS  NOTE
+        sad      FAILED             1/4  store_signup: no element
+        cut      INTERRUPTED        1/4  store_signup in doubt
+        2 profiles: 1 FAILED, 1 INTERRUPTED; 2 of 8 steps done"#]],
+    );
+    check(
+        &folder,
+        &["status", "--step", "2fa_enabled"],
+        expect![[r#"
+        exit 0
+        no profile fits"#]],
+    );
+    check(
+        &folder,
+        &["status", "--status", "broken"],
+        expect![[r#"
+        exit 2
+        error: invalid value 'broken' for '--status <STATUS>': no profile is ever `broken`: PROCESSING, PENDING, INTERRUPTED, NEEDS_ATTENTION, FAILED, DAMAGED, COMPLETED
+
+        For more information, try '--help'."#]],
     );
     check(
         &folder,
@@ -460,7 +487,7 @@ fn status_shows_where_everyone_stands() {
             exit 0
             PROFILE  STATUS           STEPS  NOTE
             unknown  PENDING            0/0
-            1 profile: 1 PENDING"#]],
+            1 profile: 1 PENDING; 0 of 0 steps done"#]],
     );
     check(
         &folder,

@@ -7,6 +7,8 @@ mod admission;
 mod adspower_faults;
 mod cli;
 mod crash;
+#[cfg(unix)]
+mod dashboard;
 #[cfg(target_os = "linux")]
 mod disk;
 mod flows;
@@ -26,3 +28,7 @@ mod stopping;
 #[cfg(unix)]
 mod storm;
 mod support;
+#[cfg(unix)]
+mod telemetry;
+#[cfg(unix)]
+mod watch;

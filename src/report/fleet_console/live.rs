@@ -13,6 +13,7 @@ use crate::domain::fleet::{Demand, Slot};
 use crate::domain::fleet_notice::{FleetNotice, NoticeKind};
 use crate::domain::id::ProfileId;
 use crate::domain::summary::{Phase, ProfileSummary};
+use crate::report::words::bytes;
 
 /// Redraws of what moves.
 const TICK: Duration = Duration::from_millis(120);
@@ -121,6 +122,7 @@ impl Live {
             NoticeKind::ProviderPaused { .. } => self.wait_for("the provider's quota"),
             NoticeKind::Resumed => self.whole.set_message(""),
             NoticeKind::Stopping(_) => self.whole.set_message(self.paint.whole(Tone::Warning, "stopping")),
+            NoticeKind::Taken { .. } => {}
             // Lines say those.
             NoticeKind::Source(_) | NoticeKind::Finished { .. } => {}
         }
@@ -166,7 +168,7 @@ impl SlotLine {
     }
 }
 
-/// `step 2/4 store_signup, try 2, attempt 3`: tries are of the step within its run, attempts of the
+/// `step 2/4 store_signup, try 2, attempt 3, 1.2 MiB`: tries are of the step within its run, attempts of the
 /// run within the fleet.
 pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
     let steps = format!("{}/{} steps done", summary.done, summary.steps);
@@ -183,7 +185,9 @@ pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
         (None, Phase::Driving) => steps,
         (None, Phase::Ending | Phase::Finished(_)) => format!("{steps}, ends"),
     };
-    text + &again(attempt)
+    let received = summary.network.bytes_received;
+    let traffic = if received > 0 { format!(", {}", bytes(received)) } else { String::new() };
+    text + &again(attempt) + &traffic
 }
 
 /// The templates above are constants, and a test draws them.

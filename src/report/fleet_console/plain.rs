@@ -107,7 +107,8 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
             "stopping: nothing more is launched, runs end after their step; once more ends them now"
                 .to_owned(),
         ),
-        NoticeKind::Finished { .. } => return None,
+        // By the thousand.
+        NoticeKind::Taken { .. } | NoticeKind::Finished { .. } => return None,
     })
 }
 

@@ -49,7 +49,7 @@ fn profiles() -> Vec<ProfileReport> {
     ]
 }
 
-fn report() -> FleetReport {
+pub fn report() -> FleetReport {
     FleetReport {
         v: FLEET_REPORT_VERSION,
         outcome: FleetOutcome::Stopped,

@@ -206,6 +206,11 @@ impl Program {
         self.process.id()
     }
 
+    /// The files of its standard output and standard error.
+    pub fn outputs(&self) -> [PathBuf; 2] {
+        [self.stdout.clone(), self.stderr.clone()]
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }

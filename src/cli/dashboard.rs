@@ -1,0 +1,267 @@
+//! `regatta dashboard`, and the same page beside a fleet: follows the folder on a thread of its own, and
+//! reads for the page what it asks for.
+
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use super::act::{self, RunCommand};
+use super::args::{DashboardArgs, GlobalArgs, PageArgs};
+use super::failure::Failure;
+use super::settings::Settings;
+use super::{block_on, orchestrate::run_arguments, report, signals};
+use crate::domain::event::Event;
+use crate::domain::id::{Flag, ProfileId};
+use crate::domain::overview::ProfileView;
+use crate::report::dashboard::{Action, Backend, Board, FleetNote, Guard, Refused, serve};
+use crate::run::Stop;
+use crate::store::session::SessionReader;
+use crate::store::watch::{self, FolderWatch};
+use crate::store::{EventReader, Layout, event_log};
+
+/// How much of a log is looked at for its last lines.
+const LOG_TAIL: u64 = 64 * 1024;
+
+/// A page that is served until this is dropped.
+pub struct Dashboard {
+    address: String,
+    board: Arc<Board>,
+    stop: Arc<Notify>,
+    stopping: Arc<AtomicBool>,
+    /// Named since the last look.
+    expected: Arc<Mutex<Vec<ProfileId>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+pub fn dashboard(settings: &Settings, global: &GlobalArgs, args: DashboardArgs) -> Result<u8, Failure> {
+    super::log::to_stderr();
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::usage(format!("cannot find this program's own file: {error}")))?;
+    let runs = RunCommand::new(&program, &run_arguments(global, &args.browser));
+    let workflow = report::workflow(settings);
+    let page = Dashboard::start(settings, args.listen, &args.page, runs, &workflow)?;
+    crate::report::say!("{}", page.address());
+    let (stop, mut stopped) = tokio::sync::watch::channel(Stop::default());
+    block_on(async {
+        let signals = signals::listen()?;
+        tokio::select! {
+            () = signals::ask_to_stop(signals, stop, |_| {}) => {}
+            _ = stopped.changed() => {}
+        }
+        Ok(0)
+    })
+}
+
+impl Dashboard {
+    /// `workflow`: its name and steps.
+    pub fn start(
+        settings: &Settings,
+        listen: SocketAddr,
+        args: &PageArgs,
+        runs: RunCommand,
+        workflow: &(String, Vec<Flag>),
+    ) -> Result<Self, Failure> {
+        if !listen.ip().is_loopback() && args.allow_host.is_empty() {
+            return Err(Failure::usage(format!("{listen} can be reached from other machines"))
+                .hint("listen on 127.0.0.1 and use `ssh -L`, or say by which name others come: --allow-host NAME; they may read everything".to_owned()));
+        }
+        let listener = std::net::TcpListener::bind(listen)
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+            .map_err(|error| {
+                Failure::usage(format!("cannot listen on {listen}: {error}"))
+                    .hint("another page may be served there; port 0 takes a free one".to_owned())
+            })?;
+        let listen = listener.local_addr().unwrap_or(listen);
+        let generated = settings.dashboard_token.is_none();
+        let token =
+            settings.dashboard_token.clone().unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
+        // A token of the operator's own is known to the operator, and is not written anywhere.
+        let behind = if generated { format!("#token={token}") } else { String::new() };
+        let address = format!("http://{listen}/{behind}");
+        let guard = Guard::new(listen, &args.allow_host, Some(&token));
+        let (name, flags) = workflow.clone();
+        let board = Arc::new(Board::new(&name, flags));
+        let pids = Arc::new(Mutex::new(Vec::new()));
+        let backend: Arc<dyn Backend> =
+            Arc::new(Folder { layout: settings.layout.clone(), runs, pids: Arc::clone(&pids) });
+        let mut page = Self {
+            address,
+            board: Arc::clone(&board),
+            stop: Arc::new(Notify::new()),
+            stopping: Arc::default(),
+            expected: Arc::default(),
+            threads: Vec::new(),
+        };
+        let watch = FolderWatch::new(settings.layout.clone());
+        let (stopping, following) = (Arc::clone(&page.stopping), Arc::clone(&board));
+        let expected = Arc::clone(&page.expected);
+        page.thread("dashboard-files", move || follow(watch, &expected, &following, &pids, &stopping))?;
+        let stop = Arc::clone(&page.stop);
+        page.thread("dashboard", move || {
+            let served = block_on(async {
+                let listener = TcpListener::from_std(listener)
+                    .map_err(|error| Failure::usage(format!("cannot serve the dashboard: {error}")))?;
+                tokio::select! {
+                    served = serve(listener, board, backend, guard) => {
+                        served.map_err(|error| Failure::usage(format!("the dashboard ended: {error}")))
+                    }
+                    () = stop.notified() => Ok(()),
+                }
+            });
+            if let Err(failure) = served {
+                tracing::warn!("{}", failure.into_parts().0);
+            }
+        })?;
+        Ok(page)
+    }
+
+    /// To be opened, with the token where it was made here.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Shows a profile though it has no file yet.
+    pub fn expect(&self, profile: ProfileId) {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner).push(profile);
+    }
+
+    pub fn note(&self, note: &FleetNote) {
+        self.board.note(note.clone(), jiff::Timestamp::now());
+    }
+
+    fn thread(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+        let thread = thread.map_err(|error| Failure::usage(format!("cannot start a thread: {error}")))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+}
+
+impl Drop for Dashboard {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Release);
+        self.stop.notify_one();
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn follow(
+    mut watch: FolderWatch,
+    expected: &Mutex<Vec<ProfileId>>,
+    board: &Board,
+    pids: &Mutex<Vec<u32>>,
+    stopping: &AtomicBool,
+) {
+    let mut first = true;
+    while !stopping.load(Ordering::Acquire) {
+        watch.expect(std::mem::take(&mut *expected.lock().unwrap_or_else(PoisonError::into_inner)));
+        match watch.look() {
+            Ok(changed) if first || !changed.is_empty() => {
+                first = false;
+                let living = watch.views().filter_map(|view| view.pid).collect();
+                *pids.lock().unwrap_or_else(PoisonError::into_inner) = living;
+                board.publish(watch.views(), &changed, jiff::Timestamp::now());
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "cannot follow the folder"),
+        }
+        // Woken only to stop.
+        std::thread::park_timeout(watch.rest().max(Duration::from_millis(1)));
+    }
+}
+
+struct Folder {
+    layout: Layout,
+    runs: RunCommand,
+    /// Of the runs that live.
+    pids: Arc<Mutex<Vec<u32>>>,
+}
+
+impl Backend for Folder {
+    fn view(&self, profile: &ProfileId) -> Option<ProfileView> {
+        let known =
+            [self.layout.session(profile), self.layout.events(profile)].iter().any(|path| path.exists());
+        let reader = SessionReader::new(&self.layout).ok()?;
+        if !known && !reader.profiles().contains(profile) {
+            return None;
+        }
+        let mut view = watch::read(&self.layout, &reader, profile).ok()?;
+        let mut events = EventReader::from_start(self.layout.events(profile));
+        events.poll().unwrap_or_default().iter().for_each(|event| view.summary.apply(event));
+        Some(view)
+    }
+
+    fn events(&self, profile: &ProfileId, most: usize) -> Vec<Event> {
+        event_log::tail(&self.layout.events(profile), most).unwrap_or_default()
+    }
+
+    fn log(&self, profile: &ProfileId, lines: usize) -> String {
+        last_lines(&self.layout.log(profile), lines).unwrap_or_default()
+    }
+
+    fn artifact(&self, profile: &ProfileId, path: &str) -> Option<Vec<u8>> {
+        let folder = self.layout.artifacts(profile).canonicalize().ok()?;
+        // Links lead elsewhere too.
+        let file = folder.join(path).canonicalize().ok().filter(|file| file.starts_with(&folder))?;
+        std::fs::read(file).ok()
+    }
+
+    fn memory(&self) -> u64 {
+        resident(&self.pids.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn act(&self, action: Action, profile: &ProfileId) -> Result<String, Refused> {
+        let done = match action {
+            Action::Retry => act::start(&self.layout, &self.runs, profile),
+            Action::Reset => act::reset(&self.layout, profile),
+            Action::Stop => act::stop(&self.layout, profile),
+        };
+        done.map_err(|failure| {
+            let (error, hint) = failure.into_parts();
+            Refused { error, hint }
+        })
+    }
+}
+
+/// Whole lines from the end of a file, as text.
+pub fn last_lines(path: &std::path::Path, lines: usize) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(LOG_TAIL);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(LOG_TAIL).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut kept: Vec<&str> = text.lines().rev().take(lines).collect();
+    if from > 0 && kept.len() < lines {
+        // The first of them is cut.
+        kept.pop();
+    }
+    kept.reverse();
+    Ok(kept.join("\n"))
+}
+
+/// Of processes and all that descend from them, in bytes.
+fn resident(roots: &[u32]) -> u64 {
+    let Ok(mut system) = System::new() else { return 0 };
+    let what = ProcessRefreshKind::nothing().with_memory().without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
+    let is_ours = |pid: &Pid| {
+        let parents = std::iter::successors(Some(*pid), |pid| system.process(*pid)?.parent());
+        // A loop of parents cannot be, but reading takes time.
+        parents.take(64).any(|pid| roots.contains(&pid.as_u32()))
+    };
+    let ours = system.processes().iter().filter(|(pid, _)| is_ours(pid));
+    ours.map(|(_, process)| process.memory()).sum()
+}

@@ -1,0 +1,87 @@
+//! `regatta report`: what the folder's profiles did, as files. A fleet writes the same at its end.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::args::{ReportArgs, ReportFormat};
+use super::failure::Failure;
+use super::load;
+use super::settings::Settings;
+use crate::domain::id::{Flag, ProfileId};
+use crate::domain::overview::ProfileView;
+use crate::report::files::{Report, csv, html, junit};
+use crate::store::watch::FolderWatch;
+use crate::store::{Layout, StoreError, durable};
+
+pub fn report(settings: &Settings, args: ReportArgs) -> Result<u8, Failure> {
+    let (name, flags) = workflow(settings);
+    let only = (!args.profiles.is_empty()).then(|| args.profiles.iter().cloned().collect());
+    let report = gather(&settings.layout, &name, &flags, only.as_ref())?;
+    if let Some(format) = args.stdout {
+        crate::report::say!("{}", text(&settings.layout, &report, format)?.trim_end());
+        return Ok(0);
+    }
+    let folder = args.out.unwrap_or_else(|| settings.layout.report());
+    for path in write(&settings.layout, &report, &folder)? {
+        crate::report::say!("{}", path.display());
+    }
+    Ok(0)
+}
+
+/// Its name and steps; of a folder whose workflow cannot be read, what is known without it.
+pub fn workflow(settings: &Settings) -> (String, Vec<Flag>) {
+    match load::plan(settings, &[]) {
+        Ok(plan) => (plan.name.clone(), plan.flags().cloned().collect()),
+        Err(_) => ("regatta".to_owned(), Vec::new()),
+    }
+}
+
+/// Of every profile of the folder, or of `only` these, which are in it though they never ran.
+pub fn gather(
+    layout: &Layout,
+    name: &str,
+    flags: &[Flag],
+    only: Option<&HashSet<ProfileId>>,
+) -> Result<Report, Failure> {
+    let mut watch = FolderWatch::new(layout.clone());
+    watch.expect(only.into_iter().flatten().cloned());
+    watch.look()?;
+    let views: Vec<&ProfileView> =
+        watch.views().filter(|view| only.is_none_or(|only| only.contains(&view.id))).collect();
+    Ok(Report::of(name, &views, flags, jiff::Timestamp::now()))
+}
+
+/// All four forms, each replaced as a whole. Gives their paths, the page's first.
+pub fn write(layout: &Layout, report: &Report, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    std::fs::create_dir_all(folder).map_err(StoreError::at("make the folder", folder))?;
+    let formats = [ReportFormat::Html, ReportFormat::Junit, ReportFormat::Csv, ReportFormat::Json];
+    let mut paths = Vec::new();
+    for format in formats {
+        let path = folder.join(match format {
+            ReportFormat::Html => "report.html",
+            ReportFormat::Junit => "report.junit.xml",
+            ReportFormat::Csv => "report.csv",
+            ReportFormat::Json => "report.json",
+        });
+        durable::write(&path, text(layout, report, format)?.as_bytes())?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+fn text(layout: &Layout, report: &Report, format: ReportFormat) -> Result<String, Failure> {
+    let failure = |error: &dyn std::error::Error| Failure::usage(format!("cannot write the report: {error}"));
+    match format {
+        ReportFormat::Html => {
+            html(report, |evidence| picture(layout, evidence)).map_err(|error| failure(&error))
+        }
+        ReportFormat::Junit => junit(report).map_err(|error| failure(&error)),
+        ReportFormat::Csv => csv(report).map_err(|error| failure(&error)),
+        ReportFormat::Json => Ok(report.json()),
+    }
+}
+
+/// Of a folder of evidence as an event named it. It may have been moved with the whole folder since.
+fn picture(layout: &Layout, evidence: &str) -> Option<Vec<u8>> {
+    std::fs::read(layout.evidence(evidence)?.join("screenshot.png")).ok()
+}

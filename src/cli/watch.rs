@@ -1,0 +1,93 @@
+//! `regatta watch`: the folder as a full-screen view, with keys to act.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+
+use super::act::{self, RunCommand};
+use super::args::{GlobalArgs, WatchArgs};
+use super::dashboard::last_lines;
+use super::failure::Failure;
+use super::orchestrate::run_arguments;
+use super::report;
+use super::settings::Settings;
+use crate::domain::id::ProfileId;
+use crate::domain::overview::ProfileView;
+use crate::report::dashboard::Action;
+use crate::report::watch_screen::{Screen, Wish};
+use crate::store::Layout;
+use crate::store::watch::FolderWatch;
+
+/// Between two pictures while nothing is pressed: what is under way shows its time.
+const PICTURE: Duration = Duration::from_millis(500);
+const LOG_LINES: usize = 100;
+
+pub fn watch(settings: &Settings, global: &GlobalArgs, args: WatchArgs) -> Result<u8, Failure> {
+    if !settings.terminal || !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("`watch` draws on a terminal, and this is none")
+            .hint("regatta status --watch, or regatta dashboard".to_owned()));
+    }
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::usage(format!("cannot find this program's own file: {error}")))?;
+    let arguments: Vec<OsString> = run_arguments(global, &args.browser);
+    let runs = RunCommand::new(&program, &arguments);
+    let (name, _) = report::workflow(settings);
+    let mut watch = FolderWatch::new(settings.layout.clone());
+    watch.look()?;
+    let mut screen = Screen::new(settings.color);
+    let mut terminal = ratatui::try_init()
+        .map_err(|error| Failure::usage(format!("cannot draw on this terminal: {error}")))?;
+    let ended = drive(&mut terminal, &mut screen, &mut watch, &name, &settings.layout, &runs);
+    ratatui::restore();
+    ended.map(|()| 0)
+}
+
+fn drive(
+    terminal: &mut ratatui::DefaultTerminal,
+    screen: &mut Screen,
+    watch: &mut FolderWatch,
+    name: &str,
+    layout: &Layout,
+    runs: &RunCommand,
+) -> Result<(), Failure> {
+    let broken = |error: std::io::Error| Failure::usage(format!("cannot draw on this terminal: {error}"));
+    let mut looked = Instant::now();
+    loop {
+        if looked.elapsed() >= watch.rest() {
+            watch.look()?;
+            looked = Instant::now();
+        }
+        let views: Vec<&ProfileView> = watch.views().collect();
+        let log = screen.selected().map(|profile| last_lines(&layout.log(profile), LOG_LINES));
+        let log = log.and_then(Result::ok).unwrap_or_default();
+        let now = jiff::Timestamp::now();
+        terminal.draw(|frame| screen.draw(frame, name, &views, &log, now)).map_err(broken)?;
+        if !event::poll(PICTURE.min(watch.rest())).map_err(broken)? {
+            continue;
+        }
+        // A changed size is drawn by the next turn.
+        let Event::Key(key) = event::read().map_err(broken)? else { continue };
+        if key.kind == KeyEventKind::Release {
+            continue;
+        }
+        match screen.key(key, &views) {
+            Some(Wish::Quit) => return Ok(()),
+            Some(Wish::Act(action, profile)) => screen.say(act(layout, runs, action, &profile)),
+            None => {}
+        }
+    }
+}
+
+fn act(layout: &Layout, runs: &RunCommand, action: Action, profile: &ProfileId) -> String {
+    let done = match action {
+        Action::Retry => act::start(layout, runs, profile),
+        Action::Stop => act::stop(layout, profile),
+        Action::Reset => act::reset(layout, profile),
+    };
+    done.unwrap_or_else(|failure| {
+        let (message, hint) = failure.into_parts();
+        hint.map_or(message.clone(), |hint| format!("{message}; {hint}"))
+    })
+}

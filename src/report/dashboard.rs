@@ -1,0 +1,70 @@
+//! A page on this machine that shows the folder as it is now, and what it needs to be served: state,
+//! stream, guard, actions. Reads no file of the folder itself: a [`Backend`] does.
+//!
+//! Whatever changed is serialised once and sent to all who watch; who falls behind gets the whole again.
+
+use serde::Serialize;
+
+use crate::domain::event::Event;
+use crate::domain::id::ProfileId;
+use crate::domain::overview::ProfileView;
+
+mod board;
+mod detail;
+mod guard;
+mod metrics;
+mod serve;
+
+pub use self::board::{Board, FleetNote};
+pub use self::guard::Guard;
+pub use self::serve::serve;
+
+/// Gives what the page shows beyond the board, and carries its actions out. Calls may block.
+pub trait Backend: Send + Sync + 'static {
+    /// Read anew; `None` for a profile nobody knows.
+    fn view(&self, profile: &ProfileId) -> Option<ProfileView>;
+
+    /// The latest events, in the order they were written.
+    fn events(&self, profile: &ProfileId, most: usize) -> Vec<Event>;
+
+    /// The last lines of what its runs printed.
+    fn log(&self, profile: &ProfileId, lines: usize) -> String;
+
+    /// A file among the profile's artifacts; `None` for what is not there, or lies elsewhere.
+    fn artifact(&self, profile: &ProfileId, path: &str) -> Option<Vec<u8>>;
+
+    /// Resident memory of the folder's runs and their browsers, in bytes.
+    fn memory(&self) -> u64;
+
+    /// What was done, in words.
+    fn act(&self, action: Action, profile: &ProfileId) -> Result<String, Refused>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Start a run of the profile.
+    Retry,
+    /// Forget that its steps were done.
+    Reset,
+    /// Ask its run to stop after the step it is in.
+    Stop,
+}
+
+impl Action {
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "retry" => Some(Self::Retry),
+            "reset" => Some(Self::Reset),
+            "stop" => Some(Self::Stop),
+            _ => None,
+        }
+    }
+}
+
+/// Why nothing was done, and what to do instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    pub error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}

@@ -1,0 +1,233 @@
+//! One page that asks nobody for anything and runs nothing: for a mail, an archive, a colleague.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment};
+use serde::Serialize;
+
+use super::Report;
+use crate::domain::overview::Shown;
+use crate::report::words::{bytes, span};
+
+const TEMPLATE: &str = include_str!("report.html");
+/// Pictures of failures in one page, and the largest of one, in bytes.
+const PICTURES: usize = 20;
+const LARGEST: usize = 2 << 20;
+/// With more profiles than this only those in trouble are listed.
+const LISTED: usize = 500;
+
+#[derive(Serialize)]
+struct Page<'a> {
+    name: &'a str,
+    at: String,
+    span: String,
+    tiles: Vec<Tile>,
+    steps: Vec<Step<'a>>,
+    bars: Vec<Bar>,
+    bucket: String,
+    causes: Vec<Cause<'a>>,
+    slowest: Vec<[String; 3]>,
+    profiles: Vec<Profile<'a>>,
+    unlisted: usize,
+}
+
+#[derive(Serialize)]
+struct Tile {
+    tone: &'static str,
+    number: String,
+    what: &'static str,
+}
+
+#[derive(Serialize)]
+struct Step<'a> {
+    flag: &'a str,
+    reached: usize,
+    done: usize,
+    troubled: usize,
+    failed_attempts: u64,
+    median: String,
+    p95: String,
+    /// Of all profiles, in percent.
+    done_share: f64,
+    reached_share: f64,
+}
+
+/// In percent of the plot.
+#[derive(Serialize)]
+struct Bar {
+    left: f64,
+    width: f64,
+    done: f64,
+    failed: f64,
+    failed_top: f64,
+    title: String,
+}
+
+#[derive(Serialize)]
+struct Cause<'a> {
+    flag: Option<&'a str>,
+    place: Option<&'a str>,
+    message: &'a str,
+    attempts: u64,
+    troubled: usize,
+    profiles: String,
+    evidence: Option<&'a str>,
+    /// Base64 of a PNG.
+    picture: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Profile<'a> {
+    id: &'a str,
+    status: &'static str,
+    tone: &'static str,
+    steps: String,
+    runs: usize,
+    time: String,
+    bytes: String,
+    error: Option<&'a str>,
+}
+
+/// `picture` gives the PNG that was kept in a folder of evidence, if there is one.
+pub fn html(
+    report: &Report,
+    mut picture: impl FnMut(&str) -> Option<Vec<u8>>,
+) -> Result<String, minijinja::Error> {
+    let overview = &report.overview;
+    let mut pictures = 0;
+    let causes = report.causes.iter().map(|cause| {
+        let wanted = cause.evidence.as_deref().filter(|_| pictures < PICTURES);
+        let found = wanted.and_then(&mut picture).filter(|png| png.len() <= LARGEST);
+        pictures += usize::from(found.is_some());
+        let names: Vec<_> = cause.profiles.iter().map(ToString::to_string).collect();
+        let more = cause.troubled.saturating_sub(names.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        Cause {
+            flag: cause.flag.as_ref().map(|flag| flag.as_str()),
+            place: cause.place.as_deref(),
+            message: &cause.message,
+            attempts: cause.attempts,
+            troubled: cause.troubled,
+            profiles: names.join(", ") + &more,
+            evidence: cause.evidence.as_deref(),
+            picture: found.map(|png| STANDARD.encode(png)),
+        }
+    });
+    let causes = causes.collect();
+    let all = report.profiles.len() <= LISTED;
+    let listed = report.profiles.iter().filter(|profile| all || profile.status.is_trouble());
+    let profiles: Vec<_> = listed
+        .map(|profile| Profile {
+            id: profile.profile_id.as_str(),
+            status: profile.status.as_str(),
+            tone: tone(profile.status),
+            steps: format!("{}/{}", profile.steps_done, profile.steps.len()),
+            runs: profile.runs,
+            time: if profile.runs == 0 { String::new() } else { span(profile.ms) },
+            bytes: if profile.runs == 0 { String::new() } else { bytes(profile.network.bytes_received) },
+            error: profile.error.as_deref(),
+        })
+        .collect();
+    let page = Page {
+        name: &report.name,
+        at: report.at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        span: match (overview.started_at, overview.heard_at) {
+            (Some(from), Some(to)) => {
+                let ms = u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0);
+                format!(
+                    "{} to {}, {}",
+                    from.strftime("%Y-%m-%d %H:%M"),
+                    to.strftime("%Y-%m-%d %H:%M UTC"),
+                    span(ms)
+                )
+            }
+            _ => "nothing has run yet".to_owned(),
+        },
+        tiles: tiles(report),
+        steps: steps(report),
+        bars: bars(report),
+        bucket: report.timeline.as_ref().map_or(String::new(), |timeline| {
+            span(u64::try_from(timeline.bucket_seconds).unwrap_or(0) * 1000)
+        }),
+        causes,
+        slowest: report
+            .slowest
+            .iter()
+            .map(|slow| [slow.profile_id.to_string(), slow.flag.to_string(), span(slow.ms)])
+            .collect(),
+        unlisted: report.profiles.len() - profiles.len(),
+        profiles,
+    };
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.render_str(TEMPLATE, Serde(&page))
+}
+
+fn tiles(report: &Report) -> Vec<Tile> {
+    let overview = &report.overview;
+    let count = |shown| overview.count(shown);
+    let number = |tone, number: usize, what| Tile { tone, number: number.to_string(), what };
+    let mut tiles = vec![
+        number("plain", overview.profiles, "profiles"),
+        number("good", count(Shown::Completed), "completed"),
+        number("bad", count(Shown::Failed) + count(Shown::Damaged), "failed"),
+        number("warn", count(Shown::NeedsAttention), "need a person"),
+    ];
+    for (shown, what) in
+        [(Shown::Processing, "running"), (Shown::Interrupted, "interrupted"), (Shown::Pending, "pending")]
+    {
+        if count(shown) > 0 {
+            tiles.push(number(tone(shown), count(shown), what));
+        }
+    }
+    tiles.push(Tile {
+        tone: "plain",
+        number: format!("{}/{}", overview.steps_done, overview.steps_total),
+        what: "steps done",
+    });
+    tiles.push(Tile { tone: "plain", number: bytes(overview.network.bytes_received), what: "received" });
+    tiles
+}
+
+fn steps(report: &Report) -> Vec<Step<'_>> {
+    let share = |count: usize| 100.0 * count as f64 / report.overview.profiles.max(1) as f64;
+    let steps = report.overview.steps.iter().map(|step| Step {
+        flag: step.flag.as_str(),
+        reached: step.reached,
+        done: step.done,
+        troubled: step.troubled,
+        failed_attempts: step.failed_attempts,
+        median: step.median_ms.map(span).unwrap_or_default(),
+        p95: step.p95_ms.map(span).unwrap_or_default(),
+        done_share: share(step.done),
+        reached_share: share(step.reached.max(step.done)),
+    });
+    steps.collect()
+}
+
+fn bars(report: &Report) -> Vec<Bar> {
+    let Some(timeline) = &report.timeline else { return Vec::new() };
+    let most = timeline.buckets.iter().map(|bucket| bucket.steps + bucket.failed).max().unwrap_or(0).max(1);
+    let width = 100.0 / timeline.buckets.len().max(1) as f64;
+    let height = |count: u64| 100.0 * count as f64 / most as f64;
+    let bars = timeline.buckets.iter().enumerate().map(|(at, bucket)| Bar {
+        left: width * at as f64,
+        width: width * 0.86,
+        done: height(bucket.steps),
+        failed: height(bucket.failed),
+        failed_top: 100.0 - height(bucket.steps + bucket.failed),
+        title: format!("{} steps done, {} attempts failed", bucket.steps, bucket.failed),
+    });
+    bars.collect()
+}
+
+const fn tone(shown: Shown) -> &'static str {
+    match shown {
+        Shown::Completed => "good",
+        Shown::Failed | Shown::Damaged => "bad",
+        Shown::NeedsAttention | Shown::Interrupted => "warn",
+        Shown::Processing => "live",
+        Shown::Pending => "plain",
+    }
+}

@@ -1,0 +1,358 @@
+//! The full-screen view of `watch`: a list, one profile of it in detail, its log, and what can be done.
+//!
+//! A state and a picture of it: keys change the state and may ask for an act, drawing changes nothing but
+//! where the list is scrolled to.
+
+use std::collections::BTreeMap;
+
+use ratatui::Frame;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph, Wrap};
+
+use super::words::{bytes, span};
+use crate::domain::id::ProfileId;
+use crate::domain::overview::{ProfileView, Shown};
+use crate::report::dashboard::Action;
+
+/// Columns from which the detail stands beside the list, not below it.
+const WIDE: u16 = 120;
+const KEYS: &str = " ↑↓ choose  / filter  s status  Enter detail  r run again  x stop  z reset  q quit";
+
+#[derive(Debug, Default)]
+pub struct Screen {
+    filter: String,
+    is_typing: bool,
+    status: Option<Shown>,
+    selected: Option<ProfileId>,
+    /// First row of the list that is seen.
+    offset: usize,
+    is_open: bool,
+    asking: Option<Action>,
+    message: Option<String>,
+    color: bool,
+}
+
+/// What a key asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    Quit,
+    Act(Action, ProfileId),
+}
+
+impl Screen {
+    pub fn new(color: bool) -> Self {
+        Self { color, ..Self::default() }
+    }
+
+    pub fn selected(&self) -> Option<&ProfileId> {
+        self.selected.as_ref()
+    }
+
+    /// Shown until the next key.
+    pub fn say(&mut self, message: String) {
+        self.message = Some(message);
+    }
+
+    pub fn key(&mut self, key: KeyEvent, views: &[&ProfileView]) -> Option<Wish> {
+        self.message = None;
+        if key.modifiers.contains(KeyModifiers::CONTROL) {
+            return (key.code == KeyCode::Char('c')).then_some(Wish::Quit);
+        }
+        if let Some(action) = self.asking.take() {
+            let profile = self.selected.clone()?;
+            return matches!(key.code, KeyCode::Char('y')).then_some(Wish::Act(action, profile));
+        }
+        if self.is_typing {
+            match key.code {
+                KeyCode::Char(c) => self.filter.push(c),
+                KeyCode::Backspace => drop(self.filter.pop()),
+                KeyCode::Esc => {
+                    self.filter.clear();
+                    self.is_typing = false;
+                }
+                KeyCode::Enter | KeyCode::Down => self.is_typing = false,
+                _ => {}
+            }
+            return None;
+        }
+        match key.code {
+            KeyCode::Char('q') => return Some(Wish::Quit),
+            KeyCode::Esc if self.is_open => self.is_open = false,
+            KeyCode::Esc => {
+                self.filter.clear();
+                self.status = None;
+            }
+            KeyCode::Char('/') => self.is_typing = true,
+            KeyCode::Char('s') => self.status = next(self.status),
+            KeyCode::Enter => self.is_open = !self.is_open,
+            KeyCode::Char('r') => self.asking = Some(Action::Retry),
+            KeyCode::Char('x') => self.asking = Some(Action::Stop),
+            KeyCode::Char('z') => self.asking = Some(Action::Reset),
+            KeyCode::Down | KeyCode::Char('j') => self.go(views, 1),
+            KeyCode::Up | KeyCode::Char('k') => self.go(views, -1),
+            KeyCode::PageDown => self.go(views, 10),
+            KeyCode::PageUp => self.go(views, -10),
+            KeyCode::Home => self.go(views, isize::MIN),
+            KeyCode::End => self.go(views, isize::MAX),
+            _ => {}
+        }
+        if self.selected.is_none() {
+            self.asking = None;
+        }
+        None
+    }
+
+    /// In the order of their ids, those that need somebody first.
+    pub fn shown<'a>(&self, views: &[&'a ProfileView]) -> Vec<&'a ProfileView> {
+        let words = self.filter.to_lowercase();
+        let fits = |view: &&ProfileView| {
+            self.status.is_none_or(|status| view.shown == status)
+                && (words.is_empty()
+                    || view.id.as_str().to_lowercase().contains(&words)
+                    || view.step().is_some_and(|step| step.as_str().to_lowercase().contains(&words))
+                    || view.trouble().is_some_and(|trouble| trouble.to_lowercase().contains(&words)))
+        };
+        let mut shown: Vec<_> = views.iter().copied().filter(fits).collect();
+        shown.sort_by_key(|view| rank(view.shown));
+        shown
+    }
+
+    fn go(&mut self, views: &[&ProfileView], by: isize) {
+        let shown = self.shown(views);
+        let place = shown.iter().position(|view| Some(&view.id) == self.selected.as_ref());
+        let last = shown.len().saturating_sub(1);
+        let to = place.map_or(0, |place| place.saturating_add_signed(by).min(last));
+        self.selected = shown.get(to).map(|view| view.id.clone());
+    }
+
+    /// `log`: of the chosen profile. `now` is what is under way measured by.
+    pub fn draw(
+        &mut self,
+        frame: &mut Frame<'_>,
+        name: &str,
+        views: &[&ProfileView],
+        log: &str,
+        now: jiff::Timestamp,
+    ) {
+        let shown = self.shown(views);
+        if !shown.iter().any(|view| Some(&view.id) == self.selected.as_ref()) {
+            self.selected = shown.first().map(|view| view.id.clone());
+        }
+        let [head, middle, foot] =
+            Layout::vertical([Constraint::Length(1), Constraint::Min(3), Constraint::Length(1)])
+                .areas(frame.area());
+        frame.render_widget(self.head(name, views, shown.len()), head);
+        let is_wide = frame.area().width >= WIDE;
+        let (list, detail) = if is_wide {
+            let [list, detail] =
+                Layout::horizontal([Constraint::Percentage(58), Constraint::Percentage(42)]).areas(middle);
+            (list, Some(detail))
+        } else if self.is_open {
+            let [list, detail] =
+                Layout::vertical([Constraint::Percentage(40), Constraint::Percentage(60)]).areas(middle);
+            (list, Some(detail))
+        } else {
+            (middle, None)
+        };
+        self.list(frame, list, &shown, now);
+        let chosen = shown.iter().find(|view| Some(&view.id) == self.selected.as_ref());
+        if let (Some(area), Some(view)) = (detail, chosen) {
+            self.detail(frame, area, view, log, now);
+        }
+        frame.render_widget(self.foot(), foot);
+    }
+
+    fn head<'t>(&self, name: &'t str, views: &[&ProfileView], shown: usize) -> Line<'t> {
+        let mut counts: BTreeMap<Shown, usize> = BTreeMap::new();
+        views.iter().for_each(|view| *counts.entry(view.shown).or_default() += 1);
+        let mut spans = vec![Span::styled(format!(" {name} "), Style::new().add_modifier(Modifier::BOLD))];
+        for (shown, count) in counts {
+            spans.push(Span::raw(" "));
+            spans.push(Span::styled(format!("{count} {}", word(shown)), self.tone(shown)));
+        }
+        if shown != views.len() {
+            spans.push(Span::raw(format!("  ({shown} shown)")));
+        }
+        Line::from(spans)
+    }
+
+    fn list(&mut self, frame: &mut Frame<'_>, area: Rect, shown: &[&ProfileView], now: jiff::Timestamp) {
+        let width = usize::from(area.width);
+        let id = shown.iter().map(|view| view.id.as_str().len()).max().unwrap_or(0).clamp(8, 24);
+        let seen = usize::from(area.height.saturating_sub(1));
+        let place = shown.iter().position(|view| Some(&view.id) == self.selected.as_ref()).unwrap_or(0);
+        self.offset = self.offset.clamp((place + 1).saturating_sub(seen), place).min(shown.len());
+        let dim = self.style(Color::DarkGray);
+        let mut lines = vec![Line::styled(
+            fit(&format!(" {:<id$} {:<15} {:>5}  NOW", "PROFILE", "STATUS", "STEPS"), width),
+            dim,
+        )];
+        for view in shown.iter().skip(self.offset).take(seen) {
+            let steps = format!("{}/{}", view.done(), view.steps());
+            let mark = if Some(&view.id) == self.selected.as_ref() { '▸' } else { ' ' };
+            let before = format!("{mark}{:<id$} ", cut(view.id.as_str(), id));
+            let rest = fit(&format!(" {steps:>5}  {}", note(view, now)), width.saturating_sub(id + 17));
+            let mut line = Line::from(vec![
+                Span::raw(before),
+                Span::styled(format!("{:<15}", view.shown.as_str()), self.tone(view.shown)),
+                Span::raw(rest),
+            ]);
+            if mark == '▸' {
+                line = line.patch_style(Style::new().add_modifier(Modifier::REVERSED));
+            }
+            lines.push(line);
+        }
+        if shown.is_empty() {
+            lines.push(Line::styled(" no profile fits", dim));
+        }
+        frame.render_widget(Paragraph::new(lines), area);
+    }
+
+    fn detail(&self, frame: &mut Frame<'_>, area: Rect, view: &ProfileView, log: &str, now: jiff::Timestamp) {
+        let block =
+            Block::bordered().title(format!(" {} ", view.id)).border_style(self.style(Color::DarkGray));
+        let inner = block.inner(area);
+        frame.render_widget(block, area);
+        let mut lines: Vec<Line<'_>> = Vec::new();
+        for (flag, done) in &view.flags {
+            let last = view.summary.history.spans().filter(|span| span.flag == *flag).last();
+            let time = last.map(|last| {
+                let until = last.ended_at.unwrap_or(now);
+                let ms = u64::try_from(until.duration_since(last.started_at).as_millis()).unwrap_or(0);
+                let tries =
+                    if last.attempt > 1 { format!(", attempt {}", last.attempt) } else { String::new() };
+                format!("{}{tries}", span(if last.outcome.is_some() { last.ms } else { ms }))
+            });
+            let under_way = view.shown == Shown::Processing && view.step() == Some(flag);
+            let (mark, tone) = match (done, under_way) {
+                (true, _) => ('✓', self.style(Color::Green)),
+                (_, true) => ('▸', self.style(Color::Cyan)),
+                _ => ('·', self.style(Color::DarkGray)),
+            };
+            lines.push(Line::from(vec![
+                Span::styled(format!("{mark} {flag}"), tone),
+                Span::raw(format!("  {}", time.unwrap_or_default())),
+            ]));
+        }
+        let network = &view.summary.network;
+        lines.push(Line::styled(
+            format!(
+                "{} runs, {} requests, {}",
+                view.summary.history.runs.len(),
+                network.requests,
+                bytes(network.bytes_received)
+            ),
+            self.style(Color::DarkGray),
+        ));
+        if let Some(trouble) = view.trouble() {
+            lines.push(Line::styled(trouble.to_owned(), self.style(Color::Red)));
+        }
+        if let Some(evidence) = view.summary.history.evidence.as_ref().filter(|_| view.shown.is_trouble()) {
+            lines.push(Line::raw(format!("see {evidence}")));
+        }
+        let facts = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(inner.height);
+        let [above, below] = Layout::vertical([Constraint::Length(facts), Constraint::Min(0)]).areas(inner);
+        frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), above);
+        let seen = usize::from(below.height);
+        let tail: Vec<&str> = log.lines().collect();
+        let tail: Vec<Line<'_>> = tail[tail.len().saturating_sub(seen)..]
+            .iter()
+            .map(|line| Line::styled((*line).to_owned(), self.style(Color::DarkGray)))
+            .collect();
+        frame.render_widget(Paragraph::new(tail), below);
+    }
+
+    fn foot(&self) -> Line<'_> {
+        let profile = self.selected.as_ref().map(ToString::to_string).unwrap_or_default();
+        let text = match (self.asking, self.is_typing, &self.message) {
+            (Some(Action::Retry), ..) => format!(" Start a run of {profile}? y/n"),
+            (Some(Action::Stop), ..) => format!(" Ask the run of {profile} to stop after its step? y/n"),
+            (Some(Action::Reset), ..) => format!(" Forget that steps of {profile} were done? y/n"),
+            (None, true, _) => format!(" /{}▏", self.filter),
+            (None, false, Some(message)) => format!(" {message}"),
+            _ if !self.filter.is_empty() || self.status.is_some() => {
+                let status = self.status.map_or(String::new(), |status| format!(" {status}"));
+                format!(" only{status} {}  Esc: all{KEYS}", self.filter)
+            }
+            _ => KEYS.to_owned(),
+        };
+        Line::styled(text, Style::new().add_modifier(Modifier::BOLD))
+    }
+
+    fn tone(&self, shown: Shown) -> Style {
+        match shown {
+            Shown::Completed => self.style(Color::Green),
+            Shown::Failed | Shown::Damaged => self.style(Color::Red),
+            Shown::NeedsAttention | Shown::Interrupted => self.style(Color::Yellow),
+            Shown::Processing => self.style(Color::Cyan),
+            Shown::Pending => self.style(Color::DarkGray),
+        }
+    }
+
+    const fn style(&self, color: Color) -> Style {
+        if self.color { Style::new().fg(color) } else { Style::new() }
+    }
+}
+
+const fn rank(shown: Shown) -> u8 {
+    match shown {
+        Shown::Processing => 0,
+        Shown::NeedsAttention => 1,
+        Shown::Failed => 2,
+        Shown::Interrupted => 3,
+        Shown::Damaged => 4,
+        Shown::Pending => 5,
+        Shown::Completed => 6,
+    }
+}
+
+/// Every status in turn, then all of them again.
+fn next(status: Option<Shown>) -> Option<Shown> {
+    let place = status.and_then(|status| Shown::ALL.iter().position(|shown| *shown == status));
+    Shown::ALL.get(place.map_or(0, |place| place + 1)).copied()
+}
+
+const fn word(shown: Shown) -> &'static str {
+    match shown {
+        Shown::Processing => "running",
+        Shown::Pending => "pending",
+        Shown::Interrupted => "interrupted",
+        Shown::NeedsAttention => "need a person",
+        Shown::Failed => "failed",
+        Shown::Damaged => "damaged",
+        Shown::Completed => "completed",
+    }
+}
+
+fn note(view: &ProfileView, now: jiff::Timestamp) -> String {
+    if view.shown == Shown::Processing {
+        return view.summary.current.as_ref().map_or_else(
+            || "waits for its browser".to_owned(),
+            |step| {
+                let ms = u64::try_from(now.duration_since(step.since).as_millis()).unwrap_or(0);
+                let tries =
+                    if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
+                format!("{} {}{tries}", step.flag, span(ms))
+            },
+        );
+    }
+    view.trouble().map_or_else(String::new, |trouble| trouble.lines().next().unwrap_or_default().to_owned())
+}
+
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Exactly so wide.
+fn fit(text: &str, width: usize) -> String {
+    format!("{:<width$}", cut(text, width))
+}
+
+#[cfg(test)]
+mod tests;

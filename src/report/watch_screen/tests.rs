@@ -1,0 +1,100 @@
+use expect_test::{Expect, expect};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use super::*;
+use crate::domain::overview::tests::folder;
+
+const LOG: &str = "03:04:08 run started\n03:04:09 browser started (chromium, 0.9 s)";
+
+fn picture(screen: &mut Screen, width: u16, height: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    let views = folder();
+    let views: Vec<_> = views.iter().collect();
+    let now = "2026-01-02T03:04:12Z".parse().unwrap();
+    terminal.draw(|frame| screen.draw(frame, "onboarding", &views, LOG, now)).unwrap();
+    let buffer = terminal.backend().buffer().clone();
+    let lines = buffer.content().chunks(usize::from(width)).map(|cells| {
+        cells.iter().map(ratatui::buffer::Cell::symbol).collect::<String>().trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn press(screen: &mut Screen, keys: &str) -> Option<Wish> {
+    let views = folder();
+    let views: Vec<_> = views.iter().collect();
+    let mut wish = None;
+    for key in keys.split_whitespace() {
+        let code = match key {
+            "down" => KeyCode::Down,
+            "up" => KeyCode::Up,
+            "end" => KeyCode::End,
+            "enter" => KeyCode::Enter,
+            "esc" => KeyCode::Esc,
+            "back" => KeyCode::Backspace,
+            letter => KeyCode::Char(letter.chars().next().unwrap()),
+        };
+        wish = screen.key(KeyEvent::from(code), &views);
+    }
+    wish
+}
+
+#[track_caller]
+fn check(keys: &str, width: u16, height: u16, expected: Expect) {
+    let mut screen = Screen::default();
+    picture(&mut screen, width, height);
+    press(&mut screen, keys);
+    expected.assert_eq(&picture(&mut screen, width, height));
+}
+
+#[test]
+fn a_list_on_a_small_terminal() {
+    check("", 80, 24, expect![""]);
+}
+
+#[test]
+fn the_detail_below_it() {
+    check("down enter", 80, 24, expect![""]);
+}
+
+#[test]
+fn list_and_detail_on_a_large_terminal() {
+    check("down", 160, 50, expect![""]);
+}
+
+#[test]
+fn what_is_typed_filters_and_an_escape_shows_all() {
+    check("/ s e l e c t o r", 80, 8, expect![""]);
+    check("/ x x x esc", 80, 4, expect![""]);
+}
+
+#[test]
+fn an_act_is_asked_for_once_more() {
+    let mut screen = Screen::default();
+    picture(&mut screen, 80, 24);
+    let p4: ProfileId = "p4".parse().unwrap();
+    assert_eq!(press(&mut screen, "down r"), None);
+    assert!(picture(&mut screen, 80, 24).contains("Start a run of p4? y/n"));
+    assert_eq!(press(&mut screen, "y"), Some(Wish::Act(Action::Retry, p4.clone())));
+    assert_eq!(press(&mut screen, "x n"), None, "no is no");
+    assert_eq!(press(&mut screen, "y"), None, "nothing is asked any more");
+    assert_eq!(press(&mut screen, "z y"), Some(Wish::Act(Action::Reset, p4)));
+    assert_eq!(press(&mut screen, "q"), Some(Wish::Quit));
+}
+
+#[test]
+fn ten_thousand_rows_cost_what_is_seen() {
+    let view = folder().swap_remove(0);
+    let views: Vec<_> = (0..10_000)
+        .map(|number| ProfileView { id: format!("p{number:05}").parse().unwrap(), ..view.clone() })
+        .collect();
+    let views: Vec<_> = views.iter().collect();
+    let mut screen = Screen::default();
+    screen.key(KeyEvent::from(KeyCode::Down), &views);
+    screen.key(KeyEvent::from(KeyCode::End), &views);
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    terminal.draw(|frame| screen.draw(frame, "n", &views, "", jiff::Timestamp::UNIX_EPOCH)).unwrap();
+    let text: String =
+        terminal.backend().buffer().content().iter().map(ratatui::buffer::Cell::symbol).collect();
+    assert!(text.contains("▸p09999") && text.contains("p09978") && !text.contains("p09977"), "{text}");
+}

@@ -1,0 +1,253 @@
+//! Follows a whole folder: every session, lock and event file of it, however many there are.
+//!
+//! A look costs as much as changed, plus a question for each file. So who looks again and again should
+//! leave some time between two looks: [`FolderWatch::rest`] says how much.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::event_log::EventReader;
+use super::session::SessionReader;
+use super::{Layout, SessionError, StoreError, lock};
+use crate::domain::id::ProfileId;
+use crate::domain::overview::{ProfileView, Shown};
+use crate::domain::session::Status;
+
+/// The ending of an event file's name, behind the id.
+const EVENTS: &str = ".events.jsonl";
+/// Of the time that passes, the share that looking may take: a fiftieth.
+const SHARE: u32 = 50;
+const LEAST_REST: Duration = Duration::from_millis(300);
+const MOST_REST: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub struct FolderWatch {
+    layout: Layout,
+    profiles: BTreeMap<ProfileId, Watched>,
+    /// How long the last look took.
+    took: Duration,
+}
+
+#[derive(Debug)]
+struct Watched {
+    view: ProfileView,
+    events: EventReader,
+    /// Of the document when it was read.
+    stamp: Option<(SystemTime, u64)>,
+    is_new: bool,
+}
+
+impl FolderWatch {
+    pub fn new(layout: Layout) -> Self {
+        Self { layout, profiles: BTreeMap::new(), took: Duration::ZERO }
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Profiles that are shown though they have no file yet: those of a list.
+    pub fn expect(&mut self, profiles: impl IntoIterator<Item = ProfileId>) {
+        for profile in profiles {
+            watched(&mut self.profiles, &self.layout, profile);
+        }
+    }
+
+    /// In the order of their ids.
+    pub fn views(&self) -> impl Iterator<Item = &ProfileView> + Clone {
+        self.profiles.values().map(|watched| &watched.view)
+    }
+
+    pub fn view(&self, profile: &ProfileId) -> Option<&ProfileView> {
+        self.profiles.get(profile).map(|watched| &watched.view)
+    }
+
+    /// Looks at everything; gives those that have changed, in order.
+    pub fn look(&mut self) -> Result<Vec<ProfileId>, SessionError> {
+        let since = Instant::now();
+        let reader = SessionReader::new(&self.layout)?;
+        let told = profiles_with_events(&self.layout)?;
+        for profile in reader.profiles().iter().cloned().chain(told) {
+            watched(&mut self.profiles, &self.layout, profile);
+        }
+        let mut changed = Vec::new();
+        for (profile, watched) in &mut self.profiles {
+            if watched.look(&self.layout, &reader, profile)? {
+                changed.push(profile.clone());
+            }
+        }
+        self.took = since.elapsed();
+        Ok(changed)
+    }
+
+    /// What to wait before the next look.
+    pub fn rest(&self) -> Duration {
+        (self.took * SHARE).clamp(LEAST_REST, MOST_REST)
+    }
+}
+
+impl Watched {
+    fn look(
+        &mut self,
+        layout: &Layout,
+        reader: &SessionReader<'_>,
+        profile: &ProfileId,
+    ) -> Result<bool, SessionError> {
+        let mut changed = std::mem::take(&mut self.is_new);
+        let events = self.events.poll()?;
+        changed |= !events.is_empty();
+        events.iter().for_each(|event| self.view.summary.apply(event));
+        let stamp = fs::metadata(layout.session(profile))
+            .ok()
+            .and_then(|file| Some((file.modified().ok()?, file.len())));
+        let summary = std::mem::take(&mut self.view.summary);
+        let view = if changed || stamp.is_none() || stamp != self.stamp {
+            self.stamp = stamp;
+            read(layout, reader, profile)?
+        } else {
+            let mut view = self.view.clone();
+            if self.is_at_work() {
+                // Only its lock says that a run is over which said nothing.
+                (view.shown, view.pid) = ask(layout, profile, Status::Processing)?;
+            }
+            view
+        };
+        changed |= view != self.view;
+        self.view = ProfileView { summary, ..view };
+        Ok(changed)
+    }
+
+    const fn is_at_work(&self) -> bool {
+        matches!(self.view.shown, Shown::Processing | Shown::Interrupted)
+    }
+}
+
+fn watched(profiles: &mut BTreeMap<ProfileId, Watched>, layout: &Layout, profile: ProfileId) {
+    profiles.entry(profile).or_insert_with_key(|profile| Watched {
+        view: ProfileView::pending(profile.clone()),
+        events: EventReader::from_start(layout.events(profile)),
+        stamp: None,
+        is_new: true,
+    });
+}
+
+/// What document and lock say; its events are not read.
+pub fn read(
+    layout: &Layout,
+    reader: &SessionReader<'_>,
+    profile: &ProfileId,
+) -> Result<ProfileView, SessionError> {
+    Ok(match reader.read(profile) {
+        Ok(Some(session)) => {
+            let (shown, pid) = ask(layout, profile, session.status)?;
+            ProfileView { shown, pid, ..ProfileView::of(&session) }
+        }
+        Ok(None) => ProfileView::pending(profile.clone()),
+        Err(error) => ProfileView::damaged(profile.clone(), error.to_string()),
+    })
+}
+
+/// Whether somebody runs the profile, and who. A completed one is not asked about: it is what it is.
+fn ask(layout: &Layout, profile: &ProfileId, status: Status) -> Result<(Shown, Option<u32>), StoreError> {
+    if status == Status::Completed {
+        return Ok((Shown::Completed, None));
+    }
+    let path = layout.session_lock(profile);
+    let is_held = lock::is_held(&path)?;
+    let pid = if is_held { lock::holder(&path).map(|holder| holder.pid) } else { None };
+    Ok((Shown::of(status, is_held), pid))
+}
+
+fn profiles_with_events(layout: &Layout) -> Result<Vec<ProfileId>, StoreError> {
+    let folder = layout.logs();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(StoreError::new("read the folder", folder, error)),
+    };
+    let id = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(EVENTS)?.parse().ok();
+    Ok(entries.flatten().filter_map(id).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::EventKind;
+    use crate::domain::id::RunId;
+    use crate::domain::outcome::RunOutcome;
+    use crate::store::event_log::EventLog;
+    use crate::store::testing::{folder, now, run_id};
+    use crate::store::{Holder, Lock};
+
+    fn id(name: &str) -> ProfileId {
+        name.parse().unwrap()
+    }
+
+    fn session(layout: &Layout, name: &str, status: &str) {
+        let text = format!(
+            r#"{{"profile_id":"{name}","status":"{status}","platform":"desktop","completion_flags":{{"a":true,"b":false}},"identity":{{}}}}"#
+        );
+        // As a run does: the document is replaced whole.
+        let temp = layout.state().join(".temp");
+        fs::write(&temp, text).unwrap();
+        fs::rename(&temp, layout.session(&id(name))).unwrap();
+    }
+
+    fn names(changed: &[ProfileId]) -> Vec<&str> {
+        changed.iter().map(ProfileId::as_str).collect()
+    }
+
+    #[test]
+    fn what_changed_is_told_once_and_what_is_expected_is_shown() {
+        let (_folder, layout) = folder();
+        let mut watch = FolderWatch::new(layout.clone());
+        watch.expect([id("p3")]);
+        session(&layout, "p1", "COMPLETED");
+        let mut log = EventLog::open(&layout, &id("p2"), &run_id()).unwrap();
+        log.append(now(), EventKind::RunStarted { pid: 7, plan: "x".to_owned(), steps: 2, done: 0 }).unwrap();
+        assert_eq!(names(&watch.look().unwrap()), ["p1", "p2", "p3"]);
+        assert!(watch.look().unwrap().is_empty());
+        let shown: Vec<_> = watch.views().map(|view| (view.id.as_str(), view.shown, view.steps())).collect();
+        assert_eq!(
+            shown,
+            [("p1", Shown::Completed, 2), ("p2", Shown::Pending, 2), ("p3", Shown::Pending, 0)]
+        );
+
+        session(&layout, "p1", "FAILED");
+        let outcome = RunOutcome::StepFailed;
+        log.append(now(), EventKind::RunFinished { outcome, exit_code: 1, message: None, ms: 1 }).unwrap();
+        assert_eq!(names(&watch.look().unwrap()), ["p1", "p2"]);
+        assert_eq!(watch.view(&id("p1")).unwrap().shown, Shown::Failed);
+        assert_eq!(watch.view(&id("p2")).unwrap().summary.outcome(), Some(outcome));
+    }
+
+    #[test]
+    fn a_lock_that_falls_is_seen_though_nothing_was_written() {
+        let (_folder, layout) = folder();
+        let holder = Holder::new(RunId::new(now(), 1), now());
+        let held = Lock::try_acquire(&layout.session_lock(&id("p1")), &holder).unwrap();
+        session(&layout, "p1", "PROCESSING");
+        let mut watch = FolderWatch::new(layout);
+        watch.look().unwrap();
+        let seen = watch.view(&id("p1")).unwrap();
+        assert_eq!((seen.shown, seen.pid), (Shown::Processing, Some(std::process::id())));
+        drop(held);
+        assert_eq!(names(&watch.look().unwrap()), ["p1"]);
+        let seen = watch.view(&id("p1")).unwrap();
+        assert_eq!((seen.shown, seen.pid), (Shown::Interrupted, None));
+    }
+
+    #[test]
+    fn a_damaged_document_is_shown_and_a_repaired_one_too() {
+        let (_folder, layout) = folder();
+        fs::write(layout.session(&id("p1")), "{").unwrap();
+        let mut watch = FolderWatch::new(layout.clone());
+        watch.look().unwrap();
+        assert_eq!(watch.view(&id("p1")).unwrap().shown, Shown::Damaged);
+        session(&layout, "p1", "COMPLETED");
+        assert_eq!(names(&watch.look().unwrap()), ["p1"]);
+        assert_eq!(watch.view(&id("p1")).unwrap().shown, Shown::Completed);
+    }
+}
