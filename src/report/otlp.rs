@@ -203,7 +203,12 @@ mod tests {
     fn a_run_is_a_trace_and_a_step_a_span() {
         let (good, bad) = (completed("p1", 0, 1000), failed("p4", 2, "no element"));
         let spans = [&good, &bad].map(|view| spans(&view.summary.history.runs[0], &view.id, "onboarding"));
-        expect![""].assert_eq(&spans.iter().map(|spans| told(spans)).collect::<Vec<_>>().join("\n"));
+        expect![[r#"
+            run 0-4 Ok regatta.profile_id=p1 regatta.run_id=r1 regatta.workflow=onboarding regatta.outcome=completed []
+              a 1-2 Ok regatta.step=a regatta.attempts=1 regatta.requests=9 regatta.bytes_received=2048 regatta.outcome=done []
+              b 2-3 Unset regatta.step=b regatta.attempts=1 regatta.requests=9 regatta.bytes_received=2048 regatta.outcome=verified []
+            run 2-5 Error { description: "" } regatta.profile_id=p4 regatta.run_id=r1 regatta.workflow=onboarding regatta.outcome=step_failed []
+              a 3-5 Error { description: "no element" } regatta.step=a regatta.attempts=1 regatta.requests=9 regatta.bytes_received=2048 regatta.outcome=failed ["exception no element"]"#]].assert_eq(&spans.iter().map(|spans| told(spans)).collect::<Vec<_>>().join("\n"));
         let trace = spans[0][0].span_context.trace_id();
         assert!(spans[0].iter().all(|span| span.span_context.trace_id() == trace));
         assert!(spans[0][1..].iter().all(|span| span.parent_span_id == spans[0][0].span_context.span_id()));

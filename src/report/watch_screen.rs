@@ -19,7 +19,7 @@ use crate::report::dashboard::Action;
 
 /// Columns from which the detail stands beside the list, not below it.
 const WIDE: u16 = 120;
-const KEYS: &str = " ↑↓ choose  / filter  s status  Enter detail  r run again  x stop  z reset  q quit";
+const KEYS: &str = " ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit";
 
 #[derive(Debug, Default)]
 pub struct Screen {
@@ -240,8 +240,9 @@ impl Screen {
         let network = &view.summary.network;
         lines.push(Line::styled(
             format!(
-                "{} runs, {} requests, {}",
+                "{} run{}, {} requests, {}",
                 view.summary.history.runs.len(),
+                if view.summary.history.runs.len() == 1 { "" } else { "s" },
                 network.requests,
                 bytes(network.bytes_received)
             ),

@@ -67,7 +67,35 @@ fn check(folder: &Folder, screen: &str, expected: Expect) {
 fn a_small_terminal_has_the_list_and_then_the_detail() {
     let folder = folder();
     let Some(terminal) = Terminal::of(&folder, 80, 24) else { return };
-    check(&folder, &terminal.shows("q quit"), expect![""]);
+    check(
+        &folder,
+        &terminal.shows("q quit"),
+        expect![[r#"
+             onboarding  1 pending 1 failed 1 completed
+             PROFILE  STATUS          STEPS  NOW
+            ▸p2       FAILED            1/4  store_signup: the button is disabled
+             p3       PENDING           1/4
+             p1       COMPLETED         4/4
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+             ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit"#]],
+    );
     terminal.press("Enter");
     let detail = terminal.shows("see ");
     assert!(detail.contains("the button is disabled") && detail.contains("✓ mailbox_created"), "{detail}");
@@ -80,7 +108,61 @@ fn a_large_terminal_has_both_and_an_act_is_asked_for_once_more() {
     let Some(terminal) = Terminal::of(&folder, 160, 50) else { return };
     terminal.shows("q quit");
     terminal.press("End");
-    check(&folder, &terminal.shows("03:04:03 run finished"), expect![""]);
+    check(
+        &folder,
+        &terminal.shows("03:04:03 run finished"),
+        expect![[r#"
+         onboarding  1 pending 1 failed 1 completed
+         PROFILE  STATUS          STEPS  NOW                                                         ┌ p1 ─────────────────────────────────────────────────────────────┐
+         p2       FAILED            1/4  store_signup: the button is disabled                        │✓ mailbox_created  1.5 s                                         │
+         p3       PENDING           1/4                                                              │✓ store_signup                                                   │
+        ▸p1       COMPLETED         4/4                                                              │✓ dev_registration                                               │
+                                                                                                     │✓ 2fa_enabled                                                    │
+                                                                                                     │1 run, 9 requests, 2.0 KiB                                       │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │03:04:00 run started                                             │
+                                                                                                     │03:04:03 run finished                                            │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     └─────────────────────────────────────────────────────────────────┘
+         ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit"#]],
+    );
     terminal.press("r");
     terminal.shows("Start a run of p1? y/n");
     terminal.press("y");

@@ -49,23 +49,158 @@ fn check(keys: &str, width: u16, height: u16, expected: Expect) {
 
 #[test]
 fn a_list_on_a_small_terminal() {
-    check("", 80, 24, expect![""]);
+    check(
+        "",
+        80,
+        24,
+        expect![[r#"
+         onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
+         PROFILE  STATUS          STEPS  NOW
+        ▸p6       PROCESSING        1/2  b 4.0 s
+         p4       FAILED            0/2  f.json, step 4 (click): no element matches any…
+         p5       FAILED            0/2  f.json, step 4 (click): no element matches any…
+         p8       DAMAGED           0/0  the session document is damaged
+         p7       PENDING           0/0
+         p1       COMPLETED         2/2
+         p2       COMPLETED         2/2
+         p3       COMPLETED         2/2
+
+
+
+
+
+
+
+
+
+
+
+
+
+         ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit"#]],
+    );
 }
 
 #[test]
 fn the_detail_below_it() {
-    check("down enter", 80, 24, expect![""]);
+    check(
+        "down enter",
+        80,
+        24,
+        expect![[r#"
+         onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
+         PROFILE  STATUS          STEPS  NOW
+         p6       PROCESSING        1/2  b 4.0 s
+        ▸p4       FAILED            0/2  f.json, step 4 (click): no element matches any…
+         p5       FAILED            0/2  f.json, step 4 (click): no element matches any…
+         p8       DAMAGED           0/0  the session document is damaged
+         p7       PENDING           0/0
+         p1       COMPLETED         2/2
+         p2       COMPLETED         2/2
+         p3       COMPLETED         2/2
+        ┌ p4 ──────────────────────────────────────────────────────────────────────────┐
+        │· a  9 ms                                                                     │
+        │· b                                                                           │
+        │1 run, 9 requests, 2.0 KiB                                                    │
+        │f.json, step 4 (click): no element matches any of its 3 selectors within 10 s │
+        │see artifacts/p4/1                                                            │
+        │                                                                              │
+        │                                                                              │
+        │03:04:08 run started                                                          │
+        │03:04:09 browser started (chromium, 0.9 s)                                    │
+        │                                                                              │
+        │                                                                              │
+        └──────────────────────────────────────────────────────────────────────────────┘
+         ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit"#]],
+    );
 }
 
 #[test]
 fn list_and_detail_on_a_large_terminal() {
-    check("down", 160, 50, expect![""]);
+    check(
+        "down",
+        160,
+        50,
+        expect![[r#"
+         onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
+         PROFILE  STATUS          STEPS  NOW                                                         ┌ p4 ─────────────────────────────────────────────────────────────┐
+         p6       PROCESSING        1/2  b 4.0 s                                                     │· a  9 ms                                                        │
+        ▸p4       FAILED            0/2  f.json, step 4 (click): no element matches any of its 3 sel…│· b                                                              │
+         p5       FAILED            0/2  f.json, step 4 (click): no element matches any of its 3 sel…│1 run, 9 requests, 2.0 KiB                                       │
+         p8       DAMAGED           0/0  the session document is damaged                             │f.json, step 4 (click): no element matches any of its 3 selectors│
+         p7       PENDING           0/0                                                              │within 10 s                                                      │
+         p1       COMPLETED         2/2                                                              │see artifacts/p4/1                                               │
+         p2       COMPLETED         2/2                                                              │                                                                 │
+         p3       COMPLETED         2/2                                                              │03:04:08 run started                                             │
+                                                                                                     │03:04:09 browser started (chromium, 0.9 s)                       │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     │                                                                 │
+                                                                                                     └─────────────────────────────────────────────────────────────────┘
+         ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit"#]],
+    );
 }
 
 #[test]
 fn what_is_typed_filters_and_an_escape_shows_all() {
-    check("/ s e l e c t o r", 80, 8, expect![""]);
-    check("/ x x x esc", 80, 4, expect![""]);
+    check(
+        "/ s e l e c t o r",
+        80,
+        8,
+        expect![[r#"
+         onboarding  1 running 1 pending 2 failed 1 damaged 3 completed  (2 shown)
+         PROFILE  STATUS          STEPS  NOW
+        ▸p4       FAILED            0/2  f.json, step 4 (click): no element matches any…
+         p5       FAILED            0/2  f.json, step 4 (click): no element matches any…
+
+
+
+         /selector▏"#]],
+    );
+    check(
+        "/ x x x esc",
+        80,
+        4,
+        expect![[r#"
+         onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
+         PROFILE  STATUS          STEPS  NOW
+        ▸p6       PROCESSING        1/2  b 4.0 s
+         p4       FAILED            0/2  f.json, step 4 (click): no element matches any…"#]],
+    );
 }
 
 #[test]
@@ -96,5 +231,5 @@ fn ten_thousand_rows_cost_what_is_seen() {
     terminal.draw(|frame| screen.draw(frame, "n", &views, "", jiff::Timestamp::UNIX_EPOCH)).unwrap();
     let text: String =
         terminal.backend().buffer().content().iter().map(ratatui::buffer::Cell::symbol).collect();
-    assert!(text.contains("▸p09999") && text.contains("p09978") && !text.contains("p09977"), "{text}");
+    assert!(text.contains("▸p09999") && text.contains("p09979") && !text.contains("p09978"), "{text}");
 }

@@ -45,6 +45,8 @@ export class Table {
         this.sort = { column, down: this.sort.column === column ? !this.sort.down : column >= C.ms };
         this.heads();
         this.update();
+        // The button that was pressed is another one now.
+        this.head.children[HEADS.findIndex((head) => head[1] === column)].firstChild.focus();
       };
       return h("div", { role: "columnheader", "aria-sort": sorted }, h("button", { type: "button", onclick: turn }, word));
     }));
@@ -131,7 +133,8 @@ export class Table {
     if (event.key === "Enter" && this.at) {
       this.open(this.at);
     } else if (event.key in moves && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      this.choose(Math.min(this.shown.length - 1, Math.max(0, place < 0 ? 0 : place + moves[event.key])));
+      const to = place < 0 && event.key !== "End" ? 0 : place + moves[event.key];
+      this.choose(Math.min(this.shown.length - 1, Math.max(0, to)));
     } else {
       return;
     }
