@@ -13,7 +13,7 @@ use super::settings::Settings;
 use super::{block_on, load, outcomes, source};
 use crate::domain::cause::with_cause;
 use crate::domain::fleet::{Admission, TimeLimits};
-use crate::domain::fleet_notice::NoticeKind;
+use crate::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use crate::domain::id::{Flag, ProfileId};
 use crate::domain::outcome::FleetOutcome;
 use crate::domain::plan::Plan;
@@ -79,7 +79,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     let page = match args.dashboard {
         Some(listen) => {
             let runs = RunCommand::new(&options.program, &options.run_arguments);
-            let page = Dashboard::start(settings, listen, &args.page, runs, &plan_name(&plan))?;
+            let page = Dashboard::start(settings, listen, &args.page, runs, &name_and_steps(&plan))?;
             eprintln!("dashboard: {}", page.address());
             Some(page)
         }
@@ -94,7 +94,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         None => None,
     };
     let driven = block_on(async {
-        Ok(drive_fleet(options, intake, provider, &mut |notice| {
+        let mut hear = |notice: FleetNotice| {
             console.show(&notice);
             if let Some(notifier) = &notifier {
                 notifier.hear(&notice);
@@ -102,51 +102,54 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
             if let Some(page) = &page {
                 note.hear(&notice.kind);
                 page.note(&note);
-                if let NoticeKind::Taken { profile } = &notice.kind {
-                    page.expect(profile.clone());
+                if let NoticeKind::Taken { profile } = notice.kind {
+                    page.expect(profile);
                 }
             }
-        })
-        .await)
+        };
+        Ok(drive_fleet(options, intake, provider, &mut hear).await)
     })?;
-    let (report, problem) = match driven {
-        Ok(report) => (Box::new(report), None),
-        Err(OrchestrateError::Intake { problem, report }) => (report, Some(problem)),
-        Err(error) => return Err(failure(error)),
-    };
-    let started = !report.profiles.is_empty();
-    if started || problem.is_none() {
-        console.finish(&report);
-        let fleet: HashSet<_> = report.profiles.iter().map(|profile| profile.profile_id.clone()).collect();
-        write_report(settings, &plan, &fleet, args.json);
-        for problem in notifier.map(|notifier| notifier.finish(&report)).unwrap_or_default() {
-            // Who was to be told was not; the fleet is what it is.
-            eprintln!("warning: {problem}");
+    match driven {
+        Ok(report) => {
+            console.finish(&report);
+            conclude(settings, &plan, &report, notifier, args.json);
+            Ok(report.exit_code)
         }
-    }
-    match problem {
-        Some(problem) => Err(source::failure(&problem, started)),
-        None => Ok(report.exit_code),
+        Err(OrchestrateError::Intake { problem, report }) => {
+            let started = !report.profiles.is_empty();
+            if started {
+                console.finish(&report);
+                conclude(settings, &plan, &report, notifier, args.json);
+            }
+            Err(source::failure(&problem, started))
+        }
+        Err(error) => Err(failure(error)),
     }
 }
 
 /// Its name and steps, as the page shows them.
-fn plan_name(plan: &Plan) -> (String, Vec<Flag>) {
+fn name_and_steps(plan: &Plan) -> (String, Vec<Flag>) {
     (plan.name.clone(), plan.flags().cloned().collect())
 }
 
-/// The fleet is over whatever becomes of its files: a problem is told, and is no outcome.
-fn write_report(settings: &Settings, plan: &Plan, fleet: &HashSet<ProfileId>, json: bool) {
+/// Writes the files and tells the webhook. The fleet is over whatever becomes of them: a problem is told,
+/// and is no outcome.
+fn conclude(settings: &Settings, plan: &Plan, report: &FleetReport, notifier: Option<Notifier>, json: bool) {
     let layout = &settings.layout;
-    let flags: Vec<_> = plan.flags().cloned().collect();
-    let written = super::report::gather(layout, &plan.name, &flags, Some(fleet))
+    let fleet: HashSet<_> = report.profiles.iter().map(|profile| profile.profile_id.clone()).collect();
+    let (name, flags) = name_and_steps(plan);
+    let written = super::report::gather(layout, &name, &flags, Some(&fleet))
         .and_then(|report| super::report::write(layout, &report, &layout.report()));
     match written {
         Ok(paths) if !json => {
-            crate::report::say!("report: {}", paths.first().map_or(layout.report(), Clone::clone).display());
+            let path = paths.first().map_or(layout.report(), Clone::clone);
+            crate::report::say!("report: {}", path.display());
         }
         Ok(_) => {}
         Err(failure) => eprint!("{}", failure.render(false)),
+    }
+    for problem in notifier.map(|notifier| notifier.finish(report)).unwrap_or_default() {
+        eprintln!("warning: {problem}");
     }
 }
 
