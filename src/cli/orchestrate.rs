@@ -204,6 +204,8 @@ fn failure(error: OrchestrateError) -> Failure {
             failure.exit_code = FleetOutcome::Busy.exit_code();
             failure.hint("wait for it, or stop it; `regatta status` shows what it does".to_owned())
         }
+        OrchestrateError::Outbox { .. } => failure
+            .hint("move it away to begin with a new one; what it holds is then not delivered".to_owned()),
         OrchestrateError::Store(error) => failure.hint(error.hint().map(str::to_owned)),
         _ => failure,
     }

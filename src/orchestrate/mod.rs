@@ -121,8 +121,8 @@ pub enum OrchestrateError {
     /// What was taken in before ran to its end, as the report says.
     #[error("{problem}")]
     Intake { problem: IntakeError, report: Box<FleetReport> },
-    #[error("cannot open the outbox {}", path.display())]
-    Outbox { path: PathBuf, source: sqlx::Error },
+    #[error("cannot open the outbox {}: {problem}", path.display())]
+    Outbox { path: PathBuf, problem: String },
     #[error("cannot listen for signals, or keep a file in the folder of sessions")]
     Signals(#[source] io::Error),
 }
@@ -145,10 +145,10 @@ pub async fn orchestrate(
     let outcomes = match &options.outcomes {
         Some(sink) => {
             let started = Outcomes::start(&options.layout, sink.clone(), tell).await;
-            Some(
-                started
-                    .map_err(|source| OrchestrateError::Outbox { path: options.layout.outbox(), source })?,
-            )
+            Some(started.map_err(|error| {
+                let problem = source::sql_problem(&error);
+                OrchestrateError::Outbox { path: options.layout.outbox(), problem }
+            })?)
         }
         None => None,
     };

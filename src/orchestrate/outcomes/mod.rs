@@ -137,9 +137,13 @@ impl Outcomes {
 
     /// The fleet has ended: delivers what can be, and says how many wait for the next start, and why.
     pub async fn finish(self) -> Option<SourceNotice> {
-        let Self { told, collecting, delivering, closing, problem } = self;
+        let Self { told, mut collecting, delivering, closing, problem } = self;
         drop(told);
-        let _ = collecting.await;
+        // Of very many profiles the rest is collected by the next start: nothing of it is lost.
+        if timeout(LAST_WORDS, &mut collecting).await.is_err() {
+            collecting.abort();
+            warn!("not all outcomes were collected; the next start goes on");
+        }
         let _ = closing.send(true);
         let waiting = delivering.await.unwrap_or(0);
         let told = problem.borrow().clone();

@@ -3,6 +3,7 @@
 //!
 //! Of a page all rows are taken or none: half a page is no page, and is asked for again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -166,9 +167,6 @@ impl HttpSource {
             let origin = next.origin().ascii_serialization();
             return Err(wrong(format!("its next page is at {origin}, another server")));
         }
-        if next == *current {
-            return Err(wrong("it names itself as the next page".to_owned()));
-        }
         Ok(Some(next))
     }
 }
@@ -182,13 +180,19 @@ impl Source for HttpSource {
         Box::pin(async move {
             let client = self.client()?;
             let mut url = self.url.clone();
+            let mut before = HashSet::new();
             for page in 1.. {
+                before.insert(url.clone());
                 let (body, headers) = self.page(&client, &url, page, rows).await?;
                 for (number, row) in (1..).zip(rows_of(&body)) {
                     rows.take(|| format!("item {number} of page {page} of {}", self.name), row).await?;
                 }
                 rows.flush().await?;
                 match self.next(&url, &headers, page)? {
+                    Some(next) if before.contains(&next) => {
+                        let problem = "its next page was read before".to_owned();
+                        return Err(ReadError::Page { name: self.name.clone(), page, problem });
+                    }
                     Some(next) => url = next,
                     None => break,
                 }

@@ -49,6 +49,7 @@ pub fn problem(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Protocol(problem) => problem.clone(),
         other => other.to_string(),
     }
 }

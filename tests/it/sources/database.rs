@@ -177,6 +177,10 @@ fn who_is_new_joins_a_fleet_that_follows_as_soon_as_postgres_says_so() {
     postgres.execute("create table people (id text); insert into people values ('p1')");
     let mut fleet = start(&folder, &[], &[("DB", PASSWORD)]);
     fleet.until("the first to end", || (folder.session("p1")?["status"] == "FAILED").then_some(()));
+    // What `ps` shows of it and of its runs.
+    for process in folder.processes() {
+        assert!(!process.arguments.iter().any(|argument| argument.contains(PASSWORD)), "{process:?}");
+    }
     // A row that cannot be read does not end it.
     postgres.execute("insert into people values ('p?'), ('p2'); notify people");
     fleet.until("the second to end", || (folder.session("p2")?["status"] == "FAILED").then_some(()));

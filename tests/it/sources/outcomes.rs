@@ -247,3 +247,21 @@ fn what_cannot_take_outcomes_is_told_before_anything_starts() {
     );
     assert!(!folder.path("state").exists(), "nothing was started");
 }
+
+#[test]
+fn an_outbox_that_cannot_be_read_is_told_and_left_as_it_is() {
+    let folder = folder();
+    let garbage = "this is no outbox, and long enough that nobody could take it for one, not even in a hurry";
+    folder.write("state/.outbox.db", garbage);
+    folder.write("list", "p1\n");
+    let ended = start(&folder, &["--outcomes", "http://127.0.0.1:1/", "list"], &[]).wait();
+    refused(
+        &folder,
+        &ended,
+        expect![[r#"
+        error: cannot open the outbox FOLDER/state/.outbox.db: file is not a database
+          hint: move it away to begin with a new one; what it holds is then not delivered"#]],
+    );
+    assert_eq!(folder.read("state/.outbox.db"), garbage);
+    assert!(folder.events("p1").is_empty(), "nothing was started");
+}

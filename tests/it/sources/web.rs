@@ -115,6 +115,12 @@ fn what_a_server_should_not_answer_is_told() {
         error: page 1 of http://HOST/people is not what is expected: its next page is at http://HOST, another server
           hint: it must be a JSON array of ids or of objects with a `profile_id`; further pages are named by a header `Link: <…>; rel="next"`"#]],
     );
+    refused(
+        json!({ "body": "[]", "link": "</people>; rel=next" }),
+        expect![[r#"
+        error: page 2 of http://HOST/people is not what is expected: its next page was read before
+          hint: it must be a JSON array of ids or of objects with a `profile_id`; further pages are named by a header `Link: <…>; rel="next"`"#]],
+    );
 }
 
 #[test]
