@@ -16,7 +16,7 @@ demo:
 	@PROVIDER=$(PROVIDER) scripts/demo
 
 test: lint
-	@scripts/need chromium nextest
+	@scripts/need chromium nextest postgres
 	$(CARGO) build --example sandbox
 	CHROME="$$(scripts/need --print-chromium)" $(CARGO) nextest run --no-fail-fast
 	$(CARGO) test --doc --quiet
@@ -51,6 +51,7 @@ bench:
 	@scripts/need chromium node python
 	CHROME="$$(scripts/need --print-chromium)" benches/run
 	benches/run fleet
+	benches/run sources
 	benches/dashboard.py target/release/regatta
 
 install:

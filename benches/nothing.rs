@@ -3,7 +3,6 @@
 //!
 //!     nothing FOLDER SLOTS PROGRAM < profiles.txt
 
-use std::io::Read as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,10 @@ use regatta::browser::provider::{
     Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions,
 };
 use regatta::domain::id::ProfileId;
-use regatta::orchestrate::{OrchestrateOptions, orchestrate, parse_profiles};
+use regatta::domain::session::Platform;
+use regatta::domain::source_spec::Format;
+use regatta::orchestrate::source::FileSource;
+use regatta::orchestrate::{Intake, OrchestrateOptions, orchestrate};
 use regatta::store::Layout;
 
 /// Nobody asks for a browser.
@@ -53,9 +55,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().filter(|argument| argument != "--bench").collect();
     // `cargo bench` without arguments measures nothing.
     let [_, folder, slots, program] = &arguments[..] else { return ExitCode::SUCCESS };
-    let mut list = String::new();
-    std::io::stdin().read_to_string(&mut list).expect("a list of profiles on standard input");
-    let profiles = parse_profiles("-", &list).unwrap_or_else(|errors| panic!("{errors}"));
+    let list = FileSource::of_input("-", std::io::stdin(), Format::List);
+    let list = list.unwrap_or_else(|error| panic!("{error}"));
+    let profiles = Intake::new(Box::new(list), Platform::Desktop);
     let flag = "mailbox_created".parse().expect("a flag");
     let mut options = OrchestrateOptions::new(Layout::new(folder), program.into(), Vec::new(), vec![flag]);
     options.max = slots.parse().expect("a number of slots");

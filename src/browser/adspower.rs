@@ -30,6 +30,7 @@ use crate::store::layout::create_folder;
 use crate::store::{Confirmation, Layout, Pacer, StoreError, Urgency, durable};
 
 mod answer;
+mod listing;
 mod request;
 
 /// Calls that merely ask and answer.
@@ -115,12 +116,12 @@ impl AdsPower {
     pub fn new(layout: Layout, settings: AdsPowerSettings, on_news: Option<OnProviderNews>) -> Self {
         // A little more than the limit allows: a call takes a varying time to get there.
         let interval = Duration::from_secs_f64(1.05 / settings.calls_per_second.clamp(0.01, 1000.0));
-        let api = devtools::plain_client()
+        let api = super::http::local()
             .connect_timeout(CONNECTS_WITHIN)
             // An app that restarted would be met with a connection of its former life.
             .pool_max_idle_per_host(0)
             .build()
-            .expect("a client without certificates and proxy has nothing to fail at");
+            .expect("a client without TLS and proxy has nothing to fail at");
         Self {
             pacer: Pacer::new(&layout, "adspower", interval),
             list_pacer: Pacer::new(&layout, "adspower-list", Duration::from_millis(1050)),

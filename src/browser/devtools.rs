@@ -20,21 +20,14 @@ pub enum Liveness {
     Silent,
 }
 
-/// For services that listen on this machine: without a proxy, and without certificates, which take longer
-/// to read than a run takes to start.
-pub fn plain_client() -> reqwest::ClientBuilder {
-    // A client wants its ciphers even where it encrypts nothing. An error: they were chosen before.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    reqwest::Client::builder().no_proxy().tls_certs_only([])
-}
-
+/// Never through a proxy: browsers listen on this machine.
 pub fn client() -> reqwest::Client {
-    plain_client()
+    super::http::local()
         .connect_timeout(BOUND)
         .timeout(BOUND)
         .pool_max_idle_per_host(0)
         .build()
-        .expect("a client without certificates and proxy has nothing to fail at")
+        .expect("a client without TLS and proxy has nothing to fail at")
 }
 
 /// Whether the browser that `ws` names still listens. Its UUID must match: ports are reused.

@@ -1,17 +1,19 @@
 //! The raw arguments, and the help that teaches them. Resolved once, in [`super::settings`].
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns, parse_load};
 use crate::domain::id::{Flag, ProfileId};
 use crate::domain::overview::Shown;
 use crate::domain::plan::origin;
 use crate::domain::workflow::{InvalidDuration, parse_duration};
+use crate::orchestrate::ShownStatus;
 
 /// Drive many browser profiles through the same ordered steps, and lose nothing when anything dies.
 #[derive(Debug, Parser)]
@@ -101,6 +103,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Show, accept and forget what runs have learnt of the selectors
     Selectors(SelectorsArgs),
+    /// Move sessions in and out of the folder
+    Sessions(SessionsArgs),
     /// Print a completion script
     Completions(CompletionsArgs),
 }
@@ -214,8 +218,17 @@ Examples:
   regatta orchestrate --max 10 --stagger 2s profiles.txt
   regatta orchestrate --max auto --run-timeout 20m profiles.txt
   cut -d, -f1 export.csv | regatta orchestrate -
+  regatta orchestrate --limit 100 --only-status FAILED,INTERRUPTED fleet.csv
+  regatta orchestrate --follow=30s --source 'sqlite:fleet.db?query=select id from profiles'
 
-The file has one profile id a line; # starts a comment. Ctrl-C once: launch nothing more and
+A source is a list (one profile id a line; # starts a comment), a table (.csv), JSON lines (.jsonl),
+- for standard input (csv:- and jsonl:- for the others), sqlite:FILE?query=SQL,
+postgres://USER@HOST/DATABASE?query=SQL, http(s)://… (a JSON array), adspower:all or
+adspower:group=NAME. Its columns are profile_id (or id), platform, priority (higher ones first),
+identity.FIELD and variables.NAME: what the session of a new profile begins with. A session that
+is there already wins. Passwords and tokens are named in regatta.toml, never here.
+
+Ctrl-C once: launch nothing more and
 let runs stop after their current step. Twice: end them now. Start it again to go on.
 
 A run over its time is asked to stop after its step, 10 s later told to stop now, 10 s later
@@ -225,9 +238,14 @@ Launches wait while the machine is short of what is asked for, or the provider i
 Exit codes: 0 all completed   1 some failed   2 wrong usage   3 none failed, some need a person
             4 another orchestrator holds the folder   7 stopped")]
 pub struct OrchestrateArgs {
-    /// One profile id a line; `-` reads standard input
-    #[arg(default_value = "profiles.txt")]
-    pub profiles: PathBuf,
+    /// The same as --source; profiles.txt where nothing names one
+    #[arg(value_name = "SOURCE")]
+    pub profiles: Option<String>,
+    #[command(flatten)]
+    pub intake: IntakeArgs,
+    /// Where outcomes go, in the place of [outcomes] `to` in regatta.toml
+    #[arg(long, value_name = "URL")]
+    pub outcomes: Option<String>,
     /// How many runs at once; `auto`: as many as the machine carries
     #[arg(long, value_name = "N")]
     pub max: Option<MaxRuns>,
@@ -262,6 +280,25 @@ pub struct OrchestrateArgs {
     pub quiet: bool,
     #[command(flatten)]
     pub browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct IntakeArgs {
+    /// Where profiles come from; overrides [source] of regatta.toml
+    #[arg(long, value_name = "SOURCE", conflicts_with = "profiles")]
+    pub source: Option<String>,
+    /// Read the source again so often (30s), and take what is new until Ctrl-C
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30s", value_parser = parse_time)]
+    pub follow: Option<Duration>,
+    /// Take at most so many profiles that have something to do
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Take them in an order of chance; the same SEED gives the same order
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
+    pub shuffle: Option<Option<u64>>,
+    /// Take only profiles that stand so, as `status` shows them
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    pub only_status: Vec<ShownStatus>,
 }
 
 #[derive(Debug, Args)]
@@ -487,6 +524,72 @@ pub struct CleanArgs {
     /// One JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta sessions export --reveal -o fleet.json
+  regatta -C elsewhere sessions import fleet.json
+  regatta sessions import people.csv --dry-run
+
+JSON carries whole documents. A table (.csv) has the columns profile_id, status, platform,
+completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight and last_error; on the way in only
+profile_id is needed.")]
+pub struct SessionsArgs {
+    #[command(subcommand)]
+    pub command: SessionsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SessionsCommand {
+    /// Make sessions from a file; one that is there already is kept
+    Import(SessionsImportArgs),
+    /// Print sessions, or write them into a file
+    Export(SessionsExportArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 all are there as the file says   1 some were there and differ   2 the file is wrong")]
+pub struct SessionsImportArgs {
+    /// .csv, .json or .jsonl
+    pub file: PathBuf,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SessionsExportArgs {
+    /// Only these profiles
+    pub profiles: Vec<ProfileId>,
+    /// Show the values of identities; without it they cannot be imported again
+    #[arg(long)]
+    pub reveal: bool,
+    /// The form; by the name of the file where there is one, else json
+    #[arg(long, value_enum)]
+    pub format: Option<TableFormat>,
+    /// Into a file that only its owner can read
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    Csv,
+    Json,
+    Jsonl,
+}
+
+impl TableFormat {
+    /// By the end of a file's name.
+    pub fn of(path: &Path) -> Result<Self, Failure> {
+        let extension =
+            path.extension().and_then(|end| end.to_str()).unwrap_or_default().to_ascii_lowercase();
+        Self::from_str(&extension, true)
+            .map_err(|_| Failure::usage(format!("`{}` is neither .csv nor .json nor .jsonl", path.display())))
+    }
 }
 
 #[derive(Debug, Args)]

@@ -44,7 +44,7 @@ pub fn dashboard(settings: &Settings, global: &GlobalArgs, args: DashboardArgs) 
         .map_err(|error| Failure::usage(format!("cannot find this program's own file: {error}")))?;
     let runs = RunCommand::new(&program, &run_arguments(global, &args.browser));
     let workflow = report::workflow(settings);
-    let page = Dashboard::start(settings, args.listen, &args.page, runs, &workflow, &[])?;
+    let page = Dashboard::start(settings, args.listen, &args.page, runs, &workflow)?;
     crate::report::say!("{}", page.address());
     let (stop, mut stopped) = tokio::sync::watch::channel(Stop::default());
     block_on(async {
@@ -58,14 +58,13 @@ pub fn dashboard(settings: &Settings, global: &GlobalArgs, args: DashboardArgs) 
 }
 
 impl Dashboard {
-    /// `workflow`: its name and steps. `profiles` are shown though they have not run yet.
+    /// `workflow`: its name and steps.
     pub fn start(
         settings: &Settings,
         listen: SocketAddr,
         args: &PageArgs,
         runs: RunCommand,
         workflow: &(String, Vec<Flag>),
-        profiles: &[ProfileId],
     ) -> Result<Self, Failure> {
         if !listen.ip().is_loopback() && args.allow_host.is_empty() {
             return Err(Failure::usage(format!("{listen} can be reached from other machines"))
@@ -97,8 +96,7 @@ impl Dashboard {
             stopping: Arc::default(),
             threads: Vec::new(),
         };
-        let mut watch = FolderWatch::new(settings.layout.clone());
-        watch.expect(profiles.iter().cloned());
+        let watch = FolderWatch::new(settings.layout.clone());
         let (stopping, following) = (Arc::clone(&page.stopping), Arc::clone(&board));
         page.thread("dashboard-files", move || follow(watch, &following, &pids, &stopping))?;
         let stop = Arc::clone(&page.stop);
@@ -123,6 +121,11 @@ impl Dashboard {
     /// To be opened, with the token where it was made here.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Without the token, for what may be kept in a log.
+    pub fn address_to_read(&self) -> &str {
+        self.address.split('#').next().unwrap_or_default()
     }
 
     pub fn note(&self, note: &FleetNote) {

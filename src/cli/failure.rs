@@ -42,6 +42,13 @@ impl Failure {
         self
     }
 
+    /// One more line below the message.
+    #[must_use]
+    pub fn context(mut self, line: impl Into<String>) -> Self {
+        self.context.push(line.into());
+        self
+    }
+
     /// Message and hint, for a report that shows them in its own way.
     pub fn into_parts(self) -> (String, Option<String>) {
         match self.source {

@@ -22,6 +22,7 @@ mod load;
 mod log;
 mod logs;
 mod orchestrate;
+mod outcomes;
 mod play;
 mod quantity;
 mod report;
@@ -29,8 +30,10 @@ mod reset;
 mod resolve;
 mod run;
 mod selectors;
+mod sessions;
 mod settings;
 mod signals;
+mod source;
 mod status;
 mod throw_away;
 mod validate;
@@ -76,6 +79,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Resolve(args) => resolve::resolve(&Settings::resolve(global)?, args),
         Command::Clean(args) => clean::clean(&Settings::resolve(global)?, args),
         Command::Selectors(args) => selectors::selectors(&Settings::resolve(global)?, args),
+        Command::Sessions(args) => sessions::sessions(&Settings::resolve(global)?, args),
         Command::Doctor(args) => doctor::doctor(&Settings::resolve(global)?, args),
     }
 }

@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::io::Read;
-use std::path::Path;
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use super::act::RunCommand;
@@ -12,14 +11,15 @@ use super::dashboard::Dashboard;
 use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns};
 use super::settings::Settings;
-use super::{block_on, load};
+use super::{block_on, load, outcomes, source};
 use crate::domain::cause::with_cause;
 use crate::domain::fleet::{Admission, TimeLimits};
+use crate::domain::fleet_notice::FleetReport;
 use crate::domain::id::{Flag, ProfileId};
 use crate::domain::outcome::FleetOutcome;
 use crate::domain::plan::Plan;
 use crate::domain::session::Platform;
-use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet, parse_profiles};
+use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet};
 use crate::report::dashboard::FleetNote;
 use crate::report::fleet_console::FleetConsole;
 use crate::report::notify::Notifier;
@@ -34,12 +34,14 @@ const STALL: Duration = Duration::from_secs(300);
 pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateArgs) -> Result<u8, Failure> {
     // Whatever would make every run fail is told before any of them starts.
     let plan = load::plan(settings, &args.browser.set)?;
-    let profiles = profiles(settings, &args.profiles)?;
+    let anybody: ProfileId = "profile".parse().map_err(|error| Failure::usage(format!("{error}")))?;
     for platform in [Platform::Desktop, Platform::Mobile] {
-        plan.setting(&profiles[0], platform)?;
+        plan.setting(&anybody, platform)?;
         plan.check(platform, None)?;
     }
     let limits = limits(settings, &args, &plan)?;
+    let intake = source::intake(settings, &args)?;
+    let outcomes = outcomes::sink(settings, args.outcomes.as_deref())?;
     load::create_folders(settings)?;
     let provider = load::provider(settings, None)?;
     let program = std::env::current_exe()
@@ -55,7 +57,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     options.max = match max {
         MaxRuns::Of(max) => max.into(),
         // The machine holds them back, not a number.
-        MaxRuns::Auto => u32::try_from(profiles.len()).unwrap_or(u32::MAX),
+        MaxRuns::Auto => u32::MAX,
     };
     options.admission = Admission {
         min_free_memory: args.min_free_memory.map(|Bytes(bytes)| bytes).or(settings.fleet.min_free_memory),
@@ -63,6 +65,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         auto: max == MaxRuns::Auto,
     };
     options.limits = limits;
+    options.outcomes = outcomes;
     options.stagger = args.stagger.unwrap_or(settings.fleet.stagger);
     options.stagger_jitter = STAGGER_JITTER;
     options.retries = args.retries.unwrap_or(settings.fleet.retries);
@@ -74,12 +77,13 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         args.quiet,
         args.json,
     );
-    let fleet: HashSet<_> = profiles.iter().cloned().collect();
     let page = match args.dashboard {
         Some(listen) => {
             let runs = RunCommand::new(&options.program, &options.run_arguments);
-            let page = Dashboard::start(settings, listen, &args.page, runs, &plan_name(&plan), &profiles)?;
-            eprintln!("dashboard: {}", page.address());
+            let page = Dashboard::start(settings, listen, &args.page, runs, &name_and_steps(&plan))?;
+            // What is no terminal may be a log, and no token belongs there.
+            let is_seen = std::io::stderr().is_terminal();
+            eprintln!("dashboard: {}", if is_seen { page.address() } else { page.address_to_read() });
             Some(page)
         }
         None => None,
@@ -92,8 +96,8 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         ),
         None => None,
     };
-    let report = block_on(async {
-        drive_fleet(options, profiles, provider, &mut |notice| {
+    let driven = block_on(async {
+        let mut hear = |notice| {
             console.show(&notice);
             if let Some(notifier) = &notifier {
                 notifier.hear(&notice);
@@ -102,36 +106,50 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
                 note.hear(&notice.kind);
                 page.note(&note);
             }
-        })
-        .await
-        .map_err(failure)
+        };
+        Ok(drive_fleet(options, intake, provider, &mut hear).await)
     })?;
-    console.finish(&report);
-    write_report(settings, &plan, &fleet, args.json);
-    for problem in notifier.map(|notifier| notifier.finish(&report)).unwrap_or_default() {
-        // Who was to be told was not; the fleet is what it is.
-        eprintln!("warning: {problem}");
+    match driven {
+        Ok(report) => {
+            console.finish(&report);
+            conclude(settings, &plan, &report, notifier, args.json);
+            Ok(report.exit_code)
+        }
+        Err(OrchestrateError::Intake { problem, report }) => {
+            let started = !report.profiles.is_empty();
+            if started {
+                console.finish(&report);
+                conclude(settings, &plan, &report, notifier, args.json);
+            }
+            Err(source::failure(&problem, started))
+        }
+        Err(error) => Err(failure(error)),
     }
-    Ok(report.exit_code)
 }
 
 /// Its name and steps, as the page shows them.
-fn plan_name(plan: &Plan) -> (String, Vec<Flag>) {
+fn name_and_steps(plan: &Plan) -> (String, Vec<Flag>) {
     (plan.name.clone(), plan.flags().cloned().collect())
 }
 
-/// The fleet is over whatever becomes of its files: a problem is told, and is no outcome.
-fn write_report(settings: &Settings, plan: &Plan, fleet: &HashSet<ProfileId>, json: bool) {
+/// Writes the files and tells the webhook. The fleet is over whatever becomes of them: a problem is told,
+/// and is no outcome.
+fn conclude(settings: &Settings, plan: &Plan, report: &FleetReport, notifier: Option<Notifier>, json: bool) {
     let layout = &settings.layout;
-    let flags: Vec<_> = plan.flags().cloned().collect();
-    let written = super::report::gather(layout, &plan.name, &flags, Some(fleet))
+    let fleet: HashSet<_> = report.profiles.iter().map(|profile| profile.profile_id.clone()).collect();
+    let (name, flags) = name_and_steps(plan);
+    let written = super::report::gather(layout, &name, &flags, Some(&fleet))
         .and_then(|report| super::report::write(layout, &report, &layout.report()));
     match written {
         Ok(paths) if !json => {
-            crate::report::say!("report: {}", paths.first().map_or(layout.report(), Clone::clone).display());
+            let path = paths.first().map_or(layout.report(), Clone::clone);
+            crate::report::say!("report: {}", path.display());
         }
         Ok(_) => {}
         Err(failure) => eprint!("{}", failure.render(false)),
+    }
+    for problem in notifier.map(|notifier| notifier.finish(report)).unwrap_or_default() {
+        eprintln!("warning: {problem}");
     }
 }
 
@@ -177,24 +195,6 @@ pub fn run_arguments(global: &GlobalArgs, browser: &BrowserArgs) -> Vec<OsString
         arguments.extend(["--set".into(), format!("{name}={value}").into()]);
     }
     arguments
-}
-
-/// A path stands as the shell gave it; the default is looked for in the folder.
-fn profiles(settings: &Settings, path: &Path) -> Result<Vec<ProfileId>, Failure> {
-    let mut text = String::new();
-    let (name, read) = if path == Path::new("-") {
-        ("standard input".to_owned(), std::io::stdin().read_to_string(&mut text).map(drop))
-    } else {
-        let in_folder = settings.layout.root().join(path);
-        let path = if path.exists() { path } else { &in_folder };
-        let read = std::fs::read_to_string(path).map(|read| text = read);
-        (path.display().to_string(), read)
-    };
-    read.map_err(|error| {
-        Failure::usage(format!("cannot read the profiles from `{name}`: {error}"))
-            .hint("write one profile id a line, or pipe them in: regatta orchestrate -".to_owned())
-    })?;
-    parse_profiles(&name, &text).map_err(|errors| Failure::usage(errors.to_string()))
 }
 
 fn failure(error: OrchestrateError) -> Failure {

@@ -114,6 +114,11 @@ pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
 /// With the steps that the arguments name looked for in it.
 fn plan(settings: &Settings, args: &RunArgs) -> Result<Plan, Failure> {
     let plan = load::plan(settings, &args.browser.set)?;
+    let plan = match read(&settings.layout, &args.profile) {
+        Ok(Some(session)) => plan.with_own_variables(&session.variables),
+        // What is wrong with the document is told by whoever opens it.
+        _ => plan,
+    };
     for flag in args.step.iter().chain(&args.until) {
         known_flag(&plan, flag)?;
     }

@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
@@ -33,6 +34,8 @@ pub struct Settings {
     /// What is kept of attempts.
     pub trace: TraceMode,
     pub fleet: FleetSettings,
+    pub source: SourceSettings,
+    pub outcomes: OutcomeSettings,
     pub chromium: ChromiumFile,
     pub adspower: AdsPowerFile,
     /// The value of the variable that `adspower.key_env` names.
@@ -60,6 +63,69 @@ pub struct FleetSettings {
     pub stall: Option<Duration>,
     pub min_free_memory: Option<u64>,
     pub max_load: Option<f64>,
+}
+
+/// Where profiles come from, as the file says it.
+#[derive(Debug, Clone, Default)]
+pub struct SourceSettings {
+    pub from: Option<String>,
+    pub query: Option<String>,
+    /// A channel of Postgres on which something new is announced.
+    pub listen: Option<String>,
+    pub follow: Option<Duration>,
+    pub credentials: Credentials,
+}
+
+/// Where outcomes go, as the file says it.
+#[derive(Debug, Clone, Default)]
+pub struct OutcomeSettings {
+    pub to: Option<String>,
+    pub statement: Option<String>,
+    pub credentials: Credentials,
+}
+
+/// Read from the variables that the file names. That one is not set matters only to whoever needs it.
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    password: Credential,
+    token: Credential,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Credential {
+    variable: Option<String>,
+    value: Option<SecretString>,
+}
+
+impl Credentials {
+    fn read(password_env: Option<String>, token_env: Option<String>) -> Self {
+        let read = |variable: Option<String>| {
+            let value = variable.as_ref().and_then(|name| std::env::var(name).ok());
+            let value = value.filter(|value| !value.is_empty()).map(SecretString::from);
+            Credential { variable, value }
+        };
+        Self { password: read(password_env), token: read(token_env) }
+    }
+
+    pub fn password(&self) -> Result<Option<&SecretString>, Failure> {
+        self.password.get()
+    }
+
+    pub fn token(&self) -> Result<Option<&SecretString>, Failure> {
+        self.token.get()
+    }
+}
+
+impl Credential {
+    fn get(&self) -> Result<Option<&SecretString>, Failure> {
+        match (&self.variable, &self.value) {
+            (Some(name), None) => {
+                Err(Failure::usage(format!("{SETTINGS_FILE} names the variable `{name}`, and it is not set"))
+                    .hint(format!("set it where regatta is started: export {name}=…")))
+            }
+            (_, value) => Ok(value.as_ref()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -120,6 +186,7 @@ impl Settings {
         time(file.chromium.start_timeout.as_ref())?;
         time(file.adspower.start_timeout.as_ref())?;
         let stagger = time(file.fleet.stagger.as_ref())?.unwrap_or(Duration::from_millis(500));
+        let follow = time(file.source.follow.as_ref())?;
         let run_timeout = time(file.fleet.run_timeout.as_ref())?;
         let stall = time(file.fleet.stall.as_ref())?;
         if let Some(load) =
@@ -174,6 +241,18 @@ impl Settings {
                 stall,
                 min_free_memory: file.fleet.min_free_memory.map(|Bytes(bytes)| bytes),
                 max_load: file.fleet.max_load.map(Spanned::into_inner),
+            },
+            source: SourceSettings {
+                credentials: Credentials::read(file.source.password_env, file.source.token_env),
+                from: file.source.from,
+                query: file.source.query,
+                listen: file.source.listen,
+                follow,
+            },
+            outcomes: OutcomeSettings {
+                credentials: Credentials::read(file.outcomes.password_env, file.outcomes.token_env),
+                to: file.outcomes.to,
+                statement: file.outcomes.statement,
             },
             chromium: file.chromium,
             adspower,
@@ -234,6 +313,8 @@ struct SettingsFile {
     trace: TraceMode,
     folders: FoldersFile,
     fleet: FleetFile,
+    source: SourceFile,
+    outcomes: OutcomesFile,
     chromium: ChromiumFile,
     adspower: AdsPowerFile,
     notify: NotifyFile,
@@ -282,4 +363,24 @@ struct FleetFile {
     stall: Option<Spanned<String>>,
     min_free_memory: Option<Bytes>,
     max_load: Option<Spanned<f64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SourceFile {
+    from: Option<String>,
+    query: Option<String>,
+    listen: Option<String>,
+    follow: Option<Spanned<String>>,
+    password_env: Option<String>,
+    token_env: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct OutcomesFile {
+    to: Option<String>,
+    statement: Option<String>,
+    password_env: Option<String>,
+    token_env: Option<String>,
 }

@@ -11,7 +11,7 @@
 //! No input costs more than O(log n), but for a request to stop and the news that profiles are open
 //! elsewhere, which visit every job once.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::id::ProfileId;
@@ -23,6 +23,7 @@ use self::breaker::Breaker;
 use self::elsewhere::Elsewhere;
 use self::job::Slots;
 use self::limits::{Alarms, Clock};
+use self::queue::Queue;
 
 mod admission;
 mod breaker;
@@ -30,6 +31,7 @@ mod elsewhere;
 mod job;
 mod limits;
 mod messages;
+mod queue;
 
 pub use self::admission::{Admission, Measured, RUN_MEMORY, Shortage};
 pub use self::job::{Failure, JobId, JobOutcome, JobState, Slot, Tally};
@@ -73,9 +75,9 @@ pub struct Fleet {
     config: FleetConfig,
     jobs: Vec<Job>,
     known: HashSet<ProfileId>,
-    /// Never launched first to last, behind those whose back-off has passed: what was begun is
+    /// Never launched, by priority and then first to last, behind those whose back-off has passed: what was begun is
     /// finished before anything new begins.
-    queue: VecDeque<JobId>,
+    queue: Queue,
     backing_off: BTreeSet<(Mono, JobId)>,
     slots: Slots,
     severity: Severity,
@@ -103,6 +105,7 @@ pub struct Fleet {
 struct Job {
     profile: ProfileId,
     state: JobState,
+    priority: i32,
     /// Attempts begun, an adopted run included.
     attempts: u32,
     /// How often it was put off for being open elsewhere.
@@ -125,7 +128,7 @@ impl Fleet {
             config: FleetConfig { max: config.max.max(1), ..config },
             jobs: Vec::new(),
             known: HashSet::new(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             backing_off: BTreeSet::new(),
             slots: Slots::default(),
             severity: Severity::None,
@@ -155,7 +158,12 @@ impl Fleet {
         self.jobs[job.index()].state
     }
 
-    /// In the order of the list.
+    /// Whether the profile was taken in.
+    pub fn knows(&self, profile: &ProfileId) -> bool {
+        self.known.contains(profile)
+    }
+
+    /// In the order they came.
     pub fn jobs(&self) -> impl Iterator<Item = JobId> + use<> {
         (0..index(self.jobs.len())).map(JobId)
     }
@@ -188,8 +196,8 @@ impl Fleet {
 
     fn take(&mut self, now: Mono, input: FleetInput, effects: &mut Vec<FleetEffect>) -> Result<(), Refusal> {
         match input {
-            FleetInput::ProfileEnqueued { profile, standing } => {
-                self.enqueue(now, profile, standing, effects)?
+            FleetInput::ProfileEnqueued { profile, standing, priority } => {
+                self.enqueue(now, profile, standing, priority, effects)?
             }
             FleetInput::SurveyEnded => self.surveyed = true,
             FleetInput::IntakeClosed => self.closed = true,
@@ -240,7 +248,7 @@ impl Fleet {
                         // What lived was a run of before this fleet.
                         (0, Severity::None) => {
                             self.set(job, JobState::Queued);
-                            self.queue.push_front(job);
+                            self.queue.push_front(self.jobs[job.index()].priority, job);
                             effects.push(FleetEffect::Report(FleetFact::Cleared { job }));
                         }
                         (0, Severity::Drain | Severity::Now) => self.end(job, JobOutcome::Stopped, effects),
@@ -285,6 +293,7 @@ impl Fleet {
         now: Mono,
         profile: ProfileId,
         standing: Standing,
+        priority: i32,
         effects: &mut Vec<FleetEffect>,
     ) -> Result<(), Refusal> {
         if self.closed {
@@ -297,6 +306,7 @@ impl Fleet {
         self.jobs.push(Job {
             profile,
             state: JobState::Queued,
+            priority,
             attempts: 0,
             put_off: 0,
             clock: Clock::default(),
@@ -320,7 +330,7 @@ impl Fleet {
             Standing::Open if self.severity > Severity::None => {
                 self.end(job, JobOutcome::Stopped, effects);
             }
-            Standing::Open => self.queue.push_back(job),
+            Standing::Open => self.queue.push_back(priority, job),
         }
         Ok(())
     }
@@ -507,7 +517,7 @@ impl Fleet {
     /// Those that may be launched now, the next one first.
     fn coming(&self, now: Mono) -> impl Iterator<Item = JobId> {
         let begun = self.backing_off.iter().take_while(move |(until, _)| *until <= now).map(|(_, job)| *job);
-        begun.chain(self.queue.iter().copied()).chain(self.elsewhere.due(now))
+        begun.chain(self.queue.iter()).chain(self.elsewhere.due(now))
     }
 
     /// Whether the next one is known not to be open on another device, as far as that can be known.
@@ -659,12 +669,11 @@ impl Fleet {
             if self.breaker.holds() {
                 return None;
             }
-            let ready = match self.queue.front() {
-                Some(_) => now,
-                None => {
-                    let begun = self.backing_off.first().map(|(until, _)| *until);
-                    begun.into_iter().chain(self.elsewhere.first().map(|(until, _)| until)).min()?
-                }
+            let ready = if self.queue.is_empty() {
+                let begun = self.backing_off.first().map(|(until, _)| *until);
+                begun.into_iter().chain(self.elsewhere.first().map(|(until, _)| until)).min()?
+            } else {
+                now
             };
             let ready = ready.max(self.next_launch);
             // A launch that could be made and was not waits for room.

@@ -9,6 +9,7 @@ use super::event::{Event, NetworkTotals};
 use super::fleet::{Demand, JobOutcome, Severity, Shortage, Slot, Tally, TimeLimit};
 use super::id::ProfileId;
 use super::outcome::FleetOutcome;
+use super::source_notice::SourceNotice;
 
 /// The version of [`FleetReport`] as JSON.
 pub const FLEET_REPORT_VERSION: u32 = 1;
@@ -21,7 +22,8 @@ pub struct FleetNotice {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum NoticeKind {
-    /// Every profile of the list was looked at; the first launch follows.
+    /// Every profile there is was looked at; the first launch follows. Told again where a long or
+    /// followed source named more meanwhile.
     Surveyed {
         profiles: usize,
         ended: Tally,
@@ -84,6 +86,8 @@ pub enum NoticeKind {
     },
     /// Launches go on.
     Resumed,
+    /// Of the source of profiles, or of the outcomes on their way back.
+    Source(SourceNotice),
     Ended(ProfileReport),
     Stopping(Severity),
     Finished {
@@ -122,5 +126,13 @@ pub struct FleetReport {
     pub started_at: jiff::Timestamp,
     pub ms: u64,
     pub tally: Tally,
+    /// Rows of the source that could not be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused: usize,
     pub profiles: Vec<ProfileReport>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
 }

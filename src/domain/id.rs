@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The provider's name of a browser profile.
 ///
+/// Shared, since a fleet of a hundred thousand names each of them several times.
+///
 /// Invariant: 1..=128 of `[A-Za-z0-9_-]`; safe as a file name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ProfileId(String);
+pub struct ProfileId(Arc<str>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -")]
@@ -29,7 +32,7 @@ impl FromStr for ProfileId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if (1..=128).contains(&text.len()) && text.chars().all(allowed) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidProfileId(text.chars().take(140).collect()))
         }
@@ -46,7 +49,7 @@ impl TryFrom<String> for ProfileId {
 
 impl From<ProfileId> for String {
     fn from(id: ProfileId) -> Self {
-        id.0
+        id.0.as_ref().to_owned()
     }
 }
 

@@ -30,6 +30,10 @@ pub struct Plan {
     block: Vec<Written<String>>,
     dialogs: DialogPolicy,
     variables: Map<String, Value>,
+    /// Names that the command line has set: nothing else replaces those.
+    overridden: BTreeSet<String>,
+    /// Of one profile, taken as they stand.
+    own: Map<String, Value>,
     file: String,
     text: String,
 }
@@ -106,9 +110,20 @@ impl Plan {
             block: workflow.block,
             dialogs: workflow.dialogs,
             variables,
+            overridden: overrides.keys().cloned().collect(),
+            own: Map::new(),
             file: file.to_owned(),
             text: text.to_owned(),
         })
+    }
+
+    /// With the variables of one profile's session in the place of the workflow's. They are data, not
+    /// templates. What the command line sets stays.
+    #[must_use]
+    pub fn with_own_variables(mut self, own: &Map<String, Value>) -> Self {
+        let own = own.iter().filter(|(name, _)| !self.overridden.contains(*name));
+        self.own = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+        self
     }
 
     pub fn flags(&self) -> impl Iterator<Item = &Flag> {
@@ -142,6 +157,7 @@ impl Plan {
         };
         for (name, value) in &self.variables {
             let value = match value {
+                _ if self.own.contains_key(name) => self.own[name].clone(),
                 Value::String(text) => Value::String(
                     render(text, &variables)
                         .map_err(|error| self.template_error(&format!("variable `{name}`"), 0..1, &error))?,
@@ -149,6 +165,9 @@ impl Plan {
                 other => other.clone(),
             };
             variables.insert(name.clone(), value);
+        }
+        for (name, value) in &self.own {
+            variables.entry(name).or_insert_with(|| value.clone());
         }
         let allowed_origins = self
             .allowed_origins
@@ -188,7 +207,7 @@ impl Plan {
             identity: session
                 .map(|session| session.identity.iter().map(|(name, _)| name.to_owned()).collect())
                 .unwrap_or_default(),
-            variables: self.variables.keys().cloned().collect(),
+            variables: self.variables.keys().chain(self.own.keys()).cloned().collect(),
         };
         let mut expected = BTreeSet::new();
         let open = |step: &&PlanStep| session.is_none_or(|s| !s.completion_flags.is_set(&step.flag));
@@ -339,6 +358,32 @@ mod tests {
         for not_an_origin in ["127.0.0.1", "http://a/b", "data:x", "about:blank"] {
             assert_eq!(origin(not_an_origin), None, "{not_an_origin}");
         }
+    }
+
+    #[test]
+    fn a_profiles_own_variables_replace_the_workflows_and_are_no_templates() {
+        let own = Map::from_iter([
+            ("port".to_owned(), 8800.into()),
+            ("greeting".to_owned(), "{{ no template }}".into()),
+        ]);
+        let plan = plan("", "").with_own_variables(&own);
+        let setting = plan.setting(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
+        assert_eq!(setting.allowed_origins, ["http://127.0.0.1:8800"]);
+        assert_eq!(setting.variables["greeting"], "{{ no template }}");
+    }
+
+    #[test]
+    fn what_the_command_line_sets_stays() {
+        let text = "name = \"n\"\nallowed_origins = [\"http://a.test\"]\n[variables]\nshop = \"north\"\n";
+        let mut workflow =
+            workflow::parse("w", &format!("{text}[[step]]\nflag = \"a\"\nflow = \"a.json\"\n")).unwrap();
+        workflow.steps.clear();
+        let set = Map::from_iter([("shop".to_owned(), "south".into())]);
+        let plan = Plan::assemble("w", text, workflow, &set, |_| unreachable!()).unwrap();
+        let own = Map::from_iter([("shop".to_owned(), "east".into())]);
+        let setting =
+            plan.with_own_variables(&own).setting(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
+        assert_eq!(setting.variables["shop"], "south");
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub struct Session {
     pub platform: Platform,
     pub completion_flags: Flags,
     pub identity: Identity,
+    /// Of this profile alone; they replace the workflow's.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub variables: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<InFlight>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,7 +139,11 @@ impl Identity {
     }
 
     pub fn set(&mut self, field: &str, value: &str) {
-        self.0.insert(field.to_owned(), Value::String(value.to_owned()));
+        self.put(field, Value::String(value.to_owned()));
+    }
+
+    pub fn put(&mut self, field: &str, value: Value) {
+        self.0.insert(field.to_owned(), value);
     }
 
     /// Fields that have a value, in the order of the document.
@@ -227,6 +234,7 @@ impl Session {
             platform,
             completion_flags: Flags(flags.into_iter().map(|flag| (flag.clone(), false)).collect()),
             identity: Identity::default(),
+            variables: Map::new(),
             in_flight: None,
             last_error: None,
             plan: None,

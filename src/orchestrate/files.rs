@@ -33,14 +33,6 @@ const DISK_FULL: &str = "the disk is full: it could not even write down why it e
 /// What was read, in the order it was read.
 #[derive(Debug)]
 pub enum FileNews {
-    /// One profile of the list, before anything runs.
-    Looked {
-        profile: ProfileId,
-        standing: Standing,
-        known: Known,
-    },
-    /// The whole list was looked at, or could not be.
-    SurveyEnded(Result<(), SessionError>),
     Told {
         job: JobId,
         event: Event,
@@ -70,6 +62,12 @@ pub struct Known {
     pub summary: ProfileSummary,
 }
 
+impl Known {
+    pub fn says_anything(&self) -> bool {
+        self.steps_done > 0 || self.last_error.is_some()
+    }
+}
+
 /// The files of all profiles that are followed.
 #[derive(Debug)]
 pub struct Files {
@@ -80,9 +78,10 @@ pub struct Files {
     news: UnboundedSender<FileNews>,
 }
 
+/// The operator's folder, under one workflow.
 #[derive(Debug, Clone)]
-struct Folder {
-    layout: Arc<Layout>,
+pub struct Folder {
+    pub layout: Arc<Layout>,
     flags: Arc<[Flag]>,
 }
 
@@ -119,22 +118,9 @@ impl Files {
         (files, receiver)
     }
 
-    /// Looks at every profile: `Looked` for each in order, then `SurveyEnded`.
-    /// `left` are those of which something may live though nobody runs them.
-    pub fn survey(&self, profiles: Vec<ProfileId>, left: HashSet<ProfileId>) {
-        let (folder, news) = (self.folder.clone(), self.news.clone());
-        spawn_blocking(move || {
-            let look = || -> Result<(), SessionError> {
-                let reader = SessionReader::new(&folder.layout)?;
-                for profile in profiles {
-                    let (standing, known) = folder.look(&reader, &profile, &left);
-                    let _ = news.send(FileNews::Looked { profile, standing, known });
-                }
-                Ok(())
-            };
-            let ended = look();
-            let _ = news.send(FileNews::SurveyEnded(ended));
-        });
+    /// For whoever looks at profiles before anything runs.
+    pub fn folder(&self) -> Folder {
+        self.folder.clone()
     }
 
     /// Follows what the child about to be spawned will tell; earlier runs have told already.
@@ -213,29 +199,35 @@ impl Folder {
         printed_error(&self.layout.log(profile), output).or_else(full)
     }
 
-    fn look(
+    /// How a profile stands before anything of it runs. `left` are those of which something may live
+    /// though nobody runs them.
+    pub fn look(
         &self,
         reader: &SessionReader<'_>,
         profile: &ProfileId,
         left: &HashSet<ProfileId>,
-    ) -> (Standing, Known) {
+    ) -> (Standing, Known, Result<Option<Session>, SessionError>) {
         // The lock first: a run that ends in between has written its last change by then.
         let held = is_running(&self.layout, profile);
         let session = reader.read(profile);
-        let known = self.known(&session, ProfileSummary::default());
-        match (held, session) {
-            (Ok(true), _) => (Standing::Held, known),
-            (Err(error), _) => (Standing::Damaged, Known { last_error: Some(with_cause(&error)), ..known }),
-            (Ok(false), Err(_)) => (Standing::Damaged, known),
-            (Ok(false), Ok(None)) => (Standing::Open, known),
+        let mut known = self.known(&session, ProfileSummary::default());
+        let standing = match (held, &session) {
+            (Ok(true), _) => Standing::Held,
+            (Err(error), _) => {
+                known.last_error = Some(with_cause(&error));
+                Standing::Damaged
+            }
+            (Ok(false), Err(_)) => Standing::Damaged,
+            (Ok(false), Ok(None)) => Standing::Open,
             // A browser that was kept open on purpose is not of a run that died.
             (Ok(false), Ok(Some(session)))
                 if session.status == Status::Processing && left.contains(profile) =>
             {
-                (Standing::LeftBehind, known)
+                Standing::LeftBehind
             }
-            (Ok(false), Ok(Some(session))) => (last_word::standing(&session, &self.flags), known),
-        }
+            (Ok(false), Ok(Some(session))) => last_word::standing(session, &self.flags),
+        };
+        (standing, known, session)
     }
 
     fn known(&self, session: &Result<Option<Session>, SessionError>, summary: ProfileSummary) -> Known {

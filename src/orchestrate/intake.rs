@@ -1,117 +1,395 @@
-//! The list of profiles as a person writes it. All or nothing: one wrong line starts no profile.
+//! Takes profiles in: reads the source, looks at what is known of each, and hands them to the fleet in
+//! bounded batches. Decides which rows are for this fleet, and nothing else.
+//!
+//! Two hands: a task that reads the source, and a thread that looks at files. Both wait where the next
+//! one is slower, so a source of any length takes little memory.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::BoxFuture;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
 use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
-use crate::domain::id::{InvalidProfileId, ProfileId};
+use super::files::{Folder, Known};
+use super::source::{Passed, ReadError, Rows, Source};
+use super::spool::{Spool, SpoolAt};
+use crate::domain::fleet::Standing;
+use crate::domain::id::ProfileId;
+use crate::domain::row::{ProfileRow, RowProblem};
+use crate::domain::session::{Platform, Session, Status};
+use crate::store::session::{SessionReader, is_running};
+use crate::store::{Layout, SessionError, StoreError};
 
-/// Everything that is wrong with a list, at once.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub struct IntakeErrors {
-    /// The file, or `-`.
-    pub name: String,
-    /// In the order of lines; lines count from 1.
-    pub problems: Vec<(usize, LineProblem)>,
+/// Batches on their way to the fleet.
+const ON_THE_WAY: usize = 4;
+
+/// Where the profiles of a fleet come from, and which of them it takes.
+pub struct Intake {
+    pub source: Box<dyn Source>,
+    /// How often the source is read again; `None`: once.
+    pub follow: Option<Duration>,
+    /// At most so many profiles that have something to do.
+    pub limit: Option<usize>,
+    /// In an order of chance, by this seed.
+    pub shuffle: Option<u64>,
+    /// Only profiles that stand so; empty: all.
+    pub only: Vec<ShownStatus>,
+    /// Of sessions that do not exist yet and whose row names none.
+    pub platform: Platform,
+}
+
+/// A profile's status as `regatta status` shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownStatus {
+    Stored(Status),
+    Interrupted,
+    Damaged,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum LineProblem {
-    #[error(transparent)]
-    Invalid(#[from] InvalidProfileId),
-    #[error("profile {profile} is on line {first} already")]
-    Duplicate { profile: ProfileId, first: usize },
-}
+#[error(
+    "`{0}` is no status: PENDING, PROCESSING, INTERRUPTED, COMPLETED, FAILED, NEEDS_ATTENTION or DAMAGED"
+)]
+pub struct InvalidStatus(String);
 
-impl fmt::Display for IntakeErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.problems.is_empty() {
-            return write!(f, "{} names no profile: write one id a line, `#` begins a comment", self.name);
+impl FromStr for ShownStatus {
+    type Err = InvalidStatus;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStatus> {
+        match text.to_ascii_uppercase().as_str() {
+            "INTERRUPTED" => Ok(Self::Interrupted),
+            "DAMAGED" => Ok(Self::Damaged),
+            name => serde_json::from_value(name.into())
+                .map(Self::Stored)
+                .map_err(|_| InvalidStatus(text.to_owned())),
         }
-        let (count, plural) = (self.problems.len(), if self.problems.len() == 1 { "" } else { "s" });
-        write!(f, "{count} wrong line{plural} in the list of profiles; nothing was started")?;
-        for (line, problem) in &self.problems {
-            write!(f, "\n  {}:{line}: {problem}", self.name)?;
+    }
+}
+
+/// One profile of the source, looked at.
+#[derive(Debug)]
+pub struct Looked {
+    pub profile: ProfileId,
+    pub standing: Standing,
+    pub known: Known,
+    pub priority: i32,
+    /// What its session begins with.
+    pub new: Option<SpoolAt>,
+    /// Names of what its session says otherwise.
+    pub conflicts: Vec<String>,
+}
+
+#[derive(Debug)]
+pub enum IntakeNews {
+    Looked(Vec<Looked>),
+    /// Every living run and left-over of the folder that the source can name was seen.
+    Surveyed,
+    Refused {
+        place: String,
+        problem: RowProblem,
+    },
+    /// The source did not answer as it should, and is asked again.
+    Retrying {
+        problem: String,
+        after: Duration,
+    },
+    /// No more will come.
+    Closed(Result<(), IntakeError>),
+}
+
+#[derive(Debug, Error)]
+pub enum IntakeError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("cannot read the sessions of this folder")]
+    Sessions(#[from] SessionError),
+    #[error("cannot keep the rows of the source")]
+    Spool(#[source] std::io::Error),
+}
+
+impl Intake {
+    /// All there is of the source, once.
+    pub fn new(source: Box<dyn Source>, platform: Platform) -> Self {
+        Self { source, follow: None, limit: None, shuffle: None, only: Vec::new(), platform }
+    }
+
+    /// Begins to read. `left` are profiles of which something may live though nobody runs them.
+    pub(super) fn start(
+        self,
+        folder: Folder,
+        left: HashSet<ProfileId>,
+        spool: Spool,
+    ) -> mpsc::Receiver<IntakeNews> {
+        let (sender, receiver) = mpsc::channel(ON_THE_WAY);
+        let (passed, to_look_at) = mpsc::channel(ON_THE_WAY);
+        let Self { source, follow, limit, shuffle, only, platform: _ } = self;
+        let reading = tokio::spawn(read(source, follow, Rows::new(passed)));
+        let mut looker = Looker {
+            folder,
+            left,
+            spool,
+            limit,
+            only,
+            shuffle: shuffle.map(|seed| (StdRng::seed_from_u64(seed), Vec::new())),
+            seen: HashSet::new(),
+            refused: HashSet::new(),
+            taken: 0,
+            unseen: None,
+            news: sender.clone(),
+        };
+        tokio::spawn(async move {
+            let looked = spawn_blocking(move || looker.work(to_look_at)).await;
+            let closed = match looked {
+                // The fleet takes no more: nobody hears this.
+                Ok(Err(LookError::Closed)) => Ok(()),
+                Ok(Err(LookError::Intake(error))) => Err(error),
+                // The looker ends before the reader only where it wants no more.
+                Ok(Ok(())) => match reading.await {
+                    Ok(Err(ReadError::Closed)) | Ok(Ok(())) | Err(_) => Ok(()),
+                    Ok(Err(error)) => Err(error.into()),
+                },
+                Err(_) => Ok(()),
+            };
+            let _ = sender.send(IntakeNews::Closed(closed)).await;
+        });
+        receiver
+    }
+}
+
+/// These, once.
+impl From<Vec<ProfileId>> for Intake {
+    fn from(profiles: Vec<ProfileId>) -> Self {
+        Self::new(Box::new(These(profiles)), Platform::default())
+    }
+}
+
+struct These(Vec<ProfileId>);
+
+impl Source for These {
+    fn name(&self) -> &str {
+        "the list"
+    }
+
+    fn read<'a>(&'a mut self, rows: &'a mut Rows) -> BoxFuture<'a, Result<(), ReadError>> {
+        Box::pin(async move {
+            for profile in &self.0 {
+                rows.push(profile.clone().into()).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Reads the source, and again as long as it is followed: then an error is told and forgotten, unless
+/// it is the first.
+async fn read(
+    mut source: Box<dyn Source>,
+    follow: Option<Duration>,
+    mut rows: Rows,
+) -> Result<(), ReadError> {
+    let mut first = true;
+    loop {
+        match (source.read(&mut rows).await, follow) {
+            (Ok(()), _) => rows.end_pass().await?,
+            (Err(ReadError::Closed), _) => return Ok(()),
+            (Err(error), Some(interval)) if !first => {
+                rows.end_pass().await?;
+                rows.retrying(error.to_string(), interval).await?;
+            }
+            (Err(error), _) => {
+                rows.flush().await?;
+                return Err(error);
+            }
+        }
+        first = false;
+        let Some(interval) = follow else { return Ok(()) };
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            () = source.changed() => {}
+            () = rows.closed() => return Ok(()),
+        }
+    }
+}
+
+struct Looker {
+    folder: Folder,
+    left: HashSet<ProfileId>,
+    spool: Spool,
+    limit: Option<usize>,
+    only: Vec<ShownStatus>,
+    /// The chance, and what waits for it.
+    shuffle: Option<(StdRng, Vec<Row>)>,
+    /// A profile that comes again is the same profile.
+    seen: HashSet<ProfileId>,
+    /// What was told of rows that cannot be read.
+    refused: HashSet<String>,
+    /// Profiles handed out that have something to do.
+    taken: usize,
+    /// Living runs and left-overs that did not come yet; `None` once nothing is launched too early.
+    unseen: Option<HashSet<ProfileId>>,
+    news: mpsc::Sender<IntakeNews>,
+}
+
+/// A row whose contents lie in the spool.
+struct Row {
+    profile: ProfileId,
+    priority: i32,
+    new: Option<SpoolAt>,
+}
+
+enum LookError {
+    /// The fleet takes no more.
+    Closed,
+    Intake(IntakeError),
+}
+
+impl Looker {
+    fn work(&mut self, mut passed: mpsc::Receiver<Passed>) -> Result<(), LookError> {
+        let layout = Arc::clone(&self.folder.layout);
+        let reader = SessionReader::new(&layout).map_err(|error| LookError::Intake(error.into()))?;
+        let mut unseen = self.left.clone();
+        unseen.extend(held(&layout).map_err(|error| LookError::Intake(SessionError::from(error).into()))?);
+        self.unseen = Some(unseen);
+        while let Some(passed) = passed.blocking_recv() {
+            match passed {
+                Passed::Rows(rows) => {
+                    let rows = self.keep(rows)?;
+                    match &mut self.shuffle {
+                        Some((_, waiting)) => waiting.extend(rows),
+                        None => self.look(&reader, rows)?,
+                    }
+                    if self.is_full() {
+                        break;
+                    }
+                }
+                Passed::Refused { place, problem } => {
+                    // A followed source names it each time.
+                    if self.refused.insert(format!("{place}: {problem}")) {
+                        self.send(IntakeNews::Refused { place, problem })?;
+                    }
+                }
+                Passed::Retrying { problem, after } => self.send(IntakeNews::Retrying { problem, after })?,
+                Passed::PassEnded => {
+                    if let Some((chance, waiting)) = &mut self.shuffle {
+                        waiting.shuffle(chance);
+                        let rows = std::mem::take(waiting);
+                        self.look(&reader, rows)?;
+                    }
+                    self.survey_ended()?;
+                    if self.is_full() {
+                        break;
+                    }
+                }
+            }
+        }
+        // Whoever hears that no more come begins by itself.
+        Ok(())
+    }
+
+    /// New rows of a batch, their contents put aside.
+    fn keep(&mut self, rows: Vec<ProfileRow>) -> Result<Vec<Row>, LookError> {
+        let mut kept = Vec::with_capacity(rows.len());
+        for ProfileRow { id, priority, new } in rows {
+            if !self.seen.insert(id.clone()) {
+                continue;
+            }
+            let new = (!new.is_empty()).then(|| self.spool.keep(&new)).transpose();
+            let new = new.map_err(|error| LookError::Intake(IntakeError::Spool(error)))?;
+            kept.push(Row { profile: id, priority, new });
+        }
+        Ok(kept)
+    }
+
+    fn look(&mut self, reader: &SessionReader<'_>, rows: Vec<Row>) -> Result<(), LookError> {
+        const AT_ONCE: usize = 256;
+        let mut batch = Vec::new();
+        for row in rows {
+            if self.is_full() {
+                break;
+            }
+            if let Some(unseen) = &mut self.unseen {
+                unseen.remove(&row.profile);
+            }
+            batch.extend(self.look_at(reader, row)?);
+            if batch.len() == AT_ONCE {
+                self.hand_out(std::mem::take(&mut batch))?;
+            }
+        }
+        self.hand_out(batch)
+    }
+
+    fn hand_out(&mut self, batch: Vec<Looked>) -> Result<(), LookError> {
+        if !batch.is_empty() {
+            self.send(IntakeNews::Looked(batch))?;
+        }
+        if self.unseen.as_ref().is_some_and(HashSet::is_empty) {
+            self.survey_ended()?;
         }
         Ok(())
     }
+
+    fn look_at(&mut self, reader: &SessionReader<'_>, row: Row) -> Result<Option<Looked>, LookError> {
+        let Row { profile, priority, new } = row;
+        let (standing, known, session) = self.folder.look(reader, &profile, &self.left);
+        if !self.is_wanted(standing, session.as_ref().ok().and_then(Option::as_ref)) {
+            return Ok(None);
+        }
+        let mut conflicts = Vec::new();
+        if let (Ok(Some(session)), Some(at)) = (&session, new) {
+            let row = self.spool.read(at).map_err(|error| LookError::Intake(IntakeError::Spool(error)))?;
+            conflicts = row.conflicts(session);
+        }
+        let is_new = matches!(session, Ok(None));
+        let has_work = matches!(standing, Standing::Open | Standing::Held | Standing::LeftBehind);
+        self.taken += usize::from(has_work);
+        Ok(Some(Looked { profile, standing, known, priority, new: new.filter(|_| is_new), conflicts }))
+    }
+
+    fn is_wanted(&self, standing: Standing, session: Option<&Session>) -> bool {
+        self.only.is_empty() || {
+            let status = match (standing, session.map(|session| session.status)) {
+                (Standing::Damaged, _) => ShownStatus::Damaged,
+                (Standing::Held, Some(Status::Processing)) => ShownStatus::Stored(Status::Processing),
+                (_, Some(Status::Processing)) => ShownStatus::Interrupted,
+                (_, Some(status)) => ShownStatus::Stored(status),
+                (_, None) => ShownStatus::Stored(Status::Pending),
+            };
+            self.only.contains(&status)
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.limit.is_some_and(|limit| self.taken >= limit)
+    }
+
+    /// Launches may begin; said once.
+    fn survey_ended(&mut self) -> Result<(), LookError> {
+        if self.unseen.take().is_some() { self.send(IntakeNews::Surveyed) } else { Ok(()) }
+    }
+
+    fn send(&self, news: IntakeNews) -> Result<(), LookError> {
+        self.news.blocking_send(news).map_err(|_| LookError::Closed)
+    }
 }
 
-/// One id a line; `#` begins a comment anywhere on a line; blank lines, CR LF and a byte order mark
-/// are fine. `name` is what errors call the list.
-pub fn parse_profiles(name: &str, text: &str) -> Result<Vec<ProfileId>, IntakeErrors> {
-    let mut profiles = Vec::new();
-    let mut first_lines = HashMap::new();
-    let mut problems = Vec::new();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    for (number, line) in (1..).zip(text.lines()) {
-        let id = line.split('#').next().unwrap_or_default().trim();
-        if id.is_empty() {
-            continue;
-        }
-        match id.parse::<ProfileId>() {
-            Err(invalid) => problems.push((number, invalid.into())),
-            Ok(profile) => match first_lines.get(&profile) {
-                Some(&first) => problems.push((number, LineProblem::Duplicate { profile, first })),
-                None => {
-                    first_lines.insert(profile.clone(), number);
-                    profiles.push(profile);
-                }
-            },
-        }
-    }
-    if problems.is_empty() && !profiles.is_empty() {
-        Ok(profiles)
-    } else {
-        Err(IntakeErrors { name: name.to_owned(), problems })
-    }
+/// Profiles that a run holds now, whoever names them.
+fn held(layout: &Layout) -> Result<Vec<ProfileId>, StoreError> {
+    let mut held = layout.profiles_with_lock()?;
+    // A lock that cannot be asked is told where its profile is looked at.
+    held.retain(|profile| is_running(layout, profile).unwrap_or(true));
+    Ok(held)
 }
 
-#[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, expected: Expect) {
-        expected.assert_eq(&match parse_profiles("profiles.txt", text) {
-            Ok(profiles) => profiles.iter().map(ProfileId::as_str).collect::<Vec<_>>().join(" "),
-            Err(errors) => errors.to_string(),
-        });
-    }
-
-    #[test]
-    fn comments_blank_lines_and_the_ends_of_other_systems_are_fine() {
-        check("\u{feff}# ours\r\na1\r\n\r\n  b-2  # second\n#c\nd_3", expect!["a1 b-2 d_3"]);
-    }
-
-    #[test]
-    fn everything_wrong_is_told_at_once() {
-        check(
-            "a\nb/c\n\na # again\nd\n../x\nd\n",
-            expect![[r#"
-            4 wrong lines in the list of profiles; nothing was started
-              profiles.txt:2: `b/c` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -
-              profiles.txt:4: profile a is on line 1 already
-              profiles.txt:6: `../x` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -
-              profiles.txt:7: profile d is on line 5 already"#]],
-        );
-        check(
-            "a b",
-            expect![[r#"
-            1 wrong line in the list of profiles; nothing was started
-              profiles.txt:1: `a b` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -"#]],
-        );
-    }
-
-    #[test]
-    fn an_empty_list_is_an_error() {
-        check("", expect!["profiles.txt names no profile: write one id a line, `#` begins a comment"]);
-        check(
-            "# nothing\n\n",
-            expect!["profiles.txt names no profile: write one id a line, `#` begins a comment"],
-        );
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Intake").field("source", &self.source.name()).finish_non_exhaustive()
     }
 }

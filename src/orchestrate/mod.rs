@@ -7,6 +7,7 @@
 //! found. Whatever this process holds in memory may be lost at any moment: sessions, locks and event
 //! files say it all again to the next orchestrator.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -14,24 +15,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::mpsc::unbounded_channel;
 
+use self::outcomes::{Outcomes, SinkSpec};
 use self::shell::Shell;
 use crate::browser::provider::Provider;
 use crate::domain::fleet::{Admission, FleetConfig, TimeLimits};
-use crate::domain::fleet_notice::{FleetNotice, FleetReport};
-use crate::domain::id::{Flag, ProfileId, RunId};
+use crate::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
+use crate::domain::id::{Flag, RunId};
 use crate::domain::retry::Backoff;
-use crate::store::{Holder, Layout, Lock, LockError, SessionError, StoreError};
+use crate::domain::source_notice::SourceNotice;
+use crate::store::{Holder, Layout, Lock, LockError, StoreError};
 
 mod files;
 mod intake;
 mod machine;
+pub mod outcomes;
 #[cfg_attr(unix, path = "process_unix.rs")]
 #[cfg_attr(not(unix), path = "process_other.rs")]
 mod process;
 mod shell;
+pub mod source;
+mod spool;
 
-pub use self::intake::{IntakeErrors, LineProblem, parse_profiles};
+pub use self::intake::{Intake, IntakeError, InvalidStatus, ShownStatus};
 pub use self::process::terminate_adopted as ask_to_stop;
 
 /// After an orchestrator was killed: a run it had just launched has its profile's lock by then, and is
@@ -63,6 +70,8 @@ pub struct OrchestrateOptions {
     pub admission: Admission,
     /// Bound of stopping the browser of a crashed run.
     pub browser_stop_bound: Duration,
+    /// Where outcomes are delivered.
+    pub outcomes: Option<SinkSpec>,
 }
 
 impl OrchestrateOptions {
@@ -83,6 +92,7 @@ impl OrchestrateOptions {
             limits: TimeLimits::default(),
             admission: Admission::default(),
             browser_stop_bound: Duration::from_secs(20),
+            outcomes: None,
         }
     }
 
@@ -108,9 +118,12 @@ pub enum OrchestrateError {
     Busy { holder: Option<Holder> },
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("cannot read the sessions of this folder")]
-    Survey(#[source] SessionError),
-    #[error("cannot listen for signals")]
+    /// What was taken in before ran to its end, as the report says.
+    #[error("{problem}")]
+    Intake { problem: IntakeError, report: Box<FleetReport> },
+    #[error("cannot open the outbox {}", path.display())]
+    Outbox { path: PathBuf, source: sqlx::Error },
+    #[error("cannot listen for signals, or keep a file in the folder of sessions")]
     Signals(#[source] io::Error),
 }
 
@@ -119,7 +132,7 @@ pub enum OrchestrateError {
 /// dies; the next call adopts them. Wants a tokio runtime with io and time.
 pub async fn orchestrate(
     options: OrchestrateOptions,
-    profiles: Vec<ProfileId>,
+    profiles: impl Into<Intake>,
     provider: Arc<dyn Provider>,
     notices: &mut dyn FnMut(FleetNotice),
 ) -> Result<FleetReport, OrchestrateError> {
@@ -128,8 +141,45 @@ pub async fn orchestrate(
     if lock.holder_was_killed() {
         tokio::time::sleep(LAUNCH_GRACE).await;
     }
-    let shell = Shell::new(options, provider, notices).map_err(OrchestrateError::Signals)?;
-    shell.run(profiles).await.map_err(OrchestrateError::Survey)
+    let (tell, mut told) = unbounded_channel();
+    let outcomes = match &options.outcomes {
+        Some(sink) => {
+            let started = Outcomes::start(&options.layout, sink.clone(), tell).await;
+            Some(
+                started
+                    .map_err(|source| OrchestrateError::Outbox { path: options.layout.outbox(), source })?,
+            )
+        }
+        None => None,
+    };
+    // Both the fleet and the way back of its outcomes tell those who watch.
+    let notices = RefCell::new(notices);
+    let mut tap = |notice: FleetNotice| {
+        if let Some(outcomes) = &outcomes {
+            outcomes.observe(&notice);
+        }
+        (notices.borrow_mut())(notice);
+    };
+    let tell = |notice: SourceNotice| {
+        (notices.borrow_mut())(FleetNotice { at: jiff::Timestamp::now(), kind: NoticeKind::Source(notice) });
+    };
+    let report = {
+        let shell = Shell::new(options, provider, &mut tap).map_err(OrchestrateError::Signals)?;
+        let fleet = shell.run(profiles.into());
+        tokio::pin!(fleet);
+        loop {
+            tokio::select! {
+                report = &mut fleet => break report,
+                Some(notice) = told.recv() => tell(notice),
+            }
+        }
+    };
+    if let Some(outcomes) = outcomes
+        && let Some(waiting) = outcomes.finish().await
+    {
+        tell(waiting);
+    }
+    report
 }
 
 fn lock_folder(layout: &Layout) -> Result<Lock, OrchestrateError> {

@@ -3,23 +3,26 @@
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
 use std::io;
+use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
-use super::OrchestrateOptions;
 use super::files::{FileNews, Files, Known};
+use super::intake::{Intake, IntakeError, IntakeNews, Looked};
 use super::machine;
 use super::process::{
     Children, EndedGroup, Moment, StopSignals, end_adopted_group, kill_adopted, terminate_adopted,
 };
+use super::spool::{Spool, SpoolAt};
+use super::{OrchestrateError, OrchestrateOptions};
 use crate::browser::leftovers;
 use crate::browser::provider::Provider;
 use crate::domain::cause::with_cause;
@@ -32,7 +35,9 @@ use crate::domain::fleet_notice::{
 };
 use crate::domain::id::{ProfileId, RunId};
 use crate::domain::outcome::{FleetOutcome, RunOutcome};
-use crate::store::{Holder, Layout, Lock, SessionError, lock, session};
+use crate::domain::session::Platform;
+use crate::domain::source_notice::SourceNotice;
+use crate::store::{Holder, Layout, Lock, OpenSession, SessionError, lock, session};
 
 /// How often event files are read and the locks of adopted runs asked for.
 const ROUND: Duration = Duration::from_millis(200);
@@ -57,7 +62,19 @@ pub struct Shell<'a> {
     /// What the provider said when it was asked last.
     provider_problem: Option<String>,
     alarm: Option<Instant>,
-    books: Vec<Book>,
+    books: Books,
+    /// What the sessions of profiles begin with that never ran.
+    spool: Spool,
+    /// Of those sessions, where their row names none.
+    platform: Platform,
+    /// `None` once no more profiles come.
+    intake: Option<Receiver<IntakeNews>>,
+    /// Why the source was not read to its end.
+    intake_problem: Option<IntakeError>,
+    /// Rows of the source that could not be read.
+    refused: usize,
+    /// Profiles there were when they were last told of.
+    surveyed: Option<usize>,
     outcome: Option<FleetOutcome>,
 }
 
@@ -74,6 +91,44 @@ enum Signal {
     Kill,
 }
 
+/// A book a job. Most jobs only wait: theirs is begun when there is something to write.
+#[derive(Debug, Default)]
+struct Books {
+    begun: Vec<Option<Box<Book>>>,
+    /// What is left of a job that has ended.
+    ended: Vec<Option<Box<ProfileReport>>>,
+    /// What the session begins with, for as long as there is none.
+    new: Vec<Option<SpoolAt>>,
+    empty: Book,
+}
+
+impl Books {
+    fn open(&mut self, book: Option<Box<Book>>, new: Option<SpoolAt>) {
+        self.begun.push(book);
+        self.ended.push(None);
+        self.new.push(new);
+    }
+
+    fn close(&mut self, job: JobId, report: ProfileReport) {
+        self.begun[job.index()] = None;
+        self.ended[job.index()] = Some(Box::new(report));
+    }
+}
+
+impl Index<usize> for Books {
+    type Output = Book;
+
+    fn index(&self, job: usize) -> &Book {
+        self.begun[job].as_deref().unwrap_or(&self.empty)
+    }
+}
+
+impl IndexMut<usize> for Books {
+    fn index_mut(&mut self, job: usize) -> &mut Book {
+        self.begun[job].get_or_insert_default()
+    }
+}
+
 /// What the closing report says of a job.
 #[derive(Debug, Default)]
 struct Book {
@@ -86,7 +141,6 @@ struct Book {
     over_time: Option<String>,
     /// The adopted run whose lock fell last.
     died: Option<(Holder, Moment)>,
-    report: Option<ProfileReport>,
 }
 
 impl<'a> Shell<'a> {
@@ -95,6 +149,7 @@ impl<'a> Shell<'a> {
         provider: Arc<dyn Provider>,
         notices: &'a mut dyn FnMut(FleetNotice),
     ) -> io::Result<Self> {
+        let spool = Spool::new(options.layout.state())?;
         let (files, news) = Files::new(Arc::new(options.layout.clone()), options.flags.as_slice().into());
         Ok(Self {
             fleet: Fleet::new(options.fleet(provider.asked_at_once())),
@@ -110,14 +165,21 @@ impl<'a> Shell<'a> {
             answers: FuturesUnordered::new(),
             provider_problem: None,
             alarm: None,
-            books: Vec::new(),
+            books: Books::default(),
+            spool,
+            platform: Platform::default(),
+            intake: None,
+            intake_problem: None,
+            refused: 0,
+            surveyed: None,
             outcome: None,
         })
     }
 
-    pub async fn run(mut self, profiles: Vec<ProfileId>) -> Result<FleetReport, SessionError> {
+    pub async fn run(mut self, intake: Intake) -> Result<FleetReport, OrchestrateError> {
         let left = self.left_behind().await;
-        self.files.survey(profiles, left);
+        self.platform = intake.platform;
+        self.intake = Some(intake.start(self.files.folder(), left, self.spool.clone()));
         let mut rounds = interval(ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outcome = loop {
@@ -126,22 +188,102 @@ impl<'a> Shell<'a> {
             }
             let alarm = self.alarm;
             tokio::select! {
-                () = self.signals.requested() => self.happened(FleetInput::StopRequested),
+                () = self.signals.requested() => {
+                    self.happened(FleetInput::StopRequested);
+                    self.close_intake();
+                }
                 () = self.children.changed() => {
                     for (job, exit) in self.children.take_exited() {
                         self.files.settle(job, exit);
                     }
                 }
-                Some(news) = self.news.recv() => self.read(news)?,
+                Some(news) = self.news.recv() => self.read(news),
                 Some(answer) = self.answers.next() => self.answered(answer),
                 () = sleep_until(alarm.unwrap_or_else(Instant::now)), if alarm.is_some() => {
                     self.alarm = None;
                     self.happened(FleetInput::TimeReached);
                 }
                 _ = rounds.tick(), if self.files.follows_any() => self.files.round(),
+                news = next(&mut self.intake), if self.intake.is_some() => match news {
+                    Some(news) => self.take_in(news),
+                    None => self.close_intake(),
+                },
             }
         };
+        if let Some(problem) = self.intake_problem.take() {
+            return Err(OrchestrateError::Intake { problem, report: Box::new(self.report(outcome)) });
+        }
         Ok(self.report(outcome))
+    }
+
+    fn take_in(&mut self, news: IntakeNews) {
+        match news {
+            IntakeNews::Looked(batch) => {
+                for looked in batch {
+                    self.enqueue(looked);
+                }
+            }
+            IntakeNews::Surveyed => {
+                self.tell_survey();
+                self.happened(FleetInput::SurveyEnded);
+            }
+            IntakeNews::Refused { place, problem } => {
+                warn!(place, %problem, "a row of the source is left out");
+                self.refused += 1;
+                self.tell(NoticeKind::Source(SourceNotice::Refused { place, problem: problem.to_string() }));
+            }
+            IntakeNews::Retrying { problem, after } => {
+                warn!(problem, ?after, "the source is asked again");
+                self.tell(NoticeKind::Source(SourceNotice::Retrying { problem, after }));
+            }
+            IntakeNews::Closed(closed) => {
+                if let Err(error) = closed {
+                    warn!(error = with_cause(&error), "the source was not read to its end");
+                    self.intake_problem = Some(error);
+                }
+                let profiles = self.fleet.jobs().count();
+                let is_all_wrong = profiles == 0 && self.intake_problem.is_some();
+                if self.surveyed != Some(profiles) && !is_all_wrong {
+                    self.tell_survey();
+                }
+                self.close_intake();
+            }
+        }
+    }
+
+    fn enqueue(&mut self, looked: Looked) {
+        let Looked { profile, standing, known, priority, new, conflicts } = looked;
+        // An input that is refused has no book.
+        if self.fleet.knows(&profile) {
+            return;
+        }
+        let cause = (standing == Standing::LeftBehind).then(|| "an earlier run died".to_owned());
+        let book = (standing != Standing::Open || known.says_anything())
+            .then(|| Box::new(Book { known, cause, ..Book::default() }));
+        self.books.open(book, new);
+        if !conflicts.is_empty() {
+            warn!(%profile, ?conflicts, "the source says otherwise than the session");
+            self.tell(NoticeKind::Source(SourceNotice::Conflict {
+                profile: profile.clone(),
+                fields: conflicts,
+            }));
+        }
+        self.happened(FleetInput::ProfileEnqueued { profile, standing, priority });
+    }
+
+    /// No more profiles come, or are wanted.
+    fn close_intake(&mut self) {
+        if self.intake.take().is_some() {
+            self.happened(FleetInput::SurveyEnded);
+            self.happened(FleetInput::IntakeClosed);
+        }
+    }
+
+    fn tell_survey(&mut self) {
+        let (profiles, ended) = (self.fleet.jobs().count(), self.fleet.tally());
+        self.surveyed = Some(profiles);
+        info!(profiles, ended = ended.ended(), "looked at every profile there is");
+        self.tell(NoticeKind::Surveyed { profiles, ended });
     }
 
     /// Profiles of which something runs that no run answers for. Without an answer the next run of each
@@ -156,21 +298,8 @@ impl<'a> Shell<'a> {
         }
     }
 
-    fn read(&mut self, news: FileNews) -> Result<(), SessionError> {
+    fn read(&mut self, news: FileNews) {
         match news {
-            FileNews::Looked { profile, standing, known } => {
-                let cause = (standing == Standing::LeftBehind).then(|| "an earlier run died".to_owned());
-                self.books.push(Book { known, cause, ..Book::default() });
-                self.happened(FleetInput::ProfileEnqueued { profile, standing });
-            }
-            FileNews::SurveyEnded(ended) => {
-                ended?;
-                let (profiles, ended) = (self.books.len(), self.fleet.tally());
-                info!(profiles, ended = ended.ended(), "looked at every profile");
-                self.tell(NoticeKind::Surveyed { profiles, ended });
-                self.happened(FleetInput::SurveyEnded);
-                self.happened(FleetInput::IntakeClosed);
-            }
             FileNews::Told { job, event } => {
                 self.happened(FleetInput::ChildTold { job });
                 match event.kind {
@@ -198,7 +327,6 @@ impl<'a> Shell<'a> {
                 self.happened(FleetInput::AdoptedEnded { job, outcome });
             }
         }
-        Ok(())
     }
 
     /// An attempt is over: what it left to know.
@@ -298,6 +426,14 @@ impl<'a> Shell<'a> {
         let book = &mut self.books[job.index()];
         book.begun.get_or_insert(now);
         book.cause = None;
+        if let Some(new) = self.books.new[job.index()].take()
+            && let Err(problem) = self.begin_session(&profile, new)
+        {
+            warn!(%profile, problem, "cannot begin a session");
+            self.books.new[job.index()] = Some(new);
+            self.books[job.index()].cause = Some(problem);
+            return FleetInput::SpawnFailed { job };
+        }
         self.files.follow_child(job, &profile);
         let arguments: Vec<OsString> =
             self.options.run_arguments.iter().cloned().chain([profile.as_str().into()]).collect();
@@ -316,6 +452,24 @@ impl<'a> Shell<'a> {
                 self.books[job.index()].cause = Some(format!("cannot start a process: {error}"));
                 FleetInput::SpawnFailed { job }
             }
+        }
+    }
+
+    /// What the source says of a profile that never ran is durable before its run starts. A session
+    /// that came into being meanwhile wins.
+    fn begin_session(&self, profile: &ProfileId, new: SpoolAt) -> Result<(), String> {
+        let new =
+            self.spool.read(new).map_err(|error| format!("cannot read the profile's row again: {error}"))?;
+        let now = jiff::Timestamp::now();
+        let (run_id, flags) = (RunId::new(now, rand::random()), &self.options.flags);
+        let fresh = || new.into_session(profile.clone(), self.platform, flags);
+        match OpenSession::open(&self.options.layout, profile, &run_id, now, fresh) {
+            // Held or damaged: its run finds out, and says so.
+            Ok(_)
+            | Err(SessionError::Busy { .. } | SessionError::Damaged { .. } | SessionError::Newer { .. }) => {
+                Ok(())
+            }
+            Err(error) => Err(with_cause(&error)),
         }
     }
 
@@ -395,7 +549,7 @@ impl<'a> Shell<'a> {
             FleetFact::Ended { job, outcome, attempts } => {
                 let report = self.profile_report(job, outcome, attempts);
                 info!(profile = %report.profile_id, ?outcome, attempts, "ended");
-                self.books[job.index()].report = Some(report.clone());
+                self.books.close(job, report.clone());
                 self.tell(NoticeKind::Ended(report));
             }
             FleetFact::OverTime { job, limit, demand } => {
@@ -458,6 +612,13 @@ impl<'a> Shell<'a> {
     }
 
     fn report(self, outcome: FleetOutcome) -> FleetReport {
+        // A row that could not be read is a profile that was not completed.
+        let outcome = match outcome {
+            FleetOutcome::Completed | FleetOutcome::SomeNeedAttention if self.refused > 0 => {
+                FleetOutcome::SomeFailed
+            }
+            outcome => outcome,
+        };
         FleetReport {
             v: FLEET_REPORT_VERSION,
             outcome,
@@ -465,7 +626,8 @@ impl<'a> Shell<'a> {
             started_at: self.started_at,
             ms: millis(self.started.elapsed()),
             tally: self.fleet.tally(),
-            profiles: self.books.into_iter().filter_map(|book| book.report).collect(),
+            profiles: self.books.ended.into_iter().flatten().map(|report| *report).collect(),
+            refused: self.refused,
         }
     }
 
@@ -494,6 +656,10 @@ impl Book {
     fn error(&self) -> Option<String> {
         self.cause.clone().or_else(|| self.known.last_error.clone())
     }
+}
+
+async fn next(intake: &mut Option<Receiver<IntakeNews>>) -> Option<IntakeNews> {
+    intake.as_mut()?.recv().await
 }
 
 /// `None` where somebody runs the profile again: its left-overs are that run's business then.

@@ -114,6 +114,16 @@ impl EventReader {
         Self { path, offset }
     }
 
+    /// What comes after `offset`, which [`Self::offset`] gave.
+    pub fn from_offset(path: impl Into<PathBuf>, offset: u64) -> Self {
+        Self { path: path.into(), offset }
+    }
+
+    /// In bytes, where the first line begins that was not read yet.
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

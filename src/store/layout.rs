@@ -65,6 +65,19 @@ impl Layout {
         self.state.join(format!("{id}.lock"))
     }
 
+    /// Those that ever ran, in order: a lock file is never deleted.
+    pub fn profiles_with_lock(&self) -> Result<Vec<ProfileId>, StoreError> {
+        let entries = match fs::read_dir(&self.state) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(StoreError::new("read the folder", &self.state, error)),
+        };
+        let id = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(".lock")?.parse().ok();
+        let mut profiles: Vec<ProfileId> = entries.flatten().filter_map(id).collect();
+        profiles.sort();
+        Ok(profiles)
+    }
+
     /// What the run printed.
     pub fn log(&self, id: &ProfileId) -> PathBuf {
         self.logs.join(format!("{id}.log"))
@@ -128,6 +141,11 @@ impl Layout {
         self.state.join(".orchestrator.lock")
     }
 
+    /// Outcomes that are to be delivered, a SQLite database.
+    pub fn outbox(&self) -> PathBuf {
+        self.state.join(".outbox.db")
+    }
+
     pub fn selector_cache(&self) -> PathBuf {
         self.root.join(".selector_cache.json")
     }
@@ -180,6 +198,7 @@ mod tests {
             layout.browser_folder(&id),
             layout.orchestrator_log_folder().to_owned(),
             layout.orchestrator_lock(),
+            layout.outbox(),
             layout.selector_cache(),
             layout.selector_cache_lock(),
             layout.pacer("adspower"),
@@ -196,6 +215,7 @@ mod tests {
             w/browsers/k18imh7u
             w/logs
             w/state/.orchestrator.lock
+            w/state/.outbox.db
             w/.selector_cache.json
             w/.selector_cache.lock
             w/state/.pacer-adspower.json

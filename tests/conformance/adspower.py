@@ -38,7 +38,7 @@ def health(client):
 def groups(client):
     # The client sends an empty group_name, which means absent.
     names = [group.name for group in client.groups.list()]
-    assert names == ["Harbour", "Pine"], names
+    assert names == ["Harbour", "Pine", "Quay"], names
     assert [group.name for group in client.groups.list(name="Pine")] == ["Pine"]
 
 

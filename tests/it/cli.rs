@@ -719,6 +719,7 @@ fn every_help_teaches_by_example() {
         "validate",
         "reset",
         "resolve",
+        "sessions",
         "doctor",
         "completions",
     ];

@@ -22,6 +22,8 @@ mod play;
 mod provider_adspower;
 mod provider_chromium;
 #[cfg(target_os = "linux")]
+mod sources;
+#[cfg(target_os = "linux")]
 mod stopping;
 #[cfg(unix)]
 mod storm;

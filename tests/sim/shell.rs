@@ -196,7 +196,7 @@ impl Shell {
                 };
                 (state.profiles[profile].id.clone(), standing)
             };
-            self.happened(FleetInput::ProfileEnqueued { profile: id, standing }).await;
+            self.happened(FleetInput::ProfileEnqueued { profile: id, standing, priority: 0 }).await;
         }
         self.happened(FleetInput::SurveyEnded).await;
         self.happened(FleetInput::IntakeClosed).await;

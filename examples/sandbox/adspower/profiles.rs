@@ -1,4 +1,4 @@
-//! The profiles AdsPower knows, in two groups.
+//! The profiles AdsPower knows, in three groups.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::browser::{Browser, Connection, Liveness};
 
-pub const GROUPS: [(&str, &str); 2] = [("1", "Harbour"), ("2", "Pine")];
+pub const GROUPS: [(&str, &str); 3] = [("1", "Harbour"), ("2", "Pine"), ("3", "Quay")];
 
 pub struct Profile {
     pub id: String,

@@ -122,6 +122,17 @@ pub fn open_profiles(data: &Value) -> HashSet<ProfileId> {
         .collect()
 }
 
+/// Ids and names of groups.
+pub fn groups(data: &Value) -> Vec<(String, String)> {
+    let items = data["list"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let group = |item: &Value| {
+        let id = item["group_id"].as_str().map(str::to_owned);
+        let id = id.or_else(|| number(&item["group_id"]).map(|id| id.to_string()))?;
+        Some((id, item["group_name"].as_str()?.to_owned()))
+    };
+    items.iter().filter_map(group).collect()
+}
+
 /// Numbers travel as strings, or not.
 fn number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())

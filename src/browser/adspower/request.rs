@@ -7,6 +7,8 @@ use super::ApiVersion;
 use crate::domain::id::ProfileId;
 use crate::store::Urgency;
 
+const GROUPS: &str = "/api/v1/group/list";
+
 pub struct Call<'a> {
     pub name: &'static str,
     pub urgency: Urgency,
@@ -23,7 +25,8 @@ enum What<'a> {
     Status,
     CloudActive { profiles: &'a [ProfileId] },
     LocalActive,
-    List { page: usize, size: usize },
+    List { group: Option<&'a str>, page: usize, size: usize },
+    Groups { name: &'a str, page: usize, size: usize },
 }
 
 impl<'a> Call<'a> {
@@ -64,7 +67,17 @@ impl<'a> Call<'a> {
     }
 
     pub fn list(page: usize, size: usize) -> Self {
-        let what = What::List { page, size };
+        Self::list_of(None, page, size)
+    }
+
+    pub fn groups(name: &'a str, page: usize, size: usize) -> Self {
+        let what = What::Groups { name, page, size };
+        Self { name: "groups", urgency: Urgency::Normal, waits_for_restart: true, is_list: true, what }
+    }
+
+    /// Of one group, by its id.
+    pub fn list_of(group: Option<&'a str>, page: usize, size: usize) -> Self {
+        let what = What::List { group, page, size };
         Self { name: "list", urgency: Urgency::Normal, waits_for_restart: false, is_list: true, what }
     }
 
@@ -90,6 +103,7 @@ impl<'a> Call<'a> {
             What::CloudActive { .. } => "/api/v1/browser/cloud-active",
             What::LocalActive => "/api/v1/browser/local-active",
             What::List { .. } => "/api/v1/user/list",
+            What::Groups { .. } => GROUPS,
         }
     }
 
@@ -109,7 +123,13 @@ impl<'a> Call<'a> {
                 let ids: Vec<&str> = profiles.iter().map(ProfileId::as_str).collect();
                 json!({ "user_ids": ids.join(",") })
             }
-            What::List { page, size } => json!({ "page": page, "page_size": size }),
+            What::List { group: None, page, size } => json!({ "page": page, "page_size": size }),
+            What::List { group: Some(group), page, size } => {
+                json!({ "group_id": group, "page": page, "page_size": size })
+            }
+            What::Groups { name, page, size } => {
+                json!({ "group_name": name, "page": page, "page_size": size })
+            }
         }
     }
 
@@ -135,9 +155,15 @@ impl<'a> Call<'a> {
             What::Status | What::CloudActive { .. } | What::LocalActive => {
                 (Method::GET, self.v1_path(), self.v1_parameters())
             }
-            What::List { page, size } => {
-                (Method::POST, "/api/v2/browser-profile/list", json!({ "page": page, "limit": size }))
+            What::List { group, page, size } => {
+                let mut body = json!({ "page": page, "limit": size });
+                if let Some(group) = group {
+                    body["group_id"] = group.into();
+                }
+                (Method::POST, "/api/v2/browser-profile/list", body)
             }
+            // The second version has none of its own.
+            What::Groups { .. } => (Method::GET, GROUPS, self.v1_parameters()),
         }
     }
 }
@@ -153,7 +179,8 @@ mod tests {
     use super::*;
 
     fn check(version: ApiVersion, expected: Expect) {
-        let (client, profile, args) = (Client::new(), "k18imh7u".parse().unwrap(), ["--lang=de".to_owned()]);
+        let client = crate::browser::http::local().build().unwrap();
+        let (profile, args) = ("k18imh7u".parse().unwrap(), ["--lang=de".to_owned()]);
         let many = ["k1".parse().unwrap(), "k2".parse().unwrap()];
         let calls = [
             Call::start(&profile, true, &args),
@@ -163,6 +190,8 @@ mod tests {
             Call::list(2, 100),
             Call::cloud_active(&many),
             Call::local_active(),
+            Call::list_of(Some("7"), 1, 100),
+            Call::groups("North", 1, 100),
         ];
         let lines: Vec<_> = calls
             .iter()
@@ -187,7 +216,9 @@ mod tests {
                 GET /status 
                 GET /api/v1/user/list?page=2&page_size=100 
                 POST /api/v1/browser/cloud-active {"user_ids":"k1,k2"}
-                GET /api/v1/browser/local-active "#]],
+                GET /api/v1/browser/local-active 
+                GET /api/v1/user/list?group_id=7&page=1&page_size=100 
+                GET /api/v1/group/list?group_name=North&page=1&page_size=100 "#]],
         );
     }
 
@@ -202,7 +233,9 @@ mod tests {
                 GET /status 
                 POST /api/v2/browser-profile/list {"page":2,"limit":100}
                 POST /api/v1/browser/cloud-active {"user_ids":"k1,k2"}
-                GET /api/v1/browser/local-active "#]],
+                GET /api/v1/browser/local-active 
+                POST /api/v2/browser-profile/list {"page":1,"limit":100,"group_id":"7"}
+                GET /api/v1/group/list?group_name=North&page=1&page_size=100 "#]],
         );
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Mono;
 
-/// A profile's place in the list, from 0.
+/// A profile's place in the order in which it came, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub(super) u32);
 

@@ -59,9 +59,11 @@ impl fmt::Display for ChildExit {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum FleetInput {
+    /// Higher priorities are launched first.
     ProfileEnqueued {
         profile: ProfileId,
         standing: Standing,
+        priority: i32,
     },
     /// The locks of all profiles known by now were looked at. Nothing is launched before: a living
     /// run found late would be one too many.

@@ -146,7 +146,10 @@ impl Story {
     }
 
     fn enqueue(&mut self, name: &str, standing: Standing) {
-        self.feed(FleetInput::ProfileEnqueued { profile: name.parse().unwrap(), standing });
+        // `a^2` has priority 2.
+        let (name, priority) = name.split_once('^').unwrap_or((name, "0"));
+        let (profile, priority) = (name.parse().unwrap(), priority.parse().unwrap());
+        self.feed(FleetInput::ProfileEnqueued { profile, standing, priority });
     }
 
     /// Moves the clock, and rings every alarm on the way at its moment.
@@ -437,6 +440,25 @@ fn those_who_come_next_are_asked_about_together_before_they_are_launched() {
             b ended after 0, stopped
             c ended after 0, stopped
             finish Stopped"#]],
+    );
+}
+
+#[test]
+fn higher_priorities_are_launched_first_also_those_that_come_later() {
+    check(
+        "max 1; open; enqueue a b^1 c d^1; survey; enqueue e^2; b exits ok; e exits ok; d exits ok; a exits ok; close; c exits ok",
+        expect![[r#"
+            spawn b slot0
+            b ended after 1, completed
+            spawn e slot0
+            e ended after 1, completed
+            spawn d slot0
+            d ended after 1, completed
+            spawn a slot0
+            a ended after 1, completed
+            spawn c slot0
+            c ended after 1, completed
+            finish Completed"#]],
     );
 }
 
@@ -1175,8 +1197,8 @@ fn ten_thousand_completed_profiles_are_passed_over() {
     });
     for number in 0..10_000 {
         let profile = format!("p{number}").parse().unwrap();
-        let effects = fleet
-            .handle(Mono::default(), FleetInput::ProfileEnqueued { profile, standing: Standing::Completed });
+        let input = FleetInput::ProfileEnqueued { profile, standing: Standing::Completed, priority: 0 };
+        let effects = fleet.handle(Mono::default(), input);
         assert!(matches!(effects[..], [FleetEffect::Report(FleetFact::Ended { .. })]));
     }
     assert_eq!(fleet.handle(Mono::default(), FleetInput::SurveyEnded), []);
@@ -1340,6 +1362,7 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
         let input = match *happening {
             Happening::Enqueue(name, standing) => FleetInput::ProfileEnqueued {
                 profile: format!("p{name}").parse().unwrap(),
+                priority: i32::from(name % 3),
                 standing: match standing {
                     0 => Standing::Completed,
                     1 => Standing::NeedsAttention,

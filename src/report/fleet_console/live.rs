@@ -122,7 +122,8 @@ impl Live {
             NoticeKind::ProviderPaused { .. } => self.wait_for("the provider's quota"),
             NoticeKind::Resumed => self.whole.set_message(""),
             NoticeKind::Stopping(_) => self.whole.set_message(self.paint.whole(Tone::Warning, "stopping")),
-            NoticeKind::Finished { .. } => {}
+            // Lines say those.
+            NoticeKind::Source(_) | NoticeKind::Finished { .. } => {}
         }
     }
 

@@ -94,6 +94,10 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
             (Tone::Warning, format!("launches wait: the provider opens no more browsers for {pause}"))
         }
         NoticeKind::Resumed => (Tone::Good, "launches go on".to_owned()),
+        NoticeKind::Source(notice) => (
+            if notice.is_good() { Tone::Good } else { Tone::Warning },
+            first_line(&notice.to_string()).to_owned(),
+        ),
         NoticeKind::Ended(report) => ended(report)?,
         NoticeKind::Stopping(Severity::Now) => {
             (Tone::Warning, "stopping now: runs are killed, their browsers stopped".to_owned())

@@ -57,6 +57,7 @@ pub fn report() -> FleetReport {
         started_at: at(0),
         ms: 7_600_000,
         tally: Tally { completed: 2, need_attention: 1, failed: 2, stopped: 1 },
+        refused: 0,
         profiles: profiles(),
     }
 }

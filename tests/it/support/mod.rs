@@ -2,9 +2,13 @@
 
 pub mod chrome;
 #[cfg(target_os = "linux")]
+pub mod postgres;
+#[cfg(target_os = "linux")]
 mod processes;
 pub mod program;
 pub mod sandbox;
+#[cfg(target_os = "linux")]
+pub mod server;
 
 #[cfg(target_os = "linux")]
 pub use self::processes::{EndsBrowsers, browser_processes};

@@ -267,6 +267,16 @@ impl Program {
         }
     }
 
+    /// Waits for words of its output.
+    #[track_caller]
+    pub fn until_said(&mut self, words: &str) {
+        let paths = [self.stdout.clone(), self.stderr.clone()];
+        self.until(words, || {
+            let said = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text.contains(words));
+            paths.iter().any(said).then_some(())
+        });
+    }
+
     fn output(&self) -> String {
         [&self.stdout, &self.stderr].map(|path| fs::read_to_string(path).unwrap_or_default()).join("\n")
     }

@@ -28,6 +28,11 @@ impl Sandbox {
         Self::launch(data, &more.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
+    /// The emulator with so many profiles, and as many calls as AdsPower allows.
+    pub fn with_adspower_of(data: &Path, profiles: usize) -> Self {
+        Self::launch(data, &["--adspower", "127.0.0.1:0", "--profile-count", &profiles.to_string()])
+    }
+
     /// On a free port. It ends with its standard input, so with this process however that dies.
     pub fn start(data: &Path) -> Self {
         Self::launch(data, &[])
@@ -58,6 +63,11 @@ impl Sandbox {
 
     pub fn fault(&self, fault: &Value) {
         ask(self.adspower.as_deref().unwrap(), "POST", "/emulator/faults", &fault.to_string());
+    }
+
+    /// Calls that the emulator refused because there were too many.
+    pub fn throttled(&self) -> u64 {
+        ask(self.adspower.as_deref().unwrap(), "GET", "/emulator/stats", "")["throttled"].as_u64().unwrap()
     }
 
     /// Profiles that AdsPower says are open.

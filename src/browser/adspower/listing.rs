@@ -1,0 +1,33 @@
+//! The profiles AdsPower knows, a page at a time: there may be tens of thousands, at one call a second.
+
+use super::answer;
+use super::request::Call;
+use super::{ANSWERS_WITHIN, AdsPower, Failure, MOST_PAGES, PAGE};
+use crate::browser::provider::{ListedProfile, ProviderError};
+
+impl AdsPower {
+    /// Of a group by its id, or all. Pages count from 1; what comes after the last is empty.
+    pub async fn page_of_profiles(
+        &self,
+        group: Option<&str>,
+        page: usize,
+    ) -> Result<Vec<ListedProfile>, ProviderError> {
+        let (answered, _) = self.call(&Call::list_of(group, page, PAGE), ANSWERS_WITHIN).await;
+        Ok(answer::profiles(&answered.map_err(Failure::into_error_of_all)?))
+    }
+
+    /// The id of the group with exactly this name.
+    pub async fn group(&self, name: &str) -> Result<Option<String>, ProviderError> {
+        for page in 1..=MOST_PAGES {
+            let (answered, _) = self.call(&Call::groups(name, page, PAGE), ANSWERS_WITHIN).await;
+            let groups = answer::groups(&answered.map_err(Failure::into_error_of_all)?);
+            if groups.is_empty() {
+                break;
+            }
+            if let Some((id, _)) = groups.into_iter().find(|(_, known)| known == name) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,54 @@
+//! Where the outcomes of a fleet go: `--outcomes`, or `[outcomes]` of regatta.toml.
+
+use std::path::Path;
+
+use super::failure::Failure;
+use super::settings::{SETTINGS_FILE, Settings};
+use super::source::{found, password_in_sight, read_failure};
+use crate::domain::source_spec::SourceSpec;
+use crate::domain::statement::Statement;
+use crate::orchestrate::outcomes::SinkSpec;
+use crate::orchestrate::source::PostgresAddress;
+
+pub fn sink(settings: &Settings, given: Option<&str>) -> Result<Option<SinkSpec>, Failure> {
+    let Some(text) = given.or(settings.outcomes.to.as_deref()) else { return Ok(None) };
+    let no_place = || {
+        Failure::usage("outcomes cannot go there".to_owned()).hint(
+            "write sqlite:FILE, postgres://USER@HOST/DATABASE or http(s)://…; a statement stands in regatta.toml"
+                .to_owned(),
+        )
+    };
+    let spec = SourceSpec::parse(text).map_err(|_| no_place())?;
+    if given.is_some() && spec.has_password() {
+        return Err(password_in_sight("--outcomes", "outcomes", "to"));
+    }
+    let credentials = &settings.outcomes.credentials;
+    Ok(Some(match spec {
+        SourceSpec::Sqlite { file, query: None } => {
+            let file = found(settings, Path::new(&file));
+            if let Err(error) = std::fs::File::open(&file) {
+                return Err(Failure::usage(format!(
+                    "cannot open the database for outcomes, {}: {error}",
+                    file.display()
+                )));
+            }
+            SinkSpec::Sqlite { file, statement: statement(settings)? }
+        }
+        SourceSpec::Postgres { url, query: None } => {
+            let address =
+                PostgresAddress::new(&url, credentials.password()?).map_err(|error| read_failure(&error))?;
+            SinkSpec::Postgres { address: Box::new(address), statement: statement(settings)? }
+        }
+        SourceSpec::Http { url } => SinkSpec::Http { url, token: credentials.token()?.cloned() },
+        _ => return Err(no_place()),
+    }))
+}
+
+fn statement(settings: &Settings) -> Result<Statement, Failure> {
+    let text = settings.outcomes.statement.as_deref().ok_or_else(|| {
+        Failure::usage("outcomes go to a database, and no statement says how").hint(format!(
+            "write below [outcomes] in {SETTINGS_FILE}: statement = \"update profiles set status = :status where id = :profile_id\""
+        ))
+    })?;
+    Statement::parse(text).map_err(|error| Failure::usage(error.to_string()).hint(error.hint().to_owned()))
+}

@@ -1,0 +1,219 @@
+//! `regatta sessions`: moves a fleet in and out of the folder.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use indexmap::IndexSet;
+use serde_json::Value;
+
+use super::args::{SessionsArgs, SessionsCommand, SessionsExportArgs, SessionsImportArgs, TableFormat};
+use super::failure::Failure;
+use super::load;
+use super::settings::Settings;
+use super::source::found;
+use crate::domain::id::{Flag, ProfileId, RunId};
+use crate::domain::session::Session;
+use crate::domain::session_table::{SessionProblem, cells, differences, document, from_cells, from_document};
+use crate::report::say;
+use crate::store::session::SessionReader;
+use crate::store::{OpenSession, SessionError, durable};
+
+/// Problems that are listed; of the rest only the number is told.
+const LISTED: usize = 20;
+
+pub fn sessions(settings: &Settings, args: SessionsArgs) -> Result<u8, Failure> {
+    match args.command {
+        SessionsCommand::Import(args) => import(settings, &args),
+        SessionsCommand::Export(args) => export(settings, &args),
+    }
+}
+
+fn export(settings: &Settings, args: &SessionsExportArgs) -> Result<u8, Failure> {
+    let format = match (&args.format, &args.output) {
+        (Some(format), _) => *format,
+        (None, Some(path)) => TableFormat::of(path)?,
+        (None, None) => TableFormat::Json,
+    };
+    let reader = SessionReader::new(&settings.layout)?;
+    let profiles = if args.profiles.is_empty() { reader.profiles() } else { &args.profiles };
+    let mut sessions = Vec::with_capacity(profiles.len());
+    for profile in profiles {
+        let session = reader.read(profile)?.ok_or_else(|| {
+            Failure::usage(format!("profile {profile} has no session"))
+                .hint("a profile gets one with its first run; `regatta status` shows them".to_owned())
+        })?;
+        sessions.push(session);
+    }
+    let bytes = match format {
+        TableFormat::Json => {
+            let documents: Vec<_> = sessions.iter().map(|session| document(session, args.reveal)).collect();
+            serde_json::to_string_pretty(&documents).unwrap_or_default() + "\n"
+        }
+        TableFormat::Jsonl => {
+            sessions.iter().map(|session| format!("{}\n", document(session, args.reveal))).collect()
+        }
+        TableFormat::Csv => table(&sessions, args.reveal)?,
+    };
+    match &args.output {
+        // Readable by its owner only: it may hold passwords.
+        Some(path) => durable::write(path, bytes.as_bytes())?,
+        // Whoever reads it may have gone (`| head`).
+        None => std::io::stdout().write_all(bytes.as_bytes()).unwrap_or_default(),
+    }
+    Ok(0)
+}
+
+fn table(sessions: &[Session], reveal: bool) -> Result<String, Failure> {
+    let rows: Vec<HashMap<String, String>> =
+        sessions.iter().map(|session| cells(session, reveal).into_iter().collect()).collect();
+    let mut columns: IndexSet<String> = ["profile_id", "status", "platform"].map(str::to_owned).into();
+    for part in ["completion_flags.", "identity.", "variables.", "in_flight", "last_error"] {
+        for session in sessions {
+            let cells = cells(session, reveal).into_iter().map(|(name, _)| name);
+            columns.extend(cells.filter(|name| name.starts_with(part)));
+        }
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut write = || -> csv::Result<()> {
+        writer.write_record(&columns)?;
+        for row in &rows {
+            writer.write_record(columns.iter().map(|name| row.get(name).map_or("", String::as_str)))?;
+        }
+        Ok(())
+    };
+    write().map_err(|error| Failure::usage(format!("cannot write the table: {error}")))?;
+    let bytes =
+        writer.into_inner().map_err(|error| Failure::usage(format!("cannot write the table: {error}")))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// All of the file is looked at before anything is written.
+fn import(settings: &Settings, args: &SessionsImportArgs) -> Result<u8, Failure> {
+    let flags: Vec<Flag> = load::plan(settings, &[])?.flags().cloned().collect();
+    let path = found(settings, &args.file);
+    let sessions = read(settings, &path, &flags)?;
+    load::create_folders(settings)?;
+    let reader = SessionReader::new(&settings.layout)?;
+    let (mut made, mut same, mut kept) = (0, 0, 0);
+    for session in sessions {
+        let profile = session.profile_id.clone();
+        let there = match reader.read(&profile) {
+            Ok(None) if args.dry_run => Ok(None),
+            Ok(None) => make(settings, &profile, &session),
+            there => there,
+        };
+        match there {
+            Ok(None) => made += 1,
+            Ok(Some(there)) => match differences(&there, &session) {
+                names if names.is_empty() => same += 1,
+                names => {
+                    kept += 1;
+                    say!("{profile}: has a session that differs in {}; it is kept", names.join(", "));
+                }
+            },
+            Err(error) => {
+                kept += 1;
+                say!("{profile}: {error}");
+            }
+        }
+    }
+    let would = if args.dry_run { " would be" } else { "" };
+    say!("{made}{would} made, {same} there already, {kept} kept as they were");
+    Ok(u8::from(kept > 0))
+}
+
+/// Under the session's lock. One that came into being meanwhile is given back instead.
+fn make(
+    settings: &Settings,
+    profile: &ProfileId,
+    session: &Session,
+) -> Result<Option<Session>, SessionError> {
+    let now = jiff::Timestamp::now();
+    let run_id = RunId::new(now, rand::random());
+    let mut is_new = false;
+    let open = OpenSession::open(&settings.layout, profile, &run_id, now, || {
+        is_new = true;
+        session.clone()
+    })?;
+    Ok((!is_new).then(|| open.session().clone()))
+}
+
+fn read(settings: &Settings, path: &Path, flags: &[Flag]) -> Result<Vec<Session>, Failure> {
+    let format = TableFormat::of(path)?;
+    let unreadable = |error: String| {
+        Failure::usage(format!("cannot read the sessions from `{}`: {error}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let platform = settings.platform;
+    let mut read: Vec<(usize, Result<Session, SessionProblem>)> = Vec::new();
+    let mut what = "line";
+    match format {
+        TableFormat::Json => {
+            what = "document";
+            let documents = match serde_json::from_str(text) {
+                Ok(Value::Array(documents)) => documents,
+                Ok(document) => vec![document],
+                Err(error) => return Err(unreadable(error.to_string())),
+            };
+            let documents = documents.into_iter().map(|document| from_document(document, platform, flags));
+            read.extend((1..).zip(documents));
+        }
+        TableFormat::Jsonl => {
+            for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+                let document = serde_json::from_str(line)
+                    .map_err(|error| unreadable(format!("line {number}: {error}")))?;
+                read.push((number, from_document(document, platform, flags)));
+            }
+        }
+        TableFormat::Csv => {
+            let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text.as_bytes());
+            let header = reader.headers().map_err(|error| unreadable(error.to_string()))?.clone();
+            for record in reader.records() {
+                let record = record.map_err(|error| unreadable(error.to_string()))?;
+                let number =
+                    record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
+                read.push((number, from_cells(header.iter().zip(&record), platform, flags)));
+            }
+        }
+    }
+    checked(&path.display().to_string(), what, read)
+}
+
+fn checked(
+    name: &str,
+    what: &str,
+    read: Vec<(usize, Result<Session, SessionProblem>)>,
+) -> Result<Vec<Session>, Failure> {
+    let mut first = HashMap::new();
+    let (mut sessions, mut problems, mut hint) = (Vec::new(), Vec::new(), None);
+    for (number, session) in read {
+        match session {
+            Ok(session) => match first.insert(session.profile_id.clone(), number) {
+                Some(before) => problems.push(format!(
+                    "{name}, {what} {number}: profile {} is in {what} {before} already",
+                    session.profile_id
+                )),
+                None => sessions.push(session),
+            },
+            Err(problem) => {
+                hint = hint.or(problem.hint());
+                problems.push(format!("{name}, {what} {number}: {problem}"));
+            }
+        }
+    }
+    if problems.is_empty() {
+        return Ok(sessions);
+    }
+    let plural = if problems.len() == 1 { "" } else { "s" };
+    let message = format!("{} wrong {what}{plural}; nothing was imported", problems.len());
+    let mut failure = Failure::usage(message).hint(hint.map(str::to_owned));
+    for problem in problems.iter().take(LISTED) {
+        failure = failure.context(problem.clone());
+    }
+    if problems.len() > LISTED {
+        failure = failure.context(format!("and {} more", problems.len() - LISTED));
+    }
+    Err(failure)
+}

@@ -1,0 +1,106 @@
+//! Where the profiles of a fleet come from: `--source`, or `[source]` of regatta.toml.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::args::OrchestrateArgs;
+use super::failure::Failure;
+use super::load;
+use super::settings::{SETTINGS_FILE, Settings};
+use crate::domain::source_spec::{Format, Place, SourceSpec};
+use crate::orchestrate::source::{
+    AdsPowerSource, FileSource, HttpSource, PostgresAddress, PostgresSource, ReadError, Source, SqliteSource,
+};
+use crate::orchestrate::{Intake, IntakeError};
+
+const USUAL: &str = "profiles.txt";
+
+/// Files are looked through here, before anything starts.
+pub fn intake(settings: &Settings, args: &OrchestrateArgs) -> Result<Intake, Failure> {
+    let options = &args.intake;
+    let source = source(settings, args)?;
+    Ok(Intake {
+        source,
+        follow: options.follow.or(settings.source.follow),
+        limit: options.limit,
+        shuffle: options.shuffle.map(|seed| seed.unwrap_or_else(rand::random)),
+        only: options.only_status.clone(),
+        platform: settings.platform,
+    })
+}
+
+fn source(settings: &Settings, args: &OrchestrateArgs) -> Result<Box<dyn Source>, Failure> {
+    let given = args.intake.source.as_ref().or(args.profiles.as_ref());
+    let text = given.or(settings.source.from.as_ref()).map_or(USUAL, String::as_str);
+    let spec = SourceSpec::parse(text)
+        .map_err(|error| Failure::usage(error.to_string()).hint(error.hint().to_owned()))?;
+    if given.is_some() && spec.has_password() {
+        return Err(password_in_sight("--source", "source", "from"));
+    }
+    Ok(match spec {
+        SourceSpec::File { place, format } => Box::new(file(settings, &place, format)?),
+        SourceSpec::Sqlite { file, query } => {
+            let query = query_of(settings, query)?;
+            Box::new(SqliteSource::new(&found(settings, Path::new(&file)), query))
+        }
+        SourceSpec::Postgres { url, query } => {
+            let query = query_of(settings, query)?;
+            let address = PostgresAddress::new(&url, settings.source.credentials.password()?)
+                .map_err(|error| read_failure(&error))?;
+            Box::new(PostgresSource::new(address, query, settings.source.listen.clone()))
+        }
+        SourceSpec::Http { url } => {
+            Box::new(HttpSource::new(url, settings.source.credentials.token()?.cloned()))
+        }
+        SourceSpec::AdsPower(selection) => {
+            Box::new(AdsPowerSource::new(load::adspower(settings, None), selection))
+        }
+    })
+}
+
+fn query_of(settings: &Settings, given: Option<String>) -> Result<String, Failure> {
+    given.or_else(|| settings.source.query.clone()).ok_or_else(|| {
+        Failure::usage("the source is a database, and no query says which profiles").hint(format!(
+            "end it with ?query=select id from profiles, or write query = \"…\" below [source] in {SETTINGS_FILE}"
+        ))
+    })
+}
+
+/// Everybody on the machine can read the arguments of a process.
+pub fn password_in_sight(option: &str, section: &str, key: &str) -> Failure {
+    Failure::usage(format!("the address of {option} holds a password, and everybody here can see it (`ps`)")).hint(
+        format!("leave it out and name the variable that holds it, [{section}] password_env in {SETTINGS_FILE}; or write the address there as `{key}`"),
+    )
+}
+
+fn file(settings: &Settings, place: &Place, format: Format) -> Result<FileSource, Failure> {
+    let opened = match place {
+        Place::StandardInput => FileSource::of_input("standard input", io::stdin().lock(), format),
+        Place::Path(path) => FileSource::open(&found(settings, Path::new(path)), format),
+    };
+    opened.map_err(|error| read_failure(&error))
+}
+
+/// A path stands as the shell gave it, or else in the folder.
+pub fn found(settings: &Settings, path: &Path) -> PathBuf {
+    if path.exists() { path.to_owned() } else { settings.layout.root().join(path) }
+}
+
+/// `started`: some of its profiles were run.
+pub fn failure(problem: &IntakeError, started: bool) -> Failure {
+    match problem {
+        IntakeError::Read(error) => {
+            let failure = read_failure(error);
+            if started {
+                failure.context("the profiles that came before were run; those that follow are missing")
+            } else {
+                failure
+            }
+        }
+        other => Failure::usage(crate::domain::cause::with_cause(other)),
+    }
+}
+
+pub fn read_failure(error: &ReadError) -> Failure {
+    Failure::usage(error.to_string()).hint(error.hint())
+}

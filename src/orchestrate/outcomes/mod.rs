@@ -1,0 +1,325 @@
+//! Outcomes on their way back, at least once and never in the fleet's way.
+//!
+//! What is told comes from the events that runs leave on the disk, not from what this process remembers:
+//! each profile has a cursor in its events, and outcome and cursor change in one transaction
+//! ([`outbox`]). So whatever dies when, the next orchestrator reads on where this one was.
+//!
+//! Two tasks: one collects, one delivers. Both wait for nobody but each other.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, info, warn};
+
+use self::outbox::Outbox;
+use self::sink::{Sink, Undelivered};
+use crate::domain::event::{EventKind, StepOutcome};
+use crate::domain::fleet::{Failure, JobOutcome};
+use crate::domain::fleet_notice::{FleetNotice, NoticeKind};
+use crate::domain::id::{ProfileId, RunId};
+use crate::domain::outcome_document::{OUTCOME_VERSION, OutcomeDocument, OutcomeReader};
+use crate::domain::session::{Session, Status};
+use crate::domain::source_notice::SourceNotice;
+use crate::store::session::read;
+use crate::store::{EventReader, Layout};
+
+mod outbox;
+mod sink;
+
+pub use self::sink::SinkSpec;
+
+/// Between two attempts where nothing can be delivered: the first, doubling, and the longest.
+const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
+/// Of one outcome that is refused.
+const REFUSED_AT_MOST: i64 = 3600;
+/// At the end of a fleet: what is not delivered by then waits for the next start.
+const LAST_WORDS: Duration = Duration::from_secs(20);
+const AT_ONCE: i64 = 64;
+
+/// What is worth a look at a profile's events.
+#[derive(Debug)]
+enum Told {
+    /// A living run told an outcome, or a dead one may have.
+    Events(ProfileId),
+    /// Nobody runs it: its session may say what no event does.
+    Session(ProfileId),
+    /// The fleet says what no run could.
+    Fleet { profile: ProfileId, error: Option<String> },
+}
+
+/// Takes what happens and sees that it is delivered.
+pub struct Outcomes {
+    told: UnboundedSender<Told>,
+    collecting: JoinHandle<()>,
+    delivering: JoinHandle<u64>,
+    /// The fleet has ended.
+    closing: watch::Sender<bool>,
+    problem: watch::Receiver<Option<String>>,
+}
+
+impl Outcomes {
+    /// `notices` are told of trouble and its end.
+    pub async fn start(
+        layout: &Layout,
+        sink: SinkSpec,
+        notices: UnboundedSender<SourceNotice>,
+    ) -> Result<Self, sqlx::Error> {
+        let path = layout.outbox();
+        let mut outbox = Outbox::open(&path).await?;
+        outbox.make_due().await?;
+        let (told, hears) = unbounded_channel();
+        let more = Arc::new(Notify::new());
+        let (closing, is_closing) = watch::channel(false);
+        let (problem, has_problem) = watch::channel(None);
+        let now = jiff::Timestamp::now();
+        let collector = Collector {
+            layout: layout.clone(),
+            outbox,
+            fleet: RunId::new(now, rand::random()),
+            more: Arc::clone(&more),
+        };
+        let deliverer = Deliverer {
+            outbox: Outbox::open(&path).await?,
+            name: format!("{sink:?}"),
+            sink: sink.open(),
+            more,
+            closing: is_closing,
+            notices,
+            problem,
+            pause: None,
+        };
+        info!(to = deliverer.name, "outcomes are delivered");
+        Ok(Self {
+            told,
+            collecting: tokio::spawn(collector.collect(hears)),
+            delivering: tokio::spawn(deliverer.deliver()),
+            closing,
+            problem: has_problem,
+        })
+    }
+
+    /// Sees what the watchers of the fleet see.
+    pub fn observe(&self, notice: &FleetNotice) {
+        let told = match &notice.kind {
+            NoticeKind::Told { event, .. } => match &event.kind {
+                EventKind::RunFinished { .. }
+                | EventKind::StepFinished { outcome: StepOutcome::Done | StepOutcome::Verified, .. } => {
+                    Told::Events(event.profile_id.clone())
+                }
+                _ => return,
+            },
+            // What its runs told while nobody listened.
+            NoticeKind::Launched { profile, attempt: 1, .. }
+            | NoticeKind::Adopted { profile, .. }
+            | NoticeKind::CleaningUp { profile, .. } => Told::Events(profile.clone()),
+            NoticeKind::Ended(report) => match report.outcome {
+                // These a run has told itself.
+                JobOutcome::Failed(Failure::StepFailed | Failure::NoBrowser) => return,
+                JobOutcome::Failed(_) => {
+                    Told::Fleet { profile: report.profile_id.clone(), error: report.last_error.clone() }
+                }
+                JobOutcome::Completed | JobOutcome::NeedsAttention if report.attempts == 0 => {
+                    Told::Session(report.profile_id.clone())
+                }
+                _ => return,
+            },
+            _ => return,
+        };
+        // The collector lives as long as this does.
+        let _ = self.told.send(told);
+    }
+
+    /// The fleet has ended: delivers what can be, and says how many wait for the next start, and why.
+    pub async fn finish(self) -> Option<SourceNotice> {
+        let Self { told, collecting, delivering, closing, problem } = self;
+        drop(told);
+        let _ = collecting.await;
+        let _ = closing.send(true);
+        let waiting = delivering.await.unwrap_or(0);
+        let told = problem.borrow().clone();
+        (waiting > 0).then(|| SourceNotice::Undelivered {
+            problem: told.unwrap_or_else(|| format!("not within {} s", LAST_WORDS.as_secs())),
+            waiting,
+        })
+    }
+}
+
+struct Collector {
+    layout: Layout,
+    outbox: Outbox,
+    /// Of this fleet alone, for the keys of what it says itself.
+    fleet: RunId,
+    more: Arc<Notify>,
+}
+
+impl Collector {
+    async fn collect(mut self, mut hears: UnboundedReceiver<Told>) {
+        while let Some(told) = hears.recv().await {
+            // The disk may be full for a moment; nothing is lost, since the cursor stays where it is.
+            if let Err(error) = self.take(told).await {
+                warn!(%error, "an outcome cannot be kept now");
+            }
+        }
+    }
+
+    async fn take(&mut self, told: Told) -> Result<(), sqlx::Error> {
+        let (Told::Events(profile) | Told::Session(profile) | Told::Fleet { profile, .. }) = &told;
+        let before = self.outbox.cursor(profile).await?;
+        let (layout, asked, offset) = (self.layout.clone(), profile.clone(), before.read);
+        let looked = spawn_blocking(move || look(&layout, &asked, offset)).await;
+        let Ok((mut documents, read, session)) = looked else { return Ok(()) };
+        let mut cursor = before.clone();
+        cursor.read = read;
+        cursor.tell(&documents);
+        let own = match &told {
+            Told::Events(_) => None,
+            Told::Session(_) => session
+                .filter(|session| cursor.status.as_deref() != Some(&session.status.to_string()))
+                .map(|session| OutcomeDocument::of_session(&session, jiff::Timestamp::now())),
+            Told::Fleet { error, .. }
+                if cursor.status.as_deref() == Some("FAILED") && cursor.error == *error =>
+            {
+                None
+            }
+            Told::Fleet { profile, error } => Some(OutcomeDocument {
+                v: OUTCOME_VERSION,
+                key: format!("{profile}:{}:ended", self.fleet),
+                profile_id: profile.clone(),
+                status: Status::Failed,
+                flag: None,
+                error: error.clone(),
+                at: jiff::Timestamp::now(),
+            }),
+        };
+        documents.extend(own);
+        cursor.tell(&documents);
+        if documents.is_empty() && cursor == before {
+            return Ok(());
+        }
+        self.outbox.put(profile, &documents, &cursor).await?;
+        debug!(%profile, outcomes = documents.len(), "put into the outbox");
+        self.more.notify_one();
+        Ok(())
+    }
+}
+
+/// Outcomes among the events after `offset`, and how far they were read; then the session.
+fn look(layout: &Layout, profile: &ProfileId, offset: u64) -> (Vec<OutcomeDocument>, u64, Option<Session>) {
+    let mut tail = EventReader::from_offset(layout.events(profile), offset);
+    let events = tail.poll().unwrap_or_else(|error| {
+        debug!(%profile, %error, "cannot read events");
+        Vec::new()
+    });
+    let session = read(layout, profile).ok().flatten();
+    let mut reader = OutcomeReader::default();
+    let documents = events.iter().filter_map(|event| reader.read(event, session.as_ref())).collect();
+    (documents, tail.offset(), session)
+}
+
+struct Deliverer {
+    outbox: Outbox,
+    name: String,
+    sink: Box<dyn Sink>,
+    more: Arc<Notify>,
+    closing: watch::Receiver<bool>,
+    notices: UnboundedSender<SourceNotice>,
+    problem: watch::Sender<Option<String>>,
+    /// How long nothing is tried, where the last attempt failed.
+    pause: Option<Duration>,
+}
+
+impl Deliverer {
+    /// Until the fleet has ended and nothing more can be delivered now; how many are left.
+    async fn deliver(mut self) -> u64 {
+        let mut until: Option<Instant> = None;
+        loop {
+            let is_closing = *self.closing.borrow();
+            if is_closing {
+                let until = *until.get_or_insert_with(|| Instant::now() + LAST_WORDS);
+                let left = until.saturating_duration_since(Instant::now());
+                let _ = timeout(left, self.round(true)).await;
+                return self.outbox.waiting().await.unwrap_or(0);
+            }
+            let wait = self.round(false).await;
+            let mut closing = self.closing.clone();
+            tokio::select! {
+                () = sleep(wait) => {}
+                // While nothing can be delivered more of it changes nothing.
+                () = self.more.notified(), if self.pause.is_none() => {}
+                _ = closing.wait_for(|closing| *closing) => {}
+            }
+        }
+    }
+
+    /// Delivers all that is due, or until something cannot be; how long to wait then. In the last round
+    /// one failure is enough.
+    async fn round(&mut self, last: bool) -> Duration {
+        loop {
+            let now = jiff::Timestamp::now().as_second();
+            let due = match self.outbox.due(now, AT_ONCE).await {
+                Ok(due) => VecDeque::from(due),
+                Err(error) => {
+                    warn!(%error, "cannot read the outbox");
+                    return AGAIN_AT_MOST;
+                }
+            };
+            if due.is_empty() {
+                let next = self.outbox.next_due().await.ok().flatten();
+                let seconds = next.map_or(60, |next| (next - now).clamp(1, 60));
+                return Duration::from_secs(u64::try_from(seconds).unwrap_or(60));
+            }
+            for waiting in due {
+                // The last round has a bound, this one has none.
+                if !last && *self.closing.borrow() {
+                    return Duration::ZERO;
+                }
+                match self.sink.deliver(&waiting.document).await {
+                    Ok(()) => {
+                        if let Err(error) = self.outbox.delivered(waiting.id).await {
+                            warn!(%error, "a delivered outcome stays in the outbox, and is delivered again");
+                            return AGAIN_AT_MOST;
+                        }
+                        self.recovered();
+                    }
+                    Err(Undelivered::This { problem }) => {
+                        let seconds = 1_i64 << waiting.attempts.clamp(0, 12);
+                        let _ = self.outbox.postpone(waiting.id, now + seconds.min(REFUSED_AT_MOST)).await;
+                        self.trouble(problem).await;
+                    }
+                    Err(Undelivered::Nothing { problem, after }) => {
+                        self.trouble(problem).await;
+                        let pause = self.pause.map_or(AGAIN, |pause| (pause * 2).min(AGAIN_AT_MOST));
+                        self.pause = Some(pause);
+                        if last {
+                            return pause;
+                        }
+                        return after.map_or(pause, |after| after.max(pause));
+                    }
+                }
+            }
+        }
+    }
+
+    fn recovered(&mut self) {
+        if self.pause.take().is_some() && self.problem.send_replace(None).is_some() {
+            info!(to = self.name, "outcomes are delivered again");
+            let _ = self.notices.send(SourceNotice::Delivering);
+        }
+    }
+
+    /// Told once, until it changes or ends.
+    async fn trouble(&mut self, problem: String) {
+        if self.problem.send_replace(Some(problem.clone())).as_ref() == Some(&problem) {
+            return;
+        }
+        warn!(problem, "outcomes cannot be delivered");
+        let waiting = self.outbox.waiting().await.unwrap_or(0);
+        let _ = self.notices.send(SourceNotice::Undelivered { problem, waiting });
+    }
+}

@@ -1,0 +1,472 @@
+//! Lists in files: ids, CSV, JSON lines. All or nothing: one wrong line starts no profile.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek as _};
+use std::path::{Path, PathBuf};
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{ReadError, Rows, Source};
+use crate::domain::id::ProfileId;
+use crate::domain::row::{ProfileRow, RowProblem, check_columns};
+use crate::domain::source_spec::Format;
+
+/// Problems that are listed; of the rest only the number is told.
+const LISTED: usize = 20;
+
+/// Everything that is wrong with a list, at once.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub struct WrongLines {
+    /// The file, or `standard input`.
+    pub name: String,
+    /// In the order of lines; lines count from 1. None: the list names no profile.
+    pub problems: Vec<(usize, LineProblem)>,
+    format: Format,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LineProblem {
+    #[error(transparent)]
+    Row(#[from] RowProblem),
+    #[error("profile {profile} is on line {first} already")]
+    Duplicate { profile: ProfileId, first: usize },
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    #[error("{0} columns, and the first line has {1}")]
+    Columns(u64, u64),
+    #[error("not UTF-8")]
+    NotText,
+}
+
+impl WrongLines {
+    pub fn hint(&self) -> Option<&'static str> {
+        let hint = |problem: &LineProblem| match problem {
+            LineProblem::Row(problem) => problem.hint(),
+            LineProblem::Columns(..) => Some("put a value with a comma in it into double quotes"),
+            _ => None,
+        };
+        self.problems.iter().find_map(|(_, problem)| hint(problem))
+    }
+}
+
+impl fmt::Display for WrongLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.problems.is_empty() {
+            let what = match self.format {
+                Format::List => "write one id a line, `#` begins a comment",
+                Format::Csv => "write a line for each below the names of the columns",
+                Format::JsonLines => "write an id or an object a line",
+            };
+            return write!(f, "{} names no profile: {what}", self.name);
+        }
+        let (count, plural) = (self.problems.len(), if self.problems.len() == 1 { "" } else { "s" });
+        write!(f, "{count} wrong line{plural} in the list of profiles; nothing was started")?;
+        for (line, problem) in self.problems.iter().take(LISTED) {
+            write!(f, "\n  {}:{line}: {problem}", self.name)?;
+        }
+        if count > LISTED {
+            write!(f, "\n  and {} more", count - LISTED)?;
+        }
+        Ok(())
+    }
+}
+
+pub struct FileSource {
+    name: String,
+    format: Format,
+    content: Content,
+    /// It was looked through, and nobody has read it since.
+    checked: bool,
+}
+
+enum Content {
+    Path(PathBuf),
+    /// What standard input held: it can be read once only.
+    Kept(File),
+}
+
+type Line = (usize, Result<ProfileRow, LineProblem>);
+type Lines = Box<dyn Iterator<Item = io::Result<Line>> + Send>;
+
+impl FileSource {
+    /// Looks the whole file through.
+    pub fn open(path: &Path, format: Format) -> Result<Self, ReadError> {
+        Self {
+            name: path.display().to_string(),
+            format,
+            content: Content::Path(path.to_owned()),
+            checked: false,
+        }
+        .checked()
+    }
+
+    /// Reads `input` to its end and looks it through.
+    pub fn of_input(name: &str, mut input: impl Read, format: Format) -> Result<Self, ReadError> {
+        let mut keep = || {
+            let mut kept = tempfile::tempfile()?;
+            io::copy(&mut input, &mut kept)?;
+            Ok(kept)
+        };
+        let kept = keep().map_err(|source| ReadError::File { name: name.to_owned(), source })?;
+        Self { name: name.to_owned(), format, content: Content::Kept(kept), checked: false }.checked()
+    }
+
+    fn checked(mut self) -> Result<Self, ReadError> {
+        self.check()?;
+        self.checked = true;
+        Ok(self)
+    }
+
+    fn check(&self) -> Result<(), ReadError> {
+        let mut first_lines = HashMap::new();
+        let mut problems = Vec::new();
+        for line in self.lines()? {
+            let (number, row) = line.map_err(|source| self.unreadable(source))?;
+            match row {
+                Err(problem) => problems.push((number, problem)),
+                Ok(ProfileRow { id, .. }) => match first_lines.get(&id) {
+                    Some(&first) => problems.push((number, LineProblem::Duplicate { profile: id, first })),
+                    None => {
+                        first_lines.insert(id, number);
+                    }
+                },
+            }
+        }
+        if problems.is_empty() && !first_lines.is_empty() {
+            return Ok(());
+        }
+        Err(WrongLines { name: self.name.clone(), problems, format: self.format }.into())
+    }
+
+    fn lines(&self) -> Result<Lines, ReadError> {
+        let open = || match &self.content {
+            Content::Path(path) => File::open(path),
+            Content::Kept(file) => {
+                let mut file = file.try_clone()?;
+                file.rewind()?;
+                Ok(file)
+            }
+        };
+        let file = open().map_err(|source| self.unreadable(source))?;
+        match self.format {
+            Format::List => Ok(Box::new(list(BufReader::new(file)))),
+            Format::JsonLines => Ok(Box::new(json_lines(BufReader::new(file)))),
+            Format::Csv => csv_rows(&self.name, BufReader::new(file)),
+        }
+    }
+
+    fn unreadable(&self, source: io::Error) -> ReadError {
+        ReadError::File { name: self.name.clone(), source }
+    }
+}
+
+impl Source for FileSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn read<'a>(&'a mut self, rows: &'a mut Rows) -> BoxFuture<'a, Result<(), ReadError>> {
+        Box::pin(async move {
+            // It may have changed since it was looked through; what became wrong is told again.
+            if !std::mem::take(&mut self.checked) {
+                self.check()?;
+            }
+            for line in self.lines()? {
+                let (number, row) = line.map_err(|source| self.unreadable(source))?;
+                match row {
+                    Ok(row) => rows.push(row).await?,
+                    Err(problem) => {
+                        let problems = vec![(number, problem)];
+                        return Err(
+                            WrongLines { name: self.name.clone(), problems, format: self.format }.into()
+                        );
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// One id a line; `#` begins a comment anywhere on a line; blank lines, CR LF and a byte order mark
+/// are fine.
+fn list(input: impl BufRead) -> impl Iterator<Item = io::Result<Line>> {
+    text_lines(input, |text| {
+        let id = text.split('#').next().unwrap_or_default().trim();
+        let parsed = || {
+            id.parse::<ProfileId>().map(ProfileRow::from).map_err(|invalid| RowProblem::from(invalid).into())
+        };
+        (!id.is_empty()).then(parsed)
+    })
+}
+
+/// An id or an object a line; blank lines are fine.
+fn json_lines(input: impl BufRead) -> impl Iterator<Item = io::Result<Line>> {
+    text_lines(input, |text| {
+        let text = text.trim();
+        let parsed = || {
+            let value: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+            ProfileRow::from_json(value).map_err(LineProblem::from)
+        };
+        (!text.is_empty()).then(parsed)
+    })
+}
+
+/// The line that serde names is the first of one.
+fn not_json(error: &serde_json::Error) -> LineProblem {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or_default();
+    LineProblem::NotJson(format!("{what} at column {}", error.column()))
+}
+
+fn text_lines(
+    mut input: impl BufRead,
+    parse: impl Fn(&str) -> Option<Result<ProfileRow, LineProblem>>,
+) -> impl Iterator<Item = io::Result<Line>> {
+    let (mut number, mut bytes) = (0, Vec::new());
+    std::iter::from_fn(move || {
+        loop {
+            bytes.clear();
+            number += 1;
+            match input.read_until(b'\n', &mut bytes) {
+                Ok(0) => return None,
+                Err(error) => return Some(Err(error)),
+                Ok(_) => {}
+            }
+            let Ok(text) = str::from_utf8(&bytes) else {
+                return Some(Ok((number, Err(LineProblem::NotText))));
+            };
+            let text = if number == 1 { text.trim_start_matches('\u{feff}') } else { text };
+            if let Some(row) = parse(text) {
+                return Some(Ok((number, row)));
+            }
+        }
+    })
+}
+
+/// The first line names the columns. Separated by commas, or by semicolons or tabs where it has no comma.
+fn csv_rows(name: &str, mut input: BufReader<File>) -> Result<Lines, ReadError> {
+    let unreadable = |source| ReadError::File { name: name.to_owned(), source };
+    let first = input.fill_buf().map_err(unreadable)?;
+    let first = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let separator = [b',', b';', b'\t'].into_iter().find(|byte| first.contains(byte)).unwrap_or(b',');
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::Headers).from_reader(input);
+    let header = reader
+        .headers()
+        .map_err(|error| ReadError::File { name: name.to_owned(), source: error.into() })?
+        .clone();
+    if header.is_empty() {
+        return Ok(Box::new(std::iter::empty()));
+    }
+    check_columns(&header).map_err(|problem| ReadError::Columns { name: format!("{name}:1"), problem })?;
+    let rows = reader.into_records().map(move |record| match record {
+        Ok(record) => {
+            let number =
+                record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
+            let value =
+                |text: &str| if text.is_empty() { Value::Null } else { Value::String(text.to_owned()) };
+            let columns = header.iter().zip(record.iter().map(value));
+            Ok((number, ProfileRow::from_columns(columns).map_err(LineProblem::from)))
+        }
+        Err(error) => {
+            let line = |position: &Option<csv::Position>| {
+                position.as_ref().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0))
+            };
+            match error.kind() {
+                csv::ErrorKind::Utf8 { pos, .. } => Ok((line(pos), Err(LineProblem::NotText))),
+                csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+                    Ok((line(pos), Err(LineProblem::Columns(*len, *expected_len))))
+                }
+                _ => Err(error.into()),
+            }
+        }
+    });
+    Ok(Box::new(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(format: Format, text: &str, expected: Expect) {
+        let opened = FileSource::of_input("profiles", text.as_bytes(), format);
+        expected.assert_eq(&match opened {
+            Ok(source) => {
+                let row = |line: io::Result<Line>| {
+                    let ProfileRow { id, priority, new } = line.unwrap().1.unwrap();
+                    let rest = if new.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" {}", serde_json::to_string(&new).unwrap())
+                    };
+                    format!(
+                        "{id}{}{rest}",
+                        if priority == 0 { String::new() } else { format!("^{priority}") }
+                    )
+                };
+                source.lines().unwrap().map(row).collect::<Vec<_>>().join("\n")
+            }
+            Err(error) => match error.hint() {
+                Some(hint) => format!("{error}\nhint: {hint}"),
+                None => error.to_string(),
+            },
+        });
+    }
+
+    #[test]
+    fn comments_blank_lines_and_the_ends_of_other_systems_are_fine() {
+        check(
+            Format::List,
+            "\u{feff}# ours\r\na1\r\n\r\n  b-2  # second\n#c\nd_3",
+            expect![[r#"
+            a1
+            b-2
+            d_3"#]],
+        );
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        check(
+            Format::List,
+            "a\nb/c\n\na # again\nd\n../x\nd\n",
+            expect![[r#"
+            4 wrong lines in the list of profiles; nothing was started
+              profiles:2: `b/c` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -
+              profiles:4: profile a is on line 1 already
+              profiles:6: `../x` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -
+              profiles:7: profile d is on line 5 already"#]],
+        );
+        check(
+            Format::List,
+            "a b",
+            expect![[r#"
+            1 wrong line in the list of profiles; nothing was started
+              profiles:1: `a b` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -"#]],
+        );
+    }
+
+    #[test]
+    fn of_very_many_wrong_lines_the_first_are_listed() {
+        let source = FileSource::of_input("profiles", "?\n".repeat(731).as_bytes(), Format::List);
+        let Err(error) = source else { panic!("it is wrong") };
+        let told = error.to_string();
+        assert_eq!(told.lines().count(), 22);
+        assert!(told.starts_with("731 wrong lines") && told.ends_with("\n  and 711 more"), "{told}");
+    }
+
+    #[test]
+    fn an_empty_list_is_an_error() {
+        check(
+            Format::List,
+            "",
+            expect!["profiles names no profile: write one id a line, `#` begins a comment"],
+        );
+        check(
+            Format::List,
+            "# nothing\n\n",
+            expect!["profiles names no profile: write one id a line, `#` begins a comment"],
+        );
+        check(
+            Format::Csv,
+            "",
+            expect!["profiles names no profile: write a line for each below the names of the columns"],
+        );
+        check(
+            Format::Csv,
+            "id,platform\n",
+            expect!["profiles names no profile: write a line for each below the names of the columns"],
+        );
+        check(Format::JsonLines, "\n", expect!["profiles names no profile: write an id or an object a line"]);
+    }
+
+    #[test]
+    fn a_table_has_names_in_its_first_line() {
+        check(
+            Format::Csv,
+            "\u{feff}profile_id, platform,identity.email,variables.shop,priority\r\na,mobile,a@practice.test,\"north, 1\",\r\nb,,,,7\r\n",
+            expect![[r#"
+                a {"platform":"mobile","identity":{"email":"a@practice.test"},"variables":{"shop":"north, 1"}}
+                b^7"#]],
+        );
+        check(
+            Format::Csv,
+            "id;variables.shop\na;north, 1\n",
+            expect![[r#"a {"platform":null,"identity":{},"variables":{"shop":"north, 1"}}"#]],
+        );
+        check(
+            Format::Csv,
+            "id\na\nb\n",
+            expect![[r#"
+            a
+            b"#]],
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_table_is_told_with_its_line() {
+        check(
+            Format::Csv,
+            "name,platform\na,mobile\n",
+            expect![[r#"
+            profiles:1: unknown column `name`
+            hint: columns are profile_id, platform, priority, identity.FIELD and variables.NAME; rename it, or leave it out"#]],
+        );
+        check(
+            Format::Csv,
+            "platform\nmobile\n",
+            expect![[r#"
+            profiles:1: there is no column `profile_id`
+            hint: name the column of the profile's id `profile_id`: in SQL, select name as profile_id"#]],
+        );
+        check(
+            Format::Csv,
+            "id,platform,variables.a\na,mobile,1,2\nb,tablet,x\n\"c\nc\",,\na/b,,\nd,,\nd,,\n",
+            expect![[r#"
+            5 wrong lines in the list of profiles; nothing was started
+              profiles:2: 4 columns, and the first line has 3
+              profiles:3: `platform` is `tablet`: expected mobile or desktop
+              profiles:4: `c
+            c` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -
+              profiles:6: `a/b` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -
+              profiles:8: profile d is on line 7 already
+            hint: put a value with a comma in it into double quotes"#]],
+        );
+    }
+
+    #[test]
+    fn json_lines_are_ids_or_objects() {
+        check(
+            Format::JsonLines,
+            "\"a\"\n\n{\"profile_id\":\"b\",\"identity\":{\"email\":\"b@practice.test\"},\"variables.n\":1}\n",
+            expect![[r#"
+            a
+            b {"platform":null,"identity":{"email":"b@practice.test"},"variables":{"n":1}}"#]],
+        );
+        check(
+            Format::JsonLines,
+            "\"a\"\n{\"id\":\"b\"\n[]\n{\"id\":\"c\",\"identity\":{\"password\":\"hunter2\"},\"oops\":1}\n",
+            expect![[r#"
+            3 wrong lines in the list of profiles; nothing was started
+              profiles:2: not JSON: EOF while parsing an object at column 9
+              profiles:3: expected a profile id or an object
+              profiles:4: unknown column `oops`
+            hint: columns are profile_id, platform, priority, identity.FIELD and variables.NAME; rename it, or leave it out"#]],
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_told() {
+        let Err(error) = FileSource::open(Path::new("no/such.csv"), Format::Csv) else { panic!() };
+        expect!["cannot read the profiles from `no/such.csv`: No such file or directory (os error 2)"]
+            .assert_eq(&error.to_string());
+    }
+}

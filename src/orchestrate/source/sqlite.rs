@@ -1,0 +1,80 @@
+//! Profiles that a query of a SQLite file names.
+
+use std::path::{Path, PathBuf};
+
+use futures::TryStreamExt as _;
+use futures::future::BoxFuture;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, Sqlite, ValueRef as _,
+};
+
+use super::sql::{Columns, text_value};
+use super::{ReadError, Rows, Source};
+use crate::domain::row::{ProfileRow, RowProblem};
+
+pub struct SqliteSource {
+    name: String,
+    file: PathBuf,
+    query: String,
+}
+
+impl SqliteSource {
+    pub fn new(file: &Path, query: String) -> Self {
+        Self { name: file.display().to_string(), file: file.to_owned(), query }
+    }
+
+    async fn connect(&self) -> Result<SqliteConnection, ReadError> {
+        // SQLite has one message for all that can be wrong with a file.
+        std::fs::File::open(&self.file)
+            .map_err(|source| ReadError::Database { name: self.name.clone(), source })?;
+        let options = SqliteConnectOptions::new().filename(&self.file).create_if_missing(false);
+        let options = options.disable_statement_logging();
+        options.connect().await.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &sqlx::Error) -> ReadError {
+        ReadError::Query { name: self.name.clone(), problem: super::sql::problem(error) }
+    }
+}
+
+impl Source for SqliteSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn read<'a>(&'a mut self, rows: &'a mut Rows) -> BoxFuture<'a, Result<(), ReadError>> {
+        Box::pin(async move {
+            let mut connection = self.connect().await?;
+            let query = sqlx::raw_sql(AssertSqlSafe(self.query.clone()));
+            let mut found = query.fetch(&mut connection);
+            let mut columns = Columns::new(&self.name);
+            while let Some(row) = found.try_next().await.map_err(|error| self.failed(&error))? {
+                let names =
+                    columns.of(|| row.columns().iter().map(|column| column.name().to_owned()).collect())?;
+                let parsed = parse(&row, names).map_err(|error| self.failed(&error))?;
+                rows.take(|| columns.place(), parsed).await?;
+                columns.count();
+            }
+            drop(found);
+            rows.flush().await?;
+            let _ = connection.close().await;
+            Ok(())
+        })
+    }
+}
+
+/// Every value as the text SQLite makes of it.
+fn parse(row: &SqliteRow, names: &[String]) -> Result<Result<ProfileRow, RowProblem>, sqlx::Error> {
+    let mut values = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        let value = row.try_get_raw(index)?;
+        let text = if value.is_null() {
+            None
+        } else {
+            Some(<&str as sqlx::Decode<Sqlite>>::decode(value).map_err(sqlx::Error::Decode)?.to_owned())
+        };
+        values.push((name.as_str(), text_value(text)));
+    }
+    Ok(ProfileRow::from_columns(values))
+}
