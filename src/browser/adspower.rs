@@ -121,7 +121,7 @@ impl AdsPower {
             // An app that restarted would be met with a connection of its former life.
             .pool_max_idle_per_host(0)
             .build()
-            .expect("a client without certificates and proxy has nothing to fail at");
+            .expect("a client without TLS and proxy has nothing to fail at");
         Self {
             pacer: Pacer::new(&layout, "adspower", interval),
             list_pacer: Pacer::new(&layout, "adspower-list", Duration::from_millis(1050)),

@@ -27,7 +27,7 @@ pub fn client() -> reqwest::Client {
         .timeout(BOUND)
         .pool_max_idle_per_host(0)
         .build()
-        .expect("a client without certificates and proxy has nothing to fail at")
+        .expect("a client without TLS and proxy has nothing to fail at")
 }
 
 /// Whether the browser that `ws` names still listens. Its UUID must match: ports are reused.
