@@ -127,6 +127,11 @@ impl Dashboard {
         &self.address
     }
 
+    /// Without the token, for what may be kept in a log.
+    pub fn address_to_read(&self) -> &str {
+        self.address.split('#').next().unwrap_or_default()
+    }
+
     /// Shows a profile though it has no file yet.
     pub fn expect(&self, profile: ProfileId) {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner).push(profile);

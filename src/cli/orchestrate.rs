@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use super::act::RunCommand;
@@ -80,7 +81,9 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         Some(listen) => {
             let runs = RunCommand::new(&options.program, &options.run_arguments);
             let page = Dashboard::start(settings, listen, &args.page, runs, &name_and_steps(&plan))?;
-            eprintln!("dashboard: {}", page.address());
+            // What is no terminal may be a log, and no token belongs there.
+            let is_seen = std::io::stderr().is_terminal();
+            eprintln!("dashboard: {}", if is_seen { page.address() } else { page.address_to_read() });
             Some(page)
         }
         None => None,
