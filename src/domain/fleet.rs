@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use super::id::ProfileId;
 use super::outcome::{FleetOutcome, RunOutcome};
-use super::retry::{Backoff, Draw, chance, jittered};
+use super::retry::{Backoff, Draw, chance};
 
-use self::admission::{Gatekeeper, Room};
+use self::admission::Gatekeeper;
 use self::breaker::Breaker;
 use self::elsewhere::Elsewhere;
 use self::job::Slots;
@@ -29,8 +29,10 @@ mod admission;
 mod breaker;
 mod elsewhere;
 mod job;
+mod launch;
 mod limits;
 mod messages;
+mod provider;
 mod queue;
 
 pub use self::admission::{Admission, Measured, RUN_MEMORY, Shortage};
@@ -367,57 +369,6 @@ impl Fleet {
         }
     }
 
-    /// A run without a browser may be the provider's fault; one that had it speaks for the provider.
-    fn judge_provider(&mut self, job: JobId, attempt: &Attempt, effects: &mut Vec<FleetEffect>) {
-        match attempt {
-            Attempt::Finished(RunOutcome::NoBrowser) if self.breaker.is_open() => self.excuse(job),
-            Attempt::Finished(RunOutcome::NoBrowser) => {
-                let last = self.jobs[job.index()].attempts > self.config.retries;
-                if self.severity == Severity::None && self.breaker.refused(job, last) {
-                    effects.push(FleetEffect::Probe);
-                }
-            }
-            Attempt::Finished(
-                RunOutcome::Completed | RunOutcome::StepFailed | RunOutcome::NeedsAttention,
-            ) => {
-                self.breaker.served();
-            }
-            _ => {}
-        }
-    }
-
-    fn provider_answered(&mut self, now: Mono, is_up: bool, effects: &mut Vec<FleetEffect>) {
-        // Nothing is launched any more.
-        if self.finished || self.severity > Severity::None {
-            return;
-        }
-        let doubtful = std::mem::take(&mut self.doubtful);
-        if is_up {
-            if self.breaker.up() {
-                effects.push(FleetEffect::Report(FleetFact::Resumed));
-            }
-            for job in doubtful {
-                if let JobState::BackingOff { until } = self.state(job) {
-                    self.backing_off.remove(&(until, job));
-                    self.end(job, JobOutcome::Failed(Failure::NoBrowser), effects);
-                }
-            }
-        } else if let Some(refused) = self.breaker.down(now) {
-            for job in refused {
-                if matches!(self.state(job), JobState::BackingOff { .. }) {
-                    self.excuse(job);
-                }
-            }
-            effects.push(FleetEffect::Report(FleetFact::ProviderDown));
-        }
-    }
-
-    /// The attempt was not the profile's to lose.
-    fn excuse(&mut self, job: JobId) {
-        let attempts = &mut self.jobs[job.index()].attempts;
-        *attempts = attempts.saturating_sub(1);
-    }
-
     /// An attempt is over and its slot is free.
     fn settle(&mut self, now: Mono, job: JobId, attempt: Attempt, effects: &mut Vec<FleetEffect>) {
         let refused = self.elsewhere.was_refused(job);
@@ -486,118 +437,6 @@ impl Fleet {
         self.set(job, JobState::BackingOff { until });
         self.backing_off.insert((until, job));
         effects.push(FleetEffect::Report(FleetFact::BackingOff { job, attempt, delay, failure }));
-    }
-
-    /// The only place that spawns.
-    fn launch(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
-        if self.severity > Severity::None || !self.surveyed {
-            return;
-        }
-        while self.slots.taken < self.config.max && self.next_launch <= now && self.has_ready(now) {
-            if self.breaker.holds() || !self.admits(now, effects) || !self.is_free(now, effects) {
-                return;
-            }
-            let Some(job) = self.next_job(now) else { return };
-            self.gate.launched(now);
-            let slot = self.slots.take();
-            self.set(job, JobState::Starting { slot });
-            let attempt = &mut self.jobs[job.index()].attempts;
-            *attempt += 1;
-            effects.push(FleetEffect::Spawn { job, slot, attempt: *attempt });
-            let chance = chance(self.config.seed, Draw::Launch { number: self.launches });
-            self.launches += 1;
-            self.next_launch = now.after(jittered(self.config.stagger, self.config.stagger_jitter, chance));
-        }
-    }
-
-    fn has_ready(&self, now: Mono) -> bool {
-        self.coming(now).next().is_some()
-    }
-
-    /// Those that may be launched now, the next one first.
-    fn coming(&self, now: Mono) -> impl Iterator<Item = JobId> {
-        let begun = self.backing_off.iter().take_while(move |(until, _)| *until <= now).map(|(_, job)| *job);
-        begun.chain(self.queue.iter()).chain(self.elsewhere.due(now))
-    }
-
-    /// Whether the next one is known not to be open on another device, as far as that can be known.
-    fn is_free(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) -> bool {
-        let Some(next) = self.coming(now).next() else { return false };
-        if self.elsewhere.is_clear(next) {
-            return true;
-        }
-        let coming: Vec<JobId> = self.coming(now).take(self.config.asked_at_once).collect();
-        if let Some(jobs) = self.elsewhere.ask(coming.into_iter()) {
-            effects.push(FleetEffect::LookElsewhere { jobs });
-        }
-        false
-    }
-
-    /// Of those that were asked about, these are open on another device.
-    fn put_off_all(&mut self, now: Mono, open: &[JobId], effects: &mut Vec<FleetEffect>) {
-        let asked = self.elsewhere.answered();
-        let open: HashSet<JobId> = open.iter().filter(|job| asked.contains(job)).copied().collect();
-        if open.is_empty() {
-            return;
-        }
-        self.queue.retain(|job| !open.contains(job));
-        let mut open: Vec<JobId> = open.into_iter().collect();
-        open.sort();
-        for job in open {
-            match self.state(job) {
-                JobState::Queued => {}
-                JobState::BackingOff { until } => {
-                    self.backing_off.remove(&(until, job));
-                }
-                JobState::PutOff { until } => self.elsewhere.remove(until, job),
-                // It was stopped meanwhile.
-                _ => continue,
-            }
-            self.put_off(now, job, effects);
-        }
-    }
-
-    fn put_off(&mut self, now: Mono, job: JobId, effects: &mut Vec<FleetEffect>) {
-        let times = &mut self.jobs[job.index()].put_off;
-        let Some(delay) = Elsewhere::wait(*times) else {
-            return self.end(job, JobOutcome::Failed(Failure::UsedElsewhere), effects);
-        };
-        *times += 1;
-        let until = now.after(delay);
-        self.set(job, JobState::PutOff { until });
-        self.elsewhere.put_off(job, until);
-        effects.push(FleetEffect::Report(FleetFact::PutOff { job, delay }));
-    }
-
-    fn admits(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) -> bool {
-        match self.gate.room(now, self.living()) {
-            Room::Yes => {
-                if std::mem::take(&mut self.waiting) {
-                    effects.push(FleetEffect::Report(FleetFact::Resumed));
-                }
-                return true;
-            }
-            Room::Unknown => {
-                if !std::mem::replace(&mut self.gate.measuring, true) {
-                    effects.push(FleetEffect::Measure);
-                }
-            }
-            // It shows by itself in seconds.
-            Room::No(Shortage::Settling) => {}
-            Room::No(shortage) => {
-                if !std::mem::replace(&mut self.waiting, true) {
-                    effects.push(FleetEffect::Report(FleetFact::Waiting(shortage)));
-                }
-            }
-        }
-        false
-    }
-
-    fn next_job(&mut self, now: Mono) -> Option<JobId> {
-        match self.backing_off.first() {
-            Some((until, _)) if *until <= now => self.backing_off.pop_first().map(|(_, job)| job),
-            _ => self.queue.pop_front().or_else(|| self.elsewhere.pop_first()),
-        }
     }
 
     fn raise(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
