@@ -21,7 +21,8 @@ fn run(folder: &Folder, endpoint: Option<&str>, arguments: &[&str]) -> Ended {
 fn a_run_sends_its_trace_where_it_is_told_to() {
     let folder = Folder::practice();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
+    let endpoint = format!("http://{address}");
     let receiver = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut bytes = Vec::new();
@@ -41,6 +42,8 @@ fn a_run_sends_its_trace_where_it_is_told_to() {
     let ended = run(&folder, Some(&endpoint), &[]);
     ended.assert_code(5);
     assert!(!ended.stderr.contains("trace"), "{}", ended.stderr);
+    // Who waits for a trace that never came waits no longer.
+    drop(std::net::TcpStream::connect(address));
     let request = receiver.join().unwrap();
     assert!(request.starts_with("POST /v1/traces HTTP/1.1"), "{request}");
     for part in ["regatta.profile_id", "onboarding", "no_browser", "service.name"] {
