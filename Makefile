@@ -3,7 +3,7 @@
 #   PROVIDER=adspower   the demo through the AdsPower emulator
 #   CHROME=/path        another Chromium than the one that is found
 #   KILLS=1000          how many processes the storm kills; SEED=… chooses them
-#   STEPS=500000        how many steps of profiles `make test` simulates; the storm a million
+#   STEPS=1000000       how many steps of profiles are simulated
 
 PROVIDER ?= chromium
 N ?= 100

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns, parse_load};
-use crate::domain::id::{Flag, ProfileId};
+use crate::domain::id::{Flag, InvalidProfileId, ProfileId};
 use crate::domain::overview::Shown;
 use crate::domain::plan::origin;
 use crate::domain::workflow::{InvalidDuration, parse_duration};
@@ -426,14 +426,29 @@ Examples:
 Writes report.html, report.junit.xml, report.csv and report.json into report/. The page is one
 file that asks nobody for anything. A fleet writes the same at its end, of its own profiles.")]
 pub struct ReportArgs {
-    /// Only these profiles
-    pub profiles: Vec<ProfileId>,
+    /// Only these profiles; `-` reads their ids from standard input
+    #[arg(value_name = "PROFILE")]
+    pub profiles: Vec<Named>,
     /// The folder to write into, instead of report/
     #[arg(short, long, value_name = "DIR", conflicts_with = "stdout")]
     pub out: Option<PathBuf>,
     /// Print one of them instead
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub stdout: Option<ReportFormat>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    One(ProfileId),
+    InStandardInput,
+}
+
+impl FromStr for Named {
+    type Err = InvalidProfileId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidProfileId> {
+        if text == "-" { Ok(Self::InStandardInput) } else { text.parse().map(Self::One) }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,8 +1,8 @@
 //! `regatta orchestrate`: a fleet, one isolated `run` process per profile.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::time::Duration;
 
 use super::act::RunCommand;
@@ -23,6 +23,7 @@ use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as dr
 use crate::report::dashboard::FleetNote;
 use crate::report::fleet_console::FleetConsole;
 use crate::report::notify::Notifier;
+use crate::store::Layout;
 
 /// The share of the stagger that chance adds or takes.
 const STAGGER_JITTER: f64 = 1.0 / 3.0;
@@ -49,7 +50,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     let _log = super::log::to_folder(settings.layout.orchestrator_log_folder());
     let mut options = OrchestrateOptions::new(
         settings.layout.clone(),
-        program,
+        program.clone(),
         run_arguments(global, &args.browser),
         plan.flags().cloned().collect(),
     );
@@ -115,14 +116,14 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     match driven {
         Ok(report) => {
             console.finish(&report);
-            conclude(settings, &plan, &report, notifier, args.json);
+            conclude(&settings.layout, &program, &report, notifier, args.json);
             Ok(report.exit_code)
         }
         Err(OrchestrateError::Intake { problem, report }) => {
             let started = !report.profiles.is_empty();
             if started {
                 console.finish(&report);
-                conclude(settings, &plan, &report, notifier, args.json);
+                conclude(&settings.layout, &program, &report, notifier, args.json);
             }
             Err(source::failure(&problem, started))
         }
@@ -135,21 +136,15 @@ fn name_and_steps(plan: &Plan) -> (String, Vec<Flag>) {
     (plan.name.clone(), plan.flags().cloned().collect())
 }
 
-/// Writes the files and tells the webhook. The fleet is over whatever becomes of them: a problem is told,
-/// and is no outcome.
-fn conclude(settings: &Settings, plan: &Plan, report: &FleetReport, notifier: Option<Notifier>, json: bool) {
-    let layout = &settings.layout;
-    let fleet: HashSet<_> = report.profiles.iter().map(|profile| profile.profile_id.clone()).collect();
-    let (name, flags) = name_and_steps(plan);
-    let written = super::report::gather(layout, &name, &flags, Some(&fleet))
-        .and_then(|report| super::report::write(layout, &report, &layout.report()));
-    match written {
-        Ok(paths) if !json => {
-            let path = paths.first().map_or(layout.report(), Clone::clone);
-            crate::report::say!("report: {}", path.display());
-        }
+/// Has the files written and tells the webhook. The fleet is over whatever becomes of them: a problem is
+/// told, and is no outcome.
+fn conclude(layout: &Layout, program: &Path, report: &FleetReport, notifier: Option<Notifier>, json: bool) {
+    let fleet: Vec<_> = report.profiles.iter().map(|profile| &profile.profile_id).collect();
+    match super::report::written_by(program, layout, &fleet) {
+        Ok(true) if !json => crate::report::say!("report: {}", layout.report().join("report.html").display()),
+        // One that was not written has said why.
         Ok(_) => {}
-        Err(failure) => eprint!("{}", failure.render(false)),
+        Err(error) => eprintln!("warning: the report was not written: {error}"),
     }
     for problem in notifier.map(|notifier| notifier.finish(report)).unwrap_or_default() {
         eprintln!("warning: {problem}");

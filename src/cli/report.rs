@@ -1,9 +1,11 @@
 //! `regatta report`: what the folder's profiles did, as files. A fleet writes the same at its end.
 
 use std::collections::HashSet;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use super::args::{ReportArgs, ReportFormat};
+use super::args::{Named, ReportArgs, ReportFormat};
 use super::failure::Failure;
 use super::load;
 use super::settings::Settings;
@@ -15,7 +17,7 @@ use crate::store::{Layout, StoreError, durable};
 
 pub fn report(settings: &Settings, args: ReportArgs) -> Result<u8, Failure> {
     let (name, flags) = workflow(settings);
-    let only = (!args.profiles.is_empty()).then(|| args.profiles.iter().cloned().collect());
+    let only = (!args.profiles.is_empty()).then(|| named(&args.profiles)).transpose()?;
     let report = gather(&settings.layout, &name, &flags, only.as_ref())?;
     if let Some(format) = args.stdout {
         crate::report::say!("{}", text(&settings.layout, &report, format)?.trim_end());
@@ -26,6 +28,44 @@ pub fn report(settings: &Settings, args: ReportArgs) -> Result<u8, Failure> {
         crate::report::say!("{}", path.display());
     }
     Ok(0)
+}
+
+fn named(profiles: &[Named]) -> Result<HashSet<ProfileId>, Failure> {
+    let mut only = HashSet::new();
+    for named in profiles {
+        match named {
+            Named::One(profile) => drop(only.insert(profile.clone())),
+            Named::InStandardInput => {
+                for (number, line) in std::io::stdin().lines().enumerate() {
+                    let place = format!("line {} of standard input", number + 1);
+                    let line = line.map_err(|error| Failure::usage(format!("{place}: {error}")))?;
+                    if !line.trim().is_empty() {
+                        let profile = line.trim().parse();
+                        only.insert(profile.map_err(|error| Failure::usage(format!("{place}: {error}")))?);
+                    }
+                }
+            }
+        }
+    }
+    Ok(only)
+}
+
+/// A process of its own writes it: what it needs for many profiles is gone with it, and was never the
+/// orchestrator's.
+pub fn written_by(program: &Path, layout: &Layout, profiles: &[&ProfileId]) -> std::io::Result<bool> {
+    let mut child = Command::new(program)
+        .arg("--folder")
+        .arg(layout.root())
+        .args(["--color=never", "report", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        let ids: String = profiles.iter().map(|profile| format!("{profile}\n")).collect();
+        // One that has failed says so itself, and reads no more.
+        let _ = input.write_all(ids.as_bytes());
+    }
+    Ok(child.wait()?.success())
 }
 
 /// Its name and steps; of a folder whose workflow cannot be read, what is known without it.

@@ -22,7 +22,7 @@ use world::World;
 
 /// That the random tests simulate together. `STEPS=…` for more; `make storm` asks for a million.
 fn wanted_steps() -> u64 {
-    std::env::var("STEPS").map_or(500_000, |steps| steps.parse().unwrap())
+    std::env::var("STEPS").map_or(1_000_000, |steps| steps.parse().unwrap())
 }
 
 /// A fleet of some size, and everything that can go wrong.

@@ -86,6 +86,38 @@ fn a_report_is_written_in_four_forms() {
     assert_eq!(report["overview"]["profiles"], 1);
 }
 
+/// As a fleet hands its profiles over, however many they are.
+#[test]
+fn profiles_are_named_on_standard_input() {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let folder = folder();
+    let told = |input: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_regatta"))
+            .arg("-C")
+            .arg(folder.root())
+            .args(["report", "-", "--stdout", "csv"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        (
+            ended.status.code(),
+            String::from_utf8(ended.stdout).unwrap(),
+            String::from_utf8(ended.stderr).unwrap(),
+        )
+    };
+    let (code, printed, _) = told("p3\n\np1\n");
+    let ids: Vec<_> = printed.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!((code, ids), (Some(0), vec!["p1", "p3"]));
+    let (code, _, said) = told("p1\np 2\n");
+    assert_eq!(code, Some(2));
+    assert!(said.contains("error: line 2 of standard input: `p 2` is not a profile id"), "{said}");
+}
+
 #[test]
 fn one_form_is_printed_and_no_identity_value_is_in_any() {
     let folder = folder();
