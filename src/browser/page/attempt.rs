@@ -27,6 +27,8 @@ pub struct Attempt<'a> {
     pub allowed_statuses: Vec<u16>,
     /// What was found by likeness, where no selector led to the element.
     pub healed: Option<Likeness>,
+    /// A press was kept from the page.
+    pub missed: bool,
     gate: &'a mut dyn Gate,
     touched: bool,
 }
@@ -41,7 +43,18 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         let deadline = Instant::now() + timeout;
         let allowed_statuses = std::mem::take(&mut page.allowed_statuses);
-        Self { page, flow, step, timeout, deadline, allowed_statuses, healed: None, gate, touched: false }
+        Self {
+            page,
+            flow,
+            step,
+            timeout,
+            deadline,
+            allowed_statuses,
+            healed: None,
+            missed: false,
+            gate,
+            touched: false,
+        }
     }
 
     pub async fn perform(&mut self, step: &Step) -> Result<Option<String>, ActionError> {

@@ -6,6 +6,7 @@ use chromiumoxide::cdp::browser_protocol::input::InsertTextParams;
 use serde_json::{Value, json};
 
 use super::attempt::Attempt;
+use super::click::Then;
 use super::error::ActionError;
 use super::keys;
 use super::script::Reply;
@@ -93,15 +94,7 @@ impl Attempt<'_> {
         if found.sort == "radio" && !wanted {
             return Err(ActionError::refused("a radio button is cleared only by choosing another one"));
         }
-        let found = self
-            .aim(locator, &json!({ "visible": true, "enabled": true, "hit": true }), Device::Mouse)
-            .await?;
-        // The wait for the click may have seen the state change by itself.
-        if found.checked == wanted {
-            self.remember(locator, &found);
-            return Ok(());
-        }
-        self.touch()?;
+        let needs = json!({ "visible": true, "enabled": true, "hit": true });
         let click = Click {
             locator: locator.clone(),
             offset_x: 0.0,
@@ -110,7 +103,19 @@ impl Attempt<'_> {
             device: Device::Mouse,
             duration: None,
         };
-        self.press(&found, &click, 1).await?;
+        let found = loop {
+            let found = self.aim(locator, &needs, Device::Mouse, Then::Press).await?;
+            // The wait for the click may have seen the state change by itself.
+            if found.checked == wanted {
+                self.remember(locator, &found);
+                return Ok(());
+            }
+            self.touch()?;
+            if self.press(&found, &click, 1).await? {
+                break found;
+            }
+            self.check_missed()?;
+        };
         let ms = STATE.min(self.left()).as_millis();
         match self.call("checked", &json!({ "wanted": wanted, "ms": u64::try_from(ms).unwrap_or(0) })).await?
         {

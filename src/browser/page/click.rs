@@ -22,6 +22,13 @@ use crate::domain::flow::{Button, Click, Device, Locator};
 /// page took the click matters more than a second of time.
 pub const PRESS_ANSWER: std::time::Duration = std::time::Duration::from_secs(3);
 
+/// What the pointer is brought to an element for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    Rest,
+    Press,
+}
+
 /// The generated command leaves an empty list of points out, and the browser refuses what has none.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,19 +53,37 @@ impl Attempt<'_> {
     pub async fn click(&mut self, click: &Click, count: i64) -> Result<(), ActionError> {
         let at = json!({ "x": click.offset_x, "y": click.offset_y });
         let needs = json!({ "visible": true, "enabled": true, "hit": true, "at": at });
-        let found = self.aim(&click.locator, &needs, click.device).await?;
-        self.check_frame(&found.origin)?;
-        self.touch()?;
-        match click.device {
-            Device::Touch => self.tap(&found, click, count).await?,
-            Device::Mouse | Device::Pen => self.press(&found, click, count).await?,
+        loop {
+            let found = self.aim(&click.locator, &needs, click.device, Then::Press).await?;
+            self.check_frame(&found.origin)?;
+            self.touch()?;
+            let reached = match click.device {
+                Device::Touch => self.tap(&found, click, count).await?,
+                Device::Mouse | Device::Pen => self.press(&found, click, count).await?,
+            };
+            if reached {
+                self.remember(&click.locator, &found);
+                return Ok(());
+            }
+            self.check_missed()?;
         }
-        self.remember(&click.locator, &found);
-        Ok(())
+    }
+
+    /// After a press that was kept from the page. It is tried again until the deadline.
+    pub fn check_missed(&mut self) -> Result<(), ActionError> {
+        self.missed = true;
+        if self.is_over() { Err(self.all_missed()) } else { Ok(()) }
+    }
+
+    fn all_missed(&self) -> ActionError {
+        let what = format!("each press would have reached something else {}", self.within());
+        ActionError::timed_out(what)
+            .hint("the page covers, moves or replaces the element the moment it is pressed")
     }
 
     pub async fn hover(&mut self, locator: &Locator) -> Result<(), ActionError> {
-        let found = self.aim(locator, &json!({ "visible": true, "hit": true }), Device::Mouse).await?;
+        let needs = json!({ "visible": true, "hit": true });
+        let found = self.aim(locator, &needs, Device::Mouse, Then::Rest).await?;
         self.remember(locator, &found);
         Ok(())
     }
@@ -71,6 +96,7 @@ impl Attempt<'_> {
         locator: &Locator,
         needs: &Value,
         device: Device,
+        then: Then,
     ) -> Result<Reply, ActionError> {
         let mut last = None;
         loop {
@@ -92,6 +118,7 @@ impl Attempt<'_> {
                     Err(Halt::Deadline) => {
                         return Err(match last {
                             Some(reply) => self.unmet(locator, reply),
+                            None if self.missed => self.all_missed(),
                             None => {
                                 ActionError::timed_out(format!("the page drew no frame {}", self.within()))
                             }
@@ -103,7 +130,7 @@ impl Attempt<'_> {
                 }
             }
             let stirred = self.page.stirred;
-            let query = json!({ "stirred": stirred });
+            let query = json!({ "stirred": stirred, "watch": then == Then::Press });
             let (confirmed, outside) =
                 tokio::try_join!(self.call("confirm", &query), self.confirm_around(&around))?;
             match confirmed.map(|reply| outside.unwrap_or(reply)) {
@@ -125,8 +152,9 @@ impl Attempt<'_> {
     }
 
     /// Press and release travel together: each would otherwise wait a round trip. The move before them has
-    /// already cost the frame that proves the element is not moving.
-    pub async fn press(&mut self, at: &Reply, click: &Click, count: i64) -> Result<(), ActionError> {
+    /// already cost the frame that proves the element is not moving. False where something else came under
+    /// the pointer at the last moment: the page has not seen that press.
+    pub async fn press(&mut self, at: &Reply, click: &Click, count: i64) -> Result<bool, ActionError> {
         let button = match click.button {
             Button::Primary => MouseButton::Left,
             Button::Auxiliary => MouseButton::Middle,
@@ -155,11 +183,12 @@ impl Attempt<'_> {
                 click.device,
             ));
         }
-        self.taken(try_join_all(answers), &loader, "click").await
+        self.taken(try_join_all(answers), &loader, "click").await?;
+        Ok(self.reached(&loader).await)
     }
 
     /// A finger: the browser makes the mouse events that pages expect after it.
-    async fn tap(&mut self, at: &Reply, click: &Click, count: i64) -> Result<(), ActionError> {
+    async fn tap(&mut self, at: &Reply, click: &Click, count: i64) -> Result<bool, ActionError> {
         let loader = self.loader();
         let mut answers = Vec::new();
         for _ in 0..count {
@@ -174,7 +203,24 @@ impl Attempt<'_> {
             }
             answers.push(self.finger(DispatchTouchEventType::TouchEnd, Vec::new()));
         }
-        self.taken(try_join_all(answers), &loader, "touch").await
+        self.taken(try_join_all(answers), &loader, "touch").await?;
+        Ok(self.reached(&loader).await)
+    }
+
+    /// A document that went away over the press, or says nothing any more, has had it.
+    async fn reached(&self, loader: &str) -> bool {
+        if self.loader() != loader {
+            return true;
+        }
+        let patience = Instant::now() + PRESS_ANSWER;
+        let asked = async {
+            let world = self.page.world(patience).await?;
+            self.page.call(&world, "reached", &Value::Null, &[], patience).await
+        };
+        match asked.await {
+            Ok(Some(reply)) => reply.ok,
+            Ok(None) | Err(_) => true,
+        }
     }
 
     /// Of the document that input is about to change.

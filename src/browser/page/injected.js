@@ -11,10 +11,10 @@
   // Roots that a selector went through: mutations inside them do not show in the document.
   const roots = new Set();
 
+  // Whether it was drawn: a page that is hidden draws no frames, one behind other tabs may pause for a while.
   const frame = () => new Promise(done => {
-    // A hidden page draws no frames.
-    const timer = setTimeout(done, 100);
-    requestAnimationFrame(() => { clearTimeout(timer); done(); });
+    const timer = setTimeout(() => done(false), 100);
+    requestAnimationFrame(() => { clearTimeout(timer); done(true); });
   });
 
   // What the last input left to be done at once: a form submits itself in a task of its own. Right after
@@ -682,12 +682,45 @@
     el.dispatchEvent(new Event('change', { bubbles: true }));
   };
 
+  // ---- a press, from when its element was confirmed to when it is known where it went
+
+  // What the page does in between may bring something else under the pointer. Such a press is kept from
+  // the page, with all that follows it, and the action is tried again.
+  let press = null;
+  const BEGINS = ['pointerdown', 'mousedown'];
+  const INPUTS = [...BEGINS, 'touchstart', 'touchend', 'pointerup', 'mouseup', 'click', 'auxclick', 'dblclick', 'contextmenu'];
+
+  // Places of mouse events are whole numbers, those of frames that are scaled are further apart.
+  const isAt = (event, x, y) => Math.abs(event.clientX - x) < 2 && Math.abs(event.clientY - y) < 2;
+
+  const onInput = event => {
+    if (!event.isTrusted) return;
+    if (performance.now() > press.until) return stopWatching();
+    if (BEGINS.includes(event.type)) press.reached ??= isAt(event, press.x, press.y) && press.el.isConnected && !coveredWhy(press.el, press.x, press.y);
+    if (press.reached !== false) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+
+  // Nobody's later press is taken for this one.
+  const PRESS_MS = 5000;
+
+  const watchPress = (el, x, y) => {
+    press = { el, x, y, until: performance.now() + PRESS_MS };
+    for (const type of INPUTS) addEventListener(type, onInput, { capture: true, passive: false });
+  };
+
+  const stopWatching = () => {
+    press = null;
+    for (const type of INPUTS) removeEventListener(type, onInput, { capture: true });
+  };
+
   const methods = {
-    find: query => { scrolls = 0; return until(query, () => resolve(query)); },
+    find: query => { stopWatching(); scrolls = 0; return until(query, () => resolve(query)); },
 
     // Is everything still where it was, a frame later? The mouse's move has taken that frame, as a rule:
     // on a busy machine its answer may come before.
-    confirm: async ({ stirred }) => {
+    confirm: async ({ stirred, watch }) => {
       const { el, needs, box, x, y, rests } = held;
       // The move itself may have set it off.
       const rested = await rests;
@@ -696,7 +729,16 @@
       if (!el.isConnected) return { ok: false, why: { code: 'missing', message: 'the element was removed', shows: shows() } };
       if (!stable) return { ok: false, why: { code: 'moving', message: `the ${noun(el)} keeps moving`, shows: shows() } };
       const why = (needs.enabled && isDisabled(controlOf(el)) && { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` }) || coveredWhy(el, x, y);
-      return why ? { ok: false, why: { ...why, shows: shows() } } : { ok: true };
+      if (why) return { ok: false, why: { ...why, shows: shows() } };
+      if (watch) watchPress(el, x, y);
+      return { ok: true };
+    },
+
+    // Also where no press was seen: it went to another document, and cannot be taken back.
+    reached: () => {
+      const ok = press?.reached !== false;
+      stopWatching();
+      return { ok };
     },
 
     // Focus, and everything that is there selected: what is typed next replaces it. `found` is how many
@@ -743,21 +785,24 @@
     }),
 
     // Not ok where it ends before the place that is meant: more may be on its way. It is gone to again
-    // each time there is more, for `ms`.
-    scroll: async ({ x, y, page, ms }) => {
+    // each time there is more, for `ms` from when the page was told: scroll events and observers run in
+    // frames, and a page that draws none for `undrawn` is not waited for.
+    scroll: async ({ x, y, page, ms, undrawn }) => {
       const root = document.scrollingElement ?? document.documentElement;
       const el = page || held.el === document.body ? root : held.el;
       const to = { behavior: 'instant' };
       if (x !== null) to.left = x;
       if (y !== null) to.top = y;
-      const end = performance.now() + ms;
       const size = () => el.scrollHeight + el.scrollWidth, before = size();
-      for (;;) {
+      const isShort = () => (y ?? 0) > el.scrollHeight - el.clientHeight + 1 || (x ?? 0) > el.scrollWidth - el.clientWidth + 1;
+      const hopeless = performance.now() + undrawn;
+      for (let end = null;;) {
         el.scrollTo(to);
-        await frame();
-        await frame();
-        const short = (y ?? 0) > el.scrollHeight - el.clientHeight + 1 || (x ?? 0) > el.scrollWidth - el.clientWidth + 1;
-        if (!short || performance.now() >= end) return { ok: !short, again: size() !== before };
+        for (let drawn = 0; drawn < 2;) {
+          if (await frame() || !isShort() || performance.now() >= hopeless) drawn++;
+        }
+        end ??= performance.now() + ms;
+        if (!isShort() || performance.now() >= end) return { ok: !isShort(), again: size() !== before };
         await changed(end);
       }
     },

@@ -12,6 +12,9 @@ use crate::domain::flow::Locator;
 /// Pages that wait for the scrolling to end before they ask for more wait less.
 const STILL: Duration = Duration::from_millis(250);
 
+/// A tab behind others may pause for a second and more; one that is hidden draws nothing at all.
+const UNDRAWN: Duration = Duration::from_secs(5);
+
 impl Attempt<'_> {
     /// Ready where the place is reached, or where the page has ended before it and no longer grows.
     pub async fn scroll(
@@ -25,8 +28,9 @@ impl Attempt<'_> {
                 Some(locator) => Some((locator, self.find(locator, &json!({ "view": true })).await?)),
                 None => None,
             };
-            let ms = STILL.min(self.left()).as_secs_f64() * 1000.0;
-            let query = json!({ "x": x, "y": y, "page": locator.is_none(), "ms": ms });
+            let ms = |most: Duration| most.min(self.left()).as_secs_f64() * 1000.0;
+            let query =
+                json!({ "x": x, "y": y, "page": locator.is_none(), "ms": ms(STILL), "undrawn": ms(UNDRAWN) });
             let Some(reply) = self.call("scroll", &query).await? else { continue };
             let more = reply.again || self.page.look(|view| view.is_quiet(STILL)) != Some(true);
             if !reply.ok && more && !self.is_over() {
