@@ -1,7 +1,7 @@
 //! What an element was like when it was the right one: enough to tell that a selector has come to
 //! match another one, and to find it again where no selector matches.
 //!
-//! Made in the page (`browser/page/injected.js`), compared here. Holds nothing that was typed: the
+//! Made in the page (`browser/page/injected/likeness.js`), compared here. Holds nothing that was typed: the
 //! content of fields never gets into one, and identity values are masked before anything is compared.
 //!
 //! The rules, and why. One thing that has changed proves nothing: labels alternate, ids are

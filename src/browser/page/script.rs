@@ -17,7 +17,20 @@ use super::state::{Ended, View, WORLD, World};
 use crate::browser::cdp::{CdpError, Session};
 use crate::domain::fingerprint::Fingerprint;
 
-pub const SOURCE: &str = include_str!("injected.js");
+/// Runs in a world of its own beside the page: the page can neither see nor change it. One call resolves,
+/// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
+/// an earlier program has used may hold an earlier version.
+pub const SOURCE: &str = concat!(
+    "(() => {\nconst VERSION = 4;\nif (globalThis.regatta?.version === VERSION) return;\n",
+    include_str!("injected/wait.js"),
+    include_str!("injected/selectors.js"),
+    include_str!("injected/elements.js"),
+    include_str!("injected/pointer.js"),
+    include_str!("injected/likeness.js"),
+    include_str!("injected/find.js"),
+    include_str!("injected/methods.js"),
+    "})();\n",
+);
 
 /// Handles of page objects, released together.
 pub const OBJECTS: &str = "regatta";

@@ -1,0 +1,147 @@
+// From a query to the one element that is meant and is ready for it, or why there is none.
+
+let held = null, passage = null;
+
+const optionFor = (el, value) => {
+  const options = [...el.options];
+  return options.find(option => option.value === value) ?? options.find(option => squeeze(option.label) === squeeze(value) || squeeze(option.text) === squeeze(value));
+};
+
+// Whether a number, a date, a colour is one: what is none would be dropped in silence.
+const accepts = (el, value) => {
+  const probe = el.cloneNode();
+  setNatively(probe, 'value', value);
+  const got = probe.value;
+  if (got.toLowerCase() === value.toLowerCase()) return true;
+  return got !== '' && (['number', 'range'].includes(el.type) ? Number(got) === Number(value) : el.type !== 'color');
+};
+
+// Why the element is not ready for what the query needs, or null.
+const unready = (el, query) => {
+  const needs = query.needs;
+  if (needs.visible && !isVisible(el)) return { code: 'invisible', message: `the ${noun(el)} is not visible` };
+  if (needs.enabled && isDisabled(controlOf(el))) return { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` };
+  if (needs.editable) {
+    const sort = sortOf(el);
+    if (sort === 'file') return { code: 'unfit', message: 'the field takes files: use regatta.upload', final: true };
+    if (!['text', 'native', 'select', 'checkbox', 'radio'].includes(sort)) {
+      return { code: 'unfit', message: `a value cannot be set on ${describe(el)}` };
+    }
+    if ((sort === 'native' || el.type === 'number' && needs.value !== '') && !accepts(el, needs.value)) {
+      return { code: 'option', message: `the field of type ${el.type} does not take this value` };
+    }
+    // Boxes of one character pass the focus on.
+    if (sort === 'text' && el.maxLength > 1 && needs.value.length > el.maxLength) {
+      return { code: 'option', message: `the field takes at most ${el.maxLength} characters` };
+    }
+    if ((sort === 'text' || sort === 'native') && isReadOnly(el)) return { code: 'readonly', message: 'the field is read-only' };
+    if (sort === 'select') {
+      const option = optionFor(el, needs.value);
+      if (!option) {
+        const names = [...el.options].slice(0, 10).map(option => `\`${short(option.label)}\``).join(', ');
+        return { code: 'option', message: `the list has no such option; it has ${names || 'none'}` };
+      }
+      if (option.matches(':disabled')) return { code: 'option', message: 'that option of the list is disabled' };
+    }
+  }
+  if (needs.files) {
+    const input = controlOf(el);
+    if (sortOf(input) !== 'file') {
+      return { code: 'unfit', message: `${describe(input)} takes no files: name the input of type file behind it`, final: true };
+    }
+    if (input.webkitdirectory) return { code: 'unfit', message: 'the field takes a folder, not files', final: true };
+    if (needs.files > 1 && !input.multiple) {
+      return { code: 'unfit', message: `the field takes one file, not ${needs.files}`, final: true };
+    }
+  }
+  if (needs.at) {
+    const box = boxOf(el);
+    if (needs.at.x < 0 || needs.at.y < 0 || needs.at.x >= box.width || needs.at.y >= box.height) {
+      const size = n => Math.round(n * 10) / 10;
+      return { code: 'offset', message: `the offset ${needs.at.x}, ${needs.at.y} is outside the ${noun(el)}, which is ${size(box.width)} × ${size(box.height)}` };
+    }
+  }
+  if (needs.hit) {
+    let [x, y] = clickPoint(el, needs.at);
+    let why = coveredWhy(el, x, y);
+    if (why) {
+      bringIntoView(el, needs.at);
+      [x, y] = clickPoint(el, needs.at);
+      why = coveredWhy(el, x, y);
+    }
+    if (why) return why;
+  } else if (needs.view) {
+    el.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
+  }
+  return null;
+};
+
+const shows = () => short(document.querySelector('h1')?.innerText || document.title);
+
+const settleOn = (el, index, query) => {
+  if (query.needs.editable) el = controlOf(el);
+  const why = unready(el, query);
+  if (why) return { ok: false, why: { ...why, shows: shows() }, alternative: index };
+  const box = boxOf(el);
+  const [x, y] = clickPoint(el, query.needs.at);
+  const rests = rest(el, box);
+  held = { el, needs: query.needs, box, x, y, rests };
+  return { ok: true, alternative: index, ...toInput(x, y), sort: sortOf(el), checked: isChecked(el),
+    url: location.href, origin: globalThis.origin, element: query.from ? printRead(el, query.attribute) : print(actsFor(el)) };
+};
+
+const means = (alternative, el) => {
+  try {
+    const found = matches(alternative);
+    return found.length === 1 && found[0] === el;
+  } catch { return false; }
+};
+
+const resolve = query => {
+  const passed = index => query.passed?.includes(index);
+  if (query.remembered && !passed(query.remembered.index)) {
+    let found = [];
+    try { found = matches(query.remembered); } catch {}
+    const settled = found.length === 1 && settleOn(found[0], query.remembered.index, query);
+    if (settled?.ok) return settled;
+    if (query.only) return { ok: false, why: { code: 'missing', message: '', final: found.length > 0 } };
+  }
+  let ambiguous = null, invalid = null, valid = 0;
+  for (const alternative of query.alternatives) {
+    let found;
+    if (passed(alternative.index)) { valid++; continue; }
+    try { found = matches(alternative); valid++; } catch { invalid ??= alternative; continue; }
+    if (found.length === 1) {
+      const settled = settleOn(found[0], alternative.index, query);
+      // The accessibility tree is slow to ask: what means the same without it is remembered.
+      if (settled.ok && alternative.stashed) settled.cheaper = query.alternatives.find(other => !other.stashed && !passed(other.index) && means(other, found[0]))?.index;
+      return settled;
+    }
+    if (found.length > 1) {
+      ambiguous ??= { code: 'ambiguous', message: `${found.length} elements match`, alternative: alternative.index,
+        candidates: found.slice(0, 10).map(candidate) };
+    }
+  }
+  if (!valid && invalid) {
+    return { ok: false, why: { code: 'invalid', message: 'not a valid selector', alternative: invalid.index, final: true } };
+  }
+  return { ok: false, why: { ...(ambiguous ?? { code: 'missing', message: '' }), shows: shows() } };
+};
+
+const holds = (operator, found, count) => operator === '>=' ? found >= count : operator === '<=' ? found <= count : found === count;
+
+const subset = (wanted, got) => {
+  if (wanted === null || typeof wanted !== 'object') return Object.is(wanted, got);
+  if (got === null || got === undefined) return false;
+  return Object.keys(wanted).every(key => subset(wanted[key], got[key]));
+};
+
+const setNatively = (el, name, value) => {
+  const prototype = { input: HTMLInputElement, select: HTMLSelectElement, option: HTMLOptionElement }[el.localName].prototype;
+  Object.getOwnPropertyDescriptor(prototype, name).set.call(el, value);
+};
+
+const tell = el => {
+  el.dispatchEvent(new Event('input', { bubbles: true, composed: true }));
+  el.dispatchEvent(new Event('change', { bubbles: true }));
+};

@@ -1,0 +1,191 @@
+// What an element is like, and a selector that means it alone: see the fingerprints of the domain.
+
+const TEST_IDS = ['data-testid', 'data-test-id', 'data-test', 'data-qa', 'data-cy', 'data-pw'];
+const KEPT = [...TEST_IDS, 'id', 'name', 'type', 'placeholder', 'title', 'alt', 'for', 'autocomplete'];
+const KEYS = new Set([...TEST_IDS, 'id', 'name', 'for']);
+
+// What no author has written: counted, hashed, or given by a toolkit.
+const looksGenerated = word => /\d{3,}|[-_]\d{2,}$|[:«»{}]/.test(word)
+  || /^(?:ember|radix|headlessui|react-select|mui|yui|gwt|ext-gen|jss|cdk|mat|rc)[-_]?(?:[a-z]+[-_])*\d/i.test(word)
+  || /^(?:css|sc|svelte|emotion)-[a-z0-9]{5,}/i.test(word)
+  || word.split(/[-_]+/).some(part => part.length >= 5 && /\d/.test(part) && /[a-z]/i.test(part) && !/^[a-z]+\d{1,2}$/i.test(part));
+
+// The words inside, without what fields hold: that is somebody's. More than is kept, so that a value is
+// whole when it is masked.
+const wordsOf = el => {
+  let text = '', nodes = 500;
+  const read = node => {
+    if (text.length > 300 || nodes-- < 0) return;
+    if (node.nodeType === Node.TEXT_NODE) { text += node.data.slice(0, 1000); return; }
+    if (node.nodeType === Node.ELEMENT_NODE) {
+      if (UNREAD.has(node.nodeName) || ['textarea', 'select', 'input'].includes(node.localName) || node.isContentEditable) return;
+      if (node.shadowRoot) read(node.shadowRoot);
+    }
+    for (let child = node.firstChild; child; child = child.nextSibling) read(child);
+  };
+  read(el);
+  return squeeze(text).slice(0, 300);
+};
+
+const TAG_ROLES = { button: 'button', summary: 'button', textarea: 'textbox', option: 'option', img: 'img', li: 'listitem',
+  h1: 'heading', h2: 'heading', h3: 'heading', h4: 'heading', h5: 'heading', h6: 'heading', nav: 'navigation', main: 'main', dialog: 'dialog' };
+const INPUT_ROLES = { button: 'button', submit: 'button', reset: 'button', image: 'button', checkbox: 'checkbox', radio: 'radio',
+  range: 'slider', number: 'spinbutton', search: 'searchbox', file: 'file', hidden: '' };
+const roleOf = el => {
+  const said = el.getAttribute('role')?.trim().split(/\s+/)[0].toLowerCase();
+  if (said && said !== 'none' && said !== 'presentation') return said;
+  if (el.localName === 'a' || el.localName === 'area') return el.hasAttribute('href') ? 'link' : '';
+  if (el.localName === 'input') return INPUT_ROLES[el.type] ?? (el.list ? 'combobox' : 'textbox');
+  if (el.localName === 'select') return el.multiple || el.size > 1 ? 'listbox' : 'combobox';
+  if (el.isContentEditable && el.hasAttribute('contenteditable')) return 'textbox';
+  return TAG_ROLES[el.localName] ?? '';
+};
+
+// Near to the accessible name: the tree itself would cost a round trip.
+const NAMED_BY_CONTENT = new Set(['button', 'link', 'heading', 'tab', 'menuitem', 'menuitemcheckbox', 'menuitemradio', 'option', 'checkbox', 'radio', 'switch', 'treeitem']);
+const nameOf = (el, role, bare) => {
+  const root = el.getRootNode();
+  const by = (el.getAttribute('aria-labelledby') ?? '').split(/\s+/).map(id => id && root.getElementById?.(id)).filter(Boolean);
+  const said = by.map(wordsOf).join(' ').trim() || squeeze(el.getAttribute('aria-label') ?? '');
+  if (said) return said;
+  if (isPushInput(el)) return squeeze(el.value) || { submit: 'Submit', reset: 'Reset' }[el.type] || '';
+  const content = !bare && NAMED_BY_CONTENT.has(role) && !el.isContentEditable ? wordsOf(el) || squeeze(el.querySelector('img[alt]')?.alt ?? '') : '';
+  // `labels` would walk the whole document.
+  const label = 'labels' in el && (closest(el, 'label') ?? (el.id && root.querySelector?.(`label[for=${quoted(el.id)}]`)));
+  return label && wordsOf(label) || content || ['alt', 'title', 'placeholder'].map(name => squeeze(el.getAttribute(name) ?? '')).find(Boolean) || '';
+};
+
+const isId = part => /^\d+$|^[0-9a-f]{8,}$|^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(part);
+// Where a link leads, without its query: `/users/:id/edit`.
+const leadsTo = el => {
+  try {
+    const url = new URL(el.getAttribute('href'), document.baseURI);
+    if (!url.protocol.startsWith('http')) return '';
+    const path = decodeURIComponent(url.pathname).split('/').map(part => isId(part) ? ':id' : part).join('/');
+    return url.origin === location.origin ? path : url.origin + path;
+  } catch { return ''; }
+};
+
+const over = el => el.parentElement ?? el.getRootNode().host ?? null;
+const placeOf = el => {
+  const steps = [];
+  for (let at = el; at && at.localName !== 'body' && at.localName !== 'html' && steps.length < 8; at = over(at)) {
+    // Far down a long list one place is as good as the next.
+    let nth = 1;
+    for (let other = at.previousElementSibling; other && nth < 30; other = other.previousElementSibling) if (other.localName === at.localName) nth++;
+    steps.unshift(`${at.localName}:${nth}`);
+  }
+  return steps.join('>');
+};
+
+const LANDMARKS = 'form, nav, main, header, footer, aside, dialog, fieldset, section[aria-label], [role=dialog], [role=form], [role=navigation], [role=region], [role=search], [role=main]';
+const landmarkOf = el => {
+  const mark = over(el) && closest(over(el), LANDMARKS);
+  if (!mark) return '';
+  let heading = mark.firstElementChild;
+  for (let n = 0; heading && n < 5 && !heading.matches('legend, h1, h2, h3'); n++) heading = heading.nextElementSibling;
+  if (!heading?.matches('legend, h1, h2, h3')) heading = null;
+  const name = squeeze(mark.getAttribute('aria-label') ?? '') || (heading && mark.localName !== 'main' ? wordsOf(heading) : '');
+  return (mark.getAttribute('role') ?? mark.localName) + (name ? ` "${name}"` : '');
+};
+
+// One of many that come and go. Menus are lists, too; theirs stay.
+const isItem = el => closest(el, 'li, tr, article, nav, menu, header, footer, [role=listitem], [role=row], [role=article], [role=option], [role=menu], [role=menubar], [role=tablist], [role=toolbar], [role=navigation]')
+  ?.matches('li, tr, article, [role=listitem], [role=row], [role=article], [role=option]')
+  && !closest(el, 'nav, menu, header, footer, [role=menu], [role=menubar], [role=tablist], [role=toolbar], [role=navigation]');
+
+// A word inside a button stands for the button.
+const actsFor = el => { const control = controlOf(el); return control === el ? closest(el, 'button, [role=button], a[href], [role=link]') ?? el : control; };
+
+// `bare`: without the content.
+const print = (el, bare = false) => {
+  const attributes = {}, role = roleOf(el), sort = sortOf(el);
+  for (const name of KEPT) {
+    const value = squeeze(el.getAttribute(name) ?? '');
+    if (value && !(KEYS.has(name) && looksGenerated(value))) attributes[name] = value.slice(0, 300);
+  }
+  if (role === 'link') attributes.href = leadsTo(el).slice(0, 300);
+  if (sort === 'checkbox' || sort === 'radio') attributes.value = (el.getAttribute('value') ?? '').slice(0, 300);
+  for (const name of ['href', 'value']) if (!attributes[name]) delete attributes[name];
+  const name = nameOf(el, role, bare), holds = ['text', 'native', 'select'].includes(sort);
+  const text = bare || holds ? '' : wordsOf(el);
+  return { tag: el.localName, role, name, text: text === name ? '' : text, attributes,
+    classes: [...el.classList].filter(word => !looksGenerated(word)).slice(0, 6),
+    path: placeOf(el), landmark: landmarkOf(el), item: !!isItem(el) };
+};
+
+// Of an element that a value is read from: it may be somebody's.
+const printRead = (el, attribute) => {
+  const read = print(el, true);
+  delete read.attributes[attribute];
+  return read;
+};
+
+const quoted = value => `"${value.replace(/["\\]/g, '\\$&')}"`;
+const isOnly = (root, css, el) => {
+  try { const found = root.querySelectorAll(css); return found.length === 1 && found[0] === el; } catch { return false; }
+};
+// Selectors of the element's own keys, the most lasting first. `{` would begin a template.
+const keysOf = el => {
+  const pair = (name, tag = '') => { const value = el.getAttribute(name); return value && value.length <= 80 && !/[\n{]/.test(value) ? `${tag}[${name}=${quoted(value)}]` : null; };
+  const written = name => !looksGenerated(el.getAttribute(name) ?? '');
+  const out = TEST_IDS.filter(written).map(name => pair(name));
+  if (el.id && !looksGenerated(el.id)) out.push('#' + CSS.escape(el.id));
+  const named = written('name') && pair('name', el.localName);
+  if (named) out.push(named, ['radio', 'checkbox'].includes(el.type) && pair('value') ? named + pair('value') : null);
+  for (const name of ['aria-label', 'placeholder', 'title', 'alt']) out.push(pair(name, el.localName));
+  if (el.localName === 'a' && !leadsTo(el).includes(':id') && written('href')) out.push(pair('href', 'a'));
+  return out.filter(Boolean);
+};
+const singleIn = (el, root) => {
+  const key = keysOf(el).find(css => isOnly(root, css, el));
+  if (key) return key;
+  // Without a key on the way, three steps: fewer would match whatever comes next.
+  let path = '';
+  for (let at = el, steps = 1; at; at = at.parentElement, steps++) {
+    const below = at !== el && keysOf(at).map(css => `${css} > ${path}`).find(css => isOnly(root, css, el));
+    if (below) return below;
+    const alike = [...at.parentElement?.children ?? at.getRootNode().children ?? []].filter(other => other.localName === at.localName);
+    const step = CSS.escape(at.localName) + (alike.length > 1 ? `:nth-of-type(${alike.indexOf(at) + 1})` : '');
+    path = path ? `${step} > ${path}` : step;
+    if ((steps >= 3 || at.localName === 'body' || !at.parentElement) && isOnly(root, path, el)) return path;
+  }
+  return null;
+};
+// A chain as flows write it, or null: a selector in each shadow root on the way.
+const single = el => {
+  const root = el.getRootNode(), own = singleIn(el, root);
+  if (!own || !root.host) return own && [own];
+  const host = single(root.host);
+  return host && [...host, own];
+};
+
+// What was found to be like something, until it is asked again.
+let liked = [];
+const likeness = {
+  // Visible elements of these roles (or of none of them), those that have most in common with `known` first.
+  likes: ({ known, roles, none, bare }) => {
+    const shares = seen => [...TEST_IDS, 'id', 'name', 'href', 'placeholder'].filter(name => known.attributes?.[name] && known.attributes[name] === seen.attributes[name]).length
+      + ((known.name || known.text || null) === (seen.name || seen.text) ? 1 : 0) + (known.path === seen.path ? .5 : 0);
+    const all = byPierce(document, '*').filter(el => roles.includes(roleOf(el)) !== none && isVisible(el)).slice(0, 3000)
+      .map(el => { const seen = print(el, bare); return { el, seen, shares: shares(seen) }; })
+      .filter(({ shares }) => !none || shares >= 1)
+      .sort((a, b) => b.shares - a.shares).slice(0, 60);
+    liked = all.map(({ el }) => el);
+    return { ok: true, elements: all.map(({ seen }) => seen) };
+  },
+  // Selectors that might mean it alone, the most lasting first.
+  means: ({ of }) => {
+    const el = liked[of];
+    if (!el?.isConnected) return { ok: true, selectors: [] };
+    const role = roleOf(el), name = nameOf(el, role, false), own = single(el);
+    const aria = role && name && name.length <= 60 && !/["'[\]{]/.test(name) ? [`aria/${name}[role="${role}"]`] : null;
+    const forTests = own && TEST_IDS.some(id => own.at(-1).startsWith(`[${id}=`));
+    return { ok: true, selectors: (forTests ? [own] : [aria, own]).filter(Boolean) };
+  },
+  // Whether an alternative means this one, and no other.
+  agrees: ({ alternative, of }) => {
+    const found = matches(alternative);
+    return { ok: found.length === 1 && (found[0] === liked[of] || actsFor(found[0]) === liked[of]) };
+  },
+};

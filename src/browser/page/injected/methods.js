@@ -1,0 +1,208 @@
+// What is asked from outside, each by one call.
+
+const methods = {
+  find: query => { stopWatching(); scrolls = 0; return until(query, () => resolve(query)); },
+
+  // Is everything still where it was, a frame later? The mouse's move has taken that frame, as a rule:
+  // on a busy machine its answer may come before.
+  confirm: async ({ stirred, watch }) => {
+    const { el, needs, box, x, y, rests } = held;
+    // The move itself may have set it off.
+    const rested = await rests;
+    if (stirred) await tasksDone();
+    const stable = rested && isSame(box, boxOf(el));
+    if (!el.isConnected) return { ok: false, why: { code: 'missing', message: 'the element was removed', shows: shows() } };
+    if (!stable) return { ok: false, why: { code: 'moving', message: `the ${noun(el)} keeps moving`, shows: shows() } };
+    const why = (needs.enabled && isDisabled(controlOf(el)) && { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` }) || coveredWhy(el, x, y);
+    if (why) return { ok: false, why: { ...why, shows: shows() } };
+    if (watch) watchPress(el, x, y);
+    return { ok: true };
+  },
+
+  // Also where no press was seen: it went to another document, and cannot be taken back.
+  reached: () => {
+    const ok = press?.reached !== false;
+    stopWatching();
+    return { ok };
+  },
+
+  // Focus, and everything that is there selected: what is typed next replaces it. `found` is how many
+  // characters the field has room for, where its owner has set a bound.
+  edit: () => {
+    const { el } = held;
+    // Of editors in one another, the outermost has the focus.
+    let target = el;
+    while (target.isContentEditable && target.parentElement?.isContentEditable) target = target.parentElement;
+    target.focus();
+    // Its own root knows, though that may be a closed one.
+    if (target.getRootNode().activeElement !== target) return { ok: false, why: { code: 'unfit', message: 'the field does not take the focus' } };
+    if (el.isContentEditable) {
+      const range = document.createRange();
+      range.selectNodeContents(el);
+      const selection = el.getRootNode().getSelection();
+      selection.removeAllRanges();
+      selection.addRange(range);
+      return { ok: true, empty: el.textContent === '' };
+    }
+    el.select();
+    return { ok: true, empty: el.value === '' && !el.validity.badInput, found: Math.max(0, el.maxLength ?? 0) };
+  },
+
+  set: ({ value }) => {
+    const { el } = held;
+    el.focus();
+    if (el.localName === 'select') {
+      const option = optionFor(el, value);
+      if (!option || option.matches(':disabled')) return { ok: false, why: { code: 'option', message: 'the list has no such option any more' } };
+      for (const other of el.options) if (other !== option && other.selected) setNatively(other, 'selected', false);
+      setNatively(option, 'selected', true);
+    } else {
+      setNatively(el, 'value', value);
+    }
+    tell(el);
+    return { ok: true };
+  },
+
+  checked: async ({ wanted, ms }) => until({ ms }, () => {
+    const { el } = held;
+    if (!el.isConnected || isChecked(el) === wanted) return { ok: true };
+    return { ok: false, why: { code: 'unfit', message: `the ${noun(el)} did not change its state` } };
+  }),
+
+  // Not ok where it ends before the place that is meant: more may be on its way. It is gone to again
+  // each time there is more, for `ms` from when the page was told: scroll events and observers run in
+  // frames, and a page that draws none for `undrawn` is not waited for.
+  scroll: async ({ x, y, page, ms, undrawn }) => {
+    const root = document.scrollingElement ?? document.documentElement;
+    const el = page || held.el === document.body ? root : held.el;
+    const to = { behavior: 'instant' };
+    if (x !== null) to.left = x;
+    if (y !== null) to.top = y;
+    const size = () => el.scrollHeight + el.scrollWidth, before = size();
+    const isShort = () => (y ?? 0) > el.scrollHeight - el.clientHeight + 1 || (x ?? 0) > el.scrollWidth - el.clientWidth + 1;
+    const hopeless = performance.now() + undrawn;
+    for (let end = null;;) {
+      el.scrollTo(to);
+      for (let drawn = 0; drawn < 2;) {
+        if (await frame() || !isShort() || performance.now() >= hopeless) drawn++;
+      }
+      end ??= performance.now() + ms;
+      if (!isShort() || performance.now() >= end) return { ok: !isShort(), again: size() !== before };
+      await changed(end);
+    }
+  },
+
+  wait: query => until(query, () => {
+    const { operator, count, visible, properties, attributes } = query;
+    let valid = 0;
+    const found = query.alternatives.map(alternative => {
+      try {
+        const all = matches(alternative);
+        valid++;
+        return all.filter(el => isVisible(el) === visible
+          && Object.entries(attributes).every(([name, value]) => el.getAttribute(name) === value)
+          && Object.entries(properties).every(([name, value]) => subset(value, el[name]))).length;
+      } catch { return null; }
+    });
+    if (!valid) return { ok: false, why: { code: 'invalid', message: 'not a valid selector', alternative: query.alternatives[0].index, final: true } };
+    const known = found.filter(n => n !== null);
+    // That something is gone has to hold by every selector: one that is out of date finds nothing either.
+    const absence = operator === '<=' || count === 0 && operator === '==';
+    const ok = absence ? known.every(n => holds(operator, n, count)) : known.some(n => holds(operator, n, count));
+    const most = Math.max(...known);
+    return ok ? { ok } : { ok, found: most, why: { code: 'missing', message: '', shows: shows() } };
+  }),
+
+  count: query => {
+    const some = query.alternatives.some(alternative => {
+      try { return matches(alternative).some(isVisible); } catch { return false; }
+    });
+    return { ok: true, found: some ? 1 : 0 };
+  },
+
+  read: query => until(query, () => {
+    const settled = resolve(query);
+    if (!settled.ok) return settled;
+    const { el } = held;
+    const value = query.from === 'attribute' ? el.getAttribute(query.attribute)
+      : query.from === 'value' ? el.value : el.innerText ?? el.textContent;
+    const trimmed = typeof value === 'string' ? value.trim() : '';
+    if (trimmed === '') return { ok: false, why: { code: 'empty', message: `the ${query.from} of ${describe(el)} is empty`, shows: shows() } };
+    if (trimmed === query.not) return { ok: false, why: { code: 'empty', message: `the ${query.from} of ${describe(el)} does not match the pattern`, shows: shows() } };
+    return { ...settled, value: trimmed };
+  }),
+
+  title: query => until(query, () => document.title === query.title ? { ok: true } : { ok: false, value: document.title }),
+
+  // The document is there to its end.
+  parsed: query => until(query, () => ({ ok: document.readyState !== 'loading' })),
+
+  // The next change of the page; for conditions that are not asked in this world.
+  changed: async ({ ms }) => { await changed(performance.now() + ms); return { ok: true }; },
+  tasks: async () => { await tasksDone(); return { ok: true }; },
+  frames: async () => { await frame(); await frame(); return { ok: true }; },
+  shows: () => ({ ok: true, value: shows() }),
+
+  // Where keys go: here, or on into a frame.
+  focus: () => {
+    let el = document.activeElement;
+    while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement;
+    return { ok: true, inside: el?.localName === 'iframe' || el?.localName === 'frame', origin: globalThis.origin };
+  },
+  focused: () => ({ ok: document.hasFocus() }),
+
+  // ---- a frame that a step is played in, seen from the document around it
+
+  // A point inside the frame becomes one outside. The frame has to be as an element that is clicked.
+  through: ({ x, y }, el) => {
+    if (!isVisible(el)) return { ok: false, why: { code: 'invisible', message: `the frame ${describe(el)} is not visible`, shows: shows() } };
+    const at = insideOf(el, x, y);
+    let [px, py] = clickPoint(el, at);
+    let why = coveredWhy(el, px, py);
+    if (why) {
+      bringIntoView(el, at);
+      [px, py] = clickPoint(el, at);
+      why = coveredWhy(el, px, py);
+    }
+    if (why) return { ok: false, why: { ...why, shows: shows() } };
+    const box = el.getBoundingClientRect();
+    passage = { el, box, x: px, y: py, rests: rest(el, box) };
+    return { ok: true, ...toInput(px, py) };
+  },
+
+  passed: async () => {
+    const { el, box, x, y, rests } = passage;
+    const still = await rests && el.isConnected && isSame(box, el.getBoundingClientRect());
+    const why = still ? coveredWhy(el, x, y) : { code: 'moving', message: `the frame ${describe(el)} keeps moving` };
+    return why ? { ok: false, why: { ...why, shows: shows() } } : { ok: true };
+  },
+
+  // The file input that was found.
+  input: () => held && controlOf(held.el),
+
+  // ---- the accessibility tree is asked from outside; these take part in it
+
+  roots: (query, ...from) => follow(query.chain, from.length ? from : [document]),
+  stash: (query, ...found) => {
+    stashed.set(query.index, query.chain.length ? follow(query.chain, found) : found);
+    return { ok: true };
+  },
+
+  ...likeness,
+
+  // ---- evidence
+
+  html: () => {
+    byPierce(document, 'x');
+    const open = [...roots].filter(root => root.host.isConnected);
+    return { ok: true, value: `<!doctype html>\n<!-- ${location.href.replaceAll('--', '- -')} -->\n` +
+      (document.documentElement.getHTML ? `<html>${document.documentElement.getHTML({ shadowRoots: open })}</html>` : document.documentElement.outerHTML) };
+  },
+};
+
+// What is about an element that was found: its document may have been replaced since by this one.
+const OF_FOUND = new Set(['confirm', 'edit', 'set', 'checked']);
+const isLost = (method, query) => OF_FOUND.has(method) || method === 'scroll' && !query.page ? !held : method === 'passed' && !passage;
+
+globalThis.regatta = { version: VERSION,
+  call: (method, query, ...nodes) => isLost(method, query) ? { lost: true } : methods[method](query, ...nodes) };
