@@ -52,7 +52,7 @@ bench:
 	CHROME="$$(scripts/need --print-chromium)" benches/run
 	benches/run fleet
 	benches/run sources
-	benches/dashboard.py target/release/regatta
+	benches/run dashboard
 
 install:
 	$(CARGO) install --path . --locked
