@@ -7,8 +7,8 @@ use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
 use super::Report;
-use crate::domain::overview::Shown;
-use crate::report::words::{bytes, span};
+use crate::domain::overview::{Shown, Timeline};
+use crate::report::words::{bytes, span, width_of};
 
 const TEMPLATE: &str = include_str!("report.html");
 /// Pictures of failures in one page, and the largest of one, in bytes.
@@ -24,8 +24,7 @@ struct Page<'a> {
     span: String,
     tiles: Vec<Tile>,
     steps: Vec<Step<'a>>,
-    bars: Vec<Bar>,
-    bucket: String,
+    plot: Option<Plot>,
     causes: Vec<Cause<'a>>,
     slowest: Vec<[String; 3]>,
     profiles: Vec<Profile<'a>>,
@@ -51,6 +50,16 @@ struct Step<'a> {
     /// Of all profiles, in percent.
     done_share: f64,
     reached_share: f64,
+}
+
+#[derive(Serialize)]
+struct Plot {
+    bars: Vec<Bar>,
+    /// What the highest bar stands for, and how long a bar is.
+    most: u64,
+    bucket: String,
+    from: String,
+    to: String,
 }
 
 /// In percent of the plot.
@@ -146,10 +155,7 @@ pub fn html(
         },
         tiles: tiles(report),
         steps: steps(report),
-        bars: bars(report),
-        bucket: report.timeline.as_ref().map_or(String::new(), |timeline| {
-            span(u64::try_from(timeline.bucket_seconds).unwrap_or(0) * 1000)
-        }),
+        plot: report.timeline.as_ref().map(plot),
         causes,
         slowest: report
             .slowest
@@ -206,8 +212,7 @@ fn steps(report: &Report) -> Vec<Step<'_>> {
     steps.collect()
 }
 
-fn bars(report: &Report) -> Vec<Bar> {
-    let Some(timeline) = &report.timeline else { return Vec::new() };
+fn plot(timeline: &Timeline) -> Plot {
     let most = timeline.buckets.iter().map(|bucket| bucket.steps + bucket.failed).max().unwrap_or(0).max(1);
     let width = 100.0 / timeline.buckets.len().max(1) as f64;
     let height = |count: u64| 100.0 * count as f64 / most as f64;
@@ -219,7 +224,14 @@ fn bars(report: &Report) -> Vec<Bar> {
         failed_top: 100.0 - height(bucket.steps + bucket.failed),
         title: format!("{} steps done, {} attempts failed", bucket.steps, bucket.failed),
     });
-    bars.collect()
+    let time = |at: jiff::Timestamp| at.strftime("%H:%M:%S").to_string();
+    Plot {
+        bars: bars.collect(),
+        most,
+        bucket: width_of(timeline.bucket_seconds),
+        from: time(timeline.from),
+        to: time(timeline.to),
+    }
 }
 
 const fn tone(shown: Shown) -> &'static str {

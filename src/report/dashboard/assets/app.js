@@ -1,6 +1,6 @@
-// Ties the parts together. Draws at most once a frame, whatever arrives.
+// Ties the parts together. Draws a part of the page a frame, whatever arrives: no part holds up a scroll.
 
-import { $, bytes, h } from "./dom.js";
+import { $, bytes, h, settle } from "./dom.js";
 import { Model, STATUSES, follow, token } from "./model.js";
 import { causes, funnel, lanes, plot } from "./plots.js";
 import { Profile } from "./profile.js";
@@ -33,15 +33,13 @@ function tiles() {
   const overview = model.counted.overview;
   const made = Object.entries(STATUSES)
     .filter(([status]) => overview.by_status[status] || ["PROCESSING", "COMPLETED", "FAILED"].includes(status))
-    .map(([status, { word, tone }]) => h("li", {}, h("button", { type: "button", "aria-pressed": String(table.filter.status === status), onclick: () => byStatus(status) },
+    .map(([status, { word, tone }]) => h("li", {}, h("button", { type: "button", "data-status": status, "aria-pressed": String(table.filter.status === status), onclick: () => byStatus(status) },
       h("b", { class: overview.by_status[status] ? tone : "soft" }, overview.by_status[status].toLocaleString()), h("span", {}, word))));
-  const fact = (number, word) => h("li", {}, h("div", {}, h("b", {}, number), h("span", {}, word)));
-  made.push(fact(overview.steps_done.toLocaleString(), `of ${overview.steps_total.toLocaleString()} steps done`), fact(bytes(overview.network.bytes_received), "received"));
-  if (overview.retries) made.push(fact(String(overview.retries), "runs again"));
-  const focused = document.activeElement?.closest?.("#tiles li");
-  const place = focused ? [...$("tiles").children].indexOf(focused) : -1;
-  $("tiles").replaceChildren(...made);
-  if (place >= 0) $("tiles").children[place]?.querySelector("button")?.focus();
+  const fact = (number, word, unit) => h("li", {}, h("div", {}, h("b", {}, number, unit ? h("small", {}, ` ${unit}`) : null), h("span", {}, word)));
+  const [received, unit] = bytes(overview.network.bytes_received).split(" ");
+  made.push(fact(overview.steps_done.toLocaleString(), `of ${overview.steps_total.toLocaleString()} steps`), fact(received, "received", unit));
+  if (overview.retries) made.push(fact(overview.retries.toLocaleString(), "runs again"));
+  settle($("tiles"), made);
 }
 
 function choices() {
@@ -72,24 +70,29 @@ function head() {
   }
 }
 
-let due = false;
+const PARTS = [
+  () => { head(); tiles(); choices(); funnel(model.counted); },
+  () => table.update(),
+  () => { plot(model.counted); causes(model.counted, search); },
+  () => lanes(model.counted, model.now(), open),
+];
+// Those that are not as the model is.
+const due = new Set();
 function draw() {
-  due = false;
-  if (!model.counted || document.hidden) return;
-  head();
-  tiles();
-  choices();
-  plot(model.counted);
-  funnel(model.counted);
-  causes(model.counted, search);
-  lanes(model.counted, model.now(), open);
-  table.update();
+  if (model.counted && !document.hidden) {
+    const [part] = due;
+    due.delete(part);
+    part();
+  } else {
+    due.clear();
+  }
+  if (due.size) requestAnimationFrame(draw);
 }
 
 function soon() {
-  if (due) return;
-  due = true;
-  requestAnimationFrame(draw);
+  if (!due.size) requestAnimationFrame(draw);
+  // What waits already keeps its place, so that each has its turn however fast changes come.
+  for (const part of PARTS) due.add(part);
 }
 
 follow(model, (ids) => {
@@ -104,7 +107,7 @@ follow(model, (ids) => {
 new ResizeObserver(soon).observe($("plot"));
 
 // What runs goes on between two events.
-setInterval(() => { if (model.counted?.overview.by_status.PROCESSING) { lanes(model.counted, model.now(), open); table.draw(); } }, 1000);
+setInterval(() => { if (!document.hidden && model.counted?.overview.by_status.PROCESSING) { lanes(model.counted, model.now(), open); table.draw(); } }, 1000);
 document.addEventListener("visibilitychange", soon);
 
 let typing;

@@ -19,6 +19,29 @@ function fill(element, attributes, children) {
 export const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 export const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+// Puts what was made in the place of what is there, and touches only what differs: focus, selection and what
+// the pointer is over stay. What a handler of an element depends on has to stand in one of its attributes, or
+// the handler of another one may stay with it.
+export function settle(box, children) {
+  const old = [...box.childNodes];
+  children.forEach((made, at) => {
+    const there = old[at];
+    if (!there) box.append(made);
+    else if (alike(there, made)) settle(there, [...made.childNodes]);
+    else {
+      const focused = there.contains(document.activeElement);
+      there.replaceWith(made);
+      if (focused) (made.matches?.("a, button") ? made : made.querySelector?.("a, button"))?.focus({ preventScroll: true });
+    }
+  });
+  for (const gone of old.slice(children.length)) gone.remove();
+}
+
+function alike(a, b) {
+  if (a.nodeName !== b.nodeName || a.nodeType !== Node.ELEMENT_NODE) return a.isEqualNode(b);
+  return a.attributes.length === b.attributes.length && [...a.attributes].every(({ name, value }) => b.getAttribute(name) === value);
+}
+
 let leaving;
 export function toast(text) {
   const box = $("toast");
@@ -37,6 +60,9 @@ export function span(ms) {
   if (ms < 3_600_000) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
   return `${Math.floor(seconds / 3600)} h ${two(Math.floor((seconds % 3600) / 60))} min`;
 }
+
+// Of a length that is a choice and no measurement: 10 s, 5 min.
+export const width = (ms) => span(ms).replace(/\.0 s$/, " s").replace(/ (?:00 s|00 min)$/, "");
 
 export function bytes(count) {
   let value = count / 1024;

@@ -1,49 +1,60 @@
 // Throughput, funnel, causes and lanes.
 
-import { $, bytes, h, s, span, when } from "./dom.js";
+import { $, bytes, h, s, settle, span, when, width as widthOf } from "./dom.js";
 
 const HEIGHT = 168;
-const LEFT = 34;
+const LEFT = 42;
 const FOOT = 20;
+const TOP = 8;
+
+// Steps of an axis that reaches `most`, at most five: 1, 2 or 5 times a power of ten, and whole.
+function marks(most) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, most / 4)));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((step) => step * 4 >= most);
+  return Array.from({ length: Math.ceil(most / step) + 1 }, (_, at) => at * step);
+}
 
 export function plot(counted) {
   const box = $("plot");
   const timeline = counted.timeline;
+  $("plot-legend").hidden = !timeline;
   if (!timeline) {
-    box.replaceChildren(h("p", { class: "soft" }, "Nothing has run yet."));
-    $("plot-note").textContent = "";
+    settle(box, [h("p", { class: "soft" }, "Nothing has run yet.")]);
     return;
   }
   const WIDTH = Math.max(240, box.clientWidth);
   const { buckets, bucket_seconds: seconds } = timeline;
-  const most = Math.max(1, ...buckets.map((bucket) => bucket.steps + bucket.failed));
+  const counts = marks(Math.max(1, ...buckets.map((bucket) => bucket.steps + bucket.failed)));
+  const most = counts.at(-1);
   const mostBytes = Math.max(1, ...buckets.map((bucket) => bucket.bytes));
-  const inner = { width: WIDTH - LEFT, height: HEIGHT - FOOT - 6 };
+  const inner = { width: WIDTH - LEFT, height: HEIGHT - FOOT - TOP };
   const step = inner.width / buckets.length;
-  const y = (count) => 6 + inner.height * (1 - count / most);
-  const marks = [0, 0.5, 1].map((share) => Math.round(most * share)).filter((mark, at, all) => all.indexOf(mark) === at);
+  const y = (count) => TOP + inner.height * (1 - count / most);
   const from = Date.parse(timeline.from);
-  const lines = marks.flatMap((mark) => [
+  const lines = counts.flatMap((mark) => [
     s("line", { class: "grid-line", x1: LEFT, x2: WIDTH, y1: y(mark), y2: y(mark) }),
-    s("text", { x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end" }, String(mark)),
+    s("text", { x: LEFT - 7, y: y(mark) + 4, "text-anchor": "end" }, mark.toLocaleString()),
   ]);
   const bars = buckets.map((bucket, at) => {
     const x = LEFT + at * step + step * 0.08;
     const title = `${when(from + at * seconds * 1000)}: ${bucket.steps} steps done, ${bucket.failed} attempts failed, ${bytes(bucket.bytes)}`;
+    const bar = (kind, low, high) => (high > low ? s("rect", { class: kind, x, width: step * 0.84, y: y(high), height: y(low) - y(high) }) : null);
     return s("g", {},
       s("title", {}, title),
-      s("rect", { class: "done", x, width: step * 0.84, y: y(bucket.steps), height: Math.max(0, y(0) - y(bucket.steps)) }),
-      s("rect", { class: "failed", x, width: step * 0.84, y: y(bucket.steps + bucket.failed), height: Math.max(0, y(bucket.steps) - y(bucket.steps + bucket.failed)) }),
+      s("rect", { class: "reach", x: LEFT + at * step, width: step, y: TOP, height: inner.height }),
+      bar("done", 0, bucket.steps),
+      bar("failed", bucket.steps, bucket.steps + bucket.failed),
     );
   });
-  const path = buckets.map((bucket, at) => `${at ? "L" : "M"}${LEFT + (at + 0.5) * step} ${6 + inner.height * (1 - bucket.bytes / mostBytes)}`).join("");
-  const ends = [[LEFT, "start", from], [WIDTH, "end", Date.parse(timeline.to)]];
-  const times = ends.map(([x, anchor, at]) => s("text", { x, y: HEIGHT - 5, "text-anchor": anchor }, when(at)));
+  const path = buckets.map((bucket, at) => `${at ? "L" : "M"}${LEFT + (at + 0.5) * step} ${TOP + inner.height * (1 - bucket.bytes / mostBytes)}`).join("");
+  const until = Date.parse(timeline.to);
+  const places = WIDTH > 520 ? [0, 0.25, 0.5, 0.75, 1] : [0, 0.5, 1];
+  const times = places.map((share) => s("text", { x: LEFT + inner.width * share, y: HEIGHT - 4, "text-anchor": share === 0 ? "start" : share === 1 ? "end" : "middle" }, when(from + (until - from) * share)));
   const done = buckets.reduce((sum, bucket) => sum + bucket.steps, 0);
   const failed = buckets.reduce((sum, bucket) => sum + bucket.failed, 0);
-  box.replaceChildren(s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${done} steps done and ${failed} attempts failed since ${when(from)}` },
-    lines, bars, s("path", { class: "bytes", d: path }), times));
-  $("plot-note").textContent = `· a bar is ${span(seconds * 1000)} · most ${bytes(mostBytes)}`;
+  settle(box, [s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${done} steps done and ${failed} attempts failed since ${when(from)}` },
+    lines, bars, s("path", { class: "bytes", d: path }), times)]);
+  $("plot-note").textContent = `a bar is ${widthOf(seconds * 1000)}, the line's top ${bytes(mostBytes)}`;
 }
 
 export function funnel(counted) {
@@ -59,12 +70,12 @@ export function funnel(counted) {
       h("th", { scope: "row" }, h("code", {}, step.flag)),
       h("td", { title: words }, h("div", { class: "track", role: "img", "aria-label": words },
         bar("reach", Math.max(step.reached, step.done)), bar("troubled", step.troubled ? step.done + step.troubled : 0), bar("done", step.done))),
-      h("td", { class: "n" }, String(step.done)),
+      h("td", { class: "n" }, step.done.toLocaleString()),
       h("td", { class: "n" }, span(step.median_ms)),
       h("td", { class: "n" }, span(step.p95_ms)),
     );
   });
-  $("funnel").tBodies[0].replaceChildren(...rows);
+  settle($("funnel").tBodies[0], rows);
 }
 
 const CAUSES = 5;
@@ -74,18 +85,21 @@ export function causes(counted, search) {
   const items = counted.causes.slice(0, CAUSES).map((cause) => {
     const where = [cause.flag ?? "no step was to blame", cause.place].filter(Boolean).join(" · ");
     const stand = cause.troubled ? `${cause.troubled} profile${cause.troubled === 1 ? "" : "s"} stand${cause.troubled === 1 ? "s" : ""} here` : "every profile went on";
-    const said = `${stand} · ${cause.attempts} failed attempt${cause.attempts === 1 ? "" : "s"}`;
-    return h("li", {}, h("button", { type: "button", title: "show these profiles", onclick: () => search(cause.message.slice(0, 60)) },
-      h("b", { class: cause.troubled ? "bad" : "soft" }, String(cause.troubled || cause.attempts)),
+    const said = cause.attempts ? `${stand} · ${cause.attempts} failed attempt${cause.attempts === 1 ? "" : "s"}` : stand;
+    const words = cause.message.slice(0, 60);
+    return h("li", {}, h("button", { type: "button", title: "show these profiles", "data-search": words, onclick: () => search(words) },
+      h("b", { class: cause.troubled ? "bad" : "soft" }, (cause.troubled || cause.attempts).toLocaleString()),
       h("span", {}, h("p", {}, cause.message), h("small", {}, `${where} · ${said}`)),
     ));
   });
   const more = counted.causes.length - CAUSES;
   if (more > 0) items.push(h("li", { class: "soft" }, `and ${more} more cause${more === 1 ? "" : "s"}; regatta report has all of them`));
-  $("causes").replaceChildren(...items);
+  settle($("causes"), items);
 }
 
 const LANE = 15;
+// The run that the Tab key comes to; the arrow keys go on from there.
+let chosen = null;
 
 export function lanes(counted, now, open) {
   const timeline = counted.timeline;
@@ -93,32 +107,57 @@ export function lanes(counted, now, open) {
   if (!timeline) return;
   const from = Date.parse(timeline.from);
   const living = timeline.lanes.some((lane) => lane.runs.some((run) => run.is_living));
-  const end = Math.max(Date.parse(timeline.to), living ? now : 0) - from || 1;
+  const latest = Math.max(Date.parse(timeline.to), living ? now : 0) - from || 1;
   // Earlier runs may be too many to be drawn: time begins with the first that is.
   const begin = Math.min(...timeline.lanes.map((lane) => lane.runs[0].start));
+  // What runs grows into a space that is free, so that not everything moves every second.
+  const rough = 2 ** Math.ceil(Math.log2(Math.max(1000, (latest - begin) / 32)));
+  const end = living ? begin + Math.ceil((latest - begin) / rough) * rough : latest;
   const to = end - begin || 1;
   const width = Math.max(240, $("lanes").clientWidth);
-  const height = timeline.lanes.length * LANE + 18;
-  const x = (at) => (width * Math.min(at - begin, to)) / to;
+  const height = timeline.lanes.length * LANE + 2;
+  const x = (at) => Math.round((10 * width * Math.min(at - begin, to)) / to) / 10;
   const order = counted.overview.steps.map((step) => step.flag);
   const colour = (flag) => `step-${Math.max(0, order.indexOf(timeline.flags[flag])) % 6}`;
+  const key = (run) => `${run.profile} ${run.start}`;
+  const all = timeline.lanes.flatMap((lane) => lane.runs);
+  if (!all.some((run) => key(run) === chosen)) chosen = key(all[0]);
   const drawn = timeline.lanes.flatMap((lane, place) => lane.runs.map((run) => {
     const top = place * LANE + 2;
-    const until = run.is_living ? end : run.end;
+    const until = run.is_living ? latest : run.end;
     const bar = (part, kind) => s("rect", { class: kind, x: x(part.start), y: top + 2, width: Math.max(1, x(part.end) - x(part.start)), height: LANE - 7, rx: 1.5 });
-    const steps = run.steps.map((step) => bar({ start: step.start, end: run.is_living && step.end >= run.end ? end : step.end }, step.is_failed ? "step-bad" : colour(step.flag)));
-    const outcome = run.is_living ? "running" : (run.outcome ?? "died").replace("_", " ");
-    const label = `${run.profile}: ${outcome}, ${span(Math.round(until - run.start))}`;
-    const link = s("a", { href: `#/${run.profile}`, "aria-label": label, onclick: (event) => { event.preventDefault(); open(run.profile); } },
+    const steps = run.steps.map((step) => bar({ start: step.start, end: run.is_living && step.end >= run.end ? latest : step.end }, step.is_failed ? "step-bad" : colour(step.flag)));
+    const label = run.is_living
+      ? `${run.profile}: running since ${when(from + run.start, now)}`
+      : `${run.profile}: ${(run.outcome ?? "died").replaceAll("_", " ")}, ${span(Math.round(until - run.start))}`;
+    return s("a", { href: `#/${run.profile}`, "aria-label": label, "data-run": key(run), "data-lane": place, tabindex: key(run) === chosen ? 0 : -1, onclick: (event) => { event.preventDefault(); open(run.profile); } },
       s("title", {}, label),
       s("rect", { class: `run${run.is_living || run.outcome === "completed" || run.outcome === "stopped" ? "" : " failed"}`, x: x(run.start), y: top, width: Math.max(2, x(until) - x(run.start)), height: LANE - 3, rx: 3 }),
       steps);
-    return link;
   }));
-  const times = [[0, "start", from + begin], [width, "end", from + end]].map(([at, anchor, ms]) => s("text", { x: at, y: height - 3, "text-anchor": anchor }, when(ms, now)));
-  $("lanes").replaceChildren(s("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "runs over time, a lane for each that ran beside another" }, drawn, times));
-  const key = (kind, word) => h("span", {}, h("i", { class: `key ${kind}` }), word);
-  const names = timeline.flags.map((flag, at) => key(colour(at), flag));
-  const more = timeline.undrawn ? h("span", {}, `· ${timeline.undrawn} earlier runs are not drawn`) : null;
-  $("lanes-legend").replaceChildren(...names, key("bad", "failed attempt"), ...(more ? [more] : []));
+  settle($("lanes"), [s("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "runs over time, a lane for each that ran beside another; arrow keys go from run to run" }, drawn)]);
+  settle($("lanes-axis"), [0, 0.5, 1].map((share) => h("span", {}, when(from + begin + to * share, now))));
+  const legend = (kind, word) => h("span", {}, h("i", { class: `key ${kind}` }), word);
+  const notes = [legend("bad", "failed attempt"), h("span", {}, `${timeline.lanes.length} at once at most`)];
+  if (timeline.undrawn) notes.push(h("span", {}, `${timeline.undrawn.toLocaleString()} earlier runs are not drawn`));
+  settle($("lanes-legend"), [...timeline.flags.map((flag, at) => legend(colour(at), flag)), ...notes]);
 }
+
+$("lanes").addEventListener("keydown", (event) => {
+  const runs = [...$("lanes").querySelectorAll("a")];
+  const at = runs.indexOf(event.target);
+  if (at < 0) return;
+  const lane = Number(event.target.dataset.lane);
+  const next = {
+    ArrowRight: () => runs[at + 1],
+    ArrowLeft: () => runs[at - 1],
+    ArrowDown: () => runs.find((run) => Number(run.dataset.lane) === lane + 1),
+    ArrowUp: () => runs.find((run) => Number(run.dataset.lane) === lane - 1),
+  }[event.key]?.();
+  if (!next) return;
+  event.preventDefault();
+  chosen = next.dataset.run;
+  event.target.setAttribute("tabindex", "-1");
+  next.setAttribute("tabindex", "0");
+  next.focus();
+});

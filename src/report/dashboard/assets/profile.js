@@ -1,6 +1,6 @@
 // One profile: its steps, times, last error, log, traffic, picture, evidence, and what can be done.
 
-import { $, bytes, h, span, toast, when } from "./dom.js";
+import { $, bytes, h, settle, span, toast, when } from "./dom.js";
 import { STATUSES, act } from "./model.js";
 
 const REFRESH = 2000;
@@ -64,17 +64,16 @@ export class Profile {
       this.parts = {
         pill: h("span", { class: "pill" }),
         acts: h("div", { class: "acts" }),
-        body: h("div", {}),
+        body: h("div", { class: "inner" }),
         picture: h("section", { class: "card shot" }),
         log: h("pre", { class: "log", tabindex: 0, role: "log", "aria-label": "what its runs printed" }),
         events: h("pre", { class: "log", tabindex: 0, role: "log", "aria-label": "events" }),
       };
-      this.parts.body.style.display = "contents";
-      this.box.replaceChildren(
-        h("header", {}, h("h2", { id: "profile-name" }, this.id), this.parts.pill, this.closer()),
-        h("div", { class: "inside" }, this.parts.acts, this.parts.body, this.parts.picture,
-          h("section", { class: "card" }, h("h2", {}, "Events"), this.parts.events),
-          h("section", { class: "card" }, h("h2", {}, "Log"), this.parts.log)));
+      // The button to close has the focus, and keeps it.
+      this.box.querySelector("h2").after(this.parts.pill);
+      this.box.querySelector(".inside").replaceChildren(this.parts.acts, this.parts.body, this.parts.picture,
+        h("section", { class: "card" }, h("h2", {}, "Events"), this.parts.events),
+        h("section", { class: "card" }, h("h2", {}, "Log"), this.parts.log));
     }
     const { pill, acts, body, picture, log, events } = this.parts;
     const status = STATUSES[detail.status];
@@ -84,7 +83,7 @@ export class Profile {
       acts.dataset.status = detail.status;
       this.actions(acts, detail.status);
     }
-    body.replaceChildren(...[this.error(detail), this.steps(detail), this.facts(detail), this.runs(detail)].filter(Boolean));
+    settle(body, [this.error(detail), this.steps(detail), this.facts(detail), this.runs(detail)].filter(Boolean));
     const shot = detail.picture ? `/artifacts/${this.id}/${encodeURI(detail.picture)}` : "";
     if (picture.dataset.shot !== shot) {
       picture.dataset.shot = shot;
@@ -124,9 +123,12 @@ export class Profile {
   }
 
   steps(detail) {
+    const troubled = ["FAILED", "NEEDS_ATTENTION", "INTERRUPTED"].includes(detail.status);
+    const open = detail.flags.find(([, done]) => !done)?.[0];
     const marks = detail.flags.map(([flag, done]) => {
-      const here = detail.in_flight === flag;
-      return h("li", { class: done ? "good" : here ? "live" : "soft" }, `${done ? "✓" : here ? "▸" : "·"} ${flag}`);
+      const here = flag === (detail.in_flight ?? (troubled ? open : null));
+      const [tone, sign, word] = done ? ["good", "✓", "done"] : !here ? ["soft", "·", "open"] : troubled ? [STATUSES[detail.status].tone, "✕", STATUSES[detail.status].word] : ["live", "▸", "under way"];
+      return h("li", { class: tone }, h("span", { "aria-hidden": "true" }, `${sign} `), flag, h("span", { class: "sr" }, `: ${word}`));
     });
     return h("section", { class: "card" }, h("h2", {}, "Steps"), marks.length ? h("ul", { class: "marks" }, marks) : h("p", { class: "soft" }, "It has not run yet."));
   }
@@ -147,10 +149,10 @@ export class Profile {
     const now = this.model.now();
     const rows = detail.runs.slice().reverse().flatMap((run) => {
       const outcome = (run.outcome ?? (detail.status === "PROCESSING" ? "running" : "died")).replaceAll("_", " ");
-      const head = h("tr", {}, h("th", { scope: "rowgroup", colspan: 4 }, `${when(run.started_at, now)} · ${outcome} · ${span(run.heard_at - run.started_at)}`, run.message ? h("small", { class: "bad" }, ` ${run.message}`) : null));
+      const head = h("tr", { class: "run" }, h("th", { scope: "rowgroup", colspan: 4 }, `${when(run.started_at, now)} · ${outcome} · ${span(run.heard_at - run.started_at)}`, run.message ? h("p", { class: "bad" }, run.message) : null));
       return [head, ...run.steps.map((step) => this.step(step, now))];
     });
-    return h("section", { class: "card" }, h("h2", {}, "Runs"), h("div", { class: "scroll" }, h("table", { class: "plain" }, h("tbody", {}, rows))));
+    return h("section", { class: "card" }, h("h2", {}, "Runs"), h("div", { class: "scroll" }, h("table", { class: "plain runs" }, h("tbody", {}, rows))));
   }
 
   step(step, now) {
@@ -159,9 +161,9 @@ export class Profile {
     const tone = step.is_failed ? "bad" : step.outcome === "done" || step.outcome === "verified" ? "good" : "soft";
     const name = `${step.flag}${step.mode === "verify" ? ", asking the site" : ""}${step.attempt > 1 ? `, attempt ${step.attempt}` : ""}`;
     const base = `/artifacts/${this.id}/${encodeURIComponent(step.evidence ?? "")}`;
-    const links = step.evidence ? [h("a", { href: `${base}/index.html`, target: "_blank", rel: "noopener" }, "evidence"), " ", h("a", { href: `${base}/trace.zip`, download: "" }, "trace")] : [];
+    const links = step.evidence ? [h("a", { href: `${base}/index.html`, target: "_blank", rel: "noopener" }, "evidence"), h("a", { href: `${base}/trace.zip`, download: "" }, "trace")] : [];
     return h("tr", {},
-      h("td", {}, h("code", {}, name), step.message ? h("div", { class: "bad" }, step.message) : null, links),
+      h("td", {}, h("code", {}, name), step.message ? h("div", { class: "bad" }, step.message) : null, links.length ? h("div", { class: "links" }, links) : null),
       h("td", { class: tone }, words),
       h("td", { class: "n" }, span(took)),
       h("td", { class: "n" }, step.requests ? `${step.requests} requests, ${bytes(step.bytes)}` : ""));

@@ -20,6 +20,8 @@ export class Table {
   at = null;
   // Ids in their order: found once, since every other order is laid over it.
   ids = [];
+  // By id, what is on the screen: a row that is as it was stays.
+  drawn = new Map();
 
   constructor(model, open) {
     this.model = model;
@@ -83,10 +85,14 @@ export class Table {
     else if (down) this.shown.reverse();
     const height = this.shown.length * this.rowHeight();
     this.body.style.height = `${height}px`;
-    this.box.style.height = `min(${Math.max(height, 72) + 40}px, 34rem, 66vh)`;
+    // The head is not there on a phone.
+    const head = this.head.offsetHeight;
+    this.box.style.height = `min(${Math.max(height, 108) + head + 2}px, 34rem, 66vh)`;
     this.box.setAttribute("aria-rowcount", this.shown.length + 1);
     const all = this.model.rows.size;
-    $("count").textContent = this.shown.length === all ? `${all} profile${all === 1 ? "" : "s"}` : `${this.shown.length} of ${all}`;
+    const count = this.shown.length === all ? `${all.toLocaleString()} profile${all === 1 ? "" : "s"}` : `${this.shown.length.toLocaleString()} of ${all.toLocaleString()}`;
+    // Told anew to those who hear the page, even where it is the same.
+    if ($("count").textContent !== count) $("count").textContent = count;
     this.draw();
   }
 
@@ -99,11 +105,25 @@ export class Table {
     const first = Math.max(0, Math.floor(this.box.scrollTop / height) - SPARE);
     const last = Math.min(this.shown.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / height) + SPARE);
     const now = this.model.now();
-    const rows = [];
-    for (let place = first; place < last; place += 1) rows.push(this.row(this.shown[place], place, height, now));
-    if (!this.shown.length) rows.push(h("p", { class: "none" }, this.model.rows.size ? "No profile fits." : "No profile has run in this folder yet."));
-    this.body.replaceChildren(...rows);
+    const drawn = new Map();
+    for (let place = first; place < last; place += 1) {
+      const row = this.shown[place];
+      const looks = [place, height, row[C.id] === this.at, row[C.since] ? Math.floor((now - row[C.since]) / 1000) : 0].join();
+      const known = this.drawn.get(row[C.id]);
+      drawn.set(row[C.id], known?.row === row && known.looks === looks ? known : { row, looks, element: this.row(row, place, height, now) });
+    }
+    this.drawn = drawn;
+    const rows = [...drawn.values()].map(({ element }) => element);
+    if (!rows.length) rows.push(this.none());
+    put(this.body, rows);
     if (this.at) this.box.setAttribute("aria-activedescendant", `row-${this.at}`);
+  }
+
+  none() {
+    const [what, next] = this.model.rows.size
+      ? ["No profile fits.", "Esc leaves the search; another status or step may be chosen."]
+      : ["No profile has run in this folder yet.", "regatta run ID starts one, regatta orchestrate a fleet; they appear here by themselves."];
+    return h("div", { class: "none" }, h("p", {}, what), h("p", {}, next));
   }
 
   row(row, place, height, now) {
@@ -150,5 +170,16 @@ export class Table {
     if (top < this.box.scrollTop) this.box.scrollTop = top;
     else if (top + height > this.box.scrollTop + space) this.box.scrollTop = top + height - space;
     this.draw();
+  }
+}
+
+// Those that are there already are not moved.
+function put(box, rows) {
+  const kept = new Set(rows);
+  for (const there of [...box.children]) if (!kept.has(there)) there.remove();
+  let next = box.firstChild;
+  for (const row of rows) {
+    if (row === next) next = next.nextSibling;
+    else box.insertBefore(row, next);
   }
 }
