@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod cli;
 pub mod domain;
+pub mod http;
 pub mod orchestrate;
 pub mod report;
 pub mod run;

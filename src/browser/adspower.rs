@@ -116,7 +116,7 @@ impl AdsPower {
     pub fn new(layout: Layout, settings: AdsPowerSettings, on_news: Option<OnProviderNews>) -> Self {
         // A little more than the limit allows: a call takes a varying time to get there.
         let interval = Duration::from_secs_f64(1.05 / settings.calls_per_second.clamp(0.01, 1000.0));
-        let api = super::http::local()
+        let api = crate::http::local()
             .connect_timeout(CONNECTS_WITHIN)
             // An app that restarted would be met with a connection of its former life.
             .pool_max_idle_per_host(0)

@@ -22,7 +22,7 @@ pub enum Liveness {
 
 /// Never through a proxy: browsers listen on this machine.
 pub fn client() -> reqwest::Client {
-    super::http::local()
+    crate::http::local()
         .connect_timeout(BOUND)
         .timeout(BOUND)
         .pool_max_idle_per_host(0)

@@ -5,7 +5,6 @@ pub mod adspower;
 pub mod cdp;
 pub mod chromium;
 mod devtools;
-pub mod http;
 pub mod leftovers;
 pub mod page;
 pub mod provider;

@@ -20,6 +20,7 @@ use url::Url;
 use crate::domain::cause::with_cause;
 use crate::domain::fleet::JobOutcome;
 use crate::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind, ProfileReport};
+use crate::http;
 
 /// Tries of one message, and the first pause between two; each is twice as long as the one before.
 const TRIES: u32 = 6;
@@ -91,10 +92,7 @@ impl Notifier {
         let place = webhook.place();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let deliver = move || {
-            // An error: they were chosen before.
-            rustls::crypto::ring::default_provider().install_default().ok();
-            let client =
-                reqwest::Client::builder().timeout(BOUND).redirect(reqwest::redirect::Policy::none());
+            let client = http::builder().timeout(BOUND).redirect(reqwest::redirect::Policy::none());
             let client = match client.build() {
                 Ok(client) => client,
                 Err(error) => {

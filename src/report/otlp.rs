@@ -17,16 +17,14 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::id::ProfileId;
 use crate::domain::outcome::RunOutcome;
 use crate::domain::summary::{RunSpan, StepSpan};
+use crate::http;
 
 /// A run is over, and its slot waits for it.
 const BOUND: Duration = Duration::from_secs(5);
 
 /// `Err`: in words, without what an address may hide. Needs a tokio runtime with io and time.
 pub async fn export(run: &RunSpan, profile: &ProfileId, workflow: &str) -> Result<(), String> {
-    // An error: they were chosen before.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let client =
-        reqwest::Client::builder().timeout(BOUND).build().map_err(|error| error.without_url().to_string())?;
+    let client = http::builder().timeout(BOUND).build().map_err(|error| error.without_url().to_string())?;
     let exporter = OtlpExporter::builder().with_http().with_http_client(client).with_timeout(BOUND).build();
     let mut exporter = exporter.map_err(|error| without_secrets(&error.to_string()))?;
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));

@@ -67,7 +67,7 @@ impl Place {
 async fn version_of(ws: &str) -> serde_json::Value {
     let address = url::Url::parse(ws).unwrap();
     let version = format!("http://127.0.0.1:{}/json/version", address.port().unwrap());
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = regatta::http::local().build().unwrap();
     client.get(version).send().await.unwrap().json().await.unwrap()
 }
 

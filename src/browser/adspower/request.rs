@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     fn check(version: ApiVersion, expected: Expect) {
-        let client = crate::browser::http::local().build().unwrap();
+        let client = crate::http::local().build().unwrap();
         let (profile, args) = ("k18imh7u".parse().unwrap(), ["--lang=de".to_owned()]);
         let many = ["k1".parse().unwrap(), "k2".parse().unwrap()];
         let calls = [

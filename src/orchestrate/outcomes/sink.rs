@@ -13,10 +13,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use url::Url;
 
-use crate::browser::http;
 use crate::domain::outcome_document::OutcomeDocument;
 use crate::domain::source_spec::shown;
 use crate::domain::statement::{Parameter, Placeholders, Statement};
+use crate::http;
 use crate::orchestrate::source::{PostgresAddress, ReadError, sql_problem};
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);

@@ -1,4 +1,6 @@
-//! Clients of HTTP. TLS is rustls with the ciphers of ring, in the whole program.
+//! Clients of HTTP, for every room but the domain. TLS is rustls with the ciphers of ring, in the whole
+//! program; a client that is built before they are chosen panics. So all clients come from here, which
+//! clippy.toml holds.
 
 use std::sync::Once;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder};
 
 /// For anywhere: with the certificate authorities that this machine trusts.
+#[expect(clippy::disallowed_methods, reason = "this is the place they come from")]
 pub fn builder() -> ClientBuilder {
     static CIPHERS: Once = Once::new();
     // A second one is refused, and is the same.
