@@ -8,14 +8,14 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgRow};
-use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, ValueRef as _};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgValueRef};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::time::timeout;
 use url::Url;
 
-use super::sql::{Columns, text_value};
+use super::sql::Columns;
 use super::{ReadError, Rows, Source};
-use crate::domain::row::{ProfileRow, RowProblem};
 use crate::domain::source_spec::shown;
 
 const CONNECTS_WITHIN: Duration = Duration::from_secs(15);
@@ -117,9 +117,7 @@ impl Source for PostgresSource {
             let mut found = query.fetch(&mut connection);
             let mut columns = Columns::new(&address.name);
             while let Some(row) = found.try_next().await.map_err(|error| address.failed(&error))? {
-                let names =
-                    columns.of(|| row.columns().iter().map(|column| column.name().to_owned()).collect())?;
-                let parsed = parse(&row, names).map_err(|error| address.failed(&error))?;
+                let parsed = columns.parse(&row, text_of, |error| address.failed(error))?;
                 rows.take(|| columns.place(), parsed).await?;
                 columns.count();
             }
@@ -142,16 +140,7 @@ impl Source for PostgresSource {
     }
 }
 
-fn parse(row: &PgRow, names: &[String]) -> Result<Result<ProfileRow, RowProblem>, sqlx::Error> {
-    let mut values = Vec::with_capacity(names.len());
-    for (index, name) in names.iter().enumerate() {
-        let value = row.try_get_raw(index)?;
-        let text = if value.is_null() {
-            None
-        } else {
-            Some(value.as_str().map_err(sqlx::Error::Decode)?.to_owned())
-        };
-        values.push((name.as_str(), text_value(text)));
-    }
-    Ok(ProfileRow::from_columns(values))
+/// As the simple protocol has it: whatever the type is.
+fn text_of(value: PgValueRef<'_>) -> Result<String, BoxDynError> {
+    Ok(value.as_str()?.to_owned())
 }

@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 
 use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{
-    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, Sqlite, ValueRef as _,
-};
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteValueRef};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Sqlite};
 
-use super::sql::{Columns, text_value};
+use super::sql::Columns;
 use super::{ReadError, Rows, Source};
-use crate::domain::row::{ProfileRow, RowProblem};
 
 pub struct SqliteSource {
     name: String,
@@ -50,9 +48,7 @@ impl Source for SqliteSource {
             let mut found = query.fetch(&mut connection);
             let mut columns = Columns::new(&self.name);
             while let Some(row) = found.try_next().await.map_err(|error| self.failed(&error))? {
-                let names =
-                    columns.of(|| row.columns().iter().map(|column| column.name().to_owned()).collect())?;
-                let parsed = parse(&row, names).map_err(|error| self.failed(&error))?;
+                let parsed = columns.parse(&row, text_of, |error| self.failed(error))?;
                 rows.take(|| columns.place(), parsed).await?;
                 columns.count();
             }
@@ -64,17 +60,7 @@ impl Source for SqliteSource {
     }
 }
 
-/// Every value as the text SQLite makes of it.
-fn parse(row: &SqliteRow, names: &[String]) -> Result<Result<ProfileRow, RowProblem>, sqlx::Error> {
-    let mut values = Vec::with_capacity(names.len());
-    for (index, name) in names.iter().enumerate() {
-        let value = row.try_get_raw(index)?;
-        let text = if value.is_null() {
-            None
-        } else {
-            Some(<&str as sqlx::Decode<Sqlite>>::decode(value).map_err(sqlx::Error::Decode)?.to_owned())
-        };
-        values.push((name.as_str(), text_value(text)));
-    }
-    Ok(ProfileRow::from_columns(values))
+/// What SQLite makes of it, whatever the type is.
+fn text_of(value: SqliteValueRef<'_>) -> Result<String, BoxDynError> {
+    Ok(<&str as sqlx::Decode<Sqlite>>::decode(value)?.to_owned())
 }
