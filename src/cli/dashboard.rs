@@ -17,7 +17,7 @@ use super::args::{DashboardArgs, GlobalArgs, PageArgs};
 use super::failure::Failure;
 use super::settings::Settings;
 use super::{block_on, orchestrate::run_arguments, report, signals};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, EventKind};
 use crate::domain::id::{Flag, ProfileId};
 use crate::domain::overview::ProfileView;
 use crate::report::dashboard::{Action, Backend, Board, FleetNote, Guard, Refused, serve};
@@ -208,7 +208,9 @@ impl Backend for Folder {
     }
 
     fn events(&self, profile: &ProfileId, most: usize) -> Vec<Event> {
-        event_log::tail(&self.layout.events(profile), most).unwrap_or_default()
+        // What an action did is told where it failed; each one's beginning would crowd that out.
+        let wanted = |kind: &EventKind| !matches!(kind, EventKind::ActionStarted { .. });
+        event_log::tail(&self.layout.events(profile), most, wanted).unwrap_or_default()
     }
 
     fn log(&self, profile: &ProfileId, lines: usize) -> String {

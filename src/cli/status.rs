@@ -10,11 +10,12 @@ use serde::Serialize;
 use super::args::{SortBy, StatusArgs};
 use super::failure::Failure;
 use super::settings::Settings;
+use crate::domain::event::StepMode;
 use crate::domain::id::ProfileId;
 use crate::domain::overview::{ProfileView, Shown};
-use crate::store::Layout;
+use crate::domain::summary::CurrentAction;
 use crate::store::session::SessionReader;
-use crate::store::watch;
+use crate::store::{Layout, event_log, watch};
 
 /// Between two pictures of `--watch`.
 const LOOK: Duration = Duration::from_secs(1);
@@ -35,6 +36,18 @@ struct Row {
     /// Process that drives the profile now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
+    /// What it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<Now>,
+}
+
+#[derive(Debug, Serialize)]
+struct Now {
+    flag: String,
+    attempt: u32,
+    mode: StepMode,
+    #[serde(flatten)]
+    action: Option<CurrentAction>,
 }
 
 pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, Failure> {
@@ -71,7 +84,12 @@ fn rows(layout: &Layout, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
     let profiles = if args.profiles.is_empty() { reader.profiles() } else { &args.profiles };
     let mut rows = Vec::new();
     for profile in profiles {
-        let view = watch::read(layout, &reader, profile)?;
+        let mut view = watch::read(layout, &reader, profile)?;
+        if view.pid.is_some() {
+            // Of the few that are being run, the events say more. They are no reason to say nothing.
+            let run = event_log::last_run(&layout.events(profile)).ok().flatten();
+            view.summary = run.iter().flat_map(|run| &run.events).collect();
+        }
         let is_wanted = args.status.is_empty() || args.status.iter().any(|status| status.0 == view.shown);
         let stands_there = args.step.as_ref().is_none_or(|step| view.step() == Some(step));
         if is_wanted && stands_there {
@@ -90,8 +108,15 @@ fn rows(layout: &Layout, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-fn row(view: ProfileView) -> Row {
+fn row(mut view: ProfileView) -> Row {
+    let current = view.summary.current.take().filter(|_| view.shown == Shown::Processing);
     Row {
+        now: current.map(|step| Now {
+            flag: step.flag.to_string(),
+            attempt: step.attempt,
+            mode: step.mode,
+            action: step.action,
+        }),
         status: view.shown,
         done: view.done(),
         steps: view.flags.len(),
@@ -111,9 +136,13 @@ fn table(rows: &[Row], color: bool) -> String {
     let (dim, reset) = if color { ("\u{1b}[2m", "\u{1b}[0m") } else { ("", "") };
     let _ = writeln!(out, "{dim}{:<width$}  {:<15}  {:>5}  NOTE{reset}", "PROFILE", "STATUS", "STEPS");
     for row in rows {
+        let action = row.now.as_ref().and_then(|now| Some((&now.flag, now.action.as_ref()?)));
         let note = match (&row.pid, &row.in_flight, &row.error) {
-            (Some(pid), Some(flag), _) => format!("{flag} under way (process {pid})"),
-            (Some(pid), None, _) => format!("process {pid}"),
+            (Some(pid), in_flight, _) => match (action, in_flight) {
+                (Some((flag, action)), _) => format!("{flag}, {action} (process {pid})"),
+                (None, Some(flag)) => format!("{flag} under way (process {pid})"),
+                (None, None) => format!("process {pid}"),
+            },
             (None, Some(flag), None) => format!("{flag} in doubt"),
             (None, _, Some(error)) => error.clone(),
             (None, None, None) => String::new(),
@@ -161,20 +190,29 @@ mod tests {
             in_flight: in_flight.map(str::to_owned),
             error: error.map(str::to_owned),
             pid,
+            now: None,
         };
-        let rows = [
+        let mut rows = [
             row("p1", Shown::Completed, 4, None, None, None),
             row("k18imh7u", Shown::Processing, 1, Some("store_signup"), None, Some(42)),
             row("p3", Shown::Interrupted, 1, Some("store_signup"), None, None),
             row("p4", Shown::Failed, 2, None, Some("dev_registration: the button is disabled"), None),
+            row("p5", Shown::Processing, 1, None, None, Some(43)),
         ];
+        rows[4].now = Some(Now {
+            flag: "store_signup".to_owned(),
+            attempt: 1,
+            mode: StepMode::Act,
+            action: Some(CurrentAction { name: "waitForElement".to_owned(), number: 2, of: 12 }),
+        });
         expect![[r#"
             PROFILE   STATUS           STEPS  NOTE
             p1        COMPLETED          4/4
             k18imh7u  PROCESSING         1/4  store_signup under way (process 42)
             p3        INTERRUPTED        1/4  store_signup in doubt
             p4        FAILED             2/4  dev_registration: the button is disabled
-            4 profiles: 1 COMPLETED, 1 FAILED, 1 INTERRUPTED, 1 PROCESSING; 8 of 16 steps done
+            p5        PROCESSING         1/4  store_signup, waitForElement 2/12 (process 43)
+            5 profiles: 1 COMPLETED, 1 FAILED, 1 INTERRUPTED, 2 PROCESSING; 9 of 20 steps done
         "#]]
         .assert_eq(&table(&rows, false));
     }

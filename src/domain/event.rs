@@ -65,6 +65,17 @@ pub enum EventKind {
         attempt: u32,
         mode: StepMode,
     },
+    /// An action of a flow begins. What it is about is left out: a selector may hold a value.
+    ActionStarted {
+        flag: Flag,
+        flow: String,
+        /// As in `ActionFailed`.
+        step: String,
+        /// From 1 among the `of` actions of the flow, those inside a `when` included.
+        number: usize,
+        of: usize,
+        action: String,
+    },
     ActionFailed {
         flag: Flag,
         attempt: u32,

@@ -3,6 +3,10 @@
 //! Total over any sequence of events: a tail that begins in the middle, a run without its last word
 //! and two runs in one file give a summary too, of what is known.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use super::event::{Event, EventKind, NetworkTotals, StepMode, StepOutcome};
 use super::id::{Flag, RunId};
 use super::outcome::RunOutcome;
@@ -58,6 +62,24 @@ pub struct CurrentStep {
     pub attempt: u32,
     pub mode: StepMode,
     pub since: jiff::Timestamp,
+    /// The action of its flow that began last.
+    pub action: Option<CurrentAction>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CurrentAction {
+    /// Its type, such as `click`.
+    #[serde(rename = "action")]
+    pub name: String,
+    /// From 1, of how many.
+    pub number: usize,
+    pub of: usize,
+}
+
+impl fmt::Display for CurrentAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.name, self.number, self.of)
+    }
 }
 
 impl ProfileSummary {
@@ -108,7 +130,13 @@ impl ProfileSummary {
                     attempt: *attempt,
                     mode: *mode,
                     since: event.at,
+                    action: None,
                 });
+            }
+            EventKind::ActionStarted { number, of, action, .. } => {
+                if let Some(step) = &mut self.current {
+                    step.action = Some(CurrentAction { name: action.clone(), number: *number, of: *of });
+                }
             }
             EventKind::ActionFailed { flow, step, action, message, .. } => {
                 self.last_error = Some(format!("{flow}, step {step} ({action}): {message}"));
@@ -229,8 +257,13 @@ pub(crate) mod tests {
     fn line(summary: &ProfileSummary) -> String {
         let current = summary.current.as_ref().map_or(String::new(), |step| {
             format!(
-                " step {}/{} {} attempt {} {:?}",
-                step.number, summary.steps, step.flag, step.attempt, step.mode
+                " step {}/{} {} attempt {} {:?}{}",
+                step.number,
+                summary.steps,
+                step.flag,
+                step.attempt,
+                step.mode,
+                step.action.as_ref().map_or(String::new(), |action| format!(", {action}"))
             )
         });
         let error = summary.last_error.as_ref().map_or(String::new(), |error| format!(" error: {error}"));
@@ -251,6 +284,8 @@ pub(crate) mod tests {
                 00 r1 "type":"run_started","pid":5,"plan":"x","steps":2,"done":0
                 01 r1 "type":"browser_started","provider":"chromium","reused":false,"ms":900
                 02 r1 "type":"step_started","flag":"a","attempt":1,"mode":"act"
+                02 r1 "type":"action_started","flag":"a","flow":"flows/a.json","step":"1","number":1,"of":5,"action":"navigate"
+                03 r1 "type":"action_started","flag":"a","flow":"flows/a.json","step":"3.1","number":4,"of":5,"action":"click"
                 03 r1 "type":"action_failed","flag":"a","attempt":1,"flow":"flows/a.json","step":"4","action":"click","message":"no element"
                 04 r1 "type":"evidence","flag":"a","path":"artifacts/p/1"
                 05 r1 "type":"step_finished","flag":"a","outcome":"failed","ms":1,{NETWORK}
@@ -266,8 +301,10 @@ pub(crate) mod tests {
                 Starting 0/2, 0 requests
                 Driving 0/2, 0 requests
                 Driving 0/2 step 1/2 a attempt 1 Act, 0 requests
-                Driving 0/2 step 1/2 a attempt 1 Act, 0 requests error: flows/a.json, step 4 (click): no element
-                Driving 0/2 step 1/2 a attempt 1 Act, 0 requests error: flows/a.json, step 4 (click): no element see artifacts/p/1
+                Driving 0/2 step 1/2 a attempt 1 Act, navigate 1/5, 0 requests
+                Driving 0/2 step 1/2 a attempt 1 Act, click 4/5, 0 requests
+                Driving 0/2 step 1/2 a attempt 1 Act, click 4/5, 0 requests error: flows/a.json, step 4 (click): no element
+                Driving 0/2 step 1/2 a attempt 1 Act, click 4/5, 0 requests error: flows/a.json, step 4 (click): no element see artifacts/p/1
                 Driving 0/2, 9 requests error: flows/a.json, step 4 (click): no element see artifacts/p/1
                 Driving 0/2 step 1/2 a attempt 2 Verify, 9 requests error: flows/a.json, step 4 (click): no element see artifacts/p/1
                 Driving 1/2, 18 requests
@@ -306,8 +343,12 @@ pub(crate) mod tests {
     #[test]
     fn a_tail_may_begin_in_the_middle() {
         check(
-            r#"07 r1 "type":"step_started","flag":"c","attempt":1,"mode":"act""#,
-            expect!["Driving 0/0 step 1/0 c attempt 1 Act, 0 requests"],
+            r#"
+            06 r1 "type":"action_started","flag":"b","flow":"f","step":"9","number":9,"of":9,"action":"close"
+            07 r1 "type":"step_started","flag":"c","attempt":1,"mode":"act""#,
+            expect![[r#"
+                Unheard 0/0, 0 requests
+                Driving 0/0 step 1/0 c attempt 1 Act, 0 requests"#]],
         );
     }
 

@@ -107,6 +107,8 @@ impl Plain {
                     StepMode::Verify => format!("{flag}: in doubt, asking the site (attempt {attempt})"),
                 }
             }
+            // A hundred in a second, at times: the live line and `--json` have them.
+            EventKind::ActionStarted { .. } => return None,
             EventKind::ActionFailed { flag, step, action, flow, message, .. } => {
                 // A verify flow that fails is an answer, not a fault of the step.
                 let what = if self.mode == Some(StepMode::Verify) { "the site says no: " } else { "" };
@@ -142,6 +144,8 @@ struct Live {
     browser: ProgressBar,
     marks: Marks,
     width: usize,
+    /// What is said of the step under way, beside its action.
+    note: RefCell<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -192,7 +196,7 @@ impl Live {
                 (flag.clone(), line(mark, format!("{flag:<width$}  {note}")))
             })
             .collect();
-        Self { bars, steps, browser, marks, width }
+        Self { bars, steps, browser, marks, width, note: RefCell::default() }
     }
 
     fn show(&self, kind: &EventKind) {
@@ -216,6 +220,11 @@ impl Live {
                 bar.reset_elapsed();
                 bar.enable_steady_tick(TICK);
                 bar.set_message(format!("{flag:<width$}  {note}"));
+                self.note.replace(if note.is_empty() { note } else { note + ", " });
+            }),
+            EventKind::ActionStarted { flag, action, number, of, .. } => self.on(flag, |bar| {
+                let note = self.note.borrow();
+                bar.set_message(format!("{flag:<width$}  {note}{action} {number}/{of}"));
             }),
             EventKind::Healed { .. } => {
                 self.bars.println(healed_line(kind).unwrap_or_default()).ok();

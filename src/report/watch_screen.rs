@@ -336,7 +336,8 @@ fn note(view: &ProfileView, now: jiff::Timestamp) -> String {
                 let ms = u64::try_from(now.duration_since(step.since).as_millis()).unwrap_or(0);
                 let tries =
                     if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
-                format!("{} {}{tries}", step.flag, span(ms))
+                let action = step.action.as_ref().map_or(String::new(), |action| format!(", {action}"));
+                format!("{} {}{action}{tries}", step.flag, span(ms))
             },
         );
     }

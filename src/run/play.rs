@@ -41,6 +41,8 @@ impl<O: Outside> Run<'_, O> {
         page.set_dialogs(&step.dialogs);
         let mut stop = self.stop.clone();
         let mut host = StepHost {
+            flow,
+            actions: flow.all_steps(),
             pictures: self.folder(step, pass.attempt),
             session: &mut self.session,
             journal: &mut self.journal,
@@ -108,6 +110,9 @@ fn out_of_time(step: &PlanStep) -> ActionError {
 
 /// A step of a workflow, with the session behind it.
 struct StepHost<'a, 'j> {
+    flow: &'a Flow,
+    /// Of the flow, in their order.
+    actions: Vec<&'a Step>,
     session: &'a mut OpenSession,
     journal: &'a mut Journal<'j>,
     setting: &'a Setting,
@@ -168,6 +173,18 @@ impl Host for StepHost<'_, '_> {
     fn healed(&mut self, place: &Place, healed: &Healed) {
         let event = heal::event(&self.step.flag, place, healed, |text| self.journal.mask(text));
         self.journal.emit(event);
+    }
+
+    fn began(&mut self, step: &Step) {
+        let before = self.actions.iter().take_while(|action| !std::ptr::eq(**action, step)).count();
+        self.journal.emit(EventKind::ActionStarted {
+            flag: self.step.flag.clone(),
+            flow: self.flow.file.clone(),
+            step: step.number.clone(),
+            number: before + 1,
+            of: self.actions.len(),
+            action: step.action.name().to_owned(),
+        });
     }
 
     fn downloaded(&mut self, Downloaded { path, bytes }: Downloaded) {

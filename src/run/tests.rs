@@ -15,7 +15,7 @@ use super::{Journal, Opened, Outside, PlayPage, Run, RunEnd, RunOptions, StopWat
 use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
 use crate::browser::provider::{ProviderError, ProviderNews};
 use crate::domain::dialog::DialogPolicy;
-use crate::domain::event::NetworkTotals;
+use crate::domain::event::{EventKind, NetworkTotals};
 use crate::domain::evidence::Incident;
 use crate::domain::flow::{self, Action, Step};
 use crate::domain::id::{ProfileId, RunId};
@@ -23,12 +23,15 @@ use crate::domain::mask::Mask;
 use crate::domain::plan::Plan;
 use crate::domain::session::{Platform, Session};
 use crate::domain::workflow;
-use crate::store::event_log::EventLog;
+use crate::store::event_log::{EventLog, EventReader};
 use crate::store::{Layout, OpenSession};
 
 const ACT: &str = r#"{"title":"t","steps":[{"type":"navigate","url":"http://site.test/"},
     {"type":"click","selectors":["button"],"offsetX":1,"offsetY":1},
     {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["code"],"from":"text","into":"identity.code"}}]}"#;
+const WHEN: &str = r#"{"title":"t","steps":[{"type":"customStep","name":"regatta.when","parameters":{"exists":["banner"],
+    "steps":[{"type":"click","selectors":["button"],"offsetX":1,"offsetY":1},{"type":"close"}]}},
+    {"type":"hover","selectors":["menu"]}]}"#;
 const VERIFY: &str = r#"{"title":"t","steps":[{"type":"waitForElement","selectors":["done"]},
     {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["code"],"from":"text","into":"identity.code"}}]}"#;
 
@@ -90,6 +93,8 @@ impl PlayPage for Fake {
             Action::Click(_) => self.click(gate).await.map(|()| None),
             Action::WaitForElement(_) => self.look().map(|()| None),
             Action::Capture(_) => Ok(Some("123456".to_owned())),
+            // It holds.
+            Action::When { .. } => Ok(Some(String::new())),
             _ => Ok(None),
         }
     }
@@ -180,6 +185,10 @@ struct Bench {
 impl Bench {
     /// One step with the flows above; `settings` are further lines of it.
     fn new(settings: &str, site: Site) -> Self {
+        Self::of(ACT, settings, site)
+    }
+
+    fn of(act: &str, settings: &str, site: Site) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
         layout.create_folders().unwrap();
@@ -188,7 +197,7 @@ impl Bench {
         );
         let workflow = workflow::parse("workflow.toml", &text).unwrap();
         let plan = Plan::assemble("workflow.toml", &text, workflow, &serde_json::Map::new(), |name| {
-            flow::parse(&name.value, if name.value == "verify" { VERIFY } else { ACT })
+            flow::parse(&name.value, if name.value == "verify" { VERIFY } else { act })
         });
         let document = layout.session(&profile());
         let site = Fake(Rc::new(RefCell::new(Site { document, ..site })));
@@ -222,6 +231,22 @@ impl Bench {
 
     fn session(&self) -> Session {
         crate::store::session::read(&self.layout, &profile()).unwrap().unwrap()
+    }
+
+    /// The passes and actions its run told of.
+    fn check_actions(&self, expected: Expect) {
+        let events = EventReader::from_start(self.layout.events(&profile())).poll().unwrap();
+        let told = events.iter().filter_map(|event| match &event.kind {
+            EventKind::StepStarted { attempt, mode, .. } => Some(format!("{mode:?}, attempt {attempt}")),
+            EventKind::ActionStarted { .. } | EventKind::ActionFailed { .. } => {
+                let mut kind = serde_json::to_value(&event.kind).unwrap();
+                let kind = kind.as_object_mut().unwrap();
+                kind.remove("message");
+                Some(serde_json::to_string(kind).unwrap())
+            }
+            _ => None,
+        });
+        expected.assert_eq(&told.collect::<Vec<_>>().join("\n"));
     }
 
     fn check(&self, end: &RunEnd, expected: Expect) {
@@ -278,6 +303,34 @@ async fn what_never_touched_the_page_is_repeated_without_asking() {
         touched, intent on disk
         Completed, 1 submissions"#]],
     );
+}
+
+/// Also of an attempt that is made again, and of a verify flow.
+#[tokio::test]
+async fn each_action_is_told_as_it_begins_by_its_place_and_kind_alone() {
+    let clicks = [Click::Unreached, Click::Lost].into();
+    let bench = Bench::new(VERIFIED, Site { clicks, ..Site::default() });
+    bench.drive().await;
+    bench.check_actions(expect![[r#"
+        Act, attempt 1
+        {"type":"action_started","flag":"a","flow":"act","step":"1","number":1,"of":3,"action":"navigate"}
+        {"type":"action_started","flag":"a","flow":"act","step":"2","number":2,"of":3,"action":"click"}
+        {"type":"action_failed","flag":"a","attempt":1,"flow":"act","step":"2","action":"click"}
+        Act, attempt 2
+        {"type":"action_started","flag":"a","flow":"act","step":"1","number":1,"of":3,"action":"navigate"}
+        {"type":"action_started","flag":"a","flow":"act","step":"2","number":2,"of":3,"action":"click"}
+        {"type":"action_failed","flag":"a","attempt":2,"flow":"act","step":"2","action":"click"}
+        Verify, attempt 1
+        {"type":"action_started","flag":"a","flow":"verify","step":"1","number":1,"of":2,"action":"waitForElement"}
+        {"type":"action_started","flag":"a","flow":"verify","step":"2","number":2,"of":2,"action":"regatta.capture"}"#]]);
+    let bench = Bench::of(WHEN, "in_doubt = \"repeat\"", Site::default());
+    bench.drive().await;
+    bench.check_actions(expect![[r#"
+        Act, attempt 1
+        {"type":"action_started","flag":"a","flow":"act","step":"1","number":1,"of":4,"action":"regatta.when"}
+        {"type":"action_started","flag":"a","flow":"act","step":"1.1","number":2,"of":4,"action":"click"}
+        {"type":"action_started","flag":"a","flow":"act","step":"1.2","number":3,"of":4,"action":"close"}
+        {"type":"action_started","flag":"a","flow":"act","step":"2","number":4,"of":4,"action":"hover"}"#]]);
 }
 
 /// The site is still at work when it is asked: its early "no" would do the step twice.

@@ -203,13 +203,14 @@ pub fn last_run(path: &Path) -> Result<Option<LastRun>, StoreError> {
     read().map_err(error)
 }
 
-/// The last events of a file, of whichever runs, in the order they were written. Reads from the end.
-pub fn tail(path: &Path, most: usize) -> Result<Vec<Event>, StoreError> {
+/// The last events of a file that are wanted, of whichever runs, in the order they were written. Reads
+/// from the end.
+pub fn tail(path: &Path, most: usize, wanted: impl Fn(&EventKind) -> bool) -> Result<Vec<Event>, StoreError> {
     let read = || -> io::Result<Vec<Event>> {
         let Some(lines) = LinesBackwards::open(path)? else { return Ok(Vec::new()) };
         let mut events = Vec::new();
         for line in lines {
-            events.extend(parse(&line?));
+            events.extend(parse(&line?).filter(|event| wanted(&event.kind)));
             if events.len() >= most {
                 break;
             }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::event_log::EventReader;
 use super::session::SessionReader;
 use super::{Layout, SessionError, StoreError, lock};
+use crate::domain::event::EventKind;
 use crate::domain::id::ProfileId;
 use crate::domain::overview::{ProfileView, Shown};
 use crate::domain::session::Status;
@@ -95,15 +96,17 @@ impl Watched {
         reader: &SessionReader<'_>,
         profile: &ProfileId,
     ) -> Result<bool, SessionError> {
-        let mut changed = std::mem::take(&mut self.is_new);
+        let is_new = std::mem::take(&mut self.is_new);
         let events = self.events.poll()?;
-        changed |= !events.is_empty();
+        let mut changed = is_new || !events.is_empty();
         events.iter().for_each(|event| self.view.summary.apply(event));
+        // The beginning of an action, of which there are many, moves no document.
+        let has_news = events.iter().any(|event| !matches!(event.kind, EventKind::ActionStarted { .. }));
         let stamp = fs::metadata(layout.session(profile))
             .ok()
             .and_then(|file| Some((file.modified().ok()?, file.len())));
         let summary = std::mem::take(&mut self.view.summary);
-        let view = if changed || stamp.is_none() || stamp != self.stamp {
+        let view = if is_new || has_news || stamp.is_none() || stamp != self.stamp {
             self.stamp = stamp;
             read(layout, reader, profile)?
         } else {
@@ -174,7 +177,6 @@ fn profiles_with_events(layout: &Layout) -> Result<Vec<ProfileId>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::EventKind;
     use crate::domain::id::RunId;
     use crate::domain::outcome::RunOutcome;
     use crate::store::event_log::EventLog;

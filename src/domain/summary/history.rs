@@ -134,7 +134,9 @@ impl History {
                 run.outcome = Some(*outcome);
                 run.message.clone_from(message);
             }
-            EventKind::RunStarted { .. }
+            // Too many to be kept; what counts of an action is how it failed.
+            EventKind::ActionStarted { .. }
+            | EventKind::RunStarted { .. }
             | EventKind::ProviderPaused { .. }
             | EventKind::KernelDownloading { .. }
             | EventKind::UsedElsewhere

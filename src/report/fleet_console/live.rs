@@ -168,7 +168,7 @@ impl SlotLine {
     }
 }
 
-/// `step 2/4 store_signup, try 2, attempt 3, 1.2 MiB`: tries are of the step within its run, attempts of the
+/// `step 2/4 store_signup, click 7/12, try 2, attempt 3, 1.2 MiB`: tries are of the step within its run, attempts of the
 /// run within the fleet.
 pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
     let steps = format!("{}/{} steps done", summary.done, summary.steps);
@@ -176,7 +176,8 @@ pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
         (Some(step), _) => {
             let doubt = if step.mode == StepMode::Verify { ", asking the site" } else { "" };
             let tried = if step.attempt > 1 { format!(", try {}", step.attempt) } else { String::new() };
-            format!("step {}/{} {}{doubt}{tried}", step.number, summary.steps, step.flag)
+            let action = step.action.as_ref().map_or_else(String::new, |action| format!(", {action}"));
+            format!("step {}/{} {}{doubt}{action}{tried}", step.number, summary.steps, step.flag)
         }
         (None, Phase::Unheard | Phase::Starting) if summary.kernel.is_some() => {
             format!("{steps}, waits: {}", summary.kernel.as_deref().unwrap_or_default())
@@ -239,6 +240,7 @@ mod tests {
             1/6 1: k18imh7u launched | 2: b-2 runs already
             1/6 1: k18imh7u 1/4 steps done, waits for its browser | 2: b-2 runs already
             1/6 1: k18imh7u step 2/4 store_signup | 2: b-2 runs already
+            1/6 1: k18imh7u step 2/4 store_signup, click 7/12 | 2: b-2 runs already
             1/6 1: k18imh7u step 2/4 store_signup, asking the site, try 2 | 2: b-2 runs already
             1/6 1: k18imh7u 2/4 steps done | 2: b-2 runs already
             1/6 1: k18imh7u 3/4 steps done | 2: b-2 runs already

@@ -86,6 +86,18 @@ pub fn story() -> Vec<FleetNotice> {
         NoticeKind::Adopted { profile: id("b-2"), slot: second, attempt: 1, pid: Some(7) },
         told("k18imh7u", first, EventKind::RunStarted { pid: 41, plan: "x".into(), steps: 4, done: 1 }),
         told("k18imh7u", first, EventKind::StepStarted { flag: flag(), attempt: 1, mode: StepMode::Act }),
+        told(
+            "k18imh7u",
+            first,
+            EventKind::ActionStarted {
+                flag: flag(),
+                flow: "flows/store.json".into(),
+                step: "7".into(),
+                number: 7,
+                of: 12,
+                action: "click".into(),
+            },
+        ),
         told("k18imh7u", first, EventKind::StepStarted { flag: flag(), attempt: 2, mode: StepMode::Verify }),
         told(
             "k18imh7u",
@@ -156,34 +168,34 @@ fn plain_lines_tell_what_happens() {
         03:04:06 6 profiles, before anything was started 1 completed
         03:04:07 k18imh7u: launched in slot 1 (process 41)
         03:04:08 b-2: runs already, takes slot 2 (process 7)
-        03:04:11 k18imh7u: store_signup is in doubt, asking the site
-        03:04:12 k18imh7u: store_signup was done before, says the site
-        03:04:13 k18imh7u: store_signup done in 2.3 s
-        03:04:14 b-2: store_signup failed after 1 min 01 s
-        03:04:15 b-2: attempt 1 failed: a step failed; again in 2.2 s
-        03:04:17 k18imh7u: completed, 4/4 steps in 1 min 05 s
-        03:04:18 b-2: launched in slot 1, attempt 2 (process 42)
-        03:04:19 crashes: launched in slot 2 (process 43)
-        03:04:20 b-2: failed, 1/4 steps: no element matches any of its 3 selectors within 10 s; see artifacts/b-2/1
-        03:04:21 crashes: the run crashed (signal 9); ending what it left
-        03:04:22 crashes: failed, 0/4 steps: crashed
-        03:04:23 c: needs attention: step `store_signup` is in doubt
-        03:04:24 stopping: nothing more is launched, runs end after their step; once more ends them now
-        03:04:26 stopping now: runs are killed, their browsers stopped"#]]
+        03:04:12 k18imh7u: store_signup is in doubt, asking the site
+        03:04:13 k18imh7u: store_signup was done before, says the site
+        03:04:14 k18imh7u: store_signup done in 2.3 s
+        03:04:15 b-2: store_signup failed after 1 min 01 s
+        03:04:16 b-2: attempt 1 failed: a step failed; again in 2.2 s
+        03:04:18 k18imh7u: completed, 4/4 steps in 1 min 05 s
+        03:04:19 b-2: launched in slot 1, attempt 2 (process 42)
+        03:04:20 crashes: launched in slot 2 (process 43)
+        03:04:21 b-2: failed, 1/4 steps: no element matches any of its 3 selectors within 10 s; see artifacts/b-2/1
+        03:04:22 crashes: the run crashed (signal 9); ending what it left
+        03:04:23 crashes: failed, 0/4 steps: crashed
+        03:04:24 c: needs attention: step `store_signup` is in doubt
+        03:04:25 stopping: nothing more is launched, runs end after their step; once more ends them now
+        03:04:27 stopping now: runs are killed, their browsers stopped"#]]
     .assert_eq(&lines(false));
 }
 
 #[test]
 fn quiet_tells_only_what_went_wrong() {
     expect![[r#"
-        03:04:14 b-2: store_signup failed after 1 min 01 s
-        03:04:15 b-2: attempt 1 failed: a step failed; again in 2.2 s
-        03:04:20 b-2: failed, 1/4 steps: no element matches any of its 3 selectors within 10 s; see artifacts/b-2/1
-        03:04:21 crashes: the run crashed (signal 9); ending what it left
-        03:04:22 crashes: failed, 0/4 steps: crashed
-        03:04:23 c: needs attention: step `store_signup` is in doubt
-        03:04:24 stopping: nothing more is launched, runs end after their step; once more ends them now
-        03:04:26 stopping now: runs are killed, their browsers stopped"#]]
+        03:04:15 b-2: store_signup failed after 1 min 01 s
+        03:04:16 b-2: attempt 1 failed: a step failed; again in 2.2 s
+        03:04:21 b-2: failed, 1/4 steps: no element matches any of its 3 selectors within 10 s; see artifacts/b-2/1
+        03:04:22 crashes: the run crashed (signal 9); ending what it left
+        03:04:23 crashes: failed, 0/4 steps: crashed
+        03:04:24 c: needs attention: step `store_signup` is in doubt
+        03:04:25 stopping: nothing more is launched, runs end after their step; once more ends them now
+        03:04:27 stopping now: runs are killed, their browsers stopped"#]]
     .assert_eq(&lines(true));
 }
 
