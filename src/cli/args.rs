@@ -216,6 +216,7 @@ Examples:
   regatta orchestrate profiles.txt
   regatta orchestrate --max 10 --stagger 2s profiles.txt
   regatta orchestrate --max auto --run-timeout 20m profiles.txt
+  regatta orchestrate --json profiles.txt | jq -c 'select(.type==\"profile_ended\")'
   cut -d, -f1 export.csv | regatta orchestrate -
   regatta orchestrate --limit 100 --only-status FAILED,INTERRUPTED fleet.csv
   regatta orchestrate --follow=30s --source 'sqlite:fleet.db?query=select id from profiles'
@@ -229,6 +230,9 @@ is there already wins. Passwords and tokens are named in regatta.toml, never her
 
 Ctrl-C once: launch nothing more and
 let runs stop after their current step. Twice: end them now. Start it again to go on.
+
+With --json standard output has a JSON object a line: what runs tell, as in their event files, what
+the fleet does, and the report as the last one, of type fleet_finished. Words go to standard error.
 
 A run over its time is asked to stop after its step, 10 s later told to stop now, 10 s later
 killed. --stall is twice the longest step's timeout and at least 5m, unless it is given.
@@ -271,7 +275,7 @@ pub struct OrchestrateArgs {
     pub dashboard: Option<SocketAddr>,
     #[command(flatten)]
     pub page: PageArgs,
-    /// Print the closing report as JSON
+    /// Print one JSON object a line as it happens, the closing report as the last one
     #[arg(long)]
     pub json: bool,
     /// Print only failures and the closing table

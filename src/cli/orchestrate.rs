@@ -71,13 +71,14 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     options.stagger_jitter = STAGGER_JITTER;
     options.retries = args.retries.unwrap_or(settings.fleet.retries);
     options.seed = rand::random();
-    // Standard output is for the report where the report is JSON.
+    // Standard output is for a program where it is JSON.
     let mut console = FleetConsole::new(
         settings.terminal && !args.json,
         settings.color && !args.json,
         args.quiet,
         args.json,
-    );
+    )
+    .map_err(|error| Failure::usage(format!("cannot start what prints the events: {error}")))?;
     let page = match args.dashboard {
         Some(listen) => {
             let runs = RunCommand::new(&options.program, &options.run_arguments);

@@ -10,6 +10,7 @@ pub mod event;
 pub mod evidence;
 pub mod fingerprint;
 pub mod fleet;
+pub mod fleet_event;
 pub mod fleet_notice;
 pub mod flow;
 pub mod id;

@@ -1,15 +1,16 @@
-//! What a person sees of a fleet: lines that move on a terminal, dated lines elsewhere, and a table
-//! at the end; or one JSON document.
+//! What is seen of a fleet: lines that move on a terminal, dated lines elsewhere, and a table at the end.
 //!
-//! What happens goes to standard error wherever the end on standard output is for a program.
+//! With `--json` standard output is for a program, one object a line; the dated lines go to standard
+//! error then.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use jiff::tz::TimeZone;
 
 use self::live::Live;
 use self::paint::{Paint, Tone};
 use self::plain::Plain;
+use self::stream::Stream;
 use self::table::table;
 use crate::domain::fleet::Tally;
 use crate::domain::fleet_notice::{FleetNotice, FleetReport};
@@ -17,6 +18,7 @@ use crate::domain::fleet_notice::{FleetNotice, FleetReport};
 mod live;
 mod paint;
 mod plain;
+mod stream;
 mod table;
 
 pub(super) use self::plain::short_of;
@@ -24,7 +26,8 @@ pub(super) use self::plain::short_of;
 pub struct FleetConsole {
     view: View,
     paint: Paint,
-    json: bool,
+    /// Where standard output is for a program.
+    stream: Option<Stream>,
 }
 
 enum View {
@@ -33,44 +36,49 @@ enum View {
 }
 
 impl FleetConsole {
-    /// `terminal`: lines may be drawn over. `quiet`: only what went wrong, and the table.
-    pub fn new(terminal: bool, color: bool, quiet: bool, json: bool) -> Self {
+    /// `terminal`: lines may be drawn over. `quiet`: only what went wrong, and the table. Fails where no
+    /// thread can be started for `json`.
+    pub fn new(terminal: bool, color: bool, quiet: bool, json: bool) -> io::Result<Self> {
         let paint = Paint { color };
         let view = if terminal && !quiet {
             View::Live(Live::new(paint))
         } else {
             View::Plain(Plain::new(quiet, TimeZone::system()))
         };
-        Self { view, paint, json }
+        let stream = if json { Some(Stream::start(io::stdout())?) } else { None };
+        Ok(Self { view, paint, stream })
     }
 
     pub fn show(&mut self, notice: &FleetNotice) {
+        if let Some(stream) = &mut self.stream {
+            stream.tell(notice);
+        }
         match &mut self.view {
             View::Live(live) => live.show(notice),
             View::Plain(plain) => {
                 let Some((tone, line)) = plain.line(notice) else { return };
                 let line = self.paint.whole(tone, &line);
                 // Nobody is left to tell where the other end of a pipe is gone; the fleet goes on.
-                let _ = if self.json {
-                    writeln!(std::io::stderr(), "{line}")
+                let _ = if self.stream.is_some() {
+                    writeln!(io::stderr(), "{line}")
                 } else {
-                    writeln!(std::io::stdout(), "{line}")
+                    writeln!(io::stdout(), "{line}")
                 };
             }
         }
     }
 
-    /// The table, or the document; nothing is drawn afterwards.
+    /// The table, or the last line of the stream; nothing is drawn afterwards.
     pub fn finish(&mut self, report: &FleetReport) {
         if let View::Live(live) = &mut self.view {
             live.finish();
         }
-        let text = if self.json {
-            serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
-        } else {
-            table(report, self.paint)
-        };
-        let _ = std::io::stdout().write_all(text.as_bytes());
+        match self.stream.take() {
+            Some(stream) => stream.finish(report),
+            None => {
+                let _ = io::stdout().write_all(table(report, self.paint).as_bytes());
+            }
+        }
     }
 }
 

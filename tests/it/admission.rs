@@ -63,6 +63,6 @@ fn an_automatic_fleet_comes_to_its_end_whatever_the_machine() {
     let folder = folder();
     let ended = folder.run(&["orchestrate", "--max", "auto", "--stagger", "0s", "--json", "profiles.txt"]);
     ended.assert_code(0);
-    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let report = ended.report();
     assert_eq!(report["tally"]["completed"], 2, "{report:#}");
 }

@@ -140,7 +140,7 @@ fn a_fleet_on_a_full_disk_says_so_and_tries_again() {
     assert_says(&place.run(&["run", "p2"]), 1, &FULL);
     let ended = place.run(&["orchestrate", "--retries", "1", "--json", "profiles.txt"]);
     ended.assert_code(1);
-    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let report = ended.report();
     let p2 = &report["profiles"][0];
     assert_eq!((&p2["attempts"], &p2["cause"]), (&json!(2), &json!("step_failed")), "{report:#}");
     assert!(p2["last_error"].as_str().unwrap().starts_with("the disk is full"), "{report:#}");

@@ -11,6 +11,8 @@ mod crash;
 mod dashboard;
 #[cfg(target_os = "linux")]
 mod disk;
+#[cfg(unix)]
+mod fleet_lines;
 mod flows;
 mod healing;
 #[cfg(target_os = "linux")]

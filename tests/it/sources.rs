@@ -45,8 +45,7 @@ fn fleet(folder: &Folder, arguments: &[&str]) -> Ended {
 
 /// Of the closing report, in its order.
 fn taken(ended: &Ended) -> Vec<String> {
-    let report: Value =
-        serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("no report: {ended:#?}"));
+    let report = ended.report();
     let profiles = report["profiles"].as_array().unwrap();
     profiles.iter().map(|profile| profile["profile_id"].as_str().unwrap().to_owned()).collect()
 }
@@ -55,7 +54,8 @@ fn taken(ended: &Ended) -> Vec<String> {
 #[track_caller]
 fn refused(folder: &Folder, ended: &Ended, expected: Expect) {
     ended.assert_code(2);
-    assert_eq!(ended.stdout, "");
+    let told = ended.lines();
+    assert!(told.iter().all(|line| line["type"] == "source_retrying"), "{told:#?}");
     let port = regex::Regex::new(r"127\.0\.0\.1:\d+").unwrap();
     expected.assert_eq(port.replace_all(&folder.normal(&ended.stderr), "HOST").trim_end());
 }

@@ -290,6 +290,21 @@ impl Drop for Program {
 }
 
 impl Ended {
+    /// The lines of `orchestrate --json`.
+    #[track_caller]
+    pub fn lines(&self) -> Vec<Value> {
+        let line = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.stdout.lines().map(line).collect()
+    }
+
+    /// The closing report of `orchestrate --json`: its last line.
+    #[track_caller]
+    pub fn report(&self) -> Value {
+        let last = self.lines().pop().unwrap_or_else(|| panic!("no report: {self:#?}"));
+        assert_eq!(last["type"], "fleet_finished", "{self:#?}");
+        last
+    }
+
     #[track_caller]
     pub fn assert_code(&self, code: i32) {
         assert_eq!(self.code, Some(code), "{self:#?}");
