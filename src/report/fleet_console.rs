@@ -17,7 +17,9 @@ use crate::domain::fleet_notice::{FleetNotice, FleetReport};
 
 mod live;
 mod paint;
+mod pauses;
 mod plain;
+mod screen;
 mod stream;
 mod table;
 

@@ -1,4 +1,4 @@
-//! A terminal: one line a slot, the whole below them, what went wrong above.
+//! A terminal: one line a slot, below them what is waited for and the whole, what went wrong above.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,9 +7,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::tz::TimeZone;
 
 use super::paint::{Paint, Tone};
+use super::pauses::Pauses;
 use super::plain::{Plain, again, short_of};
+use super::screen::Screen;
 use crate::domain::event::StepMode;
-use crate::domain::fleet::{Demand, Slot};
+use crate::domain::fleet::{Demand, Severity, Slot};
 use crate::domain::fleet_notice::{FleetNotice, NoticeKind};
 use crate::domain::id::ProfileId;
 use crate::domain::summary::{Phase, ProfileSummary};
@@ -18,15 +20,22 @@ use crate::report::words::bytes;
 /// Redraws of what moves.
 const TICK: Duration = Duration::from_millis(120);
 
-const SLOT: &str = "{spinner} {prefix} {wide_msg} {elapsed}";
-const WHOLE: &str = "  [{bar:30}] {pos}/{len} profiles, {per_sec}, ends in {eta} {msg}";
+const SLOT: &str = "{spinner} {prefix} {elapsed:>4} {wide_msg}";
+/// Columns for an id; a longer one takes what it needs.
+const ID: usize = 8;
+/// What launches wait for, cut where the terminal ends.
+const WAITS: &str = "  {wide_msg}";
+const WHOLE: &str = "  [{bar:30}] {pos}/{len} profiles, {per_sec}, ends in {eta}";
 /// Before anything ended there is no rate.
-const WHOLE_AT_FIRST: &str = "  [{bar:30}] {pos}/{len} profiles {msg}";
+const WHOLE_AT_FIRST: &str = "  [{bar:30}] {pos}/{len} profiles";
 
 pub struct Live {
     bars: MultiProgress,
     whole: ProgressBar,
     slots: BTreeMap<Slot, SlotLine>,
+    /// What launches wait for, or that the fleet is being stopped; there while there is something to say.
+    waits: Option<ProgressBar>,
+    pauses: Pauses,
     /// What goes above the moving lines is told as elsewhere.
     lines: Plain,
     paint: Paint,
@@ -45,7 +54,7 @@ struct SlotLine {
 
 impl Live {
     pub fn new(paint: Paint) -> Self {
-        Self::drawing_to(ProgressDrawTarget::stderr(), paint, TimeZone::system())
+        Self::drawing_to(Screen::target(), paint, TimeZone::system())
     }
 
     fn drawing_to(target: ProgressDrawTarget, paint: Paint, zone: TimeZone) -> Self {
@@ -55,6 +64,8 @@ impl Live {
             bars,
             whole,
             slots: BTreeMap::new(),
+            waits: None,
+            pauses: Pauses::default(),
             lines: Plain::new(true, zone),
             paint,
             ended: 0,
@@ -77,9 +88,11 @@ impl Live {
                 self.whole.enable_steady_tick(TICK);
             }
             NoticeKind::Launched { profile, slot, attempt, .. } => {
-                self.open(*slot, profile, *attempt, "launched")
+                self.pauses.end(profile, &self.bars);
+                self.open(*slot, profile, *attempt, "launched");
             }
             NoticeKind::Adopted { profile, slot, attempt, .. } => {
+                self.pauses.end(profile, &self.bars);
                 self.open(*slot, profile, *attempt, "runs already");
             }
             NoticeKind::Told { slot, event } => {
@@ -93,11 +106,14 @@ impl Live {
                     line.bar.set_message("crashed, ending what it left");
                 }
             }
-            NoticeKind::BackingOff { profile, .. }
-            | NoticeKind::PutOff { profile, .. }
-            | NoticeKind::Cleared { profile } => self.close(profile),
+            NoticeKind::BackingOff { profile, delay, .. } | NoticeKind::PutOff { profile, delay } => {
+                self.close(profile);
+                self.pauses.begin(profile, *delay, &self.bars, &self.whole);
+            }
+            NoticeKind::Cleared { profile } => self.close(profile),
             NoticeKind::Ended(report) => {
                 self.close(&report.profile_id);
+                self.pauses.end(&report.profile_id, &self.bars);
                 self.ended += 1;
                 // Those that were passed over are counted by the survey.
                 if self.surveyed {
@@ -117,11 +133,12 @@ impl Live {
                     });
                 }
             }
-            NoticeKind::Waiting(shortage) => self.wait_for(&short_of(shortage)),
-            NoticeKind::ProviderDown { .. } => self.wait_for("the provider"),
-            NoticeKind::ProviderPaused { .. } => self.wait_for("the provider's quota"),
-            NoticeKind::Resumed => self.whole.set_message(""),
-            NoticeKind::Stopping(_) => self.whole.set_message(self.paint.whole(Tone::Warning, "stopping")),
+            NoticeKind::Waiting(shortage) => self.wait_for(&format!("launches wait: {}", short_of(shortage))),
+            NoticeKind::ProviderDown { .. } => self.wait_for("launches wait for the provider"),
+            NoticeKind::ProviderPaused { .. } => self.wait_for("launches wait for the provider's quota"),
+            NoticeKind::Resumed => self.wait_no_more(),
+            NoticeKind::Stopping(Severity::Now) => self.wait_for("stopping now"),
+            NoticeKind::Stopping(_) => self.wait_for("stopping: runs end after their step"),
             NoticeKind::Taken { .. } => {}
             // Lines say those.
             NoticeKind::Source(_) | NoticeKind::Finished { .. } => {}
@@ -133,11 +150,27 @@ impl Live {
         for line in self.slots.values() {
             line.bar.finish_and_clear();
         }
+        self.wait_no_more();
+        self.pauses.clear(&self.bars);
         self.whole.finish_and_clear();
     }
 
-    fn wait_for(&self, what: &str) {
-        self.whole.set_message(self.paint.whole(Tone::Warning, &format!("waits: {what}")));
+    fn wait_for(&mut self, what: &str) {
+        let line = self.waits.get_or_insert_with(|| {
+            let line = ProgressBar::new_spinner().with_style(style(WAITS));
+            let line = self.bars.insert_before(&self.whole, line);
+            // Nothing of it moves, but the terminal may become narrower.
+            line.enable_steady_tick(TICK);
+            line
+        });
+        line.set_message(self.paint.whole(Tone::Warning, what));
+    }
+
+    fn wait_no_more(&mut self) {
+        if let Some(line) = self.waits.take() {
+            line.finish_and_clear();
+            self.bars.remove(&line);
+        }
     }
 
     fn open(&mut self, slot: Slot, profile: &ProfileId, attempt: u32, what: &str) {
@@ -146,7 +179,7 @@ impl Live {
         }
         let place = self.slots.range(..slot).count();
         let bar = self.bars.insert(place, ProgressBar::new_spinner().with_style(style(SLOT)));
-        bar.set_prefix(profile.to_string());
+        bar.set_prefix(format!("{:<ID$}", profile.as_str()));
         bar.set_message(format!("{what}{}", again(attempt)));
         bar.enable_steady_tick(TICK);
         let line = SlotLine { bar, profile: profile.clone(), attempt, summary: ProfileSummary::default() };
@@ -207,7 +240,7 @@ mod tests {
 
     #[test]
     fn templates_are_valid() {
-        for template in [SLOT, WHOLE, WHOLE_AT_FIRST] {
+        for template in [SLOT, WAITS, WHOLE, WHOLE_AT_FIRST] {
             ProgressStyle::with_template(template).unwrap();
         }
     }
