@@ -13,6 +13,8 @@ mod dashboard;
 mod disk;
 #[cfg(unix)]
 mod fleet_lines;
+#[cfg(unix)]
+mod fleet_screen;
 mod flows;
 mod healing;
 #[cfg(target_os = "linux")]

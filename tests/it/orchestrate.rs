@@ -19,7 +19,7 @@ use regatta::store::{Holder, Lock};
 
 use self::stub::{Folder, lives};
 
-mod stub;
+pub mod stub;
 
 /// Stops no browser, and writes down that it was asked to, and what lived then. Down as long as there is
 /// a file `down`; asked about it, it writes so down and the file away.

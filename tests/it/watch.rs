@@ -1,59 +1,16 @@
 //! `regatta watch` on a real terminal, kept by tmux: what is drawn, and what keys do.
 
-use std::process::{Command, Stdio};
-
 use expect_test::{Expect, expect};
 
 use crate::cli::report::folder;
-use crate::support::program::{Folder, PATIENCE};
+use crate::support::program::Folder;
+use crate::support::terminal::Terminal;
 
-/// A terminal with the program in it. Its server is its own, and ends with it.
-struct Terminal {
-    socket: String,
-}
-
-impl Terminal {
-    /// `None` where there is no tmux: nobody else could say what is on a screen.
-    fn of(folder: &Folder, width: u16, height: u16) -> Option<Self> {
-        Command::new("tmux").arg("-V").stdout(Stdio::null()).status().ok()?;
-        let terminal = Self { socket: folder.beside("tmux").display().to_string() };
-        let program =
-            format!("{} -C {} watch --color never", env!("CARGO_BIN_EXE_regatta"), folder.root().display());
-        let (width, height) = (width.to_string(), height.to_string());
-        terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &width, "-y", &height, &program]);
-        Some(terminal)
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let output = Command::new("tmux").args(["-S", &self.socket]).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn press(&self, key: &str) {
-        self.tmux(&["send-keys", key]);
-    }
-
-    /// What it shows, once that is in it.
-    #[track_caller]
-    fn shows(&self, part: &str) -> String {
-        let since = std::time::Instant::now();
-        loop {
-            let screen = self.tmux(&["capture-pane", "-p"]);
-            if screen.contains(part) {
-                return screen;
-            }
-            assert!(since.elapsed() < PATIENCE, "{part:?} never came:\n{screen}");
-            // A screen of another process: there is nothing to wait on.
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = Command::new("tmux").args(["-S", &self.socket, "kill-server"]).output();
-    }
+/// `None` where there is no tmux: nobody else could say what is on a screen.
+fn watch(folder: &Folder, width: u16, height: u16) -> Option<Terminal> {
+    let program =
+        format!("{} -C {} watch --color never", env!("CARGO_BIN_EXE_regatta"), folder.root().display());
+    Terminal::start(&folder.beside("tmux"), &program, width, height)
 }
 
 #[track_caller]
@@ -66,10 +23,10 @@ fn check(folder: &Folder, screen: &str, expected: Expect) {
 #[test]
 fn a_small_terminal_has_the_list_and_then_the_detail() {
     let folder = folder();
-    let Some(terminal) = Terminal::of(&folder, 80, 24) else { return };
+    let Some(terminal) = watch(&folder, 80, 24) else { return };
     check(
         &folder,
-        &terminal.shows("q quit"),
+        &terminal.shows(&["q quit"]),
         expect![[r#"
              onboarding  1 pending 1 failed 1 completed
              PROFILE  STATUS          STEPS  NOW
@@ -97,7 +54,7 @@ fn a_small_terminal_has_the_list_and_then_the_detail() {
              ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit"#]],
     );
     terminal.press("Enter");
-    let detail = terminal.shows("see ");
+    let detail = terminal.shows(&["see "]);
     assert!(detail.contains("the button is disabled") && detail.contains("✓ mailbox_created"), "{detail}");
 }
 
@@ -105,12 +62,12 @@ fn a_small_terminal_has_the_list_and_then_the_detail() {
 fn a_large_terminal_has_both_and_an_act_is_asked_for_once_more() {
     let folder = folder();
     folder.write("logs/p1.log", "03:04:00 run started\n03:04:03 run finished\n");
-    let Some(terminal) = Terminal::of(&folder, 160, 50) else { return };
-    terminal.shows("q quit");
+    let Some(terminal) = watch(&folder, 160, 50) else { return };
+    terminal.shows(&["q quit"]);
     terminal.press("End");
     check(
         &folder,
-        &terminal.shows("03:04:03 run finished"),
+        &terminal.shows(&["03:04:03 run finished"]),
         expect![[r#"
          onboarding  1 pending 1 failed 1 completed
          PROFILE  STATUS          STEPS  NOW                                                         ┌ p1 ─────────────────────────────────────────────────────────────┐
@@ -164,29 +121,19 @@ fn a_large_terminal_has_both_and_an_act_is_asked_for_once_more() {
          ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit"#]],
     );
     terminal.press("r");
-    terminal.shows("Start a run of p1? y/n");
+    terminal.shows(&["Start a run of p1? y/n"]);
     terminal.press("y");
-    terminal.shows("p1 is completed: nothing is left to do; reset it to do its steps again");
+    terminal.shows(&["p1 is completed: nothing is left to do; reset it to do its steps again"]);
     terminal.press("z");
-    terminal.shows("Forget that steps of p1 were done? y/n");
+    terminal.shows(&["Forget that steps of p1 were done? y/n"]);
     terminal.press("y");
-    terminal.shows("p1: every step will run again");
+    terminal.shows(&["p1: every step will run again"]);
     assert_eq!(folder.session("p1").unwrap()["status"], "PENDING");
     // It survives a smaller terminal.
-    terminal.tmux(&["resize-window", "-x", "70", "-y", "12"]);
-    terminal.shows("p1");
+    terminal.resize(70, 12);
+    terminal.shows(&["p1"]);
     terminal.press("q");
-    let since = std::time::Instant::now();
-    while Command::new("tmux")
-        .args(["-S", &terminal.socket, "has-session"])
-        .output()
-        .unwrap()
-        .status
-        .success()
-    {
-        assert!(since.elapsed() < PATIENCE, "it does not end");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    terminal.ends();
 }
 
 #[test]

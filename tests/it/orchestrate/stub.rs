@@ -1,8 +1,8 @@
 //! Processes that follow a plan: this test binary again, started with a folder among its arguments.
 //!
 //! A plan is one line an attempt (the last one repeats) of sentences: `lock`, `started`,
-//! `finished OUTCOME`, `session STATUS FLAG`, `say WORDS`, `touch FILE`, `wait FILE`, `term` (wait to
-//! be asked to stop), `grandchild`, `moved` (one that goes to another session),
+//! `finished OUTCOME`, `tell KIND` (an event, as JSON), `last FILE` (the event in it),
+//! `session STATUS FLAG`, `say WORDS`, `touch FILE`, `wait FILE`, `term` (wait to be asked to stop), `grandchild`, `moved` (one that goes to another session),
 //! `elsewhere` (open on another device), `freeze` (SIGSTOP), `chat` (tell events until it is asked to stop), `seen NAME` (whether the process of that name lives), `crash`, `exit CODE`.
 
 use std::ffi::OsString;
@@ -20,7 +20,7 @@ use regatta::store::{Holder, Layout, Lock};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Whoever waits longer waits for something that will not come.
-const BOUND: Duration = Duration::from_secs(30);
+const BOUND: Duration = Duration::from_secs(120);
 
 /// An operator's folder, with plans and a journal beside it.
 #[derive(Clone)]
@@ -277,6 +277,11 @@ impl Run {
                 let exit_code = outcome.exit_code();
                 self.event(EventKind::RunFinished { outcome, exit_code, message: None, ms: 1 });
             }
+            "last" => {
+                let kind = fs::read_to_string(self.folder.path(rest)).unwrap();
+                self.event(serde_json::from_str(&kind).unwrap());
+            }
+            "tell" => self.event(serde_json::from_str(rest).unwrap()),
             "session" => {
                 let (status, done) = rest.split_once(' ').unwrap();
                 self.folder.session(profile.as_str(), status, done == "true");

@@ -9,6 +9,8 @@ pub mod program;
 pub mod sandbox;
 #[cfg(target_os = "linux")]
 pub mod server;
+#[cfg(unix)]
+pub mod terminal;
 
 #[cfg(target_os = "linux")]
 pub use self::processes::{EndsBrowsers, browser_processes};

@@ -61,7 +61,7 @@ impl Folder {
     /// A copy of `examples/practice`.
     pub fn practice() -> Self {
         let folder = Self::empty();
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/practice"), &folder.root);
+        practice_into(&folder.root);
         folder
     }
 
@@ -327,6 +327,11 @@ fn on(root: &Path) -> Vec<Found> {
         arguments: process.cmd().iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
     });
     found.filter(|found| found.arguments.iter().any(|argument| argument.contains(root))).collect()
+}
+
+/// The files of `examples/practice`.
+pub fn practice_into(folder: &Path) {
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/practice"), folder);
 }
 
 fn copy(from: &Path, to: &Path) {
