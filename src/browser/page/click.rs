@@ -22,6 +22,9 @@ use crate::domain::flow::{Button, Click, Device, Locator};
 /// page took the click matters more than a second of time.
 pub const PRESS_ANSWER: std::time::Duration = std::time::Duration::from_secs(3);
 
+/// The page's own word on a press comes with the browser's, or not at all.
+const TOLD: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// What the pointer is brought to an element for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
@@ -163,6 +166,7 @@ impl Attempt<'_> {
             Button::Forward => MouseButton::Forward,
         };
         let loader = self.loader();
+        let told = self.page.ask("reached");
         let mut answers = Vec::new();
         for n in 1..=count {
             let pressed =
@@ -184,12 +188,13 @@ impl Attempt<'_> {
             ));
         }
         self.taken(try_join_all(answers), &loader, "click").await?;
-        Ok(self.reached(&loader).await)
+        Ok(Self::reached(told).await)
     }
 
     /// A finger: the browser makes the mouse events that pages expect after it.
     async fn tap(&mut self, at: &Reply, click: &Click, count: i64) -> Result<bool, ActionError> {
         let loader = self.loader();
+        let told = self.page.ask("reached");
         let mut answers = Vec::new();
         for _ in 0..count {
             let point = TouchPoint::new(at.x, at.y);
@@ -204,22 +209,16 @@ impl Attempt<'_> {
             answers.push(self.finger(DispatchTouchEventType::TouchEnd, Vec::new()));
         }
         self.taken(try_join_all(answers), &loader, "touch").await?;
-        Ok(self.reached(&loader).await)
+        Ok(Self::reached(told).await)
     }
 
-    /// A document that went away over the press, or says nothing any more, has had it.
-    async fn reached(&self, loader: &str) -> bool {
-        if self.loader() != loader {
-            return true;
-        }
-        let patience = Instant::now() + PRESS_ANSWER;
-        let asked = async {
-            let world = self.page.world(patience).await?;
-            self.page.call(&world, "reached", &Value::Null, &[], patience).await
-        };
-        match asked.await {
-            Ok(Some(reply)) => reply.ok,
-            Ok(None) | Err(_) => true,
+    /// What was asked before the press is told by the press's first event. A document that went away over
+    /// it has had it; so has another one, where this one has seen nothing.
+    async fn reached(told: Option<impl Future<Output = Result<Reply, CdpError>>>) -> bool {
+        let Some(told) = told else { return true };
+        match tokio::time::timeout(TOLD, told).await {
+            Ok(Ok(reply)) => reply.ok,
+            Ok(Err(_)) | Err(_) => true,
         }
     }
 

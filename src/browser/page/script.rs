@@ -223,25 +223,7 @@ impl Page {
         nodes: &[String],
         deadline: Instant,
     ) -> Result<Option<Reply>, Halt> {
-        const CALL: &str =
-            "function(method, query, ...nodes) { return regatta.call(method, query, ...nodes) }";
-        let make = || {
-            let mut call = CallFunctionOnParams::new(CALL);
-            let of_value =
-                |value| CallArgument { value: Some(value), unserializable_value: None, object_id: None };
-            let of_node = |node: &String| CallArgument {
-                value: None,
-                unserializable_value: None,
-                object_id: Some(node.clone().into()),
-            };
-            let values = [Value::String(method.to_owned()), query.clone()];
-            call.arguments =
-                Some(values.into_iter().map(of_value).chain(nodes.iter().map(of_node)).collect());
-            call.unique_context_id = Some(world.unique.clone());
-            call.await_promise = Some(true);
-            call.return_by_value = Some(true);
-            call
-        };
+        let make = || call_of(world, method, query, nodes);
         let Some(mut called) = self.in_world::<_, Called>(world, make(), deadline).await? else {
             return Ok(None);
         };
@@ -263,6 +245,21 @@ impl Page {
         let reply: Reply =
             serde_json::from_value(value).map_err(|error| Halt::Script(format!("{method}: {error}")))?;
         Ok(Some(reply).filter(|reply| !reply.lost))
+    }
+
+    /// Asks the script of the step's frame at once, for an answer that comes later. `None` where no
+    /// document is there.
+    pub(super) fn ask(
+        &self,
+        method: &str,
+    ) -> Option<impl Future<Output = Result<Reply, CdpError>> + Send + use<>> {
+        let world = self.look(|view| view.frame.world.clone()).flatten()?;
+        let called = world.session.send_as::<_, Called>(call_of(&world, method, &Value::Null, &[]));
+        Some(async move {
+            let value = called.await?.result.value.unwrap_or(Value::Null);
+            serde_json::from_value(value)
+                .map_err(|source| CdpError::Malformed { method: "Runtime.callFunctionOn".into(), source })
+        })
     }
 
     /// A command to a context. `None`: the context is no more.
@@ -290,6 +287,23 @@ impl Page {
     pub(super) fn release_objects(&self) {
         drop(self.frame_session().send(ReleaseObjectGroupParams::new(OBJECTS)));
     }
+}
+
+fn call_of(world: &World, method: &str, query: &Value, nodes: &[String]) -> CallFunctionOnParams {
+    const CALL: &str = "function(method, query, ...nodes) { return regatta.call(method, query, ...nodes) }";
+    let mut call = CallFunctionOnParams::new(CALL);
+    let of_value = |value| CallArgument { value: Some(value), unserializable_value: None, object_id: None };
+    let of_node = |node: &String| CallArgument {
+        value: None,
+        unserializable_value: None,
+        object_id: Some(node.clone().into()),
+    };
+    let values = [Value::String(method.to_owned()), query.clone()];
+    call.arguments = Some(values.into_iter().map(of_value).chain(nodes.iter().map(of_node)).collect());
+    call.unique_context_id = Some(world.unique.clone());
+    call.await_promise = Some(true);
+    call.return_by_value = Some(true);
+    call
 }
 
 /// Chrome's words for a document that went away before or while a command ran in it.

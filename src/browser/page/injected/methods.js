@@ -19,12 +19,8 @@ const methods = {
     return { ok: true };
   },
 
-  // Also where no press was seen: it went to another document, and cannot be taken back.
-  reached: () => {
-    const ok = press?.reached !== false;
-    stopWatching();
-    return { ok };
-  },
+  // Asked before the press is sent, told by its first event. Where none is seen it went to another document.
+  reached: () => press ? press.told : { ok: true },
 
   // Focus, and everything that is there selected: what is typed next replaces it. `found` is how many
   // characters the field has room for, where its owner has set a bound.

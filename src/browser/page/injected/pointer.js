@@ -116,9 +116,11 @@ const isAt = (event, x, y) => Math.abs(event.clientX - x) < 2 && Math.abs(event.
 
 const onInput = event => {
   if (!event.isTrusted) return;
-  if (press.reached === undefined) {
-    if (performance.now() > press.until) return stopWatching();
-    if (BEGINS.includes(event.type)) press.reached = isAt(event, press.x, press.y) && press.el.isConnected && !coveredWhy(press.el, press.x, press.y);
+  const begins = BEGINS.includes(event.type);
+  if (performance.now() > press.until && (begins || press.reached === undefined)) return stopWatching();
+  if (begins && press.reached === undefined) {
+    press.reached = isAt(event, press.x, press.y) && press.el.isConnected && !coveredWhy(press.el, press.x, press.y);
+    press.tell({ ok: press.reached });
   }
   if (press.reached !== false) return;
   event.preventDefault();
@@ -130,10 +132,12 @@ const PRESS_MS = 5000;
 
 const watchPress = (el, x, y) => {
   press = { el, x, y, until: performance.now() + PRESS_MS };
+  press.told = new Promise(tell => press.tell = tell);
   for (const type of INPUTS) addEventListener(type, onInput, { capture: true, passive: false });
 };
 
 const stopWatching = () => {
+  press?.tell({ ok: press.reached !== false });
   press = null;
   for (const type of INPUTS) removeEventListener(type, onInput, { capture: true });
 };
