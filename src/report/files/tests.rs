@@ -297,6 +297,8 @@ fn the_page_stands_alone_and_shows_pictures_of_failures() {
     assert_eq!(page.matches("data:image/png;base64,UE5H").count(), 2);
     assert!(page.contains("&lt;b&gt;&amp;&#x27;=1+1 said the page"), "{page}");
     assert!(!page.contains("<b>&"), "what a page said is text");
+    assert!(page.contains("in a bar of 1 s."), "{page}");
+    assert!(!page.contains("0 failed attempts"), "what a person has to decide is no attempt");
     let outside = ["http://", "https://", "<script", "src=\"/", "url(", "@import"];
     assert!(outside.iter().all(|word| !page.contains(word)), "{page}");
 }
