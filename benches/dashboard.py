@@ -40,6 +40,8 @@ PRACTICE, STAND_IN = HERE.parent / "examples/practice", HERE / "stand_in.py"
 
 
 def main():
+    # What was started is ended also where this is.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     regatta, sandbox = (pathlib.Path(name).resolve() for name in sys.argv[1:3])
     with tempfile.TemporaryDirectory(prefix="regatta-dashboard-") as work:
         work = pathlib.Path(work)

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::answer::{Answer, Refusal};
 use self::request::Call;
@@ -37,6 +37,8 @@ mod request;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 const PROBED_WITHIN: Duration = Duration::from_secs(10);
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
+/// A wait for the pacer that is shorter is told only when it is over.
+const OVERLOOKED: Duration = Duration::from_secs(2);
 /// Between two attempts to reach an app that restarts, and two looks at a browser that starts.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// Refusals for too many calls; another program may use the same budget.
@@ -401,10 +403,26 @@ impl AdsPower {
         ProviderError::NotReachable { url: self.settings.base_url.clone(), problem }
     }
 
-    /// A list has a second limit of its own. It must keep both at the moment it is made, so it passes
-    /// the other one again when it had to wait for its own.
     async fn wait_for_turn(&self, call: &Call<'_>) -> Result<(), ProviderError> {
         let began = Instant::now();
+        let turn = self.turn(call);
+        tokio::pin!(turn);
+        let waited = match timeout(OVERLOOKED, &mut turn).await {
+            Ok(waited) => waited?,
+            Err(_) => {
+                self.tell(ProviderNews::Waits { call: call.name });
+                turn.await?
+            }
+        };
+        if waited {
+            self.tell(ProviderNews::Waited { call: call.name, waited: began.elapsed() });
+        }
+        Ok(())
+    }
+
+    /// Whether there was a wait. A list has a second limit of its own. It must keep both at the moment it
+    /// is made, so it passes the other one again when it had to wait for its own.
+    async fn turn(&self, call: &Call<'_>) -> Result<bool, ProviderError> {
         let list = call.is_list.then(|| self.list_pacer.reserve(Urgency::Normal)).transpose()?;
         let mut waited = false;
         if let Some(ticket) = &list {
@@ -415,14 +433,10 @@ impl AdsPower {
         loop {
             waited |= pass(&self.pacer, call.urgency).await?;
             match list.as_ref().map(|ticket| self.list_pacer.confirm(ticket)).transpose()? {
-                None | Some(Confirmation::Confirmed { .. }) => break,
+                None | Some(Confirmation::Confirmed { .. }) => return Ok(waited),
                 Some(Confirmation::WaitMore(wait)) => sleep(wait).await,
             }
         }
-        if waited {
-            self.tell(ProviderNews::Waited { call: call.name, waited: began.elapsed() });
-        }
-        Ok(())
     }
 
     fn tell(&self, news: ProviderNews) {

@@ -92,6 +92,8 @@ pub struct ListedProfile {
 /// What a start tells while it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProviderNews {
+    /// A call waits for its turn, longer than people overlook.
+    Waits { call: &'static str },
     /// A call waited for its turn.
     Waited { call: &'static str, waited: Duration },
     /// The browser's kernel is being downloaded, and was waited for so long by now. `message` holds no

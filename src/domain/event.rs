@@ -34,6 +34,10 @@ pub enum EventKind {
         steps: usize,
         done: usize,
     },
+    /// A call to the provider waits for its turn, for two seconds by now. `PacerWaited` follows.
+    PacerWaiting {
+        call: String,
+    },
     PacerWaited {
         call: String,
         ms: u64,

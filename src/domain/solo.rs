@@ -31,6 +31,9 @@ pub enum SoloEventKind {
         /// Those inside a `when` included.
         steps: usize,
     },
+    PacerWaiting {
+        call: String,
+    },
     PacerWaited {
         call: String,
         ms: u64,

@@ -25,8 +25,8 @@ pub struct ProfileSummary {
     pub steps: usize,
     pub done: usize,
     pub current: Option<CurrentStep>,
-    /// What is said of the browser's kernel while it is being downloaded.
-    pub kernel: Option<String>,
+    /// What the browser is waited for: its kernel, in the provider's words, or a turn of the pacer.
+    pub waits_for: Option<String>,
     /// Of the latest run; a step that is done afterwards clears it.
     pub last_error: Option<String>,
     /// Of the latest failure.
@@ -110,17 +110,20 @@ impl ProfileSummary {
                 self.steps = *steps;
                 self.done = *done;
             }
-            EventKind::KernelDownloading { message, .. } => self.kernel = Some(message.clone()),
+            EventKind::PacerWaiting { call } => {
+                self.waits_for = Some(format!("a turn within the provider's rate limit ({call})"));
+            }
+            EventKind::PacerWaited { .. } => self.waits_for = None,
+            EventKind::KernelDownloading { message, .. } => self.waits_for = Some(message.clone()),
             EventKind::ProviderPaused { .. }
             | EventKind::UsedElsewhere
-            | EventKind::PacerWaited { .. }
             | EventKind::StepPrepared { .. }
             | EventKind::Healed { .. }
             | EventKind::Captured { .. }
             | EventKind::Downloaded { .. } => {}
             EventKind::BrowserStarted { .. } => {
                 self.phase = Phase::Driving;
-                self.kernel = None;
+                self.waits_for = None;
             }
             EventKind::StepStarted { flag, attempt, mode } => {
                 self.phase = Phase::Driving;
@@ -158,7 +161,7 @@ impl ProfileSummary {
             EventKind::RunFinished { outcome, message, .. } => {
                 self.phase = Phase::Finished(*outcome);
                 self.current = None;
-                self.kernel = None;
+                self.waits_for = None;
                 if *outcome == RunOutcome::Completed {
                     self.last_error = None;
                     self.evidence = None;
@@ -266,10 +269,11 @@ pub(crate) mod tests {
                 step.action.as_ref().map_or(String::new(), |action| format!(", {action}"))
             )
         });
+        let waits = summary.waits_for.as_ref().map_or(String::new(), |what| format!(" waits: {what}"));
         let error = summary.last_error.as_ref().map_or(String::new(), |error| format!(" error: {error}"));
         let evidence = summary.evidence.as_ref().map_or(String::new(), |path| format!(" see {path}"));
         format!(
-            "{:?} {}/{}{current}, {} requests{error}{evidence}",
+            "{:?} {}/{}{current}{waits}, {} requests{error}{evidence}",
             summary.phase, summary.done, summary.steps, summary.network.requests
         )
     }
@@ -337,6 +341,24 @@ pub(crate) mod tests {
                 Driving 1/2, 9 requests error: flows/b.json, step 1 (click): gone
                 Starting 1/2, 9 requests
                 Finished(NoBrowser) 1/2, 9 requests error: the provider is down"#]],
+        );
+    }
+
+    #[test]
+    fn what_a_browser_is_waited_for_is_known_until_it_comes() {
+        check(
+            r#"
+            00 r1 "type":"run_started","pid":5,"plan":"x","steps":2,"done":0
+            02 r1 "type":"pacer_waiting","call":"start"
+            07 r1 "type":"pacer_waited","call":"start","ms":7000
+            08 r1 "type":"kernel_downloading","message":"40 %","ms":900
+            09 r1 "type":"browser_started","provider":"adspower","reused":false,"ms":900"#,
+            expect![[r#"
+                Starting 0/2, 0 requests
+                Starting 0/2 waits: a turn within the provider's rate limit (start), 0 requests
+                Starting 0/2, 0 requests
+                Starting 0/2 waits: 40 %, 0 requests
+                Driving 0/2, 0 requests"#]],
         );
     }
 

@@ -84,6 +84,7 @@ impl Plain {
             EventKind::RunStarted { steps, done, .. } => {
                 format!("run started, {done} of {steps} steps done before")
             }
+            EventKind::PacerWaiting { call } => format!("waits for the provider's rate limit ({call})"),
             EventKind::PacerWaited { call, ms } => {
                 format!("waited {} for the provider's rate limit ({call})", seconds(*ms))
             }

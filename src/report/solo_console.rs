@@ -82,6 +82,7 @@ impl Lines {
                 let steps = if *steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
                 format!("{flow}: {title}, {steps}")
             }
+            SoloEventKind::PacerWaiting { call } => format!("waits for the provider's rate limit ({call})"),
             SoloEventKind::PacerWaited { call, ms } => {
                 format!("waited {} for the provider's rate limit ({call})", time(*ms))
             }

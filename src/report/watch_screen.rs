@@ -331,7 +331,10 @@ const fn word(shown: Shown) -> &'static str {
 fn note(view: &ProfileView, now: jiff::Timestamp) -> String {
     if view.shown == Shown::Processing {
         return view.summary.current.as_ref().map_or_else(
-            || "waits for its browser".to_owned(),
+            || match &view.summary.waits_for {
+                Some(what) => format!("waits: {what}"),
+                None => "waits for its browser".to_owned(),
+            },
             |step| {
                 let ms = u64::try_from(now.duration_since(step.since).as_millis()).unwrap_or(0);
                 let tries =

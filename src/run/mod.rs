@@ -317,6 +317,7 @@ impl<'a, O: Outside> Run<'a, O> {
 
 fn told_by(news: ProviderNews) -> EventKind {
     match news {
+        ProviderNews::Waits { call } => EventKind::PacerWaiting { call: call.to_owned() },
         ProviderNews::Waited { call, waited } => {
             EventKind::PacerWaited { call: call.to_owned(), ms: waited.as_millis() as u64 }
         }

@@ -99,6 +99,7 @@ async fn open<O: Outside>(
     let started = Instant::now();
     let mut tell = |news| {
         host.tell(match news {
+            ProviderNews::Waits { call } => SoloEventKind::PacerWaiting { call: call.to_owned() },
             ProviderNews::Waited { call, waited } => {
                 SoloEventKind::PacerWaited { call: call.to_owned(), ms: millis(waited) }
             }

@@ -72,6 +72,7 @@ impl Place {
         let told = Arc::clone(&waits);
         let on_news: OnProviderNews = Arc::new(move |news| {
             told.lock().unwrap().push(match news {
+                ProviderNews::Waits { call } => format!("{call} waits"),
                 ProviderNews::Waited { call, .. } => call.to_owned(),
                 ProviderNews::KernelDownloading { message, .. } => message,
             });
@@ -455,6 +456,17 @@ async fn a_list_is_made_when_its_own_limit_lets_it_through() {
     assert!(let_through.iter().all(|(any, list)| any <= list), "{let_through:?}");
     assert!(let_through[1].1 - let_through[0].1 >= 1_000_000, "{let_through:?}");
     assert!(let_through[1].0 - let_through[0].0 >= 200_000, "{let_through:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_waits_long_for_its_turn_says_so_meanwhile() {
+    let page = json!({ "code": 0, "msg": "Success", "data": { "status": "Inactive" } }).to_string();
+    let place =
+        Place::serving(&fake(&[page.clone(), page]), |settings| settings.calls_per_second = 0.4).await;
+    place.active().await.unwrap();
+    assert_eq!(*place.waits.lock().unwrap(), [""; 0]);
+    place.active().await.unwrap();
+    assert_eq!(*place.waits.lock().unwrap(), ["active waits", "active"]);
 }
 
 #[test]

@@ -138,6 +138,7 @@ impl History {
             EventKind::ActionStarted { .. }
             | EventKind::RunStarted { .. }
             | EventKind::ProviderPaused { .. }
+            | EventKind::PacerWaiting { .. }
             | EventKind::KernelDownloading { .. }
             | EventKind::UsedElsewhere
             | EventKind::StepPrepared { .. }

@@ -212,10 +212,10 @@ pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
             let action = step.action.as_ref().map_or_else(String::new, |action| format!(", {action}"));
             format!("step {}/{} {}{doubt}{action}{tried}", step.number, summary.steps, step.flag)
         }
-        (None, Phase::Unheard | Phase::Starting) if summary.kernel.is_some() => {
-            format!("{steps}, waits: {}", summary.kernel.as_deref().unwrap_or_default())
-        }
-        (None, Phase::Unheard | Phase::Starting) => format!("{steps}, waits for its browser"),
+        (None, Phase::Unheard | Phase::Starting) => match &summary.waits_for {
+            Some(what) => format!("{steps}, waits: {what}"),
+            None => format!("{steps}, waits for its browser"),
+        },
         (None, Phase::Driving) => steps,
         (None, Phase::Ending | Phase::Finished(_)) => format!("{steps}, ends"),
     };
