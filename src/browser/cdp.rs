@@ -79,7 +79,11 @@ enum Order {
     Subscribe { session: Option<String>, events: EventSink },
 }
 
-type Answer = oneshot::Sender<Result<Value, CdpError>>;
+enum Answer {
+    Caller(oneshot::Sender<Result<Value, CdpError>>),
+    /// Those who listen to the session.
+    Listeners,
+}
 
 type Socket = WebSocketStream<TokioAdapter<TcpStream>>;
 
@@ -214,19 +218,20 @@ impl Session {
         }
     }
 
+    /// Has the answer come among the session's events, as an event with the command's name: in its place
+    /// between what the browser told before and after it. A refusal is not told.
+    pub fn send_to_listeners<C: Command>(&self, command: &C) {
+        // Of a connection that has ended nobody hears anything any more.
+        let _ = self.order(command, Answer::Listeners);
+    }
+
     fn queue<C: Command>(
         &self,
         command: &C,
     ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<C> {
         let method = command.identifier();
         let (answer, answered) = oneshot::channel();
-        let queued = match serde_json::to_value(command) {
-            Err(source) => Err(CdpError::Malformed { method: method.clone(), source }),
-            Ok(params) => {
-                let order = Order::Call { method: method.clone(), session: self.id.clone(), params, answer };
-                self.connection.orders.send(order).map_err(|_| CdpError::Gone)
-            }
-        };
+        let queued = self.order(command, Answer::Caller(answer));
         async move {
             queued?;
             match tokio::time::timeout(ANSWER_WITHIN, answered).await {
@@ -234,6 +239,29 @@ impl Session {
                 Ok(Err(_)) => Err(CdpError::Gone),
                 Err(_) => Err(CdpError::TimedOut { method }),
             }
+        }
+    }
+
+    fn order<C: Command>(&self, command: &C, answer: Answer) -> Result<(), CdpError> {
+        let method = command.identifier();
+        let params = serde_json::to_value(command)
+            .map_err(|source| CdpError::Malformed { method: method.clone(), source })?;
+        let order = Order::Call { method, session: self.id.clone(), params, answer };
+        self.connection.orders.send(order).map_err(|_| CdpError::Gone)
+    }
+}
+
+impl Answer {
+    fn is_wanted(&self) -> bool {
+        match self {
+            Self::Caller(caller) => !caller.is_closed(),
+            Self::Listeners => true,
+        }
+    }
+
+    fn refuse(self, error: CdpError) {
+        if let Self::Caller(caller) = self {
+            let _ = caller.send(Err(error));
         }
     }
 }
@@ -320,13 +348,13 @@ impl Calls {
         match serde_json::to_string(&call) {
             Ok(text) => {
                 if self.pending.len() > 256 {
-                    self.pending.retain(|_, call| !call.answer.is_closed());
+                    self.pending.retain(|_, call| call.answer.is_wanted());
                 }
                 self.pending.insert(self.made, Pending { method, session, answer });
                 Some(text)
             }
             Err(source) => {
-                let _ = answer.send(Err(CdpError::Malformed { method, source }));
+                answer.refuse(CdpError::Malformed { method, source });
                 None
             }
         }
@@ -334,8 +362,17 @@ impl Calls {
 
     fn hear(&mut self, heard: Heard) {
         if let Some(call) = heard.id.and_then(|id| self.pending.remove(&id)) {
-            let answer = read_answer(&call.method, heard);
-            let _ = call.answer.send(answer);
+            match call.answer {
+                Answer::Caller(caller) => {
+                    let _ = caller.send(read_answer(&call.method, heard));
+                }
+                Answer::Listeners if heard.error.is_none() => self.tell(&Event {
+                    method: call.method.into_owned(),
+                    session_id: call.session,
+                    params: heard.result,
+                }),
+                Answer::Listeners => {}
+            }
             return;
         }
         let Some(method) = heard.method else { return };
@@ -345,10 +382,13 @@ impl Calls {
             self.sinks.remove(&Some(session.to_owned()));
             // Nobody will answer these any more.
             for (_, call) in self.pending.extract_if(|_, call| call.session.as_deref() == Some(session)) {
-                let _ = call.answer.send(Err(CdpError::Detached));
+                call.answer.refuse(CdpError::Detached);
             }
         }
-        let event = Event { method, session_id: heard.session_id, params: heard.params };
+        self.tell(&Event { method, session_id: heard.session_id, params: heard.params });
+    }
+
+    fn tell(&mut self, event: &Event) {
         if let Some(listeners) = self.sinks.get_mut(&event.session_id) {
             // As a rule there is one.
             listeners.retain(|listener| listener.send(event.clone()).is_ok());

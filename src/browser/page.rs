@@ -227,7 +227,7 @@ async fn follow(
     let tree: Value = session.send_as(GetFrameTreeParams::default()).await?;
     let tree = FrameTree(&tree["frameTree"]);
     let mut state = State::new(session.clone(), tree.id().to_owned(), given.clone());
-    state.adopt_tree(&session, &tree);
+    state.adopt_tree(&session, &tree, true, allowed);
     let (state, _) = channel::channel(state);
     connection.listen(&events)?;
     let watcher =

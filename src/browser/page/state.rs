@@ -341,17 +341,27 @@ impl State {
         }
     }
 
-    /// What was there before anybody listened.
-    pub fn adopt_tree(&mut self, session: &Session, tree: &FrameTree<'_>) {
+    /// What was there before anybody listened: what is known already is left as it is.
+    /// `loaded` is said of a main document that was not known.
+    pub fn adopt_tree(&mut self, session: &Session, tree: &FrameTree<'_>, loaded: bool, allowed: &[String]) {
         let described = &tree.0["frame"];
-        let Some(frame) = self.frames.get_mut(text(&described["id"])) else { return };
-        frame.document.url = url_of(described);
-        frame.document.loader = text(&described["loaderId"]).to_owned();
-        frame.document.loaded = true;
-        let parent = frame.id.clone();
+        let id = text(&described["id"]);
+        let here = |frame: &&Frame| frame.session.id() == session.id();
+        let Some(frame) = self.frames.get(id).filter(here) else { return };
+        if frame.document.loader != text(&described["loaderId"]) {
+            let frame = self.come_to(id, described, loaded, allowed);
+            // Blank is where frames begin: what they are on their way to is still to come.
+            if !urls::is_blank(&frame.document.url) {
+                frame.arrive(&meant_url_of(described));
+            }
+        }
+        let loaded = self.frames[id].document.loaded;
         for child in tree.0["childFrames"].as_array().into_iter().flatten() {
-            self.host_frame(text(&child["frame"]["id"]), &parent, session.clone());
-            self.adopt_tree(session, &FrameTree(child));
+            let child = FrameTree(child);
+            if !self.frames.contains_key(child.id()) {
+                self.host_frame(child.id(), id, session.clone());
+            }
+            self.adopt_tree(session, &child, loaded, allowed);
         }
     }
 
@@ -384,6 +394,7 @@ impl State {
                 let thrown = details["exception"]["description"].as_str().unwrap_or(text(&details["text"]));
                 self.note(format!("uncaught: {thrown}"));
             }
+            "Page.getFrameTree" => self.adopt_tree(session, &FrameTree(&params["frameTree"]), false, allowed),
             "Page.frameAttached" => self.host_frame(frame, text(&params["parentFrameId"]), session.clone()),
             // Swapped: it goes on in a process of its own.
             "Page.frameDetached" if params["reason"] != "swap" => self.remove_frame(frame),
@@ -463,38 +474,35 @@ impl State {
             self.remove_frame(&before);
             self.frames.insert(id.to_owned(), Frame::new(id, session.clone(), tab, None));
         }
-        let loader = text(&described["loaderId"]).to_owned();
-        let url = url_of(described);
-        let is_error_page = described["unreachableUrl"].is_string();
         // The frames of the document before went with it.
         let children = std::mem::take(&mut self.frames.get_mut(id).expect("looked up above").children);
         for child in children {
             self.remove_frame(&child);
         }
-        let frame = self.frames.get_mut(id).expect("looked up above");
-        let tab = frame.tab;
+        // One from the cache comes back with all its events behind it.
+        let frame = self.come_to(id, described, *kind == "BackForwardCacheRestore", allowed);
+        frame.arrive(&meant_url_of(described));
+    }
+
+    /// Another document is in a frame that is known.
+    fn come_to(&mut self, id: &str, described: &Value, loaded: bool, allowed: &[String]) -> &mut Frame {
+        let loader = text(&described["loaderId"]).to_owned();
+        let url = url_of(described);
+        let is_error_page = described["unreachableUrl"].is_string();
+        let frame = self.frames.get_mut(id).expect("a frame that is known");
+        // Documents that no request was seen for: a service worker's, the back-forward cache's.
+        let is_outside = !is_error_page && !urls::is_blank(&url) && !urls::is_allowed(&url, allowed);
+        if frame.parent.is_none() && is_outside {
+            self.tabs[frame.tab].violation.get_or_insert(urls::origin(&url));
+        }
         let status = frame.statuses.remove(&loader);
         frame.statuses.clear();
-        let before = std::mem::replace(
-            &mut frame.document,
-            Document {
-                status,
-                // Comes back with all its events behind it.
-                loaded: *kind == "BackForwardCacheRestore",
-                is_error_page,
-                url: url.clone(),
-                loader,
-            },
-        );
-        frame.arrive(if is_error_page { text(&described["unreachableUrl"]) } else { &url });
-        let is_main = frame.parent.is_none();
-        let now = frame.document.loader.clone();
+        let document = Document { loader, url, status, loaded, is_error_page };
+        let before = std::mem::replace(&mut frame.document, document).loader;
         // What the document before still had on its way is not this one's activity.
-        self.network.abandon(|loader| !loader.is_empty() && loader == before.loader && loader != now);
-        // Documents that no request was seen for: a service worker's, the back-forward cache's.
-        if is_main && !is_error_page && !urls::is_blank(&url) && !urls::is_allowed(&url, allowed) {
-            self.tabs[tab].violation.get_or_insert(urls::origin(&url));
-        }
+        let now = &frame.document.loader;
+        self.network.abandon(|loader| !loader.is_empty() && loader == before && loader != now);
+        frame
     }
 
     /// What requests for documents say about the navigation they belong to.
@@ -573,7 +581,16 @@ pub fn text(value: &Value) -> &str {
 }
 
 fn url_of(frame: &Value) -> String {
-    format!("{}{}", text(&frame["url"]), text(&frame["urlFragment"]))
+    match text(&frame["url"]) {
+        // The document that a frame begins with, in Chromium's words.
+        ":" => "about:blank".to_owned(),
+        url => format!("{url}{}", text(&frame["urlFragment"])),
+    }
+}
+
+/// Where the frame was to go; of an error page that is not its own address.
+fn meant_url_of(frame: &Value) -> String {
+    frame["unreachableUrl"].as_str().map_or_else(|| url_of(frame), str::to_owned)
 }
 
 fn console_text(argument: &Value) -> String {

@@ -19,7 +19,7 @@ use futures::future::try_join_all;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
-use super::state::{Dialog, Download, Ended, FrameTree, Given, Progress, State, WORLD, text};
+use super::state::{Dialog, Download, Ended, Given, Progress, State, WORLD, text};
 use super::{block, emulate, script, urls};
 use crate::browser::cdp::{CdpError, Connection, Event, EventSink, Session};
 use crate::domain::dialog::DialogPolicy;
@@ -52,8 +52,9 @@ impl Watcher {
             "Fetch.requestPaused" => return self.decide(&session, params),
             "Page.javascriptDialogOpening" => return self.answer_dialog(&session, params),
             "Target.attachedToTarget" => return self.frame_began(params),
+            // A document that comes back from the cache brings its frames without telling of them.
             "Page.frameNavigated" if params["type"] == "BackForwardCacheRestore" => {
-                self.read_tree(session.clone());
+                session.send_to_listeners(&GetFrameTreeParams::default());
             }
             _ => {}
         }
@@ -176,16 +177,6 @@ impl Watcher {
             state.dialogs.push(dialog);
         });
     }
-
-    /// A document that comes back from the cache brings its frames without telling of them.
-    fn read_tree(&self, session: Session) {
-        let state = self.state.clone();
-        tokio::spawn(async move {
-            if let Ok(answer) = session.send_as::<_, Value>(GetFrameTreeParams::default()).await {
-                state.send_modify(|state| state.adopt_tree(&session, &FrameTree(&answer["frameTree"])));
-            }
-        });
-    }
 }
 
 /// Everything a tab needs before its first document. Queued when this is called; the future is only the
@@ -209,8 +200,13 @@ fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), Cd
     script.world_name = Some(WORLD.to_owned());
     script.run_immediately = Some(true);
     let conditions = given.conditions.as_ref().map(|conditions| emulate::conditions(session, conditions));
+    let enabled = session.send(cdp_page::EnableParams::default());
+    // A document may have arrived before this did, though its frame waits to be told to go on: a frame
+    // that changes its process hears only then what its first process was told. That document's lifecycle
+    // is told again when its events are asked for, below.
+    session.send_to_listeners(&GetFrameTreeParams::default());
     let answers = (
-        session.send(cdp_page::EnableParams::default()),
+        enabled,
         session.send(runtime::EnableParams::default()),
         session.send(cdp_network::EnableParams::default()),
         session.send(SetLifecycleEventsEnabledParams::new(true)),

@@ -182,27 +182,41 @@ impl Rig {
     ) -> Self {
         let (outside, reached) = serve("<h1>Outside</h1><input id=there>").await;
         let (site, _) = serve(&body.replace("{outside}", &outside)).await;
-        let at = Self::open(chrome, site, platform, block, trace).await;
-        let mut rig = Self { outside, reached, ..at };
-        let opened = rig.play(r#"{"type":"navigate","url":"{site}/"}"#).await;
+        let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
+        let at = Self::open(chrome, browser, site, platform, block, trace).await;
+        let rig = Self { outside, reached, ..at };
+        rig.opened().await
+    }
+
+    /// Its browser is spoken to at another address than its own.
+    pub async fn through(ws: &str, chrome: Arc<Chrome>, body: &str) -> Self {
+        let (site, _) = serve(body).await;
+        let browser = BrowserConnection::connect(ws).await.unwrap();
+        let (block, trace) = Default::default();
+        Self::open(chrome, browser, site, Platform::Desktop, block, trace).await.opened().await
+    }
+
+    async fn opened(mut self) -> Self {
+        let opened = self.play(r#"{"type":"navigate","url":"{site}/"}"#).await;
         assert_eq!(opened, "1 navigate: ok\n");
-        rig
+        self
     }
 
     /// A page that has been nowhere yet and may go to `site`.
     pub async fn at(chrome: Arc<Chrome>, site: String, platform: Platform) -> Self {
-        Self::open(chrome, site, platform, Block::default(), TraceMode::default()).await
+        let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
+        Self::open(chrome, browser, site, platform, Block::default(), TraceMode::default()).await
     }
 
     async fn open(
         chrome: Arc<Chrome>,
+        browser: BrowserConnection,
         site: String,
         platform: Platform,
         block: Block,
         trace: TraceMode,
     ) -> Self {
         let downloads = tempfile::tempdir().unwrap();
-        let browser = BrowserConnection::connect(chrome.ws()).await.unwrap();
         let memory = Memory::default();
         // The same server under another name: another site to the browser, in a process of its own.
         let allowed_origins = vec![site.clone(), elsewhere(&site)];

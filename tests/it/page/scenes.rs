@@ -4,6 +4,8 @@ use expect_test::expect;
 use regatta::domain::dialog::DialogPolicy;
 
 use super::rig::{Rig, check};
+use crate::support::chrome::Chrome;
+use crate::support::relay::Relay;
 
 fn said(frame: &str) -> String {
     format!(
@@ -341,4 +343,33 @@ async fn what_a_flow_downloads_is_kept_under_its_name() {
         a report.txt 3000
         other.txt 112"#]]
     .assert_eq(&format!("{played}{}", names.join("\n")));
+}
+
+#[tokio::test]
+async fn a_tab_that_arrived_before_it_was_listened_to_is_known() {
+    let chrome = Chrome::shared();
+    let relay = Relay::to(chrome.ws()).await;
+    let body = r#"<button id=b onclick="tab = window.open('/second')">Open</button>"#;
+    let mut rig = Rig::through(&relay.ws, chrome, body).await;
+    let opened = rig
+        .play(
+            r##"{"type":"click","selectors":["#b"],"offsetX":5,"offsetY":5},
+            {"type":"waitForExpression","expression":"tab.document.title == 'second' && tab.document.readyState == 'complete'"}"##,
+        )
+        .await;
+    relay.release();
+    let played = rig
+        .play(
+            r##"{"type":"click","target":"{site}/second","selectors":["#next"],"offsetX":5,"offsetY":5,"timeout":5000},
+            {"type":"waitForExpression","target":"{site}/second","expression":"document.title == 'second!'","timeout":5000}"##,
+        )
+        .await;
+    rig.page.close().await;
+    expect![[r#"
+        1 click: ok [gate]
+        2 waitForExpression: ok
+        1 click: ok [gate]
+        2 waitForExpression: ok
+    "#]]
+    .assert_eq(&format!("{opened}{played}"));
 }

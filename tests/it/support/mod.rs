@@ -6,6 +6,7 @@ pub mod postgres;
 #[cfg(target_os = "linux")]
 mod processes;
 pub mod program;
+pub mod relay;
 pub mod sandbox;
 #[cfg(target_os = "linux")]
 pub mod server;
