@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
+use clap::Args;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::args::CleanArgs;
 use super::failure::Failure;
 use super::settings::Settings;
 use super::{block_on, load, throw_away};
@@ -16,6 +16,28 @@ use crate::browser::provider::{Provider, ProviderError};
 use crate::domain::cause::with_cause;
 use crate::domain::id::{ProfileId, RunId};
 use crate::store::{Holder, SessionError, lock, session};
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta clean --dry-run
+  regatta clean
+  regatta clean k18imh7u --json
+
+Ended are browsers that runs of this folder opened, one kept open with --keep-browser too, and
+processes that carry the mark of a run. Profiles that are being run are left alone, and so is
+everything else. A fleet and the next run of a profile do the same by themselves.
+
+Exit codes: 0 nothing is left   1 something does not end")]
+pub struct CleanArgs {
+    /// Only these profiles
+    pub profiles: Vec<ProfileId>,
+    /// Show what would be ended, and touch nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Of one profile: a browser that does not close is killed well within it.
 const BOUND: Duration = Duration::from_secs(60);

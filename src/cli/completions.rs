@@ -2,10 +2,18 @@
 
 use std::io::Write;
 
-use clap::CommandFactory;
+use clap::{Args, CommandFactory};
 
-use super::args::{Cli, CompletionsArgs};
+use super::args::Cli;
 use super::failure::Failure;
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta completions bash > ~/.local/share/bash-completion/completions/regatta
+  regatta completions fish > ~/.config/fish/completions/regatta.fish")]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}
 
 pub fn print(args: CompletionsArgs) -> Result<u8, Failure> {
     let mut script = Vec::new();

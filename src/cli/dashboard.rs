@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use clap::Args;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::act::{self, RunCommand};
-use super::args::{DashboardArgs, GlobalArgs, PageArgs};
+use super::args::{BrowserArgs, GlobalArgs};
 use super::failure::Failure;
 use super::settings::Settings;
 use super::{block_on, orchestrate::run_arguments, report, signals};
@@ -25,6 +26,36 @@ use crate::run::Stop;
 use crate::store::session::SessionReader;
 use crate::store::watch::{self, FolderWatch};
 use crate::store::{EventReader, Layout, event_log};
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta dashboard
+  regatta dashboard --listen 127.0.0.1:0
+  ssh -L 7700:127.0.0.1:7700 HOST      then open the address here
+
+Shows fleets and lone runs alike, and what was done where nothing runs. /metrics is for
+Prometheus, /healthz for whoever asks whether it lives. Who opens the printed address with its
+token may start, stop and reset profiles; REGATTA_DASHBOARD_TOKEN sets the token, which is then
+not printed. Ctrl-C ends the page and nothing else.")]
+pub struct DashboardArgs {
+    #[command(flatten)]
+    pub page: PageArgs,
+    /// Where to listen; port 0 is a free one
+    #[arg(long, value_name = "ADDRESS", default_value = LISTEN)]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub browser: BrowserArgs,
+}
+
+/// Where the dashboard listens unless it is told.
+pub const LISTEN: &str = "127.0.0.1:7700";
+
+#[derive(Debug, Clone, Args)]
+pub struct PageArgs {
+    /// A name by which others reach the page, needed to listen elsewhere than on this machine; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<String>,
+}
 
 /// How much of a log is looked at for its last lines.
 const LOG_TAIL: u64 = 64 * 1024;

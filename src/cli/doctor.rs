@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use clap::Args;
 use serde::Serialize;
 
-use super::args::{DoctorArgs, ProviderName};
+use super::args::ProviderName;
 use super::failure::Failure;
 use super::quantity::MaxRuns;
 use super::settings::Settings;
@@ -18,6 +19,17 @@ use crate::domain::fleet::RUN_MEMORY;
 use crate::domain::session::Platform;
 use crate::store::session::SessionReader;
 use crate::store::{durable, filesystem, lock};
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta doctor
+  regatta doctor --json
+
+Exit codes: 0 nothing stands in the way of a run   1 something does")]
+pub struct DoctorArgs {
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Codes are of 30 s, and sites accept the one before and after.
 const CLOCK_DRIFT: Duration = Duration::from_secs(20);

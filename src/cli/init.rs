@@ -1,9 +1,20 @@
 //! `regatta init`: a commented folder that runs as it is, on the practice site.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::InitArgs;
+use clap::Args;
+
 use super::failure::Failure;
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta init onboarding
+  regatta -C onboarding run profile-1 --headed")]
+pub struct InitArgs {
+    /// The folder to make
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}
 
 /// Path in the folder, and text: the practice workflow, which `make demo` and the tests run.
 const FILES: [(&str, &str); 12] = [

@@ -4,9 +4,29 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::time::Duration;
 
-use super::args::LogsArgs;
+use clap::Args;
+
 use super::failure::Failure;
 use super::settings::Settings;
+use crate::domain::id::ProfileId;
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta logs k18imh7u -n 20
+  regatta logs k18imh7u --follow
+  regatta logs k18imh7u --events | tail -1")]
+pub struct LogsArgs {
+    pub profile: ProfileId,
+    /// Go on showing what is written
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last lines
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// The events (JSON lines) instead of the text
+    #[arg(long)]
+    pub events: bool,
+}
 
 /// Between two looks at a file that is followed.
 const LOOK: Duration = Duration::from_millis(200);

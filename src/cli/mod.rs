@@ -12,6 +12,7 @@ use self::settings::Settings;
 
 mod act;
 mod args;
+mod assignment;
 mod clean;
 mod completions;
 mod dashboard;

@@ -2,15 +2,19 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::Args;
+
 use super::act::RunCommand;
-use super::args::{BrowserArgs, GlobalArgs, OrchestrateArgs, ProviderName};
-use super::dashboard::Dashboard;
+use super::args::{BrowserArgs, GlobalArgs, ProviderName};
+use super::dashboard::{Dashboard, LISTEN, PageArgs};
 use super::failure::Failure;
-use super::quantity::{Bytes, MaxRuns};
+use super::quantity::{Bytes, MaxRuns, parse_load};
 use super::settings::Settings;
+use super::source::IntakeArgs;
 use super::{block_on, load, outcomes, source};
 use crate::domain::cause::with_cause;
 use crate::domain::fleet::{Admission, TimeLimits};
@@ -19,11 +23,86 @@ use crate::domain::id::{Flag, ProfileId};
 use crate::domain::outcome::FleetOutcome;
 use crate::domain::plan::Plan;
 use crate::domain::session::Platform;
+use crate::domain::workflow::parse_duration;
 use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet};
 use crate::report::dashboard::FleetNote;
 use crate::report::fleet_console::FleetConsole;
 use crate::report::notify::Notifier;
 use crate::store::Layout;
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta orchestrate profiles.txt
+  regatta orchestrate --max 10 --stagger 2s profiles.txt
+  regatta orchestrate --max auto --run-timeout 20m profiles.txt
+  regatta orchestrate --json profiles.txt | jq -c 'select(.type==\"profile_ended\")'
+  cut -d, -f1 export.csv | regatta orchestrate -
+  regatta orchestrate --limit 100 --only-status FAILED,INTERRUPTED fleet.csv
+  regatta orchestrate --follow=30s --source 'sqlite:fleet.db?query=select id from profiles'
+
+A source is a list (one profile id a line; # starts a comment), a table (.csv), JSON lines (.jsonl),
+- for standard input (csv:- and jsonl:- for the others), sqlite:FILE?query=SQL,
+postgres://USER@HOST/DATABASE?query=SQL, http(s)://… (a JSON array), adspower:all or
+adspower:group=NAME. Its columns are profile_id (or id), platform, priority (higher ones first),
+identity.FIELD and variables.NAME: what the session of a new profile begins with. A session that
+is there already wins. Passwords and tokens are named in regatta.toml, never here.
+
+Ctrl-C once: launch nothing more and
+let runs stop after their current step. Twice: end them now. Start it again to go on.
+
+With --json standard output has a JSON object a line: what runs tell, as in their event files, what
+the fleet does, and the report as the last one, of type fleet_finished. Words go to standard error.
+
+A run over its time is asked to stop after its step, 10 s later told to stop now, 10 s later
+killed. --stall is twice the longest step's timeout and at least 5m, unless it is given.
+Launches wait while the machine is short of what is asked for, or the provider is down.
+
+Exit codes: 0 all completed   1 some failed   2 wrong usage   3 none failed, some need a person
+            4 another orchestrator holds the folder   7 stopped")]
+pub struct OrchestrateArgs {
+    /// The same as --source; profiles.txt where nothing names one
+    #[arg(value_name = "SOURCE")]
+    pub profiles: Option<String>,
+    #[command(flatten)]
+    pub intake: IntakeArgs,
+    /// Where outcomes go, in the place of [outcomes] `to` in regatta.toml
+    #[arg(long, value_name = "URL")]
+    pub outcomes: Option<String>,
+    /// How many runs at once; `auto`: as many as the machine carries
+    #[arg(long, value_name = "N")]
+    pub max: Option<MaxRuns>,
+    /// Launch only while so much memory stays free, as in 1GiB
+    #[arg(long, value_name = "SIZE")]
+    pub min_free_memory: Option<Bytes>,
+    /// Launch only while the load for each processor is lower
+    #[arg(long, value_name = "LOAD", value_parser = parse_load)]
+    pub max_load: Option<f64>,
+    /// How long one run may take; then it is stopped, and tried again
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub run_timeout: Option<Duration>,
+    /// How long a run may say nothing; then it is stopped, and tried again
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub stall: Option<Duration>,
+    /// Between two launches, give or take a third
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub stagger: Option<Duration>,
+    /// How often a failed run is started again
+    #[arg(long, value_name = "N")]
+    pub retries: Option<u32>,
+    /// Serve the dashboard as long as the fleet runs
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = LISTEN)]
+    pub dashboard: Option<SocketAddr>,
+    #[command(flatten)]
+    pub page: PageArgs,
+    /// Print one JSON object a line as it happens, the closing report as the last one
+    #[arg(long)]
+    pub json: bool,
+    /// Print only failures and the closing table
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub browser: BrowserArgs,
+}
 
 /// The share of the stagger that chance adds or takes.
 const STAGGER_JITTER: f64 = 1.0 / 3.0;

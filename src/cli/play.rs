@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::{Assignment, PlayArgs};
+use clap::Args;
+
+use super::assignment::{Assignment, parse_name};
 use super::failure::Failure;
 use super::settings::{Settings, variables};
 use super::throw_away::{self, ThrowAway, nobody};
@@ -17,13 +19,63 @@ use crate::domain::evidence::TraceMode;
 use crate::domain::flow::Flow;
 use crate::domain::id::{ProfileId, RunId};
 use crate::domain::outcome::RunOutcome;
-use crate::domain::plan::{Setting, check_flow};
+use crate::domain::plan::{Setting, check_flow, origin};
 use crate::domain::session::{Captures, Identity, Platform};
 use crate::domain::solo::origins;
 use crate::domain::template::{Names, Scope};
+use crate::domain::workflow::parse_duration;
 use crate::report::solo_console::SoloConsole;
 use crate::run::{AttachedBrowser, LiveBrowser, Outside, RunEnd, Selectors, Solo, StopWatch};
 use crate::store::HeldProfile;
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta play flows/signup.json --headed --slow 1s
+  regatta play recording.json --set site=http://127.0.0.1:8800 --set identity.email=a@practice.test
+  regatta play flows/signup.json --profile k18imh7u
+  regatta play flows/signup.json --endpoint ws://127.0.0.1:9222/devtools/browser/…
+
+Writing a flow: record it in the Recorder panel of Chrome's DevTools, export it as JSON, play it
+here, and put templates ({{ identity.email }}) in the place of what was typed. Each step is printed
+with its time as it happens; a step that fails says what it looked for and leaves screenshot, page
+and console. Nothing is written down: no session, no flag, and what a flow captures is forgotten.
+
+The page may go to the allowed_origins of the folder's workflow, or, where the folder has none, to
+the origins that the flow's own navigate steps name; and to those of --allow.
+
+Exit codes: as `run`: 0 played to its end   1 a step failed   2 wrong usage, settings or flow
+            3 handed off to a person   4 a run holds the profile   5 no browser   7 stopped")]
+pub struct PlayArgs {
+    /// The flow: a recording, exported as JSON
+    pub flow: PathBuf,
+    /// Play in this profile's browser and with its identity, instead of a throw-away Chromium
+    #[arg(long, value_name = "ID", conflicts_with = "endpoint")]
+    pub profile: Option<ProfileId>,
+    /// Play in a new tab of a browser that runs already
+    #[arg(long, value_name = "WS", value_parser = parse_endpoint)]
+    pub endpoint: Option<String>,
+    /// Set a variable, or identity.FIELD; without a value a field is asked for and not shown
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_name)]
+    pub set: Vec<Assignment>,
+    /// One more origin that the page may go to; may be repeated
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
+    pub allow: Vec<String>,
+    /// Show the browser's window
+    #[arg(long, conflicts_with = "endpoint")]
+    pub headed: bool,
+    /// Pause between two steps
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub slow: Option<Duration>,
+    /// Accept the page's own dialogs instead of dismissing them; a TEXT is what a prompt gets
+    #[arg(long, value_name = "TEXT", num_args = 0..=1)]
+    pub accept_dialogs: Option<Option<String>>,
+    /// Keep a trace of everything that is played
+    #[arg(long)]
+    pub trace: bool,
+    /// Print events as JSON lines
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// What the flow is played for.
 struct Part {
@@ -199,4 +251,15 @@ fn sweep(settings: &Settings) -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+fn parse_origin(text: &str) -> Result<String, String> {
+    origin(text).ok_or_else(|| "expected scheme, host and port: https://app.example.test".to_owned())
+}
+
+fn parse_endpoint(text: &str) -> Result<String, String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "ws" | "wss") && url.has_host() => Ok(text.to_owned()),
+        _ => Err("expected the browser's address: ws://127.0.0.1:9222/devtools/browser/…".to_owned()),
+    }
 }

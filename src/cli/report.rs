@@ -4,16 +4,60 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
-use super::args::{Named, ReportArgs, ReportFormat};
+use clap::{Args, ValueEnum};
+
 use super::failure::Failure;
 use super::load;
 use super::settings::Settings;
-use crate::domain::id::{Flag, ProfileId};
+use crate::domain::id::{Flag, InvalidProfileId, ProfileId};
 use crate::domain::overview::ProfileView;
 use crate::report::files::{Report, csv, html, junit};
 use crate::store::watch::FolderWatch;
 use crate::store::{Layout, StoreError, durable};
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta report
+  regatta report --out artifacts/nightly
+  regatta report --stdout csv k18imh7u k19abcde > two.csv
+
+Writes report.html, report.junit.xml, report.csv and report.json into report/. The page is one
+file that asks nobody for anything. A fleet writes the same at its end, of its own profiles.")]
+pub struct ReportArgs {
+    /// Only these profiles; `-` reads their ids from standard input
+    #[arg(value_name = "PROFILE")]
+    pub profiles: Vec<Named>,
+    /// The folder to write into, instead of report/
+    #[arg(short, long, value_name = "DIR", conflicts_with = "stdout")]
+    pub out: Option<PathBuf>,
+    /// Print one of them instead
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub stdout: Option<ReportFormat>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    One(ProfileId),
+    InStandardInput,
+}
+
+impl FromStr for Named {
+    type Err = InvalidProfileId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidProfileId> {
+        if text == "-" { Ok(Self::InStandardInput) } else { text.parse().map(Self::One) }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Html,
+    Junit,
+    Csv,
+    Json,
+}
 
 pub fn report(settings: &Settings, args: ReportArgs) -> Result<u8, Failure> {
     let (name, flags) = workflow(settings);

@@ -1,9 +1,24 @@
 //! `regatta reset ID [--step FLAG]`: forgets completion, keeps identity.
 
-use super::args::ResetArgs;
+use clap::Args;
+
 use super::failure::Failure;
 use super::resolve::open_existing;
 use super::settings::Settings;
+use crate::domain::id::{Flag, ProfileId};
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta reset k18imh7u --step store_signup
+  regatta reset k18imh7u
+
+Identity fields are kept.")]
+pub struct ResetArgs {
+    pub profile: ProfileId,
+    /// Only this step
+    #[arg(long, value_name = "FLAG")]
+    pub step: Option<Flag>,
+}
 
 pub fn reset(settings: &Settings, args: ResetArgs) -> Result<u8, Failure> {
     let mut session = open_existing(settings, &args.profile)?;

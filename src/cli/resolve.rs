@@ -1,11 +1,34 @@
 //! `regatta resolve ID --done | --again`: a person's answer to NEEDS_ATTENTION.
 
-use super::args::ResolveArgs;
+use clap::Args;
+
+use super::assignment::parse_identity;
 use super::failure::Failure;
 use super::settings::Settings;
 use crate::domain::id::{ProfileId, RunId};
 use crate::domain::session::Resolution;
 use crate::store::session::{OpenSession, read};
+#[derive(Debug, Args)]
+#[command(
+    group = clap::ArgGroup::new("answer").required(true),
+    after_help = "\
+Examples:
+  regatta resolve k18imh7u --done
+  regatta resolve k18imh7u --done --set identity.two_fa_secret     asks for the value
+  regatta resolve k18imh7u --again"
+)]
+pub struct ResolveArgs {
+    pub profile: ProfileId,
+    /// The step happened: go on after it
+    #[arg(long, group = "answer")]
+    pub done: bool,
+    /// The step did not happen: run it again
+    #[arg(long, group = "answer")]
+    pub again: bool,
+    /// Set an identity field; without a value it is asked for and not shown
+    #[arg(long, value_name = "identity.FIELD[=VALUE]", value_parser = parse_identity)]
+    pub set: Vec<(String, Option<String>)>,
+}
 
 pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
     let mut session = open_existing(settings, &args.profile)?;

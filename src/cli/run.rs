@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use super::args::{GlobalArgs, RunArgs};
+use clap::Args;
+
+use super::args::{BrowserArgs, GlobalArgs};
 use super::failure::Failure;
 use super::settings::Settings;
 use super::{load, signals};
@@ -20,6 +22,37 @@ use crate::run::{Journal, LiveBrowser, Run, RunEnd, RunOptions, Selectors, Stop,
 use crate::store::event_log::EventLog;
 use crate::store::session::read;
 use crate::store::{OpenSession, SessionError};
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta run k18imh7u
+  regatta run k18imh7u --headed --step store_signup --keep-browser
+  regatta run k18imh7u --dry-run
+  regatta run k18imh7u --set site=http://127.0.0.1:8800
+
+A failed step leaves screenshot, page and console under artifacts/ and names them. Run the
+same command again to go on: steps that are done are not done twice.")]
+pub struct RunArgs {
+    /// The profile's id, as its provider names it
+    pub profile: ProfileId,
+    /// Run only this step
+    #[arg(long, value_name = "FLAG", conflicts_with = "until")]
+    pub step: Option<Flag>,
+    /// Stop after this step
+    #[arg(long, value_name = "FLAG")]
+    pub until: Option<Flag>,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Leave the browser open at the end
+    #[arg(long)]
+    pub keep_browser: bool,
+    /// Print events as JSON lines
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub browser: BrowserArgs,
+}
 
 pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
     if args.dry_run {

@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::args::{
-    SelectorsAcceptArgs, SelectorsArgs, SelectorsCommand, SelectorsExplainArgs, SelectorsForgetArgs,
-};
 use super::failure::Failure;
 use super::settings::Settings;
 use crate::domain::fingerprint::Fingerprint;
@@ -14,6 +12,89 @@ use crate::domain::flow::{self, Flow, Locator, Step};
 use crate::report::say;
 use crate::store::selector_cache::{Entry, Found, Known};
 use crate::store::{SelectorCache, durable};
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta selectors list
+  regatta selectors explain flows/store.json 5
+  regatta selectors accept flows/store.json 5      writes the suggestion into the flow
+  regatta selectors forget flows/store.json 5      the page is right: learn it anew
+
+Runs remember which selector of a step matched, and what the element was like. A selector that
+comes to match another element is not acted on. Where none matches, the element that is clearly
+most like the one of before is suggested, or acted on where the workflow says heal = \"auto\".")]
+pub struct SelectorsArgs {
+    #[command(subcommand)]
+    pub command: SelectorsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SelectorsCommand {
+    /// A line for each step and page
+    List(SelectorsListArgs),
+    /// All that is known of a step, and why an element would be another one
+    Explain(SelectorsExplainArgs),
+    /// Write the suggestion for a step into its flow, as its last alternative
+    Accept(SelectorsAcceptArgs),
+    /// Learn a step, a flow or everything anew
+    Forget(SelectorsForgetArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta selectors list
+  regatta selectors list --json | jq '.[] | select(.suggestion)'")]
+pub struct SelectorsListArgs {
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta selectors explain flows/store.json 5
+  regatta selectors explain flows/store.json --json")]
+pub struct SelectorsExplainArgs {
+    /// The flow, as the workflow names it
+    pub flow: String,
+    /// The step's number, as errors name it: 4, or 4.2 inside a `regatta.when`
+    pub step: Option<String>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta selectors accept flows/store.json 5
+
+The flow file keeps its formatting: one alternative is added to the step's `selectors`.")]
+pub struct SelectorsAcceptArgs {
+    /// The flow, as the workflow names it
+    pub flow: String,
+    /// The step's number, as errors name it
+    pub step: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta selectors forget flows/store.json 5
+  regatta selectors forget flows/store.json
+  regatta selectors forget --all")]
+pub struct SelectorsForgetArgs {
+    /// The flow, as the workflow names it
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub flow: Option<String>,
+    /// Only this step
+    pub step: Option<String>,
+    /// Everything
+    #[arg(long)]
+    pub all: bool,
+}
 
 pub fn selectors(settings: &Settings, args: SelectorsArgs) -> Result<u8, Failure> {
     match args.command {

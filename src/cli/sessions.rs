@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand, ValueEnum};
 use indexmap::IndexSet;
 use serde_json::Value;
 
-use super::args::{SessionsArgs, SessionsCommand, SessionsExportArgs, SessionsImportArgs, TableFormat};
 use super::failure::Failure;
 use super::load;
 use super::settings::Settings;
@@ -18,6 +18,71 @@ use crate::domain::session_table::{SessionProblem, cells, differences, document,
 use crate::report::say;
 use crate::store::session::SessionReader;
 use crate::store::{OpenSession, SessionError, durable};
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta sessions export --reveal -o fleet.json
+  regatta -C elsewhere sessions import fleet.json
+  regatta sessions import people.csv --dry-run
+
+JSON carries whole documents. A table (.csv) has the columns profile_id, status, platform,
+completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight and last_error; on the way in only
+profile_id is needed.")]
+pub struct SessionsArgs {
+    #[command(subcommand)]
+    pub command: SessionsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SessionsCommand {
+    /// Make sessions from a file; one that is there already is kept
+    Import(SessionsImportArgs),
+    /// Print sessions, or write them into a file
+    Export(SessionsExportArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 all are there as the file says   1 some were there and differ   2 the file is wrong")]
+pub struct SessionsImportArgs {
+    /// .csv, .json or .jsonl
+    pub file: PathBuf,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SessionsExportArgs {
+    /// Only these profiles
+    pub profiles: Vec<ProfileId>,
+    /// Show the values of identities; without it they cannot be imported again
+    #[arg(long)]
+    pub reveal: bool,
+    /// The form; by the name of the file where there is one, else json
+    #[arg(long, value_enum)]
+    pub format: Option<TableFormat>,
+    /// Into a file that only its owner can read
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    Csv,
+    Json,
+    Jsonl,
+}
+
+impl TableFormat {
+    /// By the end of a file's name.
+    pub fn of(path: &Path) -> Result<Self, Failure> {
+        let extension =
+            path.extension().and_then(|end| end.to_str()).unwrap_or_default().to_ascii_lowercase();
+        Self::from_str(&extension, true)
+            .map_err(|_| Failure::usage(format!("`{}` is neither .csv nor .json nor .jsonl", path.display())))
+    }
+}
 
 /// Problems that are listed; of the rest only the number is told.
 const LISTED: usize = 20;

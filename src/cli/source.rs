@@ -2,16 +2,39 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::args::OrchestrateArgs;
+use clap::Args;
+
 use super::failure::Failure;
 use super::load;
+use super::orchestrate::OrchestrateArgs;
 use super::settings::{SETTINGS_FILE, Settings};
+use super::status::StatusName;
 use crate::domain::source_spec::{Format, Place, SourceSpec};
+use crate::domain::workflow::parse_duration;
 use crate::orchestrate::source::{
     AdsPowerSource, FileSource, HttpSource, PostgresAddress, PostgresSource, ReadError, Source, SqliteSource,
 };
 use crate::orchestrate::{Intake, IntakeError};
+#[derive(Debug, Args)]
+pub struct IntakeArgs {
+    /// Where profiles come from; overrides [source] of regatta.toml
+    #[arg(long, value_name = "SOURCE", conflicts_with = "profiles")]
+    pub source: Option<String>,
+    /// Read the source again so often (30s), and take what is new until Ctrl-C
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30s", value_parser = parse_duration)]
+    pub follow: Option<Duration>,
+    /// Take at most so many profiles that have something to do
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Take them in an order of chance; the same SEED gives the same order
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
+    pub shuffle: Option<Option<u64>>,
+    /// Take only profiles that stand so, as `status` shows them
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    pub only_status: Vec<StatusName>,
+}
 
 const USUAL: &str = "profiles.txt";
 

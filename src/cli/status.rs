@@ -3,19 +3,72 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::str::FromStr;
 use std::time::Duration;
 
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::args::{SortBy, StatusArgs};
 use super::failure::Failure;
 use super::settings::Settings;
 use crate::domain::event::StepMode;
-use crate::domain::id::ProfileId;
+use crate::domain::id::{Flag, ProfileId};
 use crate::domain::overview::{ProfileView, Shown};
 use crate::domain::summary::CurrentAction;
 use crate::store::session::SessionReader;
 use crate::store::{Layout, event_log, watch};
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta status
+  regatta status k18imh7u --json
+  regatta status --watch
+  regatta status --status failed,needs_attention --sort error
+  regatta status --step store_signup
+
+INTERRUPTED is a profile whose run died: run it again to go on.")]
+pub struct StatusArgs {
+    /// Only these profiles
+    pub profiles: Vec<ProfileId>,
+    /// One JSON document
+    #[arg(long, conflicts_with = "watch")]
+    pub json: bool,
+    /// Only profiles with this status, as it is shown; several with commas between them
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    pub status: Vec<StatusName>,
+    /// Only profiles that stand at this step
+    #[arg(long, value_name = "FLAG")]
+    pub step: Option<Flag>,
+    #[arg(long, value_enum, value_name = "COLUMN", default_value_t = SortBy::Profile)]
+    pub sort: SortBy,
+    /// Show again every second, until Ctrl-C
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    Profile,
+    Status,
+    Steps,
+    Error,
+}
+
+/// In any case of letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusName(pub Shown);
+
+impl FromStr for StatusName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Shown::ALL.into_iter().find(|shown| shown.as_str().eq_ignore_ascii_case(text));
+        found.map(Self).ok_or_else(|| {
+            let names = Shown::ALL.map(Shown::as_str).join(", ");
+            format!("no profile is ever `{text}`: {names}")
+        })
+    }
+}
 
 /// Between two pictures of `--watch`.
 const LOOK: Duration = Duration::from_secs(1);

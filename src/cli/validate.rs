@@ -1,10 +1,22 @@
 //! `regatta validate`: everything that can be known to be wrong before anything starts.
 
-use super::args::ValidateArgs;
+use clap::Args;
+
+use super::assignment::parse_assignment;
 use super::failure::Failure;
 use super::load;
 use super::settings::Settings;
 use crate::domain::session::Platform;
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta validate
+  regatta -C onboarding validate --set site=http://127.0.0.1:8800")]
+pub struct ValidateArgs {
+    /// Set a variable of the workflow; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment)]
+    pub set: Vec<(String, String)>,
+}
 
 pub fn validate(settings: &Settings, args: ValidateArgs) -> Result<u8, Failure> {
     let plan = load::plan(settings, &args.set)?;

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use super::act::{self, RunCommand};
-use super::args::{GlobalArgs, WatchArgs};
+use super::args::{BrowserArgs, GlobalArgs};
 use super::dashboard::last_lines;
 use super::failure::Failure;
 use super::orchestrate::run_arguments;
@@ -19,6 +20,18 @@ use crate::report::dashboard::Action;
 use crate::report::watch_screen::{Screen, Wish};
 use crate::store::Layout;
 use crate::store::watch::FolderWatch;
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta watch
+
+The list has what runs and what needs somebody first; the chosen profile stands beside or below it
+with its steps, times, last error and log. Keys are named on the last line; what changes something
+asks once more.")]
+pub struct WatchArgs {
+    #[command(flatten)]
+    pub browser: BrowserArgs,
+}
 
 /// Between two pictures while nothing is pressed: what is under way shows its time.
 const PICTURE: Duration = Duration::from_millis(500);

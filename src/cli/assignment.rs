@@ -1,0 +1,33 @@
+//! `NAME=VALUE` of the command line.
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assignment {
+    Variable(String, String),
+    /// Without a value it is asked for.
+    Identity(String, Option<String>),
+}
+
+pub fn parse_assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+pub fn parse_identity(text: &str) -> Result<(String, Option<String>), String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
+    match name.strip_prefix("identity.") {
+        Some(field) if !field.is_empty() => Ok((field.to_owned(), value)),
+        _ => Err("expected identity.FIELD or identity.FIELD=VALUE".to_owned()),
+    }
+}
+
+pub fn parse_name(text: &str) -> Result<Assignment, String> {
+    if text.starts_with("identity.") {
+        return parse_identity(text).map(|(field, value)| Assignment::Identity(field, value));
+    }
+    parse_assignment(text).map(|(name, value)| Assignment::Variable(name, value))
+}
