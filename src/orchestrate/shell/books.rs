@@ -1,0 +1,78 @@
+//! What is written down of each job, until the closing report.
+
+use std::ops::{Index, IndexMut};
+
+use super::super::files::Known;
+use super::super::process::Moment;
+use super::super::spool::SpoolAt;
+use crate::domain::event::NetworkTotals;
+use crate::domain::fleet::{JobId, Mono};
+use crate::domain::fleet_notice::ProfileReport;
+use crate::store::Holder;
+
+/// A book a job. Most jobs only wait: theirs is begun when there is something to write.
+#[derive(Debug, Default)]
+pub struct Books {
+    begun: Vec<Option<Box<Book>>>,
+    /// What is left of a job that has ended.
+    ended: Vec<Option<Box<ProfileReport>>>,
+    /// What the session begins with, for as long as there is none.
+    new: Vec<Option<SpoolAt>>,
+    empty: Book,
+}
+
+impl Books {
+    pub fn open(&mut self, book: Option<Box<Book>>, new: Option<SpoolAt>) {
+        self.begun.push(book);
+        self.ended.push(None);
+        self.new.push(new);
+    }
+
+    pub fn close(&mut self, job: JobId, report: ProfileReport) {
+        self.begun[job.index()] = None;
+        self.ended[job.index()] = Some(Box::new(report));
+    }
+
+    /// What the session of a profile that never ran begins with.
+    pub fn new_session(&mut self, job: JobId) -> &mut Option<SpoolAt> {
+        &mut self.new[job.index()]
+    }
+
+    pub fn into_reports(self) -> Vec<ProfileReport> {
+        self.ended.into_iter().flatten().map(|report| *report).collect()
+    }
+}
+
+impl Index<JobId> for Books {
+    type Output = Book;
+
+    fn index(&self, job: JobId) -> &Book {
+        self.begun[job.index()].as_deref().unwrap_or(&self.empty)
+    }
+}
+
+impl IndexMut<JobId> for Books {
+    fn index_mut(&mut self, job: JobId) -> &mut Book {
+        self.begun[job.index()].get_or_insert_default()
+    }
+}
+
+/// What the closing report says of a job.
+#[derive(Debug, Default)]
+pub struct Book {
+    pub known: Known,
+    pub network: NetworkTotals,
+    pub begun: Option<Mono>,
+    /// Of the latest attempt, where the run itself could not say it.
+    pub cause: Option<String>,
+    /// Why the living run is being ended.
+    pub over_time: Option<String>,
+    /// The adopted run whose lock fell last.
+    pub died: Option<(Holder, Moment)>,
+}
+
+impl Book {
+    pub fn error(&self) -> Option<String> {
+        self.cause.clone().or_else(|| self.known.last_error.clone())
+    }
+}

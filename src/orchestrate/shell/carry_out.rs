@@ -1,0 +1,215 @@
+//! What the fleet wants done: to runs, and to be found out.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+use super::super::machine;
+use super::super::process::{EndedGroup, Moment, end_adopted_group, kill_adopted, terminate_adopted};
+use super::super::spool::SpoolAt;
+use super::{Answer, Shell};
+use crate::browser::leftovers;
+use crate::domain::cause::with_cause;
+use crate::domain::fleet::{FleetEffect, FleetInput, JobId, Mono, Slot};
+use crate::domain::fleet_notice::NoticeKind;
+use crate::domain::id::{ProfileId, RunId};
+use crate::store::{Holder, Layout, Lock, OpenSession, SessionError, lock, session};
+
+/// For the provider to say that it is there.
+const PROBE: Duration = Duration::from_secs(15);
+/// For the provider to say which profiles are open: the question waits for its turn behind the starts.
+const LOOK: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy)]
+enum Signal {
+    Terminate,
+    Kill,
+}
+
+impl Shell<'_> {
+    pub fn carry_out(&mut self, effect: FleetEffect) -> Option<FleetInput> {
+        match effect {
+            FleetEffect::Spawn { job, slot, attempt } => return Some(self.spawn(job, slot, attempt)),
+            FleetEffect::Watch { job, slot, attempt } => self.watch(job, slot, attempt),
+            FleetEffect::CleanUp { job } => self.clean_up(job),
+            FleetEffect::Terminate { job } => self.signal(job, Signal::Terminate),
+            FleetEffect::Kill { job } => self.signal(job, Signal::Kill),
+            FleetEffect::Measure => self.answers.push(Box::pin(async {
+                // Should it fail, nothing is known and nothing held up.
+                let measured = spawn_blocking(machine::measure).await.unwrap_or_default();
+                Answer::Input(FleetInput::MachineMeasured(measured))
+            })),
+            FleetEffect::Probe => {
+                let provider = Arc::clone(&self.provider);
+                self.answers.push(Box::pin(async move {
+                    Answer::Probed(match timeout(PROBE, provider.probe()).await {
+                        Ok(answered) => answered.map_err(|error| with_cause(&error)),
+                        Err(_) => Err(format!("{} does not answer within {PROBE:?}", provider.name())),
+                    })
+                }));
+            }
+            FleetEffect::LookElsewhere { jobs } => self.look_elsewhere(jobs),
+            FleetEffect::WakeAt(Mono(at)) => self.alarm = self.started.checked_add(at),
+            FleetEffect::Report(fact) => self.pass_on(fact),
+            FleetEffect::Refuse(refusal) => debug!(%refusal, "refused"),
+            FleetEffect::Finish { outcome } => {
+                info!(?outcome, "finished");
+                self.tell(NoticeKind::Finished { outcome, tally: self.fleet.tally() });
+                self.outcome = Some(outcome);
+            }
+        }
+        None
+    }
+
+    /// A provider that cannot say holds nothing up: the run of a profile that is open elsewhere finds out.
+    fn look_elsewhere(&self, jobs: Vec<JobId>) {
+        let provider = Arc::clone(&self.provider);
+        let profiles: Vec<ProfileId> = jobs.iter().map(|job| self.fleet.profile(*job).clone()).collect();
+        self.answers.push(Box::pin(async move {
+            let open = match timeout(LOOK, provider.open_elsewhere(&profiles)).await {
+                Ok(Ok(open)) => open,
+                Ok(Err(error)) => {
+                    warn!(error = with_cause(&error), "cannot ask which profiles are open elsewhere");
+                    Vec::new()
+                }
+                Err(_) => {
+                    warn!("{} does not say within {LOOK:?} which profiles are open", provider.name());
+                    Vec::new()
+                }
+            };
+            let open = jobs.iter().zip(&profiles).filter(|(_, profile)| open.contains(profile));
+            Answer::Input(FleetInput::LookedElsewhere { open: open.map(|(job, _)| *job).collect() })
+        }));
+    }
+
+    fn spawn(&mut self, job: JobId, slot: Slot, attempt: u32) -> FleetInput {
+        let now = self.now();
+        let profile = self.fleet.profile(job).clone();
+        let book = &mut self.books[job];
+        book.begun.get_or_insert(now);
+        book.cause = None;
+        if let Some(new) = self.books.new_session(job).take()
+            && let Err(problem) = self.begin_session(&profile, new)
+        {
+            warn!(%profile, problem, "cannot begin a session");
+            *self.books.new_session(job) = Some(new);
+            self.books[job].cause = Some(problem);
+            return FleetInput::SpawnFailed { job };
+        }
+        self.files.follow_child(job, &profile);
+        let arguments: Vec<OsString> =
+            self.options.run_arguments.iter().cloned().chain([profile.as_str().into()]).collect();
+        let log = self.options.layout.log(&profile);
+        let mark = leftovers::mark(&self.options.layout, &profile);
+        let mark = (leftovers::MARK, mark.as_os_str());
+        match self.children.spawn(job, &self.options.program, &arguments, mark, &log) {
+            Ok(pid) => {
+                info!(%profile, pid, attempt, "launched");
+                self.tell(NoticeKind::Launched { profile, slot, attempt, pid });
+                FleetInput::ChildSpawned { job }
+            }
+            Err(error) => {
+                warn!(%profile, %error, "cannot start a process");
+                self.files.forget(job);
+                self.books[job].cause = Some(format!("cannot start a process: {error}"));
+                FleetInput::SpawnFailed { job }
+            }
+        }
+    }
+
+    /// What the source says of a profile that never ran is durable before its run starts. A session
+    /// that came into being meanwhile wins.
+    fn begin_session(&self, profile: &ProfileId, new: SpoolAt) -> Result<(), String> {
+        let new =
+            self.spool.read(new).map_err(|error| format!("cannot read the profile's row again: {error}"))?;
+        let now = jiff::Timestamp::now();
+        let (run_id, flags) = (RunId::new(now, rand::random()), &self.options.flags);
+        let fresh = || new.into_session(profile.clone(), self.platform, flags);
+        match OpenSession::open(&self.options.layout, profile, &run_id, now, fresh) {
+            // Held or damaged: its run finds out, and says so.
+            Ok(_)
+            | Err(SessionError::Busy { .. } | SessionError::Damaged { .. } | SessionError::Newer { .. }) => {
+                Ok(())
+            }
+            Err(error) => Err(with_cause(&error)),
+        }
+    }
+
+    fn watch(&mut self, job: JobId, slot: Slot, attempt: u32) {
+        let now = self.now();
+        let profile = self.fleet.profile(job).clone();
+        self.books[job].begun.get_or_insert(now);
+        let pid = lock::holder(&self.options.layout.session_lock(&profile)).map(|holder| holder.pid);
+        info!(%profile, pid, "adopted a living run");
+        self.files.follow_adopted(job, &profile);
+        self.tell(NoticeKind::Adopted { profile, slot, attempt, pid });
+    }
+
+    fn clean_up(&mut self, job: JobId) {
+        let profile = self.fleet.profile(job).clone();
+        let cause = self.books[job].cause.clone().unwrap_or_default();
+        warn!(%profile, cause, "cleaning up");
+        self.tell(NoticeKind::CleaningUp { profile: profile.clone(), cause });
+        let died = self.books[job].died.take();
+        let adopted =
+            |(holder, seen): (Holder, Moment)| -> Option<EndedGroup> { end_adopted_group(&holder, seen) };
+        let group = self.children.end_group(job).or_else(|| died.and_then(adopted));
+        let (provider, bound) = (Arc::clone(&self.provider), self.options.browser_stop_bound);
+        let layout = self.options.layout.clone();
+        self.answers.push(Box::pin(async move {
+            if let Some(group) = group
+                && !group.gone().await
+            {
+                warn!(%profile, "processes of the crashed run do not end");
+            }
+            let done = Answer::Input(FleetInput::CleanedUp { job });
+            let Some(_lock) = hold(&layout, &profile) else { return done };
+            match timeout(bound, leftovers::end(&layout, provider.as_ref(), &profile)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(%profile, %error, "cannot end what the crashed run left"),
+                Err(_) => warn!(%profile, "ending what the crashed run left takes too long"),
+            }
+            done
+        }));
+    }
+
+    fn signal(&mut self, job: JobId, how: Signal) {
+        let profile = self.fleet.profile(job);
+        let done = match (self.children.lives(job), how) {
+            (true, Signal::Terminate) => self.children.terminate(job),
+            (true, Signal::Kill) => self.children.kill(job),
+            (false, _) => {
+                // Who holds the lock now, not who held it once: a lock that fell names a stranger.
+                let path = self.options.layout.session_lock(profile);
+                let holder = lock::is_held(&path).unwrap_or(false).then(|| lock::holder(&path)).flatten();
+                match (holder, how) {
+                    (Some(holder), Signal::Terminate) => terminate_adopted(&holder),
+                    (Some(holder), Signal::Kill) => kill_adopted(&holder),
+                    (None, _) => Ok(()),
+                }
+            }
+        };
+        match done {
+            Ok(()) => info!(%profile, ?how, "signalled"),
+            Err(error) => warn!(%profile, ?how, %error, "cannot signal"),
+        }
+    }
+}
+
+/// `None` where somebody runs the profile again: its left-overs are that run's business then.
+fn hold(layout: &Layout, profile: &ProfileId) -> Option<Option<Lock>> {
+    let now = jiff::Timestamp::now();
+    match session::hold(layout, profile, &Holder::new(RunId::new(now, rand::random()), now)) {
+        Ok(lock) => Some(Some(lock)),
+        Err(SessionError::Busy { .. }) => None,
+        // It is still to be ended; a run could not have taken the lock either.
+        Err(error) => {
+            warn!(%profile, %error, "cannot hold the profile while it is cleaned up");
+            Some(None)
+        }
+    }
+}

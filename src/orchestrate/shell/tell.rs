@@ -1,0 +1,120 @@
+//! What is told of the fleet: as it happens, and at the end.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::Shell;
+use crate::domain::fleet::{FleetFact, JobId, JobOutcome};
+use crate::domain::fleet_notice::{
+    FLEET_REPORT_VERSION, FleetNotice, FleetReport, NoticeKind, ProfileReport,
+};
+use crate::domain::outcome::FleetOutcome;
+
+impl Shell<'_> {
+    pub fn pass_on(&mut self, fact: FleetFact) {
+        match fact {
+            FleetFact::BackingOff { job, attempt, delay, failure } => {
+                let profile = self.fleet.profile(job).clone();
+                let cause = self.books[job].error().unwrap_or_else(|| failure.to_string());
+                info!(%profile, attempt, ?delay, cause, "backing off");
+                self.tell(NoticeKind::BackingOff { profile, attempt, delay, cause });
+            }
+            FleetFact::PutOff { job, delay } => {
+                let profile = self.fleet.profile(job).clone();
+                warn!(%profile, ?delay, "open on another device");
+                self.tell(NoticeKind::PutOff { profile, delay });
+            }
+            FleetFact::Ended { job, outcome, attempts } => {
+                let report = self.profile_report(job, outcome, attempts);
+                info!(profile = %report.profile_id, ?outcome, attempts, "ended");
+                self.books.close(job, report.clone());
+                self.tell(NoticeKind::Ended(report));
+            }
+            FleetFact::OverTime { job, limit, demand } => {
+                let profile = self.fleet.profile(job).clone();
+                warn!(%profile, %limit, ?demand, "over its time");
+                self.books[job].over_time = Some(limit.to_string());
+                self.tell(NoticeKind::OverTime { profile, limit, demand });
+            }
+            FleetFact::Waiting(shortage) => {
+                info!(?shortage, "launches wait for room");
+                self.tell(NoticeKind::Waiting(shortage));
+            }
+            FleetFact::ProviderDown => {
+                let problem = self.provider_problem.clone().unwrap_or_default();
+                warn!(problem, "launches wait for the provider");
+                self.tell(NoticeKind::ProviderDown { problem });
+            }
+            FleetFact::ProviderPaused { pause } => {
+                warn!(?pause, "the provider opens no more browsers for a while");
+                self.tell(NoticeKind::ProviderPaused { pause });
+            }
+            FleetFact::Resumed => {
+                info!("launches go on");
+                self.tell(NoticeKind::Resumed);
+            }
+            FleetFact::Cleared { job } => {
+                let profile = self.fleet.profile(job).clone();
+                info!(%profile, "what an earlier run left is gone");
+                self.tell(NoticeKind::Cleared { profile });
+            }
+            FleetFact::Stopping(severity) => {
+                info!(?severity, "stopping");
+                self.tell(NoticeKind::Stopping(severity));
+            }
+        }
+    }
+
+    fn profile_report(&self, job: JobId, outcome: JobOutcome, attempts: u32) -> ProfileReport {
+        let book = &self.books[job];
+        let (last_error, evidence) = match outcome {
+            JobOutcome::Completed => (None, None),
+            JobOutcome::Failed(failure) => {
+                (book.error().or_else(|| Some(failure.to_string())), book.known.summary.evidence.clone())
+            }
+            // That it was killed is no error of its own.
+            JobOutcome::Stopped => (book.known.last_error.clone(), book.known.summary.evidence.clone()),
+            JobOutcome::NeedsAttention => (book.error(), book.known.summary.evidence.clone()),
+        };
+        ProfileReport {
+            profile_id: self.fleet.profile(job).clone(),
+            outcome,
+            attempts,
+            steps_done: book.known.steps_done,
+            steps: self.options.flags.len(),
+            ms: book.begun.map_or(0, |begun| millis(self.now().0.saturating_sub(begun.0))),
+            last_error,
+            evidence,
+            network: book.network.clone(),
+        }
+    }
+
+    pub fn report(self, outcome: FleetOutcome) -> FleetReport {
+        // A row that could not be read is a profile that was not completed.
+        let outcome = match outcome {
+            FleetOutcome::Completed | FleetOutcome::SomeNeedAttention if self.refused > 0 => {
+                FleetOutcome::SomeFailed
+            }
+            outcome => outcome,
+        };
+        FleetReport {
+            v: FLEET_REPORT_VERSION,
+            outcome,
+            exit_code: outcome.exit_code(),
+            started_at: self.started_at,
+            ms: millis(self.started.elapsed()),
+            tally: self.fleet.tally(),
+            profiles: self.books.into_reports(),
+            refused: self.refused,
+        }
+    }
+
+    pub fn tell(&mut self, kind: NoticeKind) {
+        (self.notices)(FleetNotice { at: jiff::Timestamp::now(), kind });
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
