@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::tz::TimeZone;
 
 use super::paint::{Paint, Tone};
@@ -25,7 +25,7 @@ const SLOT: &str = "{spinner} {prefix} {elapsed:>4} {wide_msg}";
 const ID: usize = 8;
 /// What launches wait for, cut where the terminal ends.
 const WAITS: &str = "  {wide_msg}";
-const WHOLE: &str = "  [{bar:30}] {pos}/{len} profiles, {per_sec}, ends in {eta}";
+const WHOLE: &str = "  [{bar:30}] {pos}/{len} profiles, {rate}, ends in {eta}";
 /// Before anything ended there is no rate.
 const WHOLE_AT_FIRST: &str = "  [{bar:30}] {pos}/{len} profiles";
 
@@ -228,8 +228,19 @@ pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = out.write_str(&rate(state.per_sec()));
+        })
         .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
         .progress_chars("=> ")
+}
+
+/// Of profiles: in the unit that has a whole number of them.
+fn rate(per_second: f64) -> String {
+    let units = [(1.0, "s"), (60.0, "min"), (3600.0, "h")];
+    let (seconds, unit) =
+        units.into_iter().find(|(seconds, _)| per_second * seconds >= 1.0).unwrap_or(units[2]);
+    format!("{:.1}/{unit}", per_second * seconds)
 }
 
 #[cfg(test)]
@@ -243,6 +254,12 @@ mod tests {
         for template in [SLOT, WAITS, WHOLE, WHOLE_AT_FIRST] {
             ProgressStyle::with_template(template).unwrap();
         }
+    }
+
+    #[test]
+    fn a_rate_has_a_unit_that_a_person_can_read() {
+        let rates = [12.34, 1.0, 0.1831, 0.01, 0.0001].map(rate);
+        assert_eq!(rates, ["12.3/s", "1.0/s", "11.0/min", "36.0/h", "0.4/h"]);
     }
 
     #[test]
