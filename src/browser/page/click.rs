@@ -5,6 +5,7 @@ use chromiumoxide::cdp::browser_protocol::input::{
     MouseButton, TouchPoint,
 };
 use chromiumoxide::types::{Command, Method, MethodId};
+use futures::FutureExt as _;
 use futures::future::try_join_all;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,9 +22,6 @@ use crate::domain::flow::{Button, Click, Device, Locator};
 /// Once a button was pressed its answer is waited for this long, even past the deadline: whether the
 /// page took the click matters more than a second of time.
 pub const PRESS_ANSWER: std::time::Duration = std::time::Duration::from_secs(3);
-
-/// The page's own word on a press comes with the browser's, or not at all.
-const TOLD: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// What the pointer is brought to an element for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,7 +186,7 @@ impl Attempt<'_> {
             ));
         }
         self.taken(try_join_all(answers), &loader, "click").await?;
-        Ok(Self::reached(told).await)
+        Ok(self.reached(told).await)
     }
 
     /// A finger: the browser makes the mouse events that pages expect after it.
@@ -209,17 +207,29 @@ impl Attempt<'_> {
             answers.push(self.finger(DispatchTouchEventType::TouchEnd, Vec::new()));
         }
         self.taken(try_join_all(answers), &loader, "touch").await?;
-        Ok(Self::reached(told).await)
+        Ok(self.reached(told).await)
     }
 
-    /// What was asked before the press is told by the press's first event. A document that went away over
-    /// it has had it; so has another one, where this one has seen nothing.
-    async fn reached(told: Option<impl Future<Output = Result<Reply, CdpError>>>) -> bool {
+    /// What was asked before the press is told by the press's first event, as a rule before the browser's
+    /// own answer. Where it is not there by then the page is asked again, for what it has seen: a page that
+    /// has answered the press has seen all that it ever will. A document that went away over it has had it;
+    /// so has another one, where this one has seen nothing.
+    async fn reached(&self, told: Option<impl Future<Output = Result<Reply, CdpError>>>) -> bool {
+        let was_kept = |reply: Result<Reply, CdpError>| reply.is_ok_and(|reply| !reply.ok);
         let Some(told) = told else { return true };
-        match tokio::time::timeout(TOLD, told).await {
-            Ok(Ok(reply)) => reply.ok,
-            Ok(Err(_)) | Err(_) => true,
+        tokio::pin!(told);
+        if let Some(reply) = told.as_mut().now_or_never() {
+            return !was_kept(reply);
         }
+        let Some(seen) = self.page.ask("seen") else { return true };
+        let answered = async {
+            tokio::select! {
+                reply = told => reply,
+                reply = seen => reply,
+            }
+        };
+        let answered = tokio::time::timeout(PRESS_ANSWER, answered).await;
+        answered.map_or(true, |reply| !was_kept(reply))
     }
 
     /// Of the document that input is about to change.

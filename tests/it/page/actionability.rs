@@ -1,9 +1,13 @@
 //! One test a row of Playwright's table of actionability, and a row of what the Recorder's reference
 //! runner lets pass.
 
+use std::collections::HashSet;
+
 use expect_test::expect;
 
-use super::rig::check;
+use super::rig::{Rig, check};
+use crate::support::chrome::Chrome;
+use crate::support::relay::{By, Relay};
 
 const CLICK: &str = r##"{"type":"click","selectors":["#b"],"offsetX":30,"offsetY":10,"timeout":2000}"##;
 const LATER: &str = r##"{"type":"click","selectors":["#b"],"offsetX":30,"offsetY":10}"##;
@@ -395,4 +399,44 @@ async fn a_wait_for_an_element_sees_only_what_is_visible() {
         "#]],
     )
     .await;
+}
+
+/// The page's own word on a press comes before the browser's, as a rule; here it never comes.
+#[tokio::test]
+async fn receives_events_where_a_press_went_is_asked_until_it_is_known() {
+    let chrome = Chrome::shared();
+    let mut questions = HashSet::new();
+    let relay = Relay::to(chrome.ws(), move |by, told| {
+        let asks = told["params"]["arguments"][0]["value"] == "reached";
+        match by {
+            By::Client if asks => !questions.insert(told["id"].as_u64()),
+            By::Client => false,
+            By::Browser => questions.contains(&told["id"].as_u64()) && told["id"].is_u64(),
+        }
+    })
+    .await;
+    let body = r#"<button id=a data-log=click>Stays</button>
+        <button id=b data-log=click style="position:fixed;left:0;top:100px">Goes</button>
+        <script>
+          let far = false;
+          b.onpointerenter = () => {
+            addEventListener('pointerdown', () => { far = !far; b.style.top = far ? '300px' : '100px' }, { capture: true });
+            b.onpointerenter = null;
+          };
+        </script>"#;
+    let mut rig = Rig::through(&relay.ws, chrome, body).await;
+    let played = rig
+        .play(
+            r##"{"type":"click","selectors":["#a"],"offsetX":3,"offsetY":3},
+            {"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3,"timeout":1500}"##,
+        )
+        .await;
+    let log = rig.log().await;
+    rig.page.close().await;
+    expect![[r#"
+        1 click: ok [gate]
+        2 click: TimedOut: each press would have reached something else within 1.5 s; the page covers, moves or replaces the element the moment it is pressed [gate]
+          click a
+    "#]]
+    .assert_eq(&format!("{played}{log}"));
 }

@@ -1,11 +1,14 @@
 //! Steps in frames and in other tabs; what tabs do in life: dialogs, downloads, being closed.
 
+use std::collections::HashSet;
+
 use expect_test::expect;
 use regatta::domain::dialog::DialogPolicy;
+use serde_json::Value;
 
 use super::rig::{Rig, check};
 use crate::support::chrome::Chrome;
-use crate::support::relay::Relay;
+use crate::support::relay::{By, Relay};
 
 fn said(frame: &str) -> String {
     format!(
@@ -348,7 +351,17 @@ async fn what_a_flow_downloads_is_kept_under_its_name() {
 #[tokio::test]
 async fn a_tab_that_arrived_before_it_was_listened_to_is_known() {
     let chrome = Chrome::shared();
-    let relay = Relay::to(chrome.ws()).await;
+    let mut waiting = HashSet::new();
+    let relay = Relay::to(chrome.ws(), move |by, told| {
+        let session = |of: &Value| of["sessionId"].as_str().unwrap_or_default().to_owned();
+        if by == By::Browser && told["params"]["waitingForDebugger"] == true {
+            waiting.insert(session(&told["params"]));
+        }
+        // A tab goes on before anything else that is wanted of it has reached it.
+        let goes_on = told["method"] == "Runtime.runIfWaitingForDebugger";
+        by == By::Client && waiting.contains(&session(told)) && !goes_on
+    })
+    .await;
     let body = r#"<button id=b onclick="tab = window.open('/second')">Open</button>"#;
     let mut rig = Rig::through(&relay.ws, chrome, body).await;
     let opened = rig

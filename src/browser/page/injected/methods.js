@@ -22,6 +22,9 @@ const methods = {
   // Asked before the press is sent, told by its first event. Where none is seen it went to another document.
   reached: () => press ? press.told : { ok: true },
 
+  // Asked after the press was answered.
+  seen: () => ({ ok: press?.reached !== false }),
+
   // Focus, and everything that is there selected: what is typed next replaces it. `found` is how many
   // characters the field has room for, where its owner has set a bound.
   edit: () => {
