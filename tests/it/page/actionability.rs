@@ -407,12 +407,11 @@ async fn receives_events_where_a_press_went_is_asked_until_it_is_known() {
     let chrome = Chrome::shared();
     let mut questions = HashSet::new();
     let relay = Relay::to(chrome.ws(), move |by, told| {
-        let asks = told["params"]["arguments"][0]["value"] == "reached";
-        match by {
-            By::Client if asks => !questions.insert(told["id"].as_u64()),
-            By::Client => false,
-            By::Browser => questions.contains(&told["id"].as_u64()) && told["id"].is_u64(),
+        let Some(id) = told["id"].as_u64() else { return false };
+        if by == By::Client && told["params"]["arguments"][0]["value"] == "reached" {
+            questions.insert(id);
         }
+        by == By::Browser && questions.contains(&id)
     })
     .await;
     let body = r#"<button id=a data-log=click>Stays</button>
