@@ -182,11 +182,9 @@ impl Watcher {
 /// Everything a tab needs before its first document. Queued when this is called; the future is only the
 /// answers.
 pub fn equip_tab(session: &Session, given: &Given) -> impl Future<Output = Result<(), CdpError>> + use<> {
-    let focus = session.send(SetFocusEmulationEnabledParams::new(true));
     let viewport = given.viewport.as_ref().map(|viewport| emulate::viewport(session, viewport));
     let equipped = equip(session, given);
     async move {
-        focus.await?;
         if let Some(viewport) = viewport {
             viewport.await?;
         }
@@ -207,6 +205,8 @@ fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), Cd
     session.send_to_listeners(&GetFrameTreeParams::default());
     let answers = (
         enabled,
+        // Also where another tab or window is in front: each process has its own word on that.
+        session.send(SetFocusEmulationEnabledParams::new(true)),
         session.send(runtime::EnableParams::default()),
         session.send(cdp_network::EnableParams::default()),
         session.send(SetLifecycleEventsEnabledParams::new(true)),
@@ -225,6 +225,7 @@ fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), Cd
         answers.5.await?;
         answers.6.await?;
         answers.7.await?;
+        answers.8.await?;
         Ok(())
     }
 }

@@ -1,12 +1,14 @@
 //! Steps in frames and in other tabs; what tabs do in life: dialogs, downloads, being closed.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use expect_test::expect;
 use regatta::domain::dialog::DialogPolicy;
+use regatta::domain::session::Platform;
 use serde_json::Value;
 
-use super::rig::{Rig, check};
+use super::rig::{Rig, check, elsewhere};
 use crate::support::chrome::Chrome;
 use crate::support::relay::{By, Relay};
 
@@ -75,6 +77,39 @@ async fn a_frame_of_another_site_is_entered_by_its_path_and_by_its_address() {
         5 regatta.capture: "click mouse,keydown,input,keydown,input,click mouse,keydown,input,keydown,input"
     "#]]
     .assert_eq(&format!("{by_path}{deeper}{by_address}"));
+}
+
+/// Whether it has the focus is for each process of a page to say.
+#[tokio::test]
+async fn a_frame_of_another_site_has_the_focus_behind_another_tab() {
+    // No other test's tab comes to the front of this one.
+    let chrome = Arc::new(Chrome::launch("data:text/html,keeper"));
+    let mut rig = Rig::on(chrome, "<iframe width=400 height=200></iframe>", Platform::Desktop).await;
+    let frame = format!("{}/frame?name=behind", elsewhere(&rig.site));
+    rig.run_in_page(&format!("document.querySelector('iframe').src = '{frame}'")).await;
+    let before = rig.play(&click_and_type(r#""frame":[0]"#)).await;
+    let front = Rig::on(Arc::clone(&rig.chrome), "<h1>In front</h1>", Platform::Desktop).await;
+    let after = rig
+        .play(&format!(
+            r#"{{"type":"keyDown","key":"b"}},{{"type":"keyUp","key":"b"}},
+            {{"type":"waitForExpression","expression":"document.hasFocus()","frame":[0],"timeout":500}},{}"#,
+            said(r#""frame":[0]"#)
+        ))
+        .await;
+    rig.page.close().await;
+    front.page.close().await;
+    expect![[r#"
+        1 click: ok [gate]
+        2 change: ok [gate]
+        3 keyDown: ok [gate]
+        4 keyUp: ok [gate]
+        5 regatta.capture: "click mouse,keydown,input,keydown,input"
+        1 keyDown: ok [gate]
+        2 keyUp: ok [gate]
+        3 waitForExpression: ok
+        4 regatta.capture: "click mouse,keydown,input,keydown,input,keydown,input"
+    "#]]
+    .assert_eq(&format!("{before}{after}"));
 }
 
 #[tokio::test]
