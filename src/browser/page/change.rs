@@ -104,15 +104,15 @@ impl Attempt<'_> {
             duration: None,
         };
         let found = loop {
-            let found = self.aim(locator, &needs, Device::Mouse, Then::Press).await?;
+            let aimed = self.aim(locator, &needs, Device::Mouse, Then::Press).await?;
             // The wait for the click may have seen the state change by itself.
-            if found.checked == wanted {
-                self.remember(locator, &found);
+            if aimed.found.checked == wanted {
+                self.remember(locator, &aimed.found);
                 return Ok(());
             }
             self.touch()?;
-            if self.press(&found, &click, 1).await? {
-                break found;
+            if self.press(&aimed, &click, 1).await? {
+                break aimed.found;
             }
             self.check_missed()?;
         };

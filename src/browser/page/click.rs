@@ -5,8 +5,9 @@ use chromiumoxide::cdp::browser_protocol::input::{
     MouseButton, TouchPoint,
 };
 use chromiumoxide::types::{Command, Method, MethodId};
-use futures::FutureExt as _;
-use futures::future::try_join_all;
+use futures::future::{BoxFuture, try_join_all};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -14,8 +15,8 @@ use tokio::time::Instant;
 use super::attempt::Attempt;
 use super::error::ActionError;
 use super::frames::Surface;
-use super::script::{Halt, Reply};
-use super::state::Ended;
+use super::script::{Halt, Reply, Why};
+use super::state::{Ended, World};
 use crate::browser::cdp::CdpError;
 use crate::domain::flow::{Button, Click, Device, Locator};
 
@@ -29,6 +30,15 @@ pub enum Then {
     Rest,
     Press,
 }
+
+/// An element that the pointer is on.
+pub struct Aimed {
+    pub found: Reply,
+    /// The worlds of the documents around the element's own, innermost first.
+    around: Vec<World>,
+}
+
+type Answers = FuturesUnordered<BoxFuture<'static, Result<Reply, CdpError>>>;
 
 /// The generated command leaves an empty list of points out, and the browser refuses what has none.
 #[derive(Debug, Clone, Serialize)]
@@ -55,15 +65,15 @@ impl Attempt<'_> {
         let at = json!({ "x": click.offset_x, "y": click.offset_y });
         let needs = json!({ "visible": true, "enabled": true, "hit": true, "at": at });
         loop {
-            let found = self.aim(&click.locator, &needs, click.device, Then::Press).await?;
-            self.check_frame(&found.origin)?;
+            let aimed = self.aim(&click.locator, &needs, click.device, Then::Press).await?;
+            self.check_frame(&aimed.found.origin)?;
             self.touch()?;
             let reached = match click.device {
-                Device::Touch => self.tap(&found, click, count).await?,
-                Device::Mouse | Device::Pen => self.press(&found, click, count).await?,
+                Device::Touch => self.tap(&aimed, click, count).await?,
+                Device::Mouse | Device::Pen => self.press(&aimed, click, count).await?,
             };
             if reached {
-                self.remember(&click.locator, &found);
+                self.remember(&click.locator, &aimed.found);
                 return Ok(());
             }
             self.check_missed()?;
@@ -84,8 +94,8 @@ impl Attempt<'_> {
 
     pub async fn hover(&mut self, locator: &Locator) -> Result<(), ActionError> {
         let needs = json!({ "visible": true, "hit": true });
-        let found = self.aim(locator, &needs, Device::Mouse, Then::Rest).await?;
-        self.remember(locator, &found);
+        let aimed = self.aim(locator, &needs, Device::Mouse, Then::Rest).await?;
+        self.remember(locator, &aimed.found);
         Ok(())
     }
 
@@ -98,7 +108,7 @@ impl Attempt<'_> {
         needs: &Value,
         device: Device,
         then: Then,
-    ) -> Result<Reply, ActionError> {
+    ) -> Result<Aimed, ActionError> {
         let mut last = None;
         loop {
             let mut found = self.find(locator, needs).await?;
@@ -133,8 +143,8 @@ impl Attempt<'_> {
             let stirred = self.page.stirred;
             let query = json!({ "stirred": stirred, "watch": then == Then::Press });
             let (confirmed, outside) =
-                tokio::try_join!(self.call("confirm", &query), self.confirm_around(&around))?;
-            match confirmed.map(|reply| outside.unwrap_or(reply)) {
+                tokio::try_join!(self.call("confirm", &query), self.confirm_around(&around, &query))?;
+            match confirmed.map(|inside| settle(inside, outside)) {
                 // The step before has set off a navigation: this is not the document that is meant.
                 Some(reply)
                     if reply.ok && stirred && self.page.look(|view| view.is_leaving()) == Some(true) =>
@@ -144,7 +154,7 @@ impl Attempt<'_> {
                 }
                 Some(reply) if reply.ok => {
                     self.page.stirred = false;
-                    return Ok(found);
+                    return Ok(Aimed { found, around });
                 }
                 Some(reply) if self.is_over() => return Err(self.unmet(locator, reply)),
                 reply => last = reply,
@@ -155,7 +165,8 @@ impl Attempt<'_> {
     /// Press and release travel together: each would otherwise wait a round trip. The move before them has
     /// already cost the frame that proves the element is not moving. False where something else came under
     /// the pointer at the last moment: the page has not seen that press.
-    pub async fn press(&mut self, at: &Reply, click: &Click, count: i64) -> Result<bool, ActionError> {
+    pub async fn press(&mut self, aimed: &Aimed, click: &Click, count: i64) -> Result<bool, ActionError> {
+        let at = &aimed.found;
         let button = match click.button {
             Button::Primary => MouseButton::Left,
             Button::Auxiliary => MouseButton::Middle,
@@ -164,7 +175,7 @@ impl Attempt<'_> {
             Button::Forward => MouseButton::Forward,
         };
         let loader = self.loader();
-        let told = self.page.ask("reached");
+        let told = self.ask_watchers(aimed, "reached");
         let mut answers = Vec::new();
         for n in 1..=count {
             let pressed =
@@ -186,13 +197,14 @@ impl Attempt<'_> {
             ));
         }
         self.taken(try_join_all(answers), &loader, "click").await?;
-        Ok(self.reached(told).await)
+        Ok(self.reached(aimed, told).await)
     }
 
     /// A finger: the browser makes the mouse events that pages expect after it.
-    async fn tap(&mut self, at: &Reply, click: &Click, count: i64) -> Result<bool, ActionError> {
+    async fn tap(&mut self, aimed: &Aimed, click: &Click, count: i64) -> Result<bool, ActionError> {
+        let at = &aimed.found;
         let loader = self.loader();
-        let told = self.page.ask("reached");
+        let told = self.ask_watchers(aimed, "reached");
         let mut answers = Vec::new();
         for _ in 0..count {
             let point = TouchPoint::new(at.x, at.y);
@@ -207,29 +219,42 @@ impl Attempt<'_> {
             answers.push(self.finger(DispatchTouchEventType::TouchEnd, Vec::new()));
         }
         self.taken(try_join_all(answers), &loader, "touch").await?;
-        Ok(self.reached(told).await)
+        Ok(self.reached(aimed, told).await)
+    }
+
+    /// Each document that watches a press, at once: the step's own, and those around it.
+    fn ask_watchers(&self, aimed: &Aimed, method: &str) -> Answers {
+        let own = self.page.look(|view| view.frame.world.clone()).flatten();
+        own.iter().chain(&aimed.around).map(|world| self.page.ask(world, method).boxed()).collect()
     }
 
     /// What was asked before the press is told by the press's first event, as a rule before the browser's
-    /// own answer. Where it is not there by then the page is asked again, for what it has seen: a page that
-    /// has answered the press has seen all that it ever will. A document that went away over it has had it;
-    /// so has another one, where this one has seen nothing.
-    async fn reached(&self, told: Option<impl Future<Output = Result<Reply, CdpError>>>) -> bool {
-        let was_kept = |reply: Result<Reply, CdpError>| reply.is_ok_and(|reply| !reply.ok);
-        let Some(told) = told else { return true };
-        tokio::pin!(told);
-        if let Some(reply) = told.as_mut().now_or_never() {
-            return !was_kept(reply);
+    /// own answer. Where it is not there by then the documents are asked again, for what they have seen: one
+    /// that has answered the press has seen all that it ever will. A document that went away over it has had
+    /// it; so has another one, where those on the way have seen nothing.
+    async fn reached(&self, aimed: &Aimed, mut told: Answers) -> bool {
+        let was_kept = |reply: &Result<Reply, CdpError>| reply.as_ref().is_ok_and(|reply| !reply.ok);
+        if told.is_empty() {
+            return true;
         }
-        let Some(seen) = self.page.ask("seen") else { return true };
-        let answered = async {
-            tokio::select! {
-                reply = told => reply,
-                reply = seen => reply,
+        let was_kept = match told.next().now_or_never().flatten() {
+            Some(first) => was_kept(&first),
+            None => {
+                let seen = self.ask_watchers(aimed, "seen").any(|reply| async move { was_kept(&reply) });
+                let answered = async {
+                    tokio::select! {
+                        Some(first) = told.next() => was_kept(&first),
+                        was_kept = seen => was_kept,
+                    }
+                };
+                tokio::time::timeout(PRESS_ANSWER, answered).await.unwrap_or(false)
             }
         };
-        let answered = tokio::time::timeout(PRESS_ANSWER, answered).await;
-        answered.map_or(true, |reply| !was_kept(reply))
+        // The next press there is somebody else's.
+        for world in &aimed.around {
+            drop(self.page.ask(world, "unwatch"));
+        }
+        !was_kept
     }
 
     /// Of the document that input is about to change.
@@ -283,4 +308,17 @@ impl Attempt<'_> {
         let modifiers = self.page.modifiers();
         self.page.tab_session().send_as(Touch { kind, touch_points: points, modifiers })
     }
+}
+
+/// What the documents say of an element that the pointer was brought to. Into a frame with a process of
+/// its own the browser takes the pointer once it has drawn the frame: until then the document around gets it.
+fn settle(inside: Reply, outside: Reply) -> Reply {
+    if !outside.ok {
+        return outside;
+    }
+    if inside.ok && outside.moved && !inside.moved {
+        let message = "the frame does not get the pointer".to_owned();
+        return Reply { why: Some(Why { message, ..Why::default() }), ..Reply::default() };
+    }
+    inside
 }

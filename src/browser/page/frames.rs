@@ -96,12 +96,19 @@ impl Attempt<'_> {
         Ok(Surface::Lost)
     }
 
-    /// Whether every frame on the way is still where it was: the first that is not.
-    pub async fn confirm_around(&self, around: &[World]) -> Result<Option<Reply>, ActionError> {
-        let looks =
-            around.iter().map(|world| self.page.call(world, "passed", &Value::Null, &[], self.deadline));
+    /// Whether every frame on the way is still where it was: the first that is not, or a reply that says
+    /// whether the pointer has come into any document on the way.
+    pub async fn confirm_around(&self, around: &[World], query: &Value) -> Result<Reply, ActionError> {
+        let looks = around.iter().map(|world| self.page.call(world, "passed", query, &[], self.deadline));
         let replies = try_join_all(looks).await.map_err(|halt| self.halted(halt))?;
-        Ok(replies.into_iter().map(Option::unwrap_or_default).find(|reply| !reply.ok))
+        let mut all = Reply { ok: true, ..Reply::default() };
+        for reply in replies.into_iter().map(Option::unwrap_or_default) {
+            if !reply.ok {
+                return Ok(reply);
+            }
+            all.moved |= reply.moved;
+        }
+        Ok(all)
     }
 
     /// Nothing is typed where keys would go to another origin.

@@ -21,7 +21,7 @@ use crate::domain::fingerprint::Fingerprint;
 /// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
 /// an earlier program has used may hold an earlier version.
 pub const SOURCE: &str = concat!(
-    "(() => {\nconst VERSION = 5;\nif (globalThis.regatta?.version === VERSION) return;\n",
+    "(() => {\nconst VERSION = 6;\nif (globalThis.regatta?.version === VERSION) return;\n",
     include_str!("injected/wait.js"),
     include_str!("injected/selectors.js"),
     include_str!("injected/elements.js"),
@@ -71,6 +71,8 @@ pub struct Reply {
     pub empty: bool,
     /// The focus is in a frame.
     pub inside: bool,
+    /// The pointer has come into the document.
+    pub moved: bool,
     pub found: u32,
     pub url: String,
     pub origin: String,
@@ -247,19 +249,18 @@ impl Page {
         Ok(Some(reply).filter(|reply| !reply.lost))
     }
 
-    /// Asks the script of the step's frame at once, for an answer that comes later. `None` where no
-    /// document is there.
+    /// Asks the script of a document at once, for an answer that comes later.
     pub(super) fn ask(
         &self,
+        world: &World,
         method: &str,
-    ) -> Option<impl Future<Output = Result<Reply, CdpError>> + Send + use<>> {
-        let world = self.look(|view| view.frame.world.clone()).flatten()?;
-        let called = world.session.send_as::<_, Called>(call_of(&world, method, &Value::Null, &[]));
-        Some(async move {
+    ) -> impl Future<Output = Result<Reply, CdpError>> + Send + use<> {
+        let called = world.session.send_as::<_, Called>(call_of(world, method, &Value::Null, &[]));
+        async move {
             let value = called.await?.result.value.unwrap_or(Value::Null);
             serde_json::from_value(value)
                 .map_err(|source| CdpError::Malformed { method: "Runtime.callFunctionOn".into(), source })
-        })
+        }
     }
 
     /// A command to a context. `None`: the context is no more.

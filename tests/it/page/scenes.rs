@@ -112,6 +112,66 @@ async fn a_frame_of_another_site_has_the_focus_behind_another_tab() {
     .assert_eq(&format!("{before}{after}"));
 }
 
+/// The browser takes the pointer to the document around a frame as long as it has not drawn that frame.
+/// Here a relay does so, with as many events of the mouse as `is_astray` says yes to.
+async fn click_astray(mut is_astray: impl FnMut(&str) -> bool + Send + 'static) -> String {
+    let chrome = Chrome::shared();
+    let relay = Relay::to(chrome.ws(), move |by, told| {
+        let is_mouse = by == By::Client && told["method"] == "Input.dispatchMouseEvent";
+        if is_mouse && is_astray(told["params"]["type"].as_str().unwrap()) {
+            (told["params"]["x"], told["params"]["y"]) = (20.into(), 310.into());
+        }
+        false
+    })
+    .await;
+    let body = r#"<iframe width=400 height=200></iframe><button data-log="pointerdown click" id=around style="position:absolute;top:300px;left:0;width:90px;height:40px">Around</button>"#;
+    let mut rig = Rig::through(&relay.ws, chrome, body).await;
+    let frame = format!("{}/frame?name=new", elsewhere(&rig.site));
+    rig.run_in_page(&format!("document.querySelector('iframe').src = '{frame}'")).await;
+    let clicked = rig
+        .play(&format!(
+            r##"{{"type":"click","selectors":["#b"],"offsetX":60,"offsetY":20,"frame":[0]}},
+            {{"type":"change","selectors":["#i"],"value":"x","frame":[0]}},{}"##,
+            said(r#""frame":[0]"#)
+        ))
+        .await;
+    let log = rig.log().await;
+    rig.page.close().await;
+    clicked + &log
+}
+
+#[tokio::test]
+async fn a_frame_is_pressed_once_the_pointer_comes_into_it() {
+    let mut left = 3;
+    let clicked = click_astray(move |_| {
+        left -= 1;
+        left >= 0
+    })
+    .await;
+    expect![[r#"
+        1 click: ok [gate]
+        2 change: ok [gate]
+        3 regatta.capture: "click mouse,keydown,input"
+    "#]]
+    .assert_eq(&clicked);
+}
+
+#[tokio::test]
+async fn a_press_that_the_document_around_a_frame_gets_is_kept_from_it_and_tried_again() {
+    let mut left = 2;
+    let clicked = click_astray(move |kind| {
+        left -= i32::from(kind != "mouseMoved");
+        kind != "mouseMoved" && left >= 0
+    })
+    .await;
+    expect![[r#"
+        1 click: ok [gate]
+        2 change: ok [gate]
+        3 regatta.capture: "click mouse,keydown,input"
+    "#]]
+    .assert_eq(&clicked);
+}
+
 #[tokio::test]
 async fn what_is_in_the_way_of_a_frame_is_named() {
     check(

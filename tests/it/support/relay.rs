@@ -23,8 +23,8 @@ pub enum By {
 
 impl Relay {
     /// To the browser at `ws`, `ws://127.0.0.1:9222/devtools/browser/…`. What `is_kept` says yes to, of all
-    /// that is said, is kept back.
-    pub async fn to(ws: &str, is_kept: impl FnMut(By, &Value) -> bool + Send + 'static) -> Self {
+    /// that is said, is kept back; what it changes goes on changed.
+    pub async fn to(ws: &str, is_kept: impl FnMut(By, &mut Value) -> bool + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (_, address) = ws.split_once("://").unwrap();
         let (host, path) = address.split_once('/').unwrap();
@@ -44,7 +44,7 @@ async fn relay(
     listener: TcpListener,
     host: String,
     ws: String,
-    mut is_kept: impl FnMut(By, &Value) -> bool,
+    mut is_kept: impl FnMut(By, &mut Value) -> bool,
     released: Arc<Notify>,
 ) {
     let (accepted, _) = listener.accept().await.unwrap();
@@ -53,7 +53,7 @@ async fn relay(
     let (mut browser, _) = client_async(ws, stream).await.unwrap();
     let mut kept = Some(Vec::new());
     loop {
-        let (by, message) = tokio::select! {
+        let (by, mut message) = tokio::select! {
             () = released.notified() => {
                 for (by, message) in kept.take().into_iter().flatten() {
                     match by {
@@ -67,9 +67,13 @@ async fn relay(
             Some(Ok(message)) = browser.next() => (By::Browser, message),
             else => return,
         };
-        if is_kept(by, &read(&message))
-            && let Some(kept) = &mut kept
-        {
+        let told = read(&message);
+        let mut changed = told.clone();
+        let is_kept = is_kept(by, &mut changed);
+        if changed != told {
+            message = Message::text(changed.to_string());
+        }
+        if is_kept && let Some(kept) = &mut kept {
             kept.push((by, message));
             continue;
         }

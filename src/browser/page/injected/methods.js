@@ -15,8 +15,8 @@ const methods = {
     if (!stable) return { ok: false, why: { code: 'moving', message: `the ${noun(el)} keeps moving`, shows: shows() } };
     const why = (needs.enabled && isDisabled(controlOf(el)) && { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` }) || coveredWhy(el, x, y);
     if (why) return { ok: false, why: { ...why, shows: shows() } };
-    if (watch) watchPress(el, x, y);
-    return { ok: true };
+    if (watch) watchPress(event => isAt(event, x, y) && el.isConnected && !coveredWhy(el, x, y));
+    return { ok: true, moved: hasMoved() };
   },
 
   // Asked before the press is sent, told by its first event. Where none is seen it went to another document.
@@ -24,6 +24,8 @@ const methods = {
 
   // Asked after the press was answered.
   seen: () => ({ ok: press?.reached !== false }),
+
+  unwatch: () => { stopWatching(); return { ok: true }; },
 
   // Focus, and everything that is there selected: what is typed next replaces it. `found` is how many
   // characters the field has room for, where its owner has set a bound.
@@ -166,14 +168,20 @@ const methods = {
     if (why) return { ok: false, why: { ...why, shows: shows() } };
     const box = el.getBoundingClientRect();
     passage = { el, box, x: px, y: py, rests: rest(el, box) };
+    stopWatching();
+    watchMove();
     return { ok: true, ...toInput(px, py) };
   },
 
-  passed: async () => {
+  // What is pressed inside the frame is nothing to the document around it: a press that is seen there
+  // has not gone in.
+  passed: async ({ watch }) => {
     const { el, box, x, y, rests } = passage;
     const still = await rests && el.isConnected && isSame(box, el.getBoundingClientRect());
     const why = still ? coveredWhy(el, x, y) : { code: 'moving', message: `the frame ${describe(el)} keeps moving` };
-    return why ? { ok: false, why: { ...why, shows: shows() } } : { ok: true };
+    if (why) return { ok: false, why: { ...why, shows: shows() } };
+    if (watch) watchPress(() => false);
+    return { ok: true, moved: hasMoved() };
   },
 
   // The file input that was found.

@@ -104,6 +104,12 @@ const rest = async (el, box) => {
   }
 };
 
+// Whether the pointer has come into this document since it was last sent on its way.
+let moved = false;
+const onMove = event => { moved ||= event.isTrusted; };
+const watchMove = () => { moved = false; addEventListener('pointermove', onMove, { capture: true }); };
+const hasMoved = () => { removeEventListener('pointermove', onMove, { capture: true }); return moved; };
+
 // A press is watched from when its element was confirmed to when it is known where it went: what the page
 // does in between may bring something else under the pointer. Such a press is kept from the page, with all
 // that follows it, and the action is tried again.
@@ -119,7 +125,7 @@ const onInput = event => {
   const begins = BEGINS.includes(event.type);
   if (performance.now() > press.until && (begins || press.reached === undefined)) return stopWatching();
   if (begins && press.reached === undefined) {
-    press.reached = isAt(event, press.x, press.y) && press.el.isConnected && !coveredWhy(press.el, press.x, press.y);
+    press.reached = press.reaches(event);
     press.tell({ ok: press.reached });
   }
   if (press.reached !== false) return;
@@ -130,8 +136,8 @@ const onInput = event => {
 // Nobody's later press is taken for this one.
 const PRESS_MS = 5000;
 
-const watchPress = (el, x, y) => {
-  press = { el, x, y, until: performance.now() + PRESS_MS };
+const watchPress = reaches => {
+  press = { reaches, until: performance.now() + PRESS_MS };
   press.told = new Promise(tell => press.tell = tell);
   for (const type of INPUTS) addEventListener(type, onInput, { capture: true, passive: false });
 };
