@@ -275,6 +275,8 @@ impl Page {
             match answer.await {
                 Ok(answer) => Ok(Some(answer)),
                 Err(CdpError::Refused { message, .. }) if is_lost(&message) => Ok(None),
+                // A frame that leaves its process goes on in another one.
+                Err(CdpError::Detached) if world.session.id() != self.tab_session().id() => Ok(None),
                 Err(error) => Err(error),
             }
         };
