@@ -311,7 +311,7 @@ impl AdsPower {
             let (answered, _) = self.call(&Call::list(page, PAGE), ANSWERS_WITHIN).await;
             let items = answer::profiles(&answered.map_err(Failure::into_error_of_all)?);
             let before = listed.len();
-            for item in items {
+            for item in items.into_iter().flatten() {
                 if !listed.iter().any(|known| known.id == item.id) {
                     listed.push(item);
                 }

@@ -17,7 +17,7 @@ pub struct InitArgs {
 }
 
 /// Path in the folder, and text: the practice workflow, which `make demo` and the tests run.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 14] = [
     ("regatta.toml", include_str!("../../examples/practice/regatta.toml")),
     ("workflow.toml", include_str!("../../examples/practice/workflow.toml")),
     ("profiles.txt", include_str!("../../examples/practice/profiles.txt")),
@@ -26,6 +26,8 @@ const FILES: [(&str, &str); 12] = [
     ("flows/developer.verify.json", include_str!("../../examples/practice/flows/developer.verify.json")),
     ("flows/mailbox.json", include_str!("../../examples/practice/flows/mailbox.json")),
     ("flows/mailbox.verify.json", include_str!("../../examples/practice/flows/mailbox.verify.json")),
+    ("flows/password.json", include_str!("../../examples/practice/flows/password.json")),
+    ("flows/password.verify.json", include_str!("../../examples/practice/flows/password.verify.json")),
     ("flows/store.json", include_str!("../../examples/practice/flows/store.json")),
     ("flows/store.verify.json", include_str!("../../examples/practice/flows/store.verify.json")),
     ("flows/two_factor.json", include_str!("../../examples/practice/flows/two_factor.json")),

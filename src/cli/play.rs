@@ -20,9 +20,9 @@ use crate::domain::flow::Flow;
 use crate::domain::id::{ProfileId, RunId};
 use crate::domain::outcome::RunOutcome;
 use crate::domain::plan::{Setting, check_flow, origin};
-use crate::domain::session::{Captures, Identity, Platform};
+use crate::domain::session::{Identity, Platform};
 use crate::domain::solo::origins;
-use crate::domain::template::{Names, Scope};
+use crate::domain::template::{Names, Scope, TOTP_SECRET_FIELD};
 use crate::domain::workflow::parse_duration;
 use crate::report::solo_console::SoloConsole;
 use crate::run::{AttachedBrowser, LiveBrowser, Outside, RunEnd, Selectors, Solo, StopWatch};
@@ -84,6 +84,7 @@ struct Part {
     profile: ProfileId,
     platform: Platform,
     identity: Identity,
+    totp_used: Option<u64>,
     setting: Setting,
     dialogs: DialogPolicy,
     pause: Duration,
@@ -158,6 +159,7 @@ fn perform<O: Outside>(part: &Part, outside: O, console: &SoloConsole) -> Result
         profile_id: part.profile.clone(),
         platform: part.platform,
         identity: part.identity.clone(),
+        totp_used: part.totp_used,
         variables: part.setting.variables.clone(),
         outside,
         dialogs: part.dialogs.clone(),
@@ -194,6 +196,7 @@ fn part(
         None => (nobody(), settings.layout.play_artifacts().join(run_id.as_str())),
     };
     let mut identity = session.map(|session| session.identity.clone()).unwrap_or_default();
+    let totp_used = session.and_then(|session| session.totp_used.get(TOTP_SECRET_FIELD).copied());
     let mut assigned = Vec::new();
     for assignment in &args.set {
         match assignment {
@@ -205,12 +208,10 @@ fn part(
     let of_workflow = load::workflow_setting(settings, &assigned, &profile, platform)?;
     let mut setting = of_workflow.unwrap_or_else(|| {
         let variables = variables(&assigned);
-        let captures = Captures::new();
         let scope = Scope {
             profile_id: &profile,
             platform,
             identity: &identity,
-            captures: &captures,
             variables: &variables,
             now: jiff::Timestamp::now(),
         };
@@ -225,7 +226,7 @@ fn part(
         Some(None) => DialogPolicy::Accept,
         Some(Some(text)) => DialogPolicy::AcceptWith(text.clone()),
     };
-    Ok(Part { flow, profile, platform, identity, setting, dialogs, pause, artifacts })
+    Ok(Part { flow, profile, platform, identity, totp_used, setting, dialogs, pause, artifacts })
 }
 
 /// Whatever can be known to be wrong before a browser starts.

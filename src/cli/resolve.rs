@@ -4,9 +4,10 @@ use clap::Args;
 
 use super::assignment::parse_identity;
 use super::failure::Failure;
+use super::load;
 use super::settings::Settings;
-use crate::domain::id::{ProfileId, RunId};
-use crate::domain::session::Resolution;
+use crate::domain::id::{Flag, ProfileId, RunId};
+use crate::domain::session::{Commit, Resolution};
 use crate::store::session::{OpenSession, read};
 #[derive(Debug, Args)]
 #[command(
@@ -45,17 +46,21 @@ pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
         fields.push((field, value));
     }
     let answer = if args.done { Resolution::Done } else { Resolution::Again };
-    // The answer and what came with it in one write.
-    session.update(|session| {
-        session.resolve(answer)?;
-        for (field, value) in &fields {
-            session.identity.set(field, value);
-        }
-        Ok(())
-    })?;
+    let commits = commits(settings, &flag)?;
+    let given = fields.iter().map(|(field, value)| (field.as_str(), value.as_str()));
+    session.resolve(answer, &commits, given, jiff::Timestamp::now())?;
     let said = if args.done { "is done" } else { "will run again" };
     crate::report::say!("{}: step `{flag}` {said}; go on with: regatta run {}", args.profile, args.profile);
     Ok(0)
+}
+
+/// The values that move into place with the step's flag: none where the folder has no workflow.
+fn commits(settings: &Settings, flag: &Flag) -> Result<Vec<Commit>, Failure> {
+    if !settings.workflow.exists() {
+        return Ok(Vec::new());
+    }
+    let plan = load::plan(settings, &[])?;
+    Ok(plan.step(flag).map(|step| step.commits.clone()).unwrap_or_default())
 }
 
 /// The value of an identity field, which is not shown.

@@ -166,7 +166,8 @@ async fn trace(plan: &Plan, profile: &ProfileId, told: &ProfileSummary) {
     }
 }
 
-/// Whether the plan can be played for the profile as it stands, before anything is written for it.
+/// Whether the plan can be played for the profile as it stands, before anything is written for it. What
+/// the profile lacks is found by the run itself.
 fn check(settings: &Settings, plan: &Plan, profile: &ProfileId) -> Result<Session, Failure> {
     let session = match read(&settings.layout, profile) {
         Ok(Some(session)) => session,
@@ -224,6 +225,14 @@ fn dry_run(settings: &Settings, plan: &Plan, args: &RunArgs) -> Result<u8, Failu
         return Err(waits_for_a_person(&args.profile, &session));
     }
     refuse_step_beside_doubt(args, &session)?;
+    if let Some((field, flag)) = plan.check(session.platform, Some(&session))?.first_key_value() {
+        let message =
+            format!("step `{flag}` needs `identity.{field}`, which `{}` does not have", args.profile);
+        return Err(Failure::new(RunOutcome::NeedsAttention, message).hint(format!(
+            "a run asks for it; then: regatta resolve {} --again --set identity.{field}",
+            args.profile
+        )));
+    }
     let mut beyond = false;
     for step in &plan.steps {
         let in_doubt = session.in_flight.as_ref().is_some_and(|in_flight| in_flight.flag == step.flag);

@@ -14,7 +14,9 @@ use super::settings::Settings;
 use super::source::found;
 use crate::domain::id::{Flag, ProfileId, RunId};
 use crate::domain::session::Session;
-use crate::domain::session_table::{SessionProblem, cells, differences, document, from_cells, from_document};
+use crate::domain::session_table::{
+    DOCUMENTS, OBJECTS, SessionProblem, cells, differences, document, from_cells, from_document,
+};
 use crate::report::say;
 use crate::store::session::SessionReader;
 use crate::store::{OpenSession, SessionError, durable};
@@ -26,8 +28,8 @@ Examples:
   regatta sessions import people.csv --dry-run
 
 JSON carries whole documents. A table (.csv) has the columns profile_id, status, platform,
-completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight and last_error; on the way in only
-profile_id is needed.")]
+completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight, last_error, superseded and totp_used;
+on the way in only profile_id is needed.")]
 pub struct SessionsArgs {
     #[command(subcommand)]
     pub command: SessionsCommand,
@@ -133,7 +135,7 @@ fn table(sessions: &[Session], reveal: bool) -> Result<String, Failure> {
     let rows: Vec<HashMap<String, String>> =
         sessions.iter().map(|session| cells(session, reveal).into_iter().collect()).collect();
     let mut columns: IndexSet<String> = ["profile_id", "status", "platform"].map(str::to_owned).into();
-    for part in ["completion_flags.", "identity.", "variables.", "in_flight", "last_error"] {
+    for part in OBJECTS.into_iter().chain(DOCUMENTS) {
         for session in sessions {
             let cells = cells(session, reveal).into_iter().map(|(name, _)| name);
             columns.extend(cells.filter(|name| name.starts_with(part)));

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::settings::Settings;
 use crate::domain::event::StepMode;
 use crate::domain::id::{Flag, ProfileId};
-use crate::domain::overview::{ProfileView, Shown};
+use crate::domain::overview::{ProfileView, Replaced, Shown};
 use crate::domain::summary::CurrentAction;
 use crate::store::session::SessionReader;
 use crate::store::{Layout, event_log, watch};
@@ -86,6 +86,9 @@ struct Row {
     in_flight: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// Values that runs have replaced, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    superseded: Vec<Replaced>,
     /// Process that drives the profile now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
@@ -175,6 +178,7 @@ fn row(mut view: ProfileView) -> Row {
         steps: view.flags.len(),
         in_flight: view.in_flight.map(|flag| flag.to_string()),
         error: view.error,
+        superseded: view.superseded,
         pid: view.pid,
         profile_id: view.id,
     }
@@ -242,6 +246,7 @@ mod tests {
             steps: 4,
             in_flight: in_flight.map(str::to_owned),
             error: error.map(str::to_owned),
+            superseded: Vec::new(),
             pid,
             now: None,
         };

@@ -26,7 +26,7 @@ pub fn validate(settings: &Settings, args: ValidateArgs) -> Result<u8, Failure> 
     let mut origins = Vec::new();
     for platform in [Platform::Desktop, Platform::Mobile] {
         origins = plan.setting(&nobody, platform)?.allowed_origins;
-        expected.extend(plan.check(platform, None)?);
+        expected.extend(plan.check(platform, None)?.into_keys());
     }
     match plan.steps.len() {
         1 => crate::report::say!("{}: 1 step, and it can be played", plan.name),
@@ -41,6 +41,12 @@ pub fn validate(settings: &Settings, args: ValidateArgs) -> Result<u8, Failure> 
     if !expected.is_empty() {
         let fields: Vec<_> = expected.iter().map(|field| format!("identity.{field}")).collect();
         crate::report::say!("each session must bring: {}", fields.join(", "));
+    }
+    for (step, field) in plan.unverified_captures() {
+        crate::report::say!(
+            "warning: step `{}` captures identity.{field}, and its verify flow does not: a run that dies before it has the value asks a person; capture it in the verify flow too if the site shows it again",
+            step.flag
+        );
     }
     Ok(0)
 }

@@ -100,9 +100,16 @@ pub enum EventKind {
         known: String,
         found: String,
     },
+    /// The values of these fields are durable.
     Captured {
         flag: Flag,
         fields: Vec<String>,
+    },
+    /// The current code of this field's secret was used: the next one comes in `ms`, and is waited for.
+    TotpWaiting {
+        flag: Flag,
+        field: String,
+        ms: u64,
     },
     /// The step's flow has downloaded a file.
     Downloaded {

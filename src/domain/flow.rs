@@ -247,6 +247,15 @@ impl Flow {
             .label(format!("step {}", step.number))
     }
 
+    /// The identity fields that every play of the flow captures: those that stand outside a `when`.
+    pub fn certain_captures(&self) -> Vec<&str> {
+        let captured = self.steps.iter().filter_map(|step| match &step.action {
+            Action::Capture(capture) => Some(capture.into.as_str()),
+            _ => None,
+        });
+        captured.collect()
+    }
+
     /// Every step, those inside a `when` after the `when` itself.
     pub fn all_steps(&self) -> Vec<&Step> {
         fn walk<'a>(steps: &'a [Step], out: &mut Vec<&'a Step>) {

@@ -1,6 +1,6 @@
 //! Keeps identity values out of everything that is written for people: events, logs, errors.
 
-use super::session::Identity;
+use super::session::{Identity, Session, text_of};
 
 /// Replaces every identity value in a text by the name of its field.
 #[derive(Clone, Default)]
@@ -16,6 +16,18 @@ impl Mask {
         let mut mask = Self::default();
         for (name, value) in identity.iter() {
             mask.put(&format!("identity.{name}"), &value);
+        }
+        mask.sort();
+        mask
+    }
+
+    /// Also hides the values that others have replaced.
+    pub fn of_session(session: &Session) -> Self {
+        let mut mask = Self::of(&session.identity);
+        for old in &session.superseded {
+            if let Some(value) = text_of(&old.value) {
+                mask.put(&format!("identity.{}", old.field), &value);
+            }
         }
         mask.sort();
         mask

@@ -7,9 +7,9 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::event::{NetworkTotals, StepOutcome};
-use super::id::{Flag, ProfileId};
+use super::id::{Flag, ProfileId, RunId};
 use super::outcome::RunOutcome;
-use super::session::{Session, Status};
+use super::session::{Session, Status, Superseded};
 use super::summary::{Phase, ProfileSummary, RunSpan};
 
 pub use self::causes::{Cause, causes, shape};
@@ -80,6 +80,20 @@ impl fmt::Display for Shown {
     }
 }
 
+/// A value of an identity field that a run has replaced. The value itself stays in the session.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Replaced {
+    pub field: String,
+    pub at: jiff::Timestamp,
+    pub run_id: RunId,
+}
+
+impl From<&Superseded> for Replaced {
+    fn from(old: &Superseded) -> Self {
+        Self { field: old.field.clone(), at: old.at, run_id: old.run_id.clone() }
+    }
+}
+
 /// All that is known of one profile: its document, its lock, and what its runs have told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProfileView {
@@ -91,6 +105,8 @@ pub struct ProfileView {
     pub in_flight: Option<Flag>,
     /// As the document tells it, `FLAG: MESSAGE`.
     pub error: Option<String>,
+    /// Values that were replaced, newest first.
+    pub superseded: Vec<Replaced>,
     /// Process that drives the profile now.
     pub pid: Option<u32>,
     pub summary: ProfileSummary,
@@ -105,6 +121,7 @@ impl ProfileView {
             flags: Vec::new(),
             in_flight: None,
             error: None,
+            superseded: Vec::new(),
             pid: None,
             summary: ProfileSummary::default(),
         }
@@ -126,6 +143,7 @@ impl ProfileView {
                 Some(flag) => format!("{flag}: {}", error.message),
                 None => error.message.clone(),
             }),
+            superseded: session.superseded.iter().map(Replaced::from).collect(),
             pid: None,
             summary: ProfileSummary::default(),
         }

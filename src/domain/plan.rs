@@ -3,7 +3,7 @@
 //! [`Plan::check`] says before a browser starts whether everything in it can be played for one
 //! profile: step types, templates, origins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::block::Block;
 use super::dialog::DialogPolicy;
 use super::flow::{Action, Flow, Step};
 use super::id::{Flag, ProfileId};
-use super::session::{Captures, Identity, Platform, Session};
+use super::session::{Commit, Identity, Platform, Session};
 use super::source::SourceError;
 use super::template::{self, Names, Scope, TemplateError};
 use super::workflow::{Heal, InDoubt, PerPlatform, Preparation, Workflow, Written};
@@ -44,6 +44,7 @@ pub struct PlanStep {
     pub flow: PerPlatform<Flow>,
     pub verify: Option<PerPlatform<Flow>>,
     pub prepare: Vec<(String, Written<Preparation>)>,
+    pub commits: Vec<Commit>,
     pub timeout: Duration,
     pub attempts: u32,
     pub in_doubt: InDoubt,
@@ -89,6 +90,7 @@ impl Plan {
                     verify: step.verify.map(|verify| verify.try_map(&mut load)).transpose()?,
                     flag: step.flag,
                     prepare: step.prepare,
+                    commits: step.commits,
                     timeout: step.timeout,
                     attempts: step.attempts,
                     in_doubt: step.in_doubt,
@@ -142,14 +144,13 @@ impl Plan {
     /// Variables, origins and what is blocked for one profile. Variables may use `profile_id`, `platform` and the
     /// variables before them.
     pub fn setting(&self, profile_id: &ProfileId, platform: Platform) -> Result<Setting, Box<SourceError>> {
-        let nobody = (Identity::default(), Captures::new());
+        let identity = Identity::default();
         let mut variables = Map::new();
         let render = |text: &str, variables: &Map<String, Value>| {
             let scope = Scope {
                 profile_id,
                 platform,
-                identity: &nobody.0,
-                captures: &nobody.1,
+                identity: &identity,
                 variables,
                 now: jiff::Timestamp::UNIX_EPOCH,
             };
@@ -196,23 +197,25 @@ impl Plan {
         Ok(Setting { allowed_origins, block, dialogs: self.dialogs.clone(), variables })
     }
 
-    /// Whether every open step of the session can be played. Without a session: whether every step
-    /// can, for some session; identity fields that nothing in the workflow sets are returned.
+    /// Whether every open step of the session can be played; without a session, every step. Returns the
+    /// identity fields that the session lacks and nothing in the workflow sets, each with the first step
+    /// that needs it: they are the profile's state, no error of the workflow.
     pub fn check(
         &self,
         platform: Platform,
         session: Option<&Session>,
-    ) -> Result<BTreeSet<String>, Box<SourceError>> {
+    ) -> Result<BTreeMap<String, Flag>, Box<SourceError>> {
         let mut names = Names {
             identity: session
                 .map(|session| session.identity.iter().map(|(name, _)| name.to_owned()).collect())
                 .unwrap_or_default(),
             variables: self.variables.keys().chain(self.own.keys()).cloned().collect(),
         };
-        let mut expected = BTreeSet::new();
+        let mut missing = BTreeMap::new();
         let open = |step: &&PlanStep| session.is_none_or(|s| !s.completion_flags.is_set(&step.flag));
         for step in self.steps.iter().filter(open) {
-            let mut check = Check { names: &mut names, expected: session.is_none().then_some(&mut expected) };
+            let mut needed = BTreeSet::new();
+            let mut check = Check { names: &mut names, missing: &mut needed };
             for (field, preparation) in &step.prepare {
                 if let Preparation::Template(text) = &preparation.value {
                     let place = format!("step `{}`: prepare.{field}", step.flag);
@@ -222,15 +225,36 @@ impl Plan {
                 }
                 check.names.identity.insert(field.clone());
             }
-            // A step in doubt is verified before anything of it is captured.
-            if let Some(verify) = &step.verify {
-                let before = check.names.clone();
-                check.flow(verify.on(platform))?;
-                *check.names = before;
-            }
             check.flow(step.flow.on(platform))?;
+            // What a flow captures is durable at once, so a verify flow may use it.
+            if let Some(verify) = &step.verify {
+                check.flow(verify.on(platform))?;
+            }
+            for Commit { into, from } in &step.commits {
+                check.names.identity.insert(into.clone());
+                check.names.identity.remove(from);
+            }
+            for field in needed {
+                missing.entry(field).or_insert_with(|| step.flag.clone());
+            }
         }
-        Ok(expected)
+        Ok(missing)
+    }
+
+    /// Steps that ask a person where a run dies before it has a value: the flow captures the field and
+    /// the verify flow does not.
+    pub fn unverified_captures(&self) -> Vec<(&PlanStep, &str)> {
+        let mut found = Vec::new();
+        for step in self.steps.iter().filter(|step| step.in_doubt == InDoubt::Verify) {
+            for platform in [Platform::Desktop, Platform::Mobile] {
+                let verified = step.verify_on(platform).map(Flow::certain_captures).unwrap_or_default();
+                let captured = step.flow_on(platform).certain_captures();
+                let lost = captured.into_iter().filter(|field| !verified.contains(field));
+                found.extend(lost.map(|field| (step, field)));
+            }
+        }
+        found.dedup_by(|a, b| a.0.flag == b.0.flag && a.1 == b.1);
+        found
     }
 
     fn template_error(&self, place: &str, at: Range<usize>, error: &TemplateError) -> Box<SourceError> {
@@ -250,19 +274,17 @@ impl PlanStep {
 
 struct Check<'a> {
     names: &'a mut Names,
-    /// Where fields that nothing sets are collected; `None` makes them errors.
-    expected: Option<&'a mut BTreeSet<String>>,
+    /// Collects the identity fields that nothing sets.
+    missing: &'a mut BTreeSet<String>,
 }
 
 impl Check<'_> {
     fn text(&mut self, text: &str) -> Result<(), TemplateError> {
-        if let Some(expected) = &mut self.expected {
-            let missing = template::identity_fields(text);
-            let missing = missing.into_iter().filter(|field| !self.names.identity.contains(field));
-            let missing: Vec<_> = missing.collect();
-            self.names.identity.extend(missing.iter().cloned());
-            expected.extend(missing);
-        }
+        let missing = template::identity_fields(text);
+        let missing = missing.into_iter().filter(|field| !self.names.identity.contains(field));
+        let missing: Vec<_> = missing.collect();
+        self.names.identity.extend(missing.iter().cloned());
+        self.missing.extend(missing);
         template::check(text, self.names)
     }
 
@@ -294,9 +316,9 @@ impl Check<'_> {
 /// Whether a flow can be played by itself with these names. The identity fields that it needs beside
 /// them are returned.
 pub fn check_flow(flow: &Flow, mut names: Names) -> Result<BTreeSet<String>, Box<SourceError>> {
-    let mut expected = BTreeSet::new();
-    Check { names: &mut names, expected: Some(&mut expected) }.flow(flow)?;
-    Ok(expected)
+    let mut missing = BTreeSet::new();
+    Check { names: &mut names, missing: &mut missing }.flow(flow)?;
+    Ok(missing)
 }
 
 /// Scheme, host and port as browsers write them; `None` where there is no such origin.
@@ -339,7 +361,11 @@ mod tests {
 
     fn check(plan: &Plan, session: Option<&Session>, expected: Expect) {
         let said = match plan.check(Platform::Desktop, session) {
-            Ok(fields) => format!("ok; expects {fields:?}"),
+            Ok(fields) => {
+                let fields: Vec<_> =
+                    fields.iter().map(|(field, flag)| format!("{field} in {flag}")).collect();
+                format!("ok; expects {fields:?}")
+            }
             Err(error) => {
                 format!("{}: {error}\n{}", error.place(), Diagnostic::help(&*error).unwrap())
             }
@@ -429,23 +455,18 @@ mod tests {
             r#"{"type":"customStep","name":"regatta.capture","parameters":{"selectors":["a"],"from":"text","into":"identity.code"}},
 {"type":"navigate","url":"{{ variables.site }}/{{ identity.again }}/{{ identity.code }}"}"#,
         );
-        check(&plan, Some(&fresh(&plan)), expect!["ok; expects {}"]);
+        check(&plan, Some(&fresh(&plan)), expect!["ok; expects []"]);
     }
 
     #[test]
     fn what_cannot_be_played_is_told_with_its_place() {
         let totp = plan("", "{\"type\":\"keyDown\",\n\"key\":\"{{ totp }}\"}");
-        check(
-            &totp,
-            Some(&fresh(&totp)),
-            expect![[r#"
-            a.json:2:1: step 1 (keyDown): unknown name `totp` in `{{ totp }}`
-            `totp` needs `identity.two_fa_secret`: capture it in an earlier step, or put it into the session document"#]],
-        );
-        check(&totp, None, expect![[r#"ok; expects {"two_fa_secret"}"#]]);
+        for session in [Some(&fresh(&totp)), None] {
+            check(&totp, session, expect![[r#"ok; expects ["two_fa_secret in a"]"#]]);
+        }
         let mut with_secret = fresh(&totp);
         with_secret.identity.set("two_fa_secret", "ABC");
-        check(&totp, Some(&with_secret), expect!["ok; expects {}"]);
+        check(&totp, Some(&with_secret), expect!["ok; expects []"]);
 
         let foreign = plan("", r#"{"type":"customStep","name":"theirs"}"#);
         check(
@@ -467,12 +488,14 @@ mod tests {
             see the CHANGELOG for what is played"#]],
         );
         let unknown = plan(r#"email = "{{ identity.nam }}""#, "");
+        check(&unknown, Some(&fresh(&unknown)), expect![[r#"ok; expects ["nam in a"]"#]]);
+        let variable = plan(r#"email = "{{ variables.nam }}""#, "");
         check(
-            &unknown,
-            Some(&fresh(&unknown)),
+            &variable,
+            Some(&fresh(&variable)),
             expect![[r#"
-            workflow.toml:9:21: step `a`: prepare.email: unknown name `identity.nam` in `{{ identity.nam }}`
-            the session has no `identity.nam` here: prepare it, capture it in an earlier step, or put it into the session document"#]],
+            workflow.toml:9:21: step `a`: prepare.email: unknown name `variables.nam` in `{{ variables.nam }}`
+            add `nam` to [variables] in the workflow, or pass --set nam=VALUE"#]],
         );
     }
 }

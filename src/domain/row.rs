@@ -49,6 +49,9 @@ pub enum RowProblem {
     NotAnObject(String),
     #[error("expected a profile id or an object")]
     NotARow,
+    /// With the words of the parser, which quotes no value.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
 }
 
 impl RowProblem {

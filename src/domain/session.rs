@@ -1,8 +1,8 @@
 //! The durable document of one profile, and every move it can make.
 //!
 //! A move here changes memory only; `store::session` makes each one durable before it counts.
-//! Invariants: a completed flag is never lost by a run; `in_flight` names at most one step; unknown
-//! fields survive anywhere.
+//! Invariants: a completed flag is never lost by a run; `in_flight` names at most one step; a value that
+//! a run replaces is kept; unknown fields survive anywhere.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +12,10 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::id::{Flag, ProfileId, RunId};
+
+pub use self::superseded::{KEPT_VALUES, Superseded};
+
+mod superseded;
 
 /// The version this program writes. A document without one is version 1.
 pub const SESSION_VERSION: u32 = 1;
@@ -31,6 +35,13 @@ pub struct Session {
     pub in_flight: Option<InFlight>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
+    /// Values that runs have replaced, newest first: see [`KEPT_VALUES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<Superseded>,
+    /// By the identity field of a two-factor secret: the last window whose code was used, counted in
+    /// periods of 30 s since 1970 (RFC 6238). Absent once the secret changes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub totp_used: BTreeMap<String, u64>,
     /// Digest of the workflow the session last ran under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
@@ -146,6 +157,10 @@ impl Identity {
         self.0.insert(field.to_owned(), value);
     }
 
+    fn take(&mut self, field: &str) -> Option<Value> {
+        self.0.shift_remove(field)
+    }
+
     /// Fields that have a value, in the order of the document.
     pub fn iter(&self) -> impl Iterator<Item = (&str, std::borrow::Cow<'_, str>)> {
         self.0.iter().filter_map(|(name, value)| {
@@ -176,6 +191,9 @@ pub struct InFlight {
     pub attempt: u32,
     pub started_at: jiff::Timestamp,
     pub run_id: RunId,
+    /// The identity fields that attempts of this step have captured, or its verify flow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captured: Vec<String>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -197,8 +215,21 @@ impl LastError {
     }
 }
 
-/// Values a flow captured: identity field → value.
-pub type Captures = BTreeMap<String, String>;
+/// An identity field whose value moves into another one together with the flag of its step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// The field that is replaced, `password`.
+    pub into: String,
+    /// The field that is emptied, `new_password`.
+    pub from: String,
+}
+
+/// Who changes a session, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    pub at: jiff::Timestamp,
+    pub run_id: &'a RunId,
+}
 
 /// A person's answer about a step in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,6 +268,8 @@ impl Session {
             variables: Map::new(),
             in_flight: None,
             last_error: None,
+            superseded: Vec::new(),
+            totp_used: BTreeMap::new(),
             plan: None,
             version: SESSION_VERSION,
             unknown: Map::new(),
@@ -258,47 +291,124 @@ impl Session {
         self.plan = Some(plan.to_owned());
     }
 
-    /// An attempt is about to touch the page. The step in flight may be the same one, tried again.
+    /// Sets an identity field and keeps the value that it replaces. The same value changes nothing.
+    pub fn replace(&mut self, field: &str, value: &str, change: Change<'_>) {
+        if self.identity.get(field).as_deref() == Some(value) {
+            return;
+        }
+        if let Some(old) = self.identity.0.get(field).filter(|old| !old.is_null()).cloned() {
+            let old = Superseded::new(field.to_owned(), old, change.at, change.run_id.clone());
+            self.superseded.insert(0, old);
+            self.drop_oldest();
+        }
+        self.identity.set(field, value);
+        self.totp_used.remove(field);
+    }
+
+    /// A flow of the step has read a value from the site, which may never show it again.
+    pub fn record_capture(
+        &mut self,
+        flag: &Flag,
+        field: &str,
+        value: &str,
+        change: Change<'_>,
+    ) -> Result<(), IllegalTransition> {
+        self.refuse_other_in_flight(flag)?;
+        self.replace(field, value, change);
+        if let Some(in_flight) = &mut self.in_flight
+            && !in_flight.captured.iter().any(|captured| captured == field)
+        {
+            in_flight.captured.push(field.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether more values of the field were replaced than are kept, in a step that is in doubt: a
+    /// person has to look before one of them is dropped.
+    pub fn has_too_many_values(&self, field: &str) -> bool {
+        self.superseded.iter().filter(|old| old.field == field).count() > KEPT_VALUES
+    }
+
+    /// The code of `window` is about to be typed; the field holds its secret.
+    pub fn use_totp(&mut self, field: &str, window: u64) {
+        self.totp_used.insert(field.to_owned(), window);
+    }
+
+    /// Drops the oldest values, unless a step is in doubt.
+    fn drop_oldest(&mut self) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        let mut kept: BTreeMap<String, usize> = BTreeMap::new();
+        self.superseded.retain(|old| {
+            let kept = kept.entry(old.field.clone()).or_default();
+            *kept += 1;
+            *kept <= KEPT_VALUES
+        });
+    }
+
+    /// An attempt is about to touch the page; it has captured these fields already. The step in flight
+    /// may be the same one, tried again.
     pub fn begin_step(
         &mut self,
         flag: &Flag,
         attempt: u32,
-        run_id: &RunId,
-        at: jiff::Timestamp,
+        captured: &[String],
+        change: Change<'_>,
     ) -> Result<(), IllegalTransition> {
         if self.completion_flags.is_set(flag) {
             return Err(IllegalTransition::AlreadyCompleted(flag.clone()));
         }
-        if let Some(other) = self.in_flight.as_ref().filter(|other| other.flag != *flag) {
-            return Err(IllegalTransition::OtherInFlight(flag.clone(), other.flag.clone()));
-        }
+        self.refuse_other_in_flight(flag)?;
         self.in_flight = Some(InFlight {
             flag: flag.clone(),
             attempt,
-            started_at: at,
-            run_id: run_id.clone(),
+            started_at: change.at,
+            run_id: change.run_id.clone(),
+            captured: captured.to_vec(),
             unknown: Map::new(),
         });
         Ok(())
     }
 
-    /// The step reached its end: flag and captures together.
-    pub fn complete_step(&mut self, flag: &Flag, captures: &Captures) -> Result<(), IllegalTransition> {
-        if let Some(other) = self.in_flight.as_ref().filter(|other| other.flag != *flag) {
-            return Err(IllegalTransition::OtherInFlight(flag.clone(), other.flag.clone()));
-        }
+    /// The step reached its end: the flag is set and prepared values move into place, together.
+    pub fn complete_step(
+        &mut self,
+        flag: &Flag,
+        commits: &[Commit],
+        change: Change<'_>,
+    ) -> Result<(), IllegalTransition> {
+        self.refuse_other_in_flight(flag)?;
         self.completion_flags.put(flag, true);
-        for (field, value) in captures {
-            self.identity.set(field, value);
-        }
-        self.in_flight = None;
+        self.commit(commits, change);
         self.last_error = None;
+        self.clear_in_flight();
         Ok(())
+    }
+
+    fn commit(&mut self, commits: &[Commit], change: Change<'_>) {
+        for Commit { into, from } in commits {
+            // A person may have said that the step is done before anything was prepared for it.
+            let Some(value) = self.identity.get(from) else { continue };
+            self.replace(into, &value, change);
+            self.identity.take(from);
+            self.totp_used.remove(from);
+        }
+    }
+
+    fn refuse_other_in_flight(&self, flag: &Flag) -> Result<(), IllegalTransition> {
+        match &self.in_flight {
+            Some(other) if other.flag != *flag => {
+                Err(IllegalTransition::OtherInFlight(flag.clone(), other.flag.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// It is known that the step in flight did not happen.
     pub fn clear_in_flight(&mut self) {
         self.in_flight = None;
+        self.drop_oldest();
     }
 
     pub fn complete_run(&mut self) {
@@ -332,11 +442,18 @@ impl Session {
         in_flight.or_else(failed)
     }
 
-    /// Takes a person's answer; the profile may run again afterwards.
-    pub fn resolve(&mut self, answer: Resolution) -> Result<Flag, IllegalTransition> {
+    /// Takes a person's answer; the profile may run again afterwards. `commits` are those of the step
+    /// that is asked about.
+    pub fn resolve(
+        &mut self,
+        answer: Resolution,
+        commits: &[Commit],
+        change: Change<'_>,
+    ) -> Result<Flag, IllegalTransition> {
         let flag = self.questioned_step().cloned().ok_or(IllegalTransition::NothingToResolve)?;
         if answer == Resolution::Done {
             self.completion_flags.put(&flag, true);
+            self.commit(commits, change);
         }
         self.reopen();
         Ok(flag)
@@ -357,13 +474,13 @@ impl Session {
     }
 
     fn reopen(&mut self) {
-        self.in_flight = None;
+        self.clear_in_flight();
         self.last_error = None;
         self.status = Status::Pending;
     }
 }
 
-fn text_of(value: &Value) -> Option<String> {
+pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -398,8 +515,10 @@ mod tests {
         "2026-01-02T03:04:05Z".parse().unwrap()
     }
 
-    fn run_id() -> RunId {
-        RunId::new(now(), 1)
+    /// A change of run `run`, a second after the one before it.
+    fn changed<T>(run: u32, make: impl FnOnce(Change<'_>) -> T) -> T {
+        let at = now() + jiff::SignedDuration::from_secs(run.into());
+        make(Change { at, run_id: &RunId::new(now(), run) })
     }
 
     fn check(session: &Session, expected: Expect) {
@@ -478,7 +597,8 @@ mod tests {
             }"#]],
         );
         session.begin_run("sha256:1", [&flag("Öffnen"), &flag("c")]);
-        session.complete_step(&flag("Öffnen"), &[("secret".to_owned(), "s".to_owned())].into()).unwrap();
+        changed(1, |change| session.record_capture(&flag("Öffnen"), "secret", "s", change)).unwrap();
+        changed(1, |change| session.complete_step(&flag("Öffnen"), &[], change)).unwrap();
         session.complete_run();
         check(
             &session,
@@ -518,28 +638,120 @@ mod tests {
     fn illegal_moves_are_typed_errors() {
         let mut session: Session = serde_json::from_str(PUBLISHED).unwrap();
         assert_eq!(
-            session.begin_step(&flag("mailbox_created"), 1, &run_id(), now()),
+            changed(1, |change| session.begin_step(&flag("mailbox_created"), 1, &[], change)),
             Err(IllegalTransition::AlreadyCompleted(flag("mailbox_created")))
         );
-        session.begin_step(&flag("store_signup"), 1, &run_id(), now()).unwrap();
-        assert_eq!(
-            session.complete_step(&flag("2fa_enabled"), &Captures::new()).unwrap_err().to_string(),
-            "step `2fa_enabled` cannot move while step `store_signup` is in flight"
-        );
-        session.begin_step(&flag("store_signup"), 2, &run_id(), now()).unwrap();
+        changed(1, |change| session.begin_step(&flag("store_signup"), 1, &[], change)).unwrap();
+        for refused in [
+            changed(1, |change| session.complete_step(&flag("2fa_enabled"), &[], change)),
+            changed(1, |change| session.record_capture(&flag("2fa_enabled"), "code", "1", change)),
+        ] {
+            assert_eq!(
+                refused.unwrap_err().to_string(),
+                "step `2fa_enabled` cannot move while step `store_signup` is in flight"
+            );
+        }
+        changed(1, |change| session.begin_step(&flag("store_signup"), 2, &[], change)).unwrap();
         assert_eq!(session.in_flight.as_ref().unwrap().attempt, 2);
     }
 
     #[test]
     fn a_person_answers_about_the_step_in_doubt() {
         let mut session: Session = serde_json::from_str(PUBLISHED).unwrap();
-        assert_eq!(session.resolve(Resolution::Done), Err(IllegalTransition::NothingToResolve));
-        session.begin_step(&flag("store_signup"), 1, &run_id(), now()).unwrap();
+        let resolve = |session: &mut Session, answer| {
+            let commits = [Commit { into: "password".into(), from: "new_password".into() }];
+            changed(1, |change| session.resolve(answer, &commits, change))
+        };
+        assert_eq!(resolve(&mut session, Resolution::Done), Err(IllegalTransition::NothingToResolve));
+        session.identity.set("new_password", "next");
+        changed(1, |change| session.begin_step(&flag("store_signup"), 1, &[], change)).unwrap();
         session.need_attention(LastError::new(Some(flag("store_signup")), "in doubt".into(), now()));
-        assert_eq!(session.clone().resolve(Resolution::Again), Ok(flag("store_signup")));
-        session.resolve(Resolution::Done).unwrap();
+        let mut again = session.clone();
+        assert_eq!(resolve(&mut again, Resolution::Again), Ok(flag("store_signup")));
+        assert_eq!(again.identity.get("password").as_deref(), Some("pwd"));
+        resolve(&mut session, Resolution::Done).unwrap();
+        assert_eq!(session.identity.get("password").as_deref(), Some("next"));
         assert!(session.completion_flags.is_set(&flag("store_signup")));
         assert_eq!((session.status, session.in_flight, session.last_error), (Status::Pending, None, None));
+    }
+
+    #[test]
+    fn a_value_that_is_replaced_is_kept_with_its_time_and_its_run() {
+        let mut session: Session = serde_json::from_str(PUBLISHED).unwrap();
+        let step = flag("store_signup");
+        session.use_totp("two_fa_secret", 7);
+        for (run, value) in [(1, "K1"), (2, "K1"), (3, "K2")] {
+            changed(run, |change| session.record_capture(&step, "two_fa_secret", value, change)).unwrap();
+        }
+        assert_eq!(session.totp_used, BTreeMap::new(), "the windows of another secret say nothing");
+        session.identity.set("new_password", "next");
+        let commits = [Commit { into: "password".into(), from: "new_password".into() }];
+        changed(4, |change| session.complete_step(&step, &commits, change)).unwrap();
+        let document = serde_json::to_value(&session).unwrap();
+        expect![[r#"
+            {
+              "identity": {
+                "email": "user@example.test",
+                "password": "next",
+                "two_fa_secret": "K2"
+              },
+              "superseded": [
+                {
+                  "field": "password",
+                  "value": "pwd",
+                  "at": "2026-01-02T03:04:09Z",
+                  "run_id": "20260102T030405-00000004"
+                },
+                {
+                  "field": "two_fa_secret",
+                  "value": "K1",
+                  "at": "2026-01-02T03:04:08Z",
+                  "run_id": "20260102T030405-00000003"
+                }
+              ]
+            }"#]]
+        .assert_eq(
+            &serde_json::to_string_pretty(&serde_json::json!({
+                "identity": document["identity"], "superseded": document["superseded"],
+            }))
+            .unwrap(),
+        );
+        assert!(!format!("{session:?}").contains("pwd"));
+        assert_eq!(serde_json::from_value::<Session>(document).unwrap(), session);
+    }
+
+    #[test]
+    fn ten_values_of_a_field_are_kept_and_in_doubt_all_of_them() {
+        let mut session: Session = serde_json::from_str(PUBLISHED).unwrap();
+        let step = flag("store_signup");
+        let capture = |session: &mut Session, value: u32| {
+            changed(value, |change| session.record_capture(&step, "key", &format!("K{value}"), change))
+                .unwrap();
+        };
+        let kept = |session: &Session| {
+            let values = session.superseded.iter().map(|old| old.value.as_str().unwrap().to_owned());
+            values.collect::<Vec<_>>()
+        };
+        (0..=12).for_each(|value| capture(&mut session, value));
+        assert_eq!(kept(&session)[..], (2..12).rev().map(|value| format!("K{value}")).collect::<Vec<_>>());
+        assert!(!session.has_too_many_values("key"));
+        changed(13, |change| session.begin_step(&step, 1, &["key".to_owned()], change)).unwrap();
+        capture(&mut session, 13);
+        assert_eq!((kept(&session).len(), session.has_too_many_values("key")), (11, true));
+        session.clear_in_flight();
+        assert_eq!((kept(&session).len(), kept(&session)[0].as_str()), (10, "K12"));
+    }
+
+    #[test]
+    fn a_step_in_flight_knows_what_was_captured_for_it() {
+        let mut session: Session = serde_json::from_str(PUBLISHED).unwrap();
+        let step = flag("store_signup");
+        changed(1, |change| session.record_capture(&step, "a", "1", change)).unwrap();
+        changed(1, |change| session.begin_step(&step, 1, &["a".to_owned()], change)).unwrap();
+        for value in ["1", "2"] {
+            changed(1, |change| session.record_capture(&step, "b", value, change)).unwrap();
+        }
+        assert_eq!(session.in_flight.unwrap().captured, ["a", "b"]);
     }
 
     #[test]

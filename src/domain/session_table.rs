@@ -13,10 +13,10 @@ use super::session::{Platform, SESSION_VERSION, Session};
 /// In the place of an identity value that is not shown.
 pub const HIDDEN: &str = "(hidden)";
 
-/// Whose fields are columns of their own.
-const OBJECTS: [&str; 3] = ["completion_flags", "identity", "variables"];
-/// Whose value is JSON, in one cell.
-const DOCUMENTS: [&str; 2] = ["in_flight", "last_error"];
+/// Parts of a document whose fields are columns of their own, `identity.email`.
+pub const OBJECTS: [&str; 3] = ["completion_flags", "identity", "variables"];
+/// Parts that are one cell each, as JSON.
+pub const DOCUMENTS: [&str; 4] = ["in_flight", "last_error", "superseded", "totp_used"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SessionProblem {
@@ -43,7 +43,7 @@ impl SessionProblem {
         match self {
             Self::Hidden => Some("export it again with --reveal, and keep the file to yourself"),
             Self::UnknownColumn(_) => Some(
-                "columns are profile_id, status, platform, completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight and last_error",
+                "columns are profile_id, status, platform, completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight, last_error, superseded and totp_used",
             ),
             Self::NotAnObject | Self::NoId => Some("see `regatta sessions export` for the form"),
             _ => None,
@@ -56,6 +56,11 @@ pub fn document(session: &Session, reveal: bool) -> Value {
     let mut document = serde_json::to_value(session).unwrap_or_default();
     if !reveal && let Some(Value::Object(identity)) = document.get_mut("identity") {
         for value in identity.values_mut().filter(|value| !value.is_null()) {
+            *value = HIDDEN.into();
+        }
+    }
+    if !reveal && let Some(Value::Array(superseded)) = document.get_mut("superseded") {
+        for value in superseded.iter_mut().filter_map(|old| old.get_mut("value")) {
             *value = HIDDEN.into();
         }
     }
@@ -161,7 +166,9 @@ pub fn from_document(value: Value, platform: Platform, flags: &[Flag]) -> Result
     {
         return Err(SessionProblem::Newer(version));
     }
+    let mut superseded = document.get("superseded").and_then(Value::as_array).into_iter().flatten();
     if document["identity"].as_object().is_some_and(|identity| identity.values().any(|value| value == HIDDEN))
+        || superseded.any(|old| old["value"] == HIDDEN)
     {
         return Err(SessionProblem::Hidden);
     }

@@ -65,6 +65,11 @@ pub enum SoloEventKind {
         /// Of the value, which is not shown.
         characters: usize,
     },
+    /// The current two-factor code was used: the next one comes in `ms`, and is waited for.
+    TotpWaiting {
+        step: String,
+        ms: u64,
+    },
     Screenshot {
         step: String,
         path: String,
@@ -133,7 +138,7 @@ pub fn origins(flow: &Flow, scope: &Scope<'_>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::domain::flow;
-    use crate::domain::session::{Captures, Identity, Platform};
+    use crate::domain::session::{Identity, Platform};
 
     #[test]
     fn a_flow_names_the_origins_it_goes_to() {
@@ -148,7 +153,6 @@ mod tests {
             profile_id: &"p".parse().unwrap(),
             platform: Platform::Desktop,
             identity: &Identity::default(),
-            captures: &Captures::new(),
             variables: &variables,
             now: jiff::Timestamp::UNIX_EPOCH,
         };

@@ -120,6 +120,7 @@ impl ProfileSummary {
             | EventKind::StepPrepared { .. }
             | EventKind::Healed { .. }
             | EventKind::Captured { .. }
+            | EventKind::TotpWaiting { .. }
             | EventKind::Downloaded { .. } => {}
             EventKind::BrowserStarted { .. } => {
                 self.phase = Phase::Driving;

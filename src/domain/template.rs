@@ -11,7 +11,7 @@ use serde_json::Map;
 use thiserror::Error;
 
 use super::id::ProfileId;
-use super::session::{Captures, Identity, Platform};
+use super::session::{Identity, Platform};
 
 /// The names every template may use besides `identity.*` and `variables.*`.
 const PLAIN_NAMES: [&str; 3] = ["profile_id", "platform", "totp"];
@@ -19,14 +19,15 @@ const PLAIN_NAMES: [&str; 3] = ["profile_id", "platform", "totp"];
 /// Where the secret behind `totp` is kept.
 pub const TOTP_SECRET_FIELD: &str = "two_fa_secret";
 
-/// What a template is rendered over. `captures` lie over `identity`: a value captured a moment ago
-/// is usable before it is durable.
+/// How long a two-factor code is good for, in seconds (RFC 6238).
+pub const TOTP_PERIOD: u64 = 30;
+
+/// What a template is rendered over.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
     pub profile_id: &'a ProfileId,
     pub platform: Platform,
     pub identity: &'a Identity,
-    pub captures: &'a Captures,
     pub variables: &'a Map<String, serde_json::Value>,
     /// For `totp`: the code is of this moment.
     pub now: jiff::Timestamp,
@@ -55,6 +56,15 @@ impl TemplateError {
             Self::UnknownName { hint, .. } => hint,
             Self::Malformed { .. } => "write `{{ name }}`; see https://docs.rs/minijinja for the syntax",
             Self::Secret => "it must be letters A to Z and digits 2 to 7",
+        }
+    }
+
+    /// The identity field that the profile lacks, or whose value is unusable.
+    pub fn identity_field(&self) -> Option<&str> {
+        match self {
+            Self::UnknownName { name, .. } => identity_field(name),
+            Self::Secret => Some(TOTP_SECRET_FIELD),
+            Self::Malformed { .. } => None,
         }
     }
 }
@@ -115,12 +125,30 @@ pub fn identity_fields(text: &str) -> BTreeSet<String> {
     let Some(template) = is_template(text).then(|| environment.template_from_str(text).ok()).flatten() else {
         return BTreeSet::new();
     };
-    let field = |name: String| match name.split_once('.') {
-        Some(("identity", field)) => Some(first_segment(field).to_owned()),
-        None if name == "totp" => Some(TOTP_SECRET_FIELD.to_owned()),
+    let names = template.undeclared_variables(true);
+    names.iter().filter_map(|name| identity_field(name)).map(str::to_owned).collect()
+}
+
+/// The identity field behind a name of a template: `email` of `identity.email`, the secret of `totp`.
+fn identity_field(name: &str) -> Option<&str> {
+    match name.split_once('.') {
+        Some(("identity", field)) => Some(first_segment(field)),
+        None if name == "totp" => Some(TOTP_SECRET_FIELD),
         _ => None,
-    };
-    template.undeclared_variables(true).into_iter().filter_map(field).collect()
+    }
+}
+
+/// Whether `text` types the current two-factor code.
+pub fn uses_totp(text: &str) -> bool {
+    is_template(text)
+        && environment()
+            .template_from_str(text)
+            .is_ok_and(|template| template.undeclared_variables(false).contains("totp"))
+}
+
+/// The window of a moment: periods of [`TOTP_PERIOD`] since 1970. Each has one code.
+pub fn totp_window(now: jiff::Timestamp) -> u64 {
+    u64::try_from(now.as_second()).unwrap_or_default() / TOTP_PERIOD
 }
 
 /// The six-digit code of `secret` (base32; spaces, dashes and case do not matter) at `now`:
@@ -148,18 +176,12 @@ fn environment() -> Environment<'static> {
 }
 
 fn identity_value(scope: &Scope<'_>) -> Value {
-    let kept = scope.identity.iter().map(|(name, value)| (name.to_owned(), value.into_owned()));
-    let captured = scope.captures.iter().map(|(name, value)| (name.clone(), value.clone()));
-    Value::from_pairs(kept.chain(captured))
+    Value::from_pairs(scope.identity.iter().map(|(name, value)| (name.to_owned(), value.into_owned())))
 }
 
 fn totp(scope: &Scope<'_>) -> Result<String, TemplateError> {
-    let secret = scope
-        .captures
-        .get(TOTP_SECRET_FIELD)
-        .cloned()
-        .or_else(|| scope.identity.get(TOTP_SECRET_FIELD))
-        .ok_or_else(|| unknown_name("{{ totp }}", "totp".to_owned()))?;
+    let secret =
+        scope.identity.get(TOTP_SECRET_FIELD).ok_or_else(|| unknown_name("{{ totp }}", "totp".to_owned()))?;
     totp_code(&secret, scope.now)
 }
 
@@ -167,10 +189,7 @@ fn first_missing(template: &minijinja::Template<'_, '_>, scope: &Scope<'_>) -> S
     let mut used: Vec<_> = template.undeclared_variables(true).into_iter().collect();
     used.sort();
     let missing = |name: &String| match name.split_once('.') {
-        Some(("identity", field)) => {
-            let field = first_segment(field);
-            scope.identity.get(field).is_none() && !scope.captures.contains_key(field)
-        }
+        Some(("identity", field)) => scope.identity.get(first_segment(field)).is_none(),
         Some(("variables", variable)) => !scope.variables.contains_key(first_segment(variable)),
         _ => !PLAIN_NAMES.contains(&name.as_str()),
     };
@@ -210,13 +229,12 @@ mod tests {
         let mut identity = Identity::default();
         identity.set("email", "a@practice.test");
         identity.set(TOTP_SECRET_FIELD, "GEZD GNBV gy3t-qojq GEZDGNBVGY3TQOJQ");
-        let captures = [("code".to_owned(), "123".to_owned())].into();
+        identity.set("code", "123");
         let variables = serde_json::from_str(r#"{"site":"http://127.0.0.1:1"}"#).unwrap();
         then(&Scope {
             profile_id: &"p1".parse().unwrap(),
             platform: Platform::Mobile,
             identity: &identity,
-            captures: &captures,
             variables: &variables,
             now: jiff::Timestamp::from_second(59).unwrap(),
         })

@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::dialog::DialogPolicy;
 use super::id::Flag;
-use super::session::Platform;
+use super::session::{Commit, Platform};
 use super::source::SourceError;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -42,6 +42,8 @@ pub struct WorkflowStep {
     pub verify: Option<PerPlatform<Written<String>>>,
     /// Identity fields set before the step acts, where the session has none. In the order of the file.
     pub prepare: Vec<(String, Written<Preparation>)>,
+    /// Prepared fields that move into place together with the flag. In the order of the file.
+    pub commits: Vec<Commit>,
     /// Bounds one attempt.
     pub timeout: Duration,
     pub attempts: u32,
@@ -243,7 +245,8 @@ fn workflow_step(
             })?;
             Ok((field, Written { value, at }))
         })
-        .collect::<Result<_, Box<SourceError>>>()?;
+        .collect::<Result<Vec<_>, Box<SourceError>>>()?;
+    let commits = commits(&flag, wire.commit.unwrap_or_default(), &prepare, error)?;
     Ok(ParsedStep {
         flag: Written { value: flag.clone(), at: flag_at },
         rest: WorkflowStep {
@@ -251,6 +254,7 @@ fn workflow_step(
             flow: wire.flow.into_per_platform(),
             verify,
             prepare,
+            commits,
             timeout,
             attempts,
             in_doubt,
@@ -259,6 +263,26 @@ fn workflow_step(
             heal: wire.heal.unwrap_or(heal),
         },
     })
+}
+
+/// `commit = { password = "new_password" }`: each source is prepared by the step itself.
+fn commits(
+    flag: &Flag,
+    wire: indexmap::IndexMap<String, Spanned<String>>,
+    prepare: &[(String, Written<Preparation>)],
+    error: &impl Fn(Range<usize>, String) -> SourceError,
+) -> Result<Vec<Commit>, Box<SourceError>> {
+    let commit = |(into, from): (String, Spanned<String>)| {
+        let (at, from) = (from.span(), from.into_inner());
+        if from == into || !prepare.iter().any(|(field, _)| *field == from) {
+            return Err(Box::new(
+                error(at, format!("step `{flag}`: commit.{into}: `{from}` is no field that the step prepares"))
+                    .help(format!("prepare it: prepare = {{ new_{into} = {{ generate = \"password\" }} }}, commit = {{ {into} = \"new_{into}\" }}")),
+            ));
+        }
+        Ok(Commit { into, from })
+    };
+    wire.into_iter().map(commit).collect()
 }
 
 fn preparation(value: Value) -> Result<Preparation, String> {
@@ -317,6 +341,7 @@ struct StepWire {
     flow: FlowNames,
     verify: Option<FlowNames>,
     prepare: Option<indexmap::IndexMap<String, Spanned<Value>>>,
+    commit: Option<indexmap::IndexMap<String, Spanned<String>>>,
     timeout: Option<Spanned<String>>,
     attempts: Option<Spanned<u32>>,
     in_doubt: Option<Spanned<InDoubt>>,
@@ -447,7 +472,7 @@ attempts = 1
         check_error(
             &with("attempts = 1", "atempts = 1"),
             expect![[r#"
-            workflow.toml:17:1: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `timeout`, `attempts`, `in_doubt`, `settle`, `dialogs`, `heal`"#]],
+            workflow.toml:17:1: unknown field `atempts`, expected one of `flag`, `flow`, `verify`, `prepare`, `commit`, `timeout`, `attempts`, `in_doubt`, `settle`, `dialogs`, `heal`"#]],
         );
         check_error(
             &with("attempts = 1", "attempts = 0"),

@@ -117,6 +117,9 @@ impl Plain {
             }
             EventKind::Healed { .. } => healed_line(kind)?,
             EventKind::Captured { flag, fields } => format!("{flag}: captured {}", fields.join(", ")),
+            EventKind::TotpWaiting { flag, ms, .. } => {
+                format!("{flag}: waiting {} for the next two-factor code", seconds(*ms))
+            }
             EventKind::Downloaded { flag, path, bytes } => {
                 format!("{flag}: downloaded {path} ({bytes} bytes)")
             }
@@ -230,6 +233,12 @@ impl Live {
             EventKind::Healed { .. } => {
                 self.bars.println(healed_line(kind).unwrap_or_default()).ok();
             }
+            EventKind::TotpWaiting { flag, ms, .. } => self.on(flag, |bar| {
+                bar.set_message(format!(
+                    "{flag:<width$}  waiting {} for the next two-factor code",
+                    seconds(*ms)
+                ));
+            }),
             EventKind::ActionFailed { flag, message, .. } => self.on(flag, |bar| {
                 bar.set_message(format!("{flag:<width$}  {message}"));
             }),

@@ -97,6 +97,9 @@ impl Lines {
                 self.notes.clear();
                 return None;
             }
+            SoloEventKind::TotpWaiting { ms, .. } => {
+                format!("waiting {} for the next two-factor code", time(*ms))
+            }
             SoloEventKind::Captured { field, characters, .. } => {
                 self.notes.push(format!("identity.{field}: {characters} characters, not shown"));
                 return None;

@@ -13,7 +13,7 @@ use crate::domain::workflow::InDoubt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It had happened: flag and captures are durable.
+    /// It had happened: its flag is durable.
     Done,
     /// It had not happened, or repeating it does no harm: nothing is in flight any more.
     NotDone,
@@ -58,13 +58,12 @@ impl<O: Outside> Run<'_, O> {
             let pass = Pass { mode: StepMode::Verify, attempt };
             attempt += 1;
             let (error, place) = match self.play(step, flow, pass, page).await {
-                Ok(captures) => {
-                    self.session.complete_step(&step.flag, &captures)?;
-                    self.mask_identity();
+                Ok(captured) => {
+                    self.complete(step, &captured)?;
                     return Ok(Answer::Done);
                 }
                 Err(Unplayed::Action { error, place }) => (error, place),
-                Err(Unplayed::Handoff { message }) => return Err(attention(step, &message)),
+                Err(Unplayed::Attention { message }) => return Err(attention(step, &message)),
                 Err(Unplayed::Stopped) => return Err(Leave::Stopped),
                 Err(Unplayed::Store(error)) => return Err(Leave::Store(error)),
             };
@@ -73,13 +72,11 @@ impl<O: Outside> Run<'_, O> {
                     return Ok(Answer::NotDone);
                 }
                 ActionErrorKind::NotMet => self.wait_until_settled(step, since).await?,
-                ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed => {
-                    return Err(Leave::Failed(Box::new(Failure {
-                        flag: step.flag.clone(),
-                        error,
-                        place: Some(place),
-                        evidence: None,
-                    })));
+                ActionErrorKind::BrowserGone
+                | ActionErrorKind::PageCrashed
+                | ActionErrorKind::MissingField => {
+                    let (flag, place) = (step.flag.clone(), Some(place));
+                    return Err(Failure { flag, error, place, evidence: None }.into());
                 }
                 _ => {
                     unanswered += 1;

@@ -43,6 +43,11 @@ impl<'a> Journal<'a> {
         &self.mask
     }
 
+    /// Hides the value of one more identity field.
+    pub(super) fn mask_value(&mut self, field: &str, value: &str) {
+        self.mask.add(&format!("identity.{field}"), value);
+    }
+
     pub(super) fn set_mask(&mut self, mask: Mask) {
         self.mask = mask;
     }

@@ -2,8 +2,9 @@
 //! session and a page.
 //!
 //! Invariants: prepared identity values are durable before the flow that types them; `in_flight` is
-//! durable before the first click or keystroke; captures and flag become durable in one write; a
-//! step is never silently done twice.
+//! durable before the first click or keystroke; a captured value is durable before the next action; the
+//! flag becomes durable only with every value that its step captures; a step is never silently done
+//! twice.
 
 use std::path::PathBuf;
 
@@ -41,6 +42,7 @@ mod step;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod totp;
 
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
@@ -105,6 +107,21 @@ pub(crate) struct Failure {
     pub evidence: Option<PathBuf>,
 }
 
+/// What the profile lacks is a person's to give; everything else has failed.
+impl From<Failure> for Leave {
+    fn from(failure: Failure) -> Self {
+        if failure.error.kind != ActionErrorKind::MissingField {
+            return Self::Failed(Box::new(failure));
+        }
+        let hint = failure.error.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        Self::Attention {
+            message: format!("step `{}`: {}{hint}", failure.flag, failure.error.message),
+            flag: Some(failure.flag),
+            evidence: failure.evidence,
+        }
+    }
+}
+
 impl From<SessionError> for Leave {
     fn from(error: SessionError) -> Self {
         Self::Store(error)
@@ -146,6 +163,7 @@ impl<'a, O: Outside> Run<'a, O> {
             done: self.plan.steps.len() - self.plan.open_steps(self.session.session()).count(),
         });
         self.question_orphaned_doubt()?;
+        self.question_missing_fields(&steps)?;
         if !steps.is_empty() {
             self.stop.check()?;
             let page = page.insert(self.start_browser().await?);
@@ -201,6 +219,21 @@ impl<'a, O: Outside> Run<'a, O> {
             return Err(Leave::Attention { flag: Some(flag), message, evidence: None });
         }
         Ok(())
+    }
+
+    /// A field that nothing in the workflow sets, and the session lacks, is a person's to give.
+    fn question_missing_fields(&mut self, chosen: &[&PlanStep]) -> Result<(), Leave> {
+        let session = self.session.session();
+        // What else is wrong with the plan was refused before the session was opened.
+        let missing = self.plan.check(session.platform, Some(session)).unwrap_or_default();
+        let is_chosen = |flag: &Flag| chosen.iter().any(|step| step.flag == *flag);
+        let Some((field, flag)) = missing.into_iter().find(|(_, flag)| is_chosen(flag)) else {
+            return Ok(());
+        };
+        let message = format!(
+            "step `{flag}` needs `identity.{field}`, which the profile does not have; give it with --set identity.{field}"
+        );
+        Err(Leave::Attention { flag: Some(flag), message, evidence: None })
     }
 
     async fn start_browser(&mut self) -> Result<O::Page, Leave> {
@@ -311,7 +344,7 @@ impl<'a, O: Outside> Run<'a, O> {
     }
 
     fn mask_identity(&mut self) {
-        self.journal.set_mask(Mask::of(&self.session.session().identity));
+        self.journal.set_mask(Mask::of_session(self.session.session()));
     }
 }
 

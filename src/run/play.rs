@@ -1,18 +1,21 @@
 //! One pass of a workflow's step through a flow of it: what is durable before the page is touched,
 //! and what is told.
 
+use std::cell::Cell;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::heal;
+use tokio::time::{Instant, sleep, sleep_until};
+
 use super::player::{Host, Player, Unplayed};
-use super::{Journal, Outside, PlayPage, Run, Stop};
+use super::{Journal, Outside, PlayPage, Run, Stop, heal, totp};
 use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Healed};
 use crate::domain::event::{EventKind, StepMode};
 use crate::domain::flow::{Flow, Place, Step};
 use crate::domain::mask::Mask;
 use crate::domain::plan::{PlanStep, Setting};
-use crate::domain::session::Captures;
-use crate::domain::template::Scope;
+use crate::domain::session::KEPT_VALUES;
+use crate::domain::template::{Scope, TOTP_SECRET_FIELD, totp_window};
 use crate::domain::workflow::Heal;
 use crate::store::session::{OpenSession, SessionError};
 
@@ -25,14 +28,14 @@ pub(super) struct Pass {
 
 impl<O: Outside> Run<'_, O> {
     /// One pass through `flow`, bounded by the step's timeout. In `Act` mode `in_flight` becomes
-    /// durable right before the first input.
+    /// durable right before the first input. Returns the identity fields that were captured.
     pub(super) async fn play(
         &mut self,
         step: &PlanStep,
         flow: &Flow,
         pass: Pass,
         page: &mut O::Page,
-    ) -> Result<Captures, Unplayed> {
+    ) -> Result<Vec<String>, Unplayed> {
         self.journal.emit(EventKind::StepStarted {
             flag: step.flag.clone(),
             attempt: pass.attempt,
@@ -40,6 +43,7 @@ impl<O: Outside> Run<'_, O> {
         });
         page.set_dialogs(&step.dialogs);
         let mut stop = self.stop.clone();
+        let deadline = Cell::new(Instant::now() + step.timeout);
         let mut host = StepHost {
             flow,
             actions: flow.all_steps(),
@@ -51,18 +55,20 @@ impl<O: Outside> Run<'_, O> {
             attempt: pass.attempt,
             heal: heal::within(pass.mode, step.heal),
             touched: pass.mode == StepMode::Verify,
+            captured: Vec::new(),
+            deadline: &deadline,
         };
         let mut player = Player::new(flow, page, &mut host);
         let played = tokio::select! {
             biased;
-            played = tokio::time::timeout(step.timeout, player.play()) => played,
+            played = until(&deadline, player.play()) => played,
             () = stop.reached(Stop::Now) => return Err(Unplayed::Stopped),
         };
         player.tell_healed();
         let unplayed = match played {
-            Ok(Ok(())) => return Ok(player.captures),
-            Ok(Err(unplayed)) => unplayed,
-            Err(_) => Unplayed::Action { error: out_of_time(step), place: player.place },
+            Some(Ok(())) => return Ok(host.captured),
+            Some(Err(unplayed)) => unplayed,
+            None => Unplayed::Action { error: out_of_time(step), place: player.place },
         };
         if let Unplayed::Action { error, place } = &unplayed {
             let message = self.journal.mask(&error.message);
@@ -78,23 +84,33 @@ impl<O: Outside> Run<'_, O> {
         Err(unplayed)
     }
 
-    pub(super) fn scope<'s>(&'s self, captures: &'s Captures) -> Scope<'s> {
-        scope(&self.session, &self.setting, captures, self.journal.now())
+    pub(super) fn scope(&self) -> Scope<'_> {
+        scope(&self.session, &self.setting, self.journal.now())
     }
 }
 
-fn scope<'s>(
-    session: &'s OpenSession,
-    setting: &'s Setting,
-    captures: &'s Captures,
-    now: jiff::Timestamp,
-) -> Scope<'s> {
+/// `None` where the deadline passed first. It may be moved meanwhile.
+async fn until<T>(deadline: &Cell<Instant>, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut future => return Some(done),
+            () = sleep_until(deadline.get()) => {
+                if Instant::now() >= deadline.get() {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+fn scope<'s>(session: &'s OpenSession, setting: &'s Setting, now: jiff::Timestamp) -> Scope<'s> {
     let session = session.session();
     Scope {
         profile_id: &session.profile_id,
         platform: session.platform,
         identity: &session.identity,
-        captures,
         variables: &setting.variables,
         now,
     }
@@ -122,11 +138,15 @@ struct StepHost<'a, 'j> {
     heal: Heal,
     /// `in_flight` is durable, or is not to be: a verify flow passes no gate.
     touched: bool,
+    /// The identity fields that this pass has captured.
+    captured: Vec<String>,
+    /// When the attempt runs out of time.
+    deadline: &'a Cell<Instant>,
 }
 
 impl Host for StepHost<'_, '_> {
-    fn scope<'s>(&'s self, captures: &'s Captures) -> Scope<'s> {
-        scope(self.session, self.setting, captures, self.journal.now())
+    fn scope(&self) -> Scope<'_> {
+        scope(self.session, self.setting, self.journal.now())
     }
 
     fn mask(&self) -> &Mask {
@@ -140,21 +160,48 @@ impl Host for StepHost<'_, '_> {
     /// Makes `in_flight` durable before the first input of an attempt, once.
     fn before_touch(&mut self) -> Result<(), SessionError> {
         if !self.touched {
-            self.session.begin_step(&self.step.flag, self.attempt, self.journal.now())?;
+            let now = self.journal.now();
+            self.session.begin_step(&self.step.flag, self.attempt, &self.captured, now)?;
             self.touched = true;
         }
         Ok(())
     }
 
-    /// A captured value is masked from now on, though it becomes durable only with the flag.
-    fn captured(&mut self, _: &Step, field: &str, captures: &Captures) {
-        let mut identity = self.session.session().identity.clone();
-        for (field, value) in captures {
-            identity.set(field, value);
+    /// The site may never show the value again: it is durable before the next action is sent.
+    fn captured(&mut self, _: &Step, field: &str, value: &str) -> Result<Option<String>, SessionError> {
+        let flag = &self.step.flag;
+        // Masked even where the disk refuses it.
+        self.journal.mask_value(field, value);
+        self.session.record_capture(flag, field, value, self.journal.now())?;
+        self.captured.push(field.to_owned());
+        self.journal.set_mask(Mask::of_session(self.session.session()));
+        self.journal.emit(EventKind::Captured { flag: flag.clone(), fields: vec![field.to_owned()] });
+        let has_too_many = self.session.session().has_too_many_values(field);
+        Ok(has_too_many.then(|| {
+            format!(
+                "step `{flag}` has captured `identity.{field}` again: {KEPT_VALUES} earlier values are kept, and while the step is in doubt none may be dropped"
+            )
+        }))
+    }
+
+    async fn claim_totp(&mut self, _: &Step) -> Result<jiff::Timestamp, SessionError> {
+        let field = TOTP_SECRET_FIELD;
+        loop {
+            let now = self.journal.now();
+            let last_used = self.session.session().totp_used.get(field).copied();
+            let Some(wait) = totp::wait(last_used, now) else {
+                self.session.use_totp(field, totp_window(now))?;
+                return Ok(now);
+            };
+            self.journal.emit(EventKind::TotpWaiting {
+                flag: self.step.flag.clone(),
+                field: field.to_owned(),
+                ms: wait.as_millis() as u64,
+            });
+            self.deadline.set(self.deadline.get() + wait);
+            // Not less: a moment before the window begins it would be asked again.
+            sleep(wait + Duration::from_millis(1)).await;
         }
-        self.journal.set_mask(Mask::of(&identity));
-        self.journal
-            .emit(EventKind::Captured { flag: self.step.flag.clone(), fields: vec![field.to_owned()] });
     }
 
     fn pictured(&mut self, _: &Step, file: PathBuf) {

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::PlayPage;
 use super::step::file_name;
+use super::{PlayPage, totp};
 use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate, Healed};
 use crate::domain::flow::{Action, Flow, Place, Step, refused_picture};
 use crate::domain::mask::Mask;
-use crate::domain::session::Captures;
-use crate::domain::template::{self, Scope};
+use crate::domain::template::{self, Scope, TemplateError};
 use crate::domain::workflow::Heal;
 use crate::store::session::SessionError;
 
@@ -22,7 +21,7 @@ const ACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who has a flow played: knows the names its templates use, and what has to be kept of it.
 pub(super) trait Host {
-    fn scope<'s>(&'s self, captures: &'s Captures) -> Scope<'s>;
+    fn scope(&self) -> Scope<'_>;
 
     fn mask(&self) -> &Mask;
 
@@ -32,8 +31,14 @@ pub(super) trait Host {
     /// Right before each step's first input; a refusal stops it.
     fn before_touch(&mut self) -> Result<(), SessionError>;
 
-    /// `field` is new in `captures`.
-    fn captured(&mut self, step: &Step, field: &str, captures: &Captures);
+    /// The page has shown the value of an identity field. On return it is as durable as the host keeps
+    /// values, and part of [`Host::scope`]. Returns a message where a person has to look before any
+    /// further action.
+    fn captured(&mut self, step: &Step, field: &str, value: &str) -> Result<Option<String>, SessionError>;
+
+    /// Returns a moment whose two-factor code was not used yet, and never will be by anyone else: waits
+    /// for the next window where the current code was used.
+    async fn claim_totp(&mut self, step: &Step) -> Result<jiff::Timestamp, SessionError>;
 
     fn pictured(&mut self, step: &Step, file: PathBuf);
 
@@ -70,11 +75,12 @@ pub(super) enum Unplayed {
         error: ActionError,
         place: Place,
     },
-    Handoff {
+    /// A person must go on.
+    Attention {
         message: String,
     },
     Stopped,
-    /// The disk did not take `in_flight`.
+    /// The disk did not take `in_flight`, a captured value or the window of a code.
     Store(SessionError),
 }
 
@@ -84,15 +90,13 @@ pub(super) struct Player<'a, P, H> {
     host: &'a mut H,
     /// Between two steps.
     pub pause: Duration,
-    pub captures: Captures,
     /// Of the step under way, or of the last one.
     pub place: Place,
 }
 
 impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
     pub fn new(flow: &'a Flow, page: &'a mut P, host: &'a mut H) -> Self {
-        let (captures, place) = (Captures::new(), Place::default());
-        Self { flow, page, host, pause: Duration::ZERO, captures, place }
+        Self { flow, page, host, pause: Duration::ZERO, place: Place::default() }
     }
 
     pub async fn play(&mut self) -> Result<(), Unplayed> {
@@ -125,9 +129,13 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
     }
 
     async fn play_step(&mut self, step: &'a Step) -> Result<Turn<'a>, Unplayed> {
-        let rendered = self.render(step).map_err(|error| self.unplayed(error))?;
+        let code_of = match totp::is_used_by(step) {
+            true => Some(self.host.claim_totp(step).await.map_err(Unplayed::Store)?),
+            false => None,
+        };
+        let rendered = self.render(step, code_of).map_err(|error| self.unplayed(error))?;
         if let Action::Handoff { message } = rendered.action {
-            return Err(Unplayed::Handoff { message });
+            return Err(Unplayed::Attention { message });
         }
         let timeout = step.timeout.or(self.flow.timeout).unwrap_or(ACTION_TIMEOUT);
         self.page.hide(self.host.secrets());
@@ -143,8 +151,10 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
             (Action::When { steps, .. }, _, Some(_)) => return Ok(Turn::Inside(steps)),
             (Action::When { .. }, _, None) => return Ok(Turn::Past),
             (Action::Capture(capture), _, Some(text)) => {
-                self.captures.insert(capture.into.clone(), text);
-                self.host.captured(step, &capture.into, &self.captures);
+                let question = self.host.captured(step, &capture.into, &text).map_err(Unplayed::Store)?;
+                if let Some(message) = question {
+                    return Err(Unplayed::Attention { message });
+                }
                 self.page.hide(self.host.secrets());
             }
             (_, Action::Screenshot { name }, _) => self.host.pictured(step, name.into()),
@@ -153,15 +163,13 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
         Ok(Turn::Done)
     }
 
-    /// As the page takes it: templates filled in, files by their whole paths.
-    fn render(&self, step: &Step) -> Result<Step, ActionError> {
-        let scope = self.host.scope(&self.captures);
-        let mut rendered =
-            step.map_text(&mut |text| template::render(text, &scope)).map_err(|error| ActionError {
-                kind: ActionErrorKind::Refused,
-                message: error.to_string(),
-                hint: Some(error.hint().to_owned()),
-            })?;
+    /// Returns the step as the page takes it: templates filled in, files by their whole paths. `code_of`
+    /// is the moment whose two-factor code was claimed.
+    fn render(&self, step: &Step, code_of: Option<jiff::Timestamp>) -> Result<Step, ActionError> {
+        let mut scope = self.host.scope();
+        scope.now = code_of.unwrap_or(scope.now);
+        let rendered = step.map_text(&mut |text| template::render(text, &scope));
+        let mut rendered = rendered.map_err(|error| unrendered(&error))?;
         match &mut rendered.action {
             Action::Upload { files, .. } => {
                 for file in files {
@@ -213,6 +221,27 @@ fn in_words(path: PathBuf) -> Result<String, ActionError> {
     path.into_os_string().into_string().map_err(|path| {
         refused(format!("the path `{}` is not Unicode, which a browser needs", path.to_string_lossy()))
     })
+}
+
+/// What a template lacks is the profile's state, unless it is no field of its identity.
+pub(super) fn unrendered(error: &TemplateError) -> ActionError {
+    match error.identity_field() {
+        Some(field) => ActionError {
+            kind: ActionErrorKind::MissingField,
+            message: match error {
+                TemplateError::UnknownName { text, .. } => {
+                    format!("the profile has no `identity.{field}`, which `{text}` needs")
+                }
+                _ => error.to_string(),
+            },
+            hint: Some(format!("give it with --set identity.{field}")),
+        },
+        None => ActionError {
+            kind: ActionErrorKind::Refused,
+            message: error.to_string(),
+            hint: Some(error.hint().to_owned()),
+        },
+    }
 }
 
 fn refused(message: String) -> ActionError {

@@ -3,11 +3,11 @@
 use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
 
+use super::player::unrendered;
 use super::{Failure, Leave, Outside, Run};
-use crate::browser::page::{ActionError, ActionErrorKind};
+use crate::browser::page::ActionError;
 use crate::domain::event::EventKind;
 use crate::domain::plan::PlanStep;
-use crate::domain::session::Captures;
 use crate::domain::template;
 use crate::domain::workflow::Preparation;
 
@@ -24,24 +24,19 @@ impl<O: Outside> Run<'_, O> {
             }
             let value = match &preparation.value {
                 Preparation::Password { length } => password(*length, &mut self.random),
-                Preparation::Template(text) => {
-                    let nothing = Captures::new();
-                    template::render(text, &self.scope(&nothing)).map_err(|error| {
-                        let error = ActionError {
-                            kind: ActionErrorKind::Refused,
-                            message: format!("prepare.{field}: {error}"),
-                            hint: Some(error.hint().to_owned()),
-                        };
-                        Leave::Failed(Box::new(Failure {
-                            flag: step.flag.clone(),
-                            error,
-                            place: None,
-                            evidence: None,
-                        }))
-                    })?
-                }
+                Preparation::Template(text) => template::render(text, &self.scope()).map_err(|error| {
+                    let error = unrendered(&error);
+                    let message = format!("prepare.{field}: {}", error.message);
+                    let failure = Failure {
+                        flag: step.flag.clone(),
+                        error: ActionError { message, ..error },
+                        place: None,
+                        evidence: None,
+                    };
+                    Leave::from(failure)
+                })?,
             };
-            self.session.identity().set(field, &value)?;
+            self.session.identity(self.journal.now()).set(field, &value)?;
             fields.push(field.clone());
         }
         if !fields.is_empty() {

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::heal;
 use super::player::{Host, Player, Turn, Unplayed};
-use super::{Outside, PlayPage, RunEnd, Stop, StopWatch};
+use super::{Outside, PlayPage, RunEnd, Stop, StopWatch, totp};
 use crate::browser::page::{ActionErrorKind, Downloaded};
 use crate::browser::provider::ProviderNews;
 use crate::domain::cause::with_cause;
@@ -19,9 +19,9 @@ use crate::domain::flow::{Flow, Step};
 use crate::domain::id::ProfileId;
 use crate::domain::mask::Mask;
 use crate::domain::outcome::RunOutcome;
-use crate::domain::session::{Captures, Identity, Platform};
+use crate::domain::session::{Identity, Platform};
 use crate::domain::solo::{ActionName, ActionOutcome, SOLO_EVENT_VERSION, SoloEvent, SoloEventKind};
-use crate::domain::template::Scope;
+use crate::domain::template::{Scope, TOTP_SECRET_FIELD, totp_window};
 use crate::domain::workflow::Heal;
 use crate::store::session::SessionError;
 
@@ -33,6 +33,8 @@ pub struct Solo<'a, O: Outside> {
     pub profile_id: ProfileId,
     pub platform: Platform,
     pub identity: Identity,
+    /// The last window whose two-factor code was used for the profile: see `Session::totp_used`.
+    pub totp_used: Option<u64>,
     pub variables: Map<String, Value>,
     pub outside: O,
     pub dialogs: DialogPolicy,
@@ -60,6 +62,7 @@ impl<O: Outside> Solo<'_, O> {
             variables,
             artifacts,
             mask,
+            totp_used: self.totp_used,
             observe: self.observe,
             seq: 0,
         };
@@ -148,6 +151,8 @@ struct SoloHost<'a> {
     variables: Map<String, Value>,
     artifacts: PathBuf,
     mask: Mask,
+    /// The last window whose two-factor code was used: see [`super::totp`].
+    totp_used: Option<u64>,
     observe: Box<dyn FnMut(&SoloEvent) + 'a>,
     seq: u64,
 }
@@ -178,7 +183,7 @@ impl SoloHost<'_> {
             Err(Unplayed::Store(error)) => {
                 RunEnd { message: Some(with_cause(&error)), ..RunEnd::of(RunOutcome::StepFailed) }
             }
-            Err(Unplayed::Handoff { message }) => {
+            Err(Unplayed::Attention { message }) => {
                 let message = self.mask.apply(&message);
                 let incident = Incident { message: message.clone(), ..Incident::default() };
                 RunEnd {
@@ -235,12 +240,11 @@ impl SoloHost<'_> {
 }
 
 impl Host for SoloHost<'_> {
-    fn scope<'s>(&'s self, captures: &'s Captures) -> Scope<'s> {
+    fn scope(&self) -> Scope<'_> {
         Scope {
             profile_id: &self.profile_id,
             platform: self.platform,
             identity: &self.identity,
-            captures,
             variables: &self.variables,
             now: jiff::Timestamp::now(),
         }
@@ -258,14 +262,28 @@ impl Host for SoloHost<'_> {
         Ok(())
     }
 
-    fn captured(&mut self, step: &Step, field: &str, captures: &Captures) {
-        let mut known = self.identity.clone();
-        for (field, value) in captures {
-            known.set(field, value);
+    fn captured(&mut self, step: &Step, field: &str, value: &str) -> Result<Option<String>, SessionError> {
+        self.identity.set(field, value);
+        self.mask.add(&format!("identity.{field}"), value);
+        if field == TOTP_SECRET_FIELD {
+            self.totp_used = None;
         }
-        self.mask = Mask::of(&known);
-        let characters = captures.get(field).map_or(0, |value| value.chars().count());
-        self.tell(SoloEventKind::Captured { step: step.number.clone(), field: field.to_owned(), characters });
+        let (step, field, characters) = (step.number.clone(), field.to_owned(), value.chars().count());
+        self.tell(SoloEventKind::Captured { step, field, characters });
+        Ok(None)
+    }
+
+    async fn claim_totp(&mut self, step: &Step) -> Result<jiff::Timestamp, SessionError> {
+        loop {
+            let now = jiff::Timestamp::now();
+            let Some(wait) = totp::wait(self.totp_used, now) else {
+                self.totp_used = Some(totp_window(now));
+                return Ok(now);
+            };
+            let ms = millis(wait);
+            self.tell(SoloEventKind::TotpWaiting { step: step.number.clone(), ms });
+            sleep(wait + Duration::from_millis(1)).await;
+        }
     }
 
     fn pictured(&mut self, step: &Step, file: PathBuf) {
@@ -296,7 +314,7 @@ impl Host for SoloHost<'_> {
             Ok(Turn::Done) => (ActionOutcome::Done, None),
             Ok(Turn::Inside(_)) => (ActionOutcome::Holds, None),
             Ok(Turn::Past) => (ActionOutcome::HoldsNot, None),
-            Err(Unplayed::Handoff { message }) => (ActionOutcome::NeedsAttention, Some(message.clone())),
+            Err(Unplayed::Attention { message }) => (ActionOutcome::NeedsAttention, Some(message.clone())),
             Err(Unplayed::Action { error, .. }) => (ActionOutcome::Failed, Some(error.message.clone())),
             Err(Unplayed::Store(error)) => (ActionOutcome::Failed, Some(error.to_string())),
             // The step never came to an end.

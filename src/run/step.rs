@@ -57,9 +57,8 @@ impl<O: Outside> Run<'_, O> {
             let pass = Pass { mode: StepMode::Act, attempt };
             page.begin_trace(&format!("{}, attempt {attempt}", step.flag));
             let unplayed = match self.play(step, flow, pass, page).await {
-                Ok(captures) => {
-                    self.session.complete_step(&step.flag, &captures)?;
-                    self.mask_identity();
+                Ok(captured) => {
+                    self.complete(step, &captured)?;
                     page.keep_healed();
                     page.keep_trace(&self.folder(step, attempt), self.journal.masker()).await;
                     return Ok(StepOutcome::Done);
@@ -73,9 +72,13 @@ impl<O: Outside> Run<'_, O> {
                 failure.error.kind,
                 ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed | ActionErrorKind::Refused
             );
-            // A dead browser cannot be asked: the doubt stays for the next run.
-            if matches!(failure.error.kind, ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed) {
-                return Err(Leave::Failed(Box::new(failure)));
+            // A dead browser cannot be asked: the doubt stays for the next run. Nor does the site know
+            // what the profile lacks.
+            if matches!(
+                failure.error.kind,
+                ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed | ActionErrorKind::MissingField
+            ) {
+                return Err(failure.into());
             }
             match self.answer_doubt(step, failed_at, page).await {
                 Ok(Some(Answer::Done)) => return Ok(StepOutcome::Verified),
@@ -87,11 +90,36 @@ impl<O: Outside> Run<'_, O> {
                 Err(leave) => return Err(leave),
             }
             if hopeless || attempt >= step.attempts {
-                return Err(Leave::Failed(Box::new(failure)));
+                return Err(failure.into());
             }
             self.back_off(attempt).await?;
             attempt += 1;
         }
+    }
+
+    /// Sets the flag of a step that has happened, unless the session lacks what it should have learned:
+    /// a value that the flow captures and that neither an attempt of this step nor its verify flow has
+    /// captured. `captured` are the fields of the last pass.
+    pub(super) fn complete(&mut self, step: &PlanStep, captured: &[String]) -> Result<(), Leave> {
+        let session = self.session.session();
+        let earlier = session.in_flight.as_ref().map_or(&[][..], |in_flight| &in_flight.captured);
+        let is_captured = |field: &str| captured.iter().chain(earlier).any(|captured| captured == field);
+        let must_capture = step.flow_on(session.platform).certain_captures();
+        let missing = must_capture.into_iter().find(|field| !is_captured(field)).map(str::to_owned);
+        let uncommitted = || {
+            let sources = step.commits.iter().map(|commit| &commit.from);
+            sources.clone().find(|from| session.identity.get(from).is_none()).cloned()
+        };
+        if let Some(field) = missing.or_else(uncommitted) {
+            let flag = &step.flag;
+            let message = format!(
+                "step `{flag}` has happened, but the run that did it ended before it had `identity.{field}`: give it with --done --set identity.{field}, or undo the step at the site and answer --again"
+            );
+            return Err(Leave::Attention { flag: Some(flag.clone()), message, evidence: None });
+        }
+        self.session.complete_step(&step.flag, &step.commits, self.journal.now())?;
+        self.mask_identity();
+        Ok(())
     }
 
     /// Keeps what a person needs to understand the failure.
@@ -105,7 +133,7 @@ impl<O: Outside> Run<'_, O> {
         match unplayed {
             Unplayed::Stopped => Err(Leave::Stopped),
             Unplayed::Store(error) => Err(Leave::Store(error)),
-            Unplayed::Handoff { message } => {
+            Unplayed::Attention { message } => {
                 let incident = Incident { message: message.clone(), ..Incident::default() };
                 let evidence = self.evidence(step, attempt, incident, page).await;
                 Err(Leave::Attention { flag: Some(step.flag.clone()), message, evidence })

@@ -26,6 +26,9 @@ use crate::domain::workflow;
 use crate::store::event_log::{EventLog, EventReader};
 use crate::store::{Layout, OpenSession};
 
+mod captures;
+mod totp;
+
 const ACT: &str = r#"{"title":"t","steps":[{"type":"navigate","url":"http://site.test/"},
     {"type":"click","selectors":["button"],"offsetX":1,"offsetY":1},
     {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["code"],"from":"text","into":"identity.code"}}]}"#;
@@ -35,6 +38,9 @@ const WHEN: &str = r#"{"title":"t","steps":[{"type":"customStep","name":"regatta
 const VERIFY: &str = r#"{"title":"t","steps":[{"type":"waitForElement","selectors":["done"]},
     {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["code"],"from":"text","into":"identity.code"}}]}"#;
 
+/// Asks whether the step was done, and learns nothing else.
+const LOOK: &str = r#"{"title":"t","steps":[{"type":"waitForElement","selectors":["done"]}]}"#;
+
 /// What the site does with a click, and says when it is asked. A queue that is empty accepts, and
 /// says the truth.
 #[derive(Default)]
@@ -43,6 +49,10 @@ struct Site {
     submissions: u32,
     clicks: VecDeque<Click>,
     answers: VecDeque<ActionErrorKind>,
+    /// What it shows to one capture after the other, and then `123456`.
+    codes: VecDeque<&'static str>,
+    /// The last of them that was captured.
+    captured: Option<String>,
     story: Vec<String>,
 }
 
@@ -88,11 +98,21 @@ impl PlayPage for Fake {
         _: Duration,
         gate: &mut dyn Gate,
     ) -> Result<Option<String>, ActionError> {
+        self.expect_captured_on_disk();
         tokio::task::yield_now().await;
         match &step.action {
             Action::Click(_) => self.click(gate).await.map(|()| None),
             Action::WaitForElement(_) => self.look().map(|()| None),
-            Action::Capture(_) => Ok(Some("123456".to_owned())),
+            Action::Change { value, .. } => {
+                self.tell(&format!("typed {value}"));
+                Ok(None)
+            }
+            Action::Capture(_) => {
+                let mut site = self.0.borrow_mut();
+                let code = site.codes.pop_front().unwrap_or("123456").to_owned();
+                site.captured = Some(code.clone());
+                Ok(Some(code))
+            }
             // It holds.
             Action::When { .. } => Ok(Some(String::new())),
             _ => Ok(None),
@@ -131,6 +151,14 @@ impl PlayPage for Fake {
 }
 
 impl Fake {
+    /// The site may never show a value again, so no action follows before it is durable.
+    fn expect_captured_on_disk(&self) {
+        let site = self.0.borrow();
+        let Some(code) = &site.captured else { return };
+        let document = fs::read_to_string(&site.document).unwrap();
+        assert!(document.contains(code), "an action follows, and {code} is not in {document}");
+    }
+
     async fn click(&self, gate: &mut dyn Gate) -> Result<(), ActionError> {
         let click = self.0.borrow_mut().clicks.pop_front();
         if let Some(Click::Unreached) = click {
@@ -197,7 +225,12 @@ impl Bench {
         );
         let workflow = workflow::parse("workflow.toml", &text).unwrap();
         let plan = Plan::assemble("workflow.toml", &text, workflow, &serde_json::Map::new(), |name| {
-            flow::parse(&name.value, if name.value == "verify" { VERIFY } else { act })
+            let flow = match name.value.as_str() {
+                "verify" => VERIFY,
+                "look" => LOOK,
+                _ => act,
+            };
+            flow::parse(&name.value, flow)
         });
         let document = layout.session(&profile());
         let site = Fake(Rc::new(RefCell::new(Site { document, ..site })));
@@ -205,6 +238,10 @@ impl Bench {
     }
 
     fn run(&self) -> Run<'_, Fake> {
+        self.run_by(std::sync::Arc::new(jiff::Timestamp::now))
+    }
+
+    fn run_by(&self, clock: super::Clock) -> Run<'_, Fake> {
         let run_id = RunId::new(jiff::Timestamp::now(), rand::random());
         let log = EventLog::open(&self.layout, &profile(), &run_id).unwrap();
         let fresh = || Session::new(profile(), Platform::Desktop, self.plan.flags());
@@ -214,7 +251,7 @@ impl Bench {
             session,
             plan: &self.plan,
             setting: self.plan.setting(&profile(), Platform::Desktop).unwrap(),
-            journal: Journal::new(log, std::sync::Arc::new(jiff::Timestamp::now), |_| {}),
+            journal: Journal::new(log, clock, |_| {}),
             run_id,
             pid: std::process::id(),
             random: rand::make_rng(),
@@ -233,9 +270,26 @@ impl Bench {
         crate::store::session::read(&self.layout, &profile()).unwrap().unwrap()
     }
 
+    fn events(&self) -> Vec<crate::domain::event::Event> {
+        EventReader::from_start(self.layout.events(&profile())).poll().unwrap()
+    }
+
+    /// Changes the session as a person or an earlier run would have.
+    fn prepare_session(&self, change: impl FnOnce(&mut Session)) {
+        let run_id = RunId::new(jiff::Timestamp::now(), rand::random());
+        let fresh = || Session::new(profile(), Platform::Desktop, self.plan.flags());
+        let mut open =
+            OpenSession::open(&self.layout, &profile(), &run_id, jiff::Timestamp::now(), fresh).unwrap();
+        open.update(|session| {
+            change(session);
+            Ok(())
+        })
+        .unwrap();
+    }
+
     /// The passes and actions its run told of.
     fn check_actions(&self, expected: Expect) {
-        let events = EventReader::from_start(self.layout.events(&profile())).poll().unwrap();
+        let events = self.events();
         let told = events.iter().filter_map(|event| match &event.kind {
             EventKind::StepStarted { attempt, mode, .. } => Some(format!("{mode:?}, attempt {attempt}")),
             EventKind::ActionStarted { .. } | EventKind::ActionFailed { .. } => {

@@ -17,7 +17,9 @@ use thiserror::Error;
 use super::lock::{self, Holder, Lock, LockError};
 use super::{Layout, StoreError, durable};
 use crate::domain::id::{Flag, ProfileId, RunId};
-use crate::domain::session::{Captures, IllegalTransition, LastError, SESSION_VERSION, Session};
+use crate::domain::session::{
+    Change, Commit, IllegalTransition, LastError, Resolution, SESSION_VERSION, Session,
+};
 
 /// Between the name of a document and the time it was moved aside.
 const DAMAGED: &str = ".json.damaged-";
@@ -240,14 +242,72 @@ impl OpenSession {
         })
     }
 
-    pub fn begin_step(&mut self, flag: &Flag, attempt: u32, at: Timestamp) -> Result<(), SessionError> {
+    /// A move that says when it was made, and by which run.
+    fn change<T>(
+        &mut self,
+        at: Timestamp,
+        make: impl FnOnce(&mut Session, Change<'_>) -> Result<T, IllegalTransition>,
+    ) -> Result<T, SessionError> {
         let run_id = self.run_id.clone();
-        self.update(|session| session.begin_step(flag, attempt, &run_id, at))
+        self.update(|session| make(session, Change { at, run_id: &run_id }))
     }
 
-    /// Flag and captures in one write.
-    pub fn complete_step(&mut self, flag: &Flag, captures: &Captures) -> Result<(), SessionError> {
-        self.update(|session| session.complete_step(flag, captures))
+    /// `captured`: the identity fields that the attempt has captured before it touches the page.
+    pub fn begin_step(
+        &mut self,
+        flag: &Flag,
+        attempt: u32,
+        captured: &[String],
+        at: Timestamp,
+    ) -> Result<(), SessionError> {
+        self.change(at, |session, change| session.begin_step(flag, attempt, captured, change))
+    }
+
+    /// A value that the site has shown to the step.
+    pub fn record_capture(
+        &mut self,
+        flag: &Flag,
+        field: &str,
+        value: &str,
+        at: Timestamp,
+    ) -> Result<(), SessionError> {
+        self.change(at, |session, change| session.record_capture(flag, field, value, change))
+    }
+
+    /// The two-factor code of `window` is about to be typed: see [`Session::totp_used`].
+    pub fn use_totp(&mut self, field: &str, window: u64) -> Result<(), SessionError> {
+        self.update(|session| {
+            session.use_totp(field, window);
+            Ok(())
+        })
+    }
+
+    /// Flag and committed values in one write.
+    pub fn complete_step(
+        &mut self,
+        flag: &Flag,
+        commits: &[Commit],
+        at: Timestamp,
+    ) -> Result<(), SessionError> {
+        self.change(at, |session, change| session.complete_step(flag, commits, change))
+    }
+
+    /// A person's answer, the values that the step commits and the fields that came with the answer,
+    /// in one write.
+    pub fn resolve<'v>(
+        &mut self,
+        answer: Resolution,
+        commits: &[Commit],
+        fields: impl IntoIterator<Item = (&'v str, &'v str)>,
+        at: Timestamp,
+    ) -> Result<Flag, SessionError> {
+        self.change(at, |session, change| {
+            let flag = session.resolve(answer, commits, change)?;
+            for (field, value) in fields {
+                session.replace(field, value, change);
+            }
+            Ok(flag)
+        })
     }
 
     pub fn clear_in_flight(&mut self) -> Result<(), SessionError> {
@@ -278,9 +338,9 @@ impl OpenSession {
         })
     }
 
-    /// The identity fields, each change durable before the next line.
-    pub fn identity(&mut self) -> IdentityHandle<'_> {
-        IdentityHandle { open: self }
+    /// The identity fields, each change durable before the next line. `at`: when they are changed.
+    pub fn identity(&mut self, at: Timestamp) -> IdentityHandle<'_> {
+        IdentityHandle { open: self, at }
     }
 }
 
@@ -307,6 +367,7 @@ impl HeldProfile {
 
 pub struct IdentityHandle<'a> {
     open: &'a mut OpenSession,
+    at: Timestamp,
 }
 
 impl IdentityHandle<'_> {
@@ -318,14 +379,14 @@ impl IdentityHandle<'_> {
         self.set_many([(field, value)])
     }
 
-    /// All in one write.
+    /// All in one write. Values that are replaced are kept.
     pub fn set_many<'v>(
         &mut self,
         fields: impl IntoIterator<Item = (&'v str, &'v str)>,
     ) -> Result<(), SessionError> {
-        self.open.update(|session| {
+        self.open.change(self.at, |session, change| {
             for (field, value) in fields {
-                session.identity.set(field, value);
+                session.replace(field, value, change);
             }
             Ok(())
         })
@@ -467,13 +528,15 @@ mod tests {
         assert_eq!(on_disk(&layout), fresh());
 
         type Move = fn(&mut OpenSession) -> Result<(), SessionError>;
-        let moves: [Move; 9] = [
+        let moves: [Move; 11] = [
             |s| s.begin_run("sha256:1", [&flag("c")]),
-            |s| s.identity().set("password", "hunter2"),
-            |s| s.identity().set_many([("email", "a@practice.test"), ("nick", "ann")]),
-            |s| s.begin_step(&flag("a"), 1, now()),
-            |s| s.complete_step(&flag("a"), &[("token".to_owned(), "t".to_owned())].into()),
-            |s| s.begin_step(&flag("b"), 1, now()),
+            |s| s.identity(now()).set("password", "hunter2"),
+            |s| s.identity(now()).set_many([("email", "a@practice.test"), ("nick", "ann")]),
+            |s| s.begin_step(&flag("a"), 1, &[], now()),
+            |s| s.record_capture(&flag("a"), "token", "t", now()),
+            |s| s.use_totp("token", 7),
+            |s| s.complete_step(&flag("a"), &[], now()),
+            |s| s.begin_step(&flag("b"), 1, &[], now()),
             |s| s.fail(LastError::new(Some(flag("b")), "no".into(), now())),
             |s| s.need_attention(LastError::new(None, "ask".into(), now())),
             |s| s.clear_in_flight(),
@@ -487,7 +550,7 @@ mod tests {
         open.complete_run().unwrap();
         assert_eq!(on_disk(&layout).status, Status::Completed);
         assert_eq!(on_disk(&layout).identity.get("token").as_deref(), Some("t"));
-        assert_eq!(open.identity().get("nick").as_deref(), Some("ann"));
+        assert_eq!(open.identity(now()).get("nick").as_deref(), Some("ann"));
     }
 
     #[test]
@@ -498,7 +561,7 @@ mod tests {
         open.begin_run("sha256:1", &flags).unwrap();
         for flag in &flags {
             assert_eq!(open.session().status, Status::Processing);
-            open.complete_step(flag, &Captures::default()).unwrap();
+            open.complete_step(flag, &[], now()).unwrap();
         }
         open.complete_run().unwrap();
 
@@ -515,8 +578,8 @@ mod tests {
     fn a_refused_move_changes_nothing() {
         let (_folder, layout) = folder();
         let mut open = open(&layout).unwrap();
-        open.begin_step(&flag("a"), 1, now()).unwrap();
-        let error = open.complete_step(&flag("b"), &Captures::new()).unwrap_err();
+        open.begin_step(&flag("a"), 1, &[], now()).unwrap();
+        let error = open.complete_step(&flag("b"), &[], now()).unwrap_err();
         check(&layout, &error, expect!["step `b` cannot move while step `a` is in flight"]);
         assert_eq!(*open.session(), on_disk(&layout));
     }
@@ -528,7 +591,7 @@ mod tests {
         let mut open = open(&layout).unwrap();
         // Works for root too: the folder of the document is gone.
         fs::rename(layout.state(), layout.root().join("elsewhere")).unwrap();
-        let error = open.begin_step(&flag("a"), 1, now()).unwrap_err();
+        let error = open.begin_step(&flag("a"), 1, &[], now()).unwrap_err();
         check(
             &layout,
             &error,
@@ -697,8 +760,8 @@ mod tests {
         let mut open = open(&layout).unwrap();
         println!("opened");
         for round in 1_u32.. {
-            open.begin_step(&flag("b"), round, now()).unwrap();
-            open.identity().set("round", &round.to_string()).unwrap();
+            open.begin_step(&flag("b"), round, &[], now()).unwrap();
+            open.identity(now()).set("round", &round.to_string()).unwrap();
             println!("durable {round}");
         }
     }

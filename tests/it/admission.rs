@@ -11,7 +11,7 @@ fn folder() -> Folder {
     for profile in ["p1", "p2"] {
         let session = json!({
             "profile_id": profile, "status": "PENDING", "platform": "desktop", "identity": {},
-            "completion_flags": { "mailbox_created": true, "store_signup": true, "dev_registration": true, "2fa_enabled": true },
+            "completion_flags": { "mailbox_created": true, "store_signup": true, "dev_registration": true, "2fa_enabled": true, "password_rotated": true },
         });
         folder.write(&format!("state/{profile}.json"), &session.to_string());
     }

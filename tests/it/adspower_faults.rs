@@ -30,7 +30,7 @@ impl Place {
 
     /// Steps of the profile are done, and its run has only that to say.
     fn is_done(&self, profile: &str) {
-        let flags = ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled"];
+        let flags = crate::support::sandbox::SUBMISSIONS;
         let flags: serde_json::Map<_, _> =
             flags.map(|flag| (flag.to_owned(), json!(true))).into_iter().collect();
         let session = json!({ "profile_id": profile, "status": "PENDING", "platform": "desktop",

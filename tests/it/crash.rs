@@ -43,7 +43,7 @@ impl Practice {
         self.start(&["run", profile]).wait()
     }
 
-    fn flags(&self, profile: &str) -> [bool; 4] {
+    fn flags(&self, profile: &str) -> [bool; SUBMISSIONS.len()] {
         let session = self.folder.session(profile).unwrap_or_default();
         SUBMISSIONS.map(|flag| session["completion_flags"][flag] == true)
     }
@@ -80,9 +80,19 @@ impl Practice {
     fn assert_completed(&self, profile: &str) {
         let session = self.folder.session(profile).unwrap();
         assert_eq!(session["status"], "COMPLETED", "{session:#}");
-        assert_eq!(self.flags(profile), [true; 4], "{session:#}");
+        assert_eq!(self.flags(profile), [true; SUBMISSIONS.len()], "{session:#}");
         assert_eq!(session.get("in_flight"), None, "{session:#}");
         assert_eq!(session.get("last_error"), None, "{session:#}");
+        self.assert_holds_what_the_site_holds(profile);
+    }
+
+    /// The site shows a key once: a session without it has locked its account for ever.
+    #[track_caller]
+    fn assert_holds_what_the_site_holds(&self, profile: &str) {
+        let (session, held) = (self.folder.session(profile).unwrap(), &self.site.holdings()[profile]);
+        for field in ["password", "two_fa_secret"] {
+            assert_eq!(session["identity"][field], held[field], "{field}: {session:#}");
+        }
     }
 }
 
@@ -173,7 +183,7 @@ fn a_submission_whose_answer_is_lost_is_found_and_not_repeated() {
     practice.site.assert_once_each(&["p1"]);
     let finished = practice.folder.events_of("p1", "step_finished");
     let outcomes: Vec<_> = finished.iter().map(|event| event["outcome"].as_str().unwrap()).collect();
-    assert_eq!(outcomes, ["verified"; 4]);
+    assert_eq!(outcomes, ["verified"; SUBMISSIONS.len()]);
     practice.folder.assert_nothing_left();
 }
 
@@ -285,9 +295,9 @@ fn a_run_asked_to_stop_ends_after_its_step() {
     ended.assert_code(7);
     assert!(ended.stderr.contains("go on with: regatta run p1"), "{}", ended.stderr);
     let session = practice.folder.session("p1").unwrap();
-    assert_eq!(practice.flags("p1"), [true, false, false, false], "{session:#}");
+    assert_eq!(practice.flags("p1"), [true, false, false, false, false], "{session:#}");
     assert_eq!(session.get("in_flight"), None, "{session:#}");
-    assert_eq!(practice.site.counts("p1"), [1, 0, 0, 0]);
+    assert_eq!(practice.site.counts("p1"), [1, 0, 0, 0, 0]);
     practice.folder.assert_nothing_left();
     practice.run("p1").assert_code(0);
     practice.assert_completed("p1");
@@ -344,7 +354,7 @@ fn a_doubt_that_only_a_person_can_answer_waits_for_one() {
             run.until("the acceptance", || (practice.site.counts(profile)[1] > 0).then_some(()));
         }
         run.kill();
-        assert_eq!(practice.site.counts(profile), [1, u64::from(submitted), 0, 0]);
+        assert_eq!(practice.site.counts(profile), [1, u64::from(submitted), 0, 0, 0]);
         for _ in 0..2 {
             let asked = practice.run(profile);
             asked.assert_code(3);
@@ -356,7 +366,7 @@ fn a_doubt_that_only_a_person_can_answer_waits_for_one() {
         practice.folder.run(&["resolve", profile, answer]).assert_code(0);
         practice.run(profile).assert_code(0);
         assert_eq!(practice.folder.session(profile).unwrap()["status"], "COMPLETED");
-        assert_eq!(practice.site.counts(profile), [1, 1, 0, 0]);
+        assert_eq!(practice.site.counts(profile), [1, 1, 0, 0, 0]);
         practice.folder.assert_nothing_left();
     }
 }

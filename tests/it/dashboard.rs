@@ -316,7 +316,7 @@ fn a_fleet_is_watched_while_it_runs() {
     let ended = fleet.wait_for(std::time::Duration::from_secs(180));
     ended.assert_code(0);
     assert!(ended.stdout.contains("report: "), "{}", ended.stdout);
-    assert!(folder.read("report/report.html").contains("8&#x2f;8"), "every step of both");
+    assert!(folder.read("report/report.html").contains("10&#x2f;10"), "every step of both");
     assert!(TcpStream::connect(&host).is_err(), "the page ends with the fleet");
 }
 

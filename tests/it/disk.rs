@@ -93,7 +93,7 @@ fn document() -> String {
         "profile_id": "p1",
         "status": "PENDING",
         "platform": "desktop",
-        "completion_flags": { "mailbox_created": true, "store_signup": true, "dev_registration": true, "2fa_enabled": true },
+        "completion_flags": { "mailbox_created": true, "store_signup": true, "dev_registration": true, "2fa_enabled": true, "password_rotated": true },
         "identity": { "email": "p1@practice.test", "password": "pwd", "two_fa_secret": null },
     })
     .to_string()

@@ -42,7 +42,7 @@ fn lines_are_what_the_event_files_hold_and_what_the_fleet_does() {
     let ends = lines.iter().filter(|line| line["type"] == "profile_ended").map(|line| &line["last_error"]);
     let reported = report["profiles"].as_array().unwrap().iter().map(|profile| &profile["last_error"]);
     assert_eq!(ends.collect::<Vec<_>>(), reported.collect::<Vec<_>>());
-    assert!(ended.stderr.contains("p1: failed, 0/4 steps: "), "words go to standard error: {}", ended.stderr);
+    assert!(ended.stderr.contains("p1: failed, 0/5 steps: "), "words go to standard error: {}", ended.stderr);
 }
 
 #[test]

@@ -13,9 +13,8 @@ use serde_json::{Value, json};
 
 use crate::orchestrate::stub::Folder;
 use crate::support::program::practice_into;
+use crate::support::sandbox::SUBMISSIONS;
 use crate::support::terminal::Terminal;
-
-const FLAGS: [&str; 4] = ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled"];
 
 /// A fleet on a terminal, and the runs it found.
 struct Stage {
@@ -69,14 +68,14 @@ impl Stage {
 
     /// The run of a profile ends so, its session saying the same.
     fn end(&self, profile: &str, status: &str, outcome: &str, error: Option<&str>) {
-        let done = if status == "COMPLETED" { FLAGS.len() } else { 1 };
+        let done = if status == "COMPLETED" { SUBMISSIONS.len() } else { 1 };
         let flags: serde_json::Map<_, _> =
-            FLAGS.iter().enumerate().map(|(at, flag)| ((*flag).to_owned(), json!(at < done))).collect();
+            SUBMISSIONS.iter().enumerate().map(|(at, flag)| ((*flag).to_owned(), json!(at < done))).collect();
         let mut session = json!({ "profile_id": profile, "status": status, "platform": "desktop",
             "completion_flags": flags, "identity": {} });
         if let Some(message) = error {
             session["last_error"] =
-                json!({ "flag": FLAGS[1], "message": message, "at": "2026-01-02T03:04:05Z" });
+                json!({ "flag": SUBMISSIONS[1], "message": message, "at": "2026-01-02T03:04:05Z" });
         }
         fs::write(self.folder.path(&format!("w/state/{profile}.json")), session.to_string()).unwrap();
         let last = json!({ "type": "run_finished", "outcome": outcome, "exit_code": 0, "ms": 1 });
@@ -124,25 +123,26 @@ fn action(flag: &str, number: usize, of: usize, action: &str) -> Value {
 
 fn stage(width: u16, height: u16) -> Option<Stage> {
     let network = json!({ "requests": 40, "failed": 0, "bytes_received": 1_468_006, "bytes_sent": 9 });
-    let done =
-        json!({ "type": "step_finished", "flag": FLAGS[0], "outcome": "done", "ms": 9, "network": network });
+    let done = json!({ "type": "step_finished", "flag": SUBMISSIONS[0], "outcome": "done", "ms": 9, "network": network });
     let acts = [
         started(0),
-        step(FLAGS[0], 1, "act"),
-        action(FLAGS[0], 12, 12, "waitForElement"),
+        step(SUBMISSIONS[0], 1, "act"),
+        action(SUBMISSIONS[0], 12, 12, "waitForElement"),
         done,
-        step(FLAGS[1], 1, "act"),
-        action(FLAGS[1], 7, 12, "click"),
+        step(SUBMISSIONS[1], 1, "act"),
+        action(SUBMISSIONS[1], 7, 12, "click"),
     ];
-    let asks = [started(1), step(FLAGS[1], 2, "verify"), action(FLAGS[1], 1, 2, "waitForElement")];
+    let asks =
+        [started(1), step(SUBMISSIONS[1], 2, "verify"), action(SUBMISSIONS[1], 1, 2, "waitForElement")];
     let kernel = [
         started(0),
         json!({ "type": "kernel_downloading", "message": "Chrome 148 is being downloaded, 40 %", "ms": 15_000 }),
     ];
     let evidence =
-        json!({ "type": "evidence", "flag": FLAGS[1], "path": "artifacts/needs-me/1-store_signup-1" });
-    let needs = [started(1), step(FLAGS[1], 1, "act"), action(FLAGS[1], 3, 12, "change"), evidence];
-    let fails = [started(1), step(FLAGS[1], 1, "act")];
+        json!({ "type": "evidence", "flag": SUBMISSIONS[1], "path": "artifacts/needs-me/1-store_signup-1" });
+    let needs =
+        [started(1), step(SUBMISSIONS[1], 1, "act"), action(SUBMISSIONS[1], 3, 12, "change"), evidence];
+    let fails = [started(1), step(SUBMISSIONS[1], 1, "act")];
     Stage::new(
         &[("k18imh7u", &acts), ("asks", &asks), ("kernel", &kernel), ("needs-me", &needs), ("fails", &fails)],
         "later\n",
@@ -240,14 +240,14 @@ fn a_large_terminal_shows_them_too_and_the_table_at_the_end() {
     let table = spaces.replace_all(&table, "  ").into_owned();
     expect![[r#"
         PROFILE  STATUS  STEPS  ATTEMPTS  TIME  LAST ERROR
-        k18imh7u  COMPLETED  4/4  1  SPAN
-        asks  COMPLETED  4/4  1  SPAN
-        kernel  COMPLETED  4/4  1  SPAN
-        needs-me  NEEDS_ATTENTION  1/4  1  SPAN  the shop asks for a phone number (artifacts/needs-me/1-store_signup-1)
-        fails  STOPPED  1/4  1  SPAN  no element matches any of its 3 selectors within SPAN
-        later  STOPPED  0/4  0  -
+        k18imh7u  COMPLETED  5/5  1  SPAN
+        asks  COMPLETED  5/5  1  SPAN
+        kernel  COMPLETED  5/5  1  SPAN
+        needs-me  NEEDS_ATTENTION  1/5  1  SPAN  the shop asks for a phone number (artifacts/needs-me/1-store_signup-1)
+        fails  STOPPED  1/5  1  SPAN  no element matches any of its 3 selectors within SPAN
+        later  STOPPED  0/5  0  -
 
-        6 profiles: 3 completed, 1 needs attention, 2 stopped; 14 of 24 steps done, SPAN
+        6 profiles: 3 completed, 1 needs attention, 2 stopped; 17 of 30 steps done, SPAN
         report: FOLDER/report/report.html
         exit code 7"#]].assert_eq(&stage.masked(&table));
 }

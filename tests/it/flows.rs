@@ -30,8 +30,8 @@ fn recordings_of_others_parse() {
 fn the_practice_flows_and_their_verifications_can_be_played() {
     let ended = Folder::practice().run(&["validate"]);
     ended.assert_code(0);
-    assert!(ended.stdout.starts_with("onboarding: 4 steps, all of them can be played\n"), "{ended:#?}");
-    assert_eq!(ended.stdout.matches("verified when in doubt").count(), 4, "{}", ended.stdout);
+    assert!(ended.stdout.starts_with("onboarding: 5 steps, all of them can be played\n"), "{ended:#?}");
+    assert_eq!(ended.stdout.matches("verified when in doubt").count(), 5, "{}", ended.stdout);
 }
 
 /// What `make demo` ends with.

@@ -16,6 +16,7 @@ mod fleet_lines;
 #[cfg(unix)]
 mod fleet_screen;
 mod flows;
+mod golden;
 mod healing;
 #[cfg(target_os = "linux")]
 mod leftovers;

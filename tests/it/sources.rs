@@ -66,7 +66,8 @@ fn write_session(folder: &Folder, profile: &str, status: &str, more: &Value) {
         "status": status,
         "platform": "desktop",
         "completion_flags": { "mailbox_created": status == "COMPLETED", "store_signup": status == "COMPLETED",
-            "dev_registration": status == "COMPLETED", "2fa_enabled": status == "COMPLETED" },
+            "dev_registration": status == "COMPLETED", "2fa_enabled": status == "COMPLETED",
+            "password_rotated": status == "COMPLETED" },
         "identity": { "email": format!("{profile}@practice.test") },
     });
     for (key, value) in more.as_object().unwrap() {
@@ -127,7 +128,7 @@ fn variables_of_a_row_reach_its_run() {
     with_steps(&folder, 1);
     let ended = folder.start(&["orchestrate", "fleet.jsonl"]).wait_for(BROWSERS);
     ended.assert_code(0);
-    assert_eq!(sandbox.counts("p1"), [1, 0, 0, 0]);
+    assert_eq!(sandbox.counts("p1"), [1, 0, 0, 0, 0]);
     folder.assert_nothing_left();
 }
 
@@ -274,7 +275,7 @@ fn sessions_are_moved_out_and_in() {
         write_session(&other, "p2", "FAILED", &json!({ "platform": "mobile" }));
         let kept = run(&other, &["import", path]);
         kept.assert_code(1);
-        let names = "completion_flags.2fa_enabled, completion_flags.dev_registration, completion_flags.mailbox_created, completion_flags.store_signup, platform, status";
+        let names = "completion_flags.2fa_enabled, completion_flags.dev_registration, completion_flags.mailbox_created, completion_flags.password_rotated, completion_flags.store_signup, platform, status";
         let said = format!(
             "p2: has a session that differs in {names}; it is kept\n0 made, 1 there already, 1 kept as they were\n"
         );
@@ -298,10 +299,10 @@ fn sessions_are_moved_out_and_in() {
         "a.csv",
         "profile_id,emial\np9,x\np9,y\n",
         expect![[r#"
-        error: 2 wrong lines; nothing was imported
-          FOLDER/a.csv, line 2: unknown column `emial`
-          FOLDER/a.csv, line 3: unknown column `emial`
-          hint: columns are profile_id, status, platform, completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight and last_error"#]],
+            error: 2 wrong lines; nothing was imported
+              FOLDER/a.csv, line 2: unknown column `emial`
+              FOLDER/a.csv, line 3: unknown column `emial`
+              hint: columns are profile_id, status, platform, completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight, last_error, superseded and totp_used"#]],
     );
     told(
         "a.csv",

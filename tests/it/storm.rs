@@ -248,6 +248,17 @@ impl Storm {
                 }
             }
         }
+        let holdings = self.site.holdings();
+        let lacks = |profile: &&String| {
+            let identity = &self.folder.session(profile).unwrap()["identity"];
+            ["password", "two_fa_secret"]
+                .iter()
+                .any(|field| identity[field] != holdings[profile.as_str()][field])
+        };
+        let lacking: Vec<_> = self.profiles.iter().filter(lacks).collect();
+        for profile in &lacking {
+            println!("{profile} lacks what the site holds: {:#}", self.folder.session(profile).unwrap());
+        }
         let total = Total {
             killed: self.killed.clone(),
             orchestrators: self.orchestrators,
@@ -255,11 +266,12 @@ impl Storm {
             profiles: self.profiles.len(),
             submissions: self.site.ledger()["total"].as_u64().unwrap(),
             time: self.started.elapsed(),
-            wrong: [missing, twice, left.len() as u64],
+            wrong: [missing, twice, left.len() as u64, lacking.len() as u64],
         };
         println!("{total}");
         assert_eq!((missing, twice), (0, 0));
         assert!(left.is_empty(), "left over: {left:#?}");
+        assert!(lacking.is_empty(), "sessions that lack what the site holds: {lacking:?}");
         for profile in &self.profiles {
             let session = self.folder.session(profile).unwrap();
             assert_eq!(session["status"], "COMPLETED", "{session:#}");
@@ -283,8 +295,8 @@ struct Total {
     profiles: usize,
     submissions: u64,
     time: Duration,
-    /// Lost, twice, left over.
-    wrong: [u64; 3],
+    /// Lost, twice, left over, sessions that lack what the site holds.
+    wrong: [u64; 4],
 }
 
 impl Total {
@@ -307,12 +319,12 @@ impl fmt::Display for Total {
         let of = |victim| self.killed.get(&victim).copied().unwrap_or_default();
         let (runs, browsers) = (of(Victim::Run), of(Victim::Browser));
         let (fleets, emulators) = (of(Victim::Orchestrator), of(Victim::Emulator));
-        let [lost, twice, left] = self.wrong;
+        let [lost, twice, left, lacking] = self.wrong;
         write!(
             f,
             "{kills} kills ({runs} runs, {browsers} browsers, {fleets} orchestrators, {emulators} of AdsPower), \
              {} profiles, {} submissions, {} orchestrators, {} questions: \
-             {lost} lost, {twice} twice, {left} left over; {} s",
+             {lost} lost, {twice} twice, {left} left over, {lacking} lacking; {} s",
             self.profiles,
             self.submissions,
             self.orchestrators,

@@ -30,9 +30,9 @@ fn a_small_terminal_has_the_list_and_then_the_detail() {
         expect![[r#"
              onboarding  1 pending 1 failed 1 completed
              PROFILE  STATUS          STEPS  NOW
-            ▸p2       FAILED            1/4  store_signup: the button is disabled
-             p3       PENDING           1/4
-             p1       COMPLETED         4/4
+            ▸p2       FAILED            1/5  store_signup: the button is disabled
+             p3       PENDING           1/5
+             p1       COMPLETED         5/5
 
 
 
@@ -69,56 +69,56 @@ fn a_large_terminal_has_both_and_an_act_is_asked_for_once_more() {
         &folder,
         &terminal.shows(&["03:04:03 run finished"]),
         expect![[r#"
-         onboarding  1 pending 1 failed 1 completed
-         PROFILE  STATUS          STEPS  NOW                                                         ┌ p1 ─────────────────────────────────────────────────────────────┐
-         p2       FAILED            1/4  store_signup: the button is disabled                        │✓ mailbox_created  1.5 s                                         │
-         p3       PENDING           1/4                                                              │✓ store_signup                                                   │
-        ▸p1       COMPLETED         4/4                                                              │✓ dev_registration                                               │
-                                                                                                     │✓ 2fa_enabled                                                    │
-                                                                                                     │1 run, 9 requests, 2.0 KiB                                       │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │03:04:00 run started                                             │
-                                                                                                     │03:04:03 run finished                                            │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     │                                                                 │
-                                                                                                     └─────────────────────────────────────────────────────────────────┘
-         ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit"#]],
+             onboarding  1 pending 1 failed 1 completed
+             PROFILE  STATUS          STEPS  NOW                                                         ┌ p1 ─────────────────────────────────────────────────────────────┐
+             p2       FAILED            1/5  store_signup: the button is disabled                        │✓ mailbox_created  1.5 s                                         │
+             p3       PENDING           1/5                                                              │✓ store_signup                                                   │
+            ▸p1       COMPLETED         5/5                                                              │✓ dev_registration                                               │
+                                                                                                         │✓ 2fa_enabled                                                    │
+                                                                                                         │✓ password_rotated                                               │
+                                                                                                         │1 run, 9 requests, 2.0 KiB                                       │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │03:04:00 run started                                             │
+                                                                                                         │03:04:03 run finished                                            │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         │                                                                 │
+                                                                                                         └─────────────────────────────────────────────────────────────────┘
+             ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit"#]],
     );
     terminal.press("r");
     terminal.shows(&["Start a run of p1? y/n"]);

@@ -29,7 +29,7 @@ fn wanted_steps() -> u64 {
 fn random(seed: u64) -> Scenario {
     let mut chance = Chance::new(seed ^ 0x5eed);
     let size = [5, 60, 300][chance.below(3) as usize];
-    let letters = ["VrvRv", "vVrvRarrvv", "Rrvvrrrr", "aVa", "rrrrrrrrrrrr"][chance.below(5) as usize];
+    let letters = ["VrvRv", "vVrvKarrLv", "RrvKrrrr", "aVK", "LrK", "rrrrrrrrrrrr"][chance.below(6) as usize];
     Scenario {
         letters,
         profiles: 1 + chance.below(size) as usize,
@@ -179,7 +179,7 @@ const FATES: [Option<Fault>; 12] = [
 #[test]
 fn a_run_that_dies_at_any_point_goes_on_to_the_same_end() {
     let mut lives = 0;
-    for letters in ["v", "V", "r", "R", "a", "Vr", "rv"] {
+    for letters in ["v", "V", "r", "R", "a", "K", "L", "Vr", "rv"] {
         for fate in FATES {
             let faults = fate.map_or_else(Faults::none, Faults::once);
             let points = survives(letters, &faults, &[]);
@@ -199,7 +199,9 @@ fn a_run_that_dies_at_any_point_goes_on_to_the_same_end() {
 
 #[test]
 fn a_run_that_dies_and_dies_again_goes_on_to_the_same_end() {
-    for (letters, faults) in [("V", Faults::once(Fault::ActsOn)), ("a", Faults::none())] {
+    for (letters, faults) in
+        [("V", Faults::once(Fault::ActsOn)), ("K", Faults::once(Fault::ActsOn)), ("a", Faults::none())]
+    {
         for first in 0..survives(letters, &faults, &[])[0] {
             for second in 0..survives(letters, &faults, &[Some(first)])[1] {
                 survives(letters, &faults, &[Some(first), Some(second)]);

@@ -247,13 +247,20 @@ impl PlayPage for Page {
         let (_, number) = flow.split_once('/').unwrap();
         let number = number.parse().unwrap();
         self.world.pause(self.pid, 20).await;
+        self.world.state().send(self.profile, self.pid);
         self.disturbed().await?;
         match &step.action {
             Action::Click(_) => self.click(number, gate).await.map(|()| None),
             Action::WaitForElement(_) => self.look(number).map(|()| None),
             Action::Capture(_) => {
-                let shown = self.world.state().shown(self.profile, number);
-                shown.map(Some).ok_or_else(|| failed(ActionErrorKind::TimedOut))
+                let mut state = self.world.state();
+                let shown = match state.spelt.has_key(number) {
+                    true => state.show_key(self.profile, number),
+                    false => state.shown(self.profile, number),
+                };
+                let shown = shown.ok_or_else(|| failed(ActionErrorKind::TimedOut))?;
+                state.captured(self.profile, self.pid, &shown);
+                Ok(Some(shown))
             }
             other => panic!("no simulated workflow has {other:?}"),
         }

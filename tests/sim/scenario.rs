@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use regatta::domain::fleet::{ChildExit, JobOutcome};
+use regatta::domain::id::RunId;
 use regatta::domain::outcome::FleetOutcome;
-use regatta::domain::session::{Resolution, Status};
+use regatta::domain::session::{Change, Resolution, Status};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::LocalSet;
 use tokio::time::{sleep, timeout};
@@ -260,17 +261,19 @@ pub async fn answer_all(world: &World) {
         }
         let flag = session.questioned_step().cloned();
         let step = flag.and_then(|flag| state.spelt.flags.iter().position(|known| *known == flag)).unwrap();
-        let shown = state.shown(profile, step);
+        let shown = state.held(profile, step);
+        let (at, run_id) = (state.wall(), RunId::new(state.wall(), 0));
+        let change = Change { at, run_id: &run_id };
         state.tell(|| format!("a person answers for s{step} of p{profile}: {shown:?}"));
         match shown {
             Some(code) => {
-                session.resolve(Resolution::Done).unwrap();
+                session.resolve(Resolution::Done, &[], change).unwrap();
                 if state.spelt.captures(step) {
-                    session.identity.set(&format!("code{step}"), &code);
+                    session.replace(&format!("code{step}"), &code, change);
                 }
             }
             None => {
-                session.resolve(Resolution::Again).unwrap();
+                session.resolve(Resolution::Again, &[], change).unwrap();
                 state.profiles[profile].site[step].agains += 1;
             }
         }

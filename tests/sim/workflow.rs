@@ -1,5 +1,7 @@
 //! Small workflows, spelt by a letter a step: `v` is in doubt verified, `V` captures a code too, `r`
-//! is repeated, `R` captures too, `a` asks a person.
+//! is repeated, `R` captures too, `a` asks a person. Two steps have a verify flow that learns nothing:
+//! `K` captures a key that the site shows once, before its input makes the key count, and then waits;
+//! `L` captures a code after its input.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -29,7 +31,12 @@ impl Spelt {
 
     /// Whether doing it twice is forbidden.
     pub fn once(&self, step: usize) -> bool {
-        matches!(self.letters[step], 'v' | 'V' | 'a')
+        matches!(self.letters[step], 'v' | 'V' | 'a' | 'K' | 'L')
+    }
+
+    /// Whether the site shows a key once, and the input makes the last one count.
+    pub fn has_key(&self, step: usize) -> bool {
+        self.letters[step] == 'K'
     }
 
     pub fn asks(&self, step: usize) -> bool {
@@ -53,7 +60,7 @@ fn parse(letters: &str) -> Spelt {
             text.push_str("prepare = { password = { generate = \"password\", length = 12 } }\n");
         }
         match letter {
-            'v' | 'V' => writeln!(text, "verify = \"verify/{step}\"").unwrap(),
+            'v' | 'V' | 'K' | 'L' => writeln!(text, "verify = \"verify/{step}\"").unwrap(),
             'r' | 'R' => text.push_str("in_doubt = \"repeat\"\n"),
             'a' => text.push_str("in_doubt = \"ask\"\n"),
             other => panic!("no step is spelt {other}"),
@@ -62,8 +69,8 @@ fn parse(letters: &str) -> Spelt {
     let parsed = workflow::parse("workflow.toml", &text).unwrap();
     let plan = Plan::assemble("workflow.toml", &text, parsed, &serde_json::Map::new(), |name| {
         let (kind, step) = name.value.split_once('/').unwrap();
-        let capture = letters.chars().nth(step.parse().unwrap()).is_some_and(char::is_uppercase);
-        flow::parse(&name.value, &flow_of(kind == "verify", step, capture))
+        let letter = letters.chars().nth(step.parse().unwrap()).unwrap();
+        flow::parse(&name.value, &flow_of(kind == "verify", step, letter))
     })
     .unwrap();
     Spelt {
@@ -74,18 +81,18 @@ fn parse(letters: &str) -> Spelt {
     }
 }
 
-fn flow_of(verify: bool, step: &str, capture: bool) -> String {
-    let first = if verify {
-        r#"{"type":"waitForElement","selectors":["done"]}"#
-    } else {
-        r#"{"type":"click","selectors":["button"],"offsetX":1,"offsetY":1}"#
+fn flow_of(verify: bool, step: &str, letter: char) -> String {
+    let wait = r#"{"type":"waitForElement","selectors":["done"]}"#.to_owned();
+    let click = r#"{"type":"click","selectors":["button"],"offsetX":1,"offsetY":1}"#.to_owned();
+    let capture = format!(
+        r#"{{"type":"customStep","name":"regatta.capture","parameters":{{"selectors":["code"],"from":"text","into":"identity.code{step}"}}}}"#
+    );
+    let steps = match (verify, letter) {
+        (true, 'V') => vec![wait, capture],
+        (true, _) => vec![wait],
+        (false, 'K') => vec![capture, click, wait],
+        (false, 'V' | 'R' | 'L') => vec![click, capture],
+        (false, _) => vec![click],
     };
-    let then = if capture {
-        format!(
-            r#",{{"type":"customStep","name":"regatta.capture","parameters":{{"selectors":["code"],"from":"text","into":"identity.code{step}"}}}}"#
-        )
-    } else {
-        String::new()
-    };
-    format!(r#"{{"title":"t","steps":[{first}{then}]}}"#)
+    format!(r#"{{"title":"t","steps":[{}]}}"#, steps.join(","))
 }

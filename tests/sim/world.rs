@@ -60,6 +60,8 @@ pub struct Profile {
     pub lock: Option<(u32, RunId)>,
     browser: Option<Browser>,
     browsers_opened: u64,
+    /// What runs have captured, by process.
+    captured: Vec<(u32, String)>,
     pub site: Vec<Site>,
 }
 
@@ -80,6 +82,8 @@ pub struct Site {
     pub agains: u32,
     /// When each submission counts, and the code that is shown for it.
     pub submissions: Vec<(Instant, String)>,
+    /// Keys that were shown, each once; the last one counts once there is a submission.
+    keys: Vec<String>,
     /// As it was first durable.
     kept: Option<String>,
     done: bool,
@@ -127,6 +131,7 @@ impl World {
             lock: None,
             browser: None,
             browsers_opened: 0,
+            captured: Vec::new(),
             site: spelt.letters.iter().map(|_| Site::default()).collect(),
         };
         Self(Arc::new(Mutex::new(State {
@@ -467,7 +472,11 @@ impl State {
                 continue;
             }
             let code = session.identity.get(&self.spelt.fields[step]);
-            let given = |code: &String| site.submissions.iter().any(|(_, given)| given == code);
+            let has_key = self.spelt.has_key(step);
+            let given = |code: &String| match has_key {
+                true => site.keys.last() == Some(code),
+                false => site.submissions.iter().any(|(_, given)| given == code),
+            };
             match (&code, &site.kept) {
                 (Some(code), None) if given(code) => site.kept = Some(code.clone()),
                 (Some(code), Some(kept)) if code == kept => {}
@@ -489,6 +498,45 @@ impl State {
         if let Some(lost) = lost {
             self.violated(lost);
         }
+    }
+
+    /// A run has read a value from the page.
+    pub fn captured(&mut self, profile: usize, pid: u32, value: &str) {
+        self.tell(|| format!("p{profile} captures {value}"));
+        self.profiles[profile].captured.push((pid, value.to_owned()));
+    }
+
+    /// A run sends an action: what it has captured before must be on the disk by now, as the value of a
+    /// field or as one that was replaced.
+    pub fn send(&mut self, profile: usize, pid: u32) {
+        let Some(session) = self.session(profile) else { return };
+        let is_kept = |value: &str| {
+            session.identity.iter().any(|(_, kept)| kept == value)
+                || session.superseded.iter().any(|old| old.value == value)
+        };
+        let captured = self.profiles[profile].captured.iter();
+        let lost = captured.filter(|(by, _)| *by == pid).find(|(_, value)| !is_kept(value));
+        if let Some((_, value)) = lost.cloned() {
+            self.violated(format!(
+                "p{profile} goes on, and {value}, which it has captured, is not on the disk"
+            ));
+        }
+    }
+
+    /// A key that is shown this once; none once the step was done.
+    pub fn show_key(&mut self, profile: usize, step: usize) -> Option<String> {
+        let site = &mut self.profiles[profile].site[step];
+        if !site.submissions.is_empty() {
+            return None;
+        }
+        site.keys.push(format!("key-{profile}-{step}-{}", site.keys.len()));
+        site.keys.last().cloned()
+    }
+
+    /// What the site holds of a step that is done, and its session must hold too.
+    pub fn held(&self, profile: usize, step: usize) -> Option<String> {
+        let shown = self.shown(profile, step)?;
+        Some(self.profiles[profile].site[step].keys.last().cloned().unwrap_or(shown))
     }
 
     /// A run acts on the page. What it is about must be on the disk by now.

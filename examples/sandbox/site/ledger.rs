@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub const SUBMISSIONS: [&str; 4] = ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled"];
+pub const SUBMISSIONS: [&str; 5] =
+    ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled", "password_rotated"];
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +39,20 @@ pub enum Record {
         token: String,
         draft: Draft,
     },
+    /// A set-up key was shown. It takes the place of one that was shown before.
     SecretIssued {
         address: String,
         secret: String,
+    },
+    /// The two-factor code of a window, counted in periods of 30 s since 1970, is used up.
+    CodeUsed {
+        address: String,
+        window: u64,
+    },
+    /// The password was right, and a code is asked for.
+    PasswordGiven {
+        token: String,
+        address: String,
     },
 }
 
@@ -55,16 +67,19 @@ pub enum Submission {
     DevRegistration { address: String, application: String },
     #[serde(rename = "2fa_enabled")]
     TwoFactorEnabled { address: String },
+    #[serde(rename = "password_rotated")]
+    PasswordRotated { address: String, password: String },
 }
 
 impl Submission {
     pub fn name(&self) -> &'static str {
-        let [mailbox, store, developer, two_factor] = SUBMISSIONS;
+        let [mailbox, store, developer, two_factor, password] = SUBMISSIONS;
         match self {
             Submission::MailboxCreated { .. } => mailbox,
             Submission::StoreSignup { .. } => store,
             Submission::DevRegistration { .. } => developer,
             Submission::TwoFactorEnabled { .. } => two_factor,
+            Submission::PasswordRotated { .. } => password,
         }
     }
 
@@ -73,7 +88,8 @@ impl Submission {
         let (Submission::MailboxCreated { address, .. }
         | Submission::StoreSignup { address, .. }
         | Submission::DevRegistration { address, .. }
-        | Submission::TwoFactorEnabled { address }) = self;
+        | Submission::TwoFactorEnabled { address }
+        | Submission::PasswordRotated { address, .. }) = self;
         address.split('@').next().unwrap_or(address)
     }
 }
@@ -114,8 +130,14 @@ pub struct State {
     codes: HashMap<String, Vec<String>>,
     drafts: HashMap<String, Draft>,
     registrations: HashMap<String, String>,
+    /// Passwords that a mailbox had before.
+    former_passwords: HashMap<String, Vec<String>>,
     secrets: HashMap<String, String>,
     two_factor: HashMap<String, bool>,
+    /// The last window whose code was used.
+    used_windows: HashMap<String, u64>,
+    /// Sign-ins that wait for a code.
+    half_signed_in: HashMap<String, String>,
     sessions: HashMap<(String, String), String>,
     accepted: BTreeMap<String, BTreeMap<&'static str, u64>>,
 }
@@ -136,7 +158,14 @@ impl State {
                 self.drafts.insert(token, draft);
             }
             Record::SecretIssued { address, secret } => {
+                self.used_windows.remove(&address);
                 self.secrets.insert(address, secret);
+            }
+            Record::CodeUsed { address, window } => {
+                self.used_windows.insert(address, window);
+            }
+            Record::PasswordGiven { token, address } => {
+                self.half_signed_in.insert(token, address);
             }
         }
     }
@@ -160,6 +189,10 @@ impl State {
             Submission::TwoFactorEnabled { address } => {
                 self.two_factor.insert(address, true);
             }
+            Submission::PasswordRotated { address, password } => {
+                let former = self.mailboxes.insert(address.clone(), password);
+                self.former_passwords.entry(address).or_default().extend(former);
+            }
         }
     }
 
@@ -171,6 +204,13 @@ impl State {
 
     pub fn mailbox_password(&self, address: &str) -> Option<&str> {
         self.mailboxes.get(address).map(String::as_str)
+    }
+
+    /// Whether the mailbox has the password, or had it: a password that is changed twice must be found
+    /// in the ledger and not in a refusal.
+    pub fn ever_had_password(&self, address: &str, password: &str) -> bool {
+        let mut former = self.former_passwords.get(address).into_iter().flatten();
+        self.mailbox_password(address) == Some(password) || former.any(|known| known == password)
     }
 
     pub fn store_password(&self, address: &str) -> Option<&str> {
@@ -214,6 +254,25 @@ impl State {
 
     pub fn two_factor_is_on(&self, address: &str) -> bool {
         self.two_factor.get(address).copied().unwrap_or(false)
+    }
+
+    pub fn last_used_window(&self, address: &str) -> Option<u64> {
+        self.used_windows.get(address).copied()
+    }
+
+    pub fn half_signed_in(&self, token: &str) -> Option<&str> {
+        self.half_signed_in.get(token).map(String::as_str)
+    }
+
+    /// What the site holds of each profile, and its session must hold as well: the password of the mail
+    /// account, and the two-factor key once it is on.
+    pub fn holdings(&self) -> Value {
+        let holding = |(address, password): (&String, &String)| {
+            let profile = address.split('@').next().unwrap_or(address);
+            let key = self.secret(address).filter(|_| self.two_factor_is_on(address));
+            (profile.to_owned(), json!({ "password": password, "two_fa_secret": key }))
+        };
+        Value::Object(self.mailboxes.iter().map(holding).collect())
     }
 
     pub fn signed_in(&self, area: &str, token: &str) -> Option<&str> {

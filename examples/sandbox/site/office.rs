@@ -18,6 +18,7 @@ pub fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/", get(index_page))
         .route("/ledger", get(ledger))
+        .route("/holdings", get(holdings))
         .route("/ledger.html", get(ledger_page))
         .route("/switches", get(switches).post(set_switches))
 }
@@ -28,6 +29,10 @@ async fn index_page(State(site): State<Arc<Site>>) -> Response {
 
 async fn ledger(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(site.read(|state| state.ledger()))
+}
+
+async fn holdings(State(site): State<Arc<Site>>) -> Json<Value> {
+    Json(site.read(|state| state.holdings()))
 }
 
 async fn ledger_page(State(site): State<Arc<Site>>) -> Response {

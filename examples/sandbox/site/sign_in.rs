@@ -67,6 +67,19 @@ pub fn sign_in(site: &Site, area: &str, address: &str, page: &str) -> Result<Res
     Ok(with_cookie(Redirect::to(page).into_response(), &format!("hp_{area}"), &token))
 }
 
+/// As [`sign_in`] on a part of the site that asks for a code after the password.
+pub fn ask_for_code(site: &Site, area: &str, address: &str, page: &str) -> Result<Response, Unavailable> {
+    let token = random_token();
+    site.record(Record::PasswordGiven { token: token.clone(), address: address.to_owned() })?;
+    Ok(with_cookie(Redirect::to(page).into_response(), &format!("hp_{area}_half"), &token))
+}
+
+/// The address whose password was given, and whose code is asked for.
+pub fn half_signed_in(site: &Site, headers: &HeaderMap, area: &str) -> Option<String> {
+    let token = cookie(headers, &format!("hp_{area}_half"))?;
+    site.read(|state| state.half_signed_in(&token).map(str::to_owned))
+}
+
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     headers
         .get_all(COOKIE)

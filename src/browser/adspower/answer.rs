@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::browser::provider::{ListedProfile, ProviderError};
-use crate::domain::id::ProfileId;
+use crate::domain::id::{InvalidProfileId, ProfileId};
 
 #[derive(Debug, PartialEq)]
 pub enum Answer {
@@ -96,18 +96,16 @@ pub fn browser_address(data: &Value) -> Option<String> {
 }
 
 /// Only the fields that are needed are looked at: items hold passwords of accounts and proxies.
-/// Ids that are none of ours are left out.
-pub fn profiles(data: &Value) -> Vec<ListedProfile> {
+/// An item whose id cannot be used is an error, so that no profile is lost without a word.
+pub fn profiles(data: &Value) -> Vec<Result<ListedProfile, InvalidProfileId>> {
     let text =
         |item: &Value, key: &str| item[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let items = data["list"].as_array().map(Vec::as_slice).unwrap_or_default();
-    items
-        .iter()
-        .filter_map(|item| {
-            let id = text(item, "user_id").or_else(|| text(item, "profile_id"))?.parse().ok()?;
-            Some(ListedProfile { id, name: text(item, "name"), group: text(item, "group_name") })
-        })
-        .collect()
+    let listed = |item: &Value| {
+        let id = text(item, "user_id").or_else(|| text(item, "profile_id")).unwrap_or_default().parse()?;
+        Ok(ListedProfile { id, name: text(item, "name"), group: text(item, "group_name") })
+    };
+    items.iter().map(listed).collect()
 }
 
 /// Those that are open, of an answer about many. Its items may name accounts, which are not looked at.
@@ -341,8 +339,17 @@ mod tests {
             { "user_id": "k1", "name": "Ann", "group_name": "g", "password": "secret" },
             { "profile_id": "k2", "name": "" },
             { "user_id": "not an id" },
+            { "name": "Bob" },
         ] });
-        let listed = profiles(&data);
+        let (listed, refused): (Vec<_>, Vec<_>) = profiles(&data).into_iter().partition(Result::is_ok);
+        let listed: Vec<_> = listed.into_iter().flatten().collect();
+        let refused: Vec<_> =
+            refused.into_iter().filter_map(Result::err).map(|why| why.to_string()).collect();
+        assert_eq!(
+            refused,
+            ["not an id", ""]
+                .map(|id| format!("`{id}` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -"))
+        );
         assert_eq!(listed.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["k1", "k2"]);
         assert_eq!((listed[0].name.as_deref(), listed[0].group.as_deref()), (Some("Ann"), Some("g")));
         assert_eq!((listed[1].name.as_deref(), listed[1].group.as_deref()), (None, None));

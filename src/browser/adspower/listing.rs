@@ -4,14 +4,16 @@ use super::answer;
 use super::request::Call;
 use super::{ANSWERS_WITHIN, AdsPower, Failure, MOST_PAGES, PAGE};
 use crate::browser::provider::{ListedProfile, ProviderError};
+use crate::domain::id::InvalidProfileId;
 
 impl AdsPower {
-    /// Of a group by its id, or all. Pages count from 1; what comes after the last is empty.
+    /// Returns a page of a group by its id, or of all. Pages count from 1; what comes after the last is
+    /// empty. An item whose id cannot be used is an error in its place.
     pub async fn page_of_profiles(
         &self,
         group: Option<&str>,
         page: usize,
-    ) -> Result<Vec<ListedProfile>, ProviderError> {
+    ) -> Result<Vec<Result<ListedProfile, InvalidProfileId>>, ProviderError> {
         let (answered, _) = self.call(&Call::list_of(group, page, PAGE), ANSWERS_WITHIN).await;
         Ok(answer::profiles(&answered.map_err(Failure::into_error_of_all)?))
     }

@@ -36,6 +36,8 @@ pub enum ActionErrorKind {
     Changed,
     /// Outside `allowed_origins`, unknown option, offset outside the box, read-only, …
     Refused,
+    /// The profile lacks an identity field that the step needs, or its value is unusable.
+    MissingField,
     /// Net error, HTTP error status, wrong URL or title after a navigation.
     Navigation,
     BrowserGone,

@@ -143,6 +143,7 @@ impl History {
             | EventKind::UsedElsewhere
             | EventKind::StepPrepared { .. }
             | EventKind::Captured { .. }
+            | EventKind::TotpWaiting { .. }
             | EventKind::AttentionNeeded { .. }
             | EventKind::BrowserStopped { .. } => {}
         }

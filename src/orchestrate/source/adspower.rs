@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 
 use super::{ReadError, Rows, Source};
 use crate::browser::adspower::AdsPower;
-use crate::domain::id::ProfileId;
+use crate::domain::row::{ProfileRow, RowProblem};
 use crate::domain::source_spec::Selection;
 
 pub struct AdsPowerSource {
@@ -33,17 +33,19 @@ impl Source for AdsPowerSource {
                     Some(group.ok_or_else(|| ReadError::NoGroup(name.clone()))?)
                 }
             };
-            let mut before: Vec<ProfileId> = Vec::new();
+            let mut before = Vec::new();
             for page in 1.. {
                 let profiles = self.adspower.page_of_profiles(group.as_deref(), page).await?;
-                let profiles: Vec<_> = profiles.into_iter().map(|profile| profile.id).collect();
+                let profiles: Vec<_> =
+                    profiles.into_iter().map(|profile| profile.map(|profile| profile.id)).collect();
                 // A short page may only mean that pages are shorter than asked for; the same one again
                 // that it does not page.
                 if profiles.is_empty() || profiles == before {
                     break;
                 }
-                for profile in &profiles {
-                    rows.push(profile.clone().into()).await?;
+                for (number, profile) in (1..).zip(&profiles) {
+                    let row = profile.clone().map(ProfileRow::from).map_err(RowProblem::from);
+                    rows.take(|| format!("item {number} of page {page} of AdsPower's list"), row).await?;
                 }
                 rows.flush().await?;
                 before = profiles;

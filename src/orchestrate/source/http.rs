@@ -10,8 +10,8 @@ use futures::future::BoxFuture;
 use reqwest::header::{ACCEPT, HeaderMap, LINK};
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::de::{Deserializer as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::time::sleep;
 use url::Url;
 
@@ -137,9 +137,7 @@ impl HttpSource {
             }
         }
         // Looked through before any of it is taken.
-        let mut json = serde_json::Deserializer::from_slice(&body);
-        let whole = json.deserialize_seq(Items).and_then(|()| json.end());
-        match whole {
+        match items_of(&body).map(drop) {
             Ok(()) => Ok((body, std::mem::take(answer.headers_mut()))),
             Err(error) if error.is_eof() => {
                 let problem = "it ends early".to_owned();
@@ -184,8 +182,10 @@ impl Source for HttpSource {
             for page in 1.. {
                 before.insert(url.clone());
                 let (body, headers) = self.page(&client, &url, page, rows).await?;
-                for (number, row) in (1..).zip(rows_of(&body)) {
-                    rows.take(|| format!("item {number} of page {page} of {}", self.name), row).await?;
+                // It was looked through when it came.
+                for (number, item) in (1..).zip(items_of(&body).unwrap_or_default()) {
+                    rows.take(|| format!("item {number} of page {page} of {}", self.name), row_of(item))
+                        .await?;
                 }
                 rows.flush().await?;
                 match self.next(&url, &headers, page)? {
@@ -202,34 +202,16 @@ impl Source for HttpSource {
     }
 }
 
-/// The items of a page that was looked through, one after the other.
-fn rows_of(body: &[u8]) -> impl Iterator<Item = Result<ProfileRow, RowProblem>> {
-    // The brackets are there; between them stand values and commas.
-    let mut at = body.iter().position(|byte| *byte == b'[').map_or(body.len(), |at| at + 1);
-    std::iter::from_fn(move || {
-        let separator = |byte: &u8| byte.is_ascii_whitespace() || *byte == b',';
-        at += body[at..].iter().take_while(|byte| separator(byte)).count();
-        let mut values = serde_json::Deserializer::from_slice(&body[at..]).into_iter::<Value>();
-        let value = values.next()?.ok()?;
-        at += values.byte_offset();
-        Some(ProfileRow::from_json(value))
-    })
+/// Returns the items of a page, each as its text: one that cannot be read is refused by its number and
+/// hides none of those behind it.
+fn items_of(body: &[u8]) -> Result<Vec<&RawValue>, serde_json::Error> {
+    serde_json::from_slice(body)
 }
 
-/// An array, whatever its items are.
-struct Items;
-
-impl<'de> Visitor<'de> for Items {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
+fn row_of(item: &RawValue) -> Result<ProfileRow, RowProblem> {
+    let value: Value =
+        serde_json::from_str(item.get()).map_err(|error| RowProblem::Unreadable(error.to_string()))?;
+    ProfileRow::from_json(value)
 }
 
 /// Targets of a header `Link`, and whether they are the next page.
@@ -258,6 +240,8 @@ fn links_of(header: &str) -> Vec<(String, bool)> {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect;
+
     use super::*;
 
     #[test]
@@ -276,11 +260,28 @@ mod tests {
     }
 
     #[test]
-    fn items_are_read_one_after_the_other() {
-        let body = br#" [ "a" , {"id":"b","variables":{"x":[1,"]"]}},"c" , 7]"#;
-        let rows: Vec<_> = rows_of(body).map(|row| row.map(|row| row.id.to_string())).collect();
-        assert_eq!(rows[..3], ["a", "b", "c"].map(|id| Ok(id.to_owned())));
-        assert_eq!(rows[3], Err(RowProblem::NotARow));
-        assert_eq!(rows_of(b"[]").count(), 0);
+    fn every_item_becomes_a_row_or_is_refused() {
+        let rows = |body: &str| -> Vec<String> {
+            let items = items_of(body.as_bytes()).unwrap();
+            items
+                .into_iter()
+                .map(|item| row_of(item).map_or_else(|why| why.to_string(), |row| row.id.to_string()))
+                .collect()
+        };
+        assert_eq!(
+            rows(r#" [ "a" , {"id":"b","variables":{"x":[1,"]"]}},"c" , 7, ["d"]]"#),
+            ["a", "b", "c", "expected a profile id or an object", "expected a profile id or an object"]
+        );
+        let deep = format!(r#"["a1",{}{},"a2",1e999,"\ud800","a3"]"#, "[".repeat(200), "]".repeat(200));
+        expect![[r#"
+            a1
+            it cannot be read: recursion limit exceeded at line 1 column 128
+            a2
+            it cannot be read: number out of range at line 1 column 5
+            it cannot be read: unexpected end of hex escape at line 1 column 8
+            a3"#]]
+        .assert_eq(&rows(&deep).join("\n"));
+        assert!(items_of(b"[]").unwrap().is_empty());
+        assert!(items_of(b"[1").unwrap_err().is_eof() && items_of(b"{}").unwrap_err().is_data());
     }
 }

@@ -11,7 +11,7 @@ const NETWORK: &str = r#"{"requests":9,"failed":1,"bytes_received":2048,"bytes_s
 /// One profile that is done, one that failed and left evidence, one of which nothing ran.
 pub fn folder() -> Folder {
     let folder = Folder::practice();
-    let done = json!({ "mailbox_created": true, "store_signup": true, "dev_registration": true, "2fa_enabled": true });
+    let done = json!({ "mailbox_created": true, "store_signup": true, "dev_registration": true, "2fa_enabled": true, "password_rotated": true });
     session(&folder, "p1", "COMPLETED", &json!({ "completion_flags": done }));
     let last_error =
         json!({ "flag": "store_signup", "message": "the button is disabled", "at": "2026-01-02T03:04:05Z" });
@@ -127,9 +127,9 @@ fn one_form_is_printed_and_no_identity_value_is_in_any() {
         expect![[r#"
             exit 0
             profile_id,status,steps_done,steps,runs,seconds,bytes_received,bytes_sent,started_at,heard_at,error,evidence
-            p1,COMPLETED,4,4,1,3.000,2048,512,2026-01-02T03:04:00Z,2026-01-02T03:04:03Z,,
-            p2,FAILED,1,4,1,5.000,2048,512,2026-01-02T03:04:00Z,2026-01-02T03:04:05Z,store_signup: the button is disabled,FOLDER/artifacts/p2/r1-store_signup-1
-            p3,PENDING,1,4,0,0.000,0,0,,,,"#]],
+            p1,COMPLETED,5,5,1,3.000,2048,512,2026-01-02T03:04:00Z,2026-01-02T03:04:03Z,,
+            p2,FAILED,1,5,1,5.000,2048,512,2026-01-02T03:04:00Z,2026-01-02T03:04:05Z,store_signup: the button is disabled,FOLDER/artifacts/p2/r1-store_signup-1
+            p3,PENDING,1,5,0,0.000,0,0,,,,"#]],
     );
     assert!(!folder.path("report").exists());
     for form in ["html", "junit", "csv", "json"] {

@@ -41,6 +41,19 @@ fn pages_are_followed_and_a_token_goes_with_each() {
     assert!(!ended.stderr.contains(TOKEN), "{}", ended.stderr);
 }
 
+/// Deeper than the parser goes: the rest of the page was lost, and the fleet said nothing.
+#[test]
+fn an_item_that_cannot_be_read_is_refused_and_hides_no_other() {
+    let folder = folder();
+    let page = format!(r#"["a1",{}{},"a2","a3"]"#, "[".repeat(200), "]".repeat(200));
+    let server = Server::start(move |_| answer(200, &[], page.clone()));
+    let ended = fleet(&folder, &[&server.url("/people")]);
+    ended.assert_code(1);
+    assert_eq!(taken(&ended), ["a1", "a2", "a3"]);
+    let said = format!("item 2 of page 1 of {} is left out: it cannot be read", server.url("/people"));
+    assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+}
+
 #[test]
 fn a_server_that_wants_to_be_left_alone_and_half_a_page_are_asked_again() {
     let folder = folder();

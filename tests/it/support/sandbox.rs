@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-pub const SUBMISSIONS: [&str; 4] = ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled"];
+pub const SUBMISSIONS: [&str; 5] =
+    ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled", "password_rotated"];
 
 pub struct Sandbox {
     process: Child,
@@ -89,9 +90,14 @@ impl Sandbox {
     }
 
     /// The accepted submissions of a profile, in the workflow's order.
-    pub fn counts(&self, profile: &str) -> [u64; 4] {
+    pub fn counts(&self, profile: &str) -> [u64; SUBMISSIONS.len()] {
         let ledger = self.ledger();
         SUBMISSIONS.map(|name| ledger["profiles"][profile][name].as_u64().unwrap_or(0))
+    }
+
+    /// What the site holds of each profile: its password, and its two-factor key once that is on.
+    pub fn holdings(&self) -> Value {
+        self.ask("GET", "/holdings", "")
     }
 
     pub fn ledger(&self) -> Value {
@@ -111,7 +117,7 @@ impl Sandbox {
     pub fn assert_once_each(&self, profiles: &[&str]) {
         let ledger = self.ledger();
         for profile in profiles {
-            assert_eq!(self.counts(profile), [1; 4], "{profile}: {ledger}");
+            assert_eq!(self.counts(profile), [1; SUBMISSIONS.len()], "{profile}: {ledger}");
         }
         assert_eq!(ledger["total"], profiles.len() * SUBMISSIONS.len(), "{ledger}");
         assert_eq!(ledger["twice"].as_array().map(Vec::len), Some(0), "{ledger}");
