@@ -27,7 +27,7 @@ import time
 import measure
 
 PRACTICE = pathlib.Path("examples/practice")
-FLAGS = ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled"]
+FLAGS = ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled", "password_rotated"]
 # The program, not a shell's own.
 TRUE = shutil.which("true")
 MANY = 10_000

@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "JSON")]
     pub fault: Vec<Fault>,
 
-    /// The browser; else $CHROME, else chromium, google-chrome and the like from PATH
+    /// The browser; else $CHROME, else the headless shell, chromium, google-chrome and the like from PATH
     #[arg(long, value_name = "PATH")]
     pub chrome: Option<PathBuf>,
 

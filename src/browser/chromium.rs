@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use self::executable::find_executable;
+use self::executable::Programs;
 use self::processes::{Signal, signal};
 use super::devtools::{self, Liveness};
 use super::leftovers;
@@ -40,10 +40,7 @@ const ENDS_ON_SIGNAL: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone)]
 pub struct ChromiumSettings {
-    /// `None`: the first one found, see [`find_executable`].
-    pub executable: Option<PathBuf>,
-    /// The value of `PATH`.
-    pub search_path: Option<OsString>,
+    pub programs: Programs,
     /// Further arguments.
     pub args: Vec<String>,
     pub start_timeout: Duration,
@@ -51,7 +48,7 @@ pub struct ChromiumSettings {
 
 impl Default for ChromiumSettings {
     fn default() -> Self {
-        Self { executable: None, search_path: None, args: Vec::new(), start_timeout: Duration::from_secs(30) }
+        Self { programs: Programs::default(), args: Vec::new(), start_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -78,8 +75,7 @@ impl Chromium {
         if let Some(endpoint) = self.left_running(&folder).await? {
             return Ok(endpoint);
         }
-        let executable =
-            find_executable(self.settings.executable.as_deref(), self.settings.search_path.as_deref())?;
+        let executable = self.settings.programs.find(options.headless)?;
         // What a dead browser left: its lock would keep the new one out, its port be taken for new.
         user_data::clear(&folder)?;
 
@@ -215,7 +211,7 @@ impl Chromium {
         let all = processes::all_below(&self.layout.browser_folders()).await?;
         let left = profiles.iter().filter_map(|profile| {
             let processes = all.get(profile.as_str())?;
-            let main = processes.iter().find(|process| process.is_main).or(processes.first())?;
+            let main = processes::main_among(processes).or(processes.first())?;
             Some(OpenBrowser { profile: profile.clone(), pid: Some(main.pid), ws: None })
         });
         Ok(left.collect())
@@ -225,6 +221,10 @@ impl Chromium {
 impl Provider for Chromium {
     fn name(&self) -> &'static str {
         "chromium"
+    }
+
+    fn program(&self, options: &StartOptions) -> Option<PathBuf> {
+        self.settings.programs.find(options.headless).ok()
     }
 
     fn start<'a>(

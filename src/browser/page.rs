@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::browser::{
-    CloseParams, SetDownloadBehaviorBehavior, SetDownloadBehaviorParams,
+    CloseParams, GetVersionParams, SetDownloadBehaviorBehavior, SetDownloadBehaviorParams,
 };
 use chromiumoxide::cdp::browser_protocol::page::{self as cdp_page, GetFrameTreeParams};
 use chromiumoxide::cdp::browser_protocol::target::{CloseTargetParams, CreateTargetParams, GetTargetsParams};
@@ -176,6 +176,13 @@ impl BrowserConnection {
 
     pub fn is_gone(&self) -> bool {
         self.connection.is_gone()
+    }
+
+    /// Name and version, as the browser says them: `HeadlessChrome/156.0.8078.108`. `None` where it does
+    /// not say.
+    pub async fn version(&self) -> Option<String> {
+        let answer: Value = self.connection.browser().send_as(GetVersionParams::default()).await.ok()?;
+        answer["product"].as_str().map(str::to_owned)
     }
 
     /// A tab that an earlier run left crashed answers nothing.

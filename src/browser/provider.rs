@@ -18,6 +18,11 @@ use crate::store::StoreError;
 pub trait Provider: Send + Sync {
     fn name(&self) -> &'static str;
 
+    /// The program that a start would run; `None` where the provider chooses it, or where there is none.
+    fn program(&self, _options: &StartOptions) -> Option<PathBuf> {
+        None
+    }
+
     fn start<'a>(
         &'a self,
         profile: &'a ProfileId,
@@ -107,11 +112,15 @@ pub type OnProviderNews = Arc<dyn Fn(ProviderNews) + Send + Sync>;
 /// No message holds a mail address, a key or anything else of an account.
 #[derive(Debug, Error)]
 pub enum ProviderError {
-    #[error("no Chromium found{}", named.as_ref().map(|path| format!(" at {}", path.display())).unwrap_or_default())]
+    #[error("no {} found{}", if *headless_shell { "headless shell" } else { "Chromium" }, named.as_ref().map(|path| format!(" at {}", path.display())).unwrap_or_default())]
     NoExecutable {
-        /// What the settings name, if they do.
+        /// What the settings or the environment name, if they do.
         named: Option<PathBuf>,
+        /// Only the headless shell would do.
+        headless_shell: bool,
     },
+    #[error("{} has no window", executable.display())]
+    NoWindow { executable: PathBuf },
     #[error("cannot start {}", executable.display())]
     Spawn { executable: PathBuf, source: io::Error },
     #[error("{} ended before it could be driven ({status}){}", executable.display(), indented(output))]
@@ -183,6 +192,7 @@ impl ProviderError {
             | Self::StartFailed { .. } => true,
             Self::KernelMissing { downloading, .. } => *downloading,
             Self::NoExecutable { .. }
+            | Self::NoWindow { .. }
             | Self::Spawn { .. }
             | Self::FolderInUse { .. }
             | Self::Processes { .. }
@@ -198,11 +208,17 @@ impl ProviderError {
 
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NoExecutable { named: Some(_) } => {
+            Self::NoWindow { .. } => {
+                "it is the headless shell: leave out --headed, or name the full browser with CHROME=/path or `executable` in regatta.toml"
+            }
+            Self::NoExecutable { headless_shell: true, .. } => {
+                "install it (apt-get install chromium-headless-shell), name it with CHROME_HEADLESS_SHELL=/path, or take the full browser: browser = \"chromium\" in regatta.toml"
+            }
+            Self::NoExecutable { named: Some(_), .. } => {
                 "name an executable file, or leave it out to use an installed Chromium or Chrome"
             }
-            Self::NoExecutable { named: None } => {
-                "install Chromium (apt-get install chromium) or Chrome, or name its executable: CHROME=/path/to/chrome"
+            Self::NoExecutable { named: None, .. } => {
+                "install Chromium (apt-get install chromium-headless-shell, or chromium for windows too) or Chrome, or name its executable: CHROME=/path/to/chrome"
             }
             Self::Spawn { .. } => "is this a browser, and may this user run it?",
             Self::EndedEarly { .. } => "start it by hand with the same arguments to see more",

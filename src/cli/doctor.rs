@@ -12,7 +12,6 @@ use super::failure::Failure;
 use super::quantity::MaxRuns;
 use super::settings::Settings;
 use super::{block_on, load};
-use crate::browser::chromium::executable::find_executable;
 use crate::browser::provider::Provider;
 use crate::domain::cause::with_cause;
 use crate::domain::fleet::RUN_MEMORY;
@@ -63,6 +62,7 @@ impl Finding {
 
 pub fn doctor(settings: &Settings, args: DoctorArgs) -> Result<u8, Failure> {
     let mut findings = vec![workflow(settings), browser(settings)];
+    findings.extend(window(settings).filter(|_| settings.provider == ProviderName::Chromium));
     if settings.provider == ProviderName::Adspower {
         findings.push(adspower(settings));
     }
@@ -105,26 +105,41 @@ fn workflow(settings: &Settings) -> Finding {
     }
 }
 
+/// The program of headless runs.
 fn browser(settings: &Settings) -> Finding {
-    let explicit = settings.chrome_override.clone().map(Into::into);
-    let explicit = explicit.or_else(|| settings.chromium.executable.clone());
-    let found = find_executable(explicit.as_deref(), settings.path.as_deref());
-    match found {
-        Ok(path) => match version(&path) {
-            Some(version) => Finding::good("chromium", format!("{version} at {}", path.display())),
-            None => Finding::bad(
-                "chromium",
-                Level::Problem,
-                format!("{} does not say its version", path.display()),
-                "is it a browser, and may this user run it?",
-            ),
-        },
+    match load::programs(settings).find(true) {
+        Ok(path) => program("chromium", &path, ""),
         Err(error) => {
             let needed = settings.provider == ProviderName::Chromium;
             let level = if needed { Level::Problem } else { Level::Warning };
             let remedy = error.hint().unwrap_or_else(|| "install Chromium".to_owned());
             Finding::bad("chromium", level, error.to_string(), remedy)
         }
+    }
+}
+
+/// The program of `--headed`, where it is another one.
+fn window(settings: &Settings) -> Option<Finding> {
+    let programs = load::programs(settings);
+    match programs.find(false) {
+        Ok(path) if programs.find(true).is_ok_and(|headless| headless == path) => None,
+        Ok(path) => Some(program("headed", &path, ", for --headed")),
+        Err(error) => {
+            let remedy = "only --headed needs it: apt-get install chromium";
+            Some(Finding::bad("headed", Level::Warning, error.to_string(), remedy))
+        }
+    }
+}
+
+fn program(check: &'static str, path: &Path, purpose: &str) -> Finding {
+    match version(path) {
+        Some(version) => Finding::good(check, format!("{version} at {}{purpose}", path.display())),
+        None => Finding::bad(
+            check,
+            Level::Problem,
+            format!("{} does not say its version", path.display()),
+            "is it a browser, and may this user run it?",
+        ),
     }
 }
 

@@ -10,6 +10,7 @@ use super::args::ProviderName;
 use super::failure::Failure;
 use super::settings::{AdsPowerApi, Settings, variables};
 use crate::browser::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
+use crate::browser::chromium::executable::Programs;
 use crate::browser::chromium::{Chromium, ChromiumSettings};
 use crate::browser::provider::{OnProviderNews, Provider, ProviderNews};
 use crate::domain::flow::{self, Action, Flow};
@@ -127,12 +128,23 @@ pub fn provider_news() -> (UnboundedReceiver<ProviderNews>, OnProviderNews) {
     (receiver, Arc::new(observer))
 }
 
+/// Where the programs of a local Chromium are looked for.
+pub fn programs(settings: &Settings) -> Programs {
+    let file = &settings.chromium;
+    Programs {
+        choice: file.browser,
+        headless_shell: file.headless_shell.clone(),
+        executable: file.executable.clone(),
+        headless_shell_variable: settings.headless_shell_variable.clone().map(Into::into),
+        chrome_variable: settings.chrome_variable.clone().map(Into::into),
+        search_path: settings.path.clone(),
+    }
+}
+
 /// A local Chromium with its user data in `layout`.
 pub fn chromium(settings: &Settings, layout: Layout) -> Chromium {
-    let named = settings.chrome_override.clone().map(Into::into);
     let settings = ChromiumSettings {
-        executable: named.or_else(|| settings.chromium.executable.clone()),
-        search_path: settings.path.clone(),
+        programs: programs(settings),
         args: settings.chromium.arguments.clone(),
         start_timeout: settings.chromium.start_timeout(),
     };

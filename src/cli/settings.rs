@@ -15,6 +15,7 @@ use url::Url;
 use super::args::{ColorChoice, GlobalArgs, ProviderName};
 use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns};
+use crate::browser::chromium::executable::BrowserChoice;
 use crate::domain::evidence::TraceMode;
 use crate::domain::session::Platform;
 use crate::domain::source::SourceError;
@@ -40,8 +41,9 @@ pub struct Settings {
     pub adspower: AdsPowerFile,
     /// The value of the variable that `adspower.key_env` names.
     pub adspower_key: Option<String>,
-    /// `CHROME` and `PATH`.
-    pub chrome_override: Option<OsString>,
+    /// `CHROME`, `CHROME_HEADLESS_SHELL` and `PATH`.
+    pub chrome_variable: Option<OsString>,
+    pub headless_shell_variable: Option<OsString>,
     pub path: Option<OsString>,
     /// Who is told of the fleet's end, and of each profile that needs a person.
     pub webhook: Option<Webhook>,
@@ -131,7 +133,9 @@ impl Credential {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChromiumFile {
+    pub browser: BrowserChoice,
     pub executable: Option<PathBuf>,
+    pub headless_shell: Option<PathBuf>,
     pub arguments: Vec<String>,
     start_timeout: Option<Spanned<String>>,
 }
@@ -257,7 +261,8 @@ impl Settings {
             chromium: file.chromium,
             adspower,
             adspower_key,
-            chrome_override: std::env::var_os("CHROME").filter(|value| !value.is_empty()),
+            chrome_variable: variable("CHROME"),
+            headless_shell_variable: variable("CHROME_HEADLESS_SHELL"),
             path: std::env::var_os("PATH"),
             webhook,
             otlp: ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
@@ -268,6 +273,11 @@ impl Settings {
             terminal,
         })
     }
+}
+
+/// A variable of the environment; one that is empty is not set.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// `auto` asks the terminal, <https://no-color.org> and `TERM=dumb`.

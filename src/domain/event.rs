@@ -33,6 +33,9 @@ pub enum EventKind {
         /// Steps of the workflow, and how many of them were done before this run.
         steps: usize,
         done: usize,
+        /// The browser's program that the run will start; absent where the provider chooses it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        browser: Option<String>,
     },
     /// A call to the provider waits for its turn, for two seconds by now. `PacerWaited` follows.
     PacerWaiting {
@@ -58,6 +61,9 @@ pub enum EventKind {
         provider: String,
         /// A browser that already ran for this profile was taken over.
         reused: bool,
+        /// As the browser says it: `HeadlessChrome/156.0.8078.108`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
         ms: u64,
     },
     StepPrepared {

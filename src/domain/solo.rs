@@ -45,6 +45,8 @@ pub enum SoloEventKind {
     BrowserStarted {
         provider: String,
         reused: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
         ms: u64,
     },
     ActionStarted {

@@ -96,7 +96,7 @@ impl Plain {
             EventKind::ProviderPaused { ms } => {
                 format!("the provider opens no more browsers for {}", seconds(*ms))
             }
-            EventKind::BrowserStarted { provider, reused, ms } => {
+            EventKind::BrowserStarted { provider, reused, ms, .. } => {
                 let how = if *reused { "taken over" } else { "started" };
                 format!("browser {how} ({provider}, {})", seconds(*ms))
             }
@@ -206,7 +206,7 @@ impl Live {
     fn show(&self, kind: &EventKind) {
         let width = self.width;
         match kind {
-            EventKind::BrowserStarted { provider, reused, ms } => {
+            EventKind::BrowserStarted { provider, reused, ms, .. } => {
                 let how = if *reused { "taken over" } else { "started" };
                 rest(
                     &self.browser,
@@ -343,8 +343,8 @@ mod tests {
     fn plain_lines_tell_the_story() {
         let flag: Flag = "store_signup".parse().unwrap();
         let events = [
-            EventKind::RunStarted { pid: 1, plan: "sha256:0".into(), steps: 4, done: 1 },
-            EventKind::BrowserStarted { provider: "chromium".into(), reused: false, ms: 640 },
+            EventKind::RunStarted { pid: 1, plan: "sha256:0".into(), steps: 4, done: 1, browser: None },
+            EventKind::BrowserStarted { provider: "chromium".into(), reused: false, version: None, ms: 640 },
             EventKind::StepStarted { flag: flag.clone(), attempt: 1, mode: StepMode::Act },
             EventKind::ActionFailed {
                 flag: flag.clone(),

@@ -89,7 +89,7 @@ impl Lines {
             SoloEventKind::KernelDownloading { message, ms } => {
                 format!("waits for the browser's kernel, {} by now: {message}", time(*ms))
             }
-            SoloEventKind::BrowserStarted { provider, reused, ms } => {
+            SoloEventKind::BrowserStarted { provider, reused, ms, .. } => {
                 let how = if *reused { "taken over" } else { "started" };
                 format!("browser {how} ({provider}, {})", time(*ms))
             }
@@ -187,7 +187,12 @@ mod tests {
             |action, outcome, ms| SoloEventKind::ActionFinished { action, outcome, ms, message: None };
         let events = [
             SoloEventKind::PlayStarted { flow: "flows/a.json".into(), title: "Sign up".into(), steps: 7 },
-            SoloEventKind::BrowserStarted { provider: "chromium".into(), reused: false, ms: 1440 },
+            SoloEventKind::BrowserStarted {
+                provider: "chromium".into(),
+                reused: false,
+                version: None,
+                ms: 1440,
+            },
             SoloEventKind::ActionStarted { action: action("1", "navigate", "{{ variables.site }}/signup") },
             finished(action("1", "navigate", "{{ variables.site }}/signup"), ActionOutcome::Done, 120),
             finished(action("2", "regatta.when", "#cookies"), ActionOutcome::Holds, 2),

@@ -76,6 +76,10 @@ impl Outside for LiveBrowser {
         self.provider.name()
     }
 
+    fn program(&self) -> Option<String> {
+        self.provider.program(&self.start).map(|path| path.display().to_string())
+    }
+
     async fn open(
         &mut self,
         in_doubt: bool,
@@ -104,7 +108,8 @@ impl Outside for LiveBrowser {
         if in_doubt && endpoint.reused {
             connection.close_other_pages(&page).await.map_err(undrivable)?;
         }
-        Ok(Opened { page: LivePage { page, connection }, reused: endpoint.reused })
+        let version = connection.version().await;
+        Ok(Opened { page: LivePage { page, connection }, reused: endpoint.reused, version })
     }
 
     async fn close(&mut self, page: Option<LivePage>) -> Result<(), ProviderError> {
@@ -157,7 +162,8 @@ impl Outside for AttachedBrowser {
         };
         // One that is there already, if only a blank one, is not ours to close.
         let page = connection.open_new_page(options).await.map_err(unreachable)?;
-        Ok(Opened { page: LivePage { page, connection }, reused: true })
+        let version = connection.version().await;
+        Ok(Opened { page: LivePage { page, connection }, reused: true, version })
     }
 
     async fn close(&mut self, page: Option<LivePage>) -> Result<(), ProviderError> {

@@ -161,6 +161,7 @@ impl<'a, O: Outside> Run<'a, O> {
             plan: self.plan.digest.clone(),
             steps: self.plan.steps.len(),
             done: self.plan.steps.len() - self.plan.open_steps(self.session.session()).count(),
+            browser: self.outside.program(),
         });
         self.question_orphaned_doubt()?;
         self.question_missing_fields(&steps)?;
@@ -257,6 +258,7 @@ impl<'a, O: Outside> Run<'a, O> {
         self.journal.emit(EventKind::BrowserStarted {
             provider: self.outside.provider().to_owned(),
             reused: opened.reused,
+            version: opened.version,
             ms: millis(started),
         });
         Ok(opened.page)

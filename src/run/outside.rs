@@ -19,6 +19,11 @@ pub trait Outside {
 
     fn provider(&self) -> &'static str;
 
+    /// The browser's program that [`Outside::open`] would start, where it is known before.
+    fn program(&self) -> Option<String> {
+        None
+    }
+
     /// `in_doubt`: a step may still be under way in a page that is already open; such pages are
     /// closed, so that nothing acts any more once the doubt is looked into. What the provider says
     /// meanwhile is told at once.
@@ -36,6 +41,8 @@ pub struct Opened<P> {
     pub page: P,
     /// A browser that already ran was taken over.
     pub reused: bool,
+    /// Name and version, as the browser says them.
+    pub version: Option<String>,
 }
 
 /// Where steps are played.

@@ -124,6 +124,7 @@ async fn open<O: Outside>(
             host.tell(SoloEventKind::BrowserStarted {
                 provider: outside.provider().to_owned(),
                 reused: opened.reused,
+                version: opened.version.clone(),
                 ms: millis(started.elapsed()),
             });
             Ok(opened.page)

@@ -81,7 +81,7 @@ impl Outside for Fake {
         _: &mut dyn FnMut(ProviderNews),
     ) -> Result<Opened<Self>, ProviderError> {
         tokio::task::yield_now().await;
-        Ok(Opened { page: self.clone(), reused: false })
+        Ok(Opened { page: self.clone(), reused: false, version: None })
     }
 
     async fn close(&mut self, _: Option<Self>) -> Result<(), ProviderError> {

@@ -328,7 +328,7 @@ mod tests {
     }
 
     fn started() -> EventKind {
-        EventKind::RunStarted { pid: 1, plan: "sha256:1".into(), steps: 2, done: 0 }
+        EventKind::RunStarted { pid: 1, plan: "sha256:1".into(), steps: 2, done: 0, browser: None }
     }
 
     fn stopped(ms: u64) -> EventKind {

@@ -208,7 +208,11 @@ mod tests {
         watch.expect([id("p3")]);
         session(&layout, "p1", "COMPLETED");
         let mut log = EventLog::open(&layout, &id("p2"), &run_id()).unwrap();
-        log.append(now(), EventKind::RunStarted { pid: 7, plan: "x".to_owned(), steps: 2, done: 0 }).unwrap();
+        log.append(
+            now(),
+            EventKind::RunStarted { pid: 7, plan: "x".to_owned(), steps: 2, done: 0, browser: None },
+        )
+        .unwrap();
         assert_eq!(names(&watch.look().unwrap()), ["p1", "p2", "p3"]);
         assert!(watch.look().unwrap().is_empty());
         let shown: Vec<_> = watch.views().map(|view| (view.id.as_str(), view.shown, view.steps())).collect();

@@ -24,7 +24,7 @@ impl Place {
         let site = Sandbox::start(&folder.beside("site"));
         site.switch(&json!({ "hang": ["/"] }));
         let chrome = folder.path("chrome");
-        let real = std::env::var("CHROME").unwrap_or_else(|_| "chromium".to_owned());
+        let real = std::env::var("CHROME").unwrap_or_else(|_| "chromium-headless-shell".to_owned());
         let pid = folder.path("stray.pid");
         let (real, pid) = (real, pid.display());
         let script = format!(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::Uri;
 use regatta::browser::adspower::{AdsPower, AdsPowerSettings};
+use regatta::browser::chromium::executable::Programs;
 use regatta::browser::chromium::{Chromium, ChromiumSettings};
 use regatta::browser::provider::{Provider, StartOptions};
 use regatta::domain::id::ProfileId;
@@ -41,7 +42,8 @@ async fn forgetful(ws: String) -> String {
 async fn a_browser_that_adspower_forgot_is_found_and_closed() {
     let (real, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let profile: ProfileId = "k18imh7u".parse().unwrap();
-    let settings = ChromiumSettings { search_path: std::env::var_os("PATH"), ..ChromiumSettings::default() };
+    let programs = Programs { search_path: std::env::var_os("PATH"), ..Programs::default() };
+    let settings = ChromiumSettings { programs, ..ChromiumSettings::default() };
     let chromium = Chromium::new(Layout::new(real.path()), settings);
     let _ends = EndsBrowsers(Layout::new(real.path()).browser_folder(&profile));
     let running = chromium.start(&profile, &HEADLESS).await.unwrap();

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
+use regatta::browser::chromium::executable::{BrowserChoice, Programs, is_headless_shell};
 use regatta::browser::chromium::{Chromium, ChromiumSettings};
 use regatta::browser::provider::{Provider, ProviderError, StartOptions};
 use regatta::domain::id::ProfileId;
@@ -16,6 +17,7 @@ use regatta::store::Layout;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support;
+use crate::support::server::{Server, answer};
 
 const HEADLESS: StartOptions = StartOptions { headless: true, platform: Platform::Desktop };
 
@@ -23,6 +25,15 @@ struct Place {
     _ends: support::EndsBrowsers,
     folder: tempfile::TempDir,
     profile: ProfileId,
+}
+
+/// Where the program looks: `CHROME` names the browser of the whole suite.
+fn installed() -> Programs {
+    Programs {
+        chrome_variable: std::env::var_os("CHROME").map(Into::into),
+        search_path: std::env::var_os("PATH"),
+        ..Programs::default()
+    }
 }
 
 impl Place {
@@ -35,8 +46,7 @@ impl Place {
 
     fn provider(&self, executable: Option<PathBuf>) -> Chromium {
         let settings = ChromiumSettings {
-            executable,
-            search_path: std::env::var_os("PATH"),
+            programs: Programs { executable, ..installed() },
             ..ChromiumSettings::default()
         };
         Chromium::new(Layout::new(self.folder.path()), settings)
@@ -96,19 +106,24 @@ async fn a_browser_is_started_reused_and_stopped() {
 
 #[tokio::test]
 async fn a_killed_browser_is_replaced() {
-    let place = Place::new();
-    let provider = place.provider(None);
-    let first = provider.start(&place.profile, &HEADLESS).await.unwrap();
-    let main = place.processes()[0];
-    kill_process(Pid::from_raw(main).unwrap(), Signal::KILL).unwrap();
-    assert!(place.browser_folder().join("SingletonLock").is_symlink(), "there is a stale claim to survive");
+    for choice in [BrowserChoice::Chromium, BrowserChoice::HeadlessShell] {
+        let place = Place::new();
+        let programs = Programs { choice, search_path: std::env::var_os("PATH"), ..Programs::default() };
+        let settings = ChromiumSettings { programs, ..ChromiumSettings::default() };
+        let provider = Chromium::new(Layout::new(place.folder.path()), settings);
+        let first = provider.start(&place.profile, &HEADLESS).await.unwrap();
+        kill_process(Pid::from_raw(place.processes()[0]).unwrap(), Signal::KILL).unwrap();
+        // Only the full browser claims its folder.
+        let is_claimed = place.browser_folder().join("SingletonLock").is_symlink();
+        assert_eq!(is_claimed, choice == BrowserChoice::Chromium, "there is a stale claim to survive");
 
-    let second = provider.start(&place.profile, &HEADLESS).await.unwrap();
-    assert!(!second.reused);
-    assert_ne!(first.ws, second.ws);
-    assert_eq!(version_of(&second.ws).await["webSocketDebuggerUrl"], second.ws);
-    provider.stop(&place.profile).await.unwrap();
-    assert_eq!(place.processes(), [0_i32; 0]);
+        let second = provider.start(&place.profile, &HEADLESS).await.unwrap();
+        assert!(!second.reused, "{choice:?}");
+        assert_ne!(first.ws, second.ws);
+        assert_eq!(version_of(&second.ws).await["webSocketDebuggerUrl"], second.ws);
+        provider.stop(&place.profile).await.unwrap();
+        assert_eq!(place.processes(), [0_i32; 0]);
+    }
 }
 
 #[tokio::test]
@@ -138,13 +153,13 @@ async fn a_living_browser_that_cannot_be_driven_is_told() {
     // Holds the folder in its arguments and never listens.
     let script = place.script("#!/bin/sh\nsleep 600\n");
     let settings = ChromiumSettings {
-        executable: Some(script),
+        programs: Programs { executable: Some(script), ..Programs::default() },
         start_timeout: Duration::from_millis(300),
         ..ChromiumSettings::default()
     };
     fs::create_dir_all(place.browser_folder()).unwrap();
     let argument = format!("--user-data-dir={}", place.browser_folder().display());
-    let mut living = std::process::Command::new(settings.executable.as_ref().unwrap())
+    let mut living = std::process::Command::new(settings.programs.executable.as_ref().unwrap())
         .arg(argument)
         .process_group(0)
         .spawn()
@@ -214,7 +229,7 @@ async fn a_browser_that_is_never_ready_is_ended() {
     let place = Place::new();
     let script = place.script("#!/bin/sh\necho still thinking >&2\nsleep 600\n");
     let settings = ChromiumSettings {
-        executable: Some(script),
+        programs: Programs { executable: Some(script), ..Programs::default() },
         start_timeout: Duration::from_millis(400),
         ..ChromiumSettings::default()
     };
@@ -254,4 +269,38 @@ async fn what_a_dead_browser_left_is_gone_before_the_next_starts() {
     let provider = place.provider(None);
     assert!(!provider.start(&place.profile, &HEADLESS).await.unwrap().reused);
     provider.stop(&place.profile).await.unwrap();
+}
+
+/// Judged by what the server receives: the cookie in the request, the page's storage in the address.
+#[test]
+fn a_folder_moves_between_the_two_programs_with_its_cookies_and_storage() {
+    const PAGE: &str = "<script>fetch('/seen?' + localStorage.kept); localStorage.kept = 'yes'</script>";
+    let (tell, told) = std::sync::mpsc::channel();
+    let server = Server::start(move |asked| {
+        if asked.uri.path() == "/seen" {
+            let cookie = asked.header("cookie").unwrap_or_default().to_owned();
+            tell.send((cookie, asked.uri.query().unwrap_or_default().to_owned())).unwrap();
+        }
+        answer(200, &[("content-type", "text/html"), ("set-cookie", "visit=1; Max-Age=86400")], PAGE)
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let choices = [BrowserChoice::HeadlessShell, BrowserChoice::Chromium, BrowserChoice::HeadlessShell];
+    let place = Place::new();
+    let mut seen = Vec::new();
+    for choice in choices {
+        let programs = Programs { choice, search_path: std::env::var_os("PATH"), ..Programs::default() };
+        let settings = ChromiumSettings { programs, ..ChromiumSettings::default() };
+        let provider = Chromium::new(Layout::new(place.folder.path()), settings);
+        let program = provider.program(&HEADLESS).expect("`make test` installs both programs");
+        assert_eq!(is_headless_shell(&program), choice == BrowserChoice::HeadlessShell);
+        let started = runtime.block_on(provider.start(&place.profile, &HEADLESS)).unwrap();
+        let port = url::Url::parse(&started.ws).unwrap().port().unwrap();
+        let open = format!("http://127.0.0.1:{port}/json/new?{}", server.url("/page"));
+        let client = regatta::http::local().build().unwrap();
+        runtime.block_on(client.put(open).send()).unwrap();
+        seen.push(told.recv_timeout(Duration::from_secs(30)).expect("the page reports what it has kept"));
+        runtime.block_on(provider.stop(&place.profile)).unwrap();
+    }
+    let kept = ("visit=1".to_owned(), "yes".to_owned());
+    assert_eq!(seen, [("visit=1".to_owned(), "undefined".to_owned()), kept.clone(), kept]);
 }

@@ -213,7 +213,7 @@ impl Outside for Browser {
             run_id: self.run_id.clone(),
             browser: number,
         };
-        Ok(Opened { page, reused })
+        Ok(Opened { page, reused, version: None })
     }
 
     async fn close(&mut self, _: Option<Page>) -> Result<(), ProviderError> {

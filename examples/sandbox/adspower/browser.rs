@@ -14,7 +14,9 @@ use tokio::sync::watch;
 
 use super::group;
 
-const NAMES: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+const SHELL_NAMES: [&str; 2] = ["chromium-headless-shell", "chrome-headless-shell"];
+const FULL_NAMES: [&str; 5] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 
 const ALWAYS: [&str; 8] = [
     "--remote-debugging-port=0",
@@ -74,7 +76,10 @@ pub struct Browser {
 }
 
 impl Browser {
-    pub async fn launch(chrome: &Path, folder: &Path, launch: &Launch) -> io::Result<Browser> {
+    pub async fn launch(programs: &Programs, folder: &Path, launch: &Launch) -> io::Result<Browser> {
+        // Without a display a browser with a window cannot start, and a headless one is better than none.
+        let has_window = !launch.headless && has_display();
+        let chrome = if has_window { &programs.window } else { &programs.headless };
         fs::create_dir_all(folder)?;
         let port_file = folder.join("DevToolsActivePort");
         // One of an earlier browser would be taken for this one's.
@@ -91,7 +96,7 @@ impl Browser {
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0);
-        if launch.headless || !has_display() {
+        if !has_window {
             command.arg("--headless=new");
         }
         if rustix::process::geteuid().is_root() {
@@ -215,25 +220,34 @@ fn watch_over(mut child: Child) -> io::Result<Reaped> {
     Ok((pid, Liveness(alive)))
 }
 
-/// Without one a browser with a window cannot start, and a headless one is better than none.
 fn has_display() -> bool {
     ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-pub fn find(given: Option<&Path>) -> io::Result<PathBuf> {
-    if let Some(given) = given {
-        return Ok(given.to_owned());
+/// The browser without a window, the headless shell where there is one, and the browser with one.
+pub struct Programs {
+    headless: PathBuf,
+    window: PathBuf,
+}
+
+impl Programs {
+    /// `given`, or the variable `CHROME`, names both.
+    pub fn find(given: Option<&Path>) -> io::Result<Self> {
+        let variable = env::var_os("CHROME").filter(|value| !value.is_empty()).map(PathBuf::from);
+        if let Some(named) = given.map(Path::to_owned).or(variable) {
+            return Ok(Self { headless: named.clone(), window: named });
+        }
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+        let find = |names: &[&str]| {
+            let places = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+            places.into_iter().find(|candidate| candidate.is_file())
+        };
+        let window = find(&FULL_NAMES);
+        let headless = find(&SHELL_NAMES).or_else(|| window.clone());
+        let headless = headless.ok_or_else(|| io::Error::other("no Chromium found; say --chrome PATH"))?;
+        Ok(Self { window: window.unwrap_or_else(|| headless.clone()), headless })
     }
-    if let Some(given) = env::var_os("CHROME").filter(|value| !value.is_empty()) {
-        return Ok(given.into());
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
-    NAMES
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
-        .find(|candidate| candidate.is_file())
-        .ok_or_else(|| io::Error::other("no Chromium found; say --chrome PATH"))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod profiles;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -49,7 +49,7 @@ pub async fn serve(emulator: Arc<Emulator>, mut listener: TcpListener) -> io::Re
 
 pub struct Emulator {
     profiles: Vec<Profile>,
-    chrome: PathBuf,
+    programs: browser::Programs,
     api_key: Option<String>,
     limit: Mutex<Limit>,
     faults: Mutex<Faults>,
@@ -66,7 +66,7 @@ pub struct Emulator {
 impl Emulator {
     /// Ends browsers that a killed sandbox left behind in the same folder.
     pub async fn open(args: &Args, folder: &Path) -> io::Result<Emulator> {
-        let chrome = browser::find(args.chrome.as_deref())?;
+        let programs = browser::Programs::find(args.chrome.as_deref())?;
         let folder = folder.join("browsers");
         let profiles = match &args.profiles {
             Some(file) => profiles::read(file, &folder)?,
@@ -79,7 +79,7 @@ impl Emulator {
         args.fault.iter().cloned().for_each(|fault| faults.add(fault));
         Ok(Emulator {
             profiles,
-            chrome,
+            programs,
             api_key: args.api_key.clone(),
             limit: Mutex::new(Limit::new(args.calls_per_second)),
             faults: Mutex::new(faults),
@@ -120,7 +120,7 @@ impl Emulator {
             return Err(io::Error::other("the sandbox is shutting down"));
         }
         leftover::end(&profile.folder).await?;
-        let browser = Browser::launch(&self.chrome, &profile.folder, &launch).await?;
+        let browser = Browser::launch(&self.programs, &profile.folder, &launch).await?;
         let connection = browser.connection().clone();
         profile.set_open(Some(&browser));
         *slot = Some(browser);

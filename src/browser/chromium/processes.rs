@@ -15,8 +15,18 @@ use crate::browser::provider::ProviderError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
     pub pid: u32,
-    /// The browser itself, not one of its helpers.
+    /// The browser itself, not one of its helpers; or the script that starts it.
     pub is_main: bool,
+    /// A shell that runs a script: Debian's headless shell is started by one, which waits for it.
+    pub is_script: bool,
+}
+
+impl Process {
+    fn new(pid: Pid, arguments: &[OsString]) -> Self {
+        let program = arguments.first().map(Path::new).and_then(Path::file_name).and_then(OsStr::to_str);
+        let is_script = matches!(program, Some("sh" | "bash" | "dash"));
+        Self { pid: pid.as_u32(), is_main: !has_type(arguments), is_script }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +60,7 @@ pub async fn all_below(folders: &Path) -> Result<HashMap<String, Vec<Process>>, 
         let mut found: HashMap<String, Vec<Process>> = HashMap::new();
         for (pid, process) in read(ProcessesToUpdate::All)?.processes() {
             if let Some(name) = process.cmd().iter().find_map(|argument| name_after(argument, &start)) {
-                let process = Process { pid: pid.as_u32(), is_main: !has_type(process.cmd()) };
-                found.entry(name).or_default().push(process);
+                found.entry(name).or_default().push(Process::new(*pid, process.cmd()));
             }
         }
         Ok(found)
@@ -66,9 +75,14 @@ fn name_after(argument: &OsStr, start: &OsStr) -> Option<String> {
     rest.split(' ').next().map(str::to_owned)
 }
 
-/// The browser of the folder.
+/// The browser of the folder. A script that started it, and waits for it, counts only until the browser
+/// is there.
 pub async fn main_of(folder: &Path) -> Result<Option<u32>, ProviderError> {
-    Ok(of(folder).await?.iter().find(|process| process.is_main).map(|process| process.pid))
+    Ok(main_among(&of(folder).await?).map(|process| process.pid))
+}
+
+pub fn main_among(processes: &[Process]) -> Option<&Process> {
+    processes.iter().filter(|process| process.is_main).min_by_key(|process| process.is_script)
 }
 
 /// Waits until the process is no longer one of the folder; whether it is so in time.
@@ -103,7 +117,7 @@ fn look(which: ProcessesToUpdate<'_>, folder: &Path) -> Result<Vec<Process>, Pro
         .processes()
         .iter()
         .filter(|(_, process)| holds(process.cmd(), &argument))
-        .map(|(pid, process)| Process { pid: pid.as_u32(), is_main: !has_type(process.cmd()) })
+        .map(|(pid, process)| Process::new(*pid, process.cmd()))
         .collect())
 }
 
@@ -193,5 +207,15 @@ mod tests {
         check(&["chromium --type=gpu --user-data-dir=/w/browsers/p10"], false, false);
         check(&["ls", "/w/browsers/p1"], false, true);
         check(&[], false, true);
+    }
+
+    #[test]
+    fn the_script_that_starts_a_browser_is_not_the_browser() {
+        let of = |pid: usize, program: &str| {
+            Process::new(Pid::from(pid), &[program, "-e", "--user-data-dir=/w"].map(OsString::from))
+        };
+        let (script, browser) = (of(1, "/bin/sh"), of(2, "/usr/lib/chromium/chromium-headless-shell"));
+        assert_eq!(main_among(&[script, browser]), Some(&browser));
+        assert_eq!(main_among(&[script]), Some(&script), "it is about to start one");
     }
 }

@@ -84,7 +84,11 @@ pub fn story() -> Vec<FleetNotice> {
         NoticeKind::Surveyed { profiles: 6, ended: Tally { completed: 1, ..Tally::default() } },
         NoticeKind::Launched { profile: id("k18imh7u"), slot: first, attempt: 1, pid: 41 },
         NoticeKind::Adopted { profile: id("b-2"), slot: second, attempt: 1, pid: Some(7) },
-        told("k18imh7u", first, EventKind::RunStarted { pid: 41, plan: "x".into(), steps: 4, done: 1 }),
+        told(
+            "k18imh7u",
+            first,
+            EventKind::RunStarted { pid: 41, plan: "x".into(), steps: 4, done: 1, browser: None },
+        ),
         told("k18imh7u", first, EventKind::StepStarted { flag: flag(), attempt: 1, mode: StepMode::Act }),
         told(
             "k18imh7u",

@@ -271,6 +271,7 @@ impl Run {
                 plan: "x".to_owned(),
                 steps: 1,
                 done: 0,
+                browser: None,
             }),
             "finished" => {
                 let outcome: RunOutcome = serde_json::from_value(rest.into()).unwrap();

@@ -44,7 +44,7 @@ impl Chrome {
             .stderr(File::create(&log).unwrap())
             .process_group(0)
             .spawn()
-            .expect("Chromium starts: set CHROME");
+            .expect("Chromium starts: `scripts/need shell`, or set CHROME");
         let mut chrome = Self { process, folder, ws: String::new() };
         let port_file = chrome.folder.path().join("DevToolsActivePort");
         let start = Instant::now();
@@ -87,9 +87,9 @@ fn executable() -> PathBuf {
         return chrome.into();
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let names = ["chromium-headless-shell", "chrome-headless-shell", "chromium", "google-chrome"];
     let found = names.iter().find_map(|name| {
         std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
     });
-    found.expect("no Chromium in PATH: set CHROME")
+    found.expect("no Chromium in PATH: `scripts/need shell`, or set CHROME")
 }

@@ -180,8 +180,10 @@ impl Drop for Folder {
 }
 
 impl Found {
+    /// Not the script that started it: Debian's headless shell is started by one, which waits for it.
     pub fn is_browser(&self) -> bool {
-        self.has("--user-data-dir=") && !self.has("--type=")
+        let is_script = self.arguments.first().is_some_and(|program| program.ends_with("/sh"));
+        self.has("--user-data-dir=") && !self.has("--type=") && !is_script
     }
 
     /// `regatta … run …`
