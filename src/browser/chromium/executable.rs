@@ -103,7 +103,8 @@ pub fn is_headless_shell(executable: &Path) -> bool {
     name.replace('_', "-").ends_with("headless-shell")
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
