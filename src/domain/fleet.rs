@@ -271,7 +271,10 @@ impl Fleet {
             FleetInput::ProviderProbed { is_up } => self.provider_answered(now, is_up, effects),
             FleetInput::ProviderPaused { pause } => {
                 let launches = !self.finished && self.severity == Severity::None;
-                if launches && self.breaker.pause(now.after(pause)) {
+                let refused = if launches { self.breaker.pause(now.after(pause)) } else { None };
+                if let Some(refused) = refused {
+                    self.doubtful.clear();
+                    self.excuse_all(&refused);
                     effects.push(FleetEffect::Report(FleetFact::ProviderPaused { pause }));
                 }
             }

@@ -82,11 +82,10 @@ impl Breaker {
         }
     }
 
-    /// Pauses until a moment that is known. Whether that is news.
-    pub fn pause(&mut self, until: Mono) -> bool {
-        let news = !self.is_open();
-        self.state = State::Open { probe_at: until, pause: PROBE_FIRST, asking: false };
-        news
+    /// Pauses until a moment that is known. Where that is news, returns the jobs that are to have their
+    /// attempt back.
+    pub fn pause(&mut self, until: Mono) -> Option<Vec<JobId>> {
+        self.open(State::Open { probe_at: until, pause: PROBE_FIRST, asking: false })
     }
 
     /// It answers: launches go on. Whether they had waited for it as down.
@@ -103,8 +102,12 @@ impl Breaker {
             State::Open { pause, .. } => (pause * 2).min(PROBE_LAST),
             State::Closed | State::Suspected => PROBE_FIRST,
         };
+        self.open(State::Open { probe_at: now.after(pause), pause, asking: false })
+    }
+
+    fn open(&mut self, state: State) -> Option<Vec<JobId>> {
         let news = (!self.is_open()).then(|| std::mem::take(&mut self.browserless));
-        self.state = State::Open { probe_at: now.after(pause), pause, asking: false };
+        self.state = state;
         news
     }
 }

@@ -41,12 +41,17 @@ impl Fleet {
                 }
             }
         } else if let Some(refused) = self.breaker.down(now) {
-            for job in refused {
-                if matches!(self.state(job), JobState::BackingOff { .. }) {
-                    self.excuse(job);
-                }
-            }
+            self.excuse_all(&refused);
             effects.push(FleetEffect::Report(FleetFact::ProviderDown));
+        }
+    }
+
+    /// Gives their attempts back to jobs that wait for another one.
+    pub(super) fn excuse_all(&mut self, jobs: &[JobId]) {
+        for job in jobs {
+            if matches!(self.state(*job), JobState::BackingOff { .. }) {
+                self.excuse(*job);
+            }
         }
     }
 

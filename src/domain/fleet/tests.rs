@@ -1447,6 +1447,27 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
     all
 }
 
+/// Found by the property below: the provider was suspected when it said that it opens no more browsers,
+/// and the run that had raised the suspicion was tried again beyond its attempts.
+#[test]
+fn a_pause_gives_back_the_attempts_of_those_it_explains() {
+    let config = FleetConfig {
+        max: 1,
+        stagger: Duration::ZERO,
+        stagger_jitter: 0.5,
+        retries: 0,
+        backoff: Backoff::default(),
+        drain_limit: None,
+        seed: 0,
+        limits: TimeLimits::default(),
+        admission: Admission::default(),
+        asked_at_once: 0,
+    };
+    let held_without_browser =
+        [Happening::Enqueue(6, 3), Happening::Unlocked(0, 5), Happening::Paused(0), Happening::Probed(false)];
+    play(config, &held_without_browser);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
