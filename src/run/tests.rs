@@ -53,6 +53,8 @@ struct Site {
     codes: VecDeque<&'static str>,
     /// The last of them that was captured.
     captured: Option<String>,
+    /// What a `when` asks for is not there.
+    lacks_banner: bool,
     story: Vec<String>,
 }
 
@@ -113,8 +115,7 @@ impl PlayPage for Fake {
                 site.captured = Some(code.clone());
                 Ok(Some(code))
             }
-            // It holds.
-            Action::When { .. } => Ok(Some(String::new())),
+            Action::When { .. } => Ok((!self.0.borrow().lacks_banner).then(String::new)),
             _ => Ok(None),
         }
     }

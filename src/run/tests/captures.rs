@@ -157,12 +157,23 @@ async fn a_field_that_the_profile_lacks_is_a_persons_to_give() {
     bench.check(&end, expect![[r#"
         NeedsAttention, 0 submissions
         step `a` needs `identity.two_fa_secret`, which the profile does not have; give it with --set identity.two_fa_secret"#]]);
-    // Only in the middle of a flow is it known that nothing has captured the field.
+}
+
+/// Only in the middle of the flow is it known that nothing has captured the field.
+#[tokio::test]
+async fn a_field_that_was_not_captured_on_the_way_is_a_persons_to_give() {
     const WITHIN: &str = r#"{"title":"t","steps":[
         {"type":"customStep","name":"regatta.when","parameters":{"exists":["banner"],"steps":[
-            {"type":"change","selectors":["code"],"value":"{{ identity.code }}"}]}}]}"#;
-    let bench = Bench::of(WITHIN, "", Site::default());
-    bench.prepare_session(|session| session.identity.put("code", serde_json::json!(["no", "text"])));
+            {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["key"],"from":"text","into":"identity.key"}}]}},
+        {"type":"change","selectors":["code"],"value":"{{ identity.key }}"}]}"#;
+    let bench = Bench::of(WITHIN, "", Site { lacks_banner: true, ..Site::default() });
     let end = bench.drive().await;
-    assert_eq!(end.outcome.exit_code(), 3, "{end:?}");
+    bench.check(&end, expect![[r#"
+        NeedsAttention, 0 submissions
+        step `a`: the profile has no `identity.key`, which `{{ identity.key }}` needs; give it with --set identity.key"#]]);
+    let mut given = bench.session();
+    given.identity.set("key", "GIVEN");
+    bench.prepare_session(|session| *session = given);
+    assert_eq!(bench.drive().await.outcome.exit_code(), 0);
+    assert_eq!(bench.site.0.borrow().story, ["typed GIVEN"]);
 }
