@@ -206,6 +206,20 @@ impl ProviderError {
         }
     }
 
+    /// Whether every further call ends in the same way until somebody changes the settings, the machine
+    /// or the account. Not so where the profile may be free, or the provider be back, in a while.
+    pub const fn is_permanent(&self) -> bool {
+        matches!(
+            self,
+            Self::NoExecutable { .. }
+                | Self::NoWindow { .. }
+                | Self::Spawn { .. }
+                | Self::NotAdsPower { .. }
+                | Self::UnknownProfile { .. }
+                | Self::PaidPlan { .. }
+        )
+    }
+
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoWindow { .. } => {

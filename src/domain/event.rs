@@ -150,6 +150,9 @@ pub enum EventKind {
         exit_code: u8,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
+        /// Another run ends in the same way until something is changed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        permanent: bool,
         ms: u64,
     },
 }

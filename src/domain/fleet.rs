@@ -115,6 +115,8 @@ struct Job {
     clock: Clock,
     /// Of the child that crashed last.
     died_of: Option<ChildExit>,
+    /// The run under way has said that another one would end in the same way.
+    failed_for_good: bool,
 }
 
 /// How an attempt ended.
@@ -266,6 +268,12 @@ impl Fleet {
                 JobState::Running { .. } | JobState::Adopted { .. } => self.elsewhere.refuse(job),
                 state => return Err(Refusal::WrongState { job, state, input: "been refused its profile" }),
             },
+            FleetInput::RunFailedForGood { job } => match self.known_state(job)? {
+                JobState::Running { .. } | JobState::Adopted { .. } => {
+                    self.jobs[job.index()].failed_for_good = true;
+                }
+                state => return Err(Refusal::WrongState { job, state, input: "failed for good" }),
+            },
             FleetInput::LookedElsewhere { open } => self.put_off_all(now, &open, effects),
             FleetInput::MachineMeasured(measured) => self.gate.learn(now, measured),
             FleetInput::ProviderProbed { is_up } => self.provider_answered(now, is_up, effects),
@@ -316,6 +324,7 @@ impl Fleet {
             put_off: 0,
             clock: Clock::default(),
             died_of: None,
+            failed_for_good: false,
         });
         match standing {
             Standing::Completed => self.end(job, JobOutcome::Completed, effects),
@@ -382,7 +391,11 @@ impl Fleet {
                 Severity::Drain | Severity::Now => self.end(job, JobOutcome::Stopped, effects),
             };
         }
-        self.judge_provider(job, &attempt, effects);
+        let for_good = std::mem::take(&mut self.jobs[job.index()].failed_for_good);
+        // What is wrong with the profile or the settings says nothing of the provider.
+        if !for_good {
+            self.judge_provider(job, &attempt, effects);
+        }
         let over = self.jobs[job.index()].clock.over();
         let failure = match attempt {
             Attempt::Finished(RunOutcome::Completed) => return self.end(job, JobOutcome::Completed, effects),
@@ -416,10 +429,10 @@ impl Fleet {
             _ => false,
         };
         let attempts = self.jobs[job.index()].attempts;
-        let attempts_left = failure.may_be_retried() && attempts <= self.config.retries;
+        let attempts_left = failure.may_be_retried() && !for_good && attempts <= self.config.retries;
         match self.severity {
             // Whose fault it was shows in a moment.
-            Severity::None if failure == Failure::NoBrowser && self.breaker.is_suspected() => {
+            Severity::None if failure == Failure::NoBrowser && !for_good && self.breaker.is_suspected() => {
                 if !attempts_left {
                     self.doubtful.push(job);
                 }

@@ -240,6 +240,9 @@ impl<'a> Shell<'a> {
                         self.happened(FleetInput::ProviderPaused { pause: Duration::from_millis(ms) });
                     }
                     EventKind::UsedElsewhere => self.happened(FleetInput::UsedElsewhere { job }),
+                    EventKind::RunFinished { permanent: true, .. } => {
+                        self.happened(FleetInput::RunFailedForGood { job });
+                    }
                     _ => {}
                 }
                 if let Some(slot) = self.slot(job) {

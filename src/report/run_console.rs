@@ -370,7 +370,13 @@ mod tests {
                 ms: 2340,
                 network: NetworkTotals::default(),
             },
-            EventKind::RunFinished { outcome: RunOutcome::StepFailed, exit_code: 1, message: None, ms: 9000 },
+            EventKind::RunFinished {
+                outcome: RunOutcome::StepFailed,
+                exit_code: 1,
+                message: None,
+                permanent: false,
+                ms: 9000,
+            },
         ];
         let mut plain = Plain::default();
         let lines: Vec<_> = events.iter().filter_map(|event| plain.line(event)).collect();

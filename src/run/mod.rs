@@ -63,11 +63,13 @@ pub struct RunEnd {
     pub hint: Option<String>,
     /// The folder with screenshot, page and console of a failed step.
     pub evidence: Option<PathBuf>,
+    /// Another run ends in the same way until something is changed: a fleet starts none.
+    pub permanent: bool,
 }
 
 impl RunEnd {
     fn of(outcome: RunOutcome) -> Self {
-        Self { outcome, flag: None, message: None, place: None, hint: None, evidence: None }
+        Self { outcome, flag: None, message: None, place: None, hint: None, evidence: None, permanent: false }
     }
 }
 
@@ -147,6 +149,7 @@ impl<'a, O: Outside> Run<'a, O> {
             outcome: end.outcome,
             exit_code: end.outcome.exit_code(),
             message: end.message.clone(),
+            permanent: end.permanent,
             ms: millis(started),
         });
         end
@@ -291,6 +294,7 @@ impl<'a, O: Outside> Run<'a, O> {
             Err(Leave::Failed(failure)) => {
                 let message = self.journal.mask(&failure.error.message);
                 end.outcome = RunOutcome::StepFailed;
+                end.permanent = failure.error.kind == ActionErrorKind::Refused;
                 end.message = Some(format!("step `{}`: {message}", failure.flag));
                 let gone =
                     matches!(failure.error.kind, ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed);
@@ -307,6 +311,7 @@ impl<'a, O: Outside> Run<'a, O> {
             }
             Err(Leave::NoBrowser(error)) => {
                 end.outcome = RunOutcome::NoBrowser;
+                end.permanent = error.is_permanent();
                 match &error {
                     // It holds for every profile: a fleet waits instead of trying them all.
                     ProviderError::DailyQuota { recovery: Some(recovery), .. } => {

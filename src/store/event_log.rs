@@ -336,7 +336,13 @@ mod tests {
     }
 
     fn finished() -> EventKind {
-        EventKind::RunFinished { outcome: RunOutcome::Completed, exit_code: 0, message: None, ms: 9 }
+        EventKind::RunFinished {
+            outcome: RunOutcome::Completed,
+            exit_code: 0,
+            message: None,
+            permanent: false,
+            ms: 9,
+        }
     }
 
     fn append(path: &Path, text: &str) {

@@ -223,7 +223,11 @@ mod tests {
 
         session(&layout, "p1", "FAILED");
         let outcome = RunOutcome::StepFailed;
-        log.append(now(), EventKind::RunFinished { outcome, exit_code: 1, message: None, ms: 1 }).unwrap();
+        log.append(
+            now(),
+            EventKind::RunFinished { outcome, exit_code: 1, message: None, permanent: false, ms: 1 },
+        )
+        .unwrap();
         assert_eq!(names(&watch.look().unwrap()), ["p1", "p2"]);
         assert_eq!(watch.view(&id("p1")).unwrap().shown, Shown::Failed);
         assert_eq!(watch.view(&id("p2")).unwrap().summary.outcome(), Some(outcome));

@@ -63,6 +63,18 @@ fn every_refusal_ends_in_words_with_a_remedy_and_without_an_address() {
     check("start_failed", "could not start the browser", "open this profile by hand in AdsPower once");
 }
 
+/// It was started three times.
+#[test]
+fn a_profile_that_adspower_does_not_know_is_asked_for_once() {
+    let place = Place::with_faults(&[json!({ "kind": "unknown_profile", "profile": "p1" })]);
+    place.folder.write("profiles.txt", "p1\n");
+    let ended = place.start(&["orchestrate", "--stagger", "0s", "--retries", "2", "profiles.txt"]).wait();
+    ended.assert_code(1);
+    assert_eq!(place.sandbox.calls("/api/v2/browser-profile/start"), 1, "{}", ended.stdout);
+    let finished = place.folder.events_of("p1", "run_finished");
+    assert_eq!((finished.len(), &finished[0]["permanent"]), (1, &json!(true)));
+}
+
 #[test]
 fn an_app_that_restarts_refuses_and_is_slow_is_waited_for() {
     let once = |kind: &str| json!({ "kind": kind, "times": 1, "ms": 300 });

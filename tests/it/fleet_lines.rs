@@ -13,7 +13,7 @@ fn start(folder: &Folder, command: &str) -> Program {
     let fleet = format!("{} -C {} {arguments}", env!("CARGO_BIN_EXE_regatta"), folder.root().display());
     let mut shell = Command::new("sh");
     let command = command.replace("FLEET", &fleet).replace("CODE", folder.beside("code").to_str().unwrap());
-    shell.args(["-c", &command]).env("CHROME", "/no/such/browser");
+    shell.args(["-c", &command]).env("CHROME", "/bin/false");
     folder.start_command(shell)
 }
 

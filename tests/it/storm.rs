@@ -43,7 +43,7 @@ struct Emulator {
 
 impl Emulator {
     fn start(folder: &Folder, profiles: usize) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = lasting_address();
         Self { address, process: Self::launch(folder, address, profiles) }
     }
 
@@ -82,6 +82,17 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// An address that is still free when the emulator comes back: its port is below those that the system
+/// gives to connections and to listeners that take any.
+fn lasting_address() -> SocketAddr {
+    loop {
+        let address = SocketAddr::from(([127, 0, 0, 1], rand::random_range(10_240..32_000)));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
     }
 }
 

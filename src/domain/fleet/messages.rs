@@ -107,6 +107,10 @@ pub enum FleetInput {
     UsedElsewhere {
         job: JobId,
     },
+    /// A run says that another one would end in the same way; its end follows.
+    RunFailedForGood {
+        job: JobId,
+    },
     /// Of those the provider was asked about, these are open on another device. None where it could not
     /// say.
     LookedElsewhere {

@@ -3,8 +3,8 @@
 //! `max 2`, `stagger 1s`, `jitter 50`, `retries 1`, `drain 9s`, `seed 7` set up; `enqueue a b`, `found a held`
 //! bring profiles; `a exits failed`, `a unlocks completed`, `a cleaned`, `stop`, `+2s` happen. The
 //! `limit run 9s`, `limit stall 9s`, `memory 900`, `load 2`, `auto` set limits; `a told`, `measured 900 1`
-//! (MiB free, load), `probe down`, `paused 60s`, `a refused` (open on another device), `elsewhere a b` (the
-//! answer, after `ask 100`) happen. The
+//! (MiB free, load), `probe down`, `paused 60s`, `a refused` (open on another device), `a refused-for-good`,
+//! `elsewhere a b` (the answer, after `ask 100`) happen. The
 //! list is closed before the first thing happens (or by `survey` and `close`, after `open`), and a
 //! spawned child is there at once (or by `a spawned`, `a unspawnable`, after `slow`).
 
@@ -128,6 +128,7 @@ impl Story {
                 let open = names.iter().map(|name| self.job(name)).collect();
                 self.feed(FleetInput::LookedElsewhere { open });
             }
+            [name, "refused-for-good"] => self.feed(FleetInput::RunFailedForGood { job: self.job(name) }),
             [name, "told"] => self.feed(FleetInput::ChildTold { job: self.job(name) }),
             ["stop"] => self.feed(FleetInput::StopRequested),
             [time] => self.pass(duration(time.strip_prefix('+').expect("a word of the story"))),
@@ -1222,6 +1223,7 @@ enum Happening {
     RefusedElsewhere(u8),
     Elsewhere(u8),
     Told(u8),
+    ForGood(u8),
     Measured(u64),
     Probed(bool),
     Paused(u16),
@@ -1242,6 +1244,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => any::<u8>().prop_map(Happening::RefusedElsewhere),
         2 => any::<u8>().prop_map(Happening::Elsewhere),
         4 => any::<u8>().prop_map(Happening::Told),
+        2 => any::<u8>().prop_map(Happening::ForGood),
         8 => (0..2_000_u64).prop_map(Happening::Measured),
         3 => any::<bool>().prop_map(Happening::Probed),
         1 => any::<u16>().prop_map(Happening::Paused),
@@ -1384,6 +1387,7 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
             Happening::Elsewhere(number) => {
                 FleetInput::LookedElsewhere { open: vec![job(number), job(number / 2)] }
             }
+            Happening::ForGood(number) => FleetInput::RunFailedForGood { job: job(number) },
             Happening::Told(number) => FleetInput::ChildTold { job: job(number) },
             Happening::Measured(mib) => {
                 FleetInput::MachineMeasured(Measured { free_memory: Some(mib << 20), ..Measured::default() })
@@ -1445,6 +1449,22 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
     }
     assert!(judge.finished, "the fleet never ends: {fleet:?}");
     all
+}
+
+#[test]
+fn what_cannot_change_is_not_tried_again_and_says_nothing_of_the_provider() {
+    check(
+        "max 3; retries 2; enqueue a b c; a refused-for-good; a exits failed; b refused-for-good; b exits browserless; \
+         c exits browserless",
+        expect![[r#"
+            spawn a slot0
+            spawn b slot1
+            spawn c slot2
+            a ended after 1, failed: a step failed
+            b ended after 1, failed: no browser from the provider
+            c backs off 2s: no browser from the provider
+            wake at 2s"#]],
+    );
 }
 
 /// Found by the property below: the provider was suspected when it said that it opens no more browsers,

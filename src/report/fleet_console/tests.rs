@@ -142,7 +142,13 @@ pub fn story() -> Vec<FleetNotice> {
         told(
             "k18imh7u",
             first,
-            EventKind::RunFinished { outcome: RunOutcome::Completed, exit_code: 0, message: None, ms: 1 },
+            EventKind::RunFinished {
+                outcome: RunOutcome::Completed,
+                exit_code: 0,
+                message: None,
+                permanent: false,
+                ms: 1,
+            },
         ),
         NoticeKind::Ended(completed),
         NoticeKind::Launched { profile: id("b-2"), slot: first, attempt: 2, pid: 42 },

@@ -276,7 +276,13 @@ impl Run {
             "finished" => {
                 let outcome: RunOutcome = serde_json::from_value(rest.into()).unwrap();
                 let exit_code = outcome.exit_code();
-                self.event(EventKind::RunFinished { outcome, exit_code, message: None, ms: 1 });
+                self.event(EventKind::RunFinished {
+                    outcome,
+                    exit_code,
+                    message: None,
+                    permanent: false,
+                    ms: 1,
+                });
             }
             "last" => {
                 let kind = fs::read_to_string(self.folder.path(rest)).unwrap();
