@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch as channel};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use self::aftermath::PendingInput;
 use self::attempt::Attempt;
 use self::frames::Owner;
 use self::heal::Healing;
@@ -38,6 +39,7 @@ use crate::domain::mask::Mask;
 use crate::domain::session::Platform;
 use crate::domain::workflow::Heal;
 
+mod aftermath;
 mod aria;
 mod attempt;
 mod block;
@@ -121,6 +123,9 @@ pub struct Page {
     pressed: Vec<Key>,
     /// Input was sent, and the page has not been heard of since.
     stirred: bool,
+    pending_input: Option<PendingInput>,
+    /// What the last flow ended without an answer to.
+    unanswered: Option<ActionError>,
     /// HTTP errors that the next step may end in.
     allowed_statuses: Vec<u16>,
     /// The loader of a document that is an HTTP error the flow allows.
@@ -286,6 +291,8 @@ impl Page {
             owners: Vec::new(),
             pressed: Vec::new(),
             stirred: false,
+            pending_input: None,
+            unanswered: None,
             allowed_statuses: Vec::new(),
             allowed_error: None,
         })
@@ -303,6 +310,7 @@ impl Page {
         self.owners.clear();
         self.pressed.clear();
         self.stirred = false;
+        self.pending_input = None;
         Ok(())
     }
 
@@ -423,6 +431,12 @@ impl Page {
     pub fn left_allowed_origins(&self) -> Option<ActionError> {
         let violation = self.state.borrow().main_tab().violation.clone();
         violation.map(|origin| ActionError::from_halt(Halt::Outside(origin), Duration::ZERO))
+    }
+
+    /// The submission that the last flow had set off when [`Self::finish`] was called and that has not been
+    /// answered.
+    pub fn unanswered(&self) -> Option<ActionError> {
+        self.unanswered.clone()
     }
 
     /// A `navigate` step begins anew, wherever its tab went before.

@@ -218,7 +218,7 @@ impl PlayPage for LivePage {
     }
 
     fn left_allowed_origins(&self) -> Option<ActionError> {
-        self.page.left_allowed_origins()
+        self.page.left_allowed_origins().or_else(|| self.page.unanswered())
     }
 
     fn take_network_totals(&mut self) -> NetworkTotals {

@@ -83,7 +83,7 @@ pub trait PlayPage {
     async fn hear_out(&mut self, at_most: Duration);
 
     /// Where the page stands outside the allowed origins, though no action failed over it: a server may
-    /// redirect after the last click.
+    /// redirect after the last click. Also a submission that the last flow ended without an answer to.
     fn left_allowed_origins(&self) -> Option<ActionError>;
 
     /// Since the last call.

@@ -101,10 +101,14 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
 
     pub async fn play(&mut self) -> Result<(), Unplayed> {
         self.page.begin_flow(self.host.heal());
-        self.play_all(&self.flow.steps).await?;
-        for file in self.page.finish().await {
-            self.host.downloaded(file);
+        let played = self.play_all(&self.flow.steps).await;
+        // The browser may end where a person must go on, too.
+        if matches!(played, Ok(()) | Err(Unplayed::Attention { .. })) {
+            for file in self.page.finish().await {
+                self.host.downloaded(file);
+            }
         }
+        played?;
         match self.page.left_allowed_origins() {
             Some(error) => Err(self.unplayed(error)),
             None => Ok(()),

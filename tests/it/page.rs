@@ -3,6 +3,7 @@
 
 mod actionability;
 mod actions;
+mod aftermath;
 mod course;
 mod custom;
 mod healing;

@@ -58,6 +58,9 @@ impl<'a> Attempt<'a> {
     }
 
     pub async fn perform(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
+        if matches!(step.action, Action::Navigate { .. } | Action::Close) {
+            self.await_aftermath().await?;
+        }
         self.enter(Scene::of(step)).await;
         if let Action::Navigate { .. } = step.action {
             self.page.pardon();
@@ -73,6 +76,9 @@ impl<'a> Attempt<'a> {
         let before = self.page.look(|view| view.frame.arrived).unwrap_or_default();
         let dialogs = self.page.state.borrow().dialogs.len();
         let result = self.act(&step.action).await;
+        if self.touched {
+            self.page.note_input_sent();
+        }
         let result = match result {
             Ok(text) => self.assert_navigations(before, &step.navigations).await.map(|()| text),
             Err(error) => Err(error),
@@ -90,14 +96,6 @@ impl<'a> Attempt<'a> {
                 None => error.hint(dialog),
             }
         })
-    }
-
-    /// Whatever the last input set off has arrived, or is given up waiting for.
-    pub async fn hear_the_last(&mut self) {
-        if self.page.stirred {
-            self.hear_out().await;
-            let _ = self.let_leave().await;
-        }
     }
 
     /// What the last input set off is heard of where that input went, before the step turns elsewhere.
@@ -191,6 +189,7 @@ impl<'a> Attempt<'a> {
     /// Once, right before the first input.
     pub fn touch(&mut self) -> Result<(), ActionError> {
         self.page.stirred = true;
+        self.page.note_input();
         if !self.touched {
             self.gate.before_touch().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
             self.touched = true;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::attempt::{Attempt, LEAVING};
+use super::aftermath::ARRIVAL;
+use super::attempt::Attempt;
 use super::scene::Scene;
 use super::state::{Download, Progress, State};
 use super::{Page, Shut};
@@ -15,10 +16,11 @@ pub struct Downloaded {
 }
 
 impl Page {
-    /// To be called when a flow has reached its end: a navigation that the last input set off arrives
-    /// first, since it may turn out to be a download, then downloads end. Bounded by whoever calls.
+    /// To be called when a flow has reached its end. Waits for what the last input set off, which may turn
+    /// out to be a download, then for downloads. The caller bounds the latter.
     pub async fn finish(&mut self) -> Vec<Downloaded> {
-        Attempt::new(self, "", "", LEAVING, &mut Shut).hear_the_last().await;
+        let finished = Attempt::new(self, "", "", ARRIVAL, &mut Shut).await_aftermath().await;
+        self.unanswered = finished.err();
         let Some(folder) = self.downloads.clone() else { return Vec::new() };
         let mut states = self.state.subscribe();
         let is_over = |state: &State| {

@@ -30,13 +30,18 @@ pub struct Network {
     early: VecDeque<(String, Vec<Header>)>,
     totals: NetworkTotals,
     last_traffic: Instant,
+    last_answer: Instant,
 }
 
 /// A request on its way: one exchange for each redirect that it took, and the one that is under way.
 #[derive(Debug)]
-struct Open {
+pub struct Open {
     loader: String,
     is_activity: bool,
+    /// It has an end, and something may be sent with it.
+    is_answered: bool,
+    /// The hop that is under way.
+    pub began: Instant,
     hops: Vec<Exchange>,
     /// Hops whose request and whose response headers are known; both come in the order of the hops.
     headers_sent: usize,
@@ -51,7 +56,14 @@ impl Default for Network {
             early: VecDeque::new(),
             totals: NetworkTotals::default(),
             last_traffic: Instant::now(),
+            last_answer: Instant::now(),
         }
+    }
+}
+
+impl Open {
+    pub fn exchange(&self) -> Option<&Exchange> {
+        self.hops.last()
     }
 }
 
@@ -78,7 +90,7 @@ impl Network {
             "Network.loadingFailed" => self.failed(id, params),
             "Network.webSocketCreated" => {
                 let url = text(&params["url"]);
-                self.begin(id, "", false, Exchange::new("GET", url, ResourceType::WebSocket));
+                self.begin(id, "", (false, false), Exchange::new("GET", url, ResourceType::WebSocket));
                 return;
             }
             "Network.webSocketFrameSent" => return self.frame(id, params, |totals| &mut totals.bytes_sent),
@@ -98,6 +110,21 @@ impl Network {
 
     pub fn last_traffic(&self) -> Instant {
         self.last_traffic
+    }
+
+    /// Requests that wait for their answer and began at `since` or later; a beacon is one of them. Streams,
+    /// sockets and media have no end to wait for.
+    pub fn under_way(&self, since: Instant) -> impl Iterator<Item = &Open> {
+        self.open.values().filter(move |open| open.is_answered && open.began >= since)
+    }
+
+    pub fn request(&self, id: &str) -> Option<&Open> {
+        self.open.get(id)
+    }
+
+    /// When a request of those that [`Self::under_way`] means began or ended last.
+    pub fn last_answer(&self) -> Instant {
+        self.last_answer
     }
 
     /// Gives up what documents that have gone away still had on its way.
@@ -144,14 +171,21 @@ impl Network {
             self.count(kind, |totals| &mut totals.bytes_received, bytes);
         }
         // These never end, or nobody waits for them.
-        let is_activity = !matches!(
+        let is_answered = !matches!(
             text(&params["type"]),
-            "EventSource" | "WebSocket" | "Ping" | "Prefetch" | "CSPViolationReport" | "Media"
+            "EventSource" | "WebSocket" | "Prefetch" | "CSPViolationReport" | "Media"
         );
-        self.begin(id, text(&params["loaderId"]), is_activity, exchange);
+        let is_activity = is_answered && text(&params["type"]) != "Ping";
+        self.begin(id, text(&params["loaderId"]), (is_activity, is_answered), exchange);
     }
 
-    fn begin(&mut self, id: &str, loader: &str, is_activity: bool, exchange: Exchange) {
+    fn begin(
+        &mut self,
+        id: &str,
+        loader: &str,
+        (is_activity, is_answered): (bool, bool),
+        exchange: Exchange,
+    ) {
         self.count(exchange.kind, |totals| &mut totals.requests, 1);
         if self.open.len() == FOLLOWED
             && let Some((_, forgotten)) = self.open.shift_remove_index(0)
@@ -161,11 +195,17 @@ impl Network {
         let open = self.open.entry(id.to_owned()).or_insert_with(|| Open {
             loader: loader.to_owned(),
             is_activity,
+            is_answered,
+            began: Instant::now(),
             hops: Vec::new(),
             headers_sent: 0,
             headers_received: 0,
         });
         open.hops.push(exchange);
+        open.began = Instant::now();
+        if is_answered {
+            self.last_answer = open.began;
+        }
         if let Some(at) = self.early.iter().position(|(early, _)| early == id)
             && let Some((_, headers)) = self.early.remove(at)
         {
@@ -239,6 +279,9 @@ impl Network {
 
     fn end(&mut self, id: &str, outcome: Outcome, at: Option<f64>) {
         let Some(mut open) = self.open.shift_remove(id) else { return };
+        if open.is_answered {
+            self.last_answer = Instant::now();
+        }
         if let Some(exchange) = open.hops.last_mut() {
             exchange.outcome = outcome;
             exchange.ended = at;

@@ -7,8 +7,9 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
-use super::network::Network;
+use super::network::{Network, Open};
 use super::scene::Scene;
 use super::script::Halt;
 use super::urls;
@@ -81,6 +82,10 @@ pub struct Frame {
     pub failure: String,
     /// The request for the document that is on its way.
     departing: Option<String>,
+    /// The loader of the last document that was given up before it arrived.
+    pub given_up: Option<String>,
+    /// Since when the file of a request that was no document's is to begin.
+    download_due: Option<Instant>,
     /// HTTP status of its documents by loader, until they are committed.
     statuses: HashMap<String, u16>,
 }
@@ -179,6 +184,12 @@ impl<'a> View<'a> {
     /// The frame, or one around it, is about to be replaced.
     pub fn is_leaving(&self) -> bool {
         self.state.lineage(self.frame).any(|frame| frame.leaving)
+    }
+
+    /// The request for the document that the frame, or one around it, is about to be replaced by.
+    pub fn departing_request(&self) -> Option<&'a Open> {
+        let leaving = self.state.lineage(self.frame).find(|frame| frame.leaving)?;
+        self.state.network.request(leaving.departing.as_ref()?)
     }
 
     /// Nothing on its way for this long.
@@ -291,6 +302,11 @@ impl State {
         out
     }
 
+    /// Since when each file that the server sends has been to begin.
+    pub fn downloads_due(&self) -> impl Iterator<Item = Instant> {
+        self.frames.values().filter_map(|frame| frame.download_due)
+    }
+
     pub const fn console(&self) -> &VecDeque<Said> {
         &self.console
     }
@@ -319,8 +335,15 @@ impl Frame {
             leaving: false,
             failure: String::new(),
             departing: None,
+            given_up: None,
+            download_due: None,
             statuses: HashMap::new(),
         }
+    }
+
+    /// The request for the last document that was asked for, by the id that its loader will have.
+    pub fn departing(&self) -> Option<&str> {
+        self.departing.as_deref()
     }
 
     fn arrive(&mut self, url: &str) {
@@ -331,6 +354,7 @@ impl Frame {
         let loader = self.document.loader.clone();
         self.arrivals.push_back(Arrival { number: self.arrived, loader, url: url.to_owned() });
         self.leaving = false;
+        self.download_due = None;
     }
 }
 

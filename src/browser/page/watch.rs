@@ -70,14 +70,13 @@ impl Watcher {
                 }
             }),
             "Browser.downloadWillBegin" => self.state.send_modify(|state| {
-                if state.is_ours(text(&params["frameId"])) {
-                    state.downloads.push(Download {
-                        id: text(&params["guid"]).to_owned(),
-                        name: text(&params["suggestedFilename"]).to_owned(),
-                        bytes: 0,
-                        progress: Progress::UnderWay,
-                    });
-                }
+                let download = Download {
+                    id: text(&params["guid"]).to_owned(),
+                    name: text(&params["suggestedFilename"]).to_owned(),
+                    bytes: 0,
+                    progress: Progress::UnderWay,
+                };
+                state.begin_download(text(&params["frameId"]), download);
             }),
             "Browser.downloadProgress" => self.state.send_modify(|state| {
                 let id = text(&params["guid"]);
@@ -151,7 +150,13 @@ impl Watcher {
                 });
                 drop(session.send(FailRequestParams::new(request, ErrorReason::BlockedByClient)));
             }
-            None => drop(session.send(ContinueRequestParams::new(request))),
+            None => {
+                // A document has a request of the network; what a link with `download` asks for has none.
+                if params["networkId"].is_null() {
+                    self.state.send_modify(|state| state.expect_download(frame));
+                }
+                drop(session.send(ContinueRequestParams::new(request)));
+            }
         }
     }
 

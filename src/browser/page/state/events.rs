@@ -1,9 +1,10 @@
 //! How what is known changes: tabs and frames that come and go, and the events of their sessions.
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::super::{network, urls};
-use super::{Document, Ended, Frame, FrameTree, State, Tab, WORLD, World, text};
+use super::{Document, Download, Ended, Frame, FrameTree, State, Tab, WORLD, World, text};
 use crate::browser::cdp::Session;
 
 impl State {
@@ -72,6 +73,25 @@ impl State {
 
     pub fn end_tab(&mut self, tab: usize, how: Ended) {
         self.tabs[tab].ended.get_or_insert(how);
+        // No answer to what its documents still had on their way is heard of any more.
+        let frames = self.frames.values().filter(|frame| frame.tab == tab);
+        let loaders: Vec<_> = frames.map(|frame| &frame.document.loader).collect();
+        self.network.abandon(|of| !of.is_empty() && loaders.iter().any(|loader| *loader == of));
+    }
+
+    /// The browser asks for a file on behalf of a frame: what the frame's answer was for is being saved, or a
+    /// link says that it is to be.
+    pub fn expect_download(&mut self, frame: &str) {
+        if let Some(frame) = self.frames.get_mut(frame) {
+            frame.download_due = Some(Instant::now());
+        }
+    }
+
+    pub fn begin_download(&mut self, frame: &str, download: Download) {
+        if let Some(frame) = self.frames.get_mut(frame) {
+            frame.download_due = None;
+            self.downloads.push(download);
+        }
     }
 
     pub fn forget_world(&mut self, lost: &World) {
@@ -217,6 +237,7 @@ impl State {
                 if let Some(frame) = self.frames.get_mut(text(&params["frameId"])) {
                     frame.leaving = true;
                     frame.departing = Some(id.to_owned());
+                    frame.download_due = None;
                 }
             }
             "Network.responseReceived" if is_document && id == text(&params["loaderId"]) => {
@@ -240,6 +261,12 @@ impl State {
                     frame.leaving = false;
                     if !is_cancelled {
                         frame.failure = text(&params["errorText"]).to_owned();
+                    } else if frame.document.loader != id {
+                        frame.given_up = Some(id.to_owned());
+                        // A document that was answered and did not come is saved, unless it is empty.
+                        let is_saved =
+                            frame.statuses.get(id).is_some_and(|status| !matches!(status, 204 | 205));
+                        frame.download_due = is_saved.then(Instant::now);
                     }
                 }
             }
