@@ -227,6 +227,10 @@ impl Provider for Chromium {
         self.settings.programs.find(options.headless).ok()
     }
 
+    fn owns_browsers(&self) -> bool {
+        true
+    }
+
     fn start<'a>(
         &'a self,
         profile: &'a ProfileId,

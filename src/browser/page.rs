@@ -41,6 +41,7 @@ use crate::domain::workflow::Heal;
 
 mod aftermath;
 mod aria;
+mod asserted;
 mod attempt;
 mod block;
 mod change;
@@ -61,6 +62,7 @@ mod scene;
 mod script;
 mod scroll;
 mod state;
+mod tabs;
 mod trace;
 mod typing;
 mod upload;
@@ -102,11 +104,13 @@ impl Gate for Shut {
 #[derive(Debug, Clone)]
 pub struct BrowserConnection {
     connection: Connection,
+    is_ours: bool,
 }
 
 /// A page, and the tabs that it opens.
 pub struct Page {
     connection: Connection,
+    owns_browser: bool,
     /// Of the page's own tab.
     target: String,
     state: channel::Sender<State>,
@@ -135,7 +139,13 @@ pub struct Page {
 impl BrowserConnection {
     /// `ws` as the provider tells it: `ws://127.0.0.1:9222/devtools/browser/…`.
     pub async fn connect(ws: &str) -> Result<Self, PageError> {
-        Ok(Self { connection: Connection::connect(ws).await? })
+        Ok(Self { connection: Connection::connect(ws).await?, is_ours: false })
+    }
+
+    /// The browser was started for this run alone: every tab that begins in it belongs to the page.
+    #[must_use]
+    pub fn started_by_us(self) -> Self {
+        Self { is_ours: true, ..self }
     }
 
     /// A new tab, or the only one there is where that is blank. One page a connection: it is told of every
@@ -146,7 +156,7 @@ impl BrowserConnection {
             && only.url == "about:blank"
             && self.answers(&only.target_id).await
         {
-            return Ok(Page::attach(&self.connection, only.target_id.clone(), options).await?);
+            return Ok(Page::attach(self, only.target_id.clone(), options).await?);
         }
         self.open_new_page(options).await
     }
@@ -154,7 +164,7 @@ impl BrowserConnection {
     /// A new tab, whatever there is.
     pub async fn open_new_page(&self, options: PageOptions) -> Result<Page, PageError> {
         let target = new_tab(&self.connection).await?;
-        Ok(Page::attach(&self.connection, target, options).await?)
+        Ok(Page::attach(self, target, options).await?)
     }
 
     /// Tabs and windows that sites and earlier runs left behind.
@@ -228,12 +238,13 @@ async fn new_tab(connection: &Connection) -> Result<String, CdpError> {
 
 /// Attaches to a tab and follows it, and the tabs that it opens, from here on.
 async fn follow(
-    connection: &Connection,
+    browser: &BrowserConnection,
     target: &str,
     given: Given,
     allowed: &[String],
     downloads: Option<&Path>,
 ) -> Result<(channel::Sender<State>, JoinHandle<()>), CdpError> {
+    let BrowserConnection { connection, is_ours } = browser;
     let (events, heard) = mpsc::unbounded_channel();
     let session = connection.attach(target, &events).await?;
     let tree: Value = session.send_as(GetFrameTreeParams::default()).await?;
@@ -242,17 +253,22 @@ async fn follow(
     state.adopt_tree(&session, &tree, true, allowed);
     let (state, _) = channel::channel(state);
     connection.listen(&events)?;
-    let watcher =
-        Watcher { connection: connection.clone(), events, state: state.clone(), allowed: allowed.to_vec() };
+    let watcher = Watcher {
+        connection: connection.clone(),
+        events,
+        state: state.clone(),
+        allowed: allowed.to_vec(),
+        owns_browser: *is_ours,
+    };
     let watcher = tokio::spawn(watcher.watch(heard));
-    let browser = connection.browser();
+    let own = connection.browser();
     let equipped = watch::equip_tab(&session, &given);
-    let attaching = browser.send(watch::auto_attach("page"));
+    let attaching = own.send(watch::auto_attach("page"));
     let saving = downloads.map(|folder| {
         let mut saving = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::AllowAndName);
         saving.download_path = Some(folder.display().to_string());
         saving.events_enabled = Some(true);
-        browser.send(saving)
+        own.send(saving)
     });
     let ready = async {
         equipped.await?;
@@ -272,13 +288,18 @@ async fn follow(
 }
 
 impl Page {
-    async fn attach(connection: &Connection, target: String, options: PageOptions) -> Result<Self, CdpError> {
+    async fn attach(
+        browser: &BrowserConnection,
+        target: String,
+        options: PageOptions,
+    ) -> Result<Self, CdpError> {
         let PageOptions { allowed_origins: allowed, block, trace, platform, memory, downloads } = options;
         let viewport = (platform == Platform::Mobile).then_some(emulate::PHONE);
         let given = Given { viewport, block, ..Given::default() };
-        let (state, watcher) = follow(connection, &target, given, &allowed, downloads.as_deref()).await?;
+        let (state, watcher) = follow(browser, &target, given, &allowed, downloads.as_deref()).await?;
         Ok(Self {
-            connection: connection.clone(),
+            connection: browser.connection.clone(),
+            owns_browser: browser.is_ours,
             target,
             state,
             watcher,
@@ -304,8 +325,9 @@ impl Page {
         self.watcher.abort();
         let given = self.state.borrow().given.clone();
         self.target = new_tab(&self.connection).await?;
+        let browser = BrowserConnection { connection: self.connection.clone(), is_ours: self.owns_browser };
         let followed =
-            follow(&self.connection, &self.target, given, &self.allowed, self.downloads.as_deref()).await?;
+            follow(&browser, &self.target, given, &self.allowed, self.downloads.as_deref()).await?;
         (self.state, self.watcher) = followed;
         self.owners.clear();
         self.pressed.clear();

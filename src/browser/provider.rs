@@ -29,6 +29,12 @@ pub trait Provider: Send + Sync {
         options: &'a StartOptions,
     ) -> BoxFuture<'a, Result<Endpoint, ProviderError>>;
 
+    /// Whether its browsers are started for a run alone: then every tab that begins in one belongs to the
+    /// run.
+    fn owns_browsers(&self) -> bool {
+        false
+    }
+
     /// Returns when the browser is gone.
     fn stop<'a>(&'a self, profile: &'a ProfileId) -> BoxFuture<'a, Result<(), ProviderError>>;
 

@@ -94,7 +94,10 @@ impl Outside for LiveBrowser {
         leftovers::end_strays(&self.layout, &self.profile, false).await?;
         let start = self.provider.start(&self.profile, &self.start);
         let endpoint = telling(start, &mut self.news, tell).await?;
-        let connection = BrowserConnection::connect(&endpoint.ws).await.map_err(undrivable)?;
+        let mut connection = BrowserConnection::connect(&endpoint.ws).await.map_err(undrivable)?;
+        if self.provider.owns_browsers() {
+            connection = connection.started_by_us();
+        }
         let options = PageOptions {
             allowed_origins: self.allowed_origins.clone(),
             block: self.block.clone(),

@@ -13,6 +13,8 @@ mod network;
 mod rig;
 mod scenes;
 mod selectors;
+mod tabs;
+mod targets;
 mod trace;
 
 pub use self::rig::serve;

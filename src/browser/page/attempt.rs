@@ -7,6 +7,7 @@ use chromiumoxide::cdp::browser_protocol::page::CloseParams as ClosePageParams;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::asserted::Acted;
 use super::error::{ActionError, ActionErrorKind, seconds};
 use super::scene::Scene;
 use super::script::{Halt, Reply};
@@ -29,6 +30,8 @@ pub struct Attempt<'a> {
     pub healed: Option<Likeness>,
     /// A press was kept from the page.
     pub missed: bool,
+    /// Where the step acts.
+    pub acted: Acted,
     gate: &'a mut dyn Gate,
     touched: bool,
 }
@@ -52,6 +55,7 @@ impl<'a> Attempt<'a> {
             allowed_statuses,
             healed: None,
             missed: false,
+            acted: Acted::default(),
             gate,
             touched: false,
         }
@@ -73,14 +77,14 @@ impl<'a> Attempt<'a> {
             }
             self.let_leave().await?;
         }
-        let before = self.page.look(|view| view.frame.arrived).unwrap_or_default();
+        self.note_place();
         let dialogs = self.page.state.borrow().dialogs.len();
         let result = self.act(&step.action).await;
         if self.touched {
             self.page.note_input_sent();
         }
         let result = match result {
-            Ok(text) => self.assert_navigations(before, &step.navigations).await.map(|()| text),
+            Ok(text) => self.assert_navigations(&step.navigations).await.map(|()| text),
             Err(error) => Err(error),
         };
         result.map_err(|error| {
@@ -100,10 +104,15 @@ impl<'a> Attempt<'a> {
 
     /// What the last input set off is heard of where that input went, before the step turns elsewhere.
     async fn enter(&mut self, scene: Scene) {
-        if self.page.scene != scene {
+        let is_there_already = {
+            let state = self.page.state.borrow();
+            let there = scene.frame_id(&state);
+            there.is_some() && there == self.page.scene.frame_id(&state)
+        };
+        if !is_there_already {
             self.hear_out().await;
-            self.page.scene = scene;
         }
+        self.page.scene = scene;
     }
 
     async fn act(&mut self, action: &Action) -> Result<Option<String>, ActionError> {
@@ -189,6 +198,7 @@ impl<'a> Attempt<'a> {
     /// Once, right before the first input.
     pub fn touch(&mut self) -> Result<(), ActionError> {
         self.page.stirred = true;
+        self.hold_place();
         self.page.note_input();
         if !self.touched {
             self.gate.before_touch().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
@@ -220,7 +230,7 @@ impl<'a> Attempt<'a> {
             return None;
         }
         let within = self.within();
-        let outermost = Scene { frame: Vec::new(), ..scene.clone() };
+        let outermost = Scene { frame: Vec::new(), held: None, ..scene.clone() };
         if let Some(view) = state.resolve(&outermost) {
             let frames: Vec<_> =
                 state.inside(view.frame).iter().map(|frame| frame.document.url.clone()).collect();

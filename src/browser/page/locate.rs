@@ -209,6 +209,8 @@ impl Attempt<'_> {
 
     /// The element is there and ready for what the query needs.
     pub async fn find(&mut self, locator: &Locator, needs: &Value) -> Result<Reply, ActionError> {
+        // What is looked for again, after an input that missed, is looked for at the step's address.
+        self.page.scene.release();
         let reply = self.ask("find", locator, json!({ "needs": needs })).await?;
         if reply.ok { Ok(reply) } else { Err(self.unmet(locator, reply)) }
     }

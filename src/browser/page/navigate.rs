@@ -1,10 +1,9 @@
-//! Going somewhere, and having come where the flow says.
+//! Going somewhere. What a flow asserts of other steps' navigations: see [`super::asserted`].
 
 use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::page::{NavigateParams, StopLoadingParams};
 use serde::Deserialize;
-use serde_json::json;
 use tokio::time::Instant;
 
 use super::attempt::Attempt;
@@ -12,7 +11,6 @@ use super::error::{ActionError, ActionErrorKind};
 use super::script::Halt;
 use super::state::{Frame, View};
 use super::urls;
-use crate::domain::flow::AssertedNavigation;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +36,10 @@ impl Attempt<'_> {
             let origin = urls::origin(url);
             return Err(ActionError::refused(format!("{origin} is not in allowed_origins")));
         }
+        // The page's own tab is not taken for one that is not there yet.
+        let there = self.page.until(self.deadline, |_| Some(())).await;
+        there.map_err(|halt| self.halted(halt))?;
+        self.hold_place();
         for _ in 0..TRIES {
             if self.navigate_once(url).await? {
                 return Ok(());
@@ -125,87 +127,10 @@ impl Attempt<'_> {
         navigate
     }
 
-    /// The navigations that the flow asserts followed the action: each a place the main frame came to
-    /// since, in their order.
-    pub async fn assert_navigations(
-        &mut self,
-        before: u64,
-        asserted: &[AssertedNavigation],
-    ) -> Result<(), ActionError> {
-        let mut after = before;
-        for (index, assertion) in asserted.iter().enumerate() {
-            after = self.assert_url(after, assertion.url.as_deref().filter(|url| !url.is_empty())).await?;
-            self.until_loaded(before, None).await?;
-            let title = assertion.title.as_deref().filter(|title| !title.is_empty());
-            if let Some(title) = title.filter(|_| index + 1 == asserted.len()) {
-                self.assert_title(title).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The number of the arrival that is meant.
-    async fn assert_url(&self, after: u64, url: Option<&str>) -> Result<u64, ActionError> {
-        let arrival = |frame: &Frame| {
-            let mut since = frame.arrivals.iter().filter(|arrival| arrival.number > after);
-            let arrived = match url {
-                Some(url) => since.find(|arrival| urls::same(&arrival.url, url)),
-                None => since.next(),
-            };
-            arrived.map(|arrival| arrival.number)
-        };
-        // An error page that is not what is waited for is an answer already.
-        let outcome = self
-            .page
-            .until(self.deadline, |view| match arrival(view.frame) {
-                Some(number) => Some(Some(number)),
-                None => (view.frame.arrived > after && self.refusal(view.frame).is_some()).then_some(None),
-            })
-            .await;
-        match outcome {
-            Ok(Some(number)) => Ok(number),
-            Ok(None) => Err(self
-                .page
-                .look(|view| self.refusal(view.frame))
-                .flatten()
-                .unwrap_or_else(|| navigation("the page failed to load"))),
-            Err(Halt::Deadline) => Err(self
-                .page
-                .look(|view| self.not_there(view.frame, after, url))
-                .unwrap_or_else(|| self.halted(Halt::Deadline))),
-            Err(halt) => Err(self.halted(halt)),
-        }
-    }
-
-    fn not_there(&self, frame: &Frame, after: u64, url: Option<&str>) -> ActionError {
-        let wanted = url.map(|url| format!(" to {url}")).unwrap_or_default();
-        match frame.arrivals.iter().rfind(|arrival| arrival.number > after) {
-            Some(arrival) => {
-                navigation(format!("arrived at {} instead of {}", arrival.url, url.unwrap_or_default()))
-            }
-            None => ActionError::timed_out(format!("no navigation{wanted} followed {}", self.within()))
-                .hint(format!("the page is still {}", frame.document.url)),
-        }
-    }
-
-    async fn assert_title(&self, title: &str) -> Result<(), ActionError> {
-        loop {
-            let ms = self.left().as_secs_f64() * 1000.0;
-            match self.call("title", &json!({ "title": title, "ms": ms })).await? {
-                Some(reply) if reply.ok => return Ok(()),
-                Some(reply) => {
-                    let got = reply.value.unwrap_or_default();
-                    return Err(navigation(format!("the title is {got:?} instead of {title:?}")));
-                }
-                None => {}
-            }
-        }
-    }
-
     /// Of whatever document the main frame has come to by then: a page may send on while it loads.
     /// With `loader`, that one has been there: an earlier navigation may still have been arriving. False
     /// where that one was given up for another one, which has arrived.
-    async fn until_loaded(&mut self, before: u64, loader: Option<&str>) -> Result<bool, ActionError> {
+    pub async fn until_loaded(&mut self, before: u64, loader: Option<&str>) -> Result<bool, ActionError> {
         let loaded = |view: View<'_>| {
             let frame = view.frame;
             let mut since = frame.arrivals.iter().filter(|arrival| arrival.number > before);
@@ -232,7 +157,7 @@ impl Attempt<'_> {
     }
 
     /// What is wrong with the document that the main frame came to.
-    fn refusal(&self, frame: &Frame) -> Option<ActionError> {
+    pub fn refusal(&self, frame: &Frame) -> Option<ActionError> {
         let url = frame.arrivals.back().map(|arrival| arrival.url.as_str()).unwrap_or_default();
         if frame.document.is_error_page {
             let failure =
@@ -256,6 +181,6 @@ impl Attempt<'_> {
     }
 }
 
-fn navigation(message: impl Into<String>) -> ActionError {
+pub fn navigation(message: impl Into<String>) -> ActionError {
     ActionError::new(ActionErrorKind::Navigation, message)
 }

@@ -10,8 +10,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::network::{Network, Open};
-use super::scene::Scene;
+use super::scene::{Held, Scene};
 use super::script::Halt;
+use super::tabs::Expected;
 use super::urls;
 use crate::browser::cdp::Session;
 use crate::domain::block::Block;
@@ -36,6 +37,7 @@ pub struct State {
     pub given: Given,
     pub dialogs: Vec<Dialog>,
     pub downloads: Vec<Download>,
+    pub expected_tabs: Expected,
     /// The connection has ended.
     pub is_gone: bool,
     console: VecDeque<Said>,
@@ -216,6 +218,7 @@ impl State {
             given,
             dialogs: Vec::new(),
             downloads: Vec::new(),
+            expected_tabs: Expected::default(),
             is_gone: false,
             console: VecDeque::new(),
         };
@@ -237,6 +240,9 @@ impl State {
 
     /// The frame a flow means.
     pub fn resolve(&self, scene: &Scene) -> Option<View<'_>> {
+        if let Some(held) = &scene.held {
+            return Some(View { state: self, frame: self.held(held)? });
+        }
         let start = match &scene.target {
             None => self.main_frame(),
             Some(url) => self.target(url)?,
@@ -246,6 +252,14 @@ impl State {
             self.frames.get(frame.children.get(usize::try_from(*index).ok()?)?)
         })?;
         Some(View { state: self, frame })
+    }
+
+    /// A tab's frame is there when the tab has ended, too.
+    pub fn held(&self, held: &Held) -> Option<&Frame> {
+        match held {
+            Held::Tab(tab) => self.frames.get(&self.tabs.get(*tab)?.main_frame),
+            Held::Frame(id) => self.frames.get(id),
+        }
     }
 
     /// Tabs before frames, as they opened.
@@ -288,7 +302,7 @@ impl State {
     }
 
     /// The frame and those around it, outwards.
-    fn lineage<'a>(&'a self, frame: &'a Frame) -> impl Iterator<Item = &'a Frame> {
+    pub fn lineage<'a>(&'a self, frame: &'a Frame) -> impl Iterator<Item = &'a Frame> {
         std::iter::successors(Some(frame), |frame| self.frames.get(frame.parent.as_ref()?))
     }
 

@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::state::{Dialog, Download, Ended, Given, Progress, State, WORLD, text};
+use super::tabs::is_internal;
 use super::{block, emulate, script, urls};
 use crate::browser::cdp::{CdpError, Connection, Event, EventSink, Session};
 use crate::domain::dialog::DialogPolicy;
@@ -29,6 +30,8 @@ pub struct Watcher {
     pub events: EventSink,
     pub state: watch::Sender<State>,
     pub allowed: Vec<String>,
+    /// Regatta has started the browser.
+    pub owns_browser: bool,
 }
 
 impl Watcher {
@@ -59,6 +62,14 @@ impl Watcher {
             _ => {}
         }
         self.state.send_modify(|state| state.apply(&session, method, params, &self.allowed));
+        // A tab that turns out to be the browser's own, or one of its pages that does not load.
+        let urls = [&params["frame"]["url"], &params["frame"]["unreachableUrl"]];
+        if method == "Page.frameNavigated" && urls.into_iter().any(|url| is_internal(text(url))) {
+            let tab = self.state.borrow().tab_of_session(id);
+            if tab.is_some_and(|tab| tab > 0) {
+                self.let_go(id);
+            }
+        }
     }
 
     fn browser_told(&self, method: &str, params: &Value) {
@@ -94,20 +105,17 @@ impl Watcher {
         }
     }
 
-    /// Every tab of the browser is told of, our own as well; only those that ours opened are followed. A
-    /// session that nobody reads would hold up its tab.
+    /// Every tab of the browser is told of, our own as well. A session that nobody reads would hold up its
+    /// tab.
     fn tab_began(&self, params: &Value) {
         let target = &params["targetInfo"];
         let id = text(&params["sessionId"]);
         let session = self.connection.session(id);
-        if !self.state.borrow().is_ours(text(&target["openerId"])) {
+        let mut is_followed = false;
+        self.state.send_modify(|state| is_followed = state.follows_tab(params, self.owns_browser));
+        if !is_followed {
             drop(session.send(RunIfWaitingForDebuggerParams::default()));
-            drop(
-                self.connection
-                    .browser()
-                    .send(DetachFromTargetParams { session_id: Some(id.to_owned().into()) }),
-            );
-            return;
+            return self.let_go(id);
         }
         if self.connection.adopt(id, &self.events).is_err() {
             return;
@@ -115,6 +123,11 @@ impl Watcher {
         self.state.send_modify(|state| state.open_tab(session.clone(), text(&target["targetId"]).to_owned()));
         drop(equip_tab(&session, &self.state.borrow().given));
         drop(session.send(RunIfWaitingForDebuggerParams::default()));
+    }
+
+    fn let_go(&self, session: &str) {
+        let detach = DetachFromTargetParams { session_id: Some(session.to_owned().into()) };
+        drop(self.connection.browser().send(detach));
     }
 
     /// A frame of another site, which has a process of its own.
@@ -137,7 +150,8 @@ impl Watcher {
         }
         let frame = text(&params["frameId"]);
         let tab = self.state.borrow().tabs.iter().position(|tab| tab.main_frame == frame);
-        match tab.filter(|_| !urls::is_blank(url) && !urls::is_allowed(url, &self.allowed)) {
+        let is_guarded = |tab: &usize| !urls::is_blank(url) && (*tab == 0 || !is_internal(url));
+        match tab.filter(|tab| is_guarded(tab) && !urls::is_allowed(url, &self.allowed)) {
             Some(tab) => {
                 self.state.send_modify(|state| {
                     let origin = urls::origin(url);

@@ -112,6 +112,14 @@ const inner = new URL(location).searchParams.get('inner');
 if (inner) { const frame = document.createElement('iframe'); frame.src = inner; frame.style = 'margin-left:30px;border:5px solid;padding:7px'; document.body.append(frame); }
 </script>"#;
 
+/// Ways to go elsewhere from a frame or a tab of its own, each to a place that the fixture has.
+const GOES: &str = r#"<!doctype html><title>goes</title><style>body { margin: 0 }</style>
+<a id=link href="/second">Link</a> <a id=top target=_top href="/second?top">Top</a>
+<form action="/frame?name=sent" method=post><input id=field name=v><button id=send>Send</button></form>
+<button id=push onclick="history.pushState(0, '', '/goes?pushed'); document.title = 'pushed'">Push</button>
+<button id=opener onclick="opener.location = '/second?opener'">Opener</button>
+<button id=close onclick="opener.location = '/second?opener'; window.close()">Close</button>"#;
+
 /// The fixture at `/`, and around it what the steps of every test may need.
 pub async fn serve(body: &str) -> (String, Arc<AtomicU32>) {
     let html = format!(
@@ -141,6 +149,7 @@ pub async fn serve(body: &str) -> (String, Arc<AtomicU32>) {
             }),
         )
         .route("/to", any(|Query(q): Q| async move { Redirect::to(&q["url"]).into_response() }))
+        .route("/goes", any(|| async { Html(GOES) }))
         .route("/closes", any(|| async { Html(CLOSES) }))
         .route("/frame", any(|Query(q): Q| async move { Html(FRAME.replace("NAME", &q["name"])) }))
         .route(
@@ -186,6 +195,16 @@ impl Rig {
         let at = Self::open(chrome, browser, site, platform, block, trace).await;
         let rig = Self { outside, reached, ..at };
         rig.opened().await
+    }
+
+    /// In a browser that was started for it alone.
+    pub async fn owning(chrome: Arc<Chrome>, body: &str) -> Self {
+        let (outside, reached) = serve("<h1>Outside</h1>").await;
+        let (site, _) = serve(&body.replace("{outside}", &outside)).await;
+        let browser = BrowserConnection::connect(chrome.ws()).await.unwrap().started_by_us();
+        let (block, trace) = Default::default();
+        let at = Self::open(chrome, browser, site, Platform::Desktop, block, trace).await;
+        Self { outside, reached, ..at }.opened().await
     }
 
     /// Its browser is spoken to at another address than its own.

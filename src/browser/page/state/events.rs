@@ -135,9 +135,10 @@ impl State {
                     frame.document.loaded = true;
                 }
             }
-            "Page.frameRequestedNavigation"
-                if params["disposition"] == "currentTab" && text(&params["url"]).starts_with("http") =>
-            {
+            "Page.frameRequestedNavigation" if params["disposition"] != "currentTab" => {
+                self.expected_tabs.note(&params["disposition"]);
+            }
+            "Page.frameRequestedNavigation" if text(&params["url"]).starts_with("http") => {
                 self.set_leaving(frame, true);
             }
             "Page.frameStoppedLoading" => self.set_leaving(frame, false),
@@ -194,8 +195,12 @@ impl State {
             let tab = session.id().and_then(|id| self.tab_of_session(id));
             let Some(tab) = tab.filter(|_| described["parentId"].is_null()) else { return };
             let before = std::mem::replace(&mut self.tabs[tab].main_frame, id.to_owned());
+            let mut frame = Frame::new(id, session.clone(), tab, None);
+            if let Some(before) = self.frames.get_mut(&before) {
+                (frame.arrived, frame.arrivals) = (before.arrived, std::mem::take(&mut before.arrivals));
+            }
             self.remove_frame(&before);
-            self.frames.insert(id.to_owned(), Frame::new(id, session.clone(), tab, None));
+            self.frames.insert(id.to_owned(), frame);
         }
         // The frames of the document before went with it.
         let children = std::mem::take(&mut self.frames.get_mut(id).expect("looked up above").children);
