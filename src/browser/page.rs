@@ -111,6 +111,8 @@ pub struct BrowserConnection {
 pub struct Page {
     connection: Connection,
     owns_browser: bool,
+    /// Documents are paused in the whole browser.
+    guards_browser: bool,
     /// Of the page's own tab.
     target: String,
     state: channel::Sender<State>,
@@ -262,6 +264,9 @@ async fn follow(
     };
     let watcher = tokio::spawn(watcher.watch(heard));
     let own = connection.browser();
+    if *is_ours {
+        tabs::guard_browser(connection);
+    }
     let equipped = watch::equip_tab(&session, &given);
     let attaching = own.send(watch::auto_attach("page"));
     let saving = downloads.map(|folder| {
@@ -300,6 +305,7 @@ impl Page {
         Ok(Self {
             connection: browser.connection.clone(),
             owns_browser: browser.is_ours,
+            guards_browser: browser.is_ours,
             target,
             state,
             watcher,
@@ -321,7 +327,7 @@ impl Page {
 
     /// A flow closed the page; the next one goes on in a new tab.
     async fn reopen(&mut self) -> Result<(), CdpError> {
-        drop(self.connection.browser().send(watch::attach_no_more()));
+        watch::let_browser_go(&self.connection.browser());
         self.watcher.abort();
         let given = self.state.borrow().given.clone();
         self.target = new_tab(&self.connection).await?;
@@ -329,6 +335,7 @@ impl Page {
         let followed =
             follow(&browser, &self.target, given, &self.allowed, self.downloads.as_deref()).await?;
         (self.state, self.watcher) = followed;
+        self.guards_browser = self.owns_browser;
         self.owners.clear();
         self.pressed.clear();
         self.stirred = false;
@@ -487,7 +494,7 @@ impl Page {
 impl Drop for Page {
     fn drop(&mut self) {
         // Nobody would let new tabs go on.
-        drop(self.connection.browser().send(watch::attach_no_more()));
+        watch::let_browser_go(&self.connection.browser());
         self.watcher.abort();
     }
 }

@@ -200,6 +200,9 @@ impl<'a> Attempt<'a> {
         self.page.stirred = true;
         self.hold_place();
         self.page.note_input();
+        if self.page.modifiers() != 0 {
+            self.page.guard_new_tabs();
+        }
         if !self.touched {
             self.gate.before_touch().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
             self.touched = true;

@@ -68,6 +68,9 @@ impl Attempt<'_> {
             let aimed = self.aim(&click.locator, &needs, click.device, Then::Press).await?;
             self.check_frame(&aimed.found.origin)?;
             self.touch()?;
+            if click.button == Button::Auxiliary {
+                self.page.guard_new_tabs();
+            }
             let reached = match click.device {
                 Device::Touch => self.tap(&aimed, click, count).await?,
                 Device::Mouse | Device::Pen => self.press(&aimed, click, count).await?,

@@ -11,6 +11,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::state::{State, text};
+use super::{Page, block};
+use crate::browser::cdp::Connection;
+use crate::domain::block::Block;
 
 /// A tab that a frame has asked for begins within this time.
 const EXPECTED: Duration = Duration::from_secs(5);
@@ -33,6 +36,23 @@ impl Expected {
         self.0.drain(..usize::from(is_one));
         is_one
     }
+}
+
+impl Page {
+    /// To be called before input that may open a tab without an opener. The desktop browser asks for the
+    /// first document of such a tab before anybody can guard the tab, so documents are paused in the whole
+    /// browser from then on. In a browser of our own they are from the start.
+    pub(super) fn guard_new_tabs(&mut self) {
+        if !self.guards_browser {
+            self.guards_browser = true;
+            guard_browser(&self.connection);
+        }
+    }
+}
+
+/// Pauses the documents of all tabs. Queued when this is called.
+pub fn guard_browser(connection: &Connection) {
+    drop(connection.browser().send(block::interception(&Block::default())));
 }
 
 impl State {

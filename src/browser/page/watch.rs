@@ -5,7 +5,9 @@
 //! requested before somebody guards it.
 
 use chromiumoxide::cdp::browser_protocol::emulation::SetFocusEmulationEnabledParams;
-use chromiumoxide::cdp::browser_protocol::fetch::{ContinueRequestParams, FailRequestParams};
+use chromiumoxide::cdp::browser_protocol::fetch::{
+    ContinueRequestParams, DisableParams as FetchDisableParams, FailRequestParams,
+};
 use chromiumoxide::cdp::browser_protocol::network::{self as cdp_network, ErrorReason};
 use chromiumoxide::cdp::browser_protocol::page::{
     self as cdp_page, AddScriptToEvaluateOnNewDocumentParams, GetFrameTreeParams,
@@ -49,7 +51,12 @@ impl Watcher {
     }
 
     fn happened(&self, Event { method, params, session_id }: &Event) {
-        let Some(id) = session_id else { return self.browser_told(method, params) };
+        let Some(id) = session_id else {
+            if method == "Fetch.requestPaused" {
+                return self.decide(&self.connection.browser(), params);
+            }
+            return self.browser_told(method, params);
+        };
         let session = self.connection.session(id);
         match method.as_str() {
             "Fetch.requestPaused" => return self.decide(&session, params),
@@ -166,7 +173,7 @@ impl Watcher {
             }
             None => {
                 // A document has a request of the network; what a link with `download` asks for has none.
-                if params["networkId"].is_null() {
+                if session.id().is_some() && params["networkId"].is_null() {
                     self.state.send_modify(|state| state.expect_download(frame));
                 }
                 drop(session.send(ContinueRequestParams::new(request)));
@@ -249,6 +256,12 @@ fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), Cd
     }
 }
 
+/// What was wanted of the browser as a whole is wanted no more: nobody would let what it holds go on.
+pub fn let_browser_go(browser: &Session) {
+    drop(browser.send(attach_no_more()));
+    drop(browser.send(FetchDisableParams::default()));
+}
+
 /// Targets of one kind are attached to as they begin, and wait until they are told to go on.
 pub fn auto_attach(kind: &str) -> SetAutoAttachParams {
     let mut params = SetAutoAttachParams::new(true, true);
@@ -258,7 +271,7 @@ pub fn auto_attach(kind: &str) -> SetAutoAttachParams {
     params
 }
 
-pub fn attach_no_more() -> SetAutoAttachParams {
+fn attach_no_more() -> SetAutoAttachParams {
     let mut params = SetAutoAttachParams::new(false, false);
     params.flatten = Some(true);
     params
