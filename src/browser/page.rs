@@ -48,6 +48,7 @@ mod emulate;
 mod error;
 mod evidence;
 mod frames;
+mod guard;
 mod heal;
 mod keys;
 mod locate;
@@ -85,6 +86,11 @@ pub struct PageOptions {
 /// by it. Its error stops the step before anything was touched.
 pub trait Gate {
     fn before_touch(&mut self) -> Result<(), String>;
+
+    /// No document has seen any input since `before_touch` was called for this step: it was no touch.
+    fn not_touched(&mut self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// For what only looks.

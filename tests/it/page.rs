@@ -5,6 +5,7 @@ mod actionability;
 mod actions;
 mod course;
 mod custom;
+mod focus;
 mod healing;
 mod life;
 mod navigation;

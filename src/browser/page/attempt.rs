@@ -29,6 +29,8 @@ pub struct Attempt<'a> {
     pub healed: Option<Likeness>,
     /// A press was kept from the page.
     pub missed: bool,
+    /// A document of the page has seen an input of this attempt.
+    pub delivered: bool,
     gate: &'a mut dyn Gate,
     touched: bool,
 }
@@ -52,6 +54,7 @@ impl<'a> Attempt<'a> {
             allowed_statuses,
             healed: None,
             missed: false,
+            delivered: false,
             gate,
             touched: false,
         }
@@ -73,6 +76,13 @@ impl<'a> Attempt<'a> {
         let before = self.page.look(|view| view.frame.arrived).unwrap_or_default();
         let dialogs = self.page.state.borrow().dialogs.len();
         let result = self.act(&step.action).await;
+        if let Err(error) = &result
+            && error.kind == ActionErrorKind::Unseen
+            && self.touched
+            && !self.delivered
+        {
+            self.gate.not_touched().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
+        }
         let result = match result {
             Ok(text) => self.assert_navigations(before, &step.navigations).await.map(|()| text),
             Err(error) => Err(error),

@@ -21,11 +21,12 @@ use crate::domain::fingerprint::Fingerprint;
 /// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
 /// an earlier program has used may hold an earlier version.
 pub const SOURCE: &str = concat!(
-    "(() => {\nconst VERSION = 6;\nif (globalThis.regatta?.version === VERSION) return;\n",
+    "(() => {\nconst VERSION = 7;\nif (globalThis.regatta?.version === VERSION) return;\n",
     include_str!("injected/wait.js"),
     include_str!("injected/selectors.js"),
     include_str!("injected/elements.js"),
     include_str!("injected/pointer.js"),
+    include_str!("injected/keys.js"),
     include_str!("injected/likeness.js"),
     include_str!("injected/find.js"),
     include_str!("injected/methods.js"),
@@ -254,8 +255,9 @@ impl Page {
         &self,
         world: &World,
         method: &str,
+        query: &Value,
     ) -> impl Future<Output = Result<Reply, CdpError>> + Send + use<> {
-        let called = world.session.send_as::<_, Called>(call_of(world, method, &Value::Null, &[]));
+        let called = world.session.send_as::<_, Called>(call_of(world, method, query, &[]));
         async move {
             let value = called.await?.result.value.unwrap_or(Value::Null);
             serde_json::from_value(value)

@@ -46,6 +46,8 @@ pub struct Given {
     pub conditions: Option<NetworkConditions>,
     pub dialogs: DialogPolicy,
     pub block: Block,
+    /// Documents that begin are guarded until then, since 1970: see [`super::guard`].
+    pub guarded_until: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -270,10 +272,6 @@ impl State {
             (None, Some(origin)) if view.is_some() => Some(Halt::Outside(origin.clone())),
             (None, _) => None,
         }
-    }
-
-    pub fn children<'a>(&'a self, frame: &'a Frame) -> impl Iterator<Item = &'a Frame> {
-        frame.children.iter().filter_map(|child| self.frames.get(child))
     }
 
     /// The frame and those around it, outwards.

@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::state::{Dialog, Download, Ended, Given, Progress, State, WORLD, text};
-use super::{block, emulate, script, urls};
+use super::{block, emulate, guard, script, urls};
 use crate::browser::cdp::{CdpError, Connection, Event, EventSink, Session};
 use crate::domain::dialog::DialogPolicy;
 
@@ -194,7 +194,8 @@ pub fn equip_tab(session: &Session, given: &Given) -> impl Future<Output = Resul
 
 /// What a frame with a process of its own needs, and a tab too.
 fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), CdpError>> + use<> {
-    let mut script = AddScriptToEvaluateOnNewDocumentParams::new(script::SOURCE);
+    let guarded = given.guarded_until.map(guard::guarded_until).unwrap_or_default();
+    let mut script = AddScriptToEvaluateOnNewDocumentParams::new(guarded + script::SOURCE);
     script.world_name = Some(WORLD.to_owned());
     script.run_immediately = Some(true);
     let conditions = given.conditions.as_ref().map(|conditions| emulate::conditions(session, conditions));
