@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::player::{Host, Player, Unplayed};
-use super::{Journal, Outside, PlayPage, Run, Stop, heal, totp};
+use super::{Journal, Outside, PlayPage, Run, Stop, heal, sign_in, totp};
 use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Healed};
 use crate::domain::event::{EventKind, StepMode};
 use crate::domain::flow::{Flow, Place, Step};
@@ -42,6 +42,7 @@ impl<O: Outside> Run<'_, O> {
             mode: pass.mode,
         });
         page.set_dialogs(&step.dialogs);
+        page.set_http_auth(sign_in::credentials(&self.setting.http_auth, &self.scope()));
         let mut stop = self.stop.clone();
         let deadline = Cell::new(Instant::now() + step.timeout);
         let mut host = StepHost {

@@ -5,6 +5,7 @@ mod actionability;
 mod actions;
 mod course;
 mod custom;
+mod dialogs;
 mod focus;
 mod healing;
 mod life;

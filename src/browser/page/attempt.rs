@@ -31,6 +31,8 @@ pub struct Attempt<'a> {
     pub missed: bool,
     /// A document of the page has seen an input of this attempt.
     pub delivered: bool,
+    /// What was sent last and seen by no document.
+    pub lost: Option<&'static str>,
     gate: &'a mut dyn Gate,
     touched: bool,
 }
@@ -55,6 +57,7 @@ impl<'a> Attempt<'a> {
             healed: None,
             missed: false,
             delivered: false,
+            lost: None,
             gate,
             touched: false,
         }
@@ -75,7 +78,13 @@ impl<'a> Attempt<'a> {
         }
         let before = self.page.look(|view| view.frame.arrived).unwrap_or_default();
         let dialogs = self.page.state.borrow().dialogs.len();
-        let result = self.act(&step.action).await;
+        let mut result = self.act(&step.action).await;
+        // Sent again, it was not even waited for: the page in the background draws nothing more.
+        if let (Err(error), Some(input)) = (&result, self.lost)
+            && error.kind == ActionErrorKind::TimedOut
+        {
+            result = Err(self.unseen(input));
+        }
         if let Err(error) = &result
             && error.kind == ActionErrorKind::Unseen
             && self.touched

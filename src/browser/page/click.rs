@@ -96,11 +96,12 @@ impl Attempt<'_> {
         match how {
             Pressed::Unseen if self.is_over() => Err(self.unseen("press")),
             Pressed::Unseen => {
+                self.lost = Some("press");
                 tokio::time::sleep(PAUSE.min(self.left())).await;
                 Ok(())
             }
             Pressed::Kept | Pressed::Reached => {
-                self.missed = true;
+                (self.missed, self.lost) = (true, None);
                 if self.is_over() { Err(self.all_missed()) } else { Ok(()) }
             }
         }

@@ -201,10 +201,13 @@ impl Attempt<'_> {
                     Fate::Underway if started.elapsed() < HANDED_OVER => {}
                     Fate::Underway => return Err(stolen("a frame", None)),
                     Fate::Nowhere if self.is_over() => return Err(self.unseen("key")),
-                    Fate::Nowhere => tokio::time::sleep(PAUSE.min(self.left())).await,
+                    Fate::Nowhere => {
+                        self.lost = Some("key");
+                        tokio::time::sleep(PAUSE.min(self.left())).await;
+                    }
                 }
             }
-            self.delivered = true;
+            (self.delivered, self.lost) = (true, None);
             guard.confirmed += 1;
         }
         Ok(())
@@ -317,8 +320,7 @@ impl Attempt<'_> {
     /// No document of the tab has seen an input.
     pub fn unseen(&self, input: &str) -> ActionError {
         let what = format!("no document of the page has seen the {input} {}", self.within());
-        ActionError::new(ActionErrorKind::Unseen, what)
-            .hint("a dialog of the browser may be in front of the page")
+        ActionError::new(ActionErrorKind::Unseen, what).hint(self.page.likely_dialog())
     }
 }
 

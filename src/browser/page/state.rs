@@ -3,12 +3,13 @@
 //! A page has its own tab and the tabs that it opened. A tab is a tree of frames; those of other sites
 //! live in processes, and so on DevTools sessions, of their own. Here they are one tree.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::network::Network;
+use super::prompts::Prompt;
 use super::scene::Scene;
 use super::script::Halt;
 use super::urls;
@@ -16,6 +17,7 @@ use crate::browser::cdp::Session;
 use crate::domain::block::Block;
 use crate::domain::dialog::DialogPolicy;
 use crate::domain::flow::{NetworkConditions, Viewport};
+use crate::domain::http_auth::Credential;
 
 mod events;
 
@@ -34,6 +36,9 @@ pub struct State {
     /// What every tab is given when it opens.
     pub given: Given,
     pub dialogs: Vec<Dialog>,
+    pub prompts: Vec<Prompt>,
+    /// Requests that were given a user and a password.
+    pub signed_in: HashSet<String>,
     pub downloads: Vec<Download>,
     /// The connection has ended.
     pub is_gone: bool,
@@ -46,6 +51,9 @@ pub struct Given {
     pub conditions: Option<NetworkConditions>,
     pub dialogs: DialogPolicy,
     pub block: Block,
+    pub credentials: Vec<Credential>,
+    /// The browser has dialogs of its own, which the headless shell has not.
+    pub asks: bool,
     /// Documents that begin are guarded until then, since 1970: see [`super::guard`].
     pub guarded_until: Option<Duration>,
 }
@@ -206,6 +214,8 @@ impl State {
             network: Network::default(),
             given,
             dialogs: Vec::new(),
+            prompts: Vec::new(),
+            signed_in: HashSet::new(),
             downloads: Vec::new(),
             is_gone: false,
             console: VecDeque::new(),

@@ -91,6 +91,7 @@ impl Attempt<'_> {
                 Fate::Beside(element) if self.is_over() => return Err(stolen(&element, None)),
                 Fate::Nowhere | Fate::Underway if self.is_over() => return Err(self.unseen("key")),
                 Fate::Beside(_) | Fate::Underway | Fate::Nowhere => {
+                    self.lost = Some("key");
                     tokio::time::sleep(PAUSE.min(self.left())).await;
                 }
             }

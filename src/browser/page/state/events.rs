@@ -115,6 +115,9 @@ impl State {
                     frame.document.loaded = true;
                 }
             }
+            "Page.frameStartedNavigating" if !text(&params["url"]).starts_with("http") => {
+                self.goes_to(text(&params["url"]));
+            }
             "Page.frameRequestedNavigation"
                 if params["disposition"] == "currentTab" && text(&params["url"]).starts_with("http") =>
             {
