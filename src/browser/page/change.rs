@@ -46,13 +46,18 @@ impl Attempt<'_> {
         }
     }
 
-    /// False where the document went away before anything was typed.
+    /// False where nothing was typed, and the field is to be found again: its document went away, or a frame
+    /// took the focus.
     async fn type_over(&mut self, locator: &Locator, value: &str) -> Result<bool, ActionError> {
         let world = self.page.world(self.deadline).await.map_err(|halt| self.halted(halt))?;
         self.touch()?;
         // Sent together, answered in turn: who listens is asked when the field has the focus.
         let edit = self.page.call(&world, "edit", &Value::Null, &[], self.deadline);
         let (ready, heard) = futures::join!(edit, self.keys_are_heard());
+        let Some(heard) = heard.or_else(|| self.is_over().then_some(true)) else {
+            // Something took the focus in between: this document is asked again, as a whole.
+            return Ok(false);
+        };
         let Some(ready) = ready.map_err(|halt| self.halted(halt))? else { return Ok(false) };
         if !ready.ok {
             return Err(self.unmet(locator, ready));

@@ -18,12 +18,13 @@ use crate::browser::cdp::CdpError;
 /// Whether anything on the way of a key event, from the element that has the focus up to the window,
 /// listens to keys or to the text that is about to be put in, which a command of the script does not tell
 /// of. `getEventListeners` is the console's, and tells only of the world that asks. What cannot be looked
-/// into may listen: a closed shadow root, a frame.
+/// into may listen: a closed shadow root. `null` where a frame has taken the focus meanwhile.
 const HEARD: &str = "(() => {
   const KEYS = ['keydown', 'keypress', 'keyup', 'beforeinput', 'textInput'];
   const listens = target => { const all = getEventListeners(target); return KEYS.some(type => all[type]) };
   let el = document.activeElement;
   while (el && el.shadowRoot && el.shadowRoot.activeElement) el = el.shadowRoot.activeElement;
+  if (el && ['iframe', 'frame'].includes(el.localName)) return null;
   if (!el || !['input', 'textarea'].includes(el.localName) && !el.isContentEditable) return true;
   for (let at = el; at; at = at.assignedSlot || at.parentNode || at.host) if (listens(at)) return true;
   return listens(window);
@@ -100,16 +101,23 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Asked in the page's own world, whose listeners they are. A page that gives no answer may listen.
-    pub async fn keys_are_heard(&self) -> bool {
-        let Some(world) = self.page.look(|view| view.frame.page_world.clone()).flatten() else { return true };
+    /// Asked in the page's own world, whose listeners they are. A page that gives no answer may listen. `None`
+    /// where the focus is not with the field any more.
+    pub async fn keys_are_heard(&self) -> Option<bool> {
+        let Some(world) = self.page.look(|view| view.frame.page_world.clone()).flatten() else {
+            return Some(true);
+        };
         let mut evaluate = EvaluateParams::new(HEARD);
         evaluate.unique_context_id = Some(world.unique.clone());
         evaluate.include_command_line_api = Some(true);
         evaluate.return_by_value = Some(true);
         evaluate.silent = Some(true);
         let called = self.page.in_world::<_, Called>(&world, evaluate, self.deadline).await;
-        called.ok().flatten().is_none_or(|called| called.result.value != Some(json!(false)))
+        match called.ok().flatten() {
+            Some(called) if called.result.subtype.as_deref() == Some("null") => None,
+            Some(called) => Some(called.result.value != Some(json!(false))),
+            None => Some(true),
+        }
     }
 
     /// Queues the commands of a stroke now.
