@@ -282,6 +282,8 @@ fn arguments(folder: &Path, options: &StartOptions, further: &[String]) -> Vec<O
         "--disable-sync",
         "--password-store=basic",
         "--use-mock-keychain",
+        // It would be a dialog that takes all input: see `page/prompts.rs`.
+        "--auto-reject-capture",
         // A window behind others works as fast as one in front.
         "--disable-background-timer-throttling",
         "--disable-backgrounding-occluded-windows",
@@ -339,6 +341,7 @@ mod tests {
             --disable-sync
             --password-store=basic
             --use-mock-keychain
+            --auto-reject-capture
             --disable-background-timer-throttling
             --disable-backgrounding-occluded-windows
             --disable-renderer-backgrounding

@@ -51,6 +51,7 @@ mod emulate;
 mod error;
 mod evidence;
 mod frames;
+mod guard;
 mod heal;
 mod keys;
 mod locate;
@@ -58,6 +59,7 @@ mod memory;
 mod navigate;
 mod network;
 mod picture;
+mod prompts;
 mod scene;
 mod script;
 mod scroll;
@@ -89,6 +91,11 @@ pub struct PageOptions {
 /// by it. Its error stops the step before anything was touched.
 pub trait Gate {
     fn before_touch(&mut self) -> Result<(), String>;
+
+    /// No document has seen any input since `before_touch` was called for this step: it was no touch.
+    fn not_touched(&mut self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// For what only looks.
@@ -132,6 +139,8 @@ pub struct Page {
     pending_input: Option<PendingInput>,
     /// What the last flow ended without an answer to.
     unanswered: Option<ActionError>,
+    /// No document has seen an input: a dialog of the browser is likely in front, which nothing closes.
+    is_covered: bool,
     /// HTTP errors that the next step may end in.
     allowed_statuses: Vec<u16>,
     /// The loader of a document that is an HTTP error the flow allows.
@@ -242,13 +251,17 @@ async fn new_tab(connection: &Connection) -> Result<String, CdpError> {
 async fn follow(
     browser: &BrowserConnection,
     target: &str,
-    given: Given,
+    mut given: Given,
     allowed: &[String],
     downloads: Option<&Path>,
 ) -> Result<(channel::Sender<State>, JoinHandle<()>), CdpError> {
     let BrowserConnection { connection, is_ours } = browser;
     let (events, heard) = mpsc::unbounded_channel();
+    let version = connection.browser().send_as::<_, Value>(GetVersionParams::default());
     let session = connection.attach(target, &events).await?;
+    // Of the two kinds of browser without windows, the shell has no dialogs of its own.
+    let product = version.await?["product"].as_str().unwrap_or_default().to_owned();
+    given.asks = !product.starts_with("HeadlessChrome");
     let tree: Value = session.send_as(GetFrameTreeParams::default()).await?;
     let tree = FrameTree(&tree["frameTree"]);
     let mut state = State::new(session.clone(), tree.id().to_owned(), given.clone());
@@ -320,17 +333,21 @@ impl Page {
             stirred: false,
             pending_input: None,
             unanswered: None,
+            is_covered: false,
             allowed_statuses: Vec::new(),
             allowed_error: None,
         })
     }
 
-    /// A flow closed the page; the next one goes on in a new tab.
+    /// A flow closed the page, or a dialog of the browser covers it; the next one goes on in a new tab.
     async fn reopen(&mut self) -> Result<(), CdpError> {
         watch::let_browser_go(&self.connection.browser());
         self.watcher.abort();
         let given = self.state.borrow().given.clone();
-        self.target = new_tab(&self.connection).await?;
+        let before = std::mem::replace(&mut self.target, new_tab(&self.connection).await?);
+        if std::mem::take(&mut self.is_covered) {
+            drop(self.connection.browser().send(CloseTargetParams::new(before)));
+        }
         let browser = BrowserConnection { connection: self.connection.clone(), is_ours: self.owns_browser };
         let followed =
             follow(&browser, &self.target, given, &self.allowed, self.downloads.as_deref()).await?;
@@ -370,7 +387,7 @@ impl Page {
     ) -> Result<Option<String>, ActionError> {
         let begins = matches!(step.action, Action::Navigate { .. } | Action::SetViewport(_));
         let closed = self.state.borrow().main_tab().ended == Some(Ended::Closed);
-        if begins && closed && step.target.is_none() && !self.connection.is_gone() {
+        if begins && (closed || self.is_covered) && step.target.is_none() && !self.connection.is_gone() {
             let reopened = self.reopen().await;
             reopened.map_err(|error| ActionError::new(ActionErrorKind::BrowserGone, error.to_string()))?;
         }
@@ -380,6 +397,7 @@ impl Page {
             self.trace.looked_before(Some(view));
         }
         let performed = Attempt::new(self, flow, &step.number, timeout, gate).perform(step).await;
+        self.is_covered |= performed.as_ref().is_err_and(|error| error.kind == ActionErrorKind::Unseen);
         self.trace.close(performed.as_ref().err());
         if self.trace.looks() {
             let view = trace::capture::look(self).await;

@@ -163,6 +163,7 @@ fn perform<O: Outside>(part: &Part, outside: O, console: &SoloConsole) -> Result
         variables: part.setting.variables.clone(),
         outside,
         dialogs: part.dialogs.clone(),
+        http_auth: part.setting.http_auth.clone(),
         pause: part.pause,
         artifacts: part.artifacts.clone(),
         stop,
@@ -216,7 +217,7 @@ fn part(
             now: jiff::Timestamp::now(),
         };
         let (allowed_origins, dialogs) = (origins(&flow, &scope), DialogPolicy::Dismiss);
-        Setting { allowed_origins, variables, block: Block::default(), dialogs }
+        Setting { allowed_origins, variables, block: Block::default(), dialogs, http_auth: Vec::new() }
     });
     setting.allowed_origins.extend(args.allow.iter().cloned());
     check(&flow, &setting, &identity)?;

@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod fleet_event;
 pub mod fleet_notice;
 pub mod flow;
+pub mod http_auth;
 pub mod id;
 pub mod last_word;
 pub mod mask;

@@ -14,6 +14,7 @@ use url::Url;
 use super::block::Block;
 use super::dialog::DialogPolicy;
 use super::flow::{Action, Flow, Step};
+use super::http_auth::{HttpAuth, SignIn};
 use super::id::{Flag, ProfileId};
 use super::session::{Commit, Identity, Platform, Session};
 use super::source::SourceError;
@@ -29,6 +30,7 @@ pub struct Plan {
     allowed_origins: Vec<Written<String>>,
     block: Vec<Written<String>>,
     dialogs: DialogPolicy,
+    http_auth: Vec<HttpAuth>,
     variables: Map<String, Value>,
     /// Names that the command line has set: nothing else replaces those.
     overridden: BTreeSet<String>,
@@ -60,6 +62,7 @@ pub struct Setting {
     pub block: Block,
     /// Of the workflow; its steps have their own.
     pub dialogs: DialogPolicy,
+    pub http_auth: Vec<SignIn>,
     pub variables: Map<String, Value>,
 }
 
@@ -111,6 +114,7 @@ impl Plan {
             allowed_origins: workflow.allowed_origins,
             block: workflow.block,
             dialogs: workflow.dialogs,
+            http_auth: workflow.http_auth,
             variables,
             overridden: overrides.keys().cloned().collect(),
             own: Map::new(),
@@ -170,7 +174,7 @@ impl Plan {
         for (name, value) in &self.own {
             variables.entry(name).or_insert_with(|| value.clone());
         }
-        let allowed_origins = self
+        let allowed_origins: Vec<String> = self
             .allowed_origins
             .iter()
             .map(|written| {
@@ -194,7 +198,21 @@ impl Plan {
                 Box::new(error.help(invalid.hint()))
             })?;
         }
-        Ok(Setting { allowed_origins, block, dialogs: self.dialogs.clone(), variables })
+        let sign_in = |auth: &HttpAuth| {
+            let at = || auth.origin.at.clone();
+            let text = render(&auth.origin.value, &variables)
+                .map_err(|error| self.template_error("`http_auth.origin`", at(), &error))?;
+            let origin =
+                origin(&text).filter(|origin| allowed_origins.contains(origin)).ok_or_else(|| {
+                    let problem = format!("`{text}` is not among `allowed_origins`");
+                    let error = SourceError::new(&self.file, &self.text, at(), problem);
+                    Box::new(error.help("a password is sent to origins that runs may visit, and to no other"))
+                })?;
+            let (user, password_field) = (auth.user.value.clone(), auth.password_field.value.clone());
+            Ok(SignIn { origin, user, password_field })
+        };
+        let http_auth = self.http_auth.iter().map(sign_in).collect::<Result<_, Box<SourceError>>>()?;
+        Ok(Setting { allowed_origins, block, dialogs: self.dialogs.clone(), http_auth, variables })
     }
 
     /// Whether every open step of the session can be played; without a session, every step. Returns the
@@ -236,6 +254,23 @@ impl Plan {
             }
             for field in needed {
                 missing.entry(field).or_insert_with(|| step.flag.clone());
+            }
+        }
+        // Any step may make the values.
+        if let Some(first) = self.steps.iter().find(open) {
+            let mut needed = BTreeSet::new();
+            let mut check = Check { names: &mut names, missing: &mut needed };
+            for auth in &self.http_auth {
+                let field = &auth.password_field;
+                for (place, text, at) in [
+                    ("`http_auth.user`", auth.user.value.clone(), &auth.user.at),
+                    ("`http_auth.password_field`", format!("{{{{ identity.{} }}}}", field.value), &field.at),
+                ] {
+                    check.text(&text).map_err(|error| self.template_error(place, at.clone(), &error))?;
+                }
+            }
+            for field in needed {
+                missing.entry(field).or_insert_with(|| first.flag.clone());
             }
         }
         Ok(missing)
@@ -410,6 +445,37 @@ mod tests {
         let setting =
             plan.with_own_variables(&own).setting(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
         assert_eq!(setting.variables["shop"], "south");
+    }
+
+    #[test]
+    fn a_password_is_sent_to_allowed_origins_only_and_its_field_is_known() {
+        let read = |auth: &str| {
+            let text = format!(
+                "name = \"n\"\nallowed_origins = [\"http://a.test\"]\n[[http_auth]]\n{auth}\n[[step]]\nflag = \"a\"\nflow = \"a.json\"\nprepare = {{ pin = \"1\" }}\n"
+            );
+            let workflow = workflow::parse("workflow.toml", &text).unwrap();
+            let flow = |name: &Written<String>| flow::parse(&name.value, r#"{"title":"t","steps":[]}"#);
+            let plan = Plan::assemble("workflow.toml", &text, workflow, &Map::new(), flow).unwrap();
+            let setting = plan.setting(&"p1".parse().unwrap(), Platform::Desktop);
+            match setting.and_then(|setting| {
+                plan.check(Platform::Desktop, Some(&fresh(&plan))).map(|missing| (missing, setting.http_auth))
+            }) {
+                Ok(known) => format!("{known:?}"),
+                Err(error) => format!("{}: {error}", error.place()),
+            }
+        };
+        let told = [
+            "origin = \"http://a.test/\"\nuser = \"{{ profile_id }}\"\npassword_field = \"pin\"",
+            "origin = \"http://b.test\"\nuser = \"ann\"\npassword_field = \"pin\"",
+            "origin = \"http://a.test\"\nuser = \"{{ identity.name }}\"\npassword_field = \"pin\"",
+            "origin = \"http://a.test\"\nuser = \"ann\"\npassword_field = \"pas\"",
+        ]
+        .map(read);
+        expect![[r#"
+            ({}, [SignIn { origin: "http://a.test", user: "{{ profile_id }}", password_field: "pin" }])
+            workflow.toml:4:10: `http://b.test` is not among `allowed_origins`
+            ({"name": Flag("a")}, [SignIn { origin: "http://a.test", user: "{{ identity.name }}", password_field: "pin" }])
+            ({"pas": Flag("a")}, [SignIn { origin: "http://a.test", user: "ann", password_field: "pas" }])"#]].assert_eq(&told.join("\n"));
     }
 
     #[test]

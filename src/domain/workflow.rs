@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 
 use super::dialog::DialogPolicy;
+use super::http_auth::{HttpAuth, HttpAuthWire};
 use super::id::Flag;
 use super::session::{Commit, Platform};
 use super::source::SourceError;
@@ -32,6 +33,7 @@ pub struct Workflow {
     pub block: Vec<Written<String>>,
     /// Of the steps that name none of their own, and of a flow that is played by itself.
     pub dialogs: DialogPolicy,
+    pub http_auth: Vec<HttpAuth>,
     pub steps: Vec<WorkflowStep>,
 }
 
@@ -161,6 +163,7 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<SourceError>> {
         variables: wire.variables,
         block: wire.network.block.into_iter().map(written).collect(),
         dialogs: wire.dialogs,
+        http_auth: wire.http_auth.into_iter().map(http_auth).collect(),
         steps,
     })
 }
@@ -306,6 +309,10 @@ fn preparation(value: Value) -> Result<Preparation, String> {
     }
 }
 
+fn http_auth(HttpAuthWire { origin, user, password_field }: HttpAuthWire) -> HttpAuth {
+    HttpAuth { origin: written(origin), user: written(user), password_field: written(password_field) }
+}
+
 fn written<T>(spanned: Spanned<T>) -> Written<T> {
     Written { at: spanned.span(), value: spanned.into_inner() }
 }
@@ -324,6 +331,8 @@ struct WorkflowWire {
     dialogs: DialogPolicy,
     #[serde(default)]
     network: NetworkWire,
+    #[serde(default)]
+    http_auth: Vec<HttpAuthWire>,
     #[serde(default)]
     step: Vec<Spanned<StepWire>>,
 }

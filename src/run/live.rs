@@ -20,6 +20,7 @@ use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::{Incident, TraceMode};
 use crate::domain::fingerprint::{Fingerprint, Likeness};
 use crate::domain::flow::Step;
+use crate::domain::http_auth::Credential;
 use crate::domain::id::ProfileId;
 use crate::domain::mask::Mask;
 use crate::domain::session::Platform;
@@ -194,6 +195,10 @@ impl PlayPage for LivePage {
 
     fn set_dialogs(&mut self, policy: &DialogPolicy) {
         self.page.set_dialogs(policy.clone());
+    }
+
+    fn set_http_auth(&mut self, credentials: Vec<Credential>) {
+        self.page.set_http_auth(credentials);
     }
 
     async fn finish(&mut self) -> Vec<Downloaded> {

@@ -37,6 +37,7 @@ mod outside;
 mod play;
 mod player;
 mod prepare;
+mod sign_in;
 mod solo;
 mod step;
 mod stop;

@@ -9,6 +9,7 @@ use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::Incident;
 use crate::domain::flow::Step;
+use crate::domain::http_auth::Credential;
 use crate::domain::mask::Mask;
 use crate::domain::workflow::Heal;
 
@@ -61,6 +62,10 @@ pub trait PlayPage {
 
     /// How the page's dialogs are answered from now on.
     fn set_dialogs(&mut self, policy: &DialogPolicy);
+
+    /// How servers that ask for a user and a password by HTTP are answered from now on; others are told that
+    /// nobody signs in.
+    fn set_http_auth(&mut self, _credentials: Vec<Credential>) {}
 
     /// To be called when a flow has reached its end: returns when what it set off has arrived and been
     /// downloaded. The files it downloaded.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::player::{Host, Player, Unplayed};
-use super::{Journal, Outside, PlayPage, Run, Stop, heal, totp};
+use super::{Journal, Outside, PlayPage, Run, Stop, heal, sign_in, totp};
 use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Healed};
 use crate::domain::event::{EventKind, StepMode};
 use crate::domain::flow::{Flow, Place, Step};
@@ -42,6 +42,7 @@ impl<O: Outside> Run<'_, O> {
             mode: pass.mode,
         });
         page.set_dialogs(&step.dialogs);
+        page.set_http_auth(sign_in::credentials(&self.setting.http_auth, &self.scope()));
         let mut stop = self.stop.clone();
         let deadline = Cell::new(Instant::now() + step.timeout);
         let mut host = StepHost {
@@ -57,6 +58,7 @@ impl<O: Outside> Run<'_, O> {
             touched: pass.mode == StepMode::Verify,
             captured: Vec::new(),
             deadline: &deadline,
+            is_first: false,
         };
         let mut player = Player::new(flow, page, &mut host);
         let played = tokio::select! {
@@ -142,6 +144,8 @@ struct StepHost<'a, 'j> {
     captured: Vec<String>,
     /// When the attempt runs out of time.
     deadline: &'a Cell<Instant>,
+    /// `in_flight` became durable for the action under way, the first one with an input.
+    is_first: bool,
 }
 
 impl Host for StepHost<'_, '_> {
@@ -159,10 +163,20 @@ impl Host for StepHost<'_, '_> {
 
     /// Makes `in_flight` durable before the first input of an attempt, once.
     fn before_touch(&mut self) -> Result<(), SessionError> {
+        self.is_first = !self.touched;
         if !self.touched {
             let now = self.journal.now();
             self.session.begin_step(&self.step.flag, self.attempt, &self.captured, now)?;
             self.touched = true;
+        }
+        Ok(())
+    }
+
+    /// The attempt may be repeated where no action before this one has touched the page.
+    fn not_touched(&mut self) -> Result<(), SessionError> {
+        if std::mem::take(&mut self.is_first) {
+            self.session.clear_in_flight()?;
+            self.touched = false;
         }
         Ok(())
     }

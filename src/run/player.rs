@@ -31,6 +31,11 @@ pub(super) trait Host {
     /// Right before each step's first input; a refusal stops it.
     fn before_touch(&mut self) -> Result<(), SessionError>;
 
+    /// No document has seen any input of the step that `before_touch` was called for last.
+    fn not_touched(&mut self) -> Result<(), SessionError> {
+        Ok(())
+    }
+
     /// The page has shown the value of an identity field. On return it is as durable as the host keeps
     /// values, and part of [`Host::scope`]. Returns a message where a person has to look before any
     /// further action.
@@ -211,13 +216,21 @@ struct HostGate<'a, H> {
     refusal: Option<SessionError>,
 }
 
+impl<H: Host> HostGate<'_, H> {
+    fn refuse(&mut self, error: SessionError) -> String {
+        let message = error.to_string();
+        self.refusal = Some(error);
+        message
+    }
+}
+
 impl<H: Host> Gate for HostGate<'_, H> {
     fn before_touch(&mut self) -> Result<(), String> {
-        self.host.before_touch().map_err(|error| {
-            let message = error.to_string();
-            self.refusal = Some(error);
-            message
-        })
+        self.host.before_touch().map_err(|error| self.refuse(error))
+    }
+
+    fn not_touched(&mut self) -> Result<(), String> {
+        self.host.not_touched().map_err(|error| self.refuse(error))
     }
 }
 

@@ -6,9 +6,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 
-use super::heal;
 use super::player::{Host, Player, Turn, Unplayed};
-use super::{Outside, PlayPage, RunEnd, Stop, StopWatch, totp};
+use super::{Outside, PlayPage, RunEnd, Stop, StopWatch, heal, sign_in, totp};
 use crate::browser::page::{ActionErrorKind, Downloaded};
 use crate::browser::provider::ProviderNews;
 use crate::domain::cause::with_cause;
@@ -16,6 +15,7 @@ use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
 use crate::domain::evidence::Incident;
 use crate::domain::flow::{Flow, Step};
+use crate::domain::http_auth::SignIn;
 use crate::domain::id::ProfileId;
 use crate::domain::mask::Mask;
 use crate::domain::outcome::RunOutcome;
@@ -38,6 +38,7 @@ pub struct Solo<'a, O: Outside> {
     pub variables: Map<String, Value>,
     pub outside: O,
     pub dialogs: DialogPolicy,
+    pub http_auth: Vec<SignIn>,
     /// Between two steps.
     pub pause: Duration,
     /// Where pictures and evidence go, and how that folder is named to people.
@@ -52,7 +53,7 @@ impl<O: Outside> Solo<'_, O> {
     pub async fn play(self) -> RunEnd {
         let Solo { flow, profile_id, platform, identity, variables, mut outside, pause, artifacts, .. } =
             self;
-        let dialogs = self.dialogs;
+        let (dialogs, http_auth) = (self.dialogs, self.http_auth);
         let mut stop = self.stop;
         let mask = Mask::of(&identity);
         let mut host = SoloHost {
@@ -75,6 +76,7 @@ impl<O: Outside> Solo<'_, O> {
         let (end, network) = match open(&mut outside, &mut stop, &mut host).await {
             Ok(mut page) => {
                 page.set_dialogs(&dialogs);
+                page.set_http_auth(sign_in::credentials(&http_auth, &host.scope()));
                 page.begin_trace(&flow.file);
                 let end = host.play(flow, pause, &mut page, &mut stop).await;
                 let network = page.take_network_totals();

@@ -89,6 +89,12 @@ impl<O: Outside> Run<'_, O> {
                 }
                 Err(leave) => return Err(leave),
             }
+            // What takes the focus once takes it again: neither this run nor another one tries.
+            if failure.error.kind == ActionErrorKind::FocusStolen {
+                let message = format!("step `{}`: {}", step.flag, failure.error.message);
+                let (flag, evidence) = (Some(step.flag.clone()), failure.evidence);
+                return Err(Leave::Attention { flag, message, evidence });
+            }
             if hopeless || attempt >= step.attempts {
                 return Err(failure.into());
             }

@@ -65,6 +65,10 @@ enum Click {
     Lost,
     /// Not accepted, which the page does not say either.
     Swallowed,
+    /// No document of the page has seen it.
+    Unseen,
+    /// Something else took the focus.
+    Stolen,
 }
 
 #[derive(Clone)]
@@ -174,6 +178,16 @@ impl Fake {
             "TOUCHED UNKNOWN"
         });
         tokio::task::yield_now().await;
+        match click {
+            Some(Click::Unseen) => {
+                gate.not_touched().map_err(|_| failed(ActionErrorKind::Gate))?;
+                let document = fs::read_to_string(&self.0.borrow().document).unwrap();
+                self.tell(if document.contains("\"in_flight\"") { "unseen, IN DOUBT" } else { "unseen" });
+                return Err(failed(ActionErrorKind::Unseen));
+            }
+            Some(Click::Stolen) => return Err(failed(ActionErrorKind::FocusStolen)),
+            _ => {}
+        }
         let accepted = !matches!(click, Some(Click::Swallowed));
         self.0.borrow_mut().submissions += u32::from(accepted);
         tokio::task::yield_now().await;
@@ -444,6 +458,35 @@ async fn without_a_verify_flow_a_person_is_asked_at_once() {
         touched, intent on disk
         NeedsAttention, 0 submissions
         step `a`: it may or may not have happened, and only a person can tell (the attempt failed: scripted)"#]]);
+}
+
+/// No document has seen it: nobody has to say whether it may be done again.
+#[tokio::test]
+async fn an_input_that_no_document_has_seen_was_no_touch() {
+    let bench = Bench::new("", Site { clicks: [Click::Unseen].into(), ..Site::default() });
+    let end = bench.drive().await;
+    bench.check(
+        &end,
+        expect![[r#"
+        touched, intent on disk
+        unseen
+        touched, intent on disk
+        Completed, 1 submissions"#]],
+    );
+}
+
+#[tokio::test]
+async fn a_stolen_focus_is_not_tried_again() {
+    let bench =
+        Bench::new("in_doubt = \"repeat\"", Site { clicks: [Click::Stolen].into(), ..Site::default() });
+    let end = bench.drive().await;
+    bench.check(
+        &end,
+        expect![[r#"
+        touched, intent on disk
+        NeedsAttention, 0 submissions
+        step `a`: scripted"#]],
+    );
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ mod actions;
 mod aftermath;
 mod course;
 mod custom;
+mod dialogs;
+mod focus;
 mod healing;
 mod life;
 mod navigation;

@@ -32,6 +32,10 @@ pub struct Attempt<'a> {
     pub missed: bool,
     /// Where the step acts.
     pub acted: Acted,
+    /// A document of the page has seen an input of this attempt.
+    pub delivered: bool,
+    /// What was sent last and seen by no document.
+    pub lost: Option<&'static str>,
     gate: &'a mut dyn Gate,
     touched: bool,
 }
@@ -56,6 +60,8 @@ impl<'a> Attempt<'a> {
             healed: None,
             missed: false,
             acted: Acted::default(),
+            delivered: false,
+            lost: None,
             gate,
             touched: false,
         }
@@ -79,8 +85,20 @@ impl<'a> Attempt<'a> {
         }
         self.note_place();
         let dialogs = self.page.state.borrow().dialogs.len();
-        let result = self.act(&step.action).await;
-        if self.touched {
+        let mut result = self.act(&step.action).await;
+        // Sent again, it was not even waited for: the page in the background draws nothing more.
+        if let (Err(error), Some(input)) = (&result, self.lost)
+            && error.kind == ActionErrorKind::TimedOut
+        {
+            result = Err(self.unseen(input));
+        }
+        if let Err(error) = &result
+            && error.kind == ActionErrorKind::Unseen
+            && self.touched
+            && !self.delivered
+        {
+            self.gate.not_touched().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
+        } else if self.touched {
             self.page.note_input_sent();
         }
         let result = match result {

@@ -1,8 +1,7 @@
 //! Which requests pass through us, and which the browser refuses by itself.
 //!
 //! URLs are refused in the renderer, without asking anybody. Types need the interception that the guard
-//! of the main frame's documents has switched on anyway: only requests of a type that is blocked are
-//! paused, so the others do not wait for us.
+//! of the main frame's documents has switched on anyway.
 
 use std::borrow::Cow;
 
@@ -11,14 +10,40 @@ use chromiumoxide::cdp::browser_protocol::network::ResourceType as CdpType;
 use chromiumoxide::types::{Command, Method, MethodId};
 use serde::Serialize;
 
+use super::state::Given;
 use crate::domain::block::Block;
 use crate::domain::event::ResourceType;
 
-/// Pauses documents, and everything of a type that is blocked.
-pub fn interception(block: &Block) -> EnableParams {
-    let types = std::iter::once(CdpType::Document).chain(block.types.iter().filter_map(|kind| named(*kind)));
-    let pattern = |kind| RequestPattern { resource_type: Some(kind), ..RequestPattern::default() };
-    EnableParams { patterns: Some(types.map(pattern).collect()), handle_auth_requests: None }
+/// Pauses documents, everything of a type that is blocked, and what a server may ask a user and a password for:
+/// see [`super::prompts`].
+pub fn interception(given: &Given) -> EnableParams {
+    if given.asks {
+        let patterns = Some(vec![RequestPattern::default()]);
+        return EnableParams { patterns, handle_auth_requests: Some(true) };
+    }
+    let types =
+        std::iter::once(CdpType::Document).chain(given.block.types.iter().filter_map(|kind| named(*kind)));
+    let of_type = types.map(pattern);
+    let of_origins = given.credentials.iter().map(|credential| RequestPattern {
+        url_pattern: Some(format!("{}/*", credential.origin)),
+        ..RequestPattern::default()
+    });
+    let patterns = Some(of_type.chain(of_origins).collect());
+    EnableParams { patterns, handle_auth_requests: Some(!given.credentials.is_empty()) }
+}
+
+/// Pauses documents and nothing else.
+pub fn documents() -> EnableParams {
+    EnableParams { patterns: Some(vec![pattern(CdpType::Document)]), handle_auth_requests: None }
+}
+
+fn pattern(kind: CdpType) -> RequestPattern {
+    RequestPattern { resource_type: Some(kind), ..RequestPattern::default() }
+}
+
+/// Whether a request of this type, in the browser's words, is blocked.
+pub fn is_blocked(block: &Block, kind: &str) -> bool {
+    block.types.iter().filter_map(|kind| named(*kind)).any(|blocked| blocked.as_ref() == kind)
 }
 
 pub fn blocked_urls(block: &Block) -> SetBlockedUrls {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use chromiumoxide::cdp::browser_protocol::input::InsertTextParams;
 use serde_json::{Value, json};
 
 use super::attempt::Attempt;
-use super::click::Then;
+use super::click::{Pressed, Then};
 use super::error::ActionError;
 use super::keys;
 use super::script::Reply;
+use super::typing::{Stroke, strokes};
 use crate::domain::flow::{Button, Click, Device, Locator};
 
 /// A page that controls a checkbox itself may put its state right a moment after the click.
@@ -46,34 +46,63 @@ impl Attempt<'_> {
         }
     }
 
-    /// False where the document went away before anything was typed.
+    /// False where nothing was typed, and the field is to be found again: its document went away, or a frame
+    /// took the focus.
     async fn type_over(&mut self, locator: &Locator, value: &str) -> Result<bool, ActionError> {
         let world = self.page.world(self.deadline).await.map_err(|halt| self.halted(halt))?;
         self.touch()?;
         // Sent together, answered in turn: who listens is asked when the field has the focus.
         let edit = self.page.call(&world, "edit", &Value::Null, &[], self.deadline);
         let (ready, heard) = futures::join!(edit, self.keys_are_heard());
+        let Some(heard) = heard.or_else(|| self.is_over().then_some(true)) else {
+            // Something took the focus in between: this document is asked again, as a whole.
+            return Ok(false);
+        };
         let Some(ready) = ready.map_err(|halt| self.halted(halt))? else { return Ok(false) };
         if !ready.ok {
             return Err(self.unmet(locator, ready));
         }
+        if value.is_empty() && ready.empty {
+            return Ok(true);
+        }
         let room = usize::try_from(ready.found).unwrap_or(0);
         let passes_on = room > 0 && value.encode_utf16().count() > room;
-        let loader = self.loader();
-        if value.is_empty() {
-            if !ready.empty {
-                let key = keys::find("Backspace").expect("a key of the table");
-                self.taken(self.stroke(&key, 0), &loader, "key").await?;
+        if !heard && !passes_on {
+            match self.call("insert", &json!({ "text": value })).await? {
+                None => return Ok(false),
+                // The browser does not edit such a document by command.
+                Some(reply) if reply.again => {}
+                Some(reply) if reply.ok => {
+                    self.delivered = true;
+                    // Text alone submits nothing.
+                    self.page.stirred = false;
+                    return Ok(true);
+                }
+                Some(reply) => return Err(self.unmet(locator, reply)),
             }
-        } else if value.chars().count() <= LONGEST && (heard || passes_on) {
-            self.taken(self.type_out(value), &loader, "typing").await?;
-        } else {
-            let typed = self.page.tab_session().send(InsertTextParams::new(value));
-            self.taken(typed, &loader, "typing").await?;
-            // Text alone submits nothing.
-            self.page.stirred = heard;
         }
-        Ok(true)
+        let strokes = if value.is_empty() {
+            vec![Stroke::Key { key: keys::find("Backspace").expect("a key of the table"), modifiers: 0 }]
+        } else if value.chars().count() <= LONGEST {
+            strokes(value)
+        } else {
+            vec![Stroke::Insert(value.to_owned())]
+        };
+        let mut guard = match self.guard_field().await? {
+            None => return Ok(false),
+            Some(Err(refused)) => return Err(self.unmet(locator, refused)),
+            Some(Ok(guard)) => guard,
+        };
+        let sent = self.send_strokes(&mut guard, &strokes, passes_on).await;
+        let own = guard.own.clone();
+        self.unguard(guard);
+        sent?;
+        let typed = self.page.call(&own, "typed", &json!({ "text": value }), &[], self.deadline).await;
+        match typed.map_err(|halt| self.halted(halt))? {
+            Some(reply) if !reply.ok => Err(self.unmet(locator, reply)),
+            // The document may have gone away over the text.
+            Some(_) | None => Ok(true),
+        }
     }
 
     async fn tick(&mut self, locator: &Locator, found: &Reply, value: &str) -> Result<(), ActionError> {
@@ -111,10 +140,10 @@ impl Attempt<'_> {
                 return Ok(());
             }
             self.touch()?;
-            if self.press(&aimed, &click, 1).await? {
-                break aimed.found;
+            match self.press(&aimed, &click, 1).await? {
+                Pressed::Reached => break aimed.found,
+                missed => self.check_missed(missed).await?,
             }
-            self.check_missed()?;
         };
         let ms = STATE.min(self.left()).as_millis();
         match self.call("checked", &json!({ "wanted": wanted, "ms": u64::try_from(ms).unwrap_or(0) })).await?

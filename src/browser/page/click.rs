@@ -5,7 +5,7 @@ use chromiumoxide::cdp::browser_protocol::input::{
     MouseButton, TouchPoint,
 };
 use chromiumoxide::types::{Command, Method, MethodId};
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::{BoxFuture, join_all, try_join_all};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use serde::Serialize;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::attempt::Attempt;
 use super::error::ActionError;
 use super::frames::Surface;
+use super::guard::PAUSE;
 use super::script::{Halt, Reply, Why};
 use super::state::{Ended, World};
 use crate::browser::cdp::CdpError;
@@ -29,6 +30,16 @@ pub const PRESS_ANSWER: std::time::Duration = std::time::Duration::from_secs(3);
 pub enum Then {
     Rest,
     Press,
+}
+
+/// What became of a press that the browser has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pressed {
+    Reached,
+    /// Something else came under the pointer at the last moment: the page has not seen that press.
+    Kept,
+    /// No document of the tab has seen it.
+    Unseen,
 }
 
 /// An element that the pointer is on.
@@ -75,18 +86,28 @@ impl Attempt<'_> {
                 Device::Touch => self.tap(&aimed, click, count).await?,
                 Device::Mouse | Device::Pen => self.press(&aimed, click, count).await?,
             };
-            if reached {
+            if reached == Pressed::Reached {
                 self.remember(&click.locator, &aimed.found);
                 return Ok(());
             }
-            self.check_missed()?;
+            self.check_missed(reached).await?;
         }
     }
 
-    /// After a press that was kept from the page. It is tried again until the deadline.
-    pub fn check_missed(&mut self) -> Result<(), ActionError> {
-        self.missed = true;
-        if self.is_over() { Err(self.all_missed()) } else { Ok(()) }
+    /// After a press that no page has got. It is tried again until the deadline.
+    pub async fn check_missed(&mut self, how: Pressed) -> Result<(), ActionError> {
+        match how {
+            Pressed::Unseen if self.is_over() => Err(self.unseen("press")),
+            Pressed::Unseen => {
+                self.lost = Some("press");
+                tokio::time::sleep(PAUSE.min(self.left())).await;
+                Ok(())
+            }
+            Pressed::Kept | Pressed::Reached => {
+                (self.missed, self.lost) = (true, None);
+                if self.is_over() { Err(self.all_missed()) } else { Ok(()) }
+            }
+        }
     }
 
     fn all_missed(&self) -> ActionError {
@@ -166,9 +187,8 @@ impl Attempt<'_> {
     }
 
     /// Press and release travel together: each would otherwise wait a round trip. The move before them has
-    /// already cost the frame that proves the element is not moving. False where something else came under
-    /// the pointer at the last moment: the page has not seen that press.
-    pub async fn press(&mut self, aimed: &Aimed, click: &Click, count: i64) -> Result<bool, ActionError> {
+    /// already cost the frame that proves the element is not moving.
+    pub async fn press(&mut self, aimed: &Aimed, click: &Click, count: i64) -> Result<Pressed, ActionError> {
         let at = &aimed.found;
         let button = match click.button {
             Button::Primary => MouseButton::Left,
@@ -179,6 +199,7 @@ impl Attempt<'_> {
         };
         let loader = self.loader();
         let told = self.ask_watchers(aimed, "reached");
+        let sent_at = Instant::now();
         let mut answers = Vec::new();
         for n in 1..=count {
             let pressed =
@@ -200,14 +221,17 @@ impl Attempt<'_> {
             ));
         }
         self.taken(try_join_all(answers), &loader, "click").await?;
-        Ok(self.reached(aimed, told).await)
+        let pressed = self.reached(aimed, told, sent_at).await;
+        self.delivered |= pressed == Pressed::Reached;
+        Ok(pressed)
     }
 
     /// A finger: the browser makes the mouse events that pages expect after it.
-    async fn tap(&mut self, aimed: &Aimed, click: &Click, count: i64) -> Result<bool, ActionError> {
+    async fn tap(&mut self, aimed: &Aimed, click: &Click, count: i64) -> Result<Pressed, ActionError> {
         let at = &aimed.found;
         let loader = self.loader();
         let told = self.ask_watchers(aimed, "reached");
+        let sent_at = Instant::now();
         let mut answers = Vec::new();
         for _ in 0..count {
             let point = TouchPoint::new(at.x, at.y);
@@ -222,42 +246,72 @@ impl Attempt<'_> {
             answers.push(self.finger(DispatchTouchEventType::TouchEnd, Vec::new()));
         }
         self.taken(try_join_all(answers), &loader, "touch").await?;
-        Ok(self.reached(aimed, told).await)
+        let pressed = self.reached(aimed, told, sent_at).await;
+        self.delivered |= pressed == Pressed::Reached;
+        Ok(pressed)
     }
 
     /// Each document that watches a press, at once: the step's own, and those around it.
     fn ask_watchers(&self, aimed: &Aimed, method: &str) -> Answers {
         let own = self.page.look(|view| view.frame.world.clone()).flatten();
-        own.iter().chain(&aimed.around).map(|world| self.page.ask(world, method).boxed()).collect()
+        own.iter()
+            .chain(&aimed.around)
+            .map(|world| self.page.ask(world, method, &Value::Null).boxed())
+            .collect()
     }
 
     /// What was asked before the press is told by the press's first event, as a rule before the browser's
     /// own answer. Where it is not there by then the documents are asked again, for what they have seen: one
     /// that has answered the press has seen all that it ever will. A document that went away over it has had
-    /// it; so has another one, where those on the way have seen nothing.
-    async fn reached(&self, aimed: &Aimed, mut told: Answers) -> bool {
-        let was_kept = |reply: &Result<Reply, CdpError>| reply.as_ref().is_ok_and(|reply| !reply.ok);
+    /// it; so has another one of the tab that has seen a press meanwhile.
+    async fn reached(&self, aimed: &Aimed, mut told: Answers, sent_at: Instant) -> Pressed {
+        let fate = |reply: &Result<Reply, CdpError>| {
+            if reply.as_ref().is_ok_and(|reply| !reply.ok) { Pressed::Kept } else { Pressed::Reached }
+        };
         if told.is_empty() {
-            return true;
+            return Pressed::Reached;
         }
-        let was_kept = match told.next().now_or_never().flatten() {
-            Some(first) => was_kept(&first),
+        let pressed = match told.next().now_or_never().flatten() {
+            Some(first) => fate(&first),
             None => {
-                let seen = self.ask_watchers(aimed, "seen").any(|reply| async move { was_kept(&reply) });
                 let answered = async {
                     tokio::select! {
-                        Some(first) = told.next() => was_kept(&first),
-                        was_kept = seen => was_kept,
+                        Some(first) = told.next() => fate(&first),
+                        seen = self.seen(aimed, sent_at) => seen,
                     }
                 };
-                tokio::time::timeout(PRESS_ANSWER, answered).await.unwrap_or(false)
+                tokio::time::timeout(PRESS_ANSWER, answered).await.unwrap_or(Pressed::Reached)
             }
         };
         // The next press there is somebody else's.
         for world in &aimed.around {
-            drop(self.page.ask(world, "unwatch"));
+            drop(self.page.ask(world, "unwatch", &Value::Null));
         }
-        !was_kept
+        pressed
+    }
+
+    /// What the documents have seen of a press that was answered.
+    async fn seen(&self, aimed: &Aimed, sent_at: Instant) -> Pressed {
+        let mut watchers = self.ask_watchers(aimed, "seen");
+        let mut all = Pressed::Unseen;
+        while let Some(reply) = watchers.next().await {
+            match reply {
+                Ok(reply) if !reply.ok => return Pressed::Kept,
+                Ok(reply) if reply.found == 0 => {}
+                Ok(_) | Err(_) => all = Pressed::Reached,
+            }
+        }
+        if all == Pressed::Reached {
+            return all;
+        }
+        let query = json!({ "ms": sent_at.elapsed().as_secs_f64() * 1000.0 });
+        let asked = self.worlds_of_tab().into_iter().map(|world| self.page.ask(&world, "pressed", &query));
+        let told = join_all(asked).await;
+        if told.iter().any(|reply| reply.as_ref().is_ok_and(|reply| reply.ok)) {
+            Pressed::Reached
+        } else {
+            all
+        }
     }
 
     /// Of the document that input is about to change.

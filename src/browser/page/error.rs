@@ -40,6 +40,11 @@ pub enum ActionErrorKind {
     MissingField,
     /// Net error, HTTP error status, wrong URL or title after a navigation.
     Navigation,
+    /// Something else took the focus while text was typed. Nothing was typed there, but the page or a
+    /// frame of it may try again: not repeated, not even by another run.
+    FocusStolen,
+    /// No document of the page has seen the input: a dialog of the browser may be in front.
+    Unseen,
     BrowserGone,
     PageCrashed,
     /// The gate said no.

@@ -1,4 +1,4 @@
-//! Frames inside frames: where a point of one lies in its tab, and which of them has the focus.
+//! Frames inside frames: where a point of one lies in its tab.
 //!
 //! Input goes to the tab, in its coordinates. So a point found in a frame is followed outwards, and in
 //! each document on the way the frame has to be visible, at rest and on top, as an element has to be.
@@ -109,46 +109,6 @@ impl Attempt<'_> {
             all.moved |= reply.moved;
         }
         Ok(all)
-    }
-
-    /// Nothing is typed where keys would go to another origin.
-    pub async fn check_focus(&self) -> Result<(), ActionError> {
-        let mut frame = self.page.look(|view| view.tab().main_frame.clone());
-        while let Some(id) = frame {
-            let reply = match self.world_of(&id).await? {
-                Some(world) => self.page.call(&world, "focus", &Value::Null, &[], self.deadline).await,
-                None => Ok(None),
-            };
-            let Some(reply) = reply.map_err(|halt| self.halted(halt))? else {
-                // It was replaced in between: from the start.
-                frame = self.page.look(|view| view.tab().main_frame.clone());
-                if self.is_over() {
-                    return Err(self.halted(Halt::Deadline));
-                }
-                continue;
-            };
-            if !reply.inside {
-                return self.check_origin(&reply.origin);
-            }
-            frame = self.focused_child(&id).await?;
-        }
-        self.check_origin("")
-    }
-
-    async fn focused_child(&self, frame: &str) -> Result<Option<String>, ActionError> {
-        let children: Vec<(String, World)> = {
-            let state = self.page.state.borrow();
-            let Some(frame) = state.frame(frame) else { return Ok(None) };
-            let children = state.children(frame);
-            children.filter_map(|child| Some((child.id.clone(), child.world.clone()?))).collect()
-        };
-        for (id, world) in children {
-            let asked = self.page.call(&world, "focused", &Value::Null, &[], self.deadline).await;
-            if asked.map_err(|halt| self.halted(halt))?.is_some_and(|reply| reply.ok) {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
     }
 
     fn around(&self, inner: &str) -> Option<String> {

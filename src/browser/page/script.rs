@@ -26,6 +26,7 @@ pub const SOURCE: &str = concat!(
     include_str!("injected/selectors.js"),
     include_str!("injected/elements.js"),
     include_str!("injected/pointer.js"),
+    include_str!("injected/keys.js"),
     include_str!("injected/likeness.js"),
     include_str!("injected/find.js"),
     include_str!("injected/methods.js"),
@@ -254,8 +255,9 @@ impl Page {
         &self,
         world: &World,
         method: &str,
+        query: &Value,
     ) -> impl Future<Output = Result<Reply, CdpError>> + Send + use<> {
-        let called = world.session.send_as::<_, Called>(call_of(world, method, &Value::Null, &[]));
+        let called = world.session.send_as::<_, Called>(call_of(world, method, query, &[]));
         async move {
             let value = called.await?.result.value.unwrap_or(Value::Null);
             serde_json::from_value(value)

@@ -3,13 +3,14 @@
 //! A page has its own tab and the tabs that it opened. A tab is a tree of frames; those of other sites
 //! live in processes, and so on DevTools sessions, of their own. Here they are one tree.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::network::{Network, Open};
+use super::prompts::Prompt;
 use super::scene::{Held, Scene};
 use super::script::Halt;
 use super::tabs::Expected;
@@ -18,6 +19,7 @@ use crate::browser::cdp::Session;
 use crate::domain::block::Block;
 use crate::domain::dialog::DialogPolicy;
 use crate::domain::flow::{NetworkConditions, Viewport};
+use crate::domain::http_auth::Credential;
 
 mod events;
 
@@ -36,6 +38,9 @@ pub struct State {
     /// What every tab is given when it opens.
     pub given: Given,
     pub dialogs: Vec<Dialog>,
+    pub prompts: Vec<Prompt>,
+    /// Requests that were given a user and a password.
+    pub signed_in: HashSet<String>,
     pub downloads: Vec<Download>,
     pub expected_tabs: Expected,
     /// The connection has ended.
@@ -49,6 +54,11 @@ pub struct Given {
     pub conditions: Option<NetworkConditions>,
     pub dialogs: DialogPolicy,
     pub block: Block,
+    pub credentials: Vec<Credential>,
+    /// The browser has dialogs of its own, which the headless shell has not.
+    pub asks: bool,
+    /// Documents that begin are guarded until then, since 1970: see [`super::guard`].
+    pub guarded_until: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -217,6 +227,8 @@ impl State {
             network: Network::default(),
             given,
             dialogs: Vec::new(),
+            prompts: Vec::new(),
+            signed_in: HashSet::new(),
             downloads: Vec::new(),
             expected_tabs: Expected::default(),
             is_gone: false,
@@ -295,10 +307,6 @@ impl State {
             (None, Some(origin)) if view.is_some() => Some(Halt::Outside(origin.clone())),
             (None, _) => None,
         }
-    }
-
-    pub fn children<'a>(&'a self, frame: &'a Frame) -> impl Iterator<Item = &'a Frame> {
-        frame.children.iter().filter_map(|child| self.frames.get(child))
     }
 
     /// The frame and those around it, outwards.

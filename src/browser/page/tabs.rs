@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use super::state::{State, text};
 use super::{Page, block};
 use crate::browser::cdp::Connection;
-use crate::domain::block::Block;
 
 /// A tab that a frame has asked for begins within this time.
 const EXPECTED: Duration = Duration::from_secs(5);
@@ -52,7 +51,7 @@ impl Page {
 
 /// Pauses the documents of all tabs. Queued when this is called.
 pub fn guard_browser(connection: &Connection) {
-    drop(connection.browser().send(block::interception(&Block::default())));
+    drop(connection.browser().send(block::documents()));
 }
 
 impl State {

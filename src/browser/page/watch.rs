@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::state::{Dialog, Download, Ended, Given, Progress, State, WORLD, text};
 use super::tabs::is_internal;
-use super::{block, emulate, script, urls};
+use super::{block, emulate, guard, prompts, script, urls};
 use crate::browser::cdp::{CdpError, Connection, Event, EventSink, Session};
 use crate::domain::dialog::DialogPolicy;
 
@@ -60,11 +60,18 @@ impl Watcher {
         let session = self.connection.session(id);
         match method.as_str() {
             "Fetch.requestPaused" => return self.decide(&session, params),
+            "Fetch.authRequired" => {
+                self.state.send_modify(|state| drop(session.send(state.sign_in(params))));
+                return;
+            }
             "Page.javascriptDialogOpening" => return self.answer_dialog(&session, params),
             "Target.attachedToTarget" => return self.frame_began(params),
             // A document that comes back from the cache brings its frames without telling of them.
             "Page.frameNavigated" if params["type"] == "BackForwardCacheRestore" => {
                 session.send_to_listeners(&GetFrameTreeParams::default());
+            }
+            "Page.frameNavigated" if params["frame"]["parentId"].is_null() => {
+                prompts::refuse_passkeys(&session, &self.state.borrow().given);
             }
             _ => {}
         }
@@ -122,7 +129,13 @@ impl Watcher {
         self.state.send_modify(|state| is_followed = state.follows_tab(params, self.owns_browser));
         if !is_followed {
             drop(session.send(RunIfWaitingForDebuggerParams::default()));
-            return self.let_go(id);
+            self.let_go(id);
+            // A second session of a tab takes its authenticators back as it ends.
+            let state = self.state.borrow();
+            if let Some(tab) = state.open_tabs().find(|tab| tab.main_frame == text(&target["targetId"])) {
+                prompts::refuse_passkeys(&tab.session, &state.given);
+            }
+            return;
         }
         if self.connection.adopt(id, &self.events).is_err() {
             return;
@@ -151,9 +164,16 @@ impl Watcher {
     fn decide(&self, session: &Session, params: &Value) {
         let request = text(&params["requestId"]).to_owned();
         let url = text(&params["request"]["url"]);
-        // Only documents are looked at; whatever else is paused is paused to be blocked.
-        if params["resourceType"] != "Document" {
-            return drop(session.send(FailRequestParams::new(request, ErrorReason::BlockedByClient)));
+        // Only documents are looked at. What else is paused is paused to be blocked, or because its server may
+        // ask for a user and a password.
+        let kind = text(&params["resourceType"]);
+        if kind != "Document" {
+            let is_blocked = block::is_blocked(&self.state.borrow().given.block, kind);
+            return if is_blocked {
+                drop(session.send(FailRequestParams::new(request, ErrorReason::BlockedByClient)));
+            } else {
+                drop(session.send(ContinueRequestParams::new(request)));
+            };
         }
         let frame = text(&params["frameId"]);
         let tab = self.state.borrow().tabs.iter().position(|tab| tab.main_frame == frame);
@@ -209,6 +229,7 @@ impl Watcher {
 /// answers.
 pub fn equip_tab(session: &Session, given: &Given) -> impl Future<Output = Result<(), CdpError>> + use<> {
     let viewport = given.viewport.as_ref().map(|viewport| emulate::viewport(session, viewport));
+    prompts::refuse_passkeys(session, given);
     let equipped = equip(session, given);
     async move {
         if let Some(viewport) = viewport {
@@ -220,7 +241,8 @@ pub fn equip_tab(session: &Session, given: &Given) -> impl Future<Output = Resul
 
 /// What a frame with a process of its own needs, and a tab too.
 fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), CdpError>> + use<> {
-    let mut script = AddScriptToEvaluateOnNewDocumentParams::new(script::SOURCE);
+    let guarded = given.guarded_until.map(guard::guarded_until).unwrap_or_default();
+    let mut script = AddScriptToEvaluateOnNewDocumentParams::new(guarded + script::SOURCE);
     script.world_name = Some(WORLD.to_owned());
     script.run_immediately = Some(true);
     let conditions = given.conditions.as_ref().map(|conditions| emulate::conditions(session, conditions));
@@ -238,7 +260,7 @@ fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), Cd
         session.send(SetLifecycleEventsEnabledParams::new(true)),
         session.send(script),
         session.send(auto_attach("iframe")),
-        session.send(block::interception(&given.block)),
+        session.send(block::interception(given)),
         session.send(block::blocked_urls(&given.block)),
     );
     async move {

@@ -51,7 +51,7 @@ async fn a_gate_that_says_no_stops_the_input() {
     );
     let mut said = Vec::new();
     for step in &flow.steps {
-        let mut gate = Counter { calls: 0, says_no: true };
+        let mut gate = Counter { says_no: true, ..Counter::default() };
         let error = rig.page.perform("f.json", step, TIMEOUT, &mut gate).await.unwrap_err();
         said.push(format!("{:?}: {} ({})", error.kind, error.message, gate.calls));
     }

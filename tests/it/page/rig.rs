@@ -87,6 +87,8 @@ impl Memory {
 #[derive(Default)]
 pub struct Counter {
     pub calls: u32,
+    /// How often it was told that what it let pass was no touch.
+    pub untouched: u32,
     pub says_no: bool,
 }
 
@@ -94,6 +96,11 @@ impl Gate for Counter {
     fn before_touch(&mut self) -> Result<(), String> {
         self.calls += 1;
         if self.says_no { Err("not now".to_owned()) } else { Ok(()) }
+    }
+
+    fn not_touched(&mut self) -> Result<(), String> {
+        self.untouched += 1;
+        Ok(())
     }
 }
 
@@ -156,6 +163,15 @@ pub async fn serve(body: &str) -> (String, Arc<AtomicU32>) {
             "/file",
             any(|| async {
                 ([("content-disposition", "attachment; filename=\"a report.txt\"")], "x".repeat(3000))
+            }),
+        )
+        .route(
+            "/auth",
+            any(|headers: axum::http::HeaderMap| async move {
+                // ann:pwd
+                let is_in = headers.get("authorization").is_some_and(|sent| sent == "Basic YW5uOnB3ZA==");
+                let status = if is_in { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+                (status, [("www-authenticate", "Basic realm=\"here\"")], "here")
             }),
         )
         .route("/hang", get(|| async { pending::<()>().await }))
@@ -283,6 +299,9 @@ impl Rig {
             }
             for _ in 0..gate.calls {
                 out.push_str(" [gate]");
+            }
+            for _ in 0..gate.untouched {
+                out.push_str(" [no touch]");
             }
             out.push('\n');
         }

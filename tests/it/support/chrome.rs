@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -31,13 +31,23 @@ impl Chrome {
 
     /// For tests that hang, crash or close it.
     pub fn launch(url: &str) -> Self {
+        Self::start(&executable(), &[], url)
+    }
+
+    /// The desktop browser, which has dialogs of its own, also where the tests run on a headless shell.
+    pub fn desktop(further: &[&str]) -> Arc<Self> {
+        Arc::new(Self::start(&desktop_executable(), further, "data:text/html,keeper"))
+    }
+
+    fn start(executable: &Path, further: &[&str], url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("stderr");
-        let process = Command::new(executable())
+        let process = Command::new(executable)
             .args(["--headless=new", "--no-sandbox", "--remote-debugging-port=0", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-quic", "--disable-component-update"])
             .args(["--disable-sync", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1000,800"])
             .arg(format!("--user-data-dir={}", folder.path().display()))
+            .args(further)
             .arg(url)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -86,10 +96,18 @@ fn executable() -> PathBuf {
     if let Some(chrome) = std::env::var_os("CHROME") {
         return chrome.into();
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
     let names = ["chromium-headless-shell", "chrome-headless-shell", "chromium", "google-chrome"];
-    let found = names.iter().find_map(|name| {
+    in_path(&names).expect("no Chromium in PATH: `scripts/need shell`, or set CHROME")
+}
+
+fn desktop_executable() -> PathBuf {
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    in_path(&names).expect("no full browser in PATH, whose dialogs this is about: `scripts/need chromium`")
+}
+
+fn in_path(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    names.iter().find_map(|name| {
         std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
-    });
-    found.expect("no Chromium in PATH: `scripts/need shell`, or set CHROME")
+    })
 }

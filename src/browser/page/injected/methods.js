@@ -23,31 +23,14 @@ const methods = {
   reached: () => press ? press.told : { ok: true },
 
   // Asked after the press was answered.
-  seen: () => ({ ok: press?.reached !== false }),
+  seen: () => ({ ok: press?.reached !== false, found: press && press.reached === undefined ? 0 : 1 }),
+
+  // Whether any press has come here in the last `ms`, wherever it was meant to go.
+  pressed: ({ ms }) => ({ ok: pressedAt >= performance.now() - ms }),
 
   unwatch: () => { stopWatching(); return { ok: true }; },
 
-  // Focus, and everything that is there selected: what is typed next replaces it. `found` is how many
-  // characters the field has room for, where its owner has set a bound.
-  edit: () => {
-    const { el } = held;
-    // Of editors in one another, the outermost has the focus.
-    let target = el;
-    while (target.isContentEditable && target.parentElement?.isContentEditable) target = target.parentElement;
-    target.focus();
-    // Its own root knows, though that may be a closed one.
-    if (target.getRootNode().activeElement !== target) return { ok: false, why: { code: 'unfit', message: 'the field does not take the focus' } };
-    if (el.isContentEditable) {
-      const range = document.createRange();
-      range.selectNodeContents(el);
-      const selection = el.getRootNode().getSelection();
-      selection.removeAllRanges();
-      selection.addRange(range);
-      return { ok: true, empty: el.textContent === '' };
-    }
-    el.select();
-    return { ok: true, empty: el.value === '' && !el.validity.badInput, found: Math.max(0, el.maxLength ?? 0) };
-  },
+  ...typing,
 
   set: ({ value }) => {
     const { el } = held;
@@ -146,14 +129,6 @@ const methods = {
   frames: async () => { await frame(); await frame(); return { ok: true }; },
   shows: () => ({ ok: true, value: shows() }),
 
-  // Where keys go: here, or on into a frame.
-  focus: () => {
-    let el = document.activeElement;
-    while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement;
-    return { ok: true, inside: el?.localName === 'iframe' || el?.localName === 'frame', origin: globalThis.origin };
-  },
-  focused: () => ({ ok: document.hasFocus() }),
-
   // ---- a frame that a step is played in, seen from the document around it
 
   // A point inside the frame becomes one outside. The frame has to be as an element that is clicked.
@@ -210,8 +185,8 @@ const methods = {
 };
 
 // What is about an element that was found: its document may have been replaced since by this one.
-const OF_FOUND = new Set(['confirm', 'edit', 'set', 'checked']);
-const isLost = (method, query) => OF_FOUND.has(method) || method === 'scroll' && !query.page ? !held : method === 'passed' && !passage;
+const OF_FOUND = new Set(['confirm', 'edit', 'insert', 'typed', 'set', 'checked']);
+const isLost = (method, query) => OF_FOUND.has(method) || method === 'scroll' && !query.page ? !held : method === 'passed' && !passage || method === 'guard' && query.field && !held;
 
 globalThis.regatta = { version: VERSION,
   call: (method, query, ...nodes) => isLost(method, query) ? { lost: true } : methods[method](query, ...nodes) };

@@ -133,6 +133,9 @@ const onInput = event => {
   event.stopImmediatePropagation();
 };
 
+let pressedAt = -Infinity;
+for (const type of BEGINS) addEventListener(type, event => { if (event.isTrusted) pressedAt = performance.now(); }, { capture: true, passive: true });
+
 // Nobody's later press is taken for this one.
 const PRESS_MS = 5000;
 

@@ -135,6 +135,9 @@ impl State {
                     frame.document.loaded = true;
                 }
             }
+            "Page.frameStartedNavigating" if !text(&params["url"]).starts_with("http") => {
+                self.goes_to(text(&params["url"]));
+            }
             "Page.frameRequestedNavigation" if params["disposition"] != "currentTab" => {
                 self.expected_tabs.note(&params["disposition"]);
             }

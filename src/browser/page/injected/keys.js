@@ -1,0 +1,183 @@
+// Where text goes: into the field that was checked, and nowhere else.
+
+// Keys go to the tab, and the element that has the focus gets them. While keys are sent, every document of
+// the tab is guarded: the one they are meant for lets them through as long as the element that was checked
+// has the focus, and every other keeps them from its page. The listeners are added before any script of
+// the page runs, so nothing in a guarded document sees what is kept, unless the browser was joined later.
+let guard = null;
+const STROKES = ['keydown', 'keypress', 'keyup', 'beforeinput'];
+
+const active = () => {
+  let el = document.activeElement;
+  while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement;
+  return el;
+};
+
+const isFrame = el => el?.localName === 'iframe' || el?.localName === 'frame';
+
+// The root of the element knows, be it a closed one.
+const hasFocus = el => el ? el.getRootNode().activeElement === el : !active();
+
+// Of editors in one another, the outermost has the focus.
+const focusable = el => {
+  while (el.isContentEditable && el.parentElement?.isContentEditable) el = el.parentElement;
+  return el;
+};
+
+// A row of boxes that take one character each hands the focus on from one to the next. Some set no bound:
+// those are as narrow as a character or two.
+const isNextBox = (from, to) => {
+  if (!to || to === from || from.localName !== 'input' || to.localName !== 'input') return false;
+  if (to.type !== from.type || to.maxLength !== from.maxLength || to.ownerDocument !== from.ownerDocument) return false;
+  if (from.maxLength === 1) return true;
+  const a = from.getBoundingClientRect(), b = to.getBoundingClientRect();
+  const isNarrow = from.clientWidth <= 3 * parseFloat(getComputedStyle(from).fontSize);
+  return isNarrow && [...from.value].length === 1 && a.top === b.top && a.width === b.width && a.height === b.height;
+};
+
+const isMeant = () => {
+  if (hasFocus(guard.el)) return true;
+  const now = active();
+  if (!guard.field || !isNextBox(guard.el, now)) return false;
+  guard.el = now;
+  return true;
+};
+
+const keep = event => {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+};
+
+// What is sent: `text` a character at a time, or the `down` or the `up` of one key.
+const onStroke = event => {
+  if (!guard || !event.isTrusted) return;
+  if (performance.now() > guard.until) return void (guard = null);
+  const { type } = event, isUp = type === 'keyup', isKey = isUp || type === 'keydown';
+  // The text of a key belongs to the key; text that no key writes comes alone.
+  const begins = guard.sent === 'up' ? isUp : type === 'keydown' || !isKey && !guard.down;
+  if (type === 'keydown') guard.down = true;
+  // Where the page takes the focus with a key is the page's own affair, unless text is to follow it.
+  const passes = guard.own && (begins || guard.sent === 'text' && !isUp ? isMeant() : !guard.kept);
+  if (begins) guard.kept = !passes;
+  if (!passes) {
+    keep(event);
+    if (begins || guard.own && !guard.kept) guard.stray ??= active() ? describe(active()) : 'the document';
+    // It was counted when it began.
+    if (!begins && guard.own && !guard.kept) guard.seen--;
+    guard.kept = true;
+  } else if (begins) {
+    guard.seen++;
+  }
+  if (isUp) guard.down = false;
+  if (isUp || !passes || guard.sent !== 'text' || !guard.down) guard.tell();
+};
+
+const arm = (ms, sent, own, el, field) => {
+  guard = { until: performance.now() + ms, sent, own, el, field, seen: 0, stray: null, down: false, kept: false, tell: () => {} };
+  // A document that was opened anew has lost its listeners.
+  for (const type of STROKES) addEventListener(type, onStroke, { capture: true });
+};
+for (const type of STROKES) addEventListener(type, onStroke, { capture: true });
+// A document that begins while keys are sent is told so by the script that it begins with.
+if (globalThis.regattaGuardedUntil > Date.now()) arm(regattaGuardedUntil - Date.now(), 'text', false, null, false);
+
+const unfocusable = { ok: false, why: { code: 'unfit', message: 'the field does not take the focus' } };
+
+// Gives the focus to the field that was found, with all that is in it selected: what is typed next
+// replaces it.
+const takeFocus = () => {
+  const { el } = held, target = focusable(el);
+  target.focus();
+  if (!hasFocus(target)) return false;
+  if (el.isContentEditable) {
+    const range = document.createRange();
+    range.selectNodeContents(el);
+    const selection = el.getRootNode().getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+  } else {
+    el.select();
+  }
+  return true;
+};
+
+// A list or picker of the browser that is open takes the keys: no document sees them.
+const opensList = el => el?.localName === 'select' || el?.localName === 'input' && (!!el.list || sortOf(el) === 'native' && el.type !== 'range');
+
+const textOf = el => el.isContentEditable ? el.textContent : el.value;
+
+const typing = {
+  // `found` is how many characters the field has room for, where its owner has set a bound.
+  edit: () => {
+    if (!takeFocus()) return unfocusable;
+    const { el } = held;
+    if (el.isContentEditable) return { ok: true, empty: el.textContent === '' };
+    return { ok: true, empty: el.value === '' && !el.validity.badInput, found: Math.max(0, el.maxLength ?? 0) };
+  },
+
+  // Focus and text in one go: no other script runs in between, in this process or another. The text goes to
+  // this document's own focus, wherever the tab's is. `again` where the browser does not edit by command.
+  insert: ({ text }) => {
+    if (!takeFocus()) return unfocusable;
+    const { el } = held;
+    let told = false;
+    const hear = event => { told ||= event.isTrusted; };
+    addEventListener('input', hear, { capture: true });
+    let done = false;
+    try { done = text === '' ? document.execCommand('delete') : document.execCommand('insertText', false, text); } catch {}
+    removeEventListener('input', hear, { capture: true });
+    if (textOf(el) === text || told) return { ok: true };
+    return done || !hasFocus(focusable(el)) ? { ok: false, why: { code: 'refused', message: 'the field did not take the text' } } : { ok: true, again: true };
+  },
+
+  // Guards this document for `ms`. With `field`, keys are meant for the field that was found; with `focus`,
+  // for what has the focus, if that is in this document and not in a frame of it. Not ok where none are.
+  guard: ({ ms, sent, field, focus }) => {
+    if (field && !takeFocus()) return unfocusable;
+    const own = !!field || !!focus && (self === top || document.hasFocus()) && !isFrame(active());
+    arm(ms, sent, own, field ? focusable(held.el) : active(), !!field);
+    return { ok: own, origin: globalThis.origin, found: own && opensList(active()) ? 1 : 0 };
+  },
+
+  unguard: () => { guard = null; return { ok: true }; },
+
+  // Asked before stroke number `n` is sent, told by its first event.
+  stroke: ({ n }) => new Promise(done => {
+    if (!guard) return done({ lost: true });
+    const tell = () => {
+      if (guard?.seen >= n) done({ ok: true });
+      else if (guard?.stray) done({ ok: false, value: guard.stray });
+    };
+    guard.tell = tell;
+    tell();
+  }),
+
+  // What was kept from this document since it was last asked, and how many strokes went through.
+  kept: () => {
+    const { stray, seen } = guard ?? {};
+    if (guard) guard.stray = null;
+    return { ok: true, value: stray ?? null, found: seen ?? 0, inside: document.hasFocus() && !isFrame(active()), origin: globalThis.origin };
+  },
+
+  // The field that has room for one character is full, and the next character is for the box after it.
+  next: query => until(query, () => ({ ok: !guard?.el || guard.el.value === '' || isNextBox(guard.el, active()) })),
+
+  // A page may bring the focus elsewhere once or twice: it comes late to the field that it begins with.
+  refocus: () => {
+    const el = guard?.el;
+    if (!el?.isConnected || !('selectionStart' in el) || isFrame(active())) return { ok: false };
+    el.focus();
+    guard.stray = null;
+    return { ok: hasFocus(el) };
+  },
+
+  // Whether the field holds what was typed. A page may write it in its own form, and hand the focus on.
+  typed: ({ text }) => {
+    const { el } = held;
+    if (!el.isConnected) return { ok: true };
+    const holds = textOf(el);
+    // No page formats a password; one that has sent it may have cleared the field.
+    if (el.type !== 'password' || holds === text || holds === '' || el.maxLength === 1) return { ok: true };
+    return { ok: false, why: { code: 'refused', message: 'the field holds something else than what was typed' } };
+  },
+};

@@ -1,0 +1,13 @@
+//! The user and password of `[[http_auth]]`, as far as the profile has them by now.
+
+use crate::domain::http_auth::{Credential, SignIn};
+use crate::domain::template::{self, Scope};
+
+pub(super) fn credentials(known: &[SignIn], scope: &Scope<'_>) -> Vec<Credential> {
+    let of = |sign_in: &SignIn| {
+        let user = template::render(&sign_in.user, scope).ok()?;
+        let password = scope.identity.get(&sign_in.password_field)?;
+        Some(Credential { origin: sign_in.origin.clone(), user, password })
+    };
+    known.iter().filter_map(of).collect()
+}
