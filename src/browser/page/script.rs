@@ -26,6 +26,7 @@ pub const SOURCE: &str = concat!(
     include_str!("injected/selectors.js"),
     include_str!("injected/elements.js"),
     include_str!("injected/pointer.js"),
+    include_str!("injected/around.js"),
     include_str!("injected/likeness.js"),
     include_str!("injected/find.js"),
     include_str!("injected/methods.js"),
@@ -80,6 +81,8 @@ pub struct Reply {
     /// What the element found is like.
     pub element: Option<Fingerprint>,
     pub elements: Vec<Fingerprint>,
+    /// Which of them is the one that was found last.
+    pub own: Option<usize>,
     pub selectors: Vec<Vec<String>>,
 }
 
