@@ -4,10 +4,12 @@
 mod actionability;
 mod actions;
 mod aftermath;
+mod corpus;
 mod course;
 mod custom;
 mod healing;
 mod life;
+mod meant;
 mod navigation;
 mod network;
 mod rig;
@@ -16,5 +18,6 @@ mod selectors;
 mod tabs;
 mod targets;
 mod trace;
+mod visits;
 
 pub use self::rig::serve;
