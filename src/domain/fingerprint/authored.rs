@@ -1,6 +1,6 @@
 //! What a flow's own selectors say that the element is called. Their author has looked at the page; what is
 //! remembered was only seen by a program. So they outrank the memory, and an element that is called
-//! something else is another one, whatever its place and its keys.
+//! something else is another one, though its place and its keys are the same.
 
 use super::risk::is_risky;
 use super::words::{self, Difference};
@@ -90,7 +90,7 @@ impl Authored {
     }
 
     /// Whether `label` begins as the flow says and goes on with something of consequence: `Send later`. A
-    /// part from the middle was chosen by somebody who knew the rest.
+    /// part from the middle was chosen by an author who knew the rest.
     #[must_use]
     pub fn goes_on_riskily(&self, label: &str) -> bool {
         let begins = |name: &Name| words::words(label).starts_with(&words::words(&name.text));

@@ -98,7 +98,7 @@ impl Fingerprint {
     /// Nothing but the label is known to be the same: that is enough only where no other has it.
     fn judge_place(&self, seen: &Self) -> Judged {
         let Some(twins) = self.twins else { return Judged::Same };
-        if self.shares_key(seen) {
+        if self.shares_telling_key(seen) {
             return Judged::Same;
         }
         let told_by_row = match (&self.row, &seen.row) {
@@ -187,7 +187,7 @@ impl Fingerprint {
                     && self.attributes.get("to") == seen.attributes.get("to");
                 row.compare(now) == Standing::Another && (row.many || !whole) && !leads_there
             }
-            None => row.many && !row.texts.is_empty() && !self.shares_key(seen),
+            None => row.many && !row.texts.is_empty() && !self.shares_telling_key(seen),
         }
     }
 
@@ -208,6 +208,11 @@ impl Fingerprint {
 
     pub(super) fn shares_key(&self, seen: &Self) -> bool {
         self.shared_keys(seen).next().is_some()
+    }
+
+    /// A key that says what the element is for. One like `submit` or `item-2` may be given to any.
+    pub(super) fn shares_telling_key(&self, seen: &Self) -> bool {
+        self.shared_keys(seen).any(|(_, key)| is_telling(key))
     }
 
     fn contradicts_key(&self, seen: &Self) -> bool {
@@ -330,12 +335,8 @@ const GENERIC: [&str; 52] = [
     "element",
 ];
 
-/// Whether a key of the page says what the element is for, as its old label did: then the page's author still
-/// means the same by it. One that counts elements or names a place may mean any.
-fn says(key: &str, label: &str, now: &str) -> bool {
-    if key.chars().any(char::is_numeric) {
-        return false;
-    }
+/// `saveDraft` is two words.
+fn parts_of(key: &str) -> Vec<String> {
     let mut parts = String::new();
     for c in key.chars() {
         if c.is_uppercase() {
@@ -343,10 +344,20 @@ fn says(key: &str, label: &str, now: &str) -> bool {
         }
         parts.extend(c.to_lowercase());
     }
-    let parts = words::words(&parts);
-    if parts.iter().all(|part| GENERIC.contains(&part.as_str())) {
+    words::words(&parts)
+}
+
+fn is_telling(key: &str) -> bool {
+    !key.chars().any(char::is_numeric) && !parts_of(key).iter().all(|part| GENERIC.contains(&part.as_str()))
+}
+
+/// Whether a key of the page says what the element is for, as its old label did: then the page's author still
+/// means the same by it. One that counts elements or names a place may mean any.
+fn says(key: &str, label: &str, now: &str) -> bool {
+    if !is_telling(key) {
         return false;
     }
+    let parts = parts_of(key);
     let now = words::words(now);
     let label = words::words(label);
     let is_word = |word: &&String| word.chars().any(char::is_alphabetic);

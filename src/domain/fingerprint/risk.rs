@@ -1,4 +1,4 @@
-//! Labels that must not be taken for one another, whatever else agrees: `risky_words.txt`, which only ever
+//! Labels that must not be taken for one another, though all else agrees: `risky_words.txt`, which only ever
 //! refuses, and prefixes that turn a word into its contrary.
 
 use std::collections::BTreeSet;

@@ -53,14 +53,15 @@ impl Fingerprint {
         if let Some(best) = self.ahead(among, &likely) {
             return Some(best);
         }
-        // The only one of its kind where it stood.
+        // The only one of its kind where it stood, made into something else: a link where a button was.
         let around = |of: &Self| of.path.rsplit_once('>').map(|(around, _)| around.to_owned());
         let is_there = |at: &usize| {
             let seen = &among[*at];
             seen.kind() == self.kind() && around(seen) == around(self) && seen.landmark == self.landmark
         };
+        let is_remade = |at: &usize| among[*at].role != self.role || self.shares_key(&among[*at]);
         match (0..among.len()).filter(is_there).collect::<Vec<_>>().as_slice() {
-            [only] if alike.contains(only) => Some(*only),
+            [only] if alike.contains(only) && is_remade(only) => Some(*only),
             _ => None,
         }
     }
@@ -97,7 +98,7 @@ impl Fingerprint {
             Difference::None | Difference::Count => {
                 let told = self.row.as_ref().is_some_and(|row| row.many && !row.texts.is_empty());
                 let alone = self.twins.unwrap_or_default() == 0 && self.is_consistent_with(seen);
-                self.shares_key(seen) || told || alone
+                self.shares_telling_key(seen) || told || alone
             }
             Difference::Number | Difference::Words if now.is_empty() => false,
             Difference::Number | Difference::Words => {

@@ -451,7 +451,7 @@ proptest! {
         prop_assert!(print.is_read_from(&print));
     }
 
-    /// Whatever else agrees: what says something else is acted on only with its own reason.
+    /// What says something else is acted on only with a reason.
     #[test]
     fn what_says_something_of_consequence_is_another(known in any_print(), seen in any_print()) {
         let judged = judge(&Authored::default(), Some(&known), &seen, &[]);
@@ -472,7 +472,7 @@ proptest! {
         }
     }
 
-    /// The flow's own words decide, whatever is remembered.
+    /// The flow's own words decide, not what is remembered.
     #[test]
     fn the_name_in_the_flow_decides(known in any_print(), seen in any_print(), mode in any::<bool>()) {
         let named = authored(if mode { &["aria/Save", "#x"] } else { &["#x", "aria/Keep", "text/Keep"] });

@@ -95,7 +95,7 @@ const isItem = el => closest(el, 'li, tr, article, nav, menu, header, footer, [r
   && !closest(el, 'nav, menu, header, footer, [role=menu], [role=menubar], [role=tablist], [role=toolbar], [role=navigation]');
 
 // A word inside a button stands for the button.
-const actsFor = el => { const control = controlOf(el); return control === el ? closest(el, 'button, [role=button], a[href], [role=link]') ?? el : control; };
+const actsFor = el => { const control = controlOf(el); return control === el ? closest(el, PRESSED) ?? el : control; };
 
 // A key means one element; what a group of them shares is none.
 const isKey = (el, name, value) => {
