@@ -21,7 +21,7 @@ use crate::domain::fingerprint::Fingerprint;
 /// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
 /// an earlier program has used may hold an earlier version.
 pub const SOURCE: &str = concat!(
-    "(() => {\nconst VERSION = 7;\nif (globalThis.regatta?.version === VERSION) return;\n",
+    "(() => {\nconst VERSION = 8;\nif (globalThis.regatta?.version === VERSION) return;\n",
     include_str!("injected/wait.js"),
     include_str!("injected/selectors.js"),
     include_str!("injected/elements.js"),
