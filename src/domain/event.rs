@@ -95,7 +95,8 @@ pub enum EventKind {
         action: String,
         message: String,
     },
-    /// No selector of an action led to its element, and one was found by likeness.
+    /// No selector of an action led to its element, and one was found by likeness; or a selector led to it,
+    /// and it is not as it was.
     Healed {
         flag: Flag,
         flow: String,
@@ -174,6 +175,8 @@ pub enum HealHow {
     Acted,
     /// It was acted on, as it was in a step that reached its end.
     Remembered,
+    /// A selector led to it: its label, text or row had changed, and it was acted on.
+    Changed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -306,6 +306,11 @@ fn healed_line(kind: &EventKind) -> Option<String> {
         HealHow::Suggested => "perhaps meant",
         HealHow::Acted => "going on with",
         HealHow::Remembered => "going on as before with",
+        HealHow::Changed => {
+            return Some(format!(
+                "{flag}: `{selector}` leads to {found}, which was {known} ({flow}, step {step})"
+            ));
+        }
     };
     Some(format!("{flag}: no selector matches {known}; {what} {found}, `{selector}` ({flow}, step {step})"))
 }
@@ -364,6 +369,15 @@ mod tests {
                 known: "button#sign-up \"Sign up\"".into(),
                 found: "button#join \"Sign up\"".into(),
             },
+            EventKind::Healed {
+                flag: flag.clone(),
+                flow: "flows/store.json".into(),
+                step: "5".into(),
+                how: HealHow::Changed,
+                selector: "#save".into(),
+                known: "button#save \"Save\"".into(),
+                found: "button#save \"Save changes\"".into(),
+            },
             EventKind::StepFinished {
                 flag,
                 outcome: StepOutcome::Verified,
@@ -387,6 +401,7 @@ mod tests {
             store_signup: the button is disabled (flows/store.json, step 4 click)
             store_signup: in doubt, asking the site (attempt 1)
             store_signup: no selector matches button#sign-up "Sign up"; going on with button#join "Sign up", `#join` (flows/store.json, step 4)
+            store_signup: `#save` leads to button#save "Save changes", which was button#save "Save" (flows/store.json, step 5)
             store_signup: verified (2.3 s)
             run finished: step failed (exit 1, 9.0 s)"#]]
         .assert_eq(&lines.join("\n"));

@@ -38,6 +38,7 @@ pub(super) fn event(flag: &Flag, place: &Place, healed: &Healed, mask: impl Fn(&
             How::Suggested => HealHow::Suggested,
             How::Acted => HealHow::Acted,
             How::Remembered => HealHow::Remembered,
+            How::Changed => HealHow::Changed,
         },
         selector: mask(&healed.selector),
         known: mask(&healed.known),

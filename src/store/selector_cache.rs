@@ -19,8 +19,8 @@ use super::{Layout, Lock, StoreError, durable};
 use crate::domain::fingerprint::{Fingerprint, Likeness};
 use crate::domain::mask::Mask;
 
-/// Version 1 had no fingerprints; it is read as it is, and written as this one.
-const VERSION: u32 = 2;
+/// Version 1 had no fingerprints, version 2 said less in them; both are read, and written as this one.
+const VERSION: u32 = 3;
 /// Pages with an id in their path would let the file grow for ever: the least recently used go. Some
 /// two megabytes, which every run reads.
 const MOST_ENTRIES: usize = 4_000;
@@ -386,13 +386,29 @@ mod tests {
         let cache = SelectorCache::open(&layout).unwrap();
         assert_eq!(alternative(&cache, key("/")), Some(2));
         assert_eq!(cache.recall(SelectorKey { digest: "d2", ..key("/") }), None, "the step was edited");
-        expect![[r##"{"version":2,"entries":{"flows/a.json|4|http://127.0.0.1:8800|/":{"digest":"d1","alternative":2,"at":"2026-01-02T03:04:05Z","hits":2,"element":{"tag":"button","role":"button","name":"Go"},"suggestion":{"selector":["#go"],"element":{"tag":"button","role":"button","name":"Go"},"at":"2026-01-02T03:04:05Z"}},"flows/a.json|4|http://127.0.0.1:8800|/x%7Cy":{"digest":"d1","alternative":0,"at":"2026-01-02T03:04:05Z","hits":1}}}"##]].assert_eq(&fs::read_to_string(layout.selector_cache()).unwrap());
+        expect![[r##"{"version":3,"entries":{"flows/a.json|4|http://127.0.0.1:8800|/":{"digest":"d1","alternative":2,"at":"2026-01-02T03:04:05Z","hits":2,"element":{"tag":"button","role":"button","name":"Go"},"suggestion":{"selector":["#go"],"element":{"tag":"button","role":"button","name":"Go"},"at":"2026-01-02T03:04:05Z"}},"flows/a.json|4|http://127.0.0.1:8800|/x%7Cy":{"digest":"d1","alternative":0,"at":"2026-01-02T03:04:05Z","hits":1}}}"##]].assert_eq(&fs::read_to_string(layout.selector_cache()).unwrap());
         let paths: Vec<_> = cache.entries().into_iter().map(|known| known.path).collect();
         assert_eq!(paths, ["/", "/x|y"]);
     }
 
     #[test]
-    fn a_file_of_version_1_is_read_and_becomes_version_2() {
+    fn a_file_of_version_2_is_read_and_says_nothing_of_rows() {
+        let (_folder, layout) = folder();
+        let old = r##"{"version":2,"entries":{"flows/a.json|4|http://127.0.0.1:8800|/":{"digest":"d1","alternative":2,"at":"2026-01-02T03:04:05Z","hits":2,"element":{"tag":"button","role":"button","name":"Go","attributes":{"id":"go"},"classes":["b"],"path":"ul:1>li:1>button:1","landmark":"form","item":true},"healed":{"selector":["#go"],"element":{"tag":"button","role":"button","name":"Go"},"at":"2026-01-02T03:04:05Z"}}}}"##;
+        fs::write(layout.selector_cache(), old).unwrap();
+        let mut cache = SelectorCache::open(&layout).unwrap();
+        let known = cache.recall(key("/")).unwrap().element.unwrap();
+        assert_eq!((known.name.as_str(), known.twins, known.row), ("Go", None, None));
+        cache.remember(key("/"), 2, None, now());
+        cache.flush().unwrap();
+        assert_eq!(
+            fs::read_to_string(layout.selector_cache()).unwrap(),
+            old.replace("version\":2", "version\":3").replace("hits\":2", "hits\":3")
+        );
+    }
+
+    #[test]
+    fn a_file_of_version_1_is_read_and_becomes_this_one() {
         let (_folder, layout) = folder();
         let old = r#"{"version":1,"entries":{"flows/a.json|4|http://127.0.0.1:8800|/":{"digest":"d1","alternative":2,"at":"2026-01-02T03:04:05Z","hits":2}}}"#;
         fs::write(layout.selector_cache(), old).unwrap();
@@ -402,7 +418,7 @@ mod tests {
         cache.flush().unwrap();
         assert_eq!(
             fs::read_to_string(layout.selector_cache()).unwrap(),
-            old.replace("n\":1", "n\":2").replace("s\":2", "s\":3")
+            old.replace("n\":1", "n\":3").replace("s\":2", "s\":3")
         );
     }
 
@@ -495,7 +511,7 @@ mod tests {
     #[test]
     fn a_newer_file_is_left_alone() {
         let (_folder, layout) = folder();
-        let newer = r#"{"version":3,"pages":[]}"#;
+        let newer = r#"{"version":4,"pages":[]}"#;
         fs::write(layout.selector_cache(), newer).unwrap();
         let mut cache = SelectorCache::open(&layout).unwrap();
         cache.remember(key("/"), 1, None, now());

@@ -15,6 +15,7 @@ use crate::support::program::{Ended, Folder};
 struct Site {
     renamed: Arc<AtomicBool>,
     broken: Arc<AtomicBool>,
+    relabelled: Arc<AtomicBool>,
     accepted: Arc<AtomicU32>,
 }
 
@@ -38,10 +39,11 @@ impl Site {
 
 async fn page(State(site): State<Site>) -> Html<String> {
     let id = if site.renamed.load(Ordering::SeqCst) { "enrol" } else { "join" };
+    let label = if site.relabelled.load(Ordering::SeqCst) { "Sign up now" } else { "Sign up" };
     Html(format!(
         "<!doctype html><title>Join</title><link rel=icon href=\"data:,\"><h1>Join</h1>
         <form method=post action=/done><label>Name <input name=name></label>
-        <button id={id}>Sign up</button></form>"
+        <button id={id}>{label}</button></form>"
     ))
 }
 
@@ -145,4 +147,22 @@ fn what_was_healed_is_remembered_only_where_the_step_reached_its_end() {
     run(&folder, "profile-4").assert_code(0);
     assert_eq!(heals(&folder, "profile-4"), ["remembered aria/Sign up[role=\"button\"]"]);
     assert_eq!(site.accepted.load(Ordering::SeqCst), 4);
+}
+
+#[test]
+fn a_relabelled_button_is_told_in_the_run() {
+    let site = Site::default();
+    let folder = folder(&site.serve(), "heal = \"off\"");
+    run(&folder, "profile-1").assert_code(0);
+    site.relabelled.store(true, Ordering::SeqCst);
+    let told = run(&folder, "profile-2");
+    told.assert_code(0);
+    assert!(
+        told.stdout.contains("joined: `#join` leads to button#join \"Sign up now\", which was button#join \"Sign up\" (join.json, step 3)"),
+        "{told:#?}"
+    );
+    assert_eq!(heals(&folder, "profile-2"), ["changed #join"]);
+    run(&folder, "profile-3").assert_code(0);
+    assert!(heals(&folder, "profile-3").is_empty());
+    assert_eq!(site.accepted.load(Ordering::SeqCst), 3);
 }

@@ -4,12 +4,14 @@
 mod actionability;
 mod actions;
 mod aftermath;
+mod corpus;
 mod course;
 mod custom;
 mod dialogs;
 mod focus;
 mod healing;
 mod life;
+mod meant;
 mod navigation;
 mod network;
 mod rig;
@@ -18,5 +20,6 @@ mod selectors;
 mod tabs;
 mod targets;
 mod trace;
+mod visits;
 
 pub use self::rig::serve;

@@ -28,6 +28,8 @@ pub struct Attempt<'a> {
     pub allowed_statuses: Vec<u16>,
     /// What was found by likeness, where no selector led to the element.
     pub healed: Option<Likeness>,
+    /// An element was told to have changed: once is enough, however often it is looked for.
+    pub told_change: bool,
     /// A press was kept from the page.
     pub missed: bool,
     /// Where the step acts.
@@ -58,6 +60,7 @@ impl<'a> Attempt<'a> {
             deadline,
             allowed_statuses,
             healed: None,
+            told_change: false,
             missed: false,
             acted: Acted::default(),
             delivered: false,

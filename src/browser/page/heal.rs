@@ -1,20 +1,23 @@
 //! What becomes of a locator whose selectors have come to match something else, or nothing at all.
 //!
-//! Every element that an action succeeded on leaves its fingerprint. A selector that leads to an
-//! element of another one is passed over. Where the time of the written selectors has run out, the
+//! Every element that an action succeeded on leaves its fingerprint. A selector that leads to another
+//! element is passed over: one that the flow's own selectors call something else, or one that what is
+//! remembered tells apart (`domain::fingerprint`). Where the time of the written selectors has run out, the
 //! page is searched once for the element that is clearly most like it: it is named, or, where the
 //! workflow allows it, acted on. Never for waits and conditions, which may be about absence.
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::attempt::Attempt;
 use super::locate::{self, Stop};
 use super::script::{Halt, Reply, Why};
-use super::{Page, SelectorKey, SelectorMemory};
-use crate::domain::fingerprint::{Fingerprint, Likeness, Verdict, Which};
+use super::{Page, SelectorKey, SelectorMemory, aria};
+use crate::domain::fingerprint::{
+    Authored, Because, Fingerprint, Judged, Likeness, Question, Which, is_by_name,
+};
 use crate::domain::flow::{Chain, Locator, Selector};
 use crate::domain::mask::Mask;
 use crate::domain::workflow::Heal;
@@ -39,7 +42,7 @@ pub(super) struct Healing {
     told: Vec<Healed>,
 }
 
-/// An element that was found by likeness, in words.
+/// An element that was found by likeness, or that has changed, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Healed {
     pub how: How,
@@ -57,6 +60,8 @@ pub enum How {
     Acted,
     /// About to be acted on; a step has reached its end with it before.
     Remembered,
+    /// About to be acted on, found by a written selector: its label, text or row is not what it was.
+    Changed,
 }
 
 /// A locator with what is remembered of it.
@@ -67,8 +72,12 @@ pub(super) struct Sought {
     /// Its content is read, and may be somebody's value: it is no mark of the element.
     pub bare: bool,
     pub remembered: Option<usize>,
-    /// What it led to last time.
+    /// What it led to last time, where the flow's own selectors do not contradict that.
     pub known: Option<Fingerprint>,
+    /// What the flow's own selectors call it.
+    pub authored: Authored,
+    /// Something is about to be done to it: it has to be the one that is meant.
+    pub acts: bool,
     /// The first alternative that led to another element.
     pub mistake: Option<Mistake>,
 }
@@ -76,6 +85,7 @@ pub(super) struct Sought {
 pub(super) struct Mistake {
     selector: String,
     seen: Fingerprint,
+    because: Because,
 }
 
 impl Healing {
@@ -116,14 +126,29 @@ impl Page {
 }
 
 impl Attempt<'_> {
-    pub(super) fn seek(&mut self, locator: &Locator, method: &str) -> Sought {
+    pub(super) fn seek(&mut self, locator: &Locator, method: &str, query: &Value) -> Sought {
         let bare = method == "read";
         let written = locator.alternatives.len();
         let mut locator = locator.clone();
         // These may be about absence: nothing but what is written counts.
         if method == "wait" || method == "count" {
-            return Sought { locator, written, bare, remembered: None, known: None, mistake: None };
+            let (authored, acts) = Default::default();
+            return Sought {
+                locator,
+                written,
+                bare,
+                remembered: None,
+                known: None,
+                authored,
+                acts,
+                mistake: None,
+            };
         }
+        let needs = &query["needs"];
+        let acts = ["hit", "editable", "files"]
+            .iter()
+            .any(|need| !matches!(needs[need], Value::Null | Value::Bool(false)));
+        let authored = if acts { self.authored(&locator) } else { Authored::default() };
         let url = self.page.look(|view| view.frame.document.url.clone()).unwrap_or_default();
         let key = self.memory_key(&locator, &url);
         let recalled = self.page.memory.recall(&key);
@@ -133,29 +158,58 @@ impl Attempt<'_> {
         };
         locator.alternatives.extend(healed.map(|selector| chain(&selector)));
         let remembered = recalled.alternative.filter(|index| written > 1 && *index < written);
-        Sought { locator, written, bare, remembered, known: recalled.element, mistake: None }
+        // A memory that contradicts the flow is of an element that was taken for this one.
+        let known = recalled.element.filter(|known| authored.permits(known));
+        Sought { locator, written, bare, remembered, known, authored, acts, mistake: None }
     }
 
-    /// Whether an alternative has led to the element it used to lead to. Asks the page only where all
-    /// that has changed is the label.
-    pub(super) async fn is_known(&self, sought: &Sought, reply: &Reply) -> Result<bool, Stop> {
-        let (Some(known), Some(seen)) = (&sought.known, &reply.element) else { return Ok(true) };
-        Ok(match known.judge(seen) {
-            Verdict::Same => true,
-            Verdict::Different => false,
-            Verdict::Relabelled => match self.alike(known, sought.bare).await? {
-                Some(others) => !known.is_elsewhere(&others),
-                None => true,
-            },
+    /// What the written alternatives call their element.
+    pub(super) fn authored(&self, locator: &Locator) -> Authored {
+        Authored::of(locator, name_of, self.page.healing.mask())
+    }
+
+    /// Whether an alternative has led to the element that is meant. Asks the page only where it depends on
+    /// what else is there.
+    pub(super) async fn judge(&self, sought: &Sought, reply: &Reply) -> Result<Judged, Stop> {
+        let Some(seen) = &reply.element else { return Ok(Judged::Same) };
+        if !sought.acts {
+            let same = sought.known.as_ref().is_none_or(|known| known.is_read_from(seen));
+            return Ok(if same { Judged::Same } else { Judged::Another(Because::Place) });
+        }
+        let chain = sought.locator.alternatives.get(reply.alternative);
+        let by_name =
+            reply.alternative < sought.written && chain.is_some_and(|chain| is_by_name(chain, name_of));
+        let question = Question { authored: &sought.authored, by_name, known: sought.known.as_ref(), seen };
+        Ok(match (question.judge(None), &sought.known) {
+            (Judged::Ask, Some(known)) => {
+                let others = self.others(known, sought.bare).await?;
+                question.judge(Some(&others.unwrap_or_default()))
+            }
+            (judged, _) => judged,
         })
     }
 
-    pub(super) fn mistake(&self, sought: &Sought, reply: &Reply) -> Mistake {
+    pub(super) fn mistake(&self, sought: &Sought, reply: &Reply, because: Because) -> Mistake {
         let chain = sought.locator.alternatives.get(reply.alternative);
         Mistake {
             selector: chain.map(ToString::to_string).unwrap_or_default(),
             seen: reply.element.clone().unwrap_or_default(),
+            because,
         }
+    }
+
+    /// Told once: the element is about to be acted on, and is not as it was.
+    pub(super) fn tell_change(&mut self, sought: &Sought, reply: &Reply) {
+        let (Some(known), Some(seen)) = (&sought.known, &reply.element) else { return };
+        if std::mem::replace(&mut self.told_change, true) {
+            return;
+        }
+        let chain = sought.locator.alternatives.get(reply.alternative);
+        let selector = chain.map(ToString::to_string).unwrap_or_default();
+        let (known, found) = (known.to_string(), seen.to_string());
+        let line = format!("{:?}: `{selector}` leads to {found}, was {known}", How::Changed);
+        self.page.state.send_modify(|state| state.note(line));
+        self.page.healing.told.push(Healed { how: How::Changed, selector, known, found });
     }
 
     /// How long the written selectors have where likeness may help.
@@ -174,12 +228,12 @@ impl Attempt<'_> {
     /// longer than the step has: it is what a person needs.
     pub(super) async fn look_alike(
         &mut self,
-        known: &Fingerprint,
-        bare: bool,
+        sought: &Sought,
+        purpose: Purpose,
     ) -> Result<Option<Likeness>, Stop> {
         let deadline = self.deadline;
         self.deadline = deadline.max(Instant::now() + RESERVE);
-        let found = self.find_alike(known, bare).await;
+        let found = self.find_alike(sought, purpose).await;
         self.deadline = deadline;
         match found {
             Err(Stop::Halt(Halt::Deadline)) => Ok(None),
@@ -187,9 +241,14 @@ impl Attempt<'_> {
         }
     }
 
-    async fn find_alike(&self, known: &Fingerprint, bare: bool) -> Result<Option<Likeness>, Stop> {
-        let Some(others) = self.alike(known, bare).await? else { return Ok(None) };
-        let Some(best) = known.best(&others) else { return Ok(None) };
+    async fn find_alike(&self, sought: &Sought, purpose: Purpose) -> Result<Option<Likeness>, Stop> {
+        let Some(known) = &sought.known else { return Ok(None) };
+        let Some((others, _)) = self.alike(known, sought.bare).await? else { return Ok(None) };
+        let best = known.best(&others, &sought.authored).or_else(|| match purpose {
+            Purpose::Suggest => known.resembling(&others, &sought.authored),
+            Purpose::Act => None,
+        });
+        let Some(best) = best else { return Ok(None) };
         let world = self.page.world(self.deadline).await?;
         let means = self.page.call(&world, "means", &json!({ "of": best }), &[], self.deadline).await?;
         for selector in means.map(|reply| reply.selectors).unwrap_or_default() {
@@ -212,15 +271,28 @@ impl Attempt<'_> {
         Ok(None)
     }
 
-    /// The page's visible elements of the same kind, those that have most in common first. `None` where
-    /// the document went away.
-    async fn alike(&self, known: &Fingerprint, bare: bool) -> Result<Option<Vec<Fingerprint>>, Stop> {
+    /// The page's elements of the same kind, but for the one that was found.
+    async fn others(&self, known: &Fingerprint, bare: bool) -> Result<Option<Vec<Fingerprint>>, Stop> {
+        let Some((mut alike, own)) = self.alike(known, bare).await? else { return Ok(None) };
+        if let Some(own) = own.filter(|own| *own < alike.len()) {
+            alike.remove(own);
+        }
+        Ok(Some(alike))
+    }
+
+    /// The page's visible elements of the same kind, those that have most in common first, and which of them
+    /// was found. `None` where the document went away.
+    async fn alike(
+        &self,
+        known: &Fingerprint,
+        bare: bool,
+    ) -> Result<Option<(Vec<Fingerprint>, Option<usize>)>, Stop> {
         let world = self.page.world(self.deadline).await?;
         let (roles, which) = known.roles();
         let query = json!({ "known": known, "roles": roles, "none": which == Which::None, "bare": bare });
         let reply = self.page.call(&world, "likes", &query, &[], self.deadline).await?;
         let masked = |seen: Fingerprint| seen.masked(&self.page.healing.mask);
-        Ok(reply.map(|reply| reply.elements.into_iter().map(masked).collect()))
+        Ok(reply.map(|reply| (reply.elements.into_iter().map(masked).collect(), reply.own)))
     }
 
     pub(super) fn tell(&mut self, how: How, likeness: &Likeness, known: &Fingerprint) {
@@ -247,12 +319,21 @@ impl Attempt<'_> {
         let (flow, step) = (self.flow, self.step);
         let known = sought.known.as_ref();
         let message = match (&sought.mistake, known) {
-            (Some(Mistake { selector, seen }), Some(known)) => {
+            (Some(Mistake { selector, seen, because: Because::Name }), _) => {
+                let said = sought.authored.selector().unwrap_or_default();
+                format!("`{selector}` matches {seen}, which is not what `{said}` of the same step calls for")
+            }
+            (Some(Mistake { selector, seen, .. }), Some(known)) => {
                 format!("`{selector}` now matches {seen}, which is not the {known} it matched before")
             }
             _ => missing.to_owned(),
         };
-        let forget = format!("`regatta selectors forget {flow} {step}` if the page is right");
+        let by_name = sought.mistake.as_ref().is_some_and(|mistake| mistake.because == Because::Name);
+        let forget = if by_name {
+            format!("correct the selectors of {flow}, step {step}, if the page is right")
+        } else {
+            format!("`regatta selectors forget {flow} {step}` if the page is right")
+        };
         let hint = match (suggestion, &sought.mistake) {
             (Some(found), mistake) => {
                 let selector = chain(&found.selector);
@@ -267,6 +348,19 @@ impl Attempt<'_> {
         };
         Why { code: "changed".to_owned(), message, hint, shows, ..Why::default() }
     }
+}
+
+/// What the page is searched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Act,
+    /// A person looks at it.
+    Suggest,
+}
+
+/// The name in an `aria/` selector.
+fn name_of(text: &str) -> Option<String> {
+    aria::parse(text).ok()?.name
 }
 
 pub(super) fn chain(selector: &[String]) -> Chain {

@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use super::attempt::Attempt;
 use super::error::{ActionError, ActionErrorKind};
-use super::heal::{How, Sought};
+use super::heal::{How, Purpose, Sought};
 use super::script::{Called, Halt, OBJECTS, Reply, Why};
 use super::state::World;
 use super::{SelectorKey, aria, heal, memory, urls};
-use crate::domain::fingerprint::Likeness;
+use crate::domain::fingerprint::{Judged, Likeness};
 use crate::domain::flow::{Chain, Locator, Selector, SelectorKind};
 use crate::domain::workflow::Heal;
 
@@ -40,7 +40,7 @@ impl Attempt<'_> {
 
     async fn look_or_heal(&mut self, method: &str, locator: &Locator, query: Value) -> Result<Reply, Stop> {
         let mode = self.page.healing.mode;
-        let mut sought = self.seek(locator, method);
+        let mut sought = self.seek(locator, method, &query);
         let acts = mode == Heal::Auto && sought.known.is_some() && self.healed.is_none();
         if acts {
             let reply = self.look(method, &mut sought, &query, self.deadline - self.reserve()).await?;
@@ -50,11 +50,11 @@ impl Attempt<'_> {
             if is_missing(&reply)
                 && self.is_at_rest()
                 && let Some(known) = &sought.known
-                && let Some(likeness) = self.look_alike(known, sought.bare).await?
+                && let Some(likeness) = self.look_alike(&sought, Purpose::Act).await?
             {
                 self.tell(How::Acted, &likeness, known);
                 self.healed = Some(likeness);
-                sought = self.seek(locator, method);
+                sought = self.seek(locator, method, &query);
             }
         }
         let reply = self.look(method, &mut sought, &query, self.deadline).await?;
@@ -65,7 +65,7 @@ impl Attempt<'_> {
             return Ok(reply);
         }
         let suggestion = match &sought.known {
-            Some(known) if mode != Heal::Off => self.look_alike(known, sought.bare).await?,
+            Some(_) if mode != Heal::Off => self.look_alike(&sought, Purpose::Suggest).await?,
             _ => None,
         };
         if let (Some(likeness), Some(known)) = (&suggestion, &sought.known) {
@@ -123,6 +123,8 @@ impl Attempt<'_> {
         let locator = sought.locator.clone();
         let by_tree: Vec<bool> = locator.alternatives.iter().map(asks_tree).collect();
         let any_by_tree = by_tree.contains(&true);
+        query["depth"] =
+            json!(sought.known.as_ref().and_then(|known| known.row.as_ref()).map_or(0, |row| row.depth));
         let left = |most: Duration| {
             let left = until.saturating_duration_since(Instant::now()).min(most);
             json!(left.as_secs_f64() * 1000.0)
@@ -130,9 +132,11 @@ impl Attempt<'_> {
         let mut patience = PATIENCE;
         // Alternatives that led to another element than before, until the page has changed.
         let mut passed: Vec<usize> = Vec::new();
+        // What is remembered goes first only where it leads to what it led to, unchanged.
+        let mut distrusted = false;
         loop {
             let world = self.page.world(self.deadline).await?;
-            let remembered = sought.remembered.filter(|index| !passed.contains(index));
+            let remembered = sought.remembered.filter(|index| !distrusted && !passed.contains(index));
             query["passed"] = json!(passed);
             query["remembered"] = match remembered {
                 Some(index) => alternative(index, &locator, &by_tree),
@@ -150,10 +154,11 @@ impl Attempt<'_> {
                 let called = self.page.call(&world, method, &query, &[], self.deadline).await;
                 match called? {
                     Some(mut reply) if reply.ok => {
-                        if self.is_meant(sought, &mut reply).await? {
+                        if self.is_meant(sought, &mut reply).await? == Judged::Same {
                             return Ok(reply);
                         }
-                        passed.push(index);
+                        distrusted = true;
+                        continue;
                     }
                     Some(_) => {}
                     None => continue,
@@ -179,15 +184,19 @@ impl Attempt<'_> {
             query["ms"] = left(self.timeout);
             let called = self.page.call(&world, method, &query, &[], self.deadline).await;
             match called? {
-                Some(mut reply) if reply.ok => {
-                    if self.is_meant(sought, &mut reply).await? {
+                Some(mut reply) if reply.ok => match self.is_meant(sought, &mut reply).await? {
+                    Judged::Same => return Ok(reply),
+                    _ if remembered == Some(reply.alternative) => distrusted = true,
+                    Judged::Changed => {
+                        self.tell_change(sought, &reply);
                         return Ok(reply);
                     }
-                    passed.push(reply.alternative);
-                }
+                    Judged::Ask | Judged::Another(_) => passed.push(reply.alternative),
+                },
                 Some(reply) if reply.again && Instant::now() < until => {
                     *last = Some(reply);
                     passed.clear();
+                    distrusted = false;
                 }
                 Some(reply) => return Ok(reply),
                 // A navigation in the middle: the new document has the time that is left.
@@ -196,15 +205,17 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether what an alternative has led to is what it led to before. Where it is not, that is noted.
-    async fn is_meant(&self, sought: &mut Sought, reply: &mut Reply) -> Result<bool, Stop> {
+    /// Whether what an alternative has led to is what is meant. Where it is not, that is noted.
+    async fn is_meant(&self, sought: &mut Sought, reply: &mut Reply) -> Result<Judged, Stop> {
         reply.element = reply.element.take().map(|element| element.masked(self.page.healing.mask()));
-        if self.is_known(sought, reply).await? {
-            return Ok(true);
+        let judged = self.judge(sought, reply).await?;
+        if let Judged::Another(because) = judged {
+            let mistake = self.mistake(sought, reply, because);
+            sought.mistake.get_or_insert(mistake);
+        } else if let Some(known) = &sought.known {
+            reply.element = reply.element.take().map(|element| element.after(known));
         }
-        let mistake = self.mistake(sought, reply);
-        sought.mistake.get_or_insert(mistake);
-        Ok(false)
+        Ok(judged)
     }
 
     /// The element is there and ready for what the query needs.
@@ -256,7 +267,9 @@ impl Attempt<'_> {
             }
             _ => {
                 let alternative = found.cheaper.unwrap_or(found.alternative);
-                self.page.memory.remember(&key, alternative, found.element.clone());
+                let authored = self.authored(locator);
+                let element = found.element.clone().filter(|element| authored.permits(element));
+                self.page.memory.remember(&key, alternative, element);
             }
         }
     }

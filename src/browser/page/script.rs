@@ -21,12 +21,13 @@ use crate::domain::fingerprint::Fingerprint;
 /// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
 /// an earlier program has used may hold an earlier version.
 pub const SOURCE: &str = concat!(
-    "(() => {\nconst VERSION = 7;\nif (globalThis.regatta?.version === VERSION) return;\n",
+    "(() => {\nconst VERSION = 9;\nif (globalThis.regatta?.version === VERSION) return;\n",
     include_str!("injected/wait.js"),
     include_str!("injected/selectors.js"),
     include_str!("injected/elements.js"),
     include_str!("injected/pointer.js"),
     include_str!("injected/keys.js"),
+    include_str!("injected/around.js"),
     include_str!("injected/likeness.js"),
     include_str!("injected/find.js"),
     include_str!("injected/methods.js"),
@@ -81,6 +82,8 @@ pub struct Reply {
     /// What the element found is like.
     pub element: Option<Fingerprint>,
     pub elements: Vec<Fingerprint>,
+    /// Which of them is the one that was found last.
+    pub own: Option<usize>,
     pub selectors: Vec<Vec<String>>,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Nothing is forgotten, so that what is counted never falls: some hundred bytes for each step of a run.
 
-use crate::domain::event::{Event, EventKind, StepMode, StepOutcome};
+use crate::domain::event::{Event, EventKind, HealHow, StepMode, StepOutcome};
 use crate::domain::id::{Flag, RunId};
 use crate::domain::outcome::RunOutcome;
 
@@ -87,6 +87,7 @@ impl History {
                 self.pacer_wait_ms += ms;
             }
             EventKind::BrowserStarted { .. } => self.browsers += 1,
+            EventKind::Healed { how: HealHow::Changed, .. } => {}
             EventKind::Healed { .. } => self.healed += 1,
             EventKind::Downloaded { bytes, .. } => {
                 self.downloads += 1;

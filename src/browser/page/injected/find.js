@@ -88,7 +88,7 @@ const settleOn = (el, index, query) => {
   held = { el, needs: query.needs, box, x, y, rests };
   if (query.needs.hit && self !== top) watchMove();
   return { ok: true, alternative: index, ...toInput(x, y), sort: sortOf(el), checked: isChecked(el),
-    url: location.href, origin: globalThis.origin, element: query.from ? printRead(el, query.attribute) : print(actsFor(el)) };
+    url: location.href, origin: globalThis.origin, element: query.from ? printRead(el, query.attribute) : print(actsFor(el), false, { depth: query.depth }) };
 };
 
 const means = (alternative, el) => {

@@ -95,23 +95,37 @@ const isItem = el => closest(el, 'li, tr, article, nav, menu, header, footer, [r
   && !closest(el, 'nav, menu, header, footer, [role=menu], [role=menubar], [role=tablist], [role=toolbar], [role=navigation]');
 
 // A word inside a button stands for the button.
-const actsFor = el => { const control = controlOf(el); return control === el ? closest(el, 'button, [role=button], a[href], [role=link]') ?? el : control; };
+const actsFor = el => { const control = controlOf(el); return control === el ? closest(el, PRESSED) ?? el : control; };
 
-// `bare`: without the content.
-const print = (el, bare = false) => {
+// A key means one element; what a group of them shares is none.
+const isKey = (el, name, value) => {
+  try { return el.getRootNode().querySelectorAll(`[${name}=${quoted(value)}]`).length === 1; } catch { return false; }
+};
+
+// `bare`: without the content. `brief`: without what only others on the page tell. `depth`: how far out the
+// item is that it stood in.
+const print = (el, bare = false, { brief = false, depth = 0 } = {}) => {
   const attributes = {}, role = roleOf(el), sort = sortOf(el);
   for (const name of KEPT) {
-    const value = squeeze(el.getAttribute(name) ?? '');
-    if (value && !(KEYS.has(name) && looksGenerated(value))) attributes[name] = value.slice(0, 300);
+    const raw = el.getAttribute(name) ?? '', value = squeeze(raw);
+    if (value && !(KEYS.has(name) && (looksGenerated(value) || !isKey(el, name, raw)))) attributes[name] = value.slice(0, 300);
   }
-  if (role === 'link') attributes.href = leadsTo(el).slice(0, 300);
+  if (role === 'link') {
+    attributes.href = leadsTo(el).slice(0, 300);
+    if (!bare && isKey(el, 'href', el.getAttribute('href') ?? '')) attributes.to = whereTo(el).slice(0, 300);
+  }
   if (sort === 'checkbox' || sort === 'radio') attributes.value = (el.getAttribute('value') ?? '').slice(0, 300);
-  for (const name of ['href', 'value']) if (!attributes[name]) delete attributes[name];
+  for (const name of ['href', 'to', 'value']) if (!attributes[name]) delete attributes[name];
   const name = nameOf(el, role, bare), holds = ['text', 'native', 'select'].includes(sort);
   const text = bare || holds ? '' : wordsOf(el);
-  return { tag: el.localName, role, name, text: text === name ? '' : text, attributes,
+  const known = { tag: el.localName, role, name, text: text === name ? '' : text, attributes,
     classes: [...el.classList].filter(word => !looksGenerated(word)).slice(0, 6),
     path: placeOf(el), landmark: landmarkOf(el), item: !!isItem(el) };
+  if (bare || brief) return known;
+  return remembering(() => {
+    const twins = twinsOf(el, role), row = rowOf(el, twins, depth);
+    return { ...known, heading: headingOf(el), picture: isWordless(el) ? pictureOf(el) : '', twins: Math.min(twins.length, 9), ...isOfSeries(el) ? { series: true } : {}, ...row ? { row } : {} };
+  });
 };
 
 // Of an element that a value is read from: it may be somebody's.
@@ -163,16 +177,21 @@ const single = el => {
 // What was found to be like something, until it is asked again.
 let liked = [];
 const likeness = {
-  // Visible elements of these roles (or of none of them), those that have most in common with `known` first.
+  // Visible elements of these roles (or of none of them), those that have most in common with `known` first;
+  // and of what is pressed also plain elements of the same label. Which of them was found last.
   likes: ({ known, roles, none, bare }) => {
+    const label = known.name || known.text || null;
     const shares = seen => [...TEST_IDS, 'id', 'name', 'href', 'placeholder'].filter(name => known.attributes?.[name] && known.attributes[name] === seen.attributes[name]).length
-      + ((known.name || known.text || null) === (seen.name || seen.text) ? 1 : 0) + (known.path === seen.path ? .5 : 0);
-    const all = byPierce(document, '*').filter(el => roles.includes(roleOf(el)) !== none && isVisible(el)).slice(0, 3000)
-      .map(el => { const seen = print(el, bare); return { el, seen, shares: shares(seen) }; })
+      + (label === (seen.name || seen.text) ? 1 : 0) + (known.path === seen.path ? .5 : 0);
+    const says = el => label && squeeze(el.textContent ?? '') === label;
+    const isPlain = el => !none && !bare && roles.includes('button') && says(el) && ![...el.children].some(says) && actsFor(el) === el;
+    const all = byPierce(document, '*').filter(el => (roles.includes(roleOf(el)) !== none || isPlain(el)) && isVisible(el)).slice(0, 3000)
+      .map(el => ({ el, shares: shares(print(el, bare, { brief: true })) }))
       .filter(({ shares }) => !none || shares >= 1)
       .sort((a, b) => b.shares - a.shares).slice(0, 60);
     liked = all.map(({ el }) => el);
-    return { ok: true, elements: all.map(({ seen }) => seen) };
+    const found = held ? liked.indexOf(actsFor(held.el)) : -1;
+    return { ok: true, elements: remembering(() => liked.map(el => print(el, bare, { depth: known.row?.depth }))), ...found >= 0 ? { own: found } : {} };
   },
   // Selectors that might mean it alone, the most lasting first.
   means: ({ of }) => {

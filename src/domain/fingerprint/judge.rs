@@ -1,0 +1,369 @@
+//! Whether an element that a selector matches is the one that is meant.
+//!
+//! A refusal costs a person a look, a wrong click may cost an account. So nothing is acted on because it
+//! stands where the other stood, and a changed label needs a reason: the flow calls it so, it was seen to
+//! alternate, or a key of the page still says the same.
+
+use super::authored::{Authored, Fit};
+use super::risk::{is_grave, is_risky};
+use super::row::Standing;
+use super::words::{self, Difference};
+use super::{Fingerprint, Kind, TEST_IDS};
+
+/// An element, and what there is to hold it against.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    pub authored: &'a Authored,
+    /// The alternative that matched it says the whole of its name.
+    pub by_name: bool,
+    /// What the locator led to before; `None` on the first visit.
+    pub known: Option<&'a Fingerprint>,
+    pub seen: &'a Fingerprint,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    Same,
+    /// The same element, whose label, text or row has changed: to be told.
+    Changed,
+    /// It depends on what else is on the page.
+    Ask,
+    Another(Because),
+}
+
+/// What tells that it is another element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// The flow's own selectors call it something else.
+    Name,
+    Kind,
+    Label,
+    Row,
+    Picture,
+    Place,
+}
+
+impl Question<'_> {
+    /// `others` are the page's elements of its kind but for itself, once they were asked for.
+    #[must_use]
+    pub fn judge(&self, others: Option<&[Fingerprint]>) -> Judged {
+        let Self { authored, by_name, known, seen } = *self;
+        let fit = match authored.fit(seen) {
+            _ if by_name => Fit::Whole,
+            // The numbers in the flow's own words say which one it is.
+            Fit::Whole if seen.series && !authored.has_numbers_of(seen) => Fit::Contrary,
+            fit => fit,
+        };
+        if fit == Fit::Contrary {
+            return Judged::Another(Because::Name);
+        }
+        let Some(known) = known.filter(|known| authored.permits(known)) else {
+            let risky = fit == Fit::Part && authored.goes_on_riskily(seen.label());
+            return if risky { Judged::Another(Because::Name) } else { Judged::Same };
+        };
+        let judged = known.judge_as(seen, fit, authored, others);
+        match judged {
+            Judged::Same if known.differs_in_words(seen) => Judged::Changed,
+            judged => judged,
+        }
+    }
+}
+
+impl Fingerprint {
+    fn judge_as(&self, seen: &Self, fit: Fit, authored: &Authored, others: Option<&[Self]>) -> Judged {
+        let whole = fit == Fit::Whole;
+        if !self.kind().may_become(seen.kind()) {
+            return Judged::Another(Because::Kind);
+        }
+        if self.is_in_another_row(seen, whole) {
+            return Judged::Another(Because::Row);
+        }
+        let (label, now) = (self.label(), seen.label());
+        if label.is_empty() && now.is_empty() {
+            return self.judge_nameless(seen);
+        }
+        match words::compare(label, now) {
+            _ if whole => Judged::Same,
+            Difference::None => self.judge_place(seen),
+            Difference::Count => self.judge_count(seen, others),
+            Difference::Number | Difference::Words if fit == Fit::Part => {
+                // Where the flow has the whole label, more words are another label.
+                let risky = is_risky(label, now) || is_risky(now, label) || is_grave(now);
+                if authored.is_whole(label) || risky { Judged::Another(Because::Name) } else { Judged::Same }
+            }
+            Difference::Number | Difference::Words => self.judge_relabelled(seen, others),
+        }
+    }
+
+    /// Nothing but the label is known to be the same: that is enough only where no other has it.
+    fn judge_place(&self, seen: &Self) -> Judged {
+        let Some(twins) = self.twins else { return Judged::Same };
+        if self.shares_telling_key(seen) {
+            return Judged::Same;
+        }
+        let told_by_row = match (&self.row, &seen.row) {
+            (Some(row), Some(now)) => matches!(row.compare(now), Standing::Same | Standing::Changed),
+            _ => false,
+        };
+        if told_by_row {
+            return Judged::Same;
+        }
+        let same_place =
+            self.path == seen.path && self.landmark == seen.landmark && self.has_heading_of(seen);
+        if twins > 0 || seen.twins.unwrap_or_default() > 0 {
+            let unchanged = same_place && self.twins == seen.twins;
+            return if unchanged { Judged::Same } else { Judged::Another(Because::Place) };
+        }
+        if same_place || self.is_consistent_with(seen) {
+            Judged::Same
+        } else {
+            Judged::Another(Because::Place)
+        }
+    }
+
+    fn judge_count(&self, seen: &Self, others: Option<&[Self]>) -> Judged {
+        if self.series || seen.series {
+            return Judged::Another(Because::Label);
+        }
+        let Some(others) = others else { return Judged::Ask };
+        if self.is_elsewhere(others) { Judged::Another(Because::Label) } else { Judged::Changed }
+    }
+
+    fn judge_relabelled(&self, seen: &Self, others: Option<&[Self]>) -> Judged {
+        let (label, now) = (self.label(), seen.label());
+        let nameless = label.is_empty() || now.is_empty();
+        if nameless && !self.picture.is_empty() && self.picture == seen.picture {
+            return Judged::Same;
+        }
+        let alternates = self.formerly.iter().any(|label| words::compare(label, now).is_alike());
+        if !alternates && !self.may_be_relabelled(seen) {
+            return Judged::Another(if label.is_empty() { Because::Picture } else { Because::Label });
+        }
+        let Some(others) = others else { return Judged::Ask };
+        if self.is_elsewhere(others) { Judged::Another(Because::Label) } else { Judged::Changed }
+    }
+
+    fn judge_nameless(&self, seen: &Self) -> Judged {
+        if !self.picture.is_empty() || !seen.picture.is_empty() {
+            return if self.picture == seen.picture {
+                self.judge_place(seen)
+            } else {
+                Judged::Another(Because::Picture)
+            };
+        }
+        if self.shares_key(seen) {
+            return Judged::Same;
+        }
+        if self.contradicts_key(seen) {
+            return Judged::Another(Because::Place);
+        }
+        let like = ["type", "autocomplete", "value"]
+            .iter()
+            .all(|name| self.attributes.get(*name) == seen.attributes.get(*name));
+        let there = self.path == seen.path && self.classes == seen.classes && like;
+        let alone = self.kind() != Kind::Press || seen.twins == Some(0) && self.twins == Some(0);
+        let told_by_row = match (&self.row, &seen.row) {
+            (Some(row), Some(now)) if !row.texts.is_empty() => {
+                let steps = row.depth as usize;
+                let inside =
+                    |of: &Self| of.path.rsplit('>').take(steps).map(str::to_owned).collect::<Vec<_>>();
+                row.compare(now) != Standing::Another && inside(self) == inside(seen) && like
+            }
+            _ => false,
+        };
+        if told_by_row && self.kind() != Kind::Press {
+            return Judged::Same;
+        }
+        // A box that content comes and goes in has neither a label nor a picture.
+        let same_box = self.kind() == Kind::Plain && self.tag == seen.tag;
+        if there && alone || same_box { Judged::Same } else { Judged::Another(Because::Place) }
+    }
+
+    fn is_in_another_row(&self, seen: &Self, whole: bool) -> bool {
+        let Some(row) = &self.row else { return false };
+        match &seen.row {
+            Some(now) => {
+                let leads_there = self.attributes.contains_key("to")
+                    && self.attributes.get("to") == seen.attributes.get("to");
+                row.compare(now) == Standing::Another && (row.many || !whole) && !leads_there
+            }
+            None => row.many && !row.texts.is_empty() && !self.shares_telling_key(seen),
+        }
+    }
+
+    /// Whether its label, its text or its row say something else now.
+    fn differs_in_words(&self, seen: &Self) -> bool {
+        let row = |of: &Self| of.row.as_ref().map(|row| row.texts.clone());
+        let row_differs = self.row.is_some() && seen.row.is_some() && row(self) != row(seen);
+        self.name != seen.name || self.text != seen.text || row_differs
+    }
+
+    /// Keys that mean one element of a page, and have not changed.
+    fn shared_keys<'a>(&'a self, seen: &'a Self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        TEST_IDS.into_iter().chain(["id", "name", "to"]).filter_map(|name| {
+            let known = self.attributes.get(name)?;
+            (seen.attributes.get(name) == Some(known)).then_some((name, known.as_str()))
+        })
+    }
+
+    pub(super) fn shares_key(&self, seen: &Self) -> bool {
+        self.shared_keys(seen).next().is_some()
+    }
+
+    /// A key that says what the element is for. One like `submit` or `item-2` may be given to any.
+    pub(super) fn shares_telling_key(&self, seen: &Self) -> bool {
+        self.shared_keys(seen).any(|(_, key)| is_telling(key))
+    }
+
+    fn contradicts_key(&self, seen: &Self) -> bool {
+        TEST_IDS.into_iter().chain(["id", "name"]).any(|name| {
+            matches!((self.attributes.get(name), seen.attributes.get(name)), (Some(a), Some(b)) if a != b)
+        })
+    }
+
+    pub(super) fn has_heading_of(&self, seen: &Self) -> bool {
+        let known = &self.heading;
+        known.is_empty() || seen.heading.is_empty() || words::compare(known, &seen.heading).is_alike()
+    }
+
+    /// Nothing around it says that it is another one of the same label: `Save` of `Profile` is not that of
+    /// `Newsletter`.
+    pub(super) fn is_consistent_with(&self, seen: &Self) -> bool {
+        self.has_heading_of(seen) && (self.landmark == seen.landmark || !self.names_landmark(seen))
+    }
+
+    /// Both stand in a part of the page that has a name.
+    fn names_landmark(&self, seen: &Self) -> bool {
+        self.landmark.contains('"') && seen.landmark.contains('"')
+    }
+
+    /// Whether a key of the page that is still there is reason enough for another label.
+    pub(super) fn may_be_relabelled(&self, seen: &Self) -> bool {
+        let (label, now) = (self.label(), seen.label());
+        let sort = |of: &Self| of.attributes.get("type").cloned().unwrap_or_default();
+        let same_sort = self.takes_no_value() || sort(self) == sort(seen);
+        same_sort
+            && !self.series
+            && !seen.series
+            && self.kind() == seen.kind()
+            && !now.is_empty()
+            && !is_risky(label, now)
+            && !is_grave(now)
+            && self.shared_keys(seen).any(|(_, key)| says(key, label, now))
+    }
+
+    /// Whether one of `among` has a label that this one has or had.
+    #[must_use]
+    pub fn is_elsewhere(&self, among: &[Self]) -> bool {
+        let labels = std::iter::once(self.label()).chain(self.formerly.iter().map(String::as_str));
+        let labels: Vec<_> = labels.filter(|label| !label.is_empty()).collect();
+        among.iter().any(|other| {
+            self.kind().may_become(other.kind())
+                && labels.iter().any(|label| words::compare(label, other.label()).is_alike())
+        })
+    }
+
+    /// As it is remembered after `known` was found to be it: with the labels that it had.
+    #[must_use]
+    pub fn after(mut self, known: &Self) -> Self {
+        let mut formerly: Vec<String> = known.formerly.clone();
+        formerly.push(known.label().to_owned());
+        let own = self.label().to_owned();
+        formerly.retain(|label| !label.is_empty() && !words::compare(label, &own).is_alike());
+        formerly.dedup();
+        self.formerly = formerly.split_off(formerly.len().saturating_sub(FORMER));
+        self
+    }
+}
+
+/// Labels that an element had, the last ones.
+const FORMER: usize = 4;
+
+/// Words in keys that say nothing about what their element is for.
+const GENERIC: [&str; 52] = [
+    "primary",
+    "secondary",
+    "tertiary",
+    "main",
+    "action",
+    "actions",
+    "btn",
+    "button",
+    "cta",
+    "ok",
+    "item",
+    "link",
+    "first",
+    "last",
+    "default",
+    "left",
+    "right",
+    "top",
+    "bottom",
+    "submit",
+    "go",
+    "menu",
+    "tab",
+    "tool",
+    "icon",
+    "box",
+    "row",
+    "cell",
+    "col",
+    "list",
+    "nav",
+    "header",
+    "footer",
+    "dialog",
+    "modal",
+    "form",
+    "field",
+    "input",
+    "label",
+    "text",
+    "content",
+    "wrapper",
+    "container",
+    "control",
+    "option",
+    "toggle",
+    "page",
+    "card",
+    "next",
+    "current",
+    "entry",
+    "element",
+];
+
+/// `saveDraft` is two words.
+fn parts_of(key: &str) -> Vec<String> {
+    let mut parts = String::new();
+    for c in key.chars() {
+        if c.is_uppercase() {
+            parts.push(' ');
+        }
+        parts.extend(c.to_lowercase());
+    }
+    words::words(&parts)
+}
+
+fn is_telling(key: &str) -> bool {
+    !key.chars().any(char::is_numeric) && !parts_of(key).iter().all(|part| GENERIC.contains(&part.as_str()))
+}
+
+/// Whether a key of the page says what the element is for, as its old label did: then the page's author still
+/// means the same by it. One that counts elements or names a place may mean any.
+fn says(key: &str, label: &str, now: &str) -> bool {
+    if !is_telling(key) {
+        return false;
+    }
+    let parts = parts_of(key);
+    let now = words::words(now);
+    let label = words::words(label);
+    let is_word = |word: &&String| word.chars().any(char::is_alphabetic);
+    let lost: Vec<_> = label.iter().filter(is_word).filter(|word| !now.contains(word)).collect();
+    let joined = parts.concat();
+    lost.is_empty()
+        || joined.contains(&label.concat())
+        || lost.iter().any(|word| word.chars().count() >= 3 && parts.iter().any(|part| part == *word))
+}
