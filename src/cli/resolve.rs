@@ -6,8 +6,9 @@ use super::assignment::parse_identity;
 use super::failure::Failure;
 use super::load;
 use super::settings::Settings;
-use crate::domain::id::{Flag, ProfileId, RunId};
-use crate::domain::session::{Commit, Resolution};
+use crate::domain::id::{ProfileId, RunId};
+use crate::domain::plan::{Plan, PlanStep};
+use crate::domain::session::{Resolution, Session};
 use crate::store::session::{OpenSession, read};
 #[derive(Debug, Args)]
 #[command(
@@ -46,7 +47,12 @@ pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
         fields.push((field, value));
     }
     let answer = if args.done { Resolution::Done } else { Resolution::Again };
-    let commits = commits(settings, &flag)?;
+    let plan = plan(settings)?;
+    let step = plan.as_ref().and_then(|plan| plan.step(&flag));
+    if let (true, Some(step)) = (args.done, step) {
+        refuse_without_captures(session.session(), step, &fields)?;
+    }
+    let commits = step.map(|step| step.commits.clone()).unwrap_or_default();
     let given = fields.iter().map(|(field, value)| (field.as_str(), value.as_str()));
     session.resolve(answer, &commits, given, jiff::Timestamp::now())?;
     let said = if args.done { "is done" } else { "will run again" };
@@ -54,13 +60,43 @@ pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The values that move into place with the step's flag: none where the folder has no workflow.
-fn commits(settings: &Settings, flag: &Flag) -> Result<Vec<Commit>, Failure> {
+/// The workflow that the profile follows; `None` where the folder has none.
+fn plan(settings: &Settings) -> Result<Option<Plan>, Failure> {
     if !settings.workflow.exists() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let plan = load::plan(settings, &[])?;
-    Ok(plan.step(flag).map(|step| step.commits.clone()).unwrap_or_default())
+    load::plan(settings, &[]).map(Some)
+}
+
+/// A step that is done has its values: one that neither the step nor this answer has given would be
+/// missed only when it is too late to get it.
+fn refuse_without_captures(
+    session: &Session,
+    step: &PlanStep,
+    given: &[(String, String)],
+) -> Result<(), Failure> {
+    let is_given = |field: &str| given.iter().any(|(name, _)| name == field);
+    for field in step.flow_on(session.platform).certain_captures() {
+        if is_given(field) {
+            continue;
+        }
+        if session.identity.get(field).is_none() {
+            let problem = format!(
+                "step `{}` captures `identity.{field}`, and the session has no value of it",
+                step.flag
+            );
+            return Err(Failure::usage(problem)
+                .hint(format!("give it: --done --set identity.{field}; or run the step again: --again")));
+        }
+        let replaced = session.superseded.iter().filter(|old| old.field == field).count();
+        if replaced > 0 {
+            crate::report::say!(
+                "note: identity.{field} was captured more than once; its {replaced} earlier values are kept: regatta sessions export {} --reveal",
+                session.profile_id
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The value of an identity field, which is not shown.

@@ -238,7 +238,7 @@ impl Plan {
                 if let Preparation::Template(text) = &preparation.value {
                     let place = format!("step `{}`: prepare.{field}", step.flag);
                     check
-                        .text(text)
+                        .text(text, true)
                         .map_err(|error| self.template_error(&place, preparation.at.clone(), &error))?;
                 }
                 check.names.identity.insert(field.clone());
@@ -249,7 +249,10 @@ impl Plan {
                 check.flow(verify.on(platform))?;
             }
             for Commit { into, from } in &step.commits {
-                check.names.identity.insert(into.clone());
+                // It replaces a value, so a name that nothing has set is likely misspelt.
+                if check.names.identity.insert(into.clone()) {
+                    check.missing.insert(into.clone());
+                }
                 check.names.identity.remove(from);
             }
             for field in needed {
@@ -266,7 +269,9 @@ impl Plan {
                     ("`http_auth.user`", auth.user.value.clone(), &auth.user.at),
                     ("`http_auth.password_field`", format!("{{{{ identity.{} }}}}", field.value), &field.at),
                 ] {
-                    check.text(&text).map_err(|error| self.template_error(place, at.clone(), &error))?;
+                    check
+                        .text(&text, true)
+                        .map_err(|error| self.template_error(place, at.clone(), &error))?;
                 }
             }
             for field in needed {
@@ -314,7 +319,13 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn text(&mut self, text: &str) -> Result<(), TemplateError> {
+    fn text(&mut self, text: &str, is_certain: bool) -> Result<(), TemplateError> {
+        if !is_certain {
+            // Needed only where the condition holds: then the run finds out.
+            let mut names = self.names.clone();
+            names.identity.extend(template::identity_fields(text));
+            return template::check(text, &names);
+        }
         let missing = template::identity_fields(text);
         let missing = missing.into_iter().filter(|field| !self.names.identity.contains(field));
         let missing: Vec<_> = missing.collect();
@@ -328,14 +339,22 @@ impl Check<'_> {
             let problem = format!("step {} uses {reason}, which this version cannot play", step.number);
             return Err(Box::new(flow.error_at(step, problem).help("see the CHANGELOG for what is played")));
         }
-        for step in flow.all_steps() {
-            self.step(flow, step)?;
+        self.steps(flow, &flow.steps, true)
+    }
+
+    /// `is_certain`: the steps stand outside a `when`.
+    fn steps(&mut self, flow: &Flow, steps: &[Step], is_certain: bool) -> Result<(), Box<SourceError>> {
+        for step in steps {
+            self.step(flow, step, is_certain)?;
+            if let Action::When { steps, .. } = &step.action {
+                self.steps(flow, steps, false)?;
+            }
         }
         Ok(())
     }
 
-    fn step(&mut self, flow: &Flow, step: &Step) -> Result<(), Box<SourceError>> {
-        step.map_text(&mut |text| self.text(text).map(|()| String::new())).map_err(
+    fn step(&mut self, flow: &Flow, step: &Step, is_certain: bool) -> Result<(), Box<SourceError>> {
+        step.map_text(&mut |text| self.text(text, is_certain).map(|()| String::new())).map_err(
             |error: TemplateError| {
                 let problem = format!("step {} ({}): {error}", step.number, step.action.name());
                 Box::new(flow.error_at(step, problem).help(error.hint()))
@@ -512,6 +531,16 @@ mod tests {
         assert_eq!(digest, plan("", "").digest);
         assert_ne!(digest, plan("", r#"{"type":"close"}"#).digest);
         assert_ne!(digest, plan("x = \"1\"", "").digest);
+    }
+
+    #[test]
+    fn what_is_used_inside_a_when_is_not_needed_by_every_profile() {
+        let inside = r#"{"type":"customStep","name":"regatta.when","parameters":{"exists":["a"],"steps":[
+{"type":"keyDown","key":"{{ totp }}"}]}}"#;
+        let conditional = plan("", inside);
+        check(&conditional, Some(&fresh(&conditional)), expect!["ok; expects []"]);
+        let both = plan("", &format!(r#"{inside},{{"type":"keyDown","key":"{{{{ totp }}}}"}}"#));
+        check(&both, Some(&fresh(&both)), expect![[r#"ok; expects ["two_fa_secret in a"]"#]]);
     }
 
     #[test]

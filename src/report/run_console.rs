@@ -112,7 +112,7 @@ impl Plain {
             EventKind::ActionStarted { .. } => return None,
             EventKind::ActionFailed { flag, step, action, flow, message, .. } => {
                 // A verify flow that fails is an answer, not a fault of the step.
-                let what = if self.mode == Some(StepMode::Verify) { "the site says no: " } else { "" };
+                let what = if self.mode == Some(StepMode::Verify) { "not verified: " } else { "" };
                 format!("{flag}: {what}{message} ({flow}, step {step} {action})")
             }
             EventKind::Healed { .. } => healed_line(kind)?,

@@ -236,7 +236,8 @@ impl<'a, O: Outside> Run<'a, O> {
             return Ok(());
         };
         let message = format!(
-            "step `{flag}` needs `identity.{field}`, which the profile does not have; give it with --set identity.{field}"
+            "step `{flag}` needs `identity.{field}`, which the profile does not have; give it: regatta resolve {} --again --set identity.{field}",
+            session.profile_id
         );
         Err(Leave::Attention { flag: Some(flag), message, evidence: None })
     }

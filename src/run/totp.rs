@@ -20,13 +20,20 @@ pub(super) fn is_used_by(step: &Step) -> bool {
     looked.is_ok() && used
 }
 
-/// How long the current code must not be typed; `None` where it is unused.
+/// A code that is typed later than this before the end of its window may reach the server after it.
+const LEAST_LEFT: Duration = Duration::from_secs(3);
+
+/// How long no code may be typed; `None` where the current one is unused and good for long enough.
 pub(super) fn wait(last_used: Option<u64>, now: jiff::Timestamp) -> Option<Duration> {
     let window = template::totp_window(now);
-    let last_used = last_used.filter(|used| (window..=window + CLOCKS_DIFFER).contains(used))?;
-    let next = (last_used + 1) * TOTP_PERIOD;
-    let next = jiff::Timestamp::from_second(i64::try_from(next).ok()?).ok()?;
-    Duration::try_from(next.duration_since(now)).ok()
+    let until_after = |window: u64| {
+        let next = jiff::Timestamp::from_second(i64::try_from((window + 1) * TOTP_PERIOD).ok()?).ok()?;
+        Duration::try_from(next.duration_since(now)).ok()
+    };
+    match last_used.filter(|used| (window..=window + CLOCKS_DIFFER).contains(used)) {
+        Some(used) => until_after(used),
+        None => until_after(window).filter(|left| *left < LEAST_LEFT),
+    }
 }
 
 #[cfg(test)]
@@ -45,7 +52,16 @@ mod tests {
         assert_eq!(wait_ms(Some(2), 90_000), None);
         // The clock was set back a little: the server has seen the code of window 3.
         assert_eq!(wait_ms(Some(3), 89_000), Some(31_000));
-        assert_eq!(wait_ms(Some(900), 89_000), None, "recorded by a wrong clock");
+        assert_eq!(wait_ms(Some(900), 80_000), None, "recorded by a wrong clock");
+    }
+
+    /// A server that allows no skew refused it, and the attempts were used up.
+    #[test]
+    fn a_code_that_is_about_to_end_is_not_typed() {
+        let wait_at = |ms: i64| wait(None, jiff::Timestamp::from_millisecond(ms).unwrap());
+        assert_eq!(wait_at(87_000), None);
+        assert_eq!(wait_at(87_001), Some(Duration::from_millis(2_999)));
+        assert_eq!(wait_at(90_000), None);
     }
 
     #[test]

@@ -92,6 +92,21 @@ fn an_answer_commits_what_the_step_prepared() {
     assert_eq!(session["superseded"][0]["value"], "new-password");
 }
 
+#[test]
+fn a_step_is_not_said_to_be_done_without_the_value_that_it_captures() {
+    let folder = folder();
+    let mut session = folder.session("learned").unwrap();
+    session["identity"]["two_fa_secret"] = Value::Null;
+    folder.write("state/learned.json", &session.to_string());
+    let refused = folder.run(&["resolve", "learned", "--done"]);
+    refused.assert_code(2);
+    let said = "step `2fa_enabled` captures `identity.two_fa_secret`, and the session has no value of it";
+    assert!(refused.stderr.contains(said) && refused.stderr.contains("--done --set"), "{}", refused.stderr);
+    assert_eq!(folder.session("learned").unwrap()["completion_flags"]["2fa_enabled"], false);
+    folder.run(&["resolve", "learned", "--done", "--set", "identity.two_fa_secret=ABC"]).assert_code(0);
+    assert_eq!(folder.session("learned").unwrap()["completion_flags"]["2fa_enabled"], true);
+}
+
 /// What a profile lacks is its own state: no wrong usage, and no browser is started for it.
 #[test]
 fn a_profile_without_a_field_that_a_step_needs_is_a_persons_to_look_at() {

@@ -156,7 +156,7 @@ async fn a_field_that_the_profile_lacks_is_a_persons_to_give() {
     let end = bench.drive().await;
     bench.check(&end, expect![[r#"
         NeedsAttention, 0 submissions
-        step `a` needs `identity.two_fa_secret`, which the profile does not have; give it with --set identity.two_fa_secret"#]]);
+        step `a` needs `identity.two_fa_secret`, which the profile does not have; give it: regatta resolve p1 --again --set identity.two_fa_secret"#]]);
 }
 
 /// Only in the middle of the flow is it known that nothing has captured the field.

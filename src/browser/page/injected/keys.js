@@ -104,7 +104,7 @@ const takeFocus = () => {
 // A list or picker of the browser that is open takes the keys: no document sees them.
 const opensList = el => el?.localName === 'select' || el?.localName === 'input' && (!!el.list || sortOf(el) === 'native' && el.type !== 'range');
 
-const textOf = el => el.isContentEditable ? el.textContent : el.value;
+const heldText = el => el.isContentEditable ? el.textContent : el.value;
 
 const typing = {
   // `found` is how many characters the field has room for, where its owner has set a bound.
@@ -126,7 +126,7 @@ const typing = {
     let done = false;
     try { done = text === '' ? document.execCommand('delete') : document.execCommand('insertText', false, text); } catch {}
     removeEventListener('input', hear, { capture: true });
-    if (textOf(el) === text || told) return { ok: true };
+    if (heldText(el) === text || told) return { ok: true };
     return done || !hasFocus(focusable(el)) ? { ok: false, why: { code: 'refused', message: 'the field did not take the text' } } : { ok: true, again: true };
   },
 
@@ -175,7 +175,7 @@ const typing = {
   typed: ({ text }) => {
     const { el } = held;
     if (!el.isConnected) return { ok: true };
-    const holds = textOf(el);
+    const holds = heldText(el);
     // No page formats a password; one that has sent it may have cleared the field.
     if (el.type !== 'password' || holds === text || holds === '' || el.maxLength === 1) return { ok: true };
     return { ok: false, why: { code: 'refused', message: 'the field holds something else than what was typed' } };
