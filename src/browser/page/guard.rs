@@ -63,11 +63,14 @@ pub enum Fate {
     Seen,
     /// The document went away over it.
     Gone,
-    /// It was kept from the page that it was meant for, since another element of it has the focus.
-    Beside(String),
+    /// It was kept from the page that it was meant for, since another element of it has the focus: a frame
+    /// element where there is the origin of its document.
+    Beside {
+        element: String,
+        frame: Option<String>,
+    },
     /// It was kept from another document, which has the focus.
     Elsewhere {
-        element: String,
         origin: String,
     },
     /// It was kept from another document, though the one that is meant believes to have the focus: the
@@ -196,8 +199,10 @@ impl Attempt<'_> {
                             strokes.len()
                         )));
                     }
-                    Fate::Beside(element) => self.bring_back(guard, &element).await?,
-                    Fate::Elsewhere { element, origin } => return Err(stolen(&element, Some(&origin))),
+                    Fate::Beside { element, frame } => {
+                        self.bring_back(guard, &element, frame.as_deref()).await?
+                    }
+                    Fate::Elsewhere { origin } => return Err(stolen("", Some(&origin))),
                     Fate::Underway if started.elapsed() < HANDED_OVER => {}
                     Fate::Underway => return Err(stolen("a frame", None)),
                     Fate::Nowhere if self.is_over() => return Err(self.unseen("key")),
@@ -237,11 +242,11 @@ impl Attempt<'_> {
                 Ok(own) => own,
             };
             if let Some(element) = own.value {
-                return Fate::Beside(element);
+                return Fate::Beside { element, frame: own.frame };
             }
             while let Some(reply) = asked.next().await {
-                if let Ok(Reply { value: Some(element), origin, .. }) = reply {
-                    return if own.inside { Fate::Underway } else { Fate::Elsewhere { element, origin } };
+                if let Ok(Reply { value: Some(_), origin, .. }) = reply {
+                    return if own.inside { Fate::Underway } else { Fate::Elsewhere { origin } };
                 }
             }
             Fate::Nowhere
@@ -251,7 +256,12 @@ impl Attempt<'_> {
 
     /// The page has taken the focus to another element of its own. It is brought back a few times: many pages
     /// set it late, and once.
-    async fn bring_back(&self, guard: &mut FocusGuard, element: &str) -> Result<(), ActionError> {
+    async fn bring_back(
+        &self,
+        guard: &mut FocusGuard,
+        element: &str,
+        frame: Option<&str>,
+    ) -> Result<(), ActionError> {
         guard.refocused += 1;
         if guard.refocused <= REFOCUSED {
             let called = self.page.call(&guard.own, "refocus", &Value::Null, &[], self.deadline).await;
@@ -259,7 +269,7 @@ impl Attempt<'_> {
                 return Ok(());
             }
         }
-        Err(stolen(element, None))
+        Err(stolen(element, frame))
     }
 
     /// Guards documents of the tab that are not yet. Queued when this is called.
@@ -339,9 +349,10 @@ pub fn guarded_until(until: Duration) -> String {
     )
 }
 
+/// `origin`: of the document that has the focus, where it is another one than the step's.
 pub fn stolen(element: &str, origin: Option<&str>) -> ActionError {
     let thief = match origin {
-        Some(origin) => format!("`{element}` in a document of {origin}"),
+        Some(origin) => format!("a frame of {origin}"),
         None => format!("`{element}` of the page itself"),
     };
     ActionError::new(ActionErrorKind::FocusStolen, format!("{thief} took the focus while keys were sent"))

@@ -21,7 +21,7 @@ use crate::domain::fingerprint::Fingerprint;
 /// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
 /// an earlier program has used may hold an earlier version.
 pub const SOURCE: &str = concat!(
-    "(() => {\nconst VERSION = 9;\nif (globalThis.regatta?.version === VERSION) return;\n",
+    "(() => {\nconst VERSION = 10;\nif (globalThis.regatta?.version === VERSION) return;\n",
     include_str!("injected/wait.js"),
     include_str!("injected/selectors.js"),
     include_str!("injected/elements.js"),
@@ -78,6 +78,8 @@ pub struct Reply {
     pub found: u32,
     pub url: String,
     pub origin: String,
+    /// The origin of the document of a frame element that has the focus.
+    pub frame: Option<String>,
     pub value: Option<String>,
     /// What the element found is like.
     pub element: Option<Fingerprint>,

@@ -88,10 +88,12 @@ impl Attempt<'_> {
                 Fate::Seen | Fate::Gone => break,
                 // An open list of the browser has taken it.
                 Fate::Nowhere if told.found > 0 => break,
-                Fate::Elsewhere { element, origin } => return Err(stolen(&element, Some(&origin))),
-                Fate::Beside(element) if self.is_over() => return Err(stolen(&element, None)),
+                Fate::Elsewhere { origin } => return Err(stolen("", Some(&origin))),
+                Fate::Beside { element, frame } if self.is_over() => {
+                    return Err(stolen(&element, frame.as_deref()));
+                }
                 Fate::Nowhere | Fate::Underway if self.is_over() => return Err(self.unseen("key")),
-                Fate::Beside(_) | Fate::Underway | Fate::Nowhere => {
+                Fate::Beside { .. } | Fate::Underway | Fate::Nowhere => {
                     self.lost = Some("key");
                     tokio::time::sleep(PAUSE.min(self.left())).await;
                 }

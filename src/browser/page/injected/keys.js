@@ -13,6 +13,12 @@ const active = () => {
   return el;
 };
 
+// The origin of the document that a frame element was given; one without an address of its own has the page's.
+const originOf = el => {
+  const { origin } = new URL(el.src || location.href, document.baseURI);
+  return origin === 'null' ? globalThis.origin : origin;
+};
+
 const isFrame = el => el?.localName === 'iframe' || el?.localName === 'frame';
 
 // The root of the element knows, be it a closed one.
@@ -61,7 +67,10 @@ const onStroke = event => {
   if (begins) guard.kept = !passes;
   if (!passes) {
     keep(event);
-    if (begins || guard.own && !guard.kept) guard.stray ??= active() ? describe(active()) : 'the document';
+    if (begins || guard.own && !guard.kept) {
+      if (guard.stray === null && isFrame(active())) guard.frame = originOf(active());
+      guard.stray ??= active() ? describe(active()) : 'the document';
+    }
     // It was counted when it began.
     if (!begins && guard.own && !guard.kept) guard.seen--;
     guard.kept = true;
@@ -73,7 +82,7 @@ const onStroke = event => {
 };
 
 const arm = (ms, sent, own, el, field) => {
-  guard = { until: performance.now() + ms, sent, own, el, field, seen: 0, stray: null, down: false, kept: false, tell: () => {} };
+  guard = { until: performance.now() + ms, sent, own, el, field, seen: 0, stray: null, frame: null, down: false, kept: false, tell: () => {} };
   // A document that was opened anew has lost its listeners.
   for (const type of STROKES) addEventListener(type, onStroke, { capture: true });
 };
@@ -154,9 +163,9 @@ const typing = {
 
   // What was kept from this document since it was last asked, and how many strokes went through.
   kept: () => {
-    const { stray, seen } = guard ?? {};
-    if (guard) guard.stray = null;
-    return { ok: true, value: stray ?? null, found: seen ?? 0, inside: document.hasFocus() && !isFrame(active()), origin: globalThis.origin };
+    const { stray, seen, frame } = guard ?? {};
+    if (guard) guard.stray = guard.frame = null;
+    return { ok: true, value: stray ?? null, found: seen ?? 0, inside: document.hasFocus() && !isFrame(active()), origin: globalThis.origin, frame: frame ?? null };
   },
 
   // The field that has room for one character is full, and the next character is for the box after it.
