@@ -137,7 +137,7 @@ pub struct Page {
     /// Input was sent, and the page has not been heard of since.
     stirred: bool,
     pending_input: Option<PendingInput>,
-    /// What the last flow ended without an answer to.
+    /// The submission that had no answer when the last flow ended.
     unanswered: Option<ActionError>,
     /// No document has seen an input: a dialog of the browser is likely in front, which nothing closes.
     is_covered: bool,
@@ -259,7 +259,7 @@ async fn follow(
     let (events, heard) = mpsc::unbounded_channel();
     let version = connection.browser().send_as::<_, Value>(GetVersionParams::default());
     let session = connection.attach(target, &events).await?;
-    // Of the two kinds of browser without windows, the shell has no dialogs of its own.
+    // The headless shell has no dialogs of its own; the full browser without a window has them.
     let product = version.await?["product"].as_str().unwrap_or_default().to_owned();
     given.asks = !product.starts_with("HeadlessChrome");
     let tree: Value = session.send_as(GetFrameTreeParams::default()).await?;

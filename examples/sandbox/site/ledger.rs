@@ -264,8 +264,8 @@ impl State {
         self.half_signed_in.get(token).map(String::as_str)
     }
 
-    /// What the site holds of each profile, and its session must hold as well: the password of the mail
-    /// account, and the two-factor key once it is on.
+    /// Returns what the session of each profile must hold as well: the password of the mail account, and
+    /// the two-factor key once it is on.
     pub fn holdings(&self) -> Value {
         let holding = |(address, password): (&String, &String)| {
             let profile = address.split('@').next().unwrap_or(address);

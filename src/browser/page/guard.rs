@@ -202,7 +202,7 @@ impl Attempt<'_> {
                     Fate::Beside { element, frame } => {
                         self.bring_back(guard, &element, frame.as_deref()).await?
                     }
-                    Fate::Elsewhere { origin } => return Err(stolen("", Some(&origin))),
+                    Fate::Elsewhere { origin } => return Err(stolen_by_frame(&origin)),
                     Fate::Underway if started.elapsed() < HANDED_OVER => {}
                     Fate::Underway => return Err(stolen("a frame", None)),
                     Fate::Nowhere if self.is_over() => return Err(self.unseen("key")),
@@ -349,12 +349,20 @@ pub fn guarded_until(until: Duration) -> String {
     )
 }
 
-/// `origin`: of the document that has the focus, where it is another one than the step's.
-pub fn stolen(element: &str, origin: Option<&str>) -> ActionError {
-    let thief = match origin {
-        Some(origin) => format!("a frame of {origin}"),
-        None => format!("`{element}` of the page itself"),
-    };
+/// An element of the page has the focus; `frame` is the origin of its document where it is a frame.
+pub fn stolen(element: &str, frame: Option<&str>) -> ActionError {
+    match frame {
+        Some(origin) => stolen_by_frame(origin),
+        None => stolen_by(&format!("`{element}` of the page itself")),
+    }
+}
+
+/// A document of this origin has the focus.
+pub fn stolen_by_frame(origin: &str) -> ActionError {
+    stolen_by(&format!("a frame of {origin}"))
+}
+
+fn stolen_by(thief: &str) -> ActionError {
     ActionError::new(ActionErrorKind::FocusStolen, format!("{thief} took the focus while keys were sent"))
         .hint("it was sent none of them; what the field has got by then is left in it")
 }

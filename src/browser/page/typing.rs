@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::attempt::Attempt;
 use super::error::ActionError;
-use super::guard::{Fate, PAUSE, Sent, stolen};
+use super::guard::{Fate, PAUSE, Sent, stolen, stolen_by_frame};
 use super::keys::{self, Key};
 use super::script::Called;
 use crate::browser::cdp::CdpError;
@@ -88,7 +88,7 @@ impl Attempt<'_> {
                 Fate::Seen | Fate::Gone => break,
                 // An open list of the browser has taken it.
                 Fate::Nowhere if told.found > 0 => break,
-                Fate::Elsewhere { origin } => return Err(stolen("", Some(&origin))),
+                Fate::Elsewhere { origin } => return Err(stolen_by_frame(&origin)),
                 Fate::Beside { element, frame } if self.is_over() => {
                     return Err(stolen(&element, frame.as_deref()));
                 }
