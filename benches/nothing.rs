@@ -12,6 +12,7 @@ use regatta::browser::provider::{
     Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions,
 };
 use regatta::domain::id::ProfileId;
+use regatta::domain::row::DeclaredVariables;
 use regatta::domain::session::Platform;
 use regatta::domain::source_spec::Format;
 use regatta::orchestrate::source::FileSource;
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().filter(|argument| argument != "--bench").collect();
     // `cargo bench` without arguments measures nothing.
     let [_, folder, slots, program] = &arguments[..] else { return ExitCode::SUCCESS };
-    let list = FileSource::of_input("-", std::io::stdin(), Format::List);
+    let list = FileSource::of_input("-", std::io::stdin(), Format::List, DeclaredVariables::default());
     let list = list.unwrap_or_else(|error| panic!("{error}"));
     let profiles = Intake::new(Box::new(list), Platform::Desktop);
     let flag = "mailbox_created".parse().expect("a flag");

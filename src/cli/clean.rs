@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::failure::Failure;
+use super::known::refuse_unknown_profiles;
 use super::settings::Settings;
 use super::{block_on, load, throw_away};
 use crate::browser::leftovers::{self, LeftOver};
@@ -74,6 +75,7 @@ enum State {
 
 pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, Failure> {
     super::log::to_stderr();
+    refuse_unknown_profiles(settings, &args.profiles)?;
     let provider = load::provider(settings, None)?;
     let rows = block_on(async {
         let found = leftovers::find(&settings.layout, provider.as_ref()).await.map_err(provider_failure)?;

@@ -17,7 +17,7 @@ use super::act::{self, RunCommand};
 use super::args::{BrowserArgs, GlobalArgs};
 use super::failure::Failure;
 use super::settings::Settings;
-use super::{block_on, orchestrate::run_arguments, report, signals};
+use super::{block_on, load, orchestrate::run_arguments, report, signals};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::id::{Flag, ProfileId};
 use crate::domain::overview::ProfileView;
@@ -73,6 +73,7 @@ pub struct Dashboard {
 
 pub fn dashboard(settings: &Settings, global: &GlobalArgs, args: DashboardArgs) -> Result<u8, Failure> {
     super::log::to_stderr();
+    load::check_assignments(settings, &args.browser.set)?;
     let program = std::env::current_exe()
         .map_err(|error| Failure::usage(format!("cannot find this program's own file: {error}")))?;
     let runs = RunCommand::new(&program, &run_arguments(global, &args.browser));

@@ -15,19 +15,23 @@ use crate::browser::chromium::{Chromium, ChromiumSettings};
 use crate::browser::provider::{OnProviderNews, Provider, ProviderNews};
 use crate::domain::flow::{self, Action, Flow};
 use crate::domain::id::ProfileId;
+use crate::domain::nearest::did_you_mean;
 use crate::domain::plan::{Plan, Setting};
 use crate::domain::session::Platform;
+use crate::domain::solo;
 use crate::domain::source::SourceError;
 use crate::domain::template::is_template;
 use crate::domain::workflow;
 use crate::store::{Layout, filesystem};
 
-/// The plan, with `--set` laid over its variables. Flows stand relative to the workflow.
+/// The plan, with `--set` laid over its variables, each of which it declares. Flows stand relative to
+/// the workflow.
 pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Plan, Failure> {
     let path = &settings.workflow;
     let (name, text) = read_workflow(path)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let workflow = workflow::parse(&name, &text)?;
+    refuse_undeclared(assignments, "the workflow", workflow.variables.keys().map(String::as_str))?;
     let plan = Plan::assemble(&name, &text, workflow, &variables(assignments), |flow_name| {
         let path = folder.join(&flow_name.value);
         let flow_text = std::fs::read_to_string(&path).map_err(|error| {
@@ -42,19 +46,61 @@ pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Pla
     Ok(plan)
 }
 
+/// A variable that is set and that nothing declares is most often a misspelt one: the run would go on
+/// with the default, say to another site.
+fn refuse_undeclared<'a>(
+    assignments: &[(String, String)],
+    owner: &str,
+    declared: impl Iterator<Item = &'a str>,
+) -> Result<(), Failure> {
+    let mut names = Vec::new();
+    for name in declared {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let undeclared = assignments.iter().find(|(name, _)| !names.contains(&name.as_str()));
+    undeclared.map_or(Ok(()), |(name, _)| {
+        Err(Failure::usage(format!("--set {name}=…: {owner} has no variable `{name}`")).hint(did_you_mean(
+            name,
+            "its variables",
+            &names,
+        )))
+    })
+}
+
+/// For a command whose runs come later, and which works without a workflow that can be read.
+pub fn check_assignments(settings: &Settings, assignments: &[(String, String)]) -> Result<(), Failure> {
+    let workflow = read_workflow(&settings.workflow);
+    let workflow = workflow.and_then(|(name, text)| Ok(workflow::parse(&name, &text)?));
+    workflow.map_or(Ok(()), |workflow| {
+        refuse_undeclared(assignments, "the workflow", workflow.variables.keys().map(String::as_str))
+    })
+}
+
 /// The workflow's variables and origins, without its steps; `None` where the folder has no workflow.
+/// Variables that `flow` uses may be set too: it is being written, and the workflow follows.
 pub fn workflow_setting(
     settings: &Settings,
     assignments: &[(String, String)],
+    flow: &Flow,
     profile: &ProfileId,
     platform: Platform,
 ) -> Result<Option<Setting>, Failure> {
     let path = &settings.workflow;
+    let used = solo::variables(flow);
+    let used = used.iter().map(String::as_str);
     if !path.exists() {
+        refuse_undeclared(assignments, "the flow", used)?;
         return Ok(None);
     }
     let (name, text) = read_workflow(path)?;
     let mut workflow = workflow::parse(&name, &text)?;
+    refuse_undeclared(
+        assignments,
+        "the workflow",
+        workflow.variables.keys().map(String::as_str).chain(used),
+    )?;
     workflow.steps.clear();
     let none = |_: &_| unreachable!("a workflow without steps names no flow");
     let plan = Plan::assemble(&name, &text, workflow, &variables(assignments), none)?;

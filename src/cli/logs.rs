@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::failure::Failure;
+use super::known::refuse_unknown_profiles;
 use super::settings::Settings;
 use crate::domain::id::ProfileId;
 #[derive(Debug, Args)]
@@ -32,6 +33,7 @@ pub struct LogsArgs {
 const LOOK: Duration = Duration::from_millis(200);
 
 pub fn logs(settings: &Settings, args: LogsArgs) -> Result<u8, Failure> {
+    refuse_unknown_profiles(settings, [&args.profile])?;
     let path =
         if args.events { settings.layout.events(&args.profile) } else { settings.layout.log(&args.profile) };
     let unreadable = |error: std::io::Error| {

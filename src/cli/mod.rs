@@ -19,6 +19,7 @@ mod dashboard;
 mod doctor;
 mod failure;
 mod init;
+mod known;
 mod load;
 mod log;
 mod logs;

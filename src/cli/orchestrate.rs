@@ -120,7 +120,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         plan.check(platform, None)?;
     }
     let limits = limits(settings, &args, &plan)?;
-    let intake = source::intake(settings, &args)?;
+    let intake = source::intake(settings, &args, &plan.variables())?;
     let outcomes = outcomes::sink(settings, args.outcomes.as_deref())?;
     load::create_folders(settings)?;
     let provider = load::provider(settings, None)?;

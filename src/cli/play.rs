@@ -206,7 +206,7 @@ fn part(
             Assignment::Identity(field, None) => identity.set(field, &resolve::ask_for(field)?),
         }
     }
-    let of_workflow = load::workflow_setting(settings, &assigned, &profile, platform)?;
+    let of_workflow = load::workflow_setting(settings, &assigned, &flow, &profile, platform)?;
     let mut setting = of_workflow.unwrap_or_else(|| {
         let variables = variables(&assigned);
         let scope = Scope {

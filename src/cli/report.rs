@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
+use super::known::refuse_unknown_profiles;
 use super::load;
 use super::settings::Settings;
 use crate::domain::id::{Flag, InvalidProfileId, ProfileId};
@@ -61,7 +62,7 @@ pub enum ReportFormat {
 
 pub fn report(settings: &Settings, args: ReportArgs) -> Result<u8, Failure> {
     let (name, flags) = workflow(settings);
-    let only = (!args.profiles.is_empty()).then(|| named(&args.profiles)).transpose()?;
+    let only = (!args.profiles.is_empty()).then(|| named(settings, &args.profiles)).transpose()?;
     let report = gather(&settings.layout, &name, &flags, only.as_ref())?;
     if let Some(format) = args.stdout {
         crate::report::say!("{}", text(&settings.layout, &report, format)?.trim_end());
@@ -74,11 +75,15 @@ pub fn report(settings: &Settings, args: ReportArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn named(profiles: &[Named]) -> Result<HashSet<ProfileId>, Failure> {
+fn named(settings: &Settings, profiles: &[Named]) -> Result<HashSet<ProfileId>, Failure> {
     let mut only = HashSet::new();
     for named in profiles {
         match named {
-            Named::One(profile) => drop(only.insert(profile.clone())),
+            Named::One(profile) => {
+                refuse_unknown_profiles(settings, [profile])?;
+                only.insert(profile.clone());
+            }
+            // A fleet names profiles here that never got as far as a file.
             Named::InStandardInput => {
                 for (number, line) in std::io::stdin().lines().enumerate() {
                     let place = format!("line {} of standard input", number + 1);

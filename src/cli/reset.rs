@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::failure::Failure;
+use super::known::refuse_unknown_step;
 use super::resolve::open_existing;
 use super::settings::Settings;
 use crate::domain::id::{Flag, ProfileId};
@@ -22,11 +23,9 @@ pub struct ResetArgs {
 
 pub fn reset(settings: &Settings, args: ResetArgs) -> Result<u8, Failure> {
     let mut session = open_existing(settings, &args.profile)?;
-    if let Some(flag) = args.step.as_ref().filter(|flag| !session.session().completion_flags.contains(flag)) {
-        let flags: Vec<_> =
-            session.session().completion_flags.iter().map(|(flag, _)| flag.as_str()).collect();
-        return Err(Failure::usage(format!("the session of `{}` has no step `{flag}`", args.profile))
-            .hint(format!("its steps: {}", flags.join(", "))));
+    if let Some(flag) = &args.step {
+        let flags = session.session().completion_flags.iter().map(|(flag, _)| flag);
+        refuse_unknown_step(flag, flags, &format!("the session of `{}`", args.profile))?;
     }
     session.update(|session| session.reset(args.step.as_ref()))?;
     match &args.step {

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::assignment::parse_identity;
 use super::failure::Failure;
+use super::known::refuse_unknown_profiles;
 use super::load;
 use super::settings::Settings;
 use crate::domain::id::{ProfileId, RunId};
@@ -108,6 +109,7 @@ pub fn ask_for(field: &str) -> Result<String, Failure> {
 /// The session of a profile that has one, under its lock.
 pub fn open_existing(settings: &Settings, profile: &ProfileId) -> Result<OpenSession, Failure> {
     let Some(session) = read(&settings.layout, profile)? else {
+        refuse_unknown_profiles(settings, [profile])?;
         return Err(Failure::usage(format!("there is no session of `{profile}`"))
             .hint("a profile gets its session with its first run; see `regatta status`".to_owned()));
     };

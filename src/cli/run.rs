@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::args::{BrowserArgs, GlobalArgs};
 use super::failure::Failure;
+use super::known::refuse_unknown_step;
 use super::settings::Settings;
 use super::{load, signals};
 use crate::browser::provider::StartOptions;
@@ -21,7 +22,7 @@ use crate::report::run_console::RunConsole;
 use crate::run::{Journal, LiveBrowser, Run, RunEnd, RunOptions, Selectors, Stop, StopWatch};
 use crate::store::event_log::EventLog;
 use crate::store::session::read;
-use crate::store::{OpenSession, SessionError};
+use crate::store::{Layout, OpenSession, SessionError, lock};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -56,6 +57,7 @@ pub struct RunArgs {
 
 pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
     if args.dry_run {
+        super::log::to_stderr();
         let settings = Settings::resolve(global)?;
         let plan = plan(&settings, &args)?;
         return dry_run(&settings, &plan, &args);
@@ -65,8 +67,8 @@ pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
     let runtime = super::runtime()?;
     let signals = runtime.block_on(async { signals::listen() })?;
     let settings = &Settings::resolve(global)?;
-    let plan = plan(settings, &args)?;
     super::log::to_stderr();
+    let plan = plan(settings, &args)?;
     check(settings, &plan, &args.profile)?;
     load::create_folders(settings)?;
     let now = jiff::Timestamp::now();
@@ -148,12 +150,24 @@ pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
 fn plan(settings: &Settings, args: &RunArgs) -> Result<Plan, Failure> {
     let plan = load::plan(settings, &args.browser.set)?;
     let plan = match read(&settings.layout, &args.profile) {
-        Ok(Some(session)) => plan.with_own_variables(&session.variables),
+        Ok(Some(session)) => {
+            let names = session.variables.keys().map(String::as_str);
+            if let Err(undeclared) = plan.variables().check(names) {
+                // A workflow may have dropped it since: no reason to refuse the profile for good.
+                tracing::warn!(
+                    "the session of {} sets the variable `{}`, which the workflow does not declare{}",
+                    args.profile,
+                    undeclared.name,
+                    undeclared.suggestion()
+                );
+            }
+            plan.with_own_variables(&session.variables)
+        }
         // What is wrong with the document is told by whoever opens it.
         _ => plan,
     };
     for flag in args.step.iter().chain(&args.until) {
-        known_flag(&plan, flag)?;
+        refuse_unknown_step(flag, plan.flags(), "the workflow")?;
     }
     Ok(plan)
 }
@@ -193,19 +207,20 @@ fn conclude(profile: &ProfileId, end: RunEnd) -> Result<u8, Failure> {
     }
 }
 
-fn known_flag(plan: &Plan, flag: &Flag) -> Result<(), Failure> {
-    if plan.step(flag).is_some() {
-        return Ok(());
-    }
-    let flags: Vec<_> = plan.flags().map(Flag::as_str).collect();
-    Err(Failure::usage(format!("the workflow has no step `{flag}`"))
-        .hint(format!("its steps: {}", flags.join(", "))))
-}
-
 fn waits_for_a_person(profile: &ProfileId, session: &Session) -> Failure {
     let why = session.last_error.as_ref().map_or("a step is in doubt", |error| error.message.as_str());
     Failure::new(RunOutcome::NeedsAttention, format!("`{profile}` needs a person: {why}"))
         .hint(format!("look, then answer: regatta resolve {profile} --done | --again"))
+}
+
+/// A run would move the document aside and end; this only says so.
+fn refuse_damaged(layout: &Layout, profile: &ProfileId) -> Result<(), Failure> {
+    match read(layout, profile) {
+        Err(error @ SessionError::Damaged { moved_to: None, .. }) => Err(Failure::from(error)
+            .context("a run would move it aside and end with this error, without doing a step")),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
 }
 
 fn refuse_step_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), Failure> {
@@ -219,13 +234,36 @@ fn refuse_step_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), Fai
     }
 }
 
+/// Ends as the run would, as far as that is known without a browser.
 fn dry_run(settings: &Settings, plan: &Plan, args: &RunArgs) -> Result<u8, Failure> {
-    let session = check(settings, plan, &args.profile)?;
+    let profile = &args.profile;
+    refuse_damaged(&settings.layout, profile)?;
+    let session = check(settings, plan, profile)?;
+    let lock = settings.layout.session_lock(profile);
+    if lock::is_held(&lock)? {
+        return Err(SessionError::Busy { profile: profile.clone(), holder: lock::holder(&lock) }.into());
+    }
     if session.status == Status::NeedsAttention {
-        return Err(waits_for_a_person(&args.profile, &session));
+        return Err(waits_for_a_person(profile, &session));
     }
     refuse_step_beside_doubt(args, &session)?;
-    if let Some((field, flag)) = plan.check(session.platform, Some(&session))?.first_key_value() {
+    let doubted = session.in_flight.as_ref().and_then(|in_flight| plan.step(&in_flight.flag));
+    let asked = doubted.filter(|step| !session.completion_flags.is_set(&step.flag)).and_then(|step| {
+        let problem = step.unanswerable_doubt(session.platform)?;
+        Some(format!("step `{}`: {problem}", step.flag))
+    });
+    if let Some(message) = plan.orphaned_doubt(&session).map(|(_, message)| message).or(asked) {
+        return Err(Failure::new(RunOutcome::NeedsAttention, message).hint(format!(
+            "look, then: regatta run {profile}, and answer: regatta resolve {profile} --done | --again"
+        )));
+    }
+    let last = args.until.as_ref().and_then(|until| plan.steps.iter().position(|step| step.flag == *until));
+    let chosen = |flag: &Flag| {
+        let place = plan.steps.iter().position(|step| step.flag == *flag);
+        args.step.as_ref().is_none_or(|only| only == flag) && last.is_none_or(|last| place <= Some(last))
+    };
+    let missing = plan.check(session.platform, Some(&session))?;
+    if let Some((field, flag)) = missing.iter().find(|(_, flag)| chosen(flag)) {
         let message =
             format!("step `{flag}` needs `identity.{field}`, which `{}` does not have", args.profile);
         return Err(Failure::new(RunOutcome::NeedsAttention, message).hint(format!(

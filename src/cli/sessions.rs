@@ -9,13 +9,16 @@ use indexmap::IndexSet;
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::known::refuse_unknown_profiles;
 use super::load;
 use super::settings::Settings;
 use super::source::found;
 use crate::domain::id::{Flag, ProfileId, RunId};
+use crate::domain::outcome::RunOutcome;
+use crate::domain::plan::Plan;
 use crate::domain::session::Session;
 use crate::domain::session_table::{
-    DOCUMENTS, OBJECTS, SessionProblem, cells, differences, document, from_cells, from_document,
+    SessionProblem, cells, check_variables, differences, document, from_cells, from_document, rank,
 };
 use crate::report::say;
 use crate::store::session::SessionReader;
@@ -28,8 +31,8 @@ Examples:
   regatta sessions import people.csv --dry-run
 
 JSON carries whole documents. A table (.csv) has the columns profile_id, status, platform,
-completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight, last_error, superseded and totp_used;
-on the way in only profile_id is needed.")]
+completion_flags.FLAG, identity.FIELD, variables.NAME, extra.NAME for fields of your own, and one for
+each other part. It holds all that JSON holds; on the way in only profile_id is needed.")]
 pub struct SessionsArgs {
     #[command(subcommand)]
     pub command: SessionsCommand,
@@ -102,15 +105,22 @@ fn export(settings: &Settings, args: &SessionsExportArgs) -> Result<u8, Failure>
         (None, Some(path)) => TableFormat::of(path)?,
         (None, None) => TableFormat::Json,
     };
+    refuse_unknown_profiles(settings, &args.profiles)?;
     let reader = SessionReader::new(&settings.layout)?;
     let profiles = if args.profiles.is_empty() { reader.profiles() } else { &args.profiles };
     let mut sessions = Vec::with_capacity(profiles.len());
+    let mut left_out = Vec::new();
     for profile in profiles {
-        let session = reader.read(profile)?.ok_or_else(|| {
-            Failure::usage(format!("profile {profile} has no session"))
-                .hint("a profile gets one with its first run; `regatta status` shows them".to_owned())
-        })?;
-        sessions.push(session);
+        match reader.read(profile) {
+            Ok(Some(session)) => sessions.push(session),
+            Ok(None) => {
+                return Err(Failure::usage(format!("profile {profile} has no session"))
+                    .hint("a profile gets one with its first run; `regatta status` shows them".to_owned()));
+            }
+            // One document that cannot be read is no reason to keep the others back.
+            Err(error @ (SessionError::Damaged { .. } | SessionError::Newer { .. })) => left_out.push(error),
+            Err(error) => return Err(error.into()),
+        }
     }
     let bytes = match format {
         TableFormat::Json => {
@@ -128,19 +138,40 @@ fn export(settings: &Settings, args: &SessionsExportArgs) -> Result<u8, Failure>
         // Whoever reads it may have gone (`| head`).
         None => std::io::stdout().write_all(bytes.as_bytes()).unwrap_or_default(),
     }
-    Ok(0)
+    if left_out.is_empty() { Ok(0) } else { Err(incomplete(sessions.len(), &left_out)) }
+}
+
+/// Names every document that was left out, with its own remedy.
+fn incomplete(exported: usize, left_out: &[SessionError]) -> Failure {
+    let plural = if left_out.len() == 1 { "" } else { "s" };
+    let message =
+        format!("{} session{plural} could not be read and left out; {exported} exported", left_out.len());
+    let mut failure = Failure::new(RunOutcome::StepFailed, message);
+    for error in left_out {
+        failure = failure.context(error.to_string());
+        if let Some(hint) = error.hint() {
+            failure = failure.context(format!("  {hint}"));
+        }
+    }
+    failure
 }
 
 fn table(sessions: &[Session], reveal: bool) -> Result<String, Failure> {
-    let rows: Vec<HashMap<String, String>> =
-        sessions.iter().map(|session| cells(session, reveal).into_iter().collect()).collect();
     let mut columns: IndexSet<String> = ["profile_id", "status", "platform"].map(str::to_owned).into();
-    for part in OBJECTS.into_iter().chain(DOCUMENTS) {
-        for session in sessions {
-            let cells = cells(session, reveal).into_iter().map(|(name, _)| name);
-            columns.extend(cells.filter(|name| name.starts_with(part)));
-        }
+    let mut rows: Vec<HashMap<String, String>> = Vec::with_capacity(sessions.len());
+    for session in sessions {
+        let cells = cells(session, reveal);
+        columns.extend(
+            cells
+                .iter()
+                .map(|(name, _)| name)
+                .filter(|name| !columns.contains(*name))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        rows.push(cells.into_iter().collect());
     }
+    columns.sort_by_key(|name| rank(name));
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut write = || -> csv::Result<()> {
         writer.write_record(&columns)?;
@@ -157,9 +188,9 @@ fn table(sessions: &[Session], reveal: bool) -> Result<String, Failure> {
 
 /// All of the file is looked at before anything is written.
 fn import(settings: &Settings, args: &SessionsImportArgs) -> Result<u8, Failure> {
-    let flags: Vec<Flag> = load::plan(settings, &[])?.flags().cloned().collect();
+    let plan = load::plan(settings, &[])?;
     let path = found(settings, &args.file);
-    let sessions = read(settings, &path, &flags)?;
+    let sessions = read(settings, &path, &plan)?;
     load::create_folders(settings)?;
     let reader = SessionReader::new(&settings.layout)?;
     let (mut made, mut same, mut kept) = (0, 0, 0);
@@ -206,7 +237,8 @@ fn make(
     Ok((!is_new).then(|| open.session().clone()))
 }
 
-fn read(settings: &Settings, path: &Path, flags: &[Flag]) -> Result<Vec<Session>, Failure> {
+fn read(settings: &Settings, path: &Path, plan: &Plan) -> Result<Vec<Session>, Failure> {
+    let flags: &[Flag] = &plan.flags().cloned().collect::<Vec<_>>();
     let format = TableFormat::of(path)?;
     let unreadable = |error: String| {
         Failure::usage(format!("cannot read the sessions from `{}`: {error}", path.display()))
@@ -245,13 +277,17 @@ fn read(settings: &Settings, path: &Path, flags: &[Flag]) -> Result<Vec<Session>
             }
         }
     }
+    let declared = plan.variables();
+    let read = read
+        .into_iter()
+        .map(|(number, session)| (number, session.and_then(|session| check_variables(session, &declared))));
     checked(&path.display().to_string(), what, read)
 }
 
 fn checked(
     name: &str,
     what: &str,
-    read: Vec<(usize, Result<Session, SessionProblem>)>,
+    read: impl IntoIterator<Item = (usize, Result<Session, SessionProblem>)>,
 ) -> Result<Vec<Session>, Failure> {
     let mut first = HashMap::new();
     let (mut sessions, mut problems, mut hint) = (Vec::new(), Vec::new(), None);

@@ -11,6 +11,8 @@ use super::load;
 use super::orchestrate::OrchestrateArgs;
 use super::settings::{SETTINGS_FILE, Settings};
 use super::status::StatusName;
+use crate::domain::id::ProfileId;
+use crate::domain::row::DeclaredVariables;
 use crate::domain::source_spec::{Format, Place, SourceSpec};
 use crate::domain::workflow::parse_duration;
 use crate::orchestrate::source::{
@@ -39,9 +41,13 @@ pub struct IntakeArgs {
 const USUAL: &str = "profiles.txt";
 
 /// Files are looked through here, before anything starts.
-pub fn intake(settings: &Settings, args: &OrchestrateArgs) -> Result<Intake, Failure> {
+pub fn intake(
+    settings: &Settings,
+    args: &OrchestrateArgs,
+    declared: &DeclaredVariables,
+) -> Result<Intake, Failure> {
     let options = &args.intake;
-    let source = source(settings, args)?;
+    let source = source(settings, args, declared)?;
     Ok(Intake {
         source,
         follow: options.follow.or(settings.source.follow),
@@ -49,10 +55,15 @@ pub fn intake(settings: &Settings, args: &OrchestrateArgs) -> Result<Intake, Fai
         shuffle: options.shuffle.map(|seed| seed.unwrap_or_else(rand::random)),
         only: options.only_status.iter().map(|status| status.0).collect(),
         platform: settings.platform,
+        declared: declared.clone(),
     })
 }
 
-fn source(settings: &Settings, args: &OrchestrateArgs) -> Result<Box<dyn Source>, Failure> {
+fn source(
+    settings: &Settings,
+    args: &OrchestrateArgs,
+    declared: &DeclaredVariables,
+) -> Result<Box<dyn Source>, Failure> {
     let given = args.intake.source.as_ref().or(args.profiles.as_ref());
     let text = given.or(settings.source.from.as_ref()).map_or(USUAL, String::as_str);
     let spec = SourceSpec::parse(text)
@@ -61,7 +72,7 @@ fn source(settings: &Settings, args: &OrchestrateArgs) -> Result<Box<dyn Source>
         return Err(password_in_sight("--source", "source", "from"));
     }
     Ok(match spec {
-        SourceSpec::File { place, format } => Box::new(file(settings, &place, format)?),
+        SourceSpec::File { place, format } => Box::new(file(settings, &place, format, declared)?),
         SourceSpec::Sqlite { file, query } => {
             let query = query_of(settings, query)?;
             Box::new(SqliteSource::new(&found(settings, Path::new(&file)), query))
@@ -96,12 +107,29 @@ pub fn password_in_sight(option: &str, section: &str, key: &str) -> Failure {
     )
 }
 
-fn file(settings: &Settings, place: &Place, format: Format) -> Result<FileSource, Failure> {
+fn file(
+    settings: &Settings,
+    place: &Place,
+    format: Format,
+    declared: &DeclaredVariables,
+) -> Result<FileSource, Failure> {
+    let declared = declared.clone();
     let opened = match place {
-        Place::StandardInput => FileSource::of_input("standard input", io::stdin().lock(), format),
-        Place::Path(path) => FileSource::open(&found(settings, Path::new(path)), format),
+        Place::StandardInput => FileSource::of_input("standard input", io::stdin().lock(), format, declared),
+        Place::Path(path) => FileSource::open(&found(settings, Path::new(path)), format, declared),
     };
     opened.map_err(|error| read_failure(&error))
+}
+
+/// Profiles that the folder's usual source names, where that is a file that can be read.
+pub fn listed(settings: &Settings) -> Vec<ProfileId> {
+    let text = settings.source.from.as_deref().unwrap_or(USUAL);
+    match SourceSpec::parse(text) {
+        Ok(SourceSpec::File { place: Place::Path(path), format }) => {
+            FileSource::ids(&found(settings, Path::new(&path)), format)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A path stands as the shell gave it, or else in the folder.

@@ -1,6 +1,6 @@
 //! `regatta status`: where every profile stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::str::FromStr;
@@ -10,13 +10,15 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::known::{refuse_unknown_profiles, refuse_unknown_step};
+use super::report;
 use super::settings::Settings;
 use crate::domain::event::StepMode;
 use crate::domain::id::{Flag, ProfileId};
 use crate::domain::overview::{ProfileView, Replaced, Shown};
 use crate::domain::summary::CurrentAction;
 use crate::store::session::SessionReader;
-use crate::store::{Layout, event_log, watch};
+use crate::store::{event_log, watch};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -108,7 +110,7 @@ struct Now {
 
 pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, Failure> {
     loop {
-        let rows = rows(&settings.layout, &args)?;
+        let rows = rows(settings, &args)?;
         if args.json {
             crate::report::say!("{}", serde_json::to_string_pretty(&rows).unwrap_or_default());
             return Ok(0);
@@ -134,10 +136,14 @@ pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, Failure> {
     }
 }
 
-fn rows(layout: &Layout, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
+fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
+    refuse_unknown_profiles(settings, &args.profiles)?;
+    let layout = &settings.layout;
     // The folder is listed once, however many profiles it holds.
     let reader = SessionReader::new(layout)?;
     let profiles = if args.profiles.is_empty() { reader.profiles() } else { &args.profiles };
+    let (_, steps) = report::workflow(settings);
+    let mut known: HashSet<Flag> = steps.iter().cloned().collect();
     let mut rows = Vec::new();
     for profile in profiles {
         let mut view = watch::read(layout, &reader, profile)?;
@@ -146,11 +152,17 @@ fn rows(layout: &Layout, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
             let run = event_log::last_run(&layout.events(profile)).ok().flatten();
             view.summary = run.iter().flat_map(|run| &run.events).collect();
         }
+        if args.step.is_some() {
+            known.extend(view.flags.iter().map(|(flag, _)| flag).chain(&view.in_flight).cloned());
+        }
         let is_wanted = args.status.is_empty() || args.status.iter().any(|status| status.0 == view.shown);
         let stands_there = args.step.as_ref().is_none_or(|step| view.step() == Some(step));
         if is_wanted && stands_there {
             rows.push(row(view));
         }
+    }
+    if let Some(flag) = args.step.as_ref().filter(|flag| !known.contains(*flag)) {
+        refuse_unknown_step(flag, &steps, "the workflow")?;
     }
     match args.sort {
         // As the folder or the command names them.

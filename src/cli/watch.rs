@@ -11,6 +11,7 @@ use super::act::{self, RunCommand};
 use super::args::{BrowserArgs, GlobalArgs};
 use super::dashboard::last_lines;
 use super::failure::Failure;
+use super::load;
 use super::orchestrate::run_arguments;
 use super::report;
 use super::settings::Settings;
@@ -38,6 +39,7 @@ const PICTURE: Duration = Duration::from_millis(500);
 const LOG_LINES: usize = 100;
 
 pub fn watch(settings: &Settings, global: &GlobalArgs, args: WatchArgs) -> Result<u8, Failure> {
+    load::check_assignments(settings, &args.browser.set)?;
     if !settings.terminal || !std::io::stdin().is_terminal() {
         return Err(Failure::usage("`watch` draws on a terminal, and this is none")
             .hint("regatta status --watch, or regatta dashboard".to_owned()));

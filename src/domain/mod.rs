@@ -17,6 +17,7 @@ pub mod http_auth;
 pub mod id;
 pub mod last_word;
 pub mod mask;
+pub mod nearest;
 pub mod outcome;
 pub mod outcome_document;
 pub mod overview;

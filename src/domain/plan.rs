@@ -16,6 +16,7 @@ use super::dialog::DialogPolicy;
 use super::flow::{Action, Flow, Step};
 use super::http_auth::{HttpAuth, SignIn};
 use super::id::{Flag, ProfileId};
+use super::row::DeclaredVariables;
 use super::session::{Commit, Identity, Platform, Session};
 use super::source::SourceError;
 use super::template::{self, Names, Scope, TemplateError};
@@ -67,8 +68,8 @@ pub struct Setting {
 }
 
 impl Plan {
-    /// `flow` reads and parses one flow, named as the workflow names it. `overrides` replace or add
-    /// variables.
+    /// `flow` reads and parses one flow, named as the workflow names it. `overrides` replace variables
+    /// that the workflow declares.
     pub fn assemble(
         file: &str,
         text: &str,
@@ -130,6 +131,11 @@ impl Plan {
         let own = own.iter().filter(|(name, _)| !self.overridden.contains(*name));
         self.own = own.map(|(name, value)| (name.clone(), value.clone())).collect();
         self
+    }
+
+    /// The variables that the workflow declares.
+    pub fn variables(&self) -> DeclaredVariables {
+        self.variables.keys().map(String::as_str).collect()
     }
 
     pub fn flags(&self) -> impl Iterator<Item = &Flag> {
@@ -213,6 +219,18 @@ impl Plan {
         };
         let http_auth = self.http_auth.iter().map(sign_in).collect::<Result<_, Box<SourceError>>>()?;
         Ok(Setting { allowed_origins, block, dialogs: self.dialogs.clone(), http_auth, variables })
+    }
+
+    /// Why nothing can find out whether the step in flight has happened: the workflow no longer has it.
+    pub fn orphaned_doubt(&self, session: &Session) -> Option<(Flag, String)> {
+        let flag = &session.in_flight.as_ref()?.flag;
+        if session.completion_flags.is_set(flag) || self.step(flag).is_some() {
+            return None;
+        }
+        let message = format!(
+            "step `{flag}` may or may not have happened, and the workflow no longer has it: nothing can find out"
+        );
+        Some((flag.clone(), message))
     }
 
     /// Whether every open step of the session can be played; without a session, every step. Returns the
@@ -309,6 +327,17 @@ impl PlanStep {
 
     pub fn verify_on(&self, platform: Platform) -> Option<&Flow> {
         self.verify.as_ref().map(|verify| verify.on(platform))
+    }
+
+    /// Why only a person can tell whether the step has happened, once it is in doubt.
+    pub fn unanswerable_doubt(&self, platform: Platform) -> Option<&'static str> {
+        match self.in_doubt {
+            InDoubt::Ask => Some("it may or may not have happened, and only a person can tell"),
+            InDoubt::Verify if self.verify_on(platform).is_none() => {
+                Some("it may or may not have happened, and it has no verify flow")
+            }
+            InDoubt::Verify | InDoubt::Repeat => None,
+        }
     }
 }
 
@@ -520,7 +549,7 @@ mod tests {
             workflow.toml:6:18: documents are never blocked: a page without one is none
             types are image, font, media, stylesheet, script, xhr, fetch, ping, manifest, texttrack, eventsource; a pattern is found anywhere in a URL and has a `*`: "*.example/path*"
             workflow.toml:6:10: `block`: unknown name `variables.cd` in `{{ variables.cd }}`
-            add `cd` to [variables] in the workflow, or pass --set cd=VALUE
+            add `cd` to [variables] in the workflow; `play` takes --set cd=VALUE, too
         "#]]
         .assert_eq(&said.concat());
     }
@@ -589,8 +618,8 @@ mod tests {
             &variable,
             Some(&fresh(&variable)),
             expect![[r#"
-            workflow.toml:9:21: step `a`: prepare.email: unknown name `variables.nam` in `{{ variables.nam }}`
-            add `nam` to [variables] in the workflow, or pass --set nam=VALUE"#]],
+                workflow.toml:9:21: step `a`: prepare.email: unknown name `variables.nam` in `{{ variables.nam }}`
+                add `nam` to [variables] in the workflow; `play` takes --set nam=VALUE, too"#]],
         );
     }
 }

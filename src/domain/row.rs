@@ -2,14 +2,18 @@
 //!
 //! Columns have the same names wherever they come from: `profile_id` (or `id`), `platform`,
 //! `priority`, `identity.FIELD`, `variables.NAME`; `identity` and `variables` may be whole objects too.
-//! A column that is none of these is an error: a name spelt wrong would be lost in silence.
+//! A column that is none of these is an error, and so is a variable that the workflow does not declare:
+//! a name spelt wrong would be lost in silence.
 //! No problem quotes the value of an identity field or of a variable.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::id::{Flag, InvalidProfileId, ProfileId};
+use super::nearest::nearest;
 use super::session::{Identity, Platform, Session};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +43,8 @@ pub enum RowProblem {
     InvalidId(#[from] InvalidProfileId),
     #[error("unknown column `{0}`")]
     UnknownColumn(String),
+    #[error("the workflow declares no variable `{}`{}", .0.name, .0.suggestion())]
+    UndeclaredVariable(Undeclared),
     #[error("column `{0}` is there twice")]
     Twice(String),
     #[error("`platform` is `{0}`: expected mobile or desktop")]
@@ -63,8 +69,51 @@ impl RowProblem {
             Self::UnknownColumn(_) => Some(
                 "columns are profile_id, platform, priority, identity.FIELD and variables.NAME; rename it, or leave it out",
             ),
+            Self::UndeclaredVariable(_) => {
+                Some("correct the name, or declare the variable below [variables] in the workflow")
+            }
             _ => None,
         }
+    }
+}
+
+/// A variable that the workflow does not declare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undeclared {
+    pub name: String,
+    /// The declared variable that is most likely meant.
+    pub nearest: Option<String>,
+}
+
+impl Undeclared {
+    pub fn suggestion(&self) -> String {
+        self.nearest.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+    }
+}
+
+/// The names of the workflow's variables. Nothing else may be set for a run.
+#[derive(Debug, Clone, Default)]
+pub struct DeclaredVariables(Arc<[String]>);
+
+impl DeclaredVariables {
+    pub fn check<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), Undeclared> {
+        match names.into_iter().find(|name| !self.0.iter().any(|declared| declared == name)) {
+            None => Ok(()),
+            Some(name) => Err(Undeclared {
+                nearest: nearest(name, self.iter()).map(str::to_owned),
+                name: name.chars().take(80).collect(),
+            }),
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl<'a> FromIterator<&'a str> for DeclaredVariables {
+    fn from_iter<T: IntoIterator<Item = &'a str>>(names: T) -> Self {
+        Self(names.into_iter().map(str::to_owned).collect())
     }
 }
 
@@ -106,6 +155,14 @@ impl ProfileRow {
         }
         let missing = if has_id_column { RowProblem::NoId } else { RowProblem::NoIdColumn };
         Ok(Self { id: id.ok_or(missing)?, priority, new })
+    }
+
+    /// Whether the workflow declares every variable that the row sets.
+    pub fn check_variables(self, declared: &DeclaredVariables) -> Result<Self, RowProblem> {
+        declared
+            .check(self.new.variables.keys().map(String::as_str))
+            .map_err(RowProblem::UndeclaredVariable)?;
+        Ok(self)
     }
 
     /// From JSON: an id by itself, or an object of columns.
@@ -151,10 +208,16 @@ impl NewSession {
 }
 
 /// Whether columns can be those of rows, before any row is read.
-pub fn check_columns<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<(), RowProblem> {
+pub fn check_columns<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    declared: &DeclaredVariables,
+) -> Result<(), RowProblem> {
     let mut seen = Vec::new();
     for name in names {
         let column = Column::parse(name)?;
+        if let Column::Variables(Some(variable)) = column {
+            declared.check([variable]).map_err(RowProblem::UndeclaredVariable)?;
+        }
         if seen.contains(&column) {
             return Err(RowProblem::Twice(name.to_owned()));
         }
@@ -286,10 +349,19 @@ mod tests {
 
     #[test]
     fn columns_are_checked_before_any_row() {
-        assert_eq!(check_columns(["platform", "id", "variables.x"]), Ok(()));
-        assert_eq!(check_columns(["platform"]), Err(RowProblem::NoIdColumn));
-        assert_eq!(check_columns(["id", "profile_id"]), Err(RowProblem::Twice("profile_id".to_owned())));
-        assert_eq!(check_columns(["id", "emial"]), Err(RowProblem::UnknownColumn("emial".to_owned())));
+        let declared = ["site", "shop"].into_iter().collect();
+        let check = |names: &[&str]| {
+            check_columns(names.iter().copied(), &declared).map_err(|problem| problem.to_string())
+        };
+        assert_eq!(check(&["platform", "id", "variables.shop"]), Ok(()));
+        assert_eq!(check(&["platform"]), Err("there is no column `profile_id`".to_owned()));
+        assert_eq!(check(&["id", "profile_id"]), Err("column `profile_id` is there twice".to_owned()));
+        assert_eq!(check(&["id", "emial"]), Err("unknown column `emial`".to_owned()));
+        let undeclared = "the workflow declares no variable `shp`; did you mean `shop`?";
+        assert_eq!(check(&["id", "variables.shp"]), Err(undeclared.to_owned()));
+        let row =
+            ProfileRow::from_json(json!({ "id": "p", "variables": { "site": "x", "shp": 1 } })).unwrap();
+        assert_eq!(row.check_variables(&declared).unwrap_err().to_string(), undeclared);
     }
 
     #[test]

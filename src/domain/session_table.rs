@@ -1,13 +1,16 @@
 //! Sessions on their way in and out: as documents, and as rows of a table.
 //!
-//! A table has a column for each flag, identity field and variable; what else a document may hold only
-//! JSON carries. Identity values leave only where they are asked for; what stands in their place is
-//! refused on the way in, since a profile without its password is not the profile.
+//! A table has a column for each flag, identity field and variable, and carries all that a document
+//! holds: other parts are JSON in a cell each. A value of the identity or a variable that is no text, or
+//! an empty one, is JSON too, and [`JSON_CELLS`] names its column: a person writes `0123` and means text.
+//! Identity values leave only where they are asked for; what stands in their place is refused on the way
+//! in, since a profile without its password is not the profile.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::id::Flag;
+use super::row::{DeclaredVariables, Undeclared};
 use super::session::{Platform, SESSION_VERSION, Session};
 
 /// In the place of an identity value that is not shown.
@@ -16,7 +19,20 @@ pub const HIDDEN: &str = "(hidden)";
 /// Parts of a document whose fields are columns of their own, `identity.email`.
 pub const OBJECTS: [&str; 3] = ["completion_flags", "identity", "variables"];
 /// Parts that are one cell each, as JSON.
-pub const DOCUMENTS: [&str; 4] = ["in_flight", "last_error", "superseded", "totp_used"];
+pub const DOCUMENTS: [&str; 5] = ["in_flight", "last_error", "superseded", "totp_used", "version"];
+/// Before the name of a part that Regatta does not know, whose cell is JSON.
+pub const EXTRA: &str = "extra";
+/// The column that names those whose cells are JSON and not text, as a JSON array.
+pub const JSON_CELLS: &str = "json_cells";
+/// Parts that are one cell each, as text.
+const TEXTS: [&str; 4] = ["profile_id", "status", "platform", "plan"];
+
+/// Where a column stands in a table.
+pub fn rank(column: &str) -> usize {
+    let part = column.split_once('.').map_or(column, |(part, _)| part);
+    let order = ["profile_id", "status", "platform"].into_iter().chain(OBJECTS).chain(DOCUMENTS);
+    order.chain(["plan", EXTRA, JSON_CELLS]).position(|name| name == part).unwrap_or(usize::MAX)
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SessionProblem {
@@ -30,6 +46,10 @@ pub enum SessionProblem {
     NotAPart(String),
     #[error("`{0}` is neither true nor false")]
     NotABool(String),
+    #[error("the cell `{0}` is not JSON")]
+    NotJson(String),
+    #[error("the workflow declares no variable `{}`{}", .0.name, .0.suggestion())]
+    UndeclaredVariable(Undeclared),
     #[error("the values of the identity were left out of this file")]
     Hidden,
     #[error("version {0} is newer than this regatta, which knows {SESSION_VERSION}")]
@@ -43,8 +63,11 @@ impl SessionProblem {
         match self {
             Self::Hidden => Some("export it again with --reveal, and keep the file to yourself"),
             Self::UnknownColumn(_) => Some(
-                "columns are profile_id, status, platform, completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight, last_error, superseded and totp_used",
+                "columns are profile_id, status, platform, completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight, last_error, superseded, totp_used, version, plan, extra.NAME and json_cells",
             ),
+            Self::UndeclaredVariable(_) => {
+                Some("correct the name, or declare the variable below [variables] in the workflow")
+            }
             Self::NotAnObject | Self::NoId => Some("see `regatta sessions export` for the form"),
             _ => None,
         }
@@ -70,20 +93,30 @@ pub fn document(session: &Session, reveal: bool) -> Value {
 /// Columns and their cells, in the order of the document.
 pub fn cells(session: &Session, reveal: bool) -> Vec<(String, String)> {
     let Value::Object(document) = document(session, reveal) else { return Vec::new() };
-    let mut cells = Vec::new();
+    let (mut cells, mut json_cells) = (Vec::new(), Vec::new());
     for (name, value) in document {
         match value {
             Value::Object(fields) if OBJECTS.contains(&name.as_str()) => {
-                cells.extend(
-                    fields.into_iter().map(|(field, value)| (format!("{name}.{field}"), cell(value))),
-                );
+                for (field, value) in fields {
+                    let column = format!("{name}.{field}");
+                    let text = match value {
+                        Value::String(text) if !text.is_empty() => text,
+                        Value::Bool(done) if name == "completion_flags" => done.to_string(),
+                        other => {
+                            json_cells.push(column.clone());
+                            other.to_string()
+                        }
+                    };
+                    cells.push((column, text));
+                }
             }
+            Value::String(text) if TEXTS.contains(&name.as_str()) => cells.push((name, text)),
             value if DOCUMENTS.contains(&name.as_str()) => cells.push((name, value.to_string())),
-            value if ["profile_id", "status", "platform"].contains(&name.as_str()) => {
-                cells.push((name, cell(value)))
-            }
-            _ => {}
+            value => cells.push((format!("{EXTRA}.{name}"), value.to_string())),
         }
+    }
+    if !json_cells.is_empty() {
+        cells.push((JSON_CELLS.to_owned(), Value::from(json_cells).to_string()));
     }
     cells
 }
@@ -95,6 +128,7 @@ pub fn differences(one: &Session, other: &Session) -> Vec<String> {
     let mut names: Vec<String> =
         one.iter().filter(|cell| missing(&other, cell)).map(|cell| cell.0.clone()).collect();
     names.extend(other.iter().filter(|cell| missing(&one, cell)).map(|cell| cell.0.clone()));
+    names.retain(|name| name != JSON_CELLS);
     names.sort();
     names.dedup();
     names
@@ -106,20 +140,38 @@ pub fn from_cells<'a>(
     platform: Platform,
     flags: &[Flag],
 ) -> Result<Session, SessionProblem> {
+    let cells: Vec<(&str, &str)> = cells.into_iter().collect();
+    let json_cells: Vec<String> = match cells.iter().find(|(name, _)| *name == JSON_CELLS) {
+        Some((name, text)) if !text.is_empty() => {
+            serde_json::from_str(text).map_err(|_| SessionProblem::NotJson((*name).to_owned()))?
+        }
+        _ => Vec::new(),
+    };
     let mut document = Map::new();
     for (name, text) in cells {
-        let known = ["profile_id", "id", "status", "platform", "priority"].contains(&name)
+        let in_object = |objects: &[&str]| {
+            name.split_once('.').is_some_and(|(object, field)| objects.contains(&object) && !field.is_empty())
+        };
+        let is_extra = in_object(&[EXTRA]);
+        let known = TEXTS.contains(&name)
+            || ["id", "priority", JSON_CELLS].contains(&name)
             || DOCUMENTS.contains(&name)
-            || name
-                .split_once('.')
-                .is_some_and(|(object, field)| OBJECTS.contains(&object) && !field.is_empty());
+            || in_object(&OBJECTS)
+            || is_extra;
         if !known {
             return Err(SessionProblem::UnknownColumn(name.chars().take(80).collect()));
         }
-        if text.is_empty() || name == "priority" {
+        if text.is_empty() || ["priority", JSON_CELLS].contains(&name) {
+            continue;
+        }
+        let json =
+            |text: &str| serde_json::from_str(text).map_err(|_| SessionProblem::NotJson(name.to_owned()));
+        if let (true, Some((_, part))) = (is_extra, name.split_once('.')) {
+            document.insert(part.to_owned(), json(text)?);
             continue;
         }
         let value = match name {
+            _ if json_cells.iter().any(|json| json == name) => json(text)?,
             _ if name.starts_with("completion_flags.") => match text.to_ascii_lowercase().as_str() {
                 "true" | "t" | "1" => Value::Bool(true),
                 "false" | "f" | "0" => Value::Bool(false),
@@ -186,12 +238,12 @@ pub fn from_document(value: Value, platform: Platform, flags: &[Flag]) -> Result
         .map_err(|error| SessionProblem::Invalid(error.to_string()))
 }
 
-fn cell(value: Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text,
-        other => other.to_string(),
-    }
+/// Whether the workflow declares every variable of the session.
+pub fn check_variables(session: Session, declared: &DeclaredVariables) -> Result<Session, SessionProblem> {
+    declared
+        .check(session.variables.keys().map(String::as_str))
+        .map_err(SessionProblem::UndeclaredVariable)?;
+    Ok(session)
 }
 
 #[cfg(test)]
@@ -236,14 +288,39 @@ mod tests {
             completion_flags.two=false
             identity.email=a@practice.test
             identity.password=hunter22
-            identity.two_fa_secret=
+            identity.two_fa_secret=null
             variables.shop=north
-            in_flight={"flag":"two","attempt":1,"started_at":"2026-01-02T03:04:05Z","run_id":"r"}"#]]
+            in_flight={"flag":"two","attempt":1,"started_at":"2026-01-02T03:04:05Z","run_id":"r"}
+            version=1
+            extra.mine=[1]
+            json_cells=["identity.two_fa_secret"]"#]]
         .assert_eq(&lines.join("\n"));
         let back =
             from_cells(cells.iter().map(|(a, b)| (a.as_str(), b.as_str())), Platform::Desktop, &[]).unwrap();
-        assert_eq!(differences(&back, &full()), ["identity.two_fa_secret"], "an empty cell says nothing");
-        assert_eq!(back.in_flight, full().in_flight);
+        assert_eq!(back, full());
+    }
+
+    #[test]
+    fn a_table_keeps_everything_that_json_keeps() {
+        let document = json!({ "profile_id": "p1", "status": "FAILED", "platform": "mobile",
+            "completion_flags": { "one": true, "a.b": false },
+            "identity": { "pin": "0123", "number": 7, "empty": "", "none": null, "list": [1, "x"], "text": "null", "a.b": "c" },
+            "variables": { "n": 1.5, "on": false, "deep": { "a": null } },
+            "last_error": { "flag": "one", "message": "no, \"not\"\nnow", "at": "2026-01-02T03:04:05Z", "more": 1 },
+            "superseded": [{ "field": "pin", "value": 5, "at": "2026-01-02T03:04:05Z", "run_id": "r" }],
+            "totp_used": { "two_fa_secret": 5 }, "plan": "sha256:1", "note": "hers", "tags": { "x": [] }, "version": 1 });
+        let session = from_document(document, Platform::Desktop, &[]).unwrap();
+        let cells = cells(&session, true);
+        // In any order, as a spreadsheet may save it.
+        let cells: Vec<_> = cells.iter().rev().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert_eq!(from_cells(cells, Platform::Desktop, &[]).unwrap(), session);
+    }
+
+    #[test]
+    fn a_cell_that_a_person_writes_is_text() {
+        let cells = [("id", "p"), ("identity.pin", "0123"), ("identity.n", "7"), ("identity.none", "")];
+        let session = from_cells(cells, Platform::Desktop, &[]).unwrap();
+        assert_eq!(serde_json::to_value(&session.identity).unwrap(), json!({ "pin": "0123", "n": "7" }));
     }
 
     #[test]
@@ -293,5 +370,6 @@ mod tests {
         assert_eq!(cells("emial", "x"), "unknown column `emial`");
         assert_eq!(cells("completion_flags.a", "yes"), "`completion_flags.a` is neither true nor false");
         assert_eq!(cells("in_flight", "{"), "`in_flight` is not a JSON object");
+        assert_eq!(cells("extra.mine", "{"), "the cell `extra.mine` is not JSON");
     }
 }

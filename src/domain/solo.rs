@@ -1,5 +1,8 @@
 //! One flow by itself, without a workflow's step around it: where it may go, and what is told of it.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+
 use serde::Serialize;
 
 use super::event::NetworkTotals;
@@ -136,6 +139,19 @@ pub fn origins(flow: &Flow, scope: &Scope<'_>) -> Vec<String> {
     origins
 }
 
+/// The variables that the flow's steps use.
+pub fn variables(flow: &Flow) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for step in flow.all_steps() {
+        let mut collect = |text: &str| {
+            used.extend(template::variables(text));
+            Ok::<_, Infallible>(String::new())
+        };
+        let Ok(_) = step.map_text(&mut collect);
+    }
+    used
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,5 +176,6 @@ mod tests {
         };
         let flow = flow::parse("f.json", text).unwrap();
         assert_eq!(origins(&flow, &scope), ["http://a.test", "https://b.test"]);
+        assert_eq!(super::variables(&flow).into_iter().collect::<Vec<_>>(), ["site"]);
     }
 }

@@ -129,6 +129,17 @@ pub fn identity_fields(text: &str) -> BTreeSet<String> {
     names.iter().filter_map(|name| identity_field(name)).map(str::to_owned).collect()
 }
 
+/// The variables that a template uses; none where it cannot be read.
+pub fn variables(text: &str) -> BTreeSet<String> {
+    let environment = environment();
+    let Some(template) = is_template(text).then(|| environment.template_from_str(text).ok()).flatten() else {
+        return BTreeSet::new();
+    };
+    let names = template.undeclared_variables(true);
+    let variable = |name: &String| name.strip_prefix("variables.").map(first_segment).map(str::to_owned);
+    names.iter().filter_map(variable).collect()
+}
+
 /// The identity field behind a name of a template: `email` of `identity.email`, the secret of `totp`.
 fn identity_field(name: &str) -> Option<&str> {
     match name.split_once('.') {
@@ -206,7 +217,9 @@ fn unknown_name(text: &str, name: String) -> TemplateError {
             "the session has no `identity.{field}` here: prepare it, capture it in an earlier step, or put it into the session document"
         ),
         Some(("variables", variable)) => {
-            format!("add `{variable}` to [variables] in the workflow, or pass --set {variable}=VALUE")
+            format!(
+                "add `{variable}` to [variables] in the workflow; `play` takes --set {variable}=VALUE, too"
+            )
         }
         None if name == "totp" => format!(
             "`totp` needs `identity.{TOTP_SECRET_FIELD}`: capture it in an earlier step, or put it into the session document"

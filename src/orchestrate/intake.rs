@@ -23,7 +23,7 @@ use super::spool::{Spool, SpoolAt};
 use crate::domain::fleet::Standing;
 use crate::domain::id::ProfileId;
 use crate::domain::overview::Shown;
-use crate::domain::row::{ProfileRow, RowProblem};
+use crate::domain::row::{DeclaredVariables, ProfileRow, RowProblem};
 use crate::domain::session::{Platform, Session};
 use crate::store::session::{SessionReader, is_running};
 use crate::store::{Layout, SessionError, StoreError};
@@ -44,6 +44,8 @@ pub struct Intake {
     pub only: Vec<Shown>,
     /// Of sessions that do not exist yet and whose row names none.
     pub platform: Platform,
+    /// Variables that rows may set.
+    pub declared: DeclaredVariables,
 }
 
 /// One profile of the source, looked at.
@@ -90,7 +92,8 @@ pub enum IntakeError {
 impl Intake {
     /// All there is of the source, once.
     pub fn new(source: Box<dyn Source>, platform: Platform) -> Self {
-        Self { source, follow: None, limit: None, shuffle: None, only: Vec::new(), platform }
+        let declared = DeclaredVariables::default();
+        Self { source, follow: None, limit: None, shuffle: None, only: Vec::new(), platform, declared }
     }
 
     /// Begins to read. `left` are profiles of which something may live though nobody runs them.
@@ -102,8 +105,8 @@ impl Intake {
     ) -> mpsc::Receiver<IntakeNews> {
         let (sender, receiver) = mpsc::channel(ON_THE_WAY);
         let (passed, to_look_at) = mpsc::channel(ON_THE_WAY);
-        let Self { source, follow, limit, shuffle, only, platform: _ } = self;
-        let reading = tokio::spawn(read(source, follow, Rows::new(passed)));
+        let Self { source, follow, limit, shuffle, only, platform: _, declared } = self;
+        let reading = tokio::spawn(read(source, follow, Rows::new(passed, declared)));
         let mut looker = Looker {
             folder,
             left,

@@ -30,12 +30,12 @@ impl<O: Outside> Run<'_, O> {
         if self.session.session().in_flight.as_ref().is_none_or(|in_flight| in_flight.flag != step.flag) {
             return Ok(None);
         }
+        if let Some(problem) = step.unanswerable_doubt(self.session.session().platform) {
+            return Err(attention(step, problem));
+        }
         let answer = match step.in_doubt {
             InDoubt::Repeat => Answer::NotDone,
-            InDoubt::Verify => self.verify(step, since, page).await?,
-            InDoubt::Ask => {
-                return Err(attention(step, "it may or may not have happened, and only a person can tell"));
-            }
+            InDoubt::Verify | InDoubt::Ask => self.verify(step, since, page).await?,
         };
         if answer == Answer::NotDone {
             self.session.clear_in_flight()?;
@@ -48,7 +48,7 @@ impl<O: Outside> Run<'_, O> {
     /// it has received. Anything else is no answer: asked again, then a person's.
     async fn verify(&mut self, step: &PlanStep, since: Instant, page: &mut O::Page) -> Result<Answer, Leave> {
         let Some(flow) = step.verify_on(self.session.session().platform) else {
-            return Err(attention(step, "it may or may not have happened, and it has no verify flow"));
+            return Err(attention(step, "it has no verify flow"));
         };
         page.settle(step.settle).await;
         let mut attempt = 1;

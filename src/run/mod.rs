@@ -217,13 +217,10 @@ impl<'a, O: Outside> Run<'a, O> {
             self.session.clear_in_flight()?;
             return Ok(());
         }
-        if self.plan.step(&flag).is_none() {
-            let message = format!(
-                "step `{flag}` may or may not have happened, and the workflow no longer has it: nothing can find out"
-            );
-            return Err(Leave::Attention { flag: Some(flag), message, evidence: None });
+        match self.plan.orphaned_doubt(self.session.session()) {
+            Some((flag, message)) => Err(Leave::Attention { flag: Some(flag), message, evidence: None }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// A field that nothing in the workflow sets, and the session lacks, is a person's to give.

@@ -163,7 +163,8 @@ fn ask(layout: &Layout, profile: &ProfileId, status: Status) -> Result<(Shown, O
     Ok((Shown::of(status, is_held), pid))
 }
 
-fn profiles_with_events(layout: &Layout) -> Result<Vec<ProfileId>, StoreError> {
+/// Those whose runs have written events.
+pub fn profiles_with_events(layout: &Layout) -> Result<Vec<ProfileId>, StoreError> {
     let folder = layout.logs();
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

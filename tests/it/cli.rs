@@ -1,6 +1,7 @@
 //! What a person reads who uses the command line, and the exit code that goes with it. Nothing here
 //! starts a browser.
 
+mod names;
 pub mod report;
 mod selectors;
 
@@ -158,6 +159,14 @@ fn a_folder_without_what_a_run_needs_is_told_with_its_remedy() {
     );
     check(
         &folder,
+        &["logs", "p1"],
+        expect![[r#"
+            exit 2
+            error: there is no profile `p1` in this folder
+              hint: `regatta status` lists the profiles; -C DIR works in another folder"#]],
+    );
+    check(
+        &Folder::practice(),
         &["logs", "p1"],
         expect![[r#"
         exit 2
@@ -484,10 +493,9 @@ fn status_shows_where_everyone_stands() {
         &folder,
         &["status", "unknown"],
         expect![[r#"
-            exit 0
-            PROFILE  STATUS           STEPS  NOTE
-            unknown  PENDING            0/0
-            1 profile: 1 PENDING; 0 of 0 steps done"#]],
+            exit 2
+            error: there is no profile `unknown` in this folder
+              hint: `regatta status` lists the profiles; -C DIR works in another folder"#]],
     );
     check(
         &folder,

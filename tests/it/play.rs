@@ -301,7 +301,7 @@ async fn what_cannot_be_played_is_told_before_a_browser_starts() {
        ·                              ╰── step 1
      3 │   { "type": "customStep", "name": "regatta.when", "parameters": { "exists": [["#cookies"]], "steps": [
        ╰────
-      help: add `site` to [variables] in the workflow, or pass --set site=VALUE
+      help: add `site` to [variables] in the workflow; `play` takes --set site=VALUE, too
     exit 2
     error: step 4 (regatta.upload): there is no file `photo.txt`
        ╭─[flows/join.json:8:3]

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::{ReadError, Rows, Source};
 use crate::domain::id::ProfileId;
-use crate::domain::row::{ProfileRow, RowProblem, check_columns};
+use crate::domain::row::{DeclaredVariables, ProfileRow, RowProblem, check_columns};
 use crate::domain::source_spec::Format;
 
 /// Problems that are listed; of the rest only the number is told.
@@ -79,6 +79,7 @@ pub struct FileSource {
     name: String,
     format: Format,
     content: Content,
+    declared: DeclaredVariables,
     /// It was looked through, and nobody has read it since.
     checked: bool,
 }
@@ -93,26 +94,35 @@ type Line = (usize, Result<ProfileRow, LineProblem>);
 type Lines = Box<dyn Iterator<Item = io::Result<Line>> + Send>;
 
 impl FileSource {
-    /// Looks the whole file through.
-    pub fn open(path: &Path, format: Format) -> Result<Self, ReadError> {
-        Self {
-            name: path.display().to_string(),
-            format,
-            content: Content::Path(path.to_owned()),
-            checked: false,
-        }
-        .checked()
+    /// Looks the whole file through. Its rows may set the `declared` variables and no others.
+    pub fn open(path: &Path, format: Format, declared: DeclaredVariables) -> Result<Self, ReadError> {
+        let (name, content) = (path.display().to_string(), Content::Path(path.to_owned()));
+        Self { name, format, content, declared, checked: false }.checked()
+    }
+
+    /// The profiles of a file, as far as it can be read. Checks nothing.
+    pub fn ids(path: &Path, format: Format) -> Vec<ProfileId> {
+        let (name, content) = (path.display().to_string(), Content::Path(path.to_owned()));
+        let source = Self { name, format, content, declared: DeclaredVariables::default(), checked: false };
+        let rows = source.lines().into_iter().flatten().map_while(Result::ok);
+        rows.filter_map(|(_, row)| row.ok().map(|row| row.id)).collect()
     }
 
     /// Reads `input` to its end and looks it through.
-    pub fn of_input(name: &str, mut input: impl Read, format: Format) -> Result<Self, ReadError> {
+    pub fn of_input(
+        name: &str,
+        mut input: impl Read,
+        format: Format,
+        declared: DeclaredVariables,
+    ) -> Result<Self, ReadError> {
         let mut keep = || {
             let mut kept = tempfile::tempfile()?;
             io::copy(&mut input, &mut kept)?;
             Ok(kept)
         };
         let kept = keep().map_err(|source| ReadError::File { name: name.to_owned(), source })?;
-        Self { name: name.to_owned(), format, content: Content::Kept(kept), checked: false }.checked()
+        let (name, content) = (name.to_owned(), Content::Kept(kept));
+        Self { name, format, content, declared, checked: false }.checked()
     }
 
     fn checked(mut self) -> Result<Self, ReadError> {
@@ -154,8 +164,8 @@ impl FileSource {
         let file = open().map_err(|source| self.unreadable(source))?;
         match self.format {
             Format::List => Ok(Box::new(list(BufReader::new(file)))),
-            Format::JsonLines => Ok(Box::new(json_lines(BufReader::new(file)))),
-            Format::Csv => csv_rows(&self.name, BufReader::new(file)),
+            Format::JsonLines => Ok(Box::new(json_lines(BufReader::new(file), self.declared.clone()))),
+            Format::Csv => csv_rows(&self.name, BufReader::new(file), &self.declared),
         }
     }
 
@@ -205,12 +215,12 @@ fn list(input: impl BufRead) -> impl Iterator<Item = io::Result<Line>> {
 }
 
 /// An id or an object a line; blank lines are fine.
-fn json_lines(input: impl BufRead) -> impl Iterator<Item = io::Result<Line>> {
-    text_lines(input, |text| {
+fn json_lines(input: impl BufRead, declared: DeclaredVariables) -> impl Iterator<Item = io::Result<Line>> {
+    text_lines(input, move |text| {
         let text = text.trim();
         let parsed = || {
             let value: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
-            ProfileRow::from_json(value).map_err(LineProblem::from)
+            Ok(ProfileRow::from_json(value)?.check_variables(&declared)?)
         };
         (!text.is_empty()).then(parsed)
     })
@@ -249,7 +259,11 @@ fn text_lines(
 }
 
 /// The first line names the columns. Separated by commas, or by semicolons or tabs where it has no comma.
-fn csv_rows(name: &str, mut input: BufReader<File>) -> Result<Lines, ReadError> {
+fn csv_rows(
+    name: &str,
+    mut input: BufReader<File>,
+    declared: &DeclaredVariables,
+) -> Result<Lines, ReadError> {
     let unreadable = |source| ReadError::File { name: name.to_owned(), source };
     let first = input.fill_buf().map_err(unreadable)?;
     let first = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -263,7 +277,9 @@ fn csv_rows(name: &str, mut input: BufReader<File>) -> Result<Lines, ReadError> 
     if header.is_empty() {
         return Ok(Box::new(std::iter::empty()));
     }
-    check_columns(&header).map_err(|problem| ReadError::Columns { name: format!("{name}:1"), problem })?;
+    check_columns(&header, declared)
+        .map_err(|problem| ReadError::Columns { name: format!("{name}:1"), problem })?;
+    let declared = declared.clone();
     let rows = reader.into_records().map(move |record| match record {
         Ok(record) => {
             let number =
@@ -271,7 +287,9 @@ fn csv_rows(name: &str, mut input: BufReader<File>) -> Result<Lines, ReadError> 
             let value =
                 |text: &str| if text.is_empty() { Value::Null } else { Value::String(text.to_owned()) };
             let columns = header.iter().zip(record.iter().map(value));
-            Ok((number, ProfileRow::from_columns(columns).map_err(LineProblem::from)))
+            // A column `variables` holds a whole object, whose names no header shows.
+            let row = ProfileRow::from_columns(columns).and_then(|row| row.check_variables(&declared));
+            Ok((number, row.map_err(LineProblem::from)))
         }
         Err(error) => {
             let line = |position: &Option<csv::Position>| {
@@ -297,7 +315,8 @@ mod tests {
 
     #[track_caller]
     fn check(format: Format, text: &str, expected: Expect) {
-        let opened = FileSource::of_input("profiles", text.as_bytes(), format);
+        let declared = ["shop", "n", "a"].into_iter().collect();
+        let opened = FileSource::of_input("profiles", text.as_bytes(), format, declared);
         expected.assert_eq(&match opened {
             Ok(source) => {
                 let row = |line: io::Result<Line>| {
@@ -356,7 +375,9 @@ mod tests {
 
     #[test]
     fn of_very_many_wrong_lines_the_first_are_listed() {
-        let source = FileSource::of_input("profiles", "?\n".repeat(731).as_bytes(), Format::List);
+        let text = "?\n".repeat(731);
+        let source =
+            FileSource::of_input("profiles", text.as_bytes(), Format::List, DeclaredVariables::default());
         let Err(error) = source else { panic!("it is wrong") };
         let told = error.to_string();
         assert_eq!(told.lines().count(), 22);
@@ -464,8 +485,37 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_that_no_workflow_declares_is_refused_with_the_nearest_name() {
+        check(
+            Format::Csv,
+            "id,variables.shp\na,north\n",
+            expect![[r#"
+            profiles:1: the workflow declares no variable `shp`; did you mean `shop`?
+            hint: correct the name, or declare the variable below [variables] in the workflow"#]],
+        );
+        check(
+            Format::Csv,
+            "id,variables\na,\"{\"\"shopp\"\":1}\"\n",
+            expect![[r#"
+            1 wrong line in the list of profiles; nothing was started
+              profiles:2: the workflow declares no variable `shopp`; did you mean `shop`?
+            hint: correct the name, or declare the variable below [variables] in the workflow"#]],
+        );
+        check(
+            Format::JsonLines,
+            "{\"id\":\"a\",\"variables.sohp\":\"north\"}\n{\"id\":\"b\",\"variables\":{\"place\":1}}\n",
+            expect![[r#"
+            2 wrong lines in the list of profiles; nothing was started
+              profiles:1: the workflow declares no variable `sohp`; did you mean `shop`?
+              profiles:2: the workflow declares no variable `place`
+            hint: correct the name, or declare the variable below [variables] in the workflow"#]],
+        );
+    }
+
+    #[test]
     fn a_file_that_is_not_there_is_told() {
-        let Err(error) = FileSource::open(Path::new("no/such.csv"), Format::Csv) else { panic!() };
+        let opened = FileSource::open(Path::new("no/such.csv"), Format::Csv, DeclaredVariables::default());
+        let Err(error) = opened else { panic!() };
         expect!["cannot read the profiles from `no/such.csv`: No such file or directory (os error 2)"]
             .assert_eq(&error.to_string());
     }

@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::browser::provider::ProviderError;
-use crate::domain::row::{ProfileRow, RowProblem};
+use crate::domain::row::{DeclaredVariables, ProfileRow, RowProblem};
 
 mod adspower;
 mod file;
@@ -109,6 +109,7 @@ impl ReadError {
 pub struct Rows {
     sender: mpsc::Sender<Passed>,
     batch: Vec<ProfileRow>,
+    declared: DeclaredVariables,
 }
 
 #[derive(Debug)]
@@ -129,8 +130,13 @@ pub enum Passed {
 }
 
 impl Rows {
-    pub fn new(sender: mpsc::Sender<Passed>) -> Self {
-        Self { sender, batch: Vec::with_capacity(BATCH) }
+    /// Refuses rows that set a variable beside the `declared` ones.
+    pub fn new(sender: mpsc::Sender<Passed>, declared: DeclaredVariables) -> Self {
+        Self { sender, batch: Vec::with_capacity(BATCH), declared }
+    }
+
+    pub const fn declared(&self) -> &DeclaredVariables {
+        &self.declared
     }
 
     pub async fn push(&mut self, row: ProfileRow) -> Result<(), ReadError> {
@@ -152,7 +158,7 @@ impl Rows {
         place: impl FnOnce() -> String,
         row: Result<ProfileRow, RowProblem>,
     ) -> Result<(), ReadError> {
-        match row {
+        match row.and_then(|row| row.check_variables(&self.declared)) {
             Ok(row) => self.push(row).await,
             Err(problem) => self.send(Passed::Refused { place: place(), problem }).await,
         }

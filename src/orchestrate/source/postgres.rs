@@ -115,7 +115,7 @@ impl Source for PostgresSource {
             let mut connection = address.connect().await?;
             let query = sqlx::raw_sql(AssertSqlSafe(self.query.clone()));
             let mut found = query.fetch(&mut connection);
-            let mut columns = Columns::new(&address.name);
+            let mut columns = Columns::new(&address.name, rows.declared().clone());
             while let Some(row) = found.try_next().await.map_err(|error| address.failed(&error))? {
                 let parsed = columns.parse(&row, text_of, |error| address.failed(error))?;
                 rows.take(|| columns.place(), parsed).await?;

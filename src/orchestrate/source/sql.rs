@@ -5,19 +5,20 @@ use sqlx::error::BoxDynError;
 use sqlx::{Column as _, ColumnIndex, Database, Row, ValueRef as _};
 
 use super::ReadError;
-use crate::domain::row::{ProfileRow, RowProblem, check_columns};
+use crate::domain::row::{DeclaredVariables, ProfileRow, RowProblem, check_columns};
 
 /// The columns of a query, checked once, and the number of the row that is being read.
 pub struct Columns<'a> {
     source: &'a str,
+    declared: DeclaredVariables,
     names: Option<Vec<String>>,
     /// Counts from 1.
     row: usize,
 }
 
 impl<'a> Columns<'a> {
-    pub fn new(source: &'a str) -> Self {
-        Self { source, names: None, row: 1 }
+    pub fn new(source: &'a str, declared: DeclaredVariables) -> Self {
+        Self { source, declared, names: None, row: 1 }
     }
 
     /// `text_of` gives a value that is there as the database writes it, `failed` what to say of a value
@@ -45,9 +46,8 @@ impl<'a> Columns<'a> {
     fn of(&mut self, names: impl FnOnce() -> Vec<String>) -> Result<&[String], ReadError> {
         if self.names.is_none() {
             let names = names();
-            check_columns(names.iter().map(String::as_str)).map_err(|problem| ReadError::Columns {
-                name: format!("the query of {}", self.source),
-                problem,
+            check_columns(names.iter().map(String::as_str), &self.declared).map_err(|problem| {
+                ReadError::Columns { name: format!("the query of {}", self.source), problem }
             })?;
             self.names = Some(names);
         }

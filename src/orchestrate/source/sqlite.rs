@@ -46,7 +46,7 @@ impl Source for SqliteSource {
             let mut connection = self.connect().await?;
             let query = sqlx::raw_sql(AssertSqlSafe(self.query.clone()));
             let mut found = query.fetch(&mut connection);
-            let mut columns = Columns::new(&self.name);
+            let mut columns = Columns::new(&self.name, rows.declared().clone());
             while let Some(row) = found.try_next().await.map_err(|error| self.failed(&error))? {
                 let parsed = columns.parse(&row, text_of, |error| self.failed(error))?;
                 rows.take(|| columns.place(), parsed).await?;

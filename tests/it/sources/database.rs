@@ -96,6 +96,12 @@ fn what_is_wrong_with_a_sqlite_file_or_its_query_is_told() {
           hint: columns are profile_id, platform, priority, identity.FIELD and variables.NAME; rename it, or leave it out"#]],
     );
     refused(
+        "sqlite:fleet.db?query=select name as id, 'x' as \"variables.sohp\" from people",
+        expect![[r#"
+            error: the query of FOLDER/fleet.db: the workflow declares no variable `sohp`; did you mean `shop`?
+              hint: correct the name, or declare the variable below [variables] in the workflow"#]],
+    );
+    refused(
         "sqlite:fleet.db?query=select 'mobile' as platform",
         expect![[r#"
         error: the query of FOLDER/fleet.db: there is no column `profile_id`

@@ -20,7 +20,7 @@ fn pages_are_followed_and_a_token_goes_with_each() {
         "/people?page=2" => answer(
             200,
             &[("link", r#"</people>; rel="prev""#)],
-            r#"[{"id": "p3", "variables.shop": "north"}, {"name": "p4"}, "p1"]"#,
+            r#"[{"id": "p3", "variables.shop": "north"}, {"name": "p4"}, "p1", {"id": "p5", "variables": {"shp": "north"}}]"#,
         ),
         other => panic!("{other}"),
     });
@@ -34,6 +34,11 @@ fn pages_are_followed_and_a_token_goes_with_each() {
     assert_eq!(folder.session("p2").unwrap()["platform"], "mobile");
     assert_eq!(folder.session("p3").unwrap()["variables"], json!({ "shop": "north" }));
     let said = format!("item 2 of page 2 of {} is left out: unknown column `name`", server.url("/people"));
+    assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    let said = format!(
+        "item 4 of page 2 of {} is left out: the workflow declares no variable `shp`; did you mean `shop`?",
+        server.url("/people")
+    );
     assert!(ended.stderr.contains(&said), "{}", ended.stderr);
     for asked in server.asked() {
         assert_eq!(asked.header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
