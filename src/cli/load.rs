@@ -21,6 +21,7 @@ use crate::domain::session::Platform;
 use crate::domain::solo;
 use crate::domain::source::SourceError;
 use crate::domain::template::is_template;
+use crate::domain::text_file::TextFile;
 use crate::domain::workflow;
 use crate::store::{Layout, filesystem};
 
@@ -34,14 +35,15 @@ pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Pla
     refuse_undeclared(assignments, "the workflow", workflow.variables.keys().map(String::as_str))?;
     let plan = Plan::assemble(&name, &text, workflow, &variables(assignments), |flow_name| {
         let path = folder.join(&flow_name.value);
-        let flow_text = std::fs::read_to_string(&path).map_err(|error| {
+        let bytes = std::fs::read(&path).map_err(|error| {
             let problem = format!("cannot read the flow `{}`: {error}", path.display());
             Box::new(
                 SourceError::new(&name, &text, flow_name.at.clone(), problem)
                     .help("flows stand relative to the workflow file"),
             )
         })?;
-        parse_flow(&flow_name.value, &path, &flow_text)
+        let file = TextFile::decode(&flow_name.value, bytes)?;
+        parse_flow(&flow_name.value, &path, &file.text)
     })?;
     Ok(plan)
 }
@@ -111,22 +113,24 @@ pub fn workflow_setting(
 pub fn flow(settings: &Settings, path: &Path) -> Result<Flow, Failure> {
     let in_folder = settings.layout.root().join(path);
     let found = if path.exists() { path } else { &in_folder };
-    let text = std::fs::read_to_string(found).map_err(|error| {
+    let bytes = std::fs::read(found).map_err(|error| {
         Failure::usage(format!("cannot read the flow `{}`: {error}", path.display()))
             .hint("record one in the Recorder panel of Chrome's DevTools and export it as JSON".to_owned())
     })?;
     // As a workflow names it, so that both remember its selectors together.
-    let name = found.strip_prefix(settings.layout.root()).unwrap_or(path);
-    Ok(parse_flow(&name.display().to_string(), found, &text)?)
+    let name = found.strip_prefix(settings.layout.root()).unwrap_or(path).display().to_string();
+    let file = TextFile::decode(&name, bytes)?;
+    Ok(parse_flow(&name, found, &file.text)?)
 }
 
 fn read_workflow(path: &Path) -> Result<(String, String), Failure> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let bytes = std::fs::read(path).map_err(|error| {
         Failure::usage(format!("cannot read the workflow `{}`: {error}", path.display()))
             .hint("`regatta init DIR` makes a folder that runs; -C DIR works in another folder".to_owned())
     })?;
-    Ok((name, text))
+    let file = TextFile::decode(&name, bytes)?;
+    Ok((name, file.text))
 }
 
 /// With the files it uploads looked for, where their names are known already.

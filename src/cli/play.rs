@@ -20,6 +20,7 @@ use crate::domain::flow::Flow;
 use crate::domain::id::{ProfileId, RunId};
 use crate::domain::outcome::RunOutcome;
 use crate::domain::plan::{Setting, check_flow, origin};
+use crate::domain::playable::Around;
 use crate::domain::session::{Identity, Platform};
 use crate::domain::solo::origins;
 use crate::domain::template::{Names, Scope, TOTP_SECRET_FIELD};
@@ -220,7 +221,14 @@ fn part(
         Setting { allowed_origins, variables, block: Block::default(), dialogs, http_auth: Vec::new() }
     });
     setting.allowed_origins.extend(args.allow.iter().cloned());
-    check(&flow, &setting, &identity)?;
+    let scope = Scope {
+        profile_id: &profile,
+        platform,
+        identity: &identity,
+        variables: &setting.variables,
+        now: jiff::Timestamp::now(),
+    };
+    check(&flow, &setting, scope)?;
     let pause = args.slow.unwrap_or_default();
     let dialogs = match &args.accept_dialogs {
         None => setting.dialogs.clone(),
@@ -231,12 +239,13 @@ fn part(
 }
 
 /// Whatever can be known to be wrong before a browser starts.
-fn check(flow: &Flow, setting: &Setting, identity: &Identity) -> Result<(), Failure> {
+fn check(flow: &Flow, setting: &Setting, scope: Scope<'_>) -> Result<(), Failure> {
     let names = Names {
-        identity: identity.iter().map(|(name, _)| name.to_owned()).collect(),
+        identity: scope.identity.iter().map(|(name, _)| name.to_owned()).collect(),
         variables: setting.variables.keys().cloned().collect(),
     };
-    let missing = check_flow(flow, names)?;
+    let around = Around { allowed_origins: &setting.allowed_origins, scope: Some(scope), step: None };
+    let missing = check_flow(flow, names, around)?;
     let Some(first) = missing.first() else { return Ok(()) };
     let all: Vec<_> = missing.iter().map(|field| format!("identity.{field}")).collect();
     Err(Failure::usage(format!("the flow {} uses {}", flow.file, all.join(", ")))

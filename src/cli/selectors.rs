@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::settings::Settings;
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::flow::{self, Flow, Locator, Step};
+use crate::domain::text_file::TextFile;
 use crate::report::say;
 use crate::store::selector_cache::{Entry, Found, Known};
 use crate::store::{SelectorCache, durable};
@@ -245,9 +246,10 @@ fn accept(settings: &Settings, args: &SelectorsAcceptArgs) -> Result<u8, Failure
             .hint(format!("see what is known: regatta selectors explain {file} {step}")));
     };
     let path = path_of(settings, file);
-    let text = std::fs::read_to_string(&path)
+    let bytes = std::fs::read(&path)
         .map_err(|error| Failure::usage(format!("cannot read the flow `{}`: {error}", path.display())))?;
-    let new = flow::with_alternative(&text, step, &found.likeness.selector)
+    let before = TextFile::decode(file, bytes)?;
+    let new = flow::with_alternative(&before.text, step, &found.likeness.selector)
         .map_err(|error| Failure::usage(format!("{file}: {error}")))?;
     // What would not be read again is not written.
     let parsed = flow::parse(file, &new)?;
@@ -255,7 +257,7 @@ fn accept(settings: &Settings, args: &SelectorsAcceptArgs) -> Result<u8, Failure
     let Some(locator) = locator else {
         return Err(Failure::usage(format!("{file}: the flow has no step {step}")));
     };
-    durable::write(&path, new.as_bytes())?;
+    durable::write(&path, &before.encode(&new))?;
     let old = lines.iter().find(|line| !line.is_stale()).map(|line| line.known.entry.digest.clone());
     carry_over(settings, args, old.as_deref(), &locator, &found)?;
     say!("{file}, step {step}: `{}` is its last alternative now", written(&found));
@@ -320,8 +322,9 @@ fn lines(settings: &Settings, of: impl Fn(&Known) -> bool) -> Result<Vec<Line>, 
     let mut lines = Vec::new();
     for known in known {
         if read.as_ref().is_none_or(|(file, _)| *file != known.flow) {
-            let text = std::fs::read_to_string(path_of(settings, &known.flow)).ok();
-            let flow = text.and_then(|text| flow::parse(&known.flow, &text).ok());
+            let bytes = std::fs::read(path_of(settings, &known.flow)).ok();
+            let file = bytes.and_then(|bytes| TextFile::decode(&known.flow, bytes).ok());
+            let flow = file.and_then(|file| flow::parse(&known.flow, &file.text).ok());
             read = Some((known.flow.clone(), flow));
         }
         let flow = read.as_ref().and_then(|(_, flow)| flow.as_ref());

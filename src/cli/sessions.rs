@@ -20,6 +20,7 @@ use crate::domain::session::Session;
 use crate::domain::session_table::{
     SessionProblem, cells, check_variables, differences, document, from_cells, from_document, rank,
 };
+use crate::domain::text_file::TextFile;
 use crate::report::say;
 use crate::store::session::SessionReader;
 use crate::store::{OpenSession, SessionError, durable};
@@ -243,8 +244,9 @@ fn read(settings: &Settings, path: &Path, plan: &Plan) -> Result<Vec<Session>, F
     let unreadable = |error: String| {
         Failure::usage(format!("cannot read the sessions from `{}`: {error}", path.display()))
     };
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    let text = text.trim_start_matches('\u{feff}');
+    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let file = TextFile::decode(&path.display().to_string(), bytes)?;
+    let text = file.text.as_str();
     let platform = settings.platform;
     let mut read: Vec<(usize, Result<Session, SessionProblem>)> = Vec::new();
     let mut what = "line";

@@ -19,6 +19,7 @@ use crate::browser::chromium::executable::BrowserChoice;
 use crate::domain::evidence::TraceMode;
 use crate::domain::session::Platform;
 use crate::domain::source::SourceError;
+use crate::domain::text_file::TextFile;
 use crate::domain::workflow::{parse_duration, toml_error};
 use crate::report::notify::Webhook;
 use crate::store::Layout;
@@ -299,8 +300,8 @@ pub fn variables(assignments: &[(String, String)]) -> Map<String, Value> {
 
 fn read_settings(root: &Path) -> Result<(SettingsFile, String), Failure> {
     let path = root.join(SETTINGS_FILE);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
+    let text = match std::fs::read(&path) {
+        Ok(bytes) => TextFile::decode(SETTINGS_FILE, bytes)?.text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => {
             return Err(Failure::usage(format!("cannot read `{}`: {error}", path.display())));

@@ -6,7 +6,10 @@ use super::assignment::parse_assignment;
 use super::failure::Failure;
 use super::load;
 use super::settings::Settings;
+use crate::domain::flow::Action;
+use crate::domain::playable;
 use crate::domain::session::Platform;
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,6 +44,22 @@ pub fn validate(settings: &Settings, args: ValidateArgs) -> Result<u8, Failure> 
     if !expected.is_empty() {
         let fields: Vec<_> = expected.iter().map(|field| format!("identity.{field}")).collect();
         crate::report::say!("each session must bring: {}", fields.join(", "));
+    }
+    for flow in plan.flows() {
+        for step in flow.all_steps() {
+            if let Action::StartPage { url } = &step.action {
+                crate::report::say!(
+                    "note: {}: `{url}` is passed over: the recording began there",
+                    step.place(flow)
+                );
+            }
+        }
+        for (step, problem) in playable::useless_selectors(flow) {
+            crate::report::say!(
+                "warning: {}: {problem}; the step's other selectors are tried",
+                step.place(flow)
+            );
+        }
     }
     for (step, field) in plan.unverified_captures() {
         crate::report::say!(

@@ -1,7 +1,7 @@
 //! A Chrome DevTools Recorder user flow, and the custom steps that make it a step of ours.
 //!
-//! Parsing takes the whole schema; what is parsed and cannot be played yet is told by
-//! [`Flow::unplayable`] before a browser starts, never skipped. The format is described by the
+//! Parsing takes the whole schema; what is parsed and cannot be played is refused by
+//! [`super::playable`] before a browser starts, never skipped. The format is described by the
 //! Recorder's own export and by npm `@puppeteer/replay`.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Map;
 
 pub use self::edit::{EditError, with_alternative};
-pub use self::parse::parse;
+pub use self::parse::{LONGEST_RECORDED_TIMEOUT, parse};
 pub use self::selector::{Chain, Locator, Selector, SelectorKind};
 use super::source::{SourceError, offset_of};
 
@@ -63,6 +63,11 @@ pub enum Action {
     SetViewport(Viewport),
     EmulateNetworkConditions(NetworkConditions),
     Navigate {
+        url: String,
+    },
+    /// A `navigate` to the page that a browser or a new tab begins with, where the recording began: it
+    /// does nothing.
+    StartPage {
         url: String,
     },
     Click(Click),
@@ -142,9 +147,8 @@ pub struct Viewport {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Click {
     pub locator: Locator,
-    /// CSS pixels from the left top of the element's box.
-    pub offset_x: f64,
-    pub offset_y: f64,
+    /// CSS pixels from the left top of the element's box; `None` is its centre.
+    pub offset: Option<(f64, f64)>,
     pub button: Button,
     pub device: Device,
     /// Between press and release.
@@ -233,11 +237,6 @@ impl fmt::Display for Place {
 }
 
 impl Flow {
-    /// The first step this version parses but does not play, and why.
-    pub fn unplayable(&self) -> Option<(&Step, String)> {
-        first_unplayable(&self.steps)
-    }
-
     /// An error with the step's place in the file.
     pub fn error_at(&self, step: &Step, problem: impl Into<String>) -> SourceError {
         let start = offset_of(&self.text, step.line, 1);
@@ -313,7 +312,7 @@ impl Action {
         match self {
             Self::SetViewport(_) => "setViewport",
             Self::EmulateNetworkConditions(_) => "emulateNetworkConditions",
-            Self::Navigate { .. } => "navigate",
+            Self::Navigate { .. } | Self::StartPage { .. } => "navigate",
             Self::Click(_) => "click",
             Self::DoubleClick(_) => "doubleClick",
             Self::Hover { .. } => "hover",
@@ -337,7 +336,7 @@ impl Action {
     /// What the action is about in a few words, as the flow writes it. Never a value that is typed.
     pub fn subject(&self) -> Option<String> {
         match self {
-            Self::Navigate { url } => Some(url.clone()),
+            Self::Navigate { url } | Self::StartPage { url } => Some(url.clone()),
             Self::KeyDown { key } | Self::KeyUp { key } => Some(key.clone()),
             Self::WaitForExpression { expression } => Some(expression.clone()),
             Self::Handoff { message } => Some(message.clone()),
@@ -408,6 +407,7 @@ impl Action {
             Self::SetViewport(_)
             | Self::EmulateNetworkConditions(_)
             | Self::Close
+            | Self::StartPage { .. }
             | Self::AllowStatus { .. }
             | Self::Foreign { .. } => self.clone(),
         })
@@ -446,12 +446,4 @@ pub fn refused_picture(name: &str) -> Option<&'static str> {
         "screenshot" => Some("`name` is `screenshot`, as the picture of a failure is called"),
         _ => None,
     }
-}
-
-fn first_unplayable(steps: &[Step]) -> Option<(&Step, String)> {
-    steps.iter().find_map(|step| match &step.action {
-        Action::When { steps, .. } => first_unplayable(steps),
-        Action::Foreign { name } => Some((step, format!("the custom step `{name}`"))),
-        _ => None,
-    })
 }

@@ -13,14 +13,20 @@ use url::Url;
 
 use super::block::Block;
 use super::dialog::DialogPolicy;
-use super::flow::{Action, Flow, Step};
+use super::flow::Flow;
 use super::http_auth::{HttpAuth, SignIn};
 use super::id::{Flag, ProfileId};
+use super::playable::Around;
 use super::row::DeclaredVariables;
 use super::session::{Commit, Identity, Platform, Session};
 use super::source::SourceError;
 use super::template::{self, Names, Scope, TemplateError};
 use super::workflow::{Heal, InDoubt, PerPlatform, Preparation, Workflow, Written};
+
+use self::check::Check;
+pub use self::check::check_flow;
+
+mod check;
 
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -146,6 +152,21 @@ impl Plan {
         self.steps.iter().find(|step| step.flag == *flag)
     }
 
+    /// Every flow once, those that verify behind those they verify.
+    pub fn flows(&self) -> Vec<&Flow> {
+        let mut flows: Vec<&Flow> = Vec::new();
+        for flow in self
+            .steps
+            .iter()
+            .flat_map(|step| step.flow.iter().chain(step.verify.iter().flat_map(PerPlatform::iter)))
+        {
+            if flows.iter().all(|known| known.file != flow.file) {
+                flows.push(flow);
+            }
+        }
+        flows
+    }
+
     /// Steps whose flag is not set.
     pub fn open_steps<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = &'a PlanStep> {
         self.steps.iter().filter(|step| !session.completion_flags.is_set(&step.flag))
@@ -247,6 +268,20 @@ impl Plan {
                 .unwrap_or_default(),
             variables: self.variables.keys().chain(self.own.keys()).cloned().collect(),
         };
+        // Any id will do where there is none: only what every profile shares is looked at then.
+        let anybody = "profile".parse().expect("letters make an id");
+        let setting = self.setting(session.map_or(&anybody, |session| &session.profile_id), platform)?;
+        let around = Around {
+            allowed_origins: &setting.allowed_origins,
+            scope: session.map(|session| Scope {
+                profile_id: &session.profile_id,
+                platform,
+                identity: &session.identity,
+                variables: &setting.variables,
+                now: jiff::Timestamp::UNIX_EPOCH,
+            }),
+            step: None,
+        };
         let mut missing = BTreeMap::new();
         let open = |step: &&PlanStep| session.is_none_or(|s| !s.completion_flags.is_set(&step.flag));
         for step in self.steps.iter().filter(open) {
@@ -261,10 +296,11 @@ impl Plan {
                 }
                 check.names.identity.insert(field.clone());
             }
-            check.flow(step.flow.on(platform))?;
+            let around = Around { step: Some((step.flag.as_str(), step.timeout)), ..around };
+            check.flow(step.flow.on(platform), around)?;
             // What a flow captures is durable at once, so a verify flow may use it.
             if let Some(verify) = &step.verify {
-                check.flow(verify.on(platform))?;
+                check.flow(verify.on(platform), around)?;
             }
             for Commit { into, from } in &step.commits {
                 // It replaces a value, so a name that nothing has set is likely misspelt.
@@ -339,69 +375,6 @@ impl PlanStep {
             InDoubt::Verify | InDoubt::Repeat => None,
         }
     }
-}
-
-struct Check<'a> {
-    names: &'a mut Names,
-    /// Collects the identity fields that nothing sets.
-    missing: &'a mut BTreeSet<String>,
-}
-
-impl Check<'_> {
-    fn text(&mut self, text: &str, is_certain: bool) -> Result<(), TemplateError> {
-        if !is_certain {
-            // Needed only where the condition holds: then the run finds out.
-            let mut names = self.names.clone();
-            names.identity.extend(template::identity_fields(text));
-            return template::check(text, &names);
-        }
-        let missing = template::identity_fields(text);
-        let missing = missing.into_iter().filter(|field| !self.names.identity.contains(field));
-        let missing: Vec<_> = missing.collect();
-        self.names.identity.extend(missing.iter().cloned());
-        self.missing.extend(missing);
-        template::check(text, self.names)
-    }
-
-    fn flow(&mut self, flow: &Flow) -> Result<(), Box<SourceError>> {
-        if let Some((step, reason)) = flow.unplayable() {
-            let problem = format!("step {} uses {reason}, which this version cannot play", step.number);
-            return Err(Box::new(flow.error_at(step, problem).help("see the CHANGELOG for what is played")));
-        }
-        self.steps(flow, &flow.steps, true)
-    }
-
-    /// `is_certain`: the steps stand outside a `when`.
-    fn steps(&mut self, flow: &Flow, steps: &[Step], is_certain: bool) -> Result<(), Box<SourceError>> {
-        for step in steps {
-            self.step(flow, step, is_certain)?;
-            if let Action::When { steps, .. } = &step.action {
-                self.steps(flow, steps, false)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn step(&mut self, flow: &Flow, step: &Step, is_certain: bool) -> Result<(), Box<SourceError>> {
-        step.map_text(&mut |text| self.text(text, is_certain).map(|()| String::new())).map_err(
-            |error: TemplateError| {
-                let problem = format!("step {} ({}): {error}", step.number, step.action.name());
-                Box::new(flow.error_at(step, problem).help(error.hint()))
-            },
-        )?;
-        if let Action::Capture(capture) = &step.action {
-            self.names.identity.insert(capture.into.clone());
-        }
-        Ok(())
-    }
-}
-
-/// Whether a flow can be played by itself with these names. The identity fields that it needs beside
-/// them are returned.
-pub fn check_flow(flow: &Flow, mut names: Names) -> Result<BTreeSet<String>, Box<SourceError>> {
-    let mut missing = BTreeSet::new();
-    Check { names: &mut names, missing: &mut missing }.flow(flow)?;
-    Ok(missing)
 }
 
 /// Scheme, host and port as browsers write them; `None` where there is no such origin.
@@ -597,8 +570,8 @@ mod tests {
             &foreign,
             None,
             expect![[r#"
-            a.json:2:1: step 1 uses the custom step `theirs`, which this version cannot play
-            see the CHANGELOG for what is played"#]],
+                a.json:2:1: step 1 (theirs): this custom step is another program's and cannot be played
+                remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the README"#]],
         );
         let inside = plan(
             "",
@@ -608,8 +581,8 @@ mod tests {
             &inside,
             None,
             expect![[r#"
-            a.json:3:1: step 1.1 uses the custom step `theirs`, which this version cannot play
-            see the CHANGELOG for what is played"#]],
+                a.json:3:1: step 1.1 (theirs): this custom step is another program's and cannot be played
+                remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the README"#]],
         );
         let unknown = plan(r#"email = "{{ identity.nam }}""#, "");
         check(&unknown, Some(&fresh(&unknown)), expect![[r#"ok; expects ["nam in a"]"#]]);

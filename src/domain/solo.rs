@@ -123,6 +123,8 @@ pub enum ActionOutcome {
     Holds,
     /// It does not: its steps are left out.
     HoldsNot,
+    /// The page of the browser that the recording began on: there is nothing to do.
+    PassedOver,
     Failed,
     NeedsAttention,
 }

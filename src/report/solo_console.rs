@@ -117,6 +117,10 @@ impl Lines {
                     ActionOutcome::HoldsNot => {
                         format!("{} is not there: its steps are left out", short(action.subject.as_deref()))
                     }
+                    ActionOutcome::PassedOver => format!(
+                        "{} is passed over: the recording began there",
+                        short(action.subject.as_deref())
+                    ),
                     ActionOutcome::Failed => {
                         format!("{} {}", self.red("failed"), short(action.subject.as_deref()))
                     }

@@ -71,6 +71,8 @@ pub(super) enum Turn<'a> {
     Inside(&'a [Step]),
     /// It does not: its steps are left out.
     Past,
+    /// The page that the recording began on: there is nothing to do.
+    PassedOver,
 }
 
 /// Why a flow did not reach its end.
@@ -138,6 +140,9 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
     }
 
     async fn play_step(&mut self, step: &'a Step) -> Result<Turn<'a>, Unplayed> {
+        if matches!(step.action, Action::StartPage { .. }) {
+            return Ok(Turn::PassedOver);
+        }
         let code_of = match totp::is_used_by(step) {
             true => Some(self.host.claim_totp(step).await.map_err(Unplayed::Store)?),
             false => None,

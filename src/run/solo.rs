@@ -317,6 +317,7 @@ impl Host for SoloHost<'_> {
             Ok(Turn::Done) => (ActionOutcome::Done, None),
             Ok(Turn::Inside(_)) => (ActionOutcome::Holds, None),
             Ok(Turn::Past) => (ActionOutcome::HoldsNot, None),
+            Ok(Turn::PassedOver) => (ActionOutcome::PassedOver, None),
             Err(Unplayed::Attention { message }) => (ActionOutcome::NeedsAttention, Some(message.clone())),
             Err(Unplayed::Action { error, .. }) => (ActionOutcome::Failed, Some(error.message.clone())),
             Err(Unplayed::Store(error)) => (ActionOutcome::Failed, Some(error.to_string())),

@@ -2,6 +2,7 @@
 //! starts a browser.
 
 mod names;
+mod recordings;
 pub mod report;
 mod selectors;
 
@@ -303,7 +304,7 @@ fn a_wrong_flow_is_shown_at_its_step() {
         &["run", "p1"],
         expect![[r#"
             exit 2
-            error: step 1 uses the custom step `somebody.elses`, which this version cannot play
+            error: step 1 (somebody.elses): this custom step is another program's and cannot be played
                ╭─[flows/store.json:5:5]
              4 │   "steps": [
              5 │     {
@@ -311,7 +312,7 @@ fn a_wrong_flow_is_shown_at_its_step() {
                ·     ╰── step 1
              6 │       "type": "customStep", "name": "somebody.elses",
                ╰────
-              help: see the CHANGELOG for what is played"#]],
+              help: remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the README"#]],
     );
     let folder = Folder::practice();
     folder.write("flows/store.json", "{ \"title\": \"x\", \"steps\": [ }");

@@ -20,6 +20,7 @@ mod selectors;
 mod tabs;
 mod targets;
 mod trace;
+mod understood;
 mod visits;
 
 pub use self::rig::serve;

@@ -164,6 +164,7 @@ impl<'a> Attempt<'a> {
             Action::When { exists, .. } => return Ok(self.holds(exists).await?.then(String::new)),
             Action::Upload { locator, files } => self.upload(locator, files).await?,
             Action::Screenshot { name } => self.screenshot(Path::new(name)).await?,
+            Action::StartPage { .. } => {}
             Action::AllowStatus { statuses } => self.page.allowed_statuses.clone_from(statuses),
             Action::Handoff { .. } | Action::Foreign { .. } => {
                 return Err(ActionError::refused(format!("{} is not an action of the page", action.name())));

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::attempt::Attempt;
 use super::click::{Pressed, Then};
 use super::error::ActionError;
-use super::keys;
 use super::script::Reply;
 use super::typing::{Stroke, strokes};
 use crate::domain::flow::{Button, Click, Device, Locator};
+use crate::domain::keyboard;
 
 /// A page that controls a checkbox itself may put its state right a moment after the click.
 const STATE: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ impl Attempt<'_> {
             }
         }
         let strokes = if value.is_empty() {
-            vec![Stroke::Key { key: keys::find("Backspace").expect("a key of the table"), modifiers: 0 }]
+            vec![Stroke::Key { key: keyboard::find("Backspace").expect("a key of the table"), modifiers: 0 }]
         } else if value.chars().count() <= LONGEST {
             strokes(value)
         } else {
@@ -126,8 +126,7 @@ impl Attempt<'_> {
         let needs = json!({ "visible": true, "enabled": true, "hit": true });
         let click = Click {
             locator: locator.clone(),
-            offset_x: 0.0,
-            offset_y: 0.0,
+            offset: None,
             button: Button::Primary,
             device: Device::Mouse,
             duration: None,

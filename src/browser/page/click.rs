@@ -73,7 +73,7 @@ impl Command for Touch {
 
 impl Attempt<'_> {
     pub async fn click(&mut self, click: &Click, count: i64) -> Result<(), ActionError> {
-        let at = json!({ "x": click.offset_x, "y": click.offset_y });
+        let at = click.offset.map(|(x, y)| json!({ "x": x, "y": y }));
         let needs = json!({ "visible": true, "enabled": true, "hit": true, "at": at });
         loop {
             let aimed = self.aim(&click.locator, &needs, click.device, Then::Press).await?;

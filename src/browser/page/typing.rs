@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::attempt::Attempt;
 use super::error::ActionError;
 use super::guard::{Fate, PAUSE, Sent, stolen, stolen_by_frame};
-use super::keys::{self, Key};
 use super::script::Called;
 use crate::browser::cdp::CdpError;
+use crate::domain::keyboard::{self, Key};
 
 /// Whether anything on the way of a key event, from the element that has the focus up to the window,
 /// listens to keys or to the text that is about to be put in, which a command of the script does not tell
@@ -47,7 +47,7 @@ pub enum Stroke {
 impl Attempt<'_> {
     /// To what has the focus when it is sent, and to nothing that takes the focus then.
     pub async fn key(&mut self, name: &str, down: bool) -> Result<(), ActionError> {
-        let Some(key) = keys::find(name) else {
+        let Some(key) = keyboard::find(name) else {
             // The name may be a template's value.
             return Err(ActionError::refused("this is not the name of a key"));
         };
@@ -168,7 +168,7 @@ impl Attempt<'_> {
 /// A key for each character. What no key writes is put in as it is, and so are line breaks: to write one must
 /// not press Enter, which many pages take for "send".
 pub fn strokes(text: &str) -> Vec<Stroke> {
-    let stroke = |c: char| match keys::typing(c) {
+    let stroke = |c: char| match keyboard::typing(c) {
         Some((key, modifiers)) => Stroke::Key { key, modifiers },
         None => Stroke::Insert(c.into()),
     };

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::parse::steps_of;
+
 /// Why an alternative could not be written into a flow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
@@ -15,7 +17,7 @@ pub enum EditError {
 /// `text` with `chain` as the last alternative of step `number`, written as the one before it is.
 pub fn with_alternative(text: &str, number: &str, chain: &[String]) -> Result<String, EditError> {
     let no_step = || EditError::NoStep(number.to_owned());
-    let mut steps = serde_json::from_str::<StepsWire<'_>>(text).map_err(|_| no_step())?.steps;
+    let mut steps = steps_of(text).ok_or_else(no_step)?;
     let mut indices = number.split('.').peekable();
     let array = loop {
         let index: usize = indices.next().and_then(|index| index.parse().ok()).ok_or_else(no_step)?;
@@ -60,12 +62,6 @@ fn alternative(model: &str, chain: &[String]) -> String {
     let between = if before.is_empty() { " " } else { before };
     let parts: Vec<_> = chain.iter().map(quoted).collect();
     format!("[{before}{}{after}]", parts.join(&format!(",{between}")))
-}
-
-#[derive(Deserialize)]
-struct StepsWire<'a> {
-    #[serde(borrow)]
-    steps: Vec<&'a RawValue>,
 }
 
 /// A step, or the parameters of one of ours.
@@ -220,6 +216,27 @@ mod tests {
         check(text, "1.3", &["d"], expect!["error: the flow has no step 1.3"]);
         check(text, "0", &["d"], expect!["error: the flow has no step 0"]);
         check(text, "x", &["d"], expect!["error: the flow has no step x"]);
+    }
+
+    #[test]
+    fn a_list_of_steps_is_changed_in_its_place() {
+        check(
+            "[\n  {\"type\":\"close\"},\n  {\"type\":\"hover\",\"selectors\":[\"a\"]}\n]\n",
+            "2",
+            &["b"],
+            expect![[r#"
+                [
+                  {"type":"close"},
+                  {"type":"hover","selectors":["a", "b"]}
+                ]
+            "#]],
+        );
+        check(
+            "[{\"title\":\"t\",\"steps\":[{\"type\":\"hover\",\"selectors\":[\"a\"]}]}]",
+            "1",
+            &["b"],
+            expect![[r#"[{"title":"t","steps":[{"type":"hover","selectors":["a", "b"]}]}]"#]],
+        );
     }
 
     proptest! {

@@ -47,6 +47,7 @@ impl WrongLines {
         let hint = |problem: &LineProblem| match problem {
             LineProblem::Row(problem) => problem.hint(),
             LineProblem::Columns(..) => Some("put a value with a comma in it into double quotes"),
+            LineProblem::NotText => Some("save the file as UTF-8"),
             _ => None,
         };
         self.problems.iter().find_map(|(_, problem)| hint(problem))

@@ -8,7 +8,7 @@ use super::{change, check};
 use crate::support::program::Folder;
 
 /// The practice folder, with what runs have learnt of step 5 of the shop's flow.
-fn folder() -> Folder {
+pub(super) fn folder() -> Folder {
     let folder = Folder::practice();
     learnt(&folder, &digest(&folder));
     folder

@@ -7,14 +7,16 @@ use serde::Deserialize;
 use serde_json::Map;
 use serde_json::value::RawValue;
 
+use super::number::Whole;
 use crate::domain::flow::{
     Button, Chain, Click, Device, Locator, Operator, Selector, Viewport, WaitForElement,
 };
 
 #[derive(Deserialize)]
+#[serde(expecting = "a flow")]
 pub struct FlowWire<'a> {
     pub title: Option<String>,
-    pub timeout: Option<u64>,
+    pub timeout: Option<Whole<u64>>,
     #[serde(rename = "selectorAttribute")]
     pub selector_attribute: Option<String>,
     #[serde(borrow)]
@@ -22,12 +24,13 @@ pub struct FlowWire<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a step")]
 pub struct StepWire<'a> {
     #[serde(rename = "type", borrow)]
     pub kind: Option<std::borrow::Cow<'a, str>>,
-    pub timeout: Option<u64>,
+    pub timeout: Option<Whole<u64>>,
     pub target: Option<String>,
-    pub frame: Option<Vec<u32>>,
+    pub frame: Option<Vec<Whole<u32>>>,
     #[serde(rename = "assertedEvents")]
     pub asserted_events: Option<Vec<AssertedEventWire>>,
 }
@@ -50,8 +53,8 @@ pub enum ChainWire {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ViewportWire {
-    pub width: u32,
-    pub height: u32,
+    pub width: Whole<u32>,
+    pub height: Whole<u32>,
     pub device_scale_factor: f64,
     pub is_mobile: bool,
     pub has_touch: bool,
@@ -61,8 +64,8 @@ pub struct ViewportWire {
 impl From<ViewportWire> for Viewport {
     fn from(wire: ViewportWire) -> Self {
         Self {
-            width: wire.width,
-            height: wire.height,
+            width: wire.width.0,
+            height: wire.height.0,
             device_scale_factor: wire.device_scale_factor,
             is_mobile: wire.is_mobile,
             has_touch: wire.has_touch,
@@ -87,8 +90,8 @@ pub struct NavigateWire {
 #[serde(rename_all = "camelCase")]
 pub struct ClickWire {
     pub selectors: Vec<ChainWire>,
-    pub offset_x: f64,
-    pub offset_y: f64,
+    pub offset_x: Option<f64>,
+    pub offset_y: Option<f64>,
     #[serde(default)]
     pub button: ButtonWire,
     #[serde(default)]
@@ -100,8 +103,7 @@ impl From<ClickWire> for Click {
     fn from(wire: ClickWire) -> Self {
         Self {
             locator: locator(wire.selectors),
-            offset_x: wire.offset_x,
-            offset_y: wire.offset_y,
+            offset: wire.offset_x.zip(wire.offset_y),
             button: wire.button.into(),
             device: wire.device_type.into(),
             duration: wire
@@ -180,7 +182,7 @@ pub struct ScrollWire {
 pub struct WaitForElementWire {
     pub selectors: Vec<ChainWire>,
     pub operator: Option<OperatorWire>,
-    pub count: Option<u32>,
+    pub count: Option<Whole<u32>>,
     pub visible: Option<bool>,
     pub properties: Option<Map<String, serde_json::Value>>,
     pub attributes: Option<std::collections::BTreeMap<String, String>>,
@@ -205,7 +207,7 @@ impl From<WaitForElementWire> for WaitForElement {
                 Some(OperatorWire::Exactly) => Operator::Exactly,
                 Some(OperatorWire::AtMost) => Operator::AtMost,
             },
-            count: wire.count.unwrap_or(1),
+            count: wire.count.map_or(1, |count| count.0),
             visible: wire.visible.unwrap_or(true),
             properties: wire.properties.unwrap_or_default(),
             attributes: wire.attributes.unwrap_or_default().into_iter().collect(),
@@ -265,7 +267,7 @@ pub struct ScreenshotWire {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AllowStatusWire {
-    pub status: Vec<u16>,
+    pub status: Vec<Whole<u16>>,
 }
 
 pub fn locator(selectors: Vec<ChainWire>) -> Locator {

@@ -195,6 +195,12 @@ pub fn find(name: &str) -> Option<Key> {
     by_code.map(printable)
 }
 
+/// The name of a key that differs from `name` in the case of its letters only.
+pub fn spelled(name: &str) -> Option<&'static str> {
+    let mut names = NAMED.iter().map(|named| named.0).chain(ALIASES.iter().map(|alias| alias.0));
+    names.find(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// The key that writes `c`, and what is held with it. `None` where none does, and for what moves the
 /// focus or sends a form.
 pub fn typing(c: char) -> Option<(Key, i64)> {
