@@ -45,7 +45,7 @@ async fn an_address_that_the_folders_workflow_does_not_allow_is_refused_before_a
     let author = Author::at("").await;
     author.folder.write(
         "workflow.toml",
-        "name = \"w\"\nallowed_origins = [\"http://shop.test\"]\n[[step]]\nflag = \"a\"\nflow = \"join.json\"\n",
+        "name = \"w\"\nallowed_origins = [\"http://shop.test\"]\n[variables]\nsite = \"\"\n[[step]]\nflag = \"a\"\nflow = \"join.json\"\n",
     );
     author.folder.write(
         "recording.json",
