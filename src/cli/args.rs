@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::assignment::parse_assignment;
 use super::clean::CleanArgs;
@@ -30,17 +30,24 @@ use super::watch::WatchArgs;
     name = "regatta",
     version,
     propagate_version = true,
+    max_term_width = 100,
     after_help = "\
 Start here:
   regatta init onboarding          a commented folder that runs
-  regatta doctor                   is everything there that a run needs?
-  regatta play flows/signup.json   one flow by itself, while you write it
+  regatta doctor                   checks everything that a run needs
+  regatta play flows/signup.json   one flow on its own, while you write it
   regatta run k18imh7u --headed    one profile, to watch and debug
   regatta orchestrate --max 5 profiles.txt
 
 Exit codes of `run`:
-  0 completed   1 a step failed   2 wrong usage, settings or workflow   3 needs a person
-  4 another run holds the profile   5 no browser   6 session document damaged   7 stopped"
+  0 completed
+  1 a step failed
+  2 wrong usage, settings or workflow
+  3 needs a person
+  4 another run holds the profile
+  5 no browser
+  6 session document damaged
+  7 stopped"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -50,26 +57,35 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = GLOBAL)]
 pub struct GlobalArgs {
     /// The operator's folder: settings, workflow, flows, state, logs
-    #[arg(short = 'C', long, value_name = "DIR", default_value = ".", global = true)]
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".", global = true, value_hint = ValueHint::DirPath)]
     pub folder: PathBuf,
-    /// Who starts the browsers; overrides regatta.toml
+    /// Start browsers with a local Chromium or with AdsPower [default: `provider` in regatta.toml, else chromium]
     #[arg(long, value_enum, global = true)]
     pub provider: Option<ProviderName>,
-    /// Where AdsPower's Local API answers; overrides regatta.toml
-    #[arg(long, value_name = "URL", env = "REGATTA_ADSPOWER_URL", global = true)]
+    /// Address of AdsPower's Local API [default: `base_url` in regatta.toml, else http://127.0.0.1:50325]
+    #[arg(long, value_name = "URL", env = "REGATTA_ADSPOWER_URL", hide_env_values = true, global = true, value_hint = ValueHint::Url)]
     pub adspower_url: Option<String>,
-    /// Colours: auto means on a terminal without NO_COLOR
-    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, global = true)]
+    /// Use colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, global = true)]
     pub color: ColorChoice,
 }
 
+// Headings of options, the same in every command.
+pub const WHAT: &str = "What to do";
+pub const WHICH: &str = "Which profiles";
+pub const HOW_MANY: &str = "How many at once";
+pub const HOW_LONG: &str = "How long";
+pub const BROWSER: &str = "Browser";
+pub const OUTPUT: &str = "Output";
+const GLOBAL: &str = "Global options";
+
+// Without a text each: with one, clap prints the long form of all help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProviderName {
-    /// A local Chromium, one user-data folder per profile
     Chromium,
-    /// AdsPower's Local API
     Adspower,
 }
 
@@ -84,7 +100,7 @@ pub enum ColorChoice {
 pub enum Command {
     /// Drive one profile through its open steps
     Run(RunArgs),
-    /// Play one flow by itself, while you write it
+    /// Play one flow on its own, while you write it
     Play(PlayArgs),
     /// Drive a fleet: one isolated `run` process per profile
     Orchestrate(OrchestrateArgs),
@@ -94,39 +110,39 @@ pub enum Command {
     Logs(LogsArgs),
     /// Watch the folder full-screen, with keys to act
     Watch(WatchArgs),
-    /// Serve a page that shows the folder live, on this machine
+    /// Serve a live page of the folder, on this machine
     Dashboard(DashboardArgs),
-    /// Write what the profiles did as a page, JUnit XML, CSV and JSON
+    /// Write what the profiles did as a web page, JUnit XML, CSV and JSON
     Report(ReportArgs),
     /// Make a commented folder that runs
     Init(InitArgs),
     /// Check settings, workflow and flows without starting anything
     Validate(ValidateArgs),
-    /// Forget that steps were done, so that they run again
+    /// Forget that steps are done, so that they run again
     Reset(ResetArgs),
     /// Answer for a profile that needs a person
     Resolve(ResolveArgs),
     /// End what dead runs of this folder left running
     Clean(CleanArgs),
-    /// Look for everything a run needs, each finding with its remedy
+    /// Check everything that a run needs, and name the remedy for each problem
     Doctor(DoctorArgs),
-    /// Show, accept and forget what runs have learnt of the selectors
+    /// Show, accept and forget what runs have learnt about selectors
     Selectors(SelectorsArgs),
-    /// Move sessions in and out of the folder
+    /// Export and import sessions
     Sessions(SessionsArgs),
-    /// Print a completion script
+    /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct BrowserArgs {
-    /// Show the browser's window
-    #[arg(long)]
-    pub headed: bool,
-    /// Set a variable of the workflow; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment)]
+    /// Set a variable that the workflow declares; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment, help_heading = WHAT)]
     pub set: Vec<(String, String)>,
-    /// Send a trace of each run over OTLP; a set OTEL_EXPORTER_OTLP_ENDPOINT does the same
-    #[arg(long)]
+    /// Show the browser's window
+    #[arg(long, help_heading = BROWSER)]
+    pub headed: bool,
+    /// Send an OpenTelemetry trace of each run; a set OTEL_EXPORTER_OTLP_ENDPOINT does the same
+    #[arg(long, help_heading = OUTPUT)]
     pub otlp: bool,
 }

@@ -25,6 +25,13 @@ pub fn parse_identity(text: &str) -> Result<(String, Option<String>), String> {
     }
 }
 
+pub fn parse_identity_variable(text: &str) -> Result<(String, String), String> {
+    match parse_identity(text) {
+        Ok((field, Some(variable))) if !variable.is_empty() => Ok((field, variable)),
+        _ => Err("expected identity.FIELD=VARIABLE".to_owned()),
+    }
+}
+
 pub fn parse_name(text: &str) -> Result<Assignment, String> {
     if text.starts_with("identity.") {
         return parse_identity(text).map(|(field, value)| Assignment::Identity(field, value));

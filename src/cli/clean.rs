@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::time::timeout;
 
+use super::args::{OUTPUT, WHAT};
 use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
 use super::settings::Settings;
@@ -24,19 +25,22 @@ Examples:
   regatta clean
   regatta clean k18imh7u --json
 
-Ended are browsers that runs of this folder opened, one kept open with --keep-browser too, and
-processes that carry the mark of a run. Profiles that are being run are left alone, and so is
+Ended are browsers that runs of this folder opened, one kept open with --keep-browser too, and \
+processes that carry the mark of a run. Profiles that are being run are left alone, and so is \
 everything else. A fleet and the next run of a profile do the same by themselves.
 
-Exit codes: 0 nothing is left   1 something does not end")]
+Exit codes:
+  0 nothing is left
+  1 something does not end")]
 pub struct CleanArgs {
-    /// Only these profiles
+    /// Clean up only these profiles [default: all]
+    #[arg(value_name = "PROFILE")]
     pub profiles: Vec<ProfileId>,
-    /// Show what would be ended, and touch nothing
-    #[arg(long)]
+    /// Show what would be ended and removed, and touch nothing
+    #[arg(long, help_heading = WHAT)]
     pub dry_run: bool,
-    /// One JSON document
-    #[arg(long)]
+    /// Print one JSON document
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
 

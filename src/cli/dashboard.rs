@@ -14,8 +14,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::act::{self, RunCommand};
-use super::args::{BrowserArgs, GlobalArgs};
+use super::args::{BrowserArgs, GlobalArgs, OUTPUT};
 use super::failure::Failure;
+use super::quantity::parse_listen;
 use super::settings::Settings;
 use super::{block_on, load, orchestrate::run_arguments, report, signals};
 use crate::domain::event::{Event, EventKind};
@@ -33,16 +34,16 @@ Examples:
   regatta dashboard --listen 127.0.0.1:0
   ssh -L 7700:127.0.0.1:7700 HOST      then open the address here
 
-Shows fleets and lone runs alike, and what was done where nothing runs. /metrics is for
-Prometheus, /healthz for whoever asks whether it lives. Who opens the printed address with its
-token may start, stop and reset profiles; REGATTA_DASHBOARD_TOKEN sets the token, which is then
-not printed. Ctrl-C ends the page and nothing else.")]
+Shows fleets and single runs alike, and what was done where nothing runs. /metrics is for Prometheus, \
+/healthz for health checks. The printed address holds a token, which allows to start, stop and reset \
+profiles; REGATTA_DASHBOARD_TOKEN sets the token, which is then not printed. Ctrl-C ends the page and \
+nothing else.")]
 pub struct DashboardArgs {
+    /// Where to listen; port 0 takes a free port
+    #[arg(long, value_name = "ADDRESS", default_value = LISTEN, allow_negative_numbers = true, value_parser = parse_listen, help_heading = OUTPUT)]
+    pub listen: SocketAddr,
     #[command(flatten)]
     pub page: PageArgs,
-    /// Where to listen; port 0 is a free one
-    #[arg(long, value_name = "ADDRESS", default_value = LISTEN)]
-    pub listen: SocketAddr,
     #[command(flatten)]
     pub browser: BrowserArgs,
 }
@@ -52,8 +53,8 @@ pub const LISTEN: &str = "127.0.0.1:7700";
 
 #[derive(Debug, Clone, Args)]
 pub struct PageArgs {
-    /// A name by which others reach the page, needed to listen elsewhere than on this machine; may be repeated
-    #[arg(long, value_name = "HOST")]
+    /// Host name by which other machines reach the page; may be repeated [default: this machine only]
+    #[arg(long, value_name = "HOST", help_heading = OUTPUT)]
     pub allow_host: Vec<String>,
 }
 
@@ -121,8 +122,12 @@ impl Dashboard {
         let (name, flags) = workflow.clone();
         let board = Arc::new(Board::new(&name, flags));
         let pids = Arc::new(Mutex::new(Vec::new()));
-        let backend: Arc<dyn Backend> =
-            Arc::new(Folder { layout: settings.layout.clone(), runs, pids: Arc::clone(&pids) });
+        let backend: Arc<dyn Backend> = Arc::new(Folder {
+            layout: settings.layout.clone(),
+            steps: workflow.1.clone(),
+            runs,
+            pids: Arc::clone(&pids),
+        });
         let mut page = Self {
             address,
             board: Arc::clone(&board),
@@ -131,7 +136,7 @@ impl Dashboard {
             expected: Arc::default(),
             threads: Vec::new(),
         };
-        let watch = FolderWatch::new(settings.layout.clone());
+        let watch = FolderWatch::new(settings.layout.clone(), &workflow.1);
         let (stopping, following) = (Arc::clone(&page.stopping), Arc::clone(&board));
         let expected = Arc::clone(&page.expected);
         page.thread("dashboard-files", move || follow(watch, &expected, &following, &pids, &stopping))?;
@@ -220,6 +225,8 @@ fn follow(
 
 struct Folder {
     layout: Layout,
+    /// The workflow's.
+    steps: Vec<Flag>,
     runs: RunCommand,
     /// Of the runs that live.
     pids: Arc<Mutex<Vec<u32>>>,
@@ -233,7 +240,7 @@ impl Backend for Folder {
         if !known && !reader.profiles().contains(profile) {
             return None;
         }
-        let mut view = watch::read(&self.layout, &reader, profile).ok()?;
+        let mut view = watch::read(&self.layout, &self.steps, &reader, profile).ok()?;
         let mut events = EventReader::from_start(self.layout.events(profile));
         events.poll().unwrap_or_default().iter().for_each(|event| view.summary.apply(event));
         Some(view)

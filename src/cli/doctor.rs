@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::ProviderName;
+use super::args::{OUTPUT, ProviderName};
 use super::failure::Failure;
 use super::quantity::MaxRuns;
 use super::settings::Settings;
@@ -18,15 +18,21 @@ use crate::domain::fleet::RUN_MEMORY;
 use crate::domain::session::Platform;
 use crate::store::session::SessionReader;
 use crate::store::{durable, filesystem, lock};
+
+mod sessions;
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   regatta doctor
   regatta doctor --json
 
-Exit codes: 0 nothing stands in the way of a run   1 something does")]
+Exit codes:
+  0 nothing stands in the way of a run
+  1 something does")]
 pub struct DoctorArgs {
-    #[arg(long)]
+    /// Print one JSON document
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
 
@@ -66,7 +72,9 @@ pub fn doctor(settings: &Settings, args: DoctorArgs) -> Result<u8, Failure> {
     if settings.provider == ProviderName::Adspower {
         findings.push(adspower(settings));
     }
-    findings.extend([folders(settings), locks(settings), clock(settings), memory(settings)]);
+    findings.extend([folders(settings), locks(settings)]);
+    findings.extend(sessions::findings(settings)?);
+    findings.extend([clock(settings), memory(settings)]);
     let worst = findings.iter().map(|finding| finding.level).max();
     if args.json {
         crate::report::say!("{}", serde_json::to_string_pretty(&findings).unwrap_or_default());
@@ -90,6 +98,14 @@ fn print(finding: &Finding, color: bool) {
 }
 
 fn workflow(settings: &Settings) -> Finding {
+    if !settings.workflow.exists() {
+        return Finding::bad(
+            "workflow",
+            Level::Problem,
+            format!("there is no {}", settings.workflow.display()),
+            "make a folder that runs: regatta init DIR; -C DIR works in another folder",
+        );
+    }
     match load::plan(settings, &[]).and_then(|plan| {
         plan.check(Platform::Desktop, None)?;
         plan.check(Platform::Mobile, None)?;

@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::failure::Failure;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   regatta init onboarding
-  regatta -C onboarding run profile-1 --headed")]
+  regatta -C onboarding run p1 --headed
+
+Writes a regatta.toml and a workflow.toml with comments, the practice flows and a profiles.txt. It \
+changes no file that is there.")]
 pub struct InitArgs {
-    /// The folder to make
-    #[arg(default_value = ".")]
+    /// Folder to make
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     pub folder: PathBuf,
 }
 

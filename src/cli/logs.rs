@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
+use super::quantity::parse_lines;
 use super::settings::Settings;
 use crate::domain::id::ProfileId;
 #[derive(Debug, Args)]
@@ -17,14 +18,16 @@ Examples:
   regatta logs k18imh7u --follow
   regatta logs k18imh7u --events | tail -1")]
 pub struct LogsArgs {
+    /// The profile's id
+    #[arg(value_name = "PROFILE")]
     pub profile: ProfileId,
-    /// Go on showing what is written
+    /// Go on and show what is written from now on, until Ctrl-C
     #[arg(short, long)]
     pub follow: bool,
-    /// Only the last lines
-    #[arg(short = 'n', long, value_name = "N")]
+    /// Show only the last N lines [default: all]
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_lines, allow_negative_numbers = true)]
     pub lines: Option<usize>,
-    /// The events (JSON lines) instead of the text
+    /// Show the events (JSON lines) instead of the text
     #[arg(long)]
     pub events: bool,
 }

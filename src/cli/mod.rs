@@ -5,10 +5,12 @@ use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 
 use self::args::{Cli, Command};
 use self::failure::Failure;
 use self::settings::Settings;
+use crate::domain::nearest::nearest;
 
 mod act;
 mod args;
@@ -45,7 +47,8 @@ mod watch;
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            suggest_nearest(&mut error);
             // Help and version are no errors: clap says which stream and which code.
             let code = if error.use_stderr() { 2 } else { 0 };
             error.print().ok();
@@ -60,6 +63,20 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             std::io::stderr().write_all(failure.render(color).as_bytes()).ok();
             ExitCode::from(failure.exit_code)
         }
+    }
+}
+
+/// Of the commands that clap holds to be like the one that was given, only the nearest is meant: it names
+/// `reset`, too, where `orchestrat` was written.
+fn suggest_nearest(error: &mut clap::Error) {
+    let given = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(given)) => given.clone(),
+        _ => return,
+    };
+    if let Some(ContextValue::Strings(similar)) = error.get(ContextKind::SuggestedSubcommand)
+        && let Some(nearest) = nearest(&given, similar.iter().map(String::as_str)).map(str::to_owned)
+    {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![nearest]));
     }
 }
 

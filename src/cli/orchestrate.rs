@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::act::RunCommand;
-use super::args::{BrowserArgs, GlobalArgs, ProviderName};
+use super::args::{BrowserArgs, GlobalArgs, HOW_LONG, HOW_MANY, OUTPUT, ProviderName};
 use super::dashboard::{Dashboard, LISTEN, PageArgs};
 use super::failure::Failure;
-use super::quantity::{Bytes, MaxRuns, parse_load};
+use super::quantity::{Bytes, MaxRuns, parse_attempts, parse_listen, parse_load};
 use super::settings::Settings;
 use super::source::IntakeArgs;
 use super::{block_on, load, outcomes, source};
@@ -40,68 +40,74 @@ Examples:
   regatta orchestrate --limit 100 --only-status FAILED,INTERRUPTED fleet.csv
   regatta orchestrate --follow=30s --source 'sqlite:fleet.db?query=select id from profiles'
 
-A source is a list (one profile id a line; # starts a comment), a table (.csv), JSON lines (.jsonl),
-- for standard input (csv:- and jsonl:- for the others), sqlite:FILE?query=SQL,
-postgres://USER@HOST/DATABASE?query=SQL, http(s)://… (a JSON array), adspower:all or
-adspower:group=NAME. Its columns are profile_id (or id), platform, priority (higher ones first),
-identity.FIELD and variables.NAME: what the session of a new profile begins with. A session that
+A source is a list (one profile id a line; # starts a comment), a table (.csv), JSON lines (.jsonl), \
+- for standard input (csv:- and jsonl:- for the others), sqlite:FILE?query=SQL, \
+postgres://USER@HOST/DATABASE?query=SQL, http(s)://… (a JSON array), adspower:all or \
+adspower:group=NAME. Its columns are profile_id (or id), platform, priority (higher ones first), \
+identity.FIELD and variables.NAME: what the session of a new profile begins with. A session that \
 is there already wins. Passwords and tokens are named in regatta.toml, never here.
 
-Ctrl-C once: launch nothing more and
-let runs stop after their current step. Twice: end them now. Start it again to go on.
+Ctrl-C once: launch nothing more, and let runs stop after their current step. Twice: end them now. \
+Start it again to go on.
 
-With --json standard output has a JSON object a line: what runs tell, as in their event files, what
-the fleet does, and the report as the last one, of type fleet_finished. Words go to standard error.
+With --json standard output has a JSON object a line: the events of the runs, as in their files, what \
+the fleet does, and as the last one the report, of type fleet_finished. Words go to standard error.
 
-A run over its time is asked to stop after its step, 10 s later told to stop now, 10 s later
-killed. --stall is twice the longest step's timeout and at least 5m, unless it is given.
-Launches wait while the machine is short of what is asked for, or the provider is down.
+A run over its time is asked to stop after its step, 10 s later to stop now, and 10 s later killed. \
+Launches wait while the machine has less room than these options ask for, or the provider is down. \
+Defaults stand below [fleet] in regatta.toml.
 
-Exit codes: 0 all completed   1 some failed   2 wrong usage   3 none failed, some need a person
-            4 another orchestrator holds the folder   7 stopped")]
+Exit codes:
+  0 all completed
+  1 some failed
+  2 wrong usage
+  3 none failed, some need a person
+  4 another orchestrator holds the folder
+  7 stopped")]
 pub struct OrchestrateArgs {
-    /// The same as --source; profiles.txt where nothing names one
-    #[arg(value_name = "SOURCE")]
+    /// Where profiles come from, as --source [default: `from` below [source] in regatta.toml, else profiles.txt]
+    #[arg(value_name = "SOURCE", value_hint = ValueHint::FilePath)]
     pub profiles: Option<String>,
     #[command(flatten)]
     pub intake: IntakeArgs,
-    /// Where outcomes go, in the place of [outcomes] `to` in regatta.toml
-    #[arg(long, value_name = "URL")]
-    pub outcomes: Option<String>,
-    /// How many runs at once; `auto`: as many as the machine carries
-    #[arg(long, value_name = "N")]
+    /// Runs at once; auto: as many as the machine carries [default: 5]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = HOW_MANY)]
     pub max: Option<MaxRuns>,
-    /// Launch only while so much memory stays free, as in 1GiB
-    #[arg(long, value_name = "SIZE")]
-    pub min_free_memory: Option<Bytes>,
-    /// Launch only while the load for each processor is lower
-    #[arg(long, value_name = "LOAD", value_parser = parse_load)]
-    pub max_load: Option<f64>,
-    /// How long one run may take; then it is stopped, and tried again
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub run_timeout: Option<Duration>,
-    /// How long a run may say nothing; then it is stopped, and tried again
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub stall: Option<Duration>,
-    /// Between two launches, give or take a third
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    /// Time between two launches, give or take a third [default: 500ms]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = HOW_MANY)]
     pub stagger: Option<Duration>,
-    /// How often a failed run is started again
-    #[arg(long, value_name = "N")]
+    /// Launch only while this much memory is free, as in 1GiB [default: no limit]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, help_heading = HOW_MANY)]
+    pub min_free_memory: Option<Bytes>,
+    /// Launch only while the load per processor is lower, as in 1.5 [default: no limit]
+    #[arg(long, value_name = "LOAD", value_parser = parse_load, allow_negative_numbers = true, help_heading = HOW_MANY)]
+    pub max_load: Option<f64>,
+    /// Time for one run, as in 20m; after it the run is stopped and tried again [default: no limit]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = HOW_LONG)]
+    pub run_timeout: Option<Duration>,
+    /// Time without an event; after it the run is stopped and tried again [default: twice the longest
+    /// step's timeout, at least 5m]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = HOW_LONG)]
+    pub stall: Option<Duration>,
+    /// Times that a failed run is started again [default: 2]
+    #[arg(long, value_name = "N", value_parser = parse_attempts, allow_negative_numbers = true, help_heading = HOW_LONG)]
     pub retries: Option<u32>,
-    /// Serve the dashboard as long as the fleet runs
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = LISTEN)]
+    #[command(flatten)]
+    pub browser: BrowserArgs,
+    /// Where outcomes go [default: `to` below [outcomes] in regatta.toml, else nowhere]
+    #[arg(long, value_name = "URL", help_heading = OUTPUT)]
+    pub outcomes: Option<String>,
+    /// Print one JSON object a line as it happens; the last one is the closing report
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+    /// Print only failures and the closing table
+    #[arg(short, long, help_heading = OUTPUT)]
+    pub quiet: bool,
+    /// Serve the dashboard while the fleet runs, at 127.0.0.1:7700 or at ADDRESS
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = LISTEN, value_parser = parse_listen, help_heading = OUTPUT)]
     pub dashboard: Option<SocketAddr>,
     #[command(flatten)]
     pub page: PageArgs,
-    /// Print one JSON object a line as it happens, the closing report as the last one
-    #[arg(long)]
-    pub json: bool,
-    /// Print only failures and the closing table
-    #[arg(short, long)]
-    pub quiet: bool,
-    #[command(flatten)]
-    pub browser: BrowserArgs,
 }
 
 /// The share of the stagger that chance adds or takes.

@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
-use super::assignment::{Assignment, parse_name};
+use super::args::{BROWSER, OUTPUT, WHAT};
+use super::assignment::{Assignment, parse_identity_variable, parse_name};
 use super::failure::Failure;
 use super::settings::{Settings, variables};
 use super::throw_away::{self, ThrowAway, nobody};
@@ -36,45 +37,55 @@ Examples:
   regatta play flows/signup.json --profile k18imh7u
   regatta play flows/signup.json --endpoint ws://127.0.0.1:9222/devtools/browser/…
 
-Writing a flow: record it in the Recorder panel of Chrome's DevTools, export it as JSON, play it
-here, and put templates ({{ identity.email }}) in the place of what was typed. Each step is printed
-with its time as it happens; a step that fails says what it looked for and leaves screenshot, page
-and console. Nothing is written down: no session, no flag, and what a flow captures is forgotten.
+Writing a flow: record it in the Recorder panel of Chrome's DevTools, export it as JSON, play it \
+here, and put templates ({{ identity.email }}) in the place of what was typed. Each step is printed \
+with its time as it happens; a step that fails says what it looked for and leaves a screenshot, the \
+page and the console. No session and no flag is written, and what the flow captures is forgotten.
 
-The page may go to the allowed_origins of the folder's workflow, or, where the folder has none, to
+The page may go to the allowed_origins of the folder's workflow, or, where the folder has none, to \
 the origins that the flow's own navigate steps name; and to those of --allow.
 
-Exit codes: as `run`: 0 played to its end   1 a step failed   2 wrong usage, settings or flow
-            3 handed off to a person   4 a run holds the profile   5 no browser   7 stopped")]
+Exit codes:
+  0 played to its end
+  1 a step failed
+  2 wrong usage, settings or flow
+  3 handed off to a person
+  4 a run holds the profile
+  5 no browser
+  7 stopped")]
 pub struct PlayArgs {
     /// The flow: a recording, exported as JSON
+    #[arg(value_name = "FLOW", value_hint = ValueHint::FilePath)]
     pub flow: PathBuf,
-    /// Play in this profile's browser and with its identity, instead of a throw-away Chromium
-    #[arg(long, value_name = "ID", conflicts_with = "endpoint")]
+    /// Set a variable, or identity.FIELD; without a value, a field is asked for and not shown
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_name, help_heading = WHAT)]
+    pub set: Vec<Assignment>,
+    /// Set an identity field to what a variable of the environment holds
+    #[arg(long, value_name = "identity.FIELD=VARIABLE", value_parser = parse_identity_variable, help_heading = WHAT)]
+    pub set_env: Vec<(String, String)>,
+    /// One more origin that the page may go to; may be repeated
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin, help_heading = WHAT)]
+    pub allow: Vec<String>,
+    /// Pause between two steps, as in 1s [default: none]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = WHAT)]
+    pub slow: Option<Duration>,
+    /// Accept the page's own dialogs instead of dismissing them, and answer prompts with TEXT
+    #[arg(long, value_name = "TEXT", num_args = 0..=1, help_heading = WHAT)]
+    pub accept_dialogs: Option<Option<String>>,
+    /// Play in this profile's browser and with its identity [default: a throw-away Chromium]
+    #[arg(long, value_name = "PROFILE", conflicts_with = "endpoint", help_heading = BROWSER)]
     pub profile: Option<ProfileId>,
     /// Play in a new tab of a browser that runs already
-    #[arg(long, value_name = "WS", value_parser = parse_endpoint)]
+    #[arg(long, value_name = "WS", value_parser = parse_endpoint, help_heading = BROWSER)]
     pub endpoint: Option<String>,
-    /// Set a variable, or identity.FIELD; without a value a field is asked for and not shown
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_name)]
-    pub set: Vec<Assignment>,
-    /// One more origin that the page may go to; may be repeated
-    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
-    pub allow: Vec<String>,
     /// Show the browser's window
-    #[arg(long, conflicts_with = "endpoint")]
+    #[arg(long, conflicts_with = "endpoint", help_heading = BROWSER)]
     pub headed: bool,
-    /// Pause between two steps
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub slow: Option<Duration>,
-    /// Accept the page's own dialogs instead of dismissing them; a TEXT is what a prompt gets
-    #[arg(long, value_name = "TEXT", num_args = 0..=1)]
-    pub accept_dialogs: Option<Option<String>>,
     /// Keep a trace of everything that is played
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub trace: bool,
     /// Print events as JSON lines
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
 
@@ -199,6 +210,9 @@ fn part(
     };
     let mut identity = session.map(|session| session.identity.clone()).unwrap_or_default();
     let totp_used = session.and_then(|session| session.totp_used.get(TOTP_SECRET_FIELD).copied());
+    for (field, value) in resolve::from_environment(&args.set_env)? {
+        identity.set(&field, &value);
+    }
     let mut assigned = Vec::new();
     for assignment in &args.set {
         match assignment {

@@ -1,5 +1,6 @@
 //! Quantities as a person writes them, on the command line and in `regatta.toml` alike.
 
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -77,6 +78,36 @@ impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
+}
+
+/// How many of something, as `what` names it.
+fn parse_number<N: FromStr>(text: &str, what: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number of {what}: write 0 or more"))
+}
+
+pub fn parse_profiles(text: &str) -> Result<usize, String> {
+    parse_number(text, "profiles")
+}
+
+pub fn parse_attempts(text: &str) -> Result<u32, String> {
+    parse_number(text, "attempts")
+}
+
+pub fn parse_lines(text: &str) -> Result<usize, String> {
+    parse_number(text, "lines")
+}
+
+pub fn parse_seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a seed: write a whole number from 0"))
+}
+
+/// Where to listen. A port alone means this machine.
+pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse::<u16>().ok().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    text.parse()
+        .ok()
+        .or(port)
+        .ok_or_else(|| format!("`{text}` is no address to listen on: write 127.0.0.1:7700"))
 }
 
 /// Processors' worth of load.

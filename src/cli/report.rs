@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
+use super::args::OUTPUT;
 use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
 use super::load;
@@ -21,20 +22,20 @@ use crate::store::{Layout, StoreError, durable};
 #[command(after_help = "\
 Examples:
   regatta report
-  regatta report --out artifacts/nightly
+  regatta report --output artifacts/nightly
   regatta report --stdout csv k18imh7u k19abcde > two.csv
 
-Writes report.html, report.junit.xml, report.csv and report.json into report/. The page is one
-file that asks nobody for anything. A fleet writes the same at its end, of its own profiles.")]
+Writes report.html, report.junit.xml, report.csv and report.json. The page is one file that loads \
+nothing else. A fleet writes the same at its end, about its own profiles.")]
 pub struct ReportArgs {
-    /// Only these profiles; `-` reads their ids from standard input
+    /// Report only on these profiles; - reads ids from standard input [default: all]
     #[arg(value_name = "PROFILE")]
     pub profiles: Vec<Named>,
-    /// The folder to write into, instead of report/
-    #[arg(short, long, value_name = "DIR", conflicts_with = "stdout")]
-    pub out: Option<PathBuf>,
-    /// Print one of them instead
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// Folder to write into [default: report/]
+    #[arg(short, long, alias = "out", value_name = "DIR", conflicts_with = "stdout", value_hint = ValueHint::DirPath, help_heading = OUTPUT)]
+    pub output: Option<PathBuf>,
+    /// Print one of the forms instead of writing files
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = OUTPUT)]
     pub stdout: Option<ReportFormat>,
 }
 
@@ -68,7 +69,7 @@ pub fn report(settings: &Settings, args: ReportArgs) -> Result<u8, Failure> {
         crate::report::say!("{}", text(&settings.layout, &report, format)?.trim_end());
         return Ok(0);
     }
-    let folder = args.out.unwrap_or_else(|| settings.layout.report());
+    let folder = args.output.unwrap_or_else(|| settings.layout.report());
     for path in write(&settings.layout, &report, &folder)? {
         crate::report::say!("{}", path.display());
     }
@@ -132,7 +133,7 @@ pub fn gather(
     flags: &[Flag],
     only: Option<&HashSet<ProfileId>>,
 ) -> Result<Report, Failure> {
-    let mut watch = FolderWatch::new(layout.clone());
+    let mut watch = FolderWatch::new(layout.clone(), flags);
     watch.expect(only.into_iter().flatten().cloned());
     watch.look()?;
     let views: Vec<&ProfileView> =

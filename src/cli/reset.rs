@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::args::WHAT;
 use super::failure::Failure;
 use super::known::refuse_unknown_step;
 use super::resolve::open_existing;
@@ -13,11 +14,13 @@ Examples:
   regatta reset k18imh7u --step store_signup
   regatta reset k18imh7u
 
-Identity fields are kept.")]
+Identity fields and what the browser remembers are kept.")]
 pub struct ResetArgs {
+    /// The profile's id
+    #[arg(value_name = "PROFILE")]
     pub profile: ProfileId,
-    /// Only this step
-    #[arg(long, value_name = "FLAG")]
+    /// Forget only this step [default: every step]
+    #[arg(long, value_name = "FLAG", help_heading = WHAT)]
     pub step: Option<Flag>,
 }
 

@@ -1,13 +1,16 @@
 //! `regatta resolve ID --done | --again`: a person's answer to NEEDS_ATTENTION.
 
+use std::io::{BufRead as _, IsTerminal as _};
+
 use clap::Args;
 
-use super::assignment::parse_identity;
+use super::args::WHAT;
+use super::assignment::{parse_identity, parse_identity_variable};
 use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
 use super::load;
 use super::settings::Settings;
-use crate::domain::id::{ProfileId, RunId};
+use crate::domain::id::{Flag, ProfileId, RunId};
 use crate::domain::plan::{Plan, PlanStep};
 use crate::domain::session::{Resolution, Session};
 use crate::store::session::{OpenSession, read};
@@ -17,29 +20,33 @@ use crate::store::session::{OpenSession, read};
     after_help = "\
 Examples:
   regatta resolve k18imh7u --done
-  regatta resolve k18imh7u --done --set identity.two_fa_secret     asks for the value
+  regatta resolve k18imh7u --done --set identity.two_fa_secret          asks for the value
+  regatta resolve k18imh7u --done --set identity.two_fa_secret < FILE   reads it from a file
+  regatta resolve k18imh7u --done --set-env identity.two_fa_secret=SECRET
   regatta resolve k18imh7u --again"
 )]
 pub struct ResolveArgs {
+    /// The profile's id
+    #[arg(value_name = "PROFILE")]
     pub profile: ProfileId,
     /// The step happened: go on after it
-    #[arg(long, group = "answer")]
+    #[arg(long, group = "answer", help_heading = WHAT)]
     pub done: bool,
     /// The step did not happen: run it again
-    #[arg(long, group = "answer")]
+    #[arg(long, group = "answer", help_heading = WHAT)]
     pub again: bool,
-    /// Set an identity field; without a value it is asked for and not shown
-    #[arg(long, value_name = "identity.FIELD[=VALUE]", value_parser = parse_identity)]
+    /// Set an identity field. Without a value it is asked for and not shown; without a terminal it is the
+    /// next line of standard input
+    #[arg(long, value_name = "identity.FIELD[=VALUE]", value_parser = parse_identity, help_heading = WHAT)]
     pub set: Vec<(String, Option<String>)>,
+    /// Set an identity field to what a variable of the environment holds
+    #[arg(long, value_name = "identity.FIELD=VARIABLE", value_parser = parse_identity_variable, help_heading = WHAT)]
+    pub set_env: Vec<(String, String)>,
 }
 
 pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
-    let mut session = open_existing(settings, &args.profile)?;
-    let Some(flag) = session.session().questioned_step().cloned() else {
-        return Err(Failure::usage(format!("no step of `{}` waits for an answer", args.profile))
-            .hint(format!("see where it stands: regatta status {}", args.profile)));
-    };
-    let mut fields = Vec::new();
+    let (mut session, flag) = open_questioned(settings, &args.profile)?;
+    let mut fields = from_environment(&args.set_env)?;
     for (field, value) in args.set {
         let value = match value {
             Some(value) => value,
@@ -48,17 +55,48 @@ pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
         fields.push((field, value));
     }
     let answer = if args.done { Resolution::Done } else { Resolution::Again };
-    let plan = plan(settings)?;
-    let step = plan.as_ref().and_then(|plan| plan.step(&flag));
-    if let (true, Some(step)) = (args.done, step) {
-        refuse_without_captures(session.session(), step, &fields)?;
+    for line in give(settings, &mut session, &flag, answer, &fields)? {
+        crate::report::say!("{line}");
     }
+    Ok(0)
+}
+
+/// The same from `watch`, without values.
+pub fn answer(settings: &Settings, profile: &ProfileId, answer: Resolution) -> Result<String, Failure> {
+    let (mut session, flag) = open_questioned(settings, profile)?;
+    Ok(give(settings, &mut session, &flag, answer, &[])?.join("; "))
+}
+
+fn open_questioned(settings: &Settings, profile: &ProfileId) -> Result<(OpenSession, Flag), Failure> {
+    let session = open_existing(settings, profile)?;
+    match session.session().questioned_step().cloned() {
+        Some(flag) => Ok((session, flag)),
+        None => Err(Failure::usage(format!("no step of `{profile}` waits for an answer"))
+            .hint(format!("see where it stands: regatta status {profile}"))),
+    }
+}
+
+/// What was done, in lines.
+fn give(
+    settings: &Settings,
+    session: &mut OpenSession,
+    flag: &Flag,
+    answer: Resolution,
+    fields: &[(String, String)],
+) -> Result<Vec<String>, Failure> {
+    let plan = plan(settings)?;
+    let step = plan.as_ref().and_then(|plan| plan.step(flag));
+    let mut said = Vec::new();
+    if let (Resolution::Done, Some(step)) = (answer, step) {
+        said.extend(refuse_without_captures(session.session(), step, fields)?);
+    }
+    let profile = session.session().profile_id.clone();
     let commits = step.map(|step| step.commits.clone()).unwrap_or_default();
     let given = fields.iter().map(|(field, value)| (field.as_str(), value.as_str()));
     session.resolve(answer, &commits, given, jiff::Timestamp::now())?;
-    let said = if args.done { "is done" } else { "will run again" };
-    crate::report::say!("{}: step `{flag}` {said}; go on with: regatta run {}", args.profile, args.profile);
-    Ok(0)
+    let outcome = if answer == Resolution::Done { "is done" } else { "will run again" };
+    said.push(format!("{profile}: step `{flag}` {outcome}; go on with: regatta run {profile}"));
+    Ok(said)
 }
 
 /// The workflow that the profile follows; `None` where the folder has none.
@@ -70,12 +108,13 @@ fn plan(settings: &Settings) -> Result<Option<Plan>, Failure> {
 }
 
 /// A step that is done has its values: one that neither the step nor this answer has given would be
-/// missed only when it is too late to get it.
+/// missed only when it is too late to get it. Returns notes.
 fn refuse_without_captures(
     session: &Session,
     step: &PlanStep,
     given: &[(String, String)],
-) -> Result<(), Failure> {
+) -> Result<Vec<String>, Failure> {
+    let mut notes = Vec::new();
     let is_given = |field: &str| given.iter().any(|(name, _)| name == field);
     for field in step.flow_on(session.platform).certain_captures() {
         if is_given(field) {
@@ -91,19 +130,46 @@ fn refuse_without_captures(
         }
         let replaced = session.superseded.iter().filter(|old| old.field == field).count();
         if replaced > 0 {
-            crate::report::say!(
+            notes.push(format!(
                 "note: identity.{field} was captured more than once; its {replaced} earlier values are kept: regatta sessions export {} --reveal",
                 session.profile_id
-            );
+            ));
         }
     }
-    Ok(())
+    Ok(notes)
 }
 
-/// The value of an identity field, which is not shown.
+/// The value of an identity field: asked for on a terminal, where it is not shown, else the next line of
+/// standard input.
 pub fn ask_for(field: &str) -> Result<String, Failure> {
-    rpassword::prompt_password(format!("identity.{field}: "))
-        .map_err(|error| Failure::usage(format!("cannot ask for identity.{field}: {error}")))
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return rpassword::prompt_password(format!("identity.{field}: "))
+            .map_err(|error| no_value(field, &format!("cannot ask for it: {error}")));
+    }
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line).map_err(|error| no_value(field, &error.to_string()))?;
+    let value = line.trim_end_matches(['\n', '\r']);
+    if value.is_empty() {
+        return Err(no_value(field, "there is no terminal to ask on, and standard input is empty"));
+    }
+    Ok(value.to_owned())
+}
+
+fn no_value(field: &str, problem: &str) -> Failure {
+    Failure::usage(format!("--set identity.{field} has no value: {problem}")).hint(format!(
+        "give it on standard input, a line for each: … --set identity.{field} < FILE; or name the variable of the environment that holds it: --set-env identity.{field}=VARIABLE"
+    ))
+}
+
+/// The values that the variables of the environment hold.
+pub fn from_environment(given: &[(String, String)]) -> Result<Vec<(String, String)>, Failure> {
+    let read = |(field, variable): &(String, String)| match std::env::var(variable) {
+        Ok(value) if !value.is_empty() => Ok((field.clone(), value)),
+        _ => Err(Failure::usage(format!("--set-env identity.{field}: the variable `{variable}` is not set"))
+            .hint(format!("set it where regatta is started: export {variable}=…"))),
+    };
+    given.iter().map(read).collect()
 }
 
 /// The session of a profile that has one, under its lock.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::args::{BrowserArgs, GlobalArgs};
+use super::args::{BROWSER, BrowserArgs, GlobalArgs, OUTPUT, WHAT};
 use super::failure::Failure;
 use super::known::refuse_unknown_step;
 use super::settings::Settings;
@@ -31,28 +31,39 @@ Examples:
   regatta run k18imh7u --dry-run
   regatta run k18imh7u --set site=http://127.0.0.1:8800
 
-A failed step leaves screenshot, page and console under artifacts/ and names them. Run the
-same command again to go on: steps that are done are not done twice.")]
+A failed step leaves a screenshot, the page and the console under artifacts/, and the error names them. \
+Run the same command again to go on: steps that are done are not done twice.
+
+Exit codes:
+  0 completed
+  1 a step failed
+  2 wrong usage, settings or workflow
+  3 needs a person
+  4 another run holds the profile
+  5 no browser
+  6 session document damaged
+  7 stopped")]
 pub struct RunArgs {
     /// The profile's id, as its provider names it
+    #[arg(value_name = "PROFILE")]
     pub profile: ProfileId,
-    /// Run only this step
-    #[arg(long, value_name = "FLAG", conflicts_with = "until")]
+    /// Run only this step [default: every open step]
+    #[arg(long, value_name = "FLAG", conflicts_with = "until", help_heading = WHAT)]
     pub step: Option<Flag>,
     /// Stop after this step
-    #[arg(long, value_name = "FLAG")]
+    #[arg(long, value_name = "FLAG", help_heading = WHAT)]
     pub until: Option<Flag>,
-    /// Say what would be done, and do nothing
-    #[arg(long)]
+    /// Say what the run would do, and do nothing
+    #[arg(long, help_heading = WHAT)]
     pub dry_run: bool,
-    /// Leave the browser open at the end
-    #[arg(long)]
-    pub keep_browser: bool,
-    /// Print events as JSON lines
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub browser: BrowserArgs,
+    /// Leave the browser open at the end
+    #[arg(long, help_heading = BROWSER)]
+    pub keep_browser: bool,
+    /// Print events as JSON lines
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
 }
 
 pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::args::OUTPUT;
 use super::failure::Failure;
 use super::settings::Settings;
 use crate::domain::fingerprint::Fingerprint;
@@ -18,11 +19,11 @@ use crate::store::{SelectorCache, durable};
 Examples:
   regatta selectors list
   regatta selectors explain flows/store.json 5
-  regatta selectors accept flows/store.json 5      writes the suggestion into the flow
-  regatta selectors forget flows/store.json 5      the page is right: learn it anew
+  regatta selectors accept flows/store.json 5      write the suggestion into the flow
+  regatta selectors forget flows/store.json 5      the page is right: learn it again
 
-Runs remember which selector of a step matched, and what the element was like. A selector that
-comes to match another element is not acted on. Where none matches, the element that is clearly
+Runs remember which selector of a step matched, and what the element was like. A selector that \
+comes to match another element is not acted on. Where none matches, the element that is clearly \
 most like the one of before is suggested, or acted on where the workflow says heal = \"auto\".")]
 pub struct SelectorsArgs {
     #[command(subcommand)]
@@ -31,13 +32,13 @@ pub struct SelectorsArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum SelectorsCommand {
-    /// A line for each step and page
+    /// List what is known, a line for each step and page
     List(SelectorsListArgs),
-    /// All that is known of a step, and why an element would be another one
+    /// Show all that is known of a step, and why an element would be another one
     Explain(SelectorsExplainArgs),
     /// Write the suggestion for a step into its flow, as its last alternative
     Accept(SelectorsAcceptArgs),
-    /// Learn a step, a flow or everything anew
+    /// Forget a step, a flow or everything, and learn it again
     Forget(SelectorsForgetArgs),
 }
 
@@ -47,8 +48,8 @@ Examples:
   regatta selectors list
   regatta selectors list --json | jq '.[] | select(.suggestion)'")]
 pub struct SelectorsListArgs {
-    /// One JSON document
-    #[arg(long)]
+    /// Print one JSON document
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
 
@@ -62,8 +63,8 @@ pub struct SelectorsExplainArgs {
     pub flow: String,
     /// The step's number, as errors name it: 4, or 4.2 inside a `regatta.when`
     pub step: Option<String>,
-    /// One JSON document
-    #[arg(long)]
+    /// Print one JSON document
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
 
@@ -90,9 +91,9 @@ pub struct SelectorsForgetArgs {
     /// The flow, as the workflow names it
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub flow: Option<String>,
-    /// Only this step
+    /// Forget only this step [default: every step of the flow]
     pub step: Option<String>,
-    /// Everything
+    /// Forget everything
     #[arg(long)]
     pub all: bool,
 }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use indexmap::IndexSet;
 use serde_json::Value;
 
+use super::args::{OUTPUT, WHAT};
 use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
 use super::load;
@@ -31,8 +32,8 @@ Examples:
   regatta -C elsewhere sessions import fleet.json
   regatta sessions import people.csv --dry-run
 
-JSON carries whole documents. A table (.csv) has the columns profile_id, status, platform,
-completion_flags.FLAG, identity.FIELD, variables.NAME, extra.NAME for fields of your own, and one for
+JSON carries whole documents. A table (.csv) has the columns profile_id, status, platform, \
+completion_flags.FLAG, identity.FIELD, variables.NAME, extra.NAME for fields of your own, and one for \
 each other part. It holds all that JSON holds; on the way in only profile_id is needed.")]
 pub struct SessionsArgs {
     #[command(subcommand)]
@@ -41,7 +42,7 @@ pub struct SessionsArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum SessionsCommand {
-    /// Make sessions from a file; one that is there already is kept
+    /// Make sessions from a file; those that exist are kept
     Import(SessionsImportArgs),
     /// Print sessions, or write them into a file
     Export(SessionsExportArgs),
@@ -49,27 +50,44 @@ pub enum SessionsCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 all are there as the file says   1 some were there and differ   2 the file is wrong")]
+Examples:
+  regatta sessions import people.csv --dry-run
+  regatta -C elsewhere sessions import fleet.json
+
+Exit codes:
+  0 all sessions are as the file says
+  1 some existed and differ
+  2 the file is wrong")]
 pub struct SessionsImportArgs {
-    /// .csv, .json or .jsonl
+    /// File to read: .csv, .json or .jsonl
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// Say what would be done, and do nothing
-    #[arg(long)]
+    /// Say what the import would do, and do nothing
+    #[arg(long, help_heading = WHAT)]
     pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  regatta sessions export --reveal -o fleet.json
+  regatta sessions export k18imh7u --format csv
+
+Exit codes:
+  0 all were exported
+  1 some documents could not be read, and were left out")]
 pub struct SessionsExportArgs {
-    /// Only these profiles
+    /// Export only these profiles [default: all]
+    #[arg(value_name = "PROFILE")]
     pub profiles: Vec<ProfileId>,
     /// Show the values of identities; without it they cannot be imported again
-    #[arg(long)]
+    #[arg(long, help_heading = WHAT)]
     pub reveal: bool,
-    /// The form; by the name of the file where there is one, else json
-    #[arg(long, value_enum)]
+    /// Form of the output [default: by the name of the file, else json]
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = OUTPUT)]
     pub format: Option<TableFormat>,
-    /// Into a file that only its owner can read
-    #[arg(short, long, value_name = "FILE")]
+    /// Write into this file, which only its owner can read [default: standard output]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
 }
 

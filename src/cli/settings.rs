@@ -26,6 +26,11 @@ use crate::store::Layout;
 
 pub const SETTINGS_FILE: &str = "regatta.toml";
 
+// Named in the help of `orchestrate`.
+const MAX_RUNS: u16 = 5;
+const RETRIES: u32 = 2;
+const STAGGER: Duration = Duration::from_millis(500);
+
 #[derive(Debug)]
 pub struct Settings {
     pub layout: Layout,
@@ -176,8 +181,7 @@ impl Settings {
     pub fn resolve(args: &GlobalArgs) -> Result<Self, Failure> {
         let root = &args.folder;
         if !root.is_dir() {
-            return Err(Failure::usage(format!("`{}` is not a folder", root.display()))
-                .hint(format!("make one that runs: regatta init {}", root.display())));
+            return Err(no_folder(root));
         }
         let (file, text) = read_settings(root)?;
         let error = |at, problem: String| Box::new(SourceError::new(SETTINGS_FILE, &text, at, problem));
@@ -190,7 +194,7 @@ impl Settings {
         };
         time(file.chromium.start_timeout.as_ref())?;
         time(file.adspower.start_timeout.as_ref())?;
-        let stagger = time(file.fleet.stagger.as_ref())?.unwrap_or(Duration::from_millis(500));
+        let stagger = time(file.fleet.stagger.as_ref())?.unwrap_or(STAGGER);
         let follow = time(file.source.follow.as_ref())?;
         let run_timeout = time(file.fleet.run_timeout.as_ref())?;
         let stall = time(file.fleet.stall.as_ref())?;
@@ -239,9 +243,9 @@ impl Settings {
             platform: file.platform,
             trace: file.trace,
             fleet: FleetSettings {
-                max: file.fleet.max.unwrap_or(MaxRuns::Of(5)),
+                max: file.fleet.max.unwrap_or(MaxRuns::Of(MAX_RUNS)),
                 stagger,
-                retries: file.fleet.retries.unwrap_or(2),
+                retries: file.fleet.retries.unwrap_or(RETRIES),
                 run_timeout,
                 stall,
                 min_free_memory: file.fleet.min_free_memory.map(|Bytes(bytes)| bytes),
@@ -274,6 +278,16 @@ impl Settings {
             terminal,
         })
     }
+}
+
+fn no_folder(root: &Path) -> Failure {
+    if root.exists() {
+        let folder = root.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        return Failure::usage(format!("`{}` is a file, and -C takes the operator's folder", root.display()))
+            .hint(format!("name the folder it lies in: -C {}", folder.display()));
+    }
+    Failure::usage(format!("there is no folder `{}`", root.display()))
+        .hint(format!("make one that runs: regatta init {}", root.display()))
 }
 
 /// A variable of the environment; one that is empty is not set.
@@ -394,4 +408,26 @@ struct OutcomesFile {
     statement: Option<String>,
     password_env: Option<String>,
     token_env: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    #[test]
+    fn the_help_of_orchestrate_shows_the_defaults() {
+        let mut cli = Cli::command();
+        let help = cli.find_subcommand_mut("orchestrate").unwrap().render_help().to_string();
+        for (option, default) in [
+            ("--max", MAX_RUNS.to_string()),
+            ("--retries", RETRIES.to_string()),
+            ("--stagger", format!("{STAGGER:?}")),
+        ] {
+            let line = help.lines().find(|line| line.trim_start().starts_with(option)).unwrap();
+            assert!(line.contains(&format!("[default: {default}]")), "{line}");
+        }
+    }
 }

@@ -4,11 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
+use super::args::WHICH;
 use super::failure::Failure;
 use super::load;
 use super::orchestrate::OrchestrateArgs;
+use super::quantity::{parse_profiles, parse_seed};
 use super::settings::{SETTINGS_FILE, Settings};
 use super::status::StatusName;
 use crate::domain::id::ProfileId;
@@ -21,20 +23,20 @@ use crate::orchestrate::source::{
 use crate::orchestrate::{Intake, IntakeError};
 #[derive(Debug, Args)]
 pub struct IntakeArgs {
-    /// Where profiles come from; overrides [source] of regatta.toml
-    #[arg(long, value_name = "SOURCE", conflicts_with = "profiles")]
+    /// The same as the argument SOURCE
+    #[arg(long, value_name = "SOURCE", conflicts_with = "profiles", value_hint = ValueHint::FilePath, help_heading = WHICH)]
     pub source: Option<String>,
-    /// Read the source again so often (30s), and take what is new until Ctrl-C
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30s", value_parser = parse_duration)]
+    /// Read the source again every 30s, or every TIME, and take new profiles until Ctrl-C
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30s", value_parser = parse_duration, help_heading = WHICH)]
     pub follow: Option<Duration>,
-    /// Take at most so many profiles that have something to do
-    #[arg(long, value_name = "N")]
+    /// Take at most N profiles that have something to do [default: all]
+    #[arg(long, value_name = "N", value_parser = parse_profiles, allow_negative_numbers = true, help_heading = WHICH)]
     pub limit: Option<usize>,
-    /// Take them in an order of chance; the same SEED gives the same order
-    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
+    /// Take them in random order; the same SEED gives the same order
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, value_parser = parse_seed, help_heading = WHICH)]
     pub shuffle: Option<Option<u64>>,
-    /// Take only profiles that stand so, as `status` shows them
-    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    /// Take only profiles with this status, as in failed,interrupted
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', help_heading = WHICH)]
     pub only_status: Vec<StatusName>,
 }
 

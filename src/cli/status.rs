@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::args::{OUTPUT, WHICH};
 use super::failure::Failure;
 use super::known::{refuse_unknown_profiles, refuse_unknown_step};
 use super::report;
@@ -28,23 +29,26 @@ Examples:
   regatta status --status failed,needs_attention --sort error
   regatta status --step store_signup
 
-INTERRUPTED is a profile whose run died: run it again to go on.")]
+INTERRUPTED is a profile whose run died: run it again to go on. A profile whose steps are all done is \
+PENDING again once the workflow has another step.")]
 pub struct StatusArgs {
-    /// Only these profiles
+    /// Show only these profiles [default: all]
+    #[arg(value_name = "PROFILE")]
     pub profiles: Vec<ProfileId>,
-    /// One JSON document
-    #[arg(long, conflicts_with = "watch")]
-    pub json: bool,
-    /// Only profiles with this status, as it is shown; several with commas between them
-    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    /// Show only profiles with this status, as in failed,interrupted
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', help_heading = WHICH)]
     pub status: Vec<StatusName>,
-    /// Only profiles that stand at this step
-    #[arg(long, value_name = "FLAG")]
+    /// Show only profiles that stand at this step
+    #[arg(long, value_name = "FLAG", help_heading = WHICH)]
     pub step: Option<Flag>,
-    #[arg(long, value_enum, value_name = "COLUMN", default_value_t = SortBy::Profile)]
+    /// Sort by this column
+    #[arg(long, value_enum, value_name = "COLUMN", default_value_t = SortBy::Profile, help_heading = OUTPUT)]
     pub sort: SortBy,
-    /// Show again every second, until Ctrl-C
-    #[arg(short, long)]
+    /// Print one JSON document
+    #[arg(long, conflicts_with = "watch", help_heading = OUTPUT)]
+    pub json: bool,
+    /// Show it again every second until Ctrl-C; without a terminal, whenever it has changed
+    #[arg(short, long, help_heading = OUTPUT)]
     pub watch: bool,
 }
 
@@ -109,6 +113,7 @@ struct Now {
 }
 
 pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, Failure> {
+    let mut shown = None;
     loop {
         let rows = rows(settings, &args)?;
         if args.json {
@@ -118,20 +123,28 @@ pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, Failure> {
         let is_filtered = !args.status.is_empty() || args.step.is_some();
         let table = match rows.is_empty() && is_filtered {
             true => "no profile fits\n".to_owned(),
-            false => table(&rows, settings.color),
+            false => table(&rows, settings.color, settings.terminal.then(width).flatten()),
         };
         if !args.watch {
             // Whoever reads it may have gone (`| head`).
             std::io::stdout().write_all(table.as_bytes()).ok();
             return Ok(0);
         }
-        // Clear and home, then the whole picture in one write: no flicker.
-        let picture = format!("\u{1b}[H\u{1b}[2J{table}");
+        let picture = if settings.terminal {
+            // Clear and home, then the whole picture in one write: no flicker.
+            format!("\u{1b}[H\u{1b}[2J{table}")
+        } else if shown.as_ref() == Some(&table) {
+            // A file or another program gets what has changed, and no codes for a terminal.
+            String::new()
+        } else {
+            format!("{}{table}", if shown.is_some() { "\n" } else { "" })
+        };
         let mut out = std::io::stdout().lock();
         if out.write_all(picture.as_bytes()).and_then(|()| out.flush()).is_err() {
             return Ok(0);
         }
         drop(out);
+        shown = Some(table);
         std::thread::sleep(LOOK);
     }
 }
@@ -146,7 +159,7 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
     let mut known: HashSet<Flag> = steps.iter().cloned().collect();
     let mut rows = Vec::new();
     for profile in profiles {
-        let mut view = watch::read(layout, &reader, profile)?;
+        let mut view = watch::read(layout, &steps, &reader, profile)?;
         if view.pid.is_some() {
             // Of the few that are being run, the events say more. They are no reason to say nothing.
             let run = event_log::last_run(&layout.events(profile)).ok().flatten();
@@ -158,7 +171,7 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
         let is_wanted = args.status.is_empty() || args.status.iter().any(|status| status.0 == view.shown);
         let stands_there = args.step.as_ref().is_none_or(|step| view.step() == Some(step));
         if is_wanted && stands_there {
-            rows.push(row(view));
+            rows.push(row(view, steps.len()));
         }
     }
     if let Some(flag) = args.step.as_ref().filter(|flag| !known.contains(*flag)) {
@@ -176,7 +189,9 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-fn row(mut view: ProfileView) -> Row {
+/// `steps`: of the workflow, all of which a profile that never ran has before it.
+fn row(mut view: ProfileView, steps: usize) -> Row {
+    let is_new = view.flags.is_empty() && view.shown != Shown::Damaged;
     let current = view.summary.current.take().filter(|_| view.shown == Shown::Processing);
     Row {
         now: current.map(|step| Now {
@@ -187,7 +202,7 @@ fn row(mut view: ProfileView) -> Row {
         }),
         status: view.shown,
         done: view.done(),
-        steps: view.flags.len(),
+        steps: if is_new { steps } else { view.flags.len() },
         in_flight: view.in_flight.map(|flag| flag.to_string()),
         error: view.error,
         superseded: view.superseded,
@@ -196,7 +211,15 @@ fn row(mut view: ProfileView) -> Row {
     }
 }
 
-fn table(rows: &[Row], color: bool) -> String {
+fn width() -> Option<usize> {
+    ratatui::crossterm::terminal::size()
+        .ok()
+        .map(|(columns, _)| columns.into())
+        .filter(|columns| *columns > 0)
+}
+
+/// `width`: of the terminal, to which notes are cut.
+fn table(rows: &[Row], color: bool, terminal: Option<usize>) -> String {
     let mut out = String::new();
     if rows.is_empty() {
         return "no sessions yet; a profile gets one with its first run\n".to_owned();
@@ -213,9 +236,12 @@ fn table(rows: &[Row], color: bool) -> String {
                 (None, None) => format!("process {pid}"),
             },
             (None, Some(flag), None) => format!("{flag} in doubt"),
-            (None, _, Some(error)) => error.clone(),
+            (None, _, Some(error)) => error.lines().next().unwrap_or_default().to_owned(),
             (None, None, None) => String::new(),
         };
+        // In front of it: the columns and what lies between them.
+        let room = terminal.map(|columns| columns.saturating_sub(width + 2 + 15 + 2 + 5 + 2));
+        let note = room.map_or(note.as_str().into(), |room| console::truncate_str(&note, room, "…"));
         let paint = match row.status {
             _ if !color => "",
             Shown::Completed => "\u{1b}[32m",
@@ -284,6 +310,16 @@ mod tests {
             p5        PROCESSING         1/4  store_signup, waitForElement 2/12 (process 43)
             5 profiles: 1 COMPLETED, 1 FAILED, 1 INTERRUPTED, 2 PROCESSING; 9 of 20 steps done
         "#]]
-        .assert_eq(&table(&rows, false));
+        .assert_eq(&table(&rows, false, None));
+        expect![[r#"
+            PROFILE   STATUS           STEPS  NOTE
+            p1        COMPLETED          4/4
+            k18imh7u  PROCESSING         1/4  store_signup u…
+            p3        INTERRUPTED        1/4  store_signup i…
+            p4        FAILED             2/4  dev_registrati…
+            p5        PROCESSING         1/4  store_signup, …
+            5 profiles: 1 COMPLETED, 1 FAILED, 1 INTERRUPTED, 2 PROCESSING; 9 of 20 steps done
+        "#]]
+        .assert_eq(&table(&rows, false, Some(49)));
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::args::WHAT;
 use super::assignment::parse_assignment;
 use super::failure::Failure;
 use super::load;
@@ -14,10 +15,14 @@ use crate::domain::session::Platform;
 #[command(after_help = "\
 Examples:
   regatta validate
-  regatta -C onboarding validate --set site=http://127.0.0.1:8800")]
+  regatta -C onboarding validate --set site=http://127.0.0.1:8800
+
+Exit codes:
+  0 everything can be played
+  2 something is wrong, shown with file, line and step")]
 pub struct ValidateArgs {
-    /// Set a variable of the workflow; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment)]
+    /// Set a variable that the workflow declares; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment, help_heading = WHAT)]
     pub set: Vec<(String, String)>,
 }
 

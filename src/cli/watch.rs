@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::load;
 use super::orchestrate::run_arguments;
 use super::report;
+use super::resolve;
 use super::settings::Settings;
 use crate::domain::id::ProfileId;
 use crate::domain::overview::ProfileView;
@@ -25,10 +26,11 @@ use crate::store::watch::FolderWatch;
 #[command(after_help = "\
 Examples:
   regatta watch
+  regatta watch --headed            runs that are started with a key show their window
 
-The list has what runs and what needs somebody first; the chosen profile stands beside or below it
-with its steps, times, last error and log. Keys are named on the last line; what changes something
-asks once more.")]
+The list begins with what runs and what needs a person; the chosen profile stands beside or below it \
+with its steps, times, last error and log. The key ? shows all keys; a key that changes something asks \
+first.")]
 pub struct WatchArgs {
     #[command(flatten)]
     pub browser: BrowserArgs,
@@ -48,13 +50,13 @@ pub fn watch(settings: &Settings, global: &GlobalArgs, args: WatchArgs) -> Resul
         .map_err(|error| Failure::usage(format!("cannot find this program's own file: {error}")))?;
     let arguments: Vec<OsString> = run_arguments(global, &args.browser);
     let runs = RunCommand::new(&program, &arguments);
-    let (name, _) = report::workflow(settings);
-    let mut watch = FolderWatch::new(settings.layout.clone());
+    let (name, steps) = report::workflow(settings);
+    let mut watch = FolderWatch::new(settings.layout.clone(), &steps);
     watch.look()?;
     let mut screen = Screen::new(settings.color);
     let mut terminal = ratatui::try_init()
         .map_err(|error| Failure::usage(format!("cannot draw on this terminal: {error}")))?;
-    let ended = drive(&mut terminal, &mut screen, &mut watch, &name, &settings.layout, &runs);
+    let ended = drive(&mut terminal, &mut screen, &mut watch, &name, settings, &runs);
     ratatui::restore();
     ended.map(|()| 0)
 }
@@ -64,9 +66,10 @@ fn drive(
     screen: &mut Screen,
     watch: &mut FolderWatch,
     name: &str,
-    layout: &Layout,
+    settings: &Settings,
     runs: &RunCommand,
 ) -> Result<(), Failure> {
+    let layout = &settings.layout;
     let broken = |error: std::io::Error| Failure::usage(format!("cannot draw on this terminal: {error}"));
     let mut looked = Instant::now();
     loop {
@@ -90,17 +93,25 @@ fn drive(
         match screen.key(key, &views) {
             Some(Wish::Quit) => return Ok(()),
             Some(Wish::Act(action, profile)) => screen.say(act(layout, runs, action, &profile)),
+            Some(Wish::Resolve(answer, profile)) => {
+                screen.say(in_a_line(resolve::answer(settings, &profile, answer)));
+                // What it did is to be seen before the next key.
+                watch.look()?;
+            }
             None => {}
         }
     }
 }
 
 fn act(layout: &Layout, runs: &RunCommand, action: Action, profile: &ProfileId) -> String {
-    let done = match action {
+    in_a_line(match action {
         Action::Retry => act::start(layout, runs, profile),
         Action::Stop => act::stop(layout, profile),
         Action::Reset => act::reset(layout, profile),
-    };
+    })
+}
+
+fn in_a_line(done: Result<String, Failure>) -> String {
     done.unwrap_or_else(|failure| {
         let (message, hint) = failure.into_parts();
         hint.map_or(message.clone(), |hint| format!("{message}; {hint}"))

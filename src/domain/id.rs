@@ -1,5 +1,6 @@
 //! Names that travel through the whole program, parsed once at the edge.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,8 +12,10 @@ use thiserror::Error;
 ///
 /// Shared, since a fleet of a hundred thousand names each of them several times.
 ///
+/// They sort as a person counts: `p2` before `p10`.
+///
 /// Invariant: 1..=128 of `[A-Za-z0-9_-]`; safe as a file name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ProfileId(Arc<str>);
 
@@ -45,6 +48,54 @@ impl TryFrom<String> for ProfileId {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
     }
+}
+
+impl Ord for ProfileId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Ids that differ in leading zeros alone are two ids.
+        natural(self.0.as_bytes(), other.0.as_bytes()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for ProfileId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Runs of digits compare as numbers of any length, other bytes as they are.
+fn natural(mut one: &[u8], mut other: &[u8]) -> Ordering {
+    loop {
+        let both = (take_number(&mut one), take_number(&mut other));
+        let order = match both {
+            (Some(one), Some(other)) => one.len().cmp(&other.len()).then_with(|| one.cmp(other)),
+            // A digit is one of the bytes that a number begins with.
+            (Some(_), None) => b"0".first().cmp(&other.first()),
+            (None, Some(_)) => one.first().cmp(&b"0".first()),
+            (None, None) => match (one.split_first(), other.split_first()) {
+                (Some((a, one_left)), Some((b, other_left))) => {
+                    (one, other) = (one_left, other_left);
+                    a.cmp(b)
+                }
+                (None, None) => return Ordering::Equal,
+                (a, b) => return a.is_some().cmp(&b.is_some()),
+            },
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+}
+
+/// The digits at the beginning, without leading zeros; they are taken off.
+fn take_number<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let end = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());
+    let (number, rest) = bytes.split_at(end);
+    (end > 0).then(|| {
+        *bytes = rest;
+        let zeros = number.iter().take_while(|digit| **digit == b'0').count();
+        &number[zeros..]
+    })
 }
 
 impl From<ProfileId> for String {
@@ -146,6 +197,41 @@ mod tests {
             "../x".parse::<ProfileId>().unwrap_err().to_string(),
             "`../x` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -"
         );
+    }
+
+    #[test]
+    fn ids_sort_as_a_person_counts() {
+        let id = |text: &str| text.parse::<ProfileId>().unwrap();
+        let sorted = [
+            "-",
+            "-9",
+            "1",
+            "01",
+            "001",
+            "2",
+            "10",
+            "A",
+            "done",
+            "done2",
+            "done2a",
+            "done02a",
+            "done10",
+            "done10-2",
+            "done10-10",
+            "done99999999999999999999999",
+            "done100000000000000000000000",
+            "done_1",
+        ];
+        let mut ids: Vec<_> = sorted.map(id).to_vec();
+        ids.reverse();
+        ids.sort();
+        assert_eq!(ids.iter().map(ProfileId::as_str).collect::<Vec<_>>(), sorted);
+        // Every pair agrees with the whole, so the order is one.
+        for (place, one) in ids.iter().enumerate() {
+            for (other_place, other) in ids.iter().enumerate() {
+                assert_eq!(one.cmp(other), place.cmp(&other_place), "{one} {other}");
+            }
+        }
     }
 
     #[test]

@@ -99,7 +99,8 @@ impl From<&Superseded> for Replaced {
 pub struct ProfileView {
     pub id: ProfileId,
     pub shown: Shown,
-    /// In the order of the document; empty before the first run.
+    /// In the order of the workflow, or of the document where that is not known; empty before the first
+    /// run.
     pub flags: Vec<(Flag, bool)>,
     /// The step in flight, in doubt where nobody runs the profile.
     pub in_flight: Option<Flag>,
@@ -147,6 +148,21 @@ impl ProfileView {
             pid: None,
             summary: ProfileSummary::default(),
         }
+    }
+
+    /// As the workflow's `steps` have it: a run does those, whatever else the document says was done.
+    /// Empty `steps` are not known, and the document stands.
+    #[must_use]
+    pub fn under(mut self, steps: &[Flag]) -> Self {
+        if steps.is_empty() || self.flags.is_empty() {
+            return self;
+        }
+        let is_done = |flag: &Flag| self.flags.iter().any(|(name, done)| name == flag && *done);
+        self.flags = steps.iter().map(|flag| (flag.clone(), is_done(flag))).collect();
+        if self.shown == Shown::Completed && self.done() < self.flags.len() {
+            self.shown = Shown::Pending;
+        }
+        self
     }
 
     pub fn done(&self) -> usize {

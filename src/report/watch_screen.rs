@@ -10,16 +10,34 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph, Wrap};
+use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
 use super::words::{bytes, span};
-use crate::domain::id::ProfileId;
+use crate::domain::id::{Flag, ProfileId};
 use crate::domain::overview::{ProfileView, Shown};
+use crate::domain::session::Resolution;
 use crate::report::dashboard::Action;
 
 /// Columns from which the detail stands beside the list, not below it.
 const WIDE: u16 = 120;
-const KEYS: &str = " ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit";
+
+/// Every key, as `?` shows them.
+const KEYS: [(&str, &str); 14] = [
+    ("↑ ↓  k j", "choose the profile above or below"),
+    ("PgUp PgDn", "ten profiles up or down"),
+    ("Home End", "the first or last profile"),
+    ("Enter", "show or hide the detail below the list"),
+    ("/", "filter by id, step or error"),
+    ("s", "show one status after another, then all"),
+    ("Esc", "close the detail, or show all again"),
+    ("r", "start a run of the profile"),
+    ("x", "ask its run to stop after its step"),
+    ("v", "answer for a profile that needs a person"),
+    ("z", "forget that its steps were done"),
+    ("?", "these keys"),
+    ("q", "quit; runs go on"),
+    ("Ctrl-C", "the same"),
+];
 
 #[derive(Debug, Default)]
 pub struct Screen {
@@ -30,9 +48,18 @@ pub struct Screen {
     /// First row of the list that is seen.
     offset: usize,
     is_open: bool,
-    asking: Option<Action>,
+    asking: Option<Question>,
+    shows_keys: bool,
     message: Option<String>,
     color: bool,
+}
+
+/// Asked before anything is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Act(Action),
+    /// Whether the step that waits for a person has happened.
+    Happened,
 }
 
 /// What a key asked for.
@@ -40,6 +67,7 @@ pub struct Screen {
 pub enum Wish {
     Quit,
     Act(Action, ProfileId),
+    Resolve(Resolution, ProfileId),
 }
 
 impl Screen {
@@ -61,9 +89,17 @@ impl Screen {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             return (key.code == KeyCode::Char('c')).then_some(Wish::Quit);
         }
-        if let Some(action) = self.asking.take() {
+        if std::mem::take(&mut self.shows_keys) {
+            return None;
+        }
+        if let Some(question) = self.asking.take() {
             let profile = self.selected.clone()?;
-            return matches!(key.code, KeyCode::Char('y')).then_some(Wish::Act(action, profile));
+            return match (question, key.code) {
+                (Question::Act(action), KeyCode::Char('y')) => Some(Wish::Act(action, profile)),
+                (Question::Happened, KeyCode::Char('d')) => Some(Wish::Resolve(Resolution::Done, profile)),
+                (Question::Happened, KeyCode::Char('a')) => Some(Wish::Resolve(Resolution::Again, profile)),
+                _ => None,
+            };
         }
         if self.is_typing {
             match key.code {
@@ -88,9 +124,15 @@ impl Screen {
             KeyCode::Char('/') => self.is_typing = true,
             KeyCode::Char('s') => self.status = next(self.status),
             KeyCode::Enter => self.is_open = !self.is_open,
-            KeyCode::Char('r') => self.asking = Some(Action::Retry),
-            KeyCode::Char('x') => self.asking = Some(Action::Stop),
-            KeyCode::Char('z') => self.asking = Some(Action::Reset),
+            KeyCode::Char('?') => self.shows_keys = true,
+            KeyCode::Char(letter @ ('r' | 'x' | 'v' | 'z')) => {
+                let chosen = views.iter().find(|view| Some(&view.id) == self.selected.as_ref());
+                match chosen.map(|view| question(letter, view)) {
+                    Some(Ok(question)) => self.asking = Some(question),
+                    Some(Err(why_not)) => self.message = Some(why_not),
+                    None => {}
+                }
+            }
             KeyCode::Down | KeyCode::Char('j') => self.go(views, 1),
             KeyCode::Up | KeyCode::Char('k') => self.go(views, -1),
             KeyCode::PageDown => self.go(views, 10),
@@ -98,9 +140,6 @@ impl Screen {
             KeyCode::Home => self.go(views, isize::MIN),
             KeyCode::End => self.go(views, isize::MAX),
             _ => {}
-        }
-        if self.selected.is_none() {
-            self.asking = None;
         }
         None
     }
@@ -162,7 +201,10 @@ impl Screen {
         if let (Some(area), Some(view)) = (detail, chosen) {
             self.detail(frame, area, view, log, now);
         }
-        frame.render_widget(self.foot(), foot);
+        if self.shows_keys {
+            self.keys(frame, middle);
+        }
+        frame.render_widget(self.foot(chosen.copied(), usize::from(foot.width)), foot);
     }
 
     fn head<'t>(&self, name: &'t str, views: &[&ProfileView], shown: usize) -> Line<'t> {
@@ -266,21 +308,37 @@ impl Screen {
         frame.render_widget(Paragraph::new(tail), below);
     }
 
-    fn foot(&self) -> Line<'_> {
+    fn keys(&self, frame: &mut Frame<'_>, area: Rect) {
+        let block = Block::bordered().title(" Keys ").border_style(self.style(Color::DarkGray));
+        let lines: Vec<_> = KEYS.iter().map(|(key, what)| Line::raw(format!(" {key:<10} {what}"))).collect();
+        frame.render_widget(Clear, area);
+        frame.render_widget(Paragraph::new(lines).block(block), area);
+    }
+
+    fn foot(&self, chosen: Option<&ProfileView>, width: usize) -> Line<'_> {
         let profile = self.selected.as_ref().map(ToString::to_string).unwrap_or_default();
         let text = match (self.asking, self.is_typing, &self.message) {
-            (Some(Action::Retry), ..) => format!(" Start a run of {profile}? y/n"),
-            (Some(Action::Stop), ..) => format!(" Ask the run of {profile} to stop after its step? y/n"),
-            (Some(Action::Reset), ..) => format!(" Forget that steps of {profile} were done? y/n"),
+            (Some(Question::Act(Action::Retry)), ..) => format!(" Start a run of {profile}? y/n"),
+            (Some(Question::Act(Action::Stop)), ..) => {
+                format!(" Ask the run of {profile} to stop after its step? y/n")
+            }
+            (Some(Question::Act(Action::Reset)), ..) => {
+                format!(" Forget that steps of {profile} were done? y/n")
+            }
+            (Some(Question::Happened), ..) => {
+                let step = chosen.and_then(ProfileView::step).map_or("the step", Flag::as_str);
+                format!(" {profile}: did {step} happen?  d: it is done  a: run it again  Esc: leave it")
+            }
             (None, true, _) => format!(" /{}▏", self.filter),
             (None, false, Some(message)) => format!(" {message}"),
             _ if !self.filter.is_empty() || self.status.is_some() => {
                 let status = self.status.map_or(String::new(), |status| format!(" {status}"));
-                format!(" only{status} {}  Esc: all{KEYS}", self.filter)
+                let only = format!("only{status} {}", self.filter);
+                footer(&[&only, "Esc all"], chosen, width)
             }
-            _ => KEYS.to_owned(),
+            _ => footer(&[], chosen, width),
         };
-        Line::styled(text, Style::new().add_modifier(Modifier::BOLD))
+        Line::styled(cut(&text, width), Style::new().add_modifier(Modifier::BOLD))
     }
 
     fn tone(&self, shown: Shown) -> Style {
@@ -296,6 +354,47 @@ impl Screen {
     const fn style(&self, color: Color) -> Style {
         if self.color { Style::new().fg(color) } else { Style::new() }
     }
+}
+
+/// What a key would do to the profile, or why it does not fit.
+fn question(key: char, view: &ProfileView) -> Result<Question, String> {
+    let id = &view.id;
+    match (key, view.shown) {
+        ('x', Shown::Processing) => Ok(Question::Act(Action::Stop)),
+        ('x', _) => Err(format!("nothing of {id} runs")),
+        (_, Shown::Processing) => Err(format!("{id} is being run: x asks its run to stop")),
+        ('v', Shown::NeedsAttention) => Ok(Question::Happened),
+        ('v', _) => Err(format!("{id} waits for no answer")),
+        ('r', Shown::NeedsAttention) => Err(format!("{id} waits for your answer: v")),
+        ('r', Shown::Completed) => {
+            Err(format!("{id} is completed: nothing is left to do; z does its steps again"))
+        }
+        ('r', _) => Ok(Question::Act(Action::Retry)),
+        _ => Ok(Question::Act(Action::Reset)),
+    }
+}
+
+/// The keys that fit the chosen profile, as many as there is room for; those that lead to all others
+/// last, and always.
+fn footer(before: &[&str], chosen: Option<&ProfileView>, width: usize) -> String {
+    const LAST: &str = "  ? keys  q quit";
+    let act = chosen.and_then(|view| match view.shown {
+        Shown::Processing => Some("x stop"),
+        Shown::NeedsAttention => Some("v answer"),
+        Shown::Completed | Shown::Damaged => None,
+        _ => Some("r run"),
+    });
+    let reset = chosen.filter(|view| view.shown != Shown::Processing).map(|_| "z reset");
+    let rest = ["↑↓ choose", "/ filter", "s status", "Enter detail"];
+    let mut text = String::new();
+    for item in before.iter().copied().chain(act).chain(rest).chain(reset) {
+        let gap = if text.is_empty() { " " } else { "  " };
+        if text.chars().count() + gap.len() + item.chars().count() + LAST.len() <= width {
+            text += gap;
+            text += item;
+        }
+    }
+    text + LAST
 }
 
 const fn rank(shown: Shown) -> u8 {

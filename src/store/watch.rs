@@ -12,7 +12,7 @@ use super::event_log::EventReader;
 use super::session::SessionReader;
 use super::{Layout, SessionError, StoreError, lock};
 use crate::domain::event::EventKind;
-use crate::domain::id::ProfileId;
+use crate::domain::id::{Flag, ProfileId};
 use crate::domain::overview::{ProfileView, Shown};
 use crate::domain::session::Status;
 
@@ -26,6 +26,8 @@ const MOST_REST: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct FolderWatch {
     layout: Layout,
+    /// The workflow's steps; empty where they are not known.
+    steps: Vec<Flag>,
     profiles: BTreeMap<ProfileId, Watched>,
     /// How long the last look took.
     took: Duration,
@@ -41,8 +43,9 @@ struct Watched {
 }
 
 impl FolderWatch {
-    pub fn new(layout: Layout) -> Self {
-        Self { layout, profiles: BTreeMap::new(), took: Duration::ZERO }
+    /// `steps` are the workflow's; empty where they are not known.
+    pub fn new(layout: Layout, steps: &[Flag]) -> Self {
+        Self { layout, steps: steps.to_vec(), profiles: BTreeMap::new(), took: Duration::ZERO }
     }
 
     pub fn layout(&self) -> &Layout {
@@ -75,7 +78,7 @@ impl FolderWatch {
         }
         let mut changed = Vec::new();
         for (profile, watched) in &mut self.profiles {
-            if watched.look(&self.layout, &reader, profile)? {
+            if watched.look(&self.layout, &self.steps, &reader, profile)? {
                 changed.push(profile.clone());
             }
         }
@@ -93,6 +96,7 @@ impl Watched {
     fn look(
         &mut self,
         layout: &Layout,
+        steps: &[Flag],
         reader: &SessionReader<'_>,
         profile: &ProfileId,
     ) -> Result<bool, SessionError> {
@@ -108,7 +112,7 @@ impl Watched {
         let summary = std::mem::take(&mut self.view.summary);
         let view = if is_new || has_news || stamp.is_none() || stamp != self.stamp {
             self.stamp = stamp;
-            read(layout, reader, profile)?
+            read(layout, steps, reader, profile)?
         } else {
             let mut view = self.view.clone();
             if self.is_at_work() {
@@ -139,13 +143,14 @@ fn watched(profiles: &mut BTreeMap<ProfileId, Watched>, layout: &Layout, profile
 /// What document and lock say; its events are not read.
 pub fn read(
     layout: &Layout,
+    steps: &[Flag],
     reader: &SessionReader<'_>,
     profile: &ProfileId,
 ) -> Result<ProfileView, SessionError> {
     Ok(match reader.read(profile) {
         Ok(Some(session)) => {
             let (shown, pid) = ask(layout, profile, session.status)?;
-            ProfileView { shown, pid, ..ProfileView::of(&session) }
+            ProfileView { shown, pid, ..ProfileView::of(&session) }.under(steps)
         }
         Ok(None) => ProfileView::pending(profile.clone()),
         Err(error) => ProfileView::damaged(profile.clone(), error.to_string()),
@@ -205,7 +210,7 @@ mod tests {
     #[test]
     fn what_changed_is_told_once_and_what_is_expected_is_shown() {
         let (_folder, layout) = folder();
-        let mut watch = FolderWatch::new(layout.clone());
+        let mut watch = FolderWatch::new(layout.clone(), &[]);
         watch.expect([id("p3")]);
         session(&layout, "p1", "COMPLETED");
         let mut log = EventLog::open(&layout, &id("p2"), &run_id()).unwrap();
@@ -240,7 +245,7 @@ mod tests {
         let holder = Holder::new(RunId::new(now(), 1), now());
         let held = Lock::try_acquire(&layout.session_lock(&id("p1")), &holder).unwrap();
         session(&layout, "p1", "PROCESSING");
-        let mut watch = FolderWatch::new(layout);
+        let mut watch = FolderWatch::new(layout, &[]);
         watch.look().unwrap();
         let seen = watch.view(&id("p1")).unwrap();
         assert_eq!((seen.shown, seen.pid), (Shown::Processing, Some(std::process::id())));
@@ -251,10 +256,27 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_is_completed_by_the_steps_of_the_workflow() {
+        let (_folder, layout) = folder();
+        // The document knows `a`, done, and `b`, open.
+        session(&layout, "p1", "COMPLETED");
+        let flags: Vec<Flag> = ["a", "c"].map(|flag| flag.parse().unwrap()).to_vec();
+        let shown = |steps: &[Flag]| {
+            let mut watch = FolderWatch::new(layout.clone(), steps);
+            watch.look().unwrap();
+            let view = watch.view(&id("p1")).unwrap();
+            (view.shown, view.done(), view.steps())
+        };
+        assert_eq!(shown(&flags), (Shown::Pending, 1, 2));
+        assert_eq!(shown(&flags[..1]), (Shown::Completed, 1, 1));
+        assert_eq!(shown(&[]), (Shown::Completed, 1, 2));
+    }
+
+    #[test]
     fn a_damaged_document_is_shown_and_a_repaired_one_too() {
         let (_folder, layout) = folder();
         fs::write(layout.session(&id("p1")), "{").unwrap();
-        let mut watch = FolderWatch::new(layout.clone());
+        let mut watch = FolderWatch::new(layout.clone(), &[]);
         watch.look().unwrap();
         assert_eq!(watch.view(&id("p1")).unwrap().shown, Shown::Damaged);
         session(&layout, "p1", "COMPLETED");

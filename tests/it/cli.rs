@@ -5,6 +5,8 @@ mod names;
 mod recordings;
 pub mod report;
 mod selectors;
+mod standing;
+mod usage;
 
 use std::path::Path;
 use std::process::Command;
@@ -54,7 +56,7 @@ fn change(folder: &Folder, file: &str, from: &str, to: &str) {
 }
 
 /// A session as a run leaves it.
-fn session(folder: &Folder, profile: &str, status: &str, more: &serde_json::Value) {
+pub fn session(folder: &Folder, profile: &str, status: &str, more: &serde_json::Value) {
     let mut document = json!({
         "profile_id": profile,
         "status": status,
@@ -68,7 +70,7 @@ fn session(folder: &Folder, profile: &str, status: &str, more: &serde_json::Valu
     folder.write(&format!("state/{profile}.json"), &document.to_string());
 }
 
-fn in_flight() -> serde_json::Value {
+pub fn in_flight() -> serde_json::Value {
     json!({ "in_flight": { "flag": "store_signup", "attempt": 1, "started_at": "2026-01-02T03:04:05Z", "run_id": "r" } })
 }
 
@@ -140,7 +142,7 @@ fn a_folder_without_what_a_run_needs_is_told_with_its_remedy() {
     let nowhere = elsewhere(&folder, &missing, &["status"]);
     expect![[r#"
         exit 2
-        error: `FOLDER/nowhere` is not a folder
+        error: there is no folder `FOLDER/nowhere`
           hint: make one that runs: regatta init FOLDER/nowhere"#]]
     .assert_eq(&nowhere);
     check(
@@ -727,20 +729,44 @@ fn every_help_teaches_by_example() {
     let folder = Folder::empty();
     let commands = [
         "run",
+        "play",
         "orchestrate",
         "status",
         "logs",
+        "watch",
+        "dashboard",
+        "report",
         "init",
         "validate",
         "reset",
         "resolve",
+        "clean",
+        "selectors",
         "sessions",
         "doctor",
         "completions",
     ];
-    for command in commands {
-        let help = folder.run(&[command, "--help"]);
+    let parts = [
+        "selectors list",
+        "selectors explain",
+        "selectors accept",
+        "selectors forget",
+        "sessions import",
+        "sessions export",
+    ];
+    // An argument whose description is missing stands alone on its line.
+    let bare = regex::Regex::new(
+        r"(?m)^(?:  -\w, --[\w-]+(?: <[^>]+>)?|      --[\w-]+(?: <[^>]+>)?|  <\w+>|  \[\w+\](?:\.\.\.)?) *(?:\[(?:default|possible|env).*)?$",
+    )
+    .unwrap();
+    for command in commands.iter().chain(&parts) {
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let help = folder.run(&words);
         help.assert_code(0);
+        let followed = |found: &regex::Match<'_>| help.stdout[found.end()..].starts_with("\n          ");
+        let bare: Vec<_> = bare.find_iter(&help.stdout).filter(|found| !followed(found)).collect();
+        assert!(bare.is_empty(), "{command}: {bare:?}");
+        assert!(help.stdout.contains("\nGlobal options:\n  -C, --folder <DIR> "), "{}", help.stdout);
         let (_, examples) = folder
             .normal(&help.stdout)
             .split_once("Examples:\n")
@@ -751,6 +777,26 @@ fn every_help_teaches_by_example() {
             "{examples}"
         );
     }
+    // Each option stands below what it is about, and nothing between them.
+    let help = folder.run(&["orchestrate", "--help"]);
+    let headings: Vec<_> =
+        help.stdout.lines().filter(|line| line.ends_with(':') && !line.starts_with(' ')).collect();
+    assert_eq!(
+        headings,
+        [
+            "Arguments:",
+            "Options:",
+            "Which profiles:",
+            "How many at once:",
+            "How long:",
+            "What to do:",
+            "Browser:",
+            "Output:",
+            "Global options:",
+            "Examples:",
+            "Exit codes:"
+        ]
+    );
     let help = folder.run(&["--help"]);
     for command in commands {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{command} is not in the overview");

@@ -245,8 +245,8 @@ fn a_large_terminal_shows_them_too_and_the_table_at_the_end() {
         kernel  COMPLETED  5/5  1  SPAN
         needs-me  NEEDS_ATTENTION  1/5  1  SPAN  the shop asks for a phone number (artifacts/needs-me/1-store_signup-1)
         fails  STOPPED  1/5  1  SPAN  no element matches any of its 3 selectors within SPAN
-        later  STOPPED  0/5  0  -
 
+        1 profile was never launched: later
         6 profiles: 3 completed, 1 needs attention, 2 stopped; 17 of 30 steps done, SPAN
         report: FOLDER/report/report.html
         exit code 7"#]].assert_eq(&stage.masked(&table));

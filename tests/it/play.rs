@@ -289,7 +289,7 @@ async fn what_cannot_be_played_is_told_before_a_browser_starts() {
 
     For more information, try '--help'.
     exit 2
-    error: the argument '--endpoint <WS>' cannot be used with '--profile <ID>'
+    error: the argument '--endpoint <WS>' cannot be used with '--profile <PROFILE>'
 
     Usage: regatta play --endpoint <WS> --set <NAME=VALUE> <FLOW>
 

@@ -51,7 +51,7 @@ fn a_small_terminal_has_the_list_and_then_the_detail() {
 
 
 
-             ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit"#]],
+             r run  ↑↓ choose  / filter  s status  Enter detail  z reset  ? keys  q quit"#]],
     );
     terminal.press("Enter");
     let detail = terminal.shows(&["see "]);
@@ -118,12 +118,10 @@ fn a_large_terminal_has_both_and_an_act_is_asked_for_once_more() {
                                                                                                          │                                                                 │
                                                                                                          │                                                                 │
                                                                                                          └─────────────────────────────────────────────────────────────────┘
-             ↑↓ choose  / filter  s status  Enter detail  r run  x stop  z reset  q quit"#]],
+             ↑↓ choose  / filter  s status  Enter detail  z reset  ? keys  q quit"#]],
     );
     terminal.press("r");
-    terminal.shows(&["Start a run of p1? y/n"]);
-    terminal.press("y");
-    terminal.shows(&["p1 is completed: nothing is left to do; reset it to do its steps again"]);
+    terminal.shows(&["p1 is completed: nothing is left to do; z does its steps again"]);
     terminal.press("z");
     terminal.shows(&["Forget that steps of p1 were done? y/n"]);
     terminal.press("y");
@@ -132,6 +130,34 @@ fn a_large_terminal_has_both_and_an_act_is_asked_for_once_more() {
     // It survives a smaller terminal.
     terminal.resize(70, 12);
     terminal.shows(&["p1"]);
+    terminal.press("q");
+    terminal.ends();
+}
+
+#[test]
+fn a_person_answers_and_sees_every_key() {
+    let folder = Folder::practice();
+    crate::cli::session(&folder, "p1", "NEEDS_ATTENTION", &crate::cli::in_flight());
+    let Some(terminal) = watch(&folder, 80, 24) else { return };
+    terminal.shows(&["v answer", "? keys  q quit"]);
+    terminal.press("?");
+    terminal.shows(&["answer for a profile that needs a person", "ask its run to stop after its step"]);
+    terminal.press("Escape");
+    terminal.comes_to("the list", |screen| !screen.contains("these keys"));
+    terminal.press("x");
+    terminal.shows(&["nothing of p1 runs"]);
+    terminal.press("v");
+    terminal.shows(&["p1: did store_signup happen?  d: it is done  a: run it again"]);
+    // A step that is done has its values: this one captures a code that the session lacks.
+    terminal.press("d");
+    terminal.shows(&["captures `identity.store_code`"]);
+    assert_eq!(folder.session("p1").unwrap()["status"], "NEEDS_ATTENTION");
+    terminal.press("v");
+    terminal.shows(&["did store_signup happen?"]);
+    terminal.press("a");
+    terminal.shows(&["p1: step `store_signup` will run again"]);
+    let session = folder.session("p1").unwrap();
+    assert_eq!((&session["status"], session.get("in_flight")), (&serde_json::json!("PENDING"), None));
     terminal.press("q");
     terminal.ends();
 }

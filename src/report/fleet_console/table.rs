@@ -13,8 +13,12 @@ const LISTED: usize = 100;
 
 pub fn table(report: &FleetReport, paint: Paint) -> String {
     let wrong = |profile: &ProfileReport| profile.outcome != JobOutcome::Completed;
-    let all = report.profiles.len() <= LISTED;
-    let listed: Vec<_> = report.profiles.iter().filter(|profile| all || wrong(profile)).collect();
+    // After Ctrl-C these may be thousands, and there is nothing to say of any of them.
+    let never_launched =
+        |profile: &&ProfileReport| profile.outcome == JobOutcome::Stopped && profile.attempts == 0;
+    let (waiting, rest): (Vec<_>, Vec<_>) = report.profiles.iter().partition(never_launched);
+    let all = rest.len() <= LISTED;
+    let listed: Vec<_> = rest.into_iter().filter(|profile| all || wrong(profile)).collect();
     let mut out = String::new();
     if !listed.is_empty() {
         let rows: Vec<[String; 6]> = listed.iter().map(|profile| cells(profile)).collect();
@@ -33,6 +37,11 @@ pub fn table(report: &FleetReport, paint: Paint) -> String {
             out.push('\n');
         }
         out.push('\n');
+    }
+    match waiting.len() {
+        0 => {}
+        1 => out += &format!("1 profile was never launched: {}\n", waiting[0].profile_id),
+        many => out += &format!("{many} profiles were never launched\n"),
     }
     out + &summary(report, paint) + "\n"
 }

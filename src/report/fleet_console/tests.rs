@@ -218,10 +218,26 @@ fn the_table_lists_every_profile() {
         b-2       FAILED             1/4         3      12.3 s  no element matches any of its 3 selectors within 10 s (artifacts/b-2/1)
         crashes   FAILED             0/4         1       90 ms  crashed
         c         NEEDS_ATTENTION    2/4         1  2 h 05 min  step `store_signup` is in doubt
-        d         STOPPED            0/4         0           -
 
+        1 profile was never launched: d
         6 profiles: 2 completed, 1 needs attention, 2 failed, 1 stopped; 11 of 24 steps done, 2 h 06 min
     "#]].assert_eq(&table(&report(), Paint { color: false }));
+}
+
+#[test]
+fn profiles_that_were_never_launched_are_counted_in_one_line() {
+    let mut stopped = report();
+    let never = (0..200).map(|n| profile(&format!("p{n}"), JobOutcome::Stopped, 0, 0, 0));
+    stopped.profiles = never.chain([profile("q1", JobOutcome::Stopped, 1, 1, 1_000)]).collect();
+    stopped.tally = Tally { stopped: 201, ..Tally::default() };
+    expect![[r#"
+        PROFILE  STATUS   STEPS  ATTEMPTS   TIME  LAST ERROR
+        q1       STOPPED    1/4         1  1.0 s
+
+        200 profiles were never launched
+        201 profiles: 201 stopped; 1 of 804 steps done, 2 h 06 min
+    "#]]
+    .assert_eq(&table(&stopped, Paint { color: false }));
 }
 
 #[test]

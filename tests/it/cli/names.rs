@@ -110,10 +110,10 @@ fn a_profile_that_does_not_exist_is_refused_with_the_nearest() {
         &folder,
         &["status", "p1"],
         expect![[r#"
-        exit 0
-        PROFILE  STATUS           STEPS  NOTE
-        p1       PENDING            0/0
-        1 profile: 1 PENDING; 0 of 0 steps done"#]],
+            exit 0
+            PROFILE  STATUS           STEPS  NOTE
+            p1       PENDING            0/5
+            1 profile: 1 PENDING; 0 of 5 steps done"#]],
     );
 }
 
@@ -136,8 +136,9 @@ fn a_step_that_does_not_exist_is_refused_with_the_nearest() {
             ended.stderr
         );
     }
-    // One that only a session still has is no misspelt one.
-    session(&folder, "p2", "FAILED", &json!({ "completion_flags": { "gone": false } }));
+    // One that only a session still has, since it is in flight there, is no misspelt one.
+    let gone = json!({ "flag": "gone", "attempt": 1, "started_at": "2026-01-02T03:04:05Z", "run_id": "r" });
+    session(&folder, "p2", "PROCESSING", &json!({ "in_flight": gone }));
     folder.run(&["status", "--step", "gone"]).assert_code(0);
 }
 
