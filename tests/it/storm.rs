@@ -22,8 +22,9 @@ use serde_json::json;
 use crate::support::program::{Folder, Found, Program};
 use crate::support::sandbox::{SUBMISSIONS, Sandbox};
 
-/// A storm in which nothing dies any more ends in this time, on a slow machine too.
-const CALM_AFTER: Duration = Duration::from_secs(600);
+/// Where nothing dies any more, a step is completed in this time, on a slow machine too: steps wait for the
+/// next two-factor code, and profiles for a slot.
+const STEP_WITHIN: Duration = Duration::from_secs(300);
 /// Between two kills, at most; and how long AdsPower is away.
 const PAUSE: Duration = Duration::from_millis(900);
 /// Between two looks for somebody to kill, while all wait for their turn.
@@ -169,7 +170,8 @@ impl Storm {
     fn rage(&mut self, kills: u32, max: usize) -> u32 {
         let mut killed = 0;
         let mut fleet = self.orchestrate(max);
-        let mut calm_since = Instant::now();
+        let mut done = 0;
+        let mut progress_at = Instant::now();
         let mut victim = None;
         loop {
             // Not to synchronise: the kills are to fall anywhere.
@@ -185,10 +187,18 @@ impl Storm {
                 fleet = self.orchestrate(max);
             }
             if killed == kills {
-                assert!(calm_since.elapsed() < CALM_AFTER, "nothing dies any more, and it is never done");
+                let now_done = self.steps_done();
+                if now_done > done {
+                    (done, progress_at) = (now_done, Instant::now());
+                }
+                assert!(
+                    progress_at.elapsed() < STEP_WITHIN,
+                    "no step is completed any more:\n{}",
+                    self.standing()
+                );
                 continue;
             }
-            calm_since = Instant::now();
+            progress_at = Instant::now();
             let chosen = *victim.get_or_insert_with(|| match self.random.random_range(0..20) {
                 0..10 => Victim::Run,
                 10..15 => Victim::Browser,
@@ -222,6 +232,24 @@ impl Storm {
             killed += 1;
             *self.killed.entry(chosen).or_default() += 1;
         }
+    }
+
+    fn steps_done(&self) -> usize {
+        let flags = |profile| self.folder.session(profile).unwrap_or_default()["completion_flags"].clone();
+        let set = |flags: serde_json::Value| {
+            flags.as_object().map_or(0, |flags| flags.values().filter(|done| **done == true).count())
+        };
+        self.profiles.iter().map(|profile| set(flags(profile))).sum()
+    }
+
+    /// The profiles that are not completed, and the processes that live.
+    fn standing(&self) -> String {
+        let sessions = self.profiles.iter().filter_map(|profile| self.folder.session(profile));
+        let open: Vec<_> = sessions
+            .filter(|session| session["status"] != "COMPLETED")
+            .map(|session| format!("{session:#}"))
+            .collect();
+        format!("{}\n{:#?}", open.join("\n"), self.folder.processes())
     }
 
     /// A person who looks into the ledger and says what is there.
