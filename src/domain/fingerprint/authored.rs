@@ -12,6 +12,7 @@ use crate::domain::mask::Mask;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Authored {
     names: Vec<Name>,
+    takes_end: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,15 @@ impl Authored {
                 names.push(Name { text, whole, selector: mask.apply(&last.to_string()) });
             }
         }
-        Self { names }
+        let mut selectors = locator.alternatives.iter().flat_map(|chain| &chain.0);
+        Self { names, takes_end: selectors.any(takes_end) }
+    }
+
+    /// Whether the flow asks for the first or the last item of a list in so many words: `li:first-child a`. What a
+    /// recorder writes counts elements instead, `li:nth-child(1) > a`, and says where one stood that day.
+    #[must_use]
+    pub const fn takes_end(&self) -> bool {
+        self.takes_end
     }
 
     #[must_use]
@@ -130,6 +139,17 @@ fn last_name<'a>(
 #[must_use]
 pub fn is_by_name(chain: &Chain, aria: impl Fn(&str) -> Option<String>) -> bool {
     last_name(chain, &aria).is_some_and(|(_, _, whole)| whole)
+}
+
+/// An item around the element, not the element itself: `button:first-child` may be any button.
+fn takes_end(selector: &Selector) -> bool {
+    const ENDS: [&str; 4] = [":first-child", ":last-child", ":first-of-type", ":last-of-type"];
+    if !matches!(selector.kind, SelectorKind::Css | SelectorKind::Pierce) {
+        return false;
+    }
+    let last = last_step(&selector.text, &[' ', '>', '+', '~']);
+    let around = selector.text.strip_suffix(last).unwrap_or_default();
+    ENDS.iter().any(|end| around.contains(end))
 }
 
 const NAMING: [&str; 4] = ["aria-label", "title", "alt", "placeholder"];

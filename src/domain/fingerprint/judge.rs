@@ -80,11 +80,11 @@ impl Fingerprint {
         }
         let (label, now) = (self.label(), seen.label());
         if label.is_empty() && now.is_empty() {
-            return self.judge_nameless(seen);
+            return self.judge_nameless(seen, authored);
         }
         match words::compare(label, now) {
             _ if whole => Judged::Same,
-            Difference::None => self.judge_place(seen),
+            Difference::None => self.judge_place(seen, authored),
             Difference::Count => self.judge_count(seen, others),
             Difference::Number | Difference::Words if fit == Fit::Part => {
                 // Where the flow has the whole label, more words are another label.
@@ -96,7 +96,7 @@ impl Fingerprint {
     }
 
     /// Nothing but the label is known to be the same: that is enough only where no other has it.
-    fn judge_place(&self, seen: &Self) -> Judged {
+    fn judge_place(&self, seen: &Self, authored: &Authored) -> Judged {
         let Some(twins) = self.twins else { return Judged::Same };
         if self.shares_telling_key(seen) {
             return Judged::Same;
@@ -111,7 +111,9 @@ impl Fingerprint {
         let same_place =
             self.path == seen.path && self.landmark == seen.landmark && self.has_heading_of(seen);
         if twins > 0 || seen.twins.unwrap_or_default() > 0 {
-            let unchanged = same_place && self.twins == seen.twins;
+            // Of items that say the same, the flow has chosen one: the newest mail of a sender.
+            let chosen = authored.takes_end() && (seen.role == "link" || !is_grave(seen.label()));
+            let unchanged = same_place && (self.twins == seen.twins || chosen);
             return if unchanged { Judged::Same } else { Judged::Another(Because::Place) };
         }
         if same_place || self.is_consistent_with(seen) {
@@ -143,10 +145,10 @@ impl Fingerprint {
         if self.is_elsewhere(others) { Judged::Another(Because::Label) } else { Judged::Changed }
     }
 
-    fn judge_nameless(&self, seen: &Self) -> Judged {
+    fn judge_nameless(&self, seen: &Self, authored: &Authored) -> Judged {
         if !self.picture.is_empty() || !seen.picture.is_empty() {
             return if self.picture == seen.picture {
-                self.judge_place(seen)
+                self.judge_place(seen, authored)
             } else {
                 Judged::Another(Because::Picture)
             };

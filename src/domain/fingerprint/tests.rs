@@ -501,3 +501,21 @@ proptest! {
         }
     }
 }
+
+/// Each attempt of a step may send the same mail once more.
+#[test]
+fn of_items_that_say_the_same_the_flow_may_ask_for_the_first() {
+    let known = print("link a \"Your confirmation code\" @ul>li>a");
+    let seen = print("link a \"Your confirmation code\" @ul>li>a x1");
+    let judged = |selector: &str, known: &Fingerprint, seen: &Fingerprint| {
+        judge(&authored(&[selector]), Some(known), seen, &[])
+    };
+    assert_eq!(judged("li:first-child [data-sender=\"shop\"]", &known, &seen), Judged::Same);
+    // Where it stood is no choice of the author's.
+    let place = Judged::Another(Because::Place);
+    assert_eq!(judged("li:nth-child(1) > a", &known, &seen), place);
+    assert_eq!(judged("a:first-child", &known, &seen), place);
+    let (known, seen) =
+        (print("button button \"Delete\" @li>button"), print("button button \"Delete\" @li>button x1"));
+    assert_eq!(judged("li:first-child button", &known, &seen), place);
+}
