@@ -136,3 +136,18 @@ fn the_next_run_takes_the_browser_over_and_ends_the_rest() {
     place.clean(&[]);
     place.folder.assert_nothing_left();
 }
+
+/// The headless shell writes no lock by which its folder could be known as taken.
+#[test]
+fn the_browser_of_a_killed_emulator_ends_when_the_emulator_starts_again() {
+    let folder = Folder::practice();
+    let emulator = Sandbox::with_adspower(&folder.path("adspower"), &[]);
+    emulator.start_browser("p1");
+    assert_eq!(folder.browsers().len(), 1);
+    // Dropped is killed.
+    drop(emulator);
+    assert_eq!(folder.browsers().len(), 1);
+    let _again = Sandbox::with_adspower(&folder.path("adspower"), &[]);
+    let left: Vec<_> = folder.browsers();
+    assert!(left.is_empty(), "{left:#?}");
+}

@@ -1,12 +1,13 @@
 //! Clears what a killed sandbox or a crashed Chromium left in a user-data folder.
 //!
-//! Chromium's `SingletonLock` (a symlink `host-pid`) survives both, and then blocks the next start.
+//! Processes are known by their command line, since the headless shell writes no lock. The full browser's
+//! `SingletonLock` (a symlink `host-pid`) survives it, and then blocks the next start.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, getpgid};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
 use super::group;
@@ -15,23 +16,21 @@ use super::group;
 ///
 /// Only called while this process holds the data folder's lock and has no browser of its own here.
 pub async fn end(folder: &Path) -> io::Result<()> {
+    for leader in leaders(folder) {
+        group::kill(leader);
+        group::gone(leader).await;
+    }
     let lock = folder.join("SingletonLock");
     let Ok(target) = fs::read_link(&lock) else {
         return Ok(());
     };
     let target = target.to_string_lossy().into_owned();
-    let Some((host, pid)) = target.rsplit_once('-') else {
+    let Some((host, _)) = target.rsplit_once('-') else {
         return Ok(());
     };
     // Another host's lock says nothing about a process of this one.
     if !System::host_name().is_ok_and(|own| own == host) {
         return Ok(());
-    }
-    if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw)
-        && drives(pid, folder)
-    {
-        group::kill(pid);
-        group::gone(pid).await;
     }
     for name in ["SingletonLock", "SingletonSocket", "SingletonCookie"] {
         match fs::remove_file(folder.join(name)) {
@@ -42,19 +41,30 @@ pub async fn end(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The number alone proves nothing: it may belong to a stranger by now.
-fn drives(pid: Pid, folder: &Path) -> bool {
-    let pid = sysinfo::Pid::from_u32(pid.as_raw_nonzero().get().unsigned_abs());
+/// The groups of processes that were started with this user-data folder, but for our own.
+fn leaders(folder: &Path) -> Vec<Pid> {
     let Ok(mut system) = System::new() else {
-        return false;
+        return Vec::new();
     };
     system.refresh_processes_specifics(
-        ProcessesToUpdate::Some(&[pid]),
+        ProcessesToUpdate::All,
         true,
         ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always),
     );
     let argument = format!("--user-data-dir={}", folder.display());
-    system
-        .process(pid)
-        .is_some_and(|process| process.cmd().iter().any(|word| word.to_string_lossy() == argument))
+    let own = getpgid(None).ok();
+    let mut leaders = Vec::new();
+    let of_folder = system
+        .processes()
+        .iter()
+        .filter(|(_, process)| process.cmd().iter().any(|word| word.to_string_lossy() == argument))
+        .filter_map(|(pid, _)| Pid::from_raw(i32::try_from(pid.as_u32()).ok()?))
+        .filter_map(|pid| getpgid(Some(pid)).ok())
+        .filter(|group| Some(*group) != own);
+    for leader in of_folder {
+        if !leaders.contains(&leader) {
+            leaders.push(leader);
+        }
+    }
+    leaders
 }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub const SUBMISSIONS: [&str; 5] =
     ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled", "password_rotated"];
@@ -64,6 +64,11 @@ impl Sandbox {
 
     pub fn fault(&self, fault: &Value) {
         ask(self.adspower.as_deref().unwrap(), "POST", "/emulator/faults", &fault.to_string());
+    }
+
+    pub fn start_browser(&self, profile: &str) {
+        let body = json!({ "profile_id": profile, "headless": "1" }).to_string();
+        ask(self.adspower.as_deref().unwrap(), "POST", "/api/v2/browser-profile/start", &body);
     }
 
     /// Calls that the emulator refused because there were too many.
