@@ -258,7 +258,10 @@ impl Provider for Chromium {
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
         async {
             let ids = self.layout.profiles_with_browser_folder()?;
-            Ok(ids.into_iter().map(|id| ListedProfile { id, name: None, group: None }).collect())
+            Ok(ids
+                .into_iter()
+                .map(|id| ListedProfile { id, number: None, name: None, group: None })
+                .collect())
         }
         .boxed()
     }

@@ -1,12 +1,14 @@
-//! The two things a provider asks a browser itself, without driving it: are you still there, and
-//! please close.
+//! What a provider asks a browser itself, without driving it: are you still there, since when, and please
+//! close.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
 use super::page::BrowserConnection;
+use super::process_age;
 
 /// A living browser answers in milliseconds; a loaded machine in a second.
 const BOUND: Duration = Duration::from_secs(2);
@@ -51,6 +53,13 @@ pub async fn liveness(client: &reqwest::Client, ws: &str) -> Liveness {
         Err(error) if error.is_timeout() => Liveness::Silent,
         _ => Liveness::Gone,
     }
+}
+
+/// When the process of the browser began; `None` where that cannot be known.
+pub async fn born(ws: &str) -> Option<Timestamp> {
+    let asked = async { BrowserConnection::connect(ws).await.ok()?.process_id().await };
+    let pid = tokio::time::timeout(BOUND, asked).await.ok()??;
+    tokio::task::spawn_blocking(move || process_age::began(pid)).await.ok()?
 }
 
 /// Asks the browser to close as if its last window was closed: cookies and storage are written.

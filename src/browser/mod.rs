@@ -7,4 +7,5 @@ pub mod chromium;
 mod devtools;
 pub mod leftovers;
 pub mod page;
+mod process_age;
 pub mod provider;

@@ -11,6 +11,7 @@ use chromiumoxide::cdp::browser_protocol::browser::{
     CloseParams, GetVersionParams, SetDownloadBehaviorBehavior, SetDownloadBehaviorParams,
 };
 use chromiumoxide::cdp::browser_protocol::page::{self as cdp_page, GetFrameTreeParams};
+use chromiumoxide::cdp::browser_protocol::system_info::GetProcessInfoParams;
 use chromiumoxide::cdp::browser_protocol::target::{CloseTargetParams, CreateTargetParams, GetTargetsParams};
 use serde::Deserialize;
 use serde_json::Value;
@@ -208,6 +209,14 @@ impl BrowserConnection {
     pub async fn version(&self) -> Option<String> {
         let answer: Value = self.connection.browser().send_as(GetVersionParams::default()).await.ok()?;
         answer["product"].as_str().map(str::to_owned)
+    }
+
+    /// The process of the browser; `None` where it does not say.
+    pub async fn process_id(&self) -> Option<u32> {
+        let answer: Value = self.connection.browser().send_as(GetProcessInfoParams::default()).await.ok()?;
+        let processes = answer["processInfo"].as_array()?;
+        let browser = processes.iter().find(|process| process["type"] == "browser")?;
+        browser["id"].as_u64()?.try_into().ok()
     }
 
     /// A tab that an earlier run left crashed answers nothing.
@@ -499,6 +508,20 @@ impl Page {
     pub async fn close(self) {
         let session = self.state.borrow().main_tab().session.clone();
         let _ = session.send(cdp_page::CloseParams::default()).await;
+    }
+
+    /// Closes the tabs that this page has opened, and no other tab of the browser.
+    pub async fn close_opened_tabs(&self) {
+        let opened: Vec<_> = {
+            let state = self.state.borrow();
+            let main = state.main_tab().session.id().map(str::to_owned);
+            let others = state.open_tabs().filter(|tab| tab.session.id() != main.as_deref());
+            others.map(|tab| tab.session.clone()).collect()
+        };
+        for session in opened {
+            // One that closed in between is closed.
+            let _ = session.send(cdp_page::CloseParams::default()).await;
+        }
     }
 
     /// Of the main document, without what follows its path.

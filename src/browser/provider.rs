@@ -54,7 +54,8 @@ pub trait Provider: Send + Sync {
         0
     }
 
-    /// Which of these profiles are open on another device, where they cannot be opened here.
+    /// Which of these profiles are in use by others: open on another device, or opened on this machine by a
+    /// person or another program.
     fn open_elsewhere<'a>(
         &'a self,
         _profiles: &'a [ProfileId],
@@ -96,6 +97,8 @@ pub struct StartOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedProfile {
     pub id: ProfileId,
+    /// As the provider counts its profiles for people.
+    pub number: Option<String>,
     pub name: Option<String>,
     pub group: Option<String>,
 }
@@ -163,8 +166,32 @@ pub enum ProviderError {
     UnknownProfile { profile: ProfileId },
     #[error("profile {profile} is open elsewhere: AdsPower does not allow to open it twice")]
     UsedElsewhere { profile: ProfileId },
+    #[error("profile {profile} is open on this machine, and Regatta did not open it")]
+    OpenHere { profile: ProfileId },
+    #[error("no browser of profile {profile} is open, so there is none to join")]
+    NothingToJoin { profile: ProfileId },
+    #[error("AdsPower refuses the API key: {message}")]
+    Unauthorized {
+        message: String,
+        /// The environment variable that the settings name for the key.
+        key_env: Option<String>,
+    },
+    #[error("AdsPower at {url} does not know the call `{call}` (HTTP 404)")]
+    UnknownCall { url: String, call: &'static str },
     #[error("AdsPower has no browser kernel for this profile yet: {message}")]
     KernelMissing { downloading: bool, message: String },
+    #[error("profile {profile} uses a Firefox kernel, which Regatta cannot drive{}", said(message))]
+    FirefoxKernel { profile: ProfileId, message: String },
+    #[error(
+        "AdsPower opened the browser of profile {profile} and named no DevTools address (`ws.puppeteer`)"
+    )]
+    NoDevTools { profile: ProfileId },
+    #[error("the proxy of profile {profile} does not work: {message}")]
+    ProxyFailed { profile: ProfileId, message: String },
+    #[error("the API key has no permission for this call: {message}")]
+    NoPermission { message: String },
+    #[error("AdsPower has as many browsers open as the plan allows: {message}")]
+    OpenLimit { message: String },
     #[error("AdsPower's daily quota of opened profiles is used up: {message}")]
     DailyQuota {
         message: String,
@@ -195,6 +222,8 @@ impl ProviderError {
             | Self::NotReachable { .. }
             | Self::TimedOut { .. }
             | Self::Throttled { .. }
+            | Self::ProxyFailed { .. }
+            | Self::OpenLimit { .. }
             | Self::StartFailed { .. } => true,
             Self::KernelMissing { downloading, .. } => *downloading,
             Self::NoExecutable { .. }
@@ -205,6 +234,13 @@ impl ProviderError {
             | Self::NotAdsPower { .. }
             | Self::UnknownProfile { .. }
             | Self::UsedElsewhere { .. }
+            | Self::OpenHere { .. }
+            | Self::NothingToJoin { .. }
+            | Self::Unauthorized { .. }
+            | Self::UnknownCall { .. }
+            | Self::FirefoxKernel { .. }
+            | Self::NoDevTools { .. }
+            | Self::NoPermission { .. }
             | Self::DailyQuota { .. }
             | Self::PaidPlan { .. }
             | Self::Refused { .. }
@@ -215,13 +251,27 @@ impl ProviderError {
     /// Whether every further call ends in the same way until somebody changes the settings, the machine
     /// or the account. Not so where the profile may be free, or the provider be back, in a while.
     pub const fn is_permanent(&self) -> bool {
+        self.holds_for_every_profile()
+            || matches!(
+                self,
+                Self::NoExecutable { .. }
+                    | Self::NoWindow { .. }
+                    | Self::Spawn { .. }
+                    | Self::UnknownProfile { .. }
+                    | Self::FirefoxKernel { .. }
+                    | Self::NoDevTools { .. }
+                    | Self::NoPermission { .. }
+            )
+    }
+
+    /// Whether the provider answers and refuses, whichever profile is asked for, until an operator changes
+    /// the settings or the account. A provider that is down is another matter: it is waited for.
+    pub const fn holds_for_every_profile(&self) -> bool {
         matches!(
             self,
-            Self::NoExecutable { .. }
-                | Self::NoWindow { .. }
-                | Self::Spawn { .. }
+            Self::Unauthorized { .. }
+                | Self::UnknownCall { .. }
                 | Self::NotAdsPower { .. }
-                | Self::UnknownProfile { .. }
                 | Self::PaidPlan { .. }
         )
     }
@@ -275,18 +325,50 @@ impl ProviderError {
                 "check the id in the list of profiles; it is not the profile's number or name"
             }
             Self::UsedElsewhere { .. } => "close it on the other device or in the other account",
+            Self::OpenHere { profile } => {
+                return Some(format!(
+                    "close it in AdsPower; or join it, and leave it open at the end: regatta run {profile} --attach"
+                ));
+            }
+            Self::NothingToJoin { .. } => "leave out --attach: the run then opens the browser itself",
+            Self::Unauthorized { key_env: Some(name), .. } => {
+                return Some(format!(
+                    "compare the variable `{name}`, which `key_env` in regatta.toml names, with the key in AdsPower's settings of the Local API"
+                ));
+            }
+            Self::Unauthorized { key_env: None, .. } => {
+                "AdsPower's security verification is on: put its API key into an environment variable and name that in regatta.toml, [adspower] key_env = \"ADSPOWER_API_KEY\""
+            }
+            Self::UnknownCall { .. } => {
+                "an older AdsPower has no second version of the API: update it, or write api = \"v1\" below [adspower] in regatta.toml"
+            }
+            Self::FirefoxKernel { .. } => "choose a Chrome kernel (SunBrowser) for this profile in AdsPower",
+            Self::NoDevTools { .. } => {
+                "only Chrome kernels (SunBrowser) can be driven; update AdsPower, or choose another kernel for this profile"
+            }
+            Self::ProxyFailed { .. } => {
+                "check the proxy of this profile in AdsPower, which says more when the profile is opened by hand"
+            }
+            Self::NoPermission { .. } => {
+                "give the account of this key the permission for this profile and the Local API in AdsPower"
+            }
+            Self::OpenLimit { .. } => {
+                "close other browsers, run fewer profiles at once (--max), or change the plan"
+            }
             Self::KernelMissing { downloading: true, .. } => "wait until AdsPower has downloaded it",
             Self::KernelMissing { downloading: false, .. } => "download this kernel in AdsPower's settings",
             Self::DailyQuota { .. } => "wait until the quota is renewed, or change the plan",
             Self::PaidPlan { .. } => "the Local API needs a paid plan of AdsPower",
             Self::StartFailed { .. } => "open this profile by hand in AdsPower once to see why",
-            Self::Refused { .. } => {
-                "if AdsPower's security verification is on, check the API key; else open this profile by hand"
-            }
+            Self::Refused { .. } => "open this profile by hand in AdsPower once to see why",
             Self::Store(error) => return error.hint().map(str::to_owned),
         };
         Some(hint.to_owned())
     }
+}
+
+fn said(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
 fn indented(output: &str) -> String {

@@ -167,10 +167,13 @@ fn version(executable: &Path) -> Option<String> {
 }
 
 fn adspower(settings: &Settings) -> Finding {
-    let adspower = load::adspower(settings, None);
-    let asked = block_on(async {
-        let listed = adspower.list().await;
-        listed.map_err(|error| Failure::usage(with_cause(&error)).hint(error.hint()))
+    // What paces the calls lies in the folders, which are not there right after `init`.
+    let folders = settings.layout.create_folders().map_err(Failure::from);
+    let asked = folders.and_then(|()| load::adspower(settings, None)).and_then(|adspower| {
+        block_on(async {
+            let listed = adspower.list().await;
+            listed.map_err(|error| Failure::usage(with_cause(&error)).hint(error.hint()))
+        })
     });
     let url = settings.adspower.base_url.as_deref().unwrap_or(load::ADSPOWER_URL);
     match asked {

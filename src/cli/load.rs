@@ -8,16 +8,17 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::args::ProviderName;
 use super::failure::Failure;
-use super::settings::{AdsPowerApi, Settings, variables};
+use super::settings::{AdsPowerApi, SETTINGS_FILE, Settings, variables};
 use crate::browser::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
 use crate::browser::chromium::executable::Programs;
 use crate::browser::chromium::{Chromium, ChromiumSettings};
 use crate::browser::provider::{OnProviderNews, Provider, ProviderNews};
 use crate::domain::flow::{self, Action, Flow};
 use crate::domain::id::ProfileId;
+use crate::domain::launch::LaunchSettings;
 use crate::domain::nearest::did_you_mean;
 use crate::domain::plan::{Plan, Setting};
-use crate::domain::session::Platform;
+use crate::domain::session::{Platform, Session};
 use crate::domain::solo;
 use crate::domain::source::SourceError;
 use crate::domain::template::is_template;
@@ -164,10 +165,37 @@ pub fn create_folders(settings: &Settings) -> Result<(), Failure> {
 }
 
 pub fn provider(settings: &Settings, observer: Option<OnProviderNews>) -> Result<Arc<dyn Provider>, Failure> {
+    provider_of(settings, LaunchSettings::default(), observer)
+}
+
+/// For a profile with launch settings of its own.
+pub fn provider_of(
+    settings: &Settings,
+    launch: LaunchSettings,
+    observer: Option<OnProviderNews>,
+) -> Result<Arc<dyn Provider>, Failure> {
     match settings.provider {
         ProviderName::Chromium => Ok(Arc::new(chromium(settings, settings.layout.clone()))),
-        ProviderName::Adspower => Ok(Arc::new(adspower(settings, observer))),
+        ProviderName::Adspower => Ok(Arc::new(adspower_of(settings, launch, observer)?)),
     }
+}
+
+/// What the session says of how AdsPower opens the profile.
+pub fn launch(session: &Session) -> Result<LaunchSettings, Failure> {
+    LaunchSettings::from_fields(&session.adspower).map_err(|error| {
+        Failure::usage(format!("`adspower` of the session of {}: {error}", session.profile_id))
+            .hint("correct it in the session's file while no run holds the profile".to_owned())
+    })
+}
+
+/// Whether a browser is opened without a window: what the command line says, then the profile, then the
+/// folder.
+pub fn headless(settings: &Settings, headed: bool, launch: LaunchSettings) -> bool {
+    let asked_for = match settings.provider {
+        ProviderName::Chromium => None,
+        ProviderName::Adspower => launch.or(settings.adspower.launch()).headless,
+    };
+    !headed && asked_for.unwrap_or(true)
 }
 
 /// Where it is heard what a provider tells, and who tells it.
@@ -209,8 +237,22 @@ const ADSPOWER_CALLS_PER_SECOND: f64 = 0.8;
 /// Of the application, which takes tens of seconds.
 const ADSPOWER_RESTART: Duration = Duration::from_secs(30);
 
-pub fn adspower(settings: &Settings, observer: Option<OnProviderNews>) -> AdsPower {
+pub fn adspower(settings: &Settings, observer: Option<OnProviderNews>) -> Result<AdsPower, Failure> {
+    adspower_of(settings, LaunchSettings::default(), observer)
+}
+
+fn adspower_of(
+    settings: &Settings,
+    launch: LaunchSettings,
+    observer: Option<OnProviderNews>,
+) -> Result<AdsPower, Failure> {
     let file = &settings.adspower;
+    if let (Some(name), None) = (&file.key_env, &settings.adspower_key) {
+        return Err(Failure::usage(format!(
+            "{SETTINGS_FILE}: `key_env` of [adspower] names the variable `{name}`, and it is not set"
+        ))
+        .hint(format!("set it to AdsPower's API key where regatta is started: export {name}=…")));
+    }
     let api = AdsPowerSettings {
         base_url: file.base_url.clone().unwrap_or_else(|| ADSPOWER_URL.to_owned()),
         api: match file.api {
@@ -218,10 +260,14 @@ pub fn adspower(settings: &Settings, observer: Option<OnProviderNews>) -> AdsPow
             AdsPowerApi::V2 => ApiVersion::V2,
         },
         key: settings.adspower_key.clone().map(Into::into),
+        key_env: file.key_env.clone(),
         calls_per_second: file.calls_per_second.unwrap_or(ADSPOWER_CALLS_PER_SECOND),
         start_timeout: file.start_timeout(),
         restart_timeout: ADSPOWER_RESTART,
+        stop_timeout: file.stop_timeout(),
+        kernel_timeout: file.kernel_timeout(),
+        launch: launch.or(file.launch()),
         launch_args: file.launch_arguments.clone(),
     };
-    AdsPower::new(settings.layout.clone(), api, observer)
+    Ok(AdsPower::new(settings.layout.clone(), api, observer))
 }

@@ -117,6 +117,9 @@ const STAGGER_JITTER: f64 = 1.0 / 3.0;
 /// waited for in its queue, is none.
 const STALL: Duration = Duration::from_secs(300);
 
+/// What the calls around the stop of a browser may take, with their turns.
+const ADSPOWER_STOP_CALLS: Duration = Duration::from_secs(10);
+
 pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateArgs) -> Result<u8, Failure> {
     // Whatever would make every run fail is told before any of them starts.
     let plan = load::plan(settings, &args.browser.set)?;
@@ -156,6 +159,11 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     options.stagger_jitter = STAGGER_JITTER;
     options.retries = args.retries.unwrap_or(settings.fleet.retries);
     options.seed = rand::random();
+    if settings.provider == ProviderName::Adspower {
+        // The stop's own bound, and the calls around it.
+        let stop = settings.adspower.stop_timeout() * 2 + ADSPOWER_STOP_CALLS;
+        options.browser_stop_bound = options.browser_stop_bound.max(stop);
+    }
     // Standard output is for a program where it is JSON.
     let mut console = FleetConsole::new(
         settings.terminal && !args.json,
@@ -212,6 +220,11 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
                 conclude(&settings.layout, &program, &report, notifier, args.json);
             }
             Err(source::failure(&problem, started))
+        }
+        Err(OrchestrateError::ProviderRefuses { message, hint, report }) => {
+            console.finish(&report);
+            conclude(&settings.layout, &program, &report, notifier, args.json);
+            Err(Failure::usage(message).hint(hint))
         }
         Err(error) => Err(failure(error)),
     }

@@ -78,6 +78,9 @@ pub struct PlayArgs {
     /// Play in a new tab of a browser that runs already
     #[arg(long, value_name = "WS", value_parser = parse_endpoint, help_heading = BROWSER)]
     pub endpoint: Option<String>,
+    /// Join the profile's browser that is open already, whoever opened it, and leave it open
+    #[arg(long, requires = "profile", conflicts_with = "headed", help_heading = BROWSER)]
+    pub attach: bool,
     /// Show the browser's window
     #[arg(long, conflicts_with = "endpoint", help_heading = BROWSER)]
     pub headed: bool,
@@ -111,7 +114,13 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
     let held = args.profile.as_ref().map(|profile| hold(settings, profile, &run_id)).transpose()?;
     let part = part(settings, &args, flow, held.as_ref(), &run_id)?;
     let console = SoloConsole::new(args.json, settings.terminal, settings.color);
-    let start = StartOptions { headless: !args.headed, platform: part.platform };
+    let session = held.as_ref().and_then(|held| held.session.as_ref());
+    let launch = session.map(load::launch).transpose()?.unwrap_or_default();
+    let headless = match held {
+        Some(_) => load::headless(settings, args.headed, launch),
+        None => !args.headed,
+    };
+    let start = StartOptions { headless, platform: part.platform };
     let trace = if args.trace { TraceMode::Always } else { settings.trace };
     let allowed_origins = part.setting.allowed_origins.clone();
     let block = part.setting.block.clone();
@@ -137,11 +146,12 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
             layout,
             downloads: part.artifacts.join("downloads"),
             news,
+            join: args.attach,
         };
         if held.is_some() {
             perform(
                 &part,
-                live(load::provider(settings, Some(observer))?, settings.layout.clone()),
+                live(load::provider_of(settings, launch, Some(observer))?, settings.layout.clone()),
                 &console,
             )?
         } else {

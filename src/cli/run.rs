@@ -61,6 +61,9 @@ pub struct RunArgs {
     /// Leave the browser open at the end
     #[arg(long, help_heading = BROWSER)]
     pub keep_browser: bool,
+    /// Join the browser of the profile that is open already, whoever opened it, and leave it open
+    #[arg(long, conflicts_with_all = ["keep_browser", "headed"], help_heading = BROWSER)]
+    pub attach: bool,
     /// Print events as JSON lines
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
@@ -93,13 +96,16 @@ pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
     let setting = plan.setting(&args.profile, platform)?;
     refuse_step_beside_doubt(&args, session.session())?;
 
+    refuse_to_join_beside_doubt(&args, session.session())?;
+
     let (news, observer) = load::provider_news();
-    let provider = load::provider(settings, Some(observer))?;
+    let launch = load::launch(session.session())?;
+    let provider = load::provider_of(settings, launch, Some(observer))?;
     let artifacts = settings.layout.artifacts(&args.profile);
     let outside = LiveBrowser {
         provider,
         profile: args.profile.clone(),
-        start: StartOptions { headless: !args.browser.headed, platform },
+        start: StartOptions { headless: load::headless(settings, args.browser.headed, launch), platform },
         allowed_origins: setting.allowed_origins.clone(),
         block: setting.block.clone(),
         trace: settings.trace,
@@ -107,6 +113,7 @@ pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
         selectors: Selectors::Cached(settings.layout.clone()),
         downloads: artifacts.join(format!("{run_id}-downloads")),
         news,
+        join: args.attach,
     };
     let log = EventLog::open(&settings.layout, &args.profile, &run_id)?;
     let flags: Vec<Flag> = plan.flags().cloned().collect();
@@ -241,6 +248,22 @@ fn refuse_step_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), Fai
             "step `{doubted}` may or may not have happened; it comes before `{step}`"
         ))
         .hint(format!("run it first: regatta run {} --step {doubted}", args.profile))),
+        _ => Ok(()),
+    }
+}
+
+/// A tab of the attempt that was cut off may still be at work in the open browser, where it cannot be told
+/// from a person's own and is not closed. A "no" of the site would then prove nothing.
+fn refuse_to_join_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), Failure> {
+    match &session.in_flight {
+        Some(in_flight) if args.attach => Err(Failure::usage(format!(
+            "step `{}` may or may not have happened, and a tab of the open browser may still be doing it",
+            in_flight.flag
+        ))
+        .hint(format!(
+            "close the browser, then run without --attach; or look, and answer: regatta resolve {} --done | --again",
+            args.profile
+        ))),
         _ => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns};
 use crate::browser::chromium::executable::BrowserChoice;
 use crate::domain::evidence::TraceMode;
+use crate::domain::launch::{DeviceScale, LaunchSettings};
 use crate::domain::session::Platform;
 use crate::domain::source::SourceError;
 use crate::domain::text_file::TextFile;
@@ -162,7 +163,15 @@ pub struct AdsPowerFile {
     pub key_env: Option<String>,
     pub calls_per_second: Option<f64>,
     pub launch_arguments: Vec<String>,
+    headless: Option<bool>,
+    last_opened_tabs: Option<bool>,
+    proxy_detection: Option<bool>,
+    cdp_mask: Option<bool>,
+    delete_cache: Option<bool>,
+    device_scale: Option<DeviceScale>,
     start_timeout: Option<Spanned<String>>,
+    stop_timeout: Option<Spanned<String>>,
+    kernel_timeout: Option<Spanned<String>>,
 }
 
 impl ChromiumFile {
@@ -174,6 +183,26 @@ impl ChromiumFile {
 impl AdsPowerFile {
     pub fn start_timeout(&self) -> Duration {
         bound(self.start_timeout.as_ref(), Duration::from_secs(120))
+    }
+
+    pub fn stop_timeout(&self) -> Duration {
+        bound(self.stop_timeout.as_ref(), Duration::from_secs(10))
+    }
+
+    pub fn kernel_timeout(&self) -> Duration {
+        bound(self.kernel_timeout.as_ref(), Duration::from_secs(1200))
+    }
+
+    /// For every profile that says nothing else.
+    pub const fn launch(&self) -> LaunchSettings {
+        LaunchSettings {
+            headless: self.headless,
+            last_opened_tabs: self.last_opened_tabs,
+            proxy_detection: self.proxy_detection,
+            cdp_mask: self.cdp_mask,
+            delete_cache: self.delete_cache,
+            device_scale: self.device_scale,
+        }
     }
 }
 
@@ -193,7 +222,10 @@ impl Settings {
             }
         };
         time(file.chromium.start_timeout.as_ref())?;
-        time(file.adspower.start_timeout.as_ref())?;
+        let adspower = &file.adspower;
+        for written in [&adspower.start_timeout, &adspower.stop_timeout, &adspower.kernel_timeout] {
+            time(written.as_ref())?;
+        }
         let stagger = time(file.fleet.stagger.as_ref())?.unwrap_or(STAGGER);
         let follow = time(file.source.follow.as_ref())?;
         let run_timeout = time(file.fleet.run_timeout.as_ref())?;
@@ -232,6 +264,7 @@ impl Settings {
             adspower.base_url = Some(url.clone());
         }
         let adspower_key = adspower.key_env.as_deref().and_then(|name| std::env::var(name).ok());
+        let adspower_key = adspower_key.filter(|key| !key.is_empty());
         let terminal = std::io::stdout().is_terminal();
         Ok(Self {
             layout: file.folders.layout(root),

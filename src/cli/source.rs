@@ -89,7 +89,7 @@ fn source(
             Box::new(HttpSource::new(url, settings.source.credentials.token()?.cloned()))
         }
         SourceSpec::AdsPower(selection) => {
-            Box::new(AdsPowerSource::new(load::adspower(settings, None), selection))
+            Box::new(AdsPowerSource::new(load::adspower(settings, None)?, selection))
         }
     })
 }

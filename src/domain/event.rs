@@ -51,8 +51,16 @@ pub enum EventKind {
         message: String,
         ms: u64,
     },
-    /// The profile is open on another device, and cannot be opened here meanwhile.
+    /// The profile is open outside of Regatta, on another device or on this machine, and cannot be used
+    /// meanwhile.
     UsedElsewhere,
+    /// The provider answers, and refuses every profile until an operator changes the settings or the
+    /// account.
+    ProviderRefused {
+        message: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    },
     /// It opens no more browsers for so long, for no profile.
     ProviderPaused {
         ms: u64,

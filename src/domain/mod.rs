@@ -17,6 +17,7 @@ pub mod http_auth;
 pub mod id;
 pub mod keyboard;
 pub mod last_word;
+pub mod launch;
 pub mod mask;
 pub mod nearest;
 pub mod outcome;

@@ -1,8 +1,8 @@
 //! One profile as a source names it: its id, and what a new session begins with.
 //!
 //! Columns have the same names wherever they come from: `profile_id` (or `id`), `platform`,
-//! `priority`, `identity.FIELD`, `variables.NAME`; `identity` and `variables` may be whole objects too.
-//! A column that is none of these is an error, and so is a variable that the workflow does not declare:
+//! `priority`, `identity.FIELD`, `variables.NAME`, `adspower.SETTING`; the last three may be whole objects
+//! too. A column that is none of these is an error, and so is a variable that the workflow does not declare:
 //! a name spelt wrong would be lost in silence.
 //! No problem quotes the value of an identity field or of a variable.
 
@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::id::{Flag, InvalidProfileId, ProfileId};
+use super::launch::{self, InvalidLaunchSetting, LaunchSettings};
 use super::nearest::nearest;
 use super::session::{Identity, Platform, Session};
 
@@ -31,6 +32,9 @@ pub struct NewSession {
     pub platform: Option<Platform>,
     pub identity: Identity,
     pub variables: Map<String, Value>,
+    /// Launch settings: see [`LaunchSettings`].
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub adspower: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -53,6 +57,8 @@ pub enum RowProblem {
     Priority(String),
     #[error("`{0}` is not a JSON object")]
     NotAnObject(String),
+    #[error("column `adspower`: {0}")]
+    Launch(#[from] InvalidLaunchSetting),
     #[error("expected a profile id or an object")]
     NotARow,
     /// With the words of the parser, which quotes no value.
@@ -67,7 +73,7 @@ impl RowProblem {
                 Some("name the column of the profile's id `profile_id`: in SQL, select name as profile_id")
             }
             Self::UnknownColumn(_) => Some(
-                "columns are profile_id, platform, priority, identity.FIELD and variables.NAME; rename it, or leave it out",
+                "columns are profile_id, platform, priority, identity.FIELD, variables.NAME and adspower.SETTING; rename it, or leave it out",
             ),
             Self::UndeclaredVariable(_) => {
                 Some("correct the name, or declare the variable below [variables] in the workflow")
@@ -151,8 +157,13 @@ impl ProfileRow {
                         .for_each(|(field, value)| new.identity.put(&field, value));
                 }
                 Column::Variables(None) => new.variables.extend(object(name, value)?),
+                Column::AdsPower(Some(setting)) => {
+                    new.adspower.insert(setting.to_owned(), value);
+                }
+                Column::AdsPower(None) => new.adspower.extend(object(name, value)?),
             }
         }
+        LaunchSettings::from_fields(&new.adspower)?;
         let missing = if has_id_column { RowProblem::NoId } else { RowProblem::NoIdColumn };
         Ok(Self { id: id.ok_or(missing)?, priority, new })
     }
@@ -192,6 +203,7 @@ impl NewSession {
         let mut session = Session::new(profile, self.platform.unwrap_or(platform), flags);
         session.identity = self.identity;
         session.variables = self.variables;
+        session.adspower = self.adspower;
         session
     }
 
@@ -203,6 +215,8 @@ impl NewSession {
         names.extend(self.identity.names().filter(other).map(|name| format!("identity.{name}")));
         let other = |(name, value): &(&String, &Value)| session.variables.get(*name) != Some(value);
         names.extend(self.variables.iter().filter(other).map(|(name, _)| format!("variables.{name}")));
+        let other = |(name, value): &(&String, &Value)| session.adspower.get(*name) != Some(value);
+        names.extend(self.adspower.iter().filter(other).map(|(name, _)| format!("adspower.{name}")));
         names
     }
 }
@@ -234,6 +248,7 @@ enum Column<'a> {
     /// One field, or the whole object.
     Identity(Option<&'a str>),
     Variables(Option<&'a str>),
+    AdsPower(Option<&'a str>),
 }
 
 impl<'a> Column<'a> {
@@ -244,11 +259,15 @@ impl<'a> Column<'a> {
             "priority" => return Ok(Self::Priority),
             "identity" => return Ok(Self::Identity(None)),
             "variables" => return Ok(Self::Variables(None)),
+            "adspower" => return Ok(Self::AdsPower(None)),
             _ => {}
         }
         match name.split_once('.') {
             Some(("identity", field)) if !field.is_empty() => Ok(Self::Identity(Some(field))),
             Some(("variables", variable)) if !variable.is_empty() => Ok(Self::Variables(Some(variable))),
+            Some(("adspower", setting)) if launch::NAMES.contains(&setting) => {
+                Ok(Self::AdsPower(Some(setting)))
+            }
             _ => Err(RowProblem::UnknownColumn(name.chars().take(80).collect())),
         }
     }
@@ -324,6 +343,21 @@ mod tests {
             expect![[
                 r#"p1 -3 {"platform":"mobile","identity":{"email":"a@practice.test","age":7,"nick":"ann"},"variables":{"shop":"north","n":1}}"#
             ]],
+        );
+    }
+
+    #[test]
+    fn launch_settings_are_columns_too() {
+        check(
+            json!({ "id": "p1", "adspower.headless": "0", "adspower": { "device_scale": 1.5 } }),
+            expect![[
+                r#"p1 0 {"platform":null,"identity":{},"variables":{},"adspower":{"headless":"0","device_scale":1.5}}"#
+            ]],
+        );
+        check(json!({ "id": "p1", "adspower.headles": "0" }), expect!["unknown column `adspower.headles`"]);
+        check(
+            json!({ "id": "p1", "adspower.cdp_mask": "maybe" }),
+            expect!["column `adspower`: `cdp_mask` is a switch: expected true, false, 1 or 0"],
         );
     }
 

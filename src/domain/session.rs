@@ -31,6 +31,10 @@ pub struct Session {
     /// Of this profile alone; they replace the workflow's.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub variables: Map<String, Value>,
+    /// How AdsPower opens this profile, where that differs from the folder's settings: see
+    /// [`LaunchSettings`](super::launch::LaunchSettings).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub adspower: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<InFlight>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -266,6 +270,7 @@ impl Session {
             completion_flags: Flags(flags.into_iter().map(|flag| (flag.clone(), false)).collect()),
             identity: Identity::default(),
             variables: Map::new(),
+            adspower: Map::new(),
             in_flight: None,
             last_error: None,
             superseded: Vec::new(),

@@ -19,7 +19,8 @@ pub const HIDDEN: &str = "(hidden)";
 /// Parts of a document whose fields are columns of their own, `identity.email`.
 pub const OBJECTS: [&str; 3] = ["completion_flags", "identity", "variables"];
 /// Parts that are one cell each, as JSON.
-pub const DOCUMENTS: [&str; 5] = ["in_flight", "last_error", "superseded", "totp_used", "version"];
+pub const DOCUMENTS: [&str; 6] =
+    ["adspower", "in_flight", "last_error", "superseded", "totp_used", "version"];
 /// Before the name of a part that Regatta does not know, whose cell is JSON.
 pub const EXTRA: &str = "extra";
 /// The column that names those whose cells are JSON and not text, as a JSON array.
@@ -63,7 +64,7 @@ impl SessionProblem {
         match self {
             Self::Hidden => Some("export it again with --reveal, and keep the file to yourself"),
             Self::UnknownColumn(_) => Some(
-                "columns are profile_id, status, platform, completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight, last_error, superseded, totp_used, version, plan, extra.NAME and json_cells",
+                "columns are profile_id, status, platform, completion_flags.FLAG, identity.FIELD, variables.NAME, adspower, in_flight, last_error, superseded, totp_used, version, plan, extra.NAME and json_cells",
             ),
             Self::UndeclaredVariable(_) => {
                 Some("correct the name, or declare the variable below [variables] in the workflow")

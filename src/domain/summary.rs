@@ -117,6 +117,7 @@ impl ProfileSummary {
             EventKind::KernelDownloading { message, .. } => self.waits_for = Some(message.clone()),
             EventKind::ProviderPaused { .. }
             | EventKind::UsedElsewhere
+            | EventKind::ProviderRefused { .. }
             | EventKind::StepPrepared { .. }
             | EventKind::Healed { .. }
             | EventKind::Captured { .. }

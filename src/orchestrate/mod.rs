@@ -121,6 +121,9 @@ pub enum OrchestrateError {
     /// What was taken in before ran to its end, as the report says.
     #[error("{problem}")]
     Intake { problem: IntakeError, report: Box<FleetReport> },
+    /// What was launched before ran to its end, as the report says.
+    #[error("{message}")]
+    ProviderRefuses { message: String, hint: Option<String>, report: Box<FleetReport> },
     #[error("cannot open the outbox {}: {problem}", path.display())]
     Outbox { path: PathBuf, problem: String },
     #[error("cannot listen for signals, or keep a file in the folder of sessions")]

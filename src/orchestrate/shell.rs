@@ -19,10 +19,10 @@ use super::process::{Children, StopSignals};
 use super::spool::Spool;
 use super::{OrchestrateError, OrchestrateOptions};
 use crate::browser::leftovers;
-use crate::browser::provider::Provider;
+use crate::browser::provider::{Provider, ProviderError};
 use crate::domain::cause::with_cause;
 use crate::domain::event::EventKind;
-use crate::domain::fleet::{Fleet, FleetInput, JobId, JobState, Mono, Slot, Standing};
+use crate::domain::fleet::{Fleet, FleetInput, JobId, JobState, Mono, Severity, Slot, Standing};
 use crate::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use crate::domain::id::ProfileId;
 use crate::domain::outcome::{FleetOutcome, RunOutcome};
@@ -51,6 +51,8 @@ pub struct Shell<'a> {
     answers: FuturesUnordered<LocalBoxFuture<'static, Answer>>,
     /// What the provider said when it was asked last.
     provider_problem: Option<String>,
+    /// Why the provider serves no profile at all, so that the fleet ends.
+    provider_refusal: Option<ProviderRefusal>,
     alarm: Option<Instant>,
     books: Books,
     /// What the sessions of profiles begin with that never ran.
@@ -73,6 +75,21 @@ pub struct Shell<'a> {
 enum Answer {
     Input(FleetInput),
     Probed(Result<(), String>),
+    /// What was asked, and a refusal that holds for every profile.
+    Refused(FleetInput, ProviderRefusal),
+}
+
+/// The provider answers, and serves no profile until an operator changes the settings or the account.
+#[derive(Debug, Clone)]
+struct ProviderRefusal {
+    message: String,
+    hint: Option<String>,
+}
+
+impl ProviderRefusal {
+    fn of(error: &ProviderError) -> Option<Self> {
+        error.holds_for_every_profile().then(|| Self { message: with_cause(error), hint: error.hint() })
+    }
 }
 
 impl<'a> Shell<'a> {
@@ -96,6 +113,7 @@ impl<'a> Shell<'a> {
             news,
             answers: FuturesUnordered::new(),
             provider_problem: None,
+            provider_refusal: None,
             alarm: None,
             books: Books::default(),
             spool,
@@ -142,6 +160,10 @@ impl<'a> Shell<'a> {
                 },
             }
         };
+        if let Some(ProviderRefusal { message, hint }) = self.provider_refusal.clone() {
+            let report = Box::new(self.report(outcome));
+            return Err(OrchestrateError::ProviderRefuses { message, hint, report });
+        }
         if let Some(problem) = self.intake_problem.take() {
             return Err(OrchestrateError::Intake { problem, report: Box::new(self.report(outcome)) });
         }
@@ -240,6 +262,10 @@ impl<'a> Shell<'a> {
                         self.happened(FleetInput::ProviderPaused { pause: Duration::from_millis(ms) });
                     }
                     EventKind::UsedElsewhere => self.happened(FleetInput::UsedElsewhere { job }),
+                    EventKind::ProviderRefused { ref message, ref hint } => {
+                        let (message, hint) = (message.clone(), hint.clone());
+                        self.end_for(ProviderRefusal { message, hint });
+                    }
                     EventKind::RunFinished { permanent: true, .. } => {
                         self.happened(FleetInput::RunFailedForGood { job });
                     }
@@ -297,8 +323,25 @@ impl<'a> Shell<'a> {
                 self.provider_problem = answered.err();
                 FleetInput::ProviderProbed { is_up }
             }
+            Answer::Refused(input, refusal) => {
+                self.end_for(refusal);
+                input
+            }
         };
         self.happened(input);
+    }
+
+    /// No further run would have a browser, so none is launched, and those that live end after their step.
+    fn end_for(&mut self, refusal: ProviderRefusal) {
+        if self.provider_refusal.is_some() {
+            return;
+        }
+        warn!(message = refusal.message, "the provider refuses every profile: the fleet ends");
+        self.provider_refusal = Some(refusal);
+        if self.fleet.severity() == Severity::None {
+            self.happened(FleetInput::StopRequested);
+        }
+        self.close_intake();
     }
 
     fn slot(&self, job: JobId) -> Option<Slot> {

@@ -92,7 +92,7 @@ impl Plain {
                 format!("waits for the browser's kernel, {} by now: {message}", seconds(*ms))
             }
             // The end of the run says it.
-            EventKind::UsedElsewhere => return None,
+            EventKind::UsedElsewhere | EventKind::ProviderRefused { .. } => return None,
             EventKind::ProviderPaused { ms } => {
                 format!("the provider opens no more browsers for {}", seconds(*ms))
             }

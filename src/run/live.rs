@@ -42,6 +42,8 @@ pub struct LiveBrowser {
     pub downloads: PathBuf,
     /// What the provider tells while it starts a browser.
     pub news: UnboundedReceiver<ProviderNews>,
+    /// Joins the browser that is open, whoever opened it, in a tab of its own, and leaves it open.
+    pub join: bool,
 }
 
 /// Where it is remembered which selectors matched.
@@ -68,6 +70,34 @@ pub struct AttachedBrowser {
 pub struct LivePage {
     page: Page,
     connection: BrowserConnection,
+    /// The browser has tabs of a person or of another program.
+    is_shared: bool,
+}
+
+impl LiveBrowser {
+    /// A tab beside those of whoever opened the browser. Where its downloads go is left as it is.
+    async fn join(&self) -> Result<Opened<LivePage>, ProviderError> {
+        let profile = || self.profile.clone();
+        let undrivable =
+            |error: PageError| ProviderError::Undrivable { profile: profile(), problem: error.to_string() };
+        let endpoint = self.provider.active(&self.profile).await?;
+        let endpoint = endpoint.ok_or_else(|| ProviderError::NothingToJoin { profile: profile() })?;
+        let connection = BrowserConnection::connect(&endpoint.ws).await.map_err(undrivable)?;
+        let page = connection.open_new_page(self.page_options(None)).await.map_err(undrivable)?;
+        let version = connection.version().await;
+        Ok(Opened { page: LivePage { page, connection, is_shared: true }, reused: true, version })
+    }
+
+    fn page_options(&self, downloads: Option<PathBuf>) -> PageOptions {
+        PageOptions {
+            allowed_origins: self.allowed_origins.clone(),
+            block: self.block.clone(),
+            trace: self.trace,
+            platform: self.start.platform,
+            memory: self.selectors.memory(),
+            downloads,
+        }
+    }
 }
 
 impl Outside for LiveBrowser {
@@ -93,30 +123,38 @@ impl Outside for LiveBrowser {
         };
         // Whatever a dead run left could act beside us; its browser is taken over instead.
         leftovers::end_strays(&self.layout, &self.profile, false).await?;
+        if self.join {
+            return self.join().await;
+        }
         let start = self.provider.start(&self.profile, &self.start);
         let endpoint = telling(start, &mut self.news, tell).await?;
         let mut connection = BrowserConnection::connect(&endpoint.ws).await.map_err(undrivable)?;
         if self.provider.owns_browsers() {
             connection = connection.started_by_us();
         }
-        let options = PageOptions {
-            allowed_origins: self.allowed_origins.clone(),
-            block: self.block.clone(),
-            trace: self.trace,
-            platform: self.start.platform,
-            memory: self.selectors.memory(),
-            // The browser knows no folder of ours.
-            downloads: std::path::absolute(&self.downloads).ok(),
-        };
-        let page = connection.open_page(options).await.map_err(undrivable)?;
+        // The browser knows no folder of ours.
+        let downloads = std::path::absolute(&self.downloads).ok();
+        let page = connection.open_page(self.page_options(downloads)).await.map_err(undrivable)?;
         if in_doubt && endpoint.reused {
             connection.close_other_pages(&page).await.map_err(undrivable)?;
         }
         let version = connection.version().await;
-        Ok(Opened { page: LivePage { page, connection }, reused: endpoint.reused, version })
+        let page = LivePage { page, connection, is_shared: false };
+        Ok(Opened { page, reused: endpoint.reused, version })
+    }
+
+    fn leaves_browser_open(&self) -> bool {
+        self.join
     }
 
     async fn close(&mut self, page: Option<LivePage>) -> Result<(), ProviderError> {
+        if self.join {
+            if let Some(LivePage { page, .. }) = page {
+                page.close_opened_tabs().await;
+                page.close().await;
+            }
+            return Ok(());
+        }
         drop(page);
         leftovers::end(&self.layout, self.provider.as_ref(), &self.profile).await
     }
@@ -167,7 +205,11 @@ impl Outside for AttachedBrowser {
         // One that is there already, if only a blank one, is not ours to close.
         let page = connection.open_new_page(options).await.map_err(unreachable)?;
         let version = connection.version().await;
-        Ok(Opened { page: LivePage { page, connection }, reused: true, version })
+        Ok(Opened { page: LivePage { page, connection, is_shared: true }, reused: true, version })
+    }
+
+    fn leaves_browser_open(&self) -> bool {
+        true
     }
 
     async fn close(&mut self, page: Option<LivePage>) -> Result<(), ProviderError> {
@@ -219,7 +261,9 @@ impl PlayPage for LivePage {
 
     async fn settle(&mut self, at_most: Duration) {
         // A window the attempt opened could act while the site is asked whether it has.
-        if let Err(error) = self.connection.close_other_pages(&self.page).await {
+        if self.is_shared {
+            self.page.close_opened_tabs().await;
+        } else if let Err(error) = self.connection.close_other_pages(&self.page).await {
             tracing::warn!("other pages could not be closed: {error}");
         }
         self.hear_out(at_most).await;

@@ -269,6 +269,7 @@ impl<'a, O: Outside> Run<'a, O> {
     async fn stop_browser(&mut self, page: Option<O::Page>) {
         let started = Instant::now();
         match self.outside.close(page).await {
+            Ok(()) if self.outside.leaves_browser_open() => {}
             Ok(()) => self.journal.emit(EventKind::BrowserStopped { ms: millis(started) }),
             Err(error) => tracing::warn!("the browser could not be stopped: {error}"),
         }
@@ -317,7 +318,14 @@ impl<'a, O: Outside> Run<'a, O> {
                         self.journal.emit(EventKind::ProviderPaused { ms: recovery.as_millis() as u64 });
                     }
                     // A fleet tries it again after all others.
-                    ProviderError::UsedElsewhere { .. } => self.journal.emit(EventKind::UsedElsewhere),
+                    ProviderError::UsedElsewhere { .. } | ProviderError::OpenHere { .. } => {
+                        self.journal.emit(EventKind::UsedElsewhere);
+                    }
+                    // No profile of the fleet would fare better.
+                    error if error.holds_for_every_profile() => {
+                        let (message, hint) = (with_cause(error), error.hint());
+                        self.journal.emit(EventKind::ProviderRefused { message, hint });
+                    }
                     _ => {}
                 }
                 let message = with_cause(&error);

@@ -34,6 +34,12 @@ pub trait Outside {
         tell: &mut dyn FnMut(ProviderNews),
     ) -> Result<Opened<Self::Page>, ProviderError>;
 
+    /// Whether [`Outside::close`] closes pages of this run alone, because the browser belongs to a person or
+    /// another program.
+    fn leaves_browser_open(&self) -> bool {
+        false
+    }
+
     /// A closed browser is closed again without an error.
     async fn close(&mut self, page: Option<Self::Page>) -> Result<(), ProviderError>;
 }

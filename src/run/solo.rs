@@ -142,6 +142,7 @@ async fn open<O: Outside>(
 async fn close<O: Outside>(outside: &mut O, page: O::Page, host: &mut SoloHost<'_>) {
     let started = Instant::now();
     match outside.close(Some(page)).await {
+        Ok(()) if outside.leaves_browser_open() => {}
         Ok(()) => host.tell(SoloEventKind::BrowserStopped { ms: millis(started.elapsed()) }),
         Err(error) => tracing::warn!("the browser could not be stopped: {error}"),
     }

@@ -2,42 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::program::{Ended, Folder};
-use crate::support::sandbox::Sandbox;
-
-struct Place {
-    // First of all the runs are ended, then what they talk to.
-    folder: Folder,
-    sandbox: Sandbox,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self::with_faults(&[])
-    }
-
-    fn with_faults(faults: &[Value]) -> Self {
-        let folder = Folder::practice();
-        let sandbox = Sandbox::with_adspower(&folder.beside("sandbox"), faults);
-        folder.write("regatta.toml", "provider = \"adspower\"\n[adspower]\ncalls_per_second = 50.0\n");
-        Self { folder, sandbox }
-    }
-
-    fn start(&self, arguments: &[&str]) -> crate::support::program::Program {
-        let (site, adspower) = (format!("site={}", self.sandbox.site()), self.sandbox.adspower());
-        self.folder.start(&[arguments, &["--set", &site, "--adspower-url", &adspower]].concat())
-    }
-
-    /// Steps of the profile are done, and its run has only that to say.
-    fn is_done(&self, profile: &str) {
-        let flags = crate::support::sandbox::SUBMISSIONS;
-        let flags: serde_json::Map<_, _> =
-            flags.map(|flag| (flag.to_owned(), json!(true))).into_iter().collect();
-        let session = json!({ "profile_id": profile, "status": "PENDING", "platform": "desktop",
-            "completion_flags": flags, "identity": {} });
-        self.folder.write(&format!("state/{profile}.json"), &session.to_string());
-    }
-}
+use crate::support::adspower::Place;
+use crate::support::program::Ended;
 
 #[track_caller]
 fn check(kind: &str, said: &str, hint: &str) {
@@ -57,7 +23,14 @@ fn check(kind: &str, said: &str, hint: &str) {
 #[test]
 fn every_refusal_ends_in_words_with_a_remedy_and_without_an_address() {
     check("used_elsewhere", "profile p1 is open elsewhere", "close it on the other device");
-    check("kernel_missing", "no browser kernel", "download this kernel in AdsPower's settings");
+    check("firefox_kernel", "uses a Firefox kernel, which Regatta cannot drive", "choose a Chrome kernel");
+    check("no_devtools", "named no DevTools address (`ws.puppeteer`)", "only Chrome kernels");
+    check(
+        "proxy_failed",
+        "the proxy of profile p1 does not work: Check Proxy Fail",
+        "check the proxy of this",
+    );
+    check("no_permission", "no permission for this call", "give the account of this key the permission");
     check("paid_plan", "AdsPower's plan has no API", "needs a paid plan");
     check("unknown_profile", "AdsPower knows no profile p1", "check the id in the list of profiles");
     check("start_failed", "could not start the browser", "open this profile by hand in AdsPower once");
@@ -112,7 +85,7 @@ fn what_is_open_elsewhere_is_known_before_it_is_launched_and_comes_last() {
     fleet.signal(rustix::process::Signal::INT);
     let ended = fleet.wait();
     ended.assert_code(7);
-    let line = "p1: open on another device; again after the others, not before 30.0 s";
+    let line = "p1: open outside of Regatta; again after the others, not before 30.0 s";
     assert!(ended.stdout.contains(line) && !ended.stdout.contains("mail.test"), "{}", ended.stdout);
     assert!(place.folder.events("p1").is_empty(), "it was not launched");
     let calls =
@@ -163,4 +136,146 @@ fn a_browser_the_registry_lost_is_found_and_ended() {
     assert!(found[0]["name"].as_str().unwrap().starts_with("ws://127.0.0.1:"), "{found}");
     assert_eq!(clean(&[])[0]["state"], "ended");
     assert_eq!(clean(&[]), json!([]));
+}
+
+#[test]
+fn a_kernel_that_is_missing_is_asked_for_and_waited_for() {
+    let place = Place::with_faults(&[
+        json!({ "kind": "kernel_updating", "times": 1 }),
+        json!({ "kind": "kernel_missing", "profile": "p1" }),
+    ]);
+    place.start(&["run", "p1", "--until", "mailbox_created"]).wait().assert_code(0);
+    let told = place.folder.events_of("p1", "kernel_downloading");
+    assert_eq!(told[0]["message"], "SunBrowser 136 is updating, waiting for download.");
+    assert_eq!(place.sandbox.calls("/api/v2/browser-profile/download-kernel"), 1);
+    assert_eq!(place.sandbox.open(), json!([]));
+}
+
+#[test]
+fn an_application_without_the_second_version_is_told_and_driven_by_the_first() {
+    let place = Place::with_faults(&[json!({ "kind": "old_application" })]);
+    let ended = place.start(&["run", "p1", "--until", "mailbox_created"]).wait();
+    ended.assert_code(5);
+    assert!(ended.stderr.contains("api = \"v1\" below [adspower]"), "{}", ended.stderr);
+    place.settings("api = \"v1\"\n");
+    place.start(&["run", "p1", "--until", "mailbox_created"]).wait().assert_code(0);
+    assert_eq!(place.sandbox.open(), json!([]));
+}
+
+/// Waiting would not help, and each further run would end in the same way.
+#[test]
+fn a_fleet_ends_at_once_where_the_provider_refuses_every_profile() {
+    let place = Place::with_faults(&[json!({ "kind": "paid_plan" })]);
+    place.folder.write("profiles.txt", "p1\np2\np3\n");
+    let ended = place.start(&["orchestrate", "--max", "1", "--stagger", "0s", "profiles.txt"]).wait();
+    ended.assert_code(2);
+    assert!(
+        ended.stderr.contains("error: AdsPower's plan has no API")
+            && ended.stderr.contains("needs a paid plan"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(place.sandbox.calls("/api/v2/browser-profile/start"), 1, "{}", ended.stdout);
+    assert_eq!(place.folder.events_of("p1", "provider_refused").len(), 1);
+    assert!(place.folder.events("p2").is_empty());
+}
+
+#[test]
+fn a_wrong_key_ends_a_fleet_at_once_and_is_named() {
+    let place = Place::with_key("right");
+    place.settings("key_env = \"PRACTICE_KEY\"\n");
+    place.folder.write("profiles.txt", "p1\np2\n");
+    let with_key = |key: &str, arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        command.env("PRACTICE_KEY", key);
+        place.folder.start_command(command).wait()
+    };
+    let ended = with_key("wrong", &["orchestrate", "--stagger", "0s", "profiles.txt"]);
+    ended.assert_code(2);
+    assert!(
+        ended.stderr.contains("error: AdsPower refuses the API key: Please config the api key")
+            && ended.stderr.contains("compare the variable `PRACTICE_KEY`"),
+        "{}",
+        ended.stderr
+    );
+    assert!(place.folder.events("p1").is_empty(), "nothing was launched");
+    let ended = with_key("wrong", &["run", "p1"]);
+    ended.assert_code(5);
+    assert!(ended.stderr.contains("compare the variable `PRACTICE_KEY`"), "{}", ended.stderr);
+    with_key("right", &["run", "p1", "--until", "mailbox_created"]).assert_code(0);
+}
+
+#[test]
+fn a_key_that_is_named_and_not_set_is_told_before_anything_is_asked() {
+    let place = Place::with_key("right");
+    place.settings("key_env = \"PRACTICE_KEY\"\n");
+    let ended = place.start(&["run", "p1"]).wait();
+    ended.assert_code(2);
+    assert!(
+        ended.stderr.contains("names the variable `PRACTICE_KEY`, and it is not set")
+            && ended.stderr.contains("export PRACTICE_KEY="),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(place.sandbox.calls("/api/v2/browser-profile/active"), 0);
+    place.settings("");
+    let ended = place.start(&["run", "p1"]).wait();
+    ended.assert_code(5);
+    assert!(ended.stderr.contains("key_env = \"ADSPOWER_API_KEY\""), "{}", ended.stderr);
+}
+
+#[test]
+fn doctor_asks_adspower_in_a_folder_that_was_just_made() {
+    let place = Place::new();
+    for folder in ["state", "logs", "artifacts"] {
+        std::fs::remove_dir_all(place.folder.path(folder)).ok();
+    }
+    let ended = place.folder.run(&["doctor", "--json", "--adspower-url", &place.sandbox.adspower()]);
+    let findings: Vec<Value> = serde_json::from_str(&ended.stdout).unwrap();
+    let adspower = findings.iter().find(|finding| finding["check"] == "adspower").unwrap();
+    assert_eq!(adspower["level"], "good", "{adspower}");
+    assert!(adspower["found"].as_str().unwrap().ends_with("knows 5 profiles"), "{adspower}");
+}
+
+#[test]
+fn adspower_is_told_what_is_meant_and_nothing_else() {
+    let place = Place::new();
+    place.start(&["run", "p1", "--until", "mailbox_created"]).wait().assert_code(0);
+    assert_eq!(
+        place.sandbox.last_start("p1"),
+        json!({ "profile_id": "p1", "headless": "1", "last_opened_tabs": "0", "proxy_detection": "0" })
+    );
+    place.settings("cdp_mask = false\ndelete_cache = true\nlaunch_arguments = [\"--lang=de\"]\n");
+    place.folder.write(
+        "fleet.csv",
+        "id,adspower.delete_cache,adspower.device_scale,adspower.last_opened_tabs\np2,0,1.5,1\np3,,,\n",
+    );
+    ["p2", "p3"].iter().for_each(|profile| {
+        std::fs::remove_file(place.folder.path(&format!("state/{profile}.json"))).ok();
+    });
+    let mut fleet = place.start(&["orchestrate", "--stagger", "0s", "fleet.csv"]);
+    fleet.until("both", || {
+        let opened = |profile: &str| place.folder.events_of(profile, "browser_started").first().cloned();
+        opened("p2").and(opened("p3"))
+    });
+    fleet.signal(rustix::process::Signal::INT);
+    fleet.wait();
+    let common =
+        json!({ "headless": "1", "proxy_detection": "0", "cdp_mask": "0", "launch_args": ["--lang=de"] });
+    let with = |more: Value| {
+        let mut start = common.clone();
+        start.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        start
+    };
+    assert_eq!(
+        place.sandbox.last_start("p2"),
+        with(
+            json!({ "profile_id": "p2", "delete_cache": "0", "device_scale": "1.5", "last_opened_tabs": "1" })
+        )
+    );
+    assert_eq!(
+        place.sandbox.last_start("p3"),
+        with(json!({ "profile_id": "p3", "delete_cache": "1", "last_opened_tabs": "0" }))
+    );
+    assert_eq!(place.folder.session("p2").unwrap()["adspower"]["device_scale"], "1.5");
 }

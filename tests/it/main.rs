@@ -5,6 +5,8 @@
 mod admission;
 #[cfg(target_os = "linux")]
 mod adspower_faults;
+#[cfg(target_os = "linux")]
+mod adspower_ownership;
 mod cli;
 mod crash;
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! What AdsPower's Local API does not tell: a fake of it in front of a real Chromium.
 #![cfg(target_os = "linux")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,10 +20,11 @@ use crate::support::EndsBrowsers;
 
 const HEADLESS: StartOptions = StartOptions { headless: true, platform: Platform::Desktop };
 
-/// Hands out the browser at `ws`, and forgets it at once.
-async fn forgetful(ws: String) -> String {
-    let answer = move |uri: &Uri| {
+/// Opens the browser of the profile when it is asked to, and forgets it at once.
+async fn forgetful(chromium: Arc<Chromium>, profile: ProfileId) -> String {
+    let answer = async move |uri: Uri| {
         if uri.path().ends_with("/start") {
+            let ws = chromium.start(&profile, &HEADLESS).await.unwrap().ws;
             let data = json!({ "ws": { "puppeteer": ws, "selenium": "" }, "debug_port": "1" });
             json!({ "code": 0, "msg": "success", "data": data }).to_string()
         } else if uri.path().ends_with("/active") {
@@ -33,7 +35,7 @@ async fn forgetful(ws: String) -> String {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(move |uri: Uri| std::future::ready(answer(&uri)));
+    let router = Router::new().fallback(answer);
     tokio::spawn(async move { axum::serve(listener, router).await });
     base_url
 }
@@ -44,20 +46,19 @@ async fn a_browser_that_adspower_forgot_is_found_and_closed() {
     let profile: ProfileId = "k18imh7u".parse().unwrap();
     let programs = Programs { search_path: std::env::var_os("PATH"), ..Programs::default() };
     let settings = ChromiumSettings { programs, ..ChromiumSettings::default() };
-    let chromium = Chromium::new(Layout::new(real.path()), settings);
+    let chromium = Arc::new(Chromium::new(Layout::new(real.path()), settings));
     let _ends = EndsBrowsers(Layout::new(real.path()).browser_folder(&profile));
-    let running = chromium.start(&profile, &HEADLESS).await.unwrap();
-
     let layout = Layout::new(ours.path());
     layout.create_folders().unwrap();
     let settings = AdsPowerSettings {
-        base_url: forgetful(running.ws.clone()).await,
+        base_url: forgetful(Arc::clone(&chromium), profile.clone()).await,
         calls_per_second: 100.0,
         restart_timeout: Duration::from_millis(50),
         ..AdsPowerSettings::default()
     };
     let adspower = AdsPower::new(layout.clone(), settings.clone(), None);
-    assert!(!adspower.start(&profile, &HEADLESS).await.unwrap().reused);
+    let running = adspower.start(&profile, &HEADLESS).await.unwrap();
+    assert!(!running.reused);
 
     // A later process, and an AdsPower that says "Inactive".
     let later = AdsPower::new(layout.clone(), settings.clone(), None);

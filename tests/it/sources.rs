@@ -191,8 +191,8 @@ fn what_cannot_be_a_source_is_told() {
     refused(
         &["wrong.csv"],
         expect![[r#"
-        error: FOLDER/wrong.csv:1: unknown column `name`
-          hint: columns are profile_id, platform, priority, identity.FIELD and variables.NAME; rename it, or leave it out"#]],
+            error: FOLDER/wrong.csv:1: unknown column `name`
+              hint: columns are profile_id, platform, priority, identity.FIELD, variables.NAME and adspower.SETTING; rename it, or leave it out"#]],
     );
     folder.write("undeclared.csv", "id,variables.shp\np1,north\n");
     refused(
@@ -316,7 +316,7 @@ fn sessions_are_moved_out_and_in() {
             error: 2 wrong lines; nothing was imported
               FOLDER/a.csv, line 2: unknown column `emial`
               FOLDER/a.csv, line 3: unknown column `emial`
-              hint: columns are profile_id, status, platform, completion_flags.FLAG, identity.FIELD, variables.NAME, in_flight, last_error, superseded, totp_used, version, plan, extra.NAME and json_cells"#]],
+              hint: columns are profile_id, status, platform, completion_flags.FLAG, identity.FIELD, variables.NAME, adspower, in_flight, last_error, superseded, totp_used, version, plan, extra.NAME and json_cells"#]],
     );
     told(
         "a.csv",

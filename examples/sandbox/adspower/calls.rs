@@ -1,4 +1,5 @@
-//! The calls, v1 and v2, and `/emulator/stats`, which is not AdsPower's.
+//! The calls that act on browsers, v1 and v2, and `/emulator/stats`, which is not AdsPower's. Those that
+//! list stand in [`super::lists`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Bytes;
 use axum::extract::{Query, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -15,16 +17,17 @@ use serde_json::{Value, json};
 
 use super::Emulator;
 use super::browser::{Connection, Launch};
-use super::envelope::{failure, list, start_failed, success};
+use super::envelope::{done, failure, start_failed, success};
 use super::faults::{self, Fault, Kind};
-use super::profiles::{GROUPS, Profile};
+use super::lists;
+use super::profiles::Profile;
 
-type Parameters = Query<HashMap<String, String>>;
-type Shared = State<Arc<Emulator>>;
+pub type Parameters = Query<HashMap<String, String>>;
+pub type Shared = State<Arc<Emulator>>;
 
 const UNKNOWN_V1: &str = "user_id does not exist";
 const UNKNOWN_V2: &str = "Profile does not exist";
-const LARGEST_PAGE: usize = 100;
+const MOST_IDS: usize = 100;
 
 pub fn router(emulator: Arc<Emulator>) -> Router {
     Router::new()
@@ -34,13 +37,15 @@ pub fn router(emulator: Arc<Emulator>) -> Router {
         .route("/api/v1/browser/active", get(active_v1))
         .route("/api/v1/browser/local-active", get(local_active))
         .route("/api/v1/browser/cloud-active", post(cloud_active))
-        .route("/api/v1/user/list", get(list_v1))
-        .route("/api/v1/group/list", get(groups))
+        .route("/api/v1/user/list", get(lists::profiles_v1))
+        .route("/api/v1/group/list", get(lists::groups))
         .route("/api/v2/browser-profile/start", post(start_v2))
         .route("/api/v2/browser-profile/stop", post(stop_v2))
         .route("/api/v2/browser-profile/active", get(active_v2))
         .route("/api/v2/browser-profile/stop-all", post(stop_all))
-        .route("/api/v2/browser-profile/list", post(list_v2))
+        .route("/api/v2/browser-profile/list", post(lists::profiles_v2))
+        .route("/api/v2/browser-profile/download-kernel", post(download_kernel))
+        .route("/api/v2/browser-tags/list", post(lists::tags))
         .layer(from_fn_with_state(Arc::clone(&emulator), guard))
         // For tests: neither throttled nor counted, and nothing of the kind is in AdsPower.
         .route("/emulator/stats", get(stats))
@@ -54,8 +59,9 @@ async fn guard(State(emulator): Shared, request: Request, next: Next) -> Respons
     let response = if !emulator.admits(&path) {
         failure("Too many request per second, please check")
     } else if !has_key(&emulator, &request) {
-        // The real wording is not known: only the code may be relied upon.
-        failure("Request was not authorized")
+        failure("Please config the api key in Security Verification")
+    } else if emulator.is_too_old(&path) {
+        StatusCode::NOT_FOUND.into_response()
     } else {
         next.run(request).await
     };
@@ -84,6 +90,7 @@ async fn stats(State(emulator): Shared) -> Json<Value> {
     Json(json!({
         "calls": by_path.values().sum::<u64>(),
         "by_path": by_path,
+        "starts": emulator.starts(),
         "throttled": emulator.throttled.load(Ordering::Relaxed),
         "open": open,
     }))
@@ -94,9 +101,8 @@ async fn switch_fault(State(emulator): Shared, Json(fault): Json<Fault>) -> Json
     Json(json!({}))
 }
 
-/// Carries no data.
 async fn status() -> Response {
-    Json(json!({ "code": 0, "msg": "success" })).into_response()
+    done()
 }
 
 async fn start_v1(State(emulator): Shared, Query(parameters): Parameters) -> Response {
@@ -108,14 +114,16 @@ async fn start_v1(State(emulator): Shared, Query(parameters): Parameters) -> Res
         },
     };
     let headless = parameters.get("headless").map(String::as_str);
-    let id = parameter(&parameters, "user_id");
+    let id = named_v1(&emulator, &parameters);
+    emulator.note_start(&id, json!(parameters));
     start(emulator, id, headless, &launch_args, UNKNOWN_V1).await
 }
 
 async fn start_v2(State(emulator): Shared, body: Bytes) -> Response {
     let body = parse(&body);
     let headless = body["headless"].as_str().map(str::to_owned);
-    let id = text(&body, "profile_id");
+    let id = named_v2(&emulator, &body);
+    emulator.note_start(&id, body.clone());
     let args = &body["launch_args"];
     start(emulator, id, headless.as_deref(), args, UNKNOWN_V2).await
 }
@@ -169,16 +177,16 @@ fn bad_launch_args() -> Response {
 }
 
 async fn stop_v1(State(emulator): Shared, Query(parameters): Parameters) -> Response {
-    let id = parameter(&parameters, "user_id");
-    stop(emulator, id, UNKNOWN_V1).await
+    let id = named_v1(&emulator, &parameters);
+    stop(emulator, id, UNKNOWN_V1, success(json!({}))).await
 }
 
 async fn stop_v2(State(emulator): Shared, body: Bytes) -> Response {
-    let id = text(&parse(&body), "profile_id");
-    stop(emulator, id, UNKNOWN_V2).await
+    let id = named_v2(&emulator, &parse(&body));
+    stop(emulator, id, UNKNOWN_V2, done()).await
 }
 
-async fn stop(emulator: Arc<Emulator>, id: String, unknown: &str) -> Response {
+async fn stop(emulator: Arc<Emulator>, id: String, unknown: &str, stopped_answer: Response) -> Response {
     if emulator.profile(&id).is_none() {
         return failure(unknown);
     }
@@ -189,7 +197,7 @@ async fn stop(emulator: Arc<Emulator>, id: String, unknown: &str) -> Response {
         }
     });
     match stopped.await {
-        Ok(true) => success(json!({})),
+        Ok(true) => stopped_answer,
         Ok(false) | Err(_) => failure("User_id is not open"),
     }
 }
@@ -201,11 +209,13 @@ async fn stop_all(State(emulator): Shared) -> Response {
 }
 
 async fn active_v1(State(emulator): Shared, Query(parameters): Parameters) -> Response {
-    active(&emulator, &parameter(&parameters, "user_id"), UNKNOWN_V1)
+    active(&emulator, &named_v1(&emulator, &parameters), UNKNOWN_V1)
 }
 
 async fn active_v2(State(emulator): Shared, Query(parameters): Parameters) -> Response {
-    active(&emulator, &parameter(&parameters, "profile_id"), UNKNOWN_V2)
+    let number = parameter(&parameters, "profile_no");
+    let id = emulator.by_number(&number).unwrap_or_else(|| parameter(&parameters, "profile_id"));
+    active(&emulator, &id, UNKNOWN_V2)
 }
 
 fn active(emulator: &Emulator, id: &str, unknown: &str) -> Response {
@@ -236,60 +246,34 @@ async fn local_active(State(emulator): Shared) -> Response {
 async fn cloud_active(State(emulator): Shared, body: Bytes) -> Response {
     let ids = text(&parse(&body), "user_ids");
     let ids: Vec<&str> = ids.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
-    if ids.len() > LARGEST_PAGE {
+    if ids.len() > MOST_IDS {
         // The real wording is not known: only the code may be relied upon.
         return failure("user_ids holds more than 100 ids");
     }
-    let states: Vec<Value> = ids
+    // Only those that are open, each with the account that has it open.
+    let open: Vec<Value> = ids
         .into_iter()
-        .map(|id| {
-            let is_open =
-                emulator.profile(id).and_then(Profile::open).is_some() || emulator.is_used_elsewhere(id);
-            json!({ "user_id": id, "status": if is_open { "Active" } else { "Inactive" } })
+        .filter_map(|id| {
+            let here = emulator.profile(id).and_then(Profile::open).is_some();
+            let account = match (here, emulator.is_used_elsewhere(id)) {
+                (true, _) => "owner@mail.test",
+                (false, true) => "someone@mail.test",
+                (false, false) => return None,
+            };
+            Some(json!({ "user_id": id, "account": account }))
         })
         .collect();
-    success(json!({ "list": states }))
+    success(json!(open))
 }
 
-async fn list_v1(State(emulator): Shared, Query(parameters): Parameters) -> Response {
-    let group = parameter(&parameters, "group_id");
-    let (page, size) =
-        page(parameters.get("page").map(String::as_str), parameters.get("page_size").map(String::as_str), 1);
-    let items = emulator
-        .profiles
-        .iter()
-        .filter(|profile| group.is_empty() || profile.group().0 == group)
-        .map(Profile::v1_item);
-    list(json!({ "list": cut(items, page, size), "page": page, "page_size": size }))
-}
-
-async fn list_v2(State(emulator): Shared, body: Bytes) -> Response {
+/// How the real one answers is known from one source only.
+async fn download_kernel(State(emulator): Shared, body: Bytes) -> Response {
     let body = parse(&body);
-    let group = text(&body, "group_id");
-    let ids: Option<Vec<&str>> = body["profile_id"]
-        .as_array()
-        .filter(|ids| !ids.is_empty())
-        .map(|ids| ids.iter().filter_map(Value::as_str).collect());
-    let (page, size) = page(Some(&text(&body, "page")), Some(&text(&body, "limit")), 1);
-    let items = emulator
-        .profiles
-        .iter()
-        .filter(|profile| group.is_empty() || profile.group().0 == group)
-        .filter(|profile| ids.as_ref().is_none_or(|ids| ids.contains(&&*profile.id)))
-        .map(Profile::v2_item);
-    list(json!({ "list": cut(items, page, size), "page": page, "limit": size }))
-}
-
-/// An empty `group_name` is what a client sends that wants all groups.
-async fn groups(Query(parameters): Parameters) -> Response {
-    let name = parameter(&parameters, "group_name");
-    let (page, size) =
-        page(parameters.get("page").map(String::as_str), parameters.get("page_size").map(String::as_str), 10);
-    let items = GROUPS
-        .into_iter()
-        .filter(|(_, group_name)| name.is_empty() || *group_name == name)
-        .map(|(id, group_name)| json!({ "group_id": id, "group_name": group_name, "remark": "" }));
-    list(json!({ "list": cut(items, page, size), "page": page, "page_size": size }))
+    if text(&body, "kernel_type") != "Chrome" || text(&body, "kernel_version").is_empty() {
+        return failure("kernel_type or kernel_version is not valid");
+    }
+    emulator.download_kernel();
+    success(json!({}))
 }
 
 fn connection_details(connection: &Connection) -> Value {
@@ -303,32 +287,30 @@ fn connection_details(connection: &Connection) -> Value {
     })
 }
 
-fn parameter(parameters: &HashMap<String, String>, name: &str) -> String {
+/// By id or by number, as v1 names them.
+fn named_v1(emulator: &Emulator, parameters: &HashMap<String, String>) -> String {
+    let number = parameter(parameters, "serial_number");
+    emulator.by_number(&number).unwrap_or_else(|| parameter(parameters, "user_id"))
+}
+
+fn named_v2(emulator: &Emulator, body: &Value) -> String {
+    emulator.by_number(&text(body, "profile_no")).unwrap_or_else(|| text(body, "profile_id"))
+}
+
+pub fn parameter(parameters: &HashMap<String, String>, name: &str) -> String {
     parameters.get(name).cloned().unwrap_or_default()
 }
 
 /// A body that is no JSON counts as empty: what the real one says to it is not known.
-fn parse(body: &Bytes) -> Value {
+pub fn parse(body: &Bytes) -> Value {
     serde_json::from_slice(body).unwrap_or_default()
 }
 
 /// Numbers travel as strings, or not.
-fn text(body: &Value, key: &str) -> String {
+pub fn text(body: &Value, key: &str) -> String {
     match &body[key] {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         _ => String::new(),
     }
-}
-
-/// What happens above the largest page is not known; a shorter page is what a client must survive.
-fn page(page: Option<&str>, size: Option<&str>, default_size: usize) -> (usize, usize) {
-    let number = |text: Option<&str>| text.and_then(|text| text.parse::<usize>().ok());
-    let page = number(page).unwrap_or(1).max(1);
-    let size = number(size).unwrap_or(default_size).clamp(1, LARGEST_PAGE);
-    (page, size)
-}
-
-fn cut(items: impl Iterator<Item = Value>, page: usize, size: usize) -> Vec<Value> {
-    items.skip((page - 1).saturating_mul(size)).take(size).collect()
 }

@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::envelope::{failure, start_failed, success};
+use super::envelope::{failure, refusal, start_failed, success};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,7 +27,9 @@ impl Fault {
     }
 
     fn strikes(&self, profile: &str) -> bool {
-        self.times != Some(0) && self.profile.as_deref().is_none_or(|name| name == profile)
+        !matches!(self.kind, Kind::OldApplication)
+            && self.times != Some(0)
+            && self.profile.as_deref().is_none_or(|name| name == profile)
     }
 
     /// Whether it is over once it has happened, and is for no start.
@@ -49,12 +51,19 @@ impl FromStr for Fault {
 pub enum Kind {
     UsedElsewhere,
     KernelUpdating,
+    /// Until its download is asked for; then it is updating for two starts more.
     KernelMissing,
+    /// The profile wants a kernel of the other family.
+    FirefoxKernel,
     DailyQuota,
     PaidPlan,
     StartFailed,
     /// Says yes and names no port; the next start fills it.
     NotReady,
+    /// Says yes and offers the browser to Selenium alone.
+    NoDevtools,
+    ProxyFailed,
+    NoPermission,
     /// The profile was deleted meanwhile.
     UnknownProfile,
     /// Another program uses up the calls.
@@ -65,6 +74,8 @@ pub enum Kind {
     RegistryLost,
     /// Nobody listens for `ms`.
     AppRestarts,
+    /// It answers 404 to every call of the second version.
+    OldApplication,
 }
 
 /// Those that strike starts, in the order they were switched on.
@@ -83,6 +94,16 @@ impl Faults {
         Some(fault.clone())
     }
 
+    pub fn is_too_old(&self) -> bool {
+        self.0.iter().any(|fault| fault.kind == Kind::OldApplication)
+    }
+
+    pub fn download_kernel(&mut self) {
+        for fault in self.0.iter_mut().filter(|fault| fault.kind == Kind::KernelMissing) {
+            (fault.kind, fault.times) = (Kind::KernelUpdating, Some(2));
+        }
+    }
+
     /// Whether somebody else has the profile open.
     pub fn is_used_elsewhere(&self, profile: &str) -> bool {
         self.0.iter().any(|fault| fault.kind == Kind::UsedElsewhere && fault.strikes(profile))
@@ -99,14 +120,25 @@ pub fn answer(kind: Kind, profile: &str, unknown: &str) -> Response {
         }
         Kind::KernelUpdating => failure("SunBrowser 136 is updating, waiting for download."),
         Kind::KernelMissing => failure("SunBrowser 147 is not ready,please to download!"),
+        Kind::FirefoxKernel => failure("FlowerBrowser 130 is not ready,please to download!"),
+        Kind::ProxyFailed => failure("Check Proxy Fail"),
+        // The real wording is not known: only the code may be relied upon.
+        Kind::NoPermission => refusal(9110, "No permission"),
+        Kind::NoDevtools => success(json!({
+            "ws": { "puppeteer": "", "selenium": "127.0.0.1:43703" },
+            "debug_port": "43703",
+            "webdriver": "",
+        })),
         Kind::DailyQuota => failure("Exceeding open daily limit, recovery after 7 hours"),
         Kind::PaidPlan => failure("This feature is only available in paid subscriptions"),
         Kind::StartFailed => start_failed(),
-        Kind::NotReady | Kind::SlowStart | Kind::RegistryLost | Kind::AppRestarts => success(json!({
-            "ws": { "puppeteer": "", "selenium": "" },
-            "debug_port": "",
-            "webdriver": "",
-        })),
+        Kind::NotReady | Kind::SlowStart | Kind::RegistryLost | Kind::AppRestarts | Kind::OldApplication => {
+            success(json!({
+                "ws": { "puppeteer": "", "selenium": "" },
+                "debug_port": "",
+                "webdriver": "",
+            }))
+        }
     }
 }
 
@@ -124,6 +156,17 @@ mod tests {
             .map(|name| faults.strike(name).map(|fault| fault.kind))
             .collect();
         assert_eq!(struck, [Some(Kind::DailyQuota), None, Some(Kind::PaidPlan), Some(Kind::PaidPlan)]);
+    }
+
+    #[test]
+    fn a_kernel_that_is_missing_comes_once_its_download_is_asked_for() {
+        let mut faults = Faults::default();
+        faults.add(r#"{"kind":"kernel_missing","profile":"p1"}"#.parse().unwrap());
+        let struck = |faults: &mut Faults| faults.strike("p1").map(|fault| fault.kind);
+        assert_eq!(struck(&mut faults), Some(Kind::KernelMissing));
+        faults.download_kernel();
+        let later = [(); 3].map(|()| struck(&mut faults));
+        assert_eq!(later, [Some(Kind::KernelUpdating), Some(Kind::KernelUpdating), None]);
     }
 
     #[test]

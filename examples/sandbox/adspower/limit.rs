@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 /// A client that keeps exactly to its second must not be refused for a scheduler's jitter.
 const WINDOW: Duration = Duration::from_millis(950);
 
-const ONE_A_SECOND: [&str; 3] = ["/api/v1/user/list", "/api/v2/browser-profile/list", "/api/v1/group/list"];
+const ONE_A_SECOND: [&str; 4] =
+    ["/api/v1/user/list", "/api/v2/browser-profile/list", "/api/v1/group/list", "/api/v2/browser-tags/list"];
 
 pub struct Limit {
     /// 0 is no limit at all.

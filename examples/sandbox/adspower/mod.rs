@@ -10,6 +10,7 @@ mod faults;
 mod group;
 mod leftover;
 mod limit;
+mod lists;
 mod profiles;
 
 use std::collections::BTreeMap;
@@ -58,6 +59,8 @@ pub struct Emulator {
     /// By path.
     calls: Mutex<BTreeMap<String, u64>>,
     restarts: tokio::sync::watch::Sender<Duration>,
+    /// By profile, what its last start said.
+    starts: Mutex<BTreeMap<String, serde_json::Value>>,
     throttled: AtomicU64,
     shutting_down: AtomicBool,
     verbose: bool,
@@ -86,6 +89,7 @@ impl Emulator {
             forgotten: Mutex::default(),
             calls: Mutex::default(),
             restarts: tokio::sync::watch::channel(Duration::ZERO).0,
+            starts: Mutex::default(),
             throttled: AtomicU64::new(0),
             shutting_down: AtomicBool::new(false),
             verbose: args.verbose,
@@ -162,6 +166,29 @@ impl Emulator {
 
     fn is_used_elsewhere(&self, profile: &str) -> bool {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).is_used_elsewhere(profile)
+    }
+
+    /// The id of the profile that AdsPower counts by this number.
+    fn by_number(&self, number: &str) -> Option<String> {
+        let number: usize = number.parse().ok()?;
+        self.profiles.iter().find(|profile| profile.number == number).map(|profile| profile.id.clone())
+    }
+
+    fn note_start(&self, profile: &str, parameters: serde_json::Value) {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner).insert(profile.to_owned(), parameters);
+    }
+
+    fn starts(&self) -> BTreeMap<String, serde_json::Value> {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_too_old(&self, path: &str) -> bool {
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        path.starts_with("/api/v2/") && faults.is_too_old()
+    }
+
+    fn download_kernel(&self) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).download_kernel();
     }
 
     fn calls(&self) -> BTreeMap<String, u64> {

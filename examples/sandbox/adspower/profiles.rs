@@ -1,4 +1,4 @@
-//! The profiles AdsPower knows, in three groups.
+//! The profiles AdsPower knows, in three groups, some of them with tags.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,12 +10,16 @@ use serde_json::{Value, json};
 
 use super::browser::{Browser, Connection, Liveness};
 
+/// Of every second profile, from the first one on, and of every third.
+pub const TAGS: [(&str, &str); 2] = [("11", "Blue"), ("12", "Green")];
+
 pub const GROUPS: [(&str, &str); 3] = [("1", "Harbour"), ("2", "Pine"), ("3", "Quay")];
 
 pub struct Profile {
     pub id: String,
     /// The serial number, from 1.
     pub number: usize,
+    pub name: String,
     pub folder: PathBuf,
     /// Held over a whole start or stop: no two of them meet on one profile.
     pub browser: tokio::sync::Mutex<Option<Browser>>,
@@ -24,9 +28,11 @@ pub struct Profile {
 }
 
 impl Profile {
-    fn new(id: String, number: usize, folder: &Path) -> Self {
+    /// `name` is for people; without one it is `Practice` and its number.
+    fn new(id: String, number: usize, name: &str, folder: &Path) -> Self {
         let folder = folder.join(&id);
-        Profile { id, number, folder, browser: tokio::sync::Mutex::new(None), open: Mutex::new(None) }
+        let name = if name.is_empty() { format!("Practice {number}") } else { name.to_owned() };
+        Profile { id, number, name, folder, browser: tokio::sync::Mutex::new(None), open: Mutex::new(None) }
     }
 
     pub fn set_open(&self, browser: Option<&Browser>) {
@@ -45,12 +51,18 @@ impl Profile {
         GROUPS[(self.number - 1) % GROUPS.len()]
     }
 
+    /// Ids of its tags.
+    pub fn tags(&self) -> impl Iterator<Item = &'static str> {
+        let has = [self.number % 2 == 1, self.number.is_multiple_of(3)];
+        TAGS.into_iter().zip(has).filter_map(|((id, _), has)| has.then_some(id))
+    }
+
     pub fn v1_item(&self) -> Value {
         let (group_id, group_name) = self.group();
         json!({
             "serial_number": self.number.to_string(),
             "user_id": self.id,
-            "name": format!("Practice {}", self.number),
+            "name": self.name,
             "group_id": group_id,
             "group_name": group_name,
             "domain_name": "",
@@ -59,6 +71,12 @@ impl Profile {
             "created_time": "1760000000",
             "last_open_time": "0",
             "password": "not-a-password",
+            "fakey": "not-a-secret",
+            "ip": "",
+            "ip_country": "",
+            "fbcc_proxy_acc_id": "",
+            "ipchecker": "",
+            "sys_app_cate_id": "0",
             "user_proxy_config": { "proxy_soft": "no_proxy" },
         })
     }
@@ -68,7 +86,7 @@ impl Profile {
         json!({
             "profile_no": self.number.to_string(),
             "profile_id": self.id,
-            "name": format!("Practice {}", self.number),
+            "name": self.name,
             "group_id": group_id,
             "group_name": group_name,
             "platform": "",
@@ -77,23 +95,30 @@ impl Profile {
             "created_time": "1760000000",
             "last_open_time": "0",
             "password": "not-a-password",
+            "fakey": "not-a-secret",
+            "ip": "",
+            "ip_country": "",
+            "fbcc_proxy_acc_id": "",
+            "ipchecker": "",
+            "sys_app_cate_id": "0",
             "user_proxy_config": { "proxy_soft": "no_proxy" },
         })
     }
 }
 
 pub fn numbered(count: usize, folder: &Path) -> Vec<Profile> {
-    (1..=count).map(|number| Profile::new(format!("p{number}"), number, folder)).collect()
+    (1..=count).map(|number| Profile::new(format!("p{number}"), number, "", folder)).collect()
 }
 
-/// One id a line, `#` starts a comment.
+/// One id a line, and a name behind it where it has one; `#` starts a comment.
 pub fn read(file: &Path, folder: &Path) -> io::Result<Vec<Profile>> {
     let place = |text: String| io::Error::other(format!("{}: {text}", file.display()));
     let text = fs::read_to_string(file).map_err(|error| place(error.to_string()))?;
     let mut ids = HashSet::new();
     let mut profiles = Vec::new();
     for line in text.lines() {
-        let id = line.split('#').next().unwrap_or_default().trim();
+        let line = line.split('#').next().unwrap_or_default().trim();
+        let (id, name) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         if id.is_empty() {
             continue;
         }
@@ -103,7 +128,7 @@ pub fn read(file: &Path, folder: &Path) -> io::Result<Vec<Profile>> {
             return Err(place(format!("`{id}` is no profile id")));
         }
         if ids.insert(id) {
-            profiles.push(Profile::new(id.to_owned(), profiles.len() + 1, folder));
+            profiles.push(Profile::new(id.to_owned(), profiles.len() + 1, name.trim(), folder));
         }
     }
     Ok(profiles)

@@ -2,7 +2,7 @@
 //! says whether it went well, only the message says why not, so its words are all there is to tell
 //! refusals apart. They were collected from its documentation and from other programs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -31,15 +31,33 @@ pub struct Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Throttled,
+    Unauthorized,
+    NoPermission,
     NotOpen,
     UsedElsewhere,
     KernelDownloading,
     KernelMissing,
     DailyQuota,
+    OpenLimit,
     PaidPlan,
+    ProxyFailed,
     UnknownProfile,
     StartFailed,
     Other,
+}
+
+/// The browser program of a profile: `SunBrowser` is a Chrome, `FlowerBrowser` a Firefox.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kernel {
+    family: String,
+    /// Its major version, where the message names one.
+    pub version: Option<String>,
+}
+
+impl Kernel {
+    pub fn is_firefox(&self) -> bool {
+        ["flower", "firefox"].iter().any(|name| self.family.starts_with(name))
+    }
 }
 
 impl Answer {
@@ -65,10 +83,42 @@ impl Answer {
 }
 
 impl Refusal {
-    /// `profile` is the one the call was about.
-    pub fn into_error(self, profile: Option<&ProfileId>) -> ProviderError {
+    /// As HTTP says it.
+    pub fn throttled(call: &'static str) -> Self {
+        Self { call, kind: Kind::Throttled, code: 429, message: "HTTP 429".to_owned() }
+    }
+
+    pub fn unauthorized(call: &'static str, message: String) -> Self {
+        Self { call, kind: Kind::Unauthorized, code: 401, message }
+    }
+
+    /// The kernel that the profile lacks, where the refusal is about that.
+    pub fn kernel(&self) -> Option<Kernel> {
+        if !matches!(self.kind, Kind::KernelDownloading | Kind::KernelMissing) {
+            return None;
+        }
+        let lower = self.message.to_ascii_lowercase();
+        let mut words = lower.split_whitespace().skip_while(|word| !word.ends_with("browser"));
+        let family = words.next().unwrap_or_default().to_owned();
+        let version: String =
+            words.next().unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
+        Some(Kernel { family, version: Some(version).filter(|version| !version.is_empty()) })
+    }
+
+    pub fn is_downloading(&self) -> bool {
+        self.kind == Kind::KernelDownloading
+    }
+
+    /// `profile` is the one the call was about, `key_env` the variable that the settings name for the key.
+    pub fn into_error(self, profile: Option<&ProfileId>, key_env: Option<&str>) -> ProviderError {
         let Self { call, kind, code, message } = self;
         match (kind, profile.cloned()) {
+            (Kind::Unauthorized, _) => {
+                ProviderError::Unauthorized { message, key_env: key_env.map(str::to_owned) }
+            }
+            (Kind::NoPermission, _) => ProviderError::NoPermission { message },
+            (Kind::ProxyFailed, Some(profile)) => ProviderError::ProxyFailed { profile, message },
+            (Kind::OpenLimit, _) => ProviderError::OpenLimit { message },
             (Kind::UnknownProfile, Some(profile)) => ProviderError::UnknownProfile { profile },
             (Kind::UsedElsewhere, Some(profile)) => ProviderError::UsedElsewhere { profile },
             (Kind::Throttled, _) => ProviderError::Throttled { call, times: 1 },
@@ -95,6 +145,13 @@ pub fn browser_address(data: &Value) -> Option<String> {
     ready.then(|| ws.to_owned())
 }
 
+/// Whether a browser listens and is offered to other clients alone: kernels of the Firefox family have no
+/// DevTools.
+pub fn names_a_port_only(data: &Value) -> bool {
+    let names_devtools = data["ws"]["puppeteer"].as_str().is_some_and(|ws| !ws.is_empty());
+    !names_devtools && number(&data["debug_port"]).is_some_and(|port| port != 0)
+}
+
 /// Only the fields that are needed are looked at: items hold passwords of accounts and proxies.
 /// An item whose id cannot be used is an error, so that no profile is lost without a word.
 pub fn profiles(data: &Value) -> Vec<Result<ListedProfile, InvalidProfileId>> {
@@ -103,7 +160,9 @@ pub fn profiles(data: &Value) -> Vec<Result<ListedProfile, InvalidProfileId>> {
     let items = data["list"].as_array().map(Vec::as_slice).unwrap_or_default();
     let listed = |item: &Value| {
         let id = text(item, "user_id").or_else(|| text(item, "profile_id")).unwrap_or_default().parse()?;
-        Ok(ListedProfile { id, name: text(item, "name"), group: text(item, "group_name") })
+        let number = ["profile_no", "serial_number"].iter().find_map(|key| number(&item[key]));
+        let number = number.map(|number| number.to_string());
+        Ok(ListedProfile { id, number, name: text(item, "name"), group: text(item, "group_name") })
     };
     items.iter().map(listed).collect()
 }
@@ -120,15 +179,29 @@ pub fn open_profiles(data: &Value) -> HashSet<ProfileId> {
         .collect()
 }
 
+/// The browsers that are open on this machine, each with its address where it is named.
+pub fn open_browsers(data: &Value) -> HashMap<ProfileId, Option<String>> {
+    let items = data["list"].as_array().or_else(|| data.as_array()).map(Vec::as_slice).unwrap_or_default();
+    let one = |item: &Value| {
+        let id = item["user_id"].as_str().or_else(|| item["profile_id"].as_str())?.parse().ok()?;
+        Some((id, browser_address(item)))
+    };
+    items.iter().filter_map(one).collect()
+}
+
 /// Ids and names of groups.
 pub fn groups(data: &Value) -> Vec<(String, String)> {
+    named(data, "group_id", "group_name")
+}
+
+fn named(data: &Value, id: &str, name: &str) -> Vec<(String, String)> {
     let items = data["list"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let group = |item: &Value| {
-        let id = item["group_id"].as_str().map(str::to_owned);
-        let id = id.or_else(|| number(&item["group_id"]).map(|id| id.to_string()))?;
-        Some((id, item["group_name"].as_str()?.to_owned()))
+    let one = |item: &Value| {
+        let id_of = item[id].as_str().map(str::to_owned);
+        let id_of = id_of.or_else(|| number(&item[id]).map(|id| id.to_string()))?;
+        Some((id_of, item[name].as_str()?.to_owned()))
     };
-    items.iter().filter_map(group).collect()
+    items.iter().filter_map(one).collect()
 }
 
 /// Numbers travel as strings, or not.
@@ -139,8 +212,13 @@ fn number(value: &Value) -> Option<i64> {
 fn kind_of(code: i64, message: &str) -> Kind {
     let message = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().all(|word| message.contains(word));
+    let says_any = |choices: &[&str]| choices.iter().any(|words| message.contains(words));
     if says(&["too many request"]) {
         Kind::Throttled
+    } else if says_any(&["api key", "api-key", "apikey", "unauthorized", "not authorized"]) {
+        Kind::Unauthorized
+    } else if code == 9110 || says_any(&["no permission", "permission denied"]) {
+        Kind::NoPermission
     } else if says(&["not open"]) {
         Kind::NotOpen
     } else if says(&["being used by"]) {
@@ -151,9 +229,13 @@ fn kind_of(code: i64, message: &str) -> Kind {
         Kind::KernelMissing
     } else if says(&["daily limit"]) {
         Kind::DailyQuota
+    } else if says(&["limit"]) && says_any(&["open", "browser"]) {
+        Kind::OpenLimit
     } else if says(&["paid subscription"]) {
         Kind::PaidPlan
-    } else if says(&["not exist"]) {
+    } else if says(&["proxy"]) {
+        Kind::ProxyFailed
+    } else if code == 9108 || says(&["not exist"]) {
         Kind::UnknownProfile
     } else if code == 100_001 || says(&["failed to start"]) {
         Kind::StartFailed
@@ -202,7 +284,7 @@ mod tests {
         let Some(Answer::Refusal(refusal)) = Answer::parse("start", body.to_string().as_bytes()) else {
             panic!("{body} is a refusal");
         };
-        let error = refusal.into_error(Some(&"k1abcde".parse().unwrap()));
+        let error = refusal.into_error(Some(&"k1abcde".parse().unwrap()), Some("ADSPOWER_API_KEY"));
         let retryable = if error.retryable() { "may be retried" } else { "not to be retried" };
         expected.assert_eq(&format!("{error}\nhint: {}\n{retryable}", error.hint().unwrap()));
     }
@@ -268,9 +350,67 @@ mod tests {
             &json!({ "code": "-1", "msg": "no: ann@mail.test, (bob@mail.test)" }),
             expect![[r#"
                 AdsPower refused `start` (code -1): no: …, (…)
-                hint: if AdsPower's security verification is on, check the API key; else open this profile by hand
+                hint: open this profile by hand in AdsPower once to see why
                 not to be retried"#]],
         );
+    }
+
+    #[test]
+    fn causes_that_only_an_operator_can_mend_are_told_apart() {
+        check(
+            &refused("Please config the api key in Security Verification"),
+            expect![[r#"
+                AdsPower refuses the API key: Please config the api key in Security Verification
+                hint: compare the variable `ADSPOWER_API_KEY`, which `key_env` in regatta.toml names, with the key in AdsPower's settings of the Local API
+                not to be retried"#]],
+        );
+        check(
+            &json!({ "code": 9110, "msg": "the account may not do this" }),
+            expect![[r#"
+            the API key has no permission for this call: the account may not do this
+            hint: give the account of this key the permission for this profile and the Local API in AdsPower
+            not to be retried"#]],
+        );
+        check(
+            &json!({ "code": 9108, "msg": "wrong ids" }),
+            expect![[r#"
+            AdsPower knows no profile k1abcde
+            hint: check the id in the list of profiles; it is not the profile's number or name
+            not to be retried"#]],
+        );
+        check(
+            &refused("Exceeding open limit"),
+            expect![[r#"
+            AdsPower has as many browsers open as the plan allows: Exceeding open limit
+            hint: close other browsers, run fewer profiles at once (--max), or change the plan
+            may be retried"#]],
+        );
+        check(
+            &refused("Check Proxy Fail"),
+            expect![[r#"
+                the proxy of profile k1abcde does not work: Check Proxy Fail
+                hint: check the proxy of this profile in AdsPower, which says more when the profile is opened by hand
+                may be retried"#]],
+        );
+    }
+
+    #[test]
+    fn a_missing_kernel_is_named() {
+        let kernel = |message: &str| {
+            let body = refused(message).to_string();
+            let Some(Answer::Refusal(refusal)) = Answer::parse("start", body.as_bytes()) else { panic!() };
+            let downloading = refusal.is_downloading();
+            refusal
+                .kernel()
+                .map(|kernel| (kernel.is_firefox(), kernel.version.unwrap_or_default(), downloading))
+        };
+        let chrome = |version: &str, downloading| Some((false, version.to_owned(), downloading));
+        assert_eq!(kernel("SunBrowser 136 is updating, waiting for download."), chrome("136", true));
+        assert_eq!(kernel("SunBrowser 147 is not ready,please to download!"), chrome("147", false));
+        assert_eq!(kernel("The kernel is not ready,please to download!"), chrome("", false));
+        let firefox = kernel("FlowerBrowser 130 is not ready,please to download!");
+        assert_eq!(firefox, Some((true, "130".to_owned(), false)));
+        assert_eq!(kernel("user_id does not exist"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::answer;
 use super::request::Call;
-use super::{ANSWERS_WITHIN, AdsPower, Failure, MOST_PAGES, PAGE};
+use super::{ANSWERS_WITHIN, AdsPower, MOST_PAGES, PAGE};
 use crate::browser::provider::{ListedProfile, ProviderError};
 use crate::domain::id::InvalidProfileId;
 
@@ -14,15 +14,15 @@ impl AdsPower {
         group: Option<&str>,
         page: usize,
     ) -> Result<Vec<Result<ListedProfile, InvalidProfileId>>, ProviderError> {
-        let (answered, _) = self.call(&Call::list_of(group, page, PAGE), ANSWERS_WITHIN).await;
-        Ok(answer::profiles(&answered.map_err(Failure::into_error_of_all)?))
+        let answered = self.call(&Call::list_of(group, page, PAGE), ANSWERS_WITHIN).await;
+        Ok(answer::profiles(&answered.map_err(|failure| self.error_of_all(failure))?))
     }
 
     /// The id of the group with exactly this name.
     pub async fn group(&self, name: &str) -> Result<Option<String>, ProviderError> {
         for page in 1..=MOST_PAGES {
-            let (answered, _) = self.call(&Call::groups(name, page, PAGE), ANSWERS_WITHIN).await;
-            let groups = answer::groups(&answered.map_err(Failure::into_error_of_all)?);
+            let answered = self.call(&Call::groups(name, page, PAGE), ANSWERS_WITHIN).await;
+            let groups = answer::groups(&answered.map_err(|failure| self.error_of_all(failure))?);
             if groups.is_empty() {
                 break;
             }

@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 
 use super::ApiVersion;
 use crate::domain::id::ProfileId;
+use crate::domain::launch::LaunchSettings;
 use crate::store::Urgency;
 
 const GROUPS: &str = "/api/v1/group/list";
+const DOWNLOAD_KERNEL: &str = "/api/v2/browser-profile/download-kernel";
 
 pub struct Call<'a> {
     pub name: &'static str,
@@ -19,7 +21,7 @@ pub struct Call<'a> {
 }
 
 enum What<'a> {
-    Start { profile: &'a ProfileId, headless: bool, launch_args: &'a [String] },
+    Start { profile: &'a ProfileId, headless: bool, launch: &'a LaunchSettings, launch_args: &'a [String] },
     Stop { profile: &'a ProfileId },
     Active { profile: &'a ProfileId },
     Status,
@@ -27,11 +29,17 @@ enum What<'a> {
     LocalActive,
     List { group: Option<&'a str>, page: usize, size: usize },
     Groups { name: &'a str, page: usize, size: usize },
+    DownloadKernel { version: &'a str },
 }
 
 impl<'a> Call<'a> {
-    pub fn start(profile: &'a ProfileId, headless: bool, launch_args: &'a [String]) -> Self {
-        let what = What::Start { profile, headless, launch_args };
+    pub fn start(
+        profile: &'a ProfileId,
+        headless: bool,
+        launch: &'a LaunchSettings,
+        launch_args: &'a [String],
+    ) -> Self {
+        let what = What::Start { profile, headless, launch, launch_args };
         Self { name: "start", urgency: Urgency::Normal, waits_for_restart: true, is_list: false, what }
     }
 
@@ -48,6 +56,41 @@ impl<'a> Call<'a> {
     pub fn active(profile: &'a ProfileId) -> Self {
         let what = What::Active { profile };
         Self { name: "active", urgency: Urgency::Normal, waits_for_restart: false, is_list: false, what }
+    }
+
+    /// A start follows, for which an application that restarts is worth waiting for.
+    pub fn waiting_for_a_restart(self) -> Self {
+        Self { waits_for_restart: true, ..self }
+    }
+
+    /// It decides whether a stop follows, and goes as first as that.
+    pub fn before_a_stop(self) -> Self {
+        Self { urgency: Urgency::Stop, waits_for_restart: true, ..self }
+    }
+
+    /// Of Chrome: the other family cannot be driven.
+    pub fn download_kernel(version: &'a str) -> Self {
+        let what = What::DownloadKernel { version };
+        Self {
+            name: "download-kernel",
+            urgency: Urgency::Normal,
+            waits_for_restart: true,
+            is_list: false,
+            what,
+        }
+    }
+
+    /// The profile whose browser this call may open.
+    pub fn opens(&self) -> Option<&ProfileId> {
+        match self.what {
+            What::Start { profile, .. } => Some(profile),
+            _ => None,
+        }
+    }
+
+    /// Whether the two versions of the API ask it in different ways.
+    pub fn has_second_version(&self) -> bool {
+        matches!(self.what, What::Start { .. } | What::Stop { .. } | What::Active { .. } | What::List { .. })
     }
 
     /// Of at most a hundred.
@@ -85,6 +128,8 @@ impl<'a> Call<'a> {
         let (method, path, parameters) = match (version, &self.what) {
             // There is no second version of these.
             (_, What::CloudActive { .. }) => (Method::POST, self.v1_path(), self.v1_parameters()),
+            // Nor a first one of this.
+            (_, What::DownloadKernel { .. }) => self.v2(),
             (ApiVersion::V1, _) | (_, What::LocalActive) => {
                 (Method::GET, self.v1_path(), self.v1_parameters())
             }
@@ -104,19 +149,32 @@ impl<'a> Call<'a> {
             What::LocalActive => "/api/v1/browser/local-active",
             What::List { .. } => "/api/v1/user/list",
             What::Groups { .. } => GROUPS,
+            What::DownloadKernel { .. } => DOWNLOAD_KERNEL,
         }
     }
 
     /// All of them strings. `open_tabs` is the wrong way round: 1 means not to open them.
     fn v1_parameters(&self) -> Value {
         match self.what {
-            What::Start { profile, headless, launch_args } => json!({
-                "user_id": profile,
-                "open_tabs": "1",
-                "ip_tab": "0",
-                "headless": flag(headless),
-                "launch_args": json!(launch_args).to_string(),
-            }),
+            What::Start { profile, headless, launch, launch_args } => {
+                let mut start = json!({
+                    "user_id": profile,
+                    "open_tabs": flag(!launch.last_opened_tabs.unwrap_or(false)),
+                    "ip_tab": flag(launch.proxy_detection.unwrap_or(false)),
+                    "headless": flag(headless),
+                });
+                let more = [
+                    ("clear_cache_after_closing", launch.delete_cache.map(flag).map(str::to_owned)),
+                    ("cdp_mask", launch.cdp_mask.map(flag).map(str::to_owned)),
+                    ("device_scale", launch.device_scale.map(|scale| scale.as_f64().to_string())),
+                    ("launch_args", (!launch_args.is_empty()).then(|| json!(launch_args).to_string())),
+                ];
+                more.into_iter()
+                    .filter_map(|(name, value)| Some((name, value?)))
+                    .for_each(|(name, value)| start[name] = value.into());
+                start
+            }
+            What::DownloadKernel { version } => kernel(version),
             What::Stop { profile } | What::Active { profile } => json!({ "user_id": profile }),
             What::Status | What::LocalActive => json!({}),
             What::CloudActive { profiles } => {
@@ -135,17 +193,26 @@ impl<'a> Call<'a> {
 
     fn v2(&self) -> (Method, &'static str, Value) {
         match self.what {
-            What::Start { profile, headless, launch_args } => (
-                Method::POST,
-                "/api/v2/browser-profile/start",
-                json!({
+            What::Start { profile, headless, launch, launch_args } => {
+                // Tabs of the last time and AdsPower's own page would stand beside ours.
+                let mut start = json!({
                     "profile_id": profile,
-                    "last_opened_tabs": "0",
-                    "proxy_detection": "0",
+                    "last_opened_tabs": flag(launch.last_opened_tabs.unwrap_or(false)),
+                    "proxy_detection": flag(launch.proxy_detection.unwrap_or(false)),
                     "headless": flag(headless),
-                    "launch_args": launch_args,
-                }),
-            ),
+                });
+                let more = [
+                    ("cdp_mask", launch.cdp_mask.map(|on| json!(flag(on)))),
+                    ("delete_cache", launch.delete_cache.map(|on| json!(flag(on)))),
+                    ("device_scale", launch.device_scale.map(|scale| json!(scale.as_f64().to_string()))),
+                    ("launch_args", (!launch_args.is_empty()).then(|| json!(launch_args))),
+                ];
+                more.into_iter()
+                    .filter_map(|(name, value)| Some((name, value?)))
+                    .for_each(|(name, value)| start[name] = value);
+                (Method::POST, "/api/v2/browser-profile/start", start)
+            }
+            What::DownloadKernel { version } => (Method::POST, DOWNLOAD_KERNEL, kernel(version)),
             What::Stop { profile } => {
                 (Method::POST, "/api/v2/browser-profile/stop", json!({ "profile_id": profile }))
             }
@@ -168,6 +235,10 @@ impl<'a> Call<'a> {
     }
 }
 
+fn kernel(version: &str) -> Value {
+    json!({ "kernel_type": "Chrome", "kernel_version": version })
+}
+
 fn flag(on: bool) -> &'static str {
     if on { "1" } else { "0" }
 }
@@ -181,9 +252,19 @@ mod tests {
     fn check(version: ApiVersion, expected: Expect) {
         let client = crate::http::local().build().unwrap();
         let (profile, args) = ("k18imh7u".parse().unwrap(), ["--lang=de".to_owned()]);
+        let none = LaunchSettings::default();
+        let launch = LaunchSettings {
+            headless: None,
+            last_opened_tabs: Some(true),
+            proxy_detection: Some(true),
+            cdp_mask: Some(false),
+            delete_cache: Some(true),
+            device_scale: Some(1.5.try_into().unwrap()),
+        };
         let many = ["k1".parse().unwrap(), "k2".parse().unwrap()];
         let calls = [
-            Call::start(&profile, true, &args),
+            Call::start(&profile, true, &launch, &args),
+            Call::start(&profile, false, &none, &[]),
             Call::stop(&profile),
             Call::active(&profile),
             Call::status(),
@@ -192,6 +273,7 @@ mod tests {
             Call::local_active(),
             Call::list_of(Some("7"), 1, 100),
             Call::groups("North", 1, 100),
+            Call::download_kernel("147"),
         ];
         let lines: Vec<_> = calls
             .iter()
@@ -210,7 +292,8 @@ mod tests {
         check(
             ApiVersion::V1,
             expect![[r#"
-                GET /api/v1/browser/start?user_id=k18imh7u&open_tabs=1&ip_tab=0&headless=1&launch_args=%5B%22--lang%3Dde%22%5D 
+                GET /api/v1/browser/start?user_id=k18imh7u&open_tabs=0&ip_tab=1&headless=1&clear_cache_after_closing=1&cdp_mask=0&device_scale=1.5&launch_args=%5B%22--lang%3Dde%22%5D 
+                GET /api/v1/browser/start?user_id=k18imh7u&open_tabs=1&ip_tab=0&headless=0 
                 GET /api/v1/browser/stop?user_id=k18imh7u 
                 GET /api/v1/browser/active?user_id=k18imh7u 
                 GET /status 
@@ -218,7 +301,8 @@ mod tests {
                 POST /api/v1/browser/cloud-active {"user_ids":"k1,k2"}
                 GET /api/v1/browser/local-active 
                 GET /api/v1/user/list?group_id=7&page=1&page_size=100 
-                GET /api/v1/group/list?group_name=North&page=1&page_size=100 "#]],
+                GET /api/v1/group/list?group_name=North&page=1&page_size=100 
+                POST /api/v2/browser-profile/download-kernel {"kernel_type":"Chrome","kernel_version":"147"}"#]],
         );
     }
 
@@ -227,7 +311,8 @@ mod tests {
         check(
             ApiVersion::V2,
             expect![[r#"
-                POST /api/v2/browser-profile/start {"profile_id":"k18imh7u","last_opened_tabs":"0","proxy_detection":"0","headless":"1","launch_args":["--lang=de"]}
+                POST /api/v2/browser-profile/start {"profile_id":"k18imh7u","last_opened_tabs":"1","proxy_detection":"1","headless":"1","cdp_mask":"0","delete_cache":"1","device_scale":"1.5","launch_args":["--lang=de"]}
+                POST /api/v2/browser-profile/start {"profile_id":"k18imh7u","last_opened_tabs":"0","proxy_detection":"0","headless":"0"}
                 POST /api/v2/browser-profile/stop {"profile_id":"k18imh7u"}
                 GET /api/v2/browser-profile/active?profile_id=k18imh7u 
                 GET /status 
@@ -235,7 +320,8 @@ mod tests {
                 POST /api/v1/browser/cloud-active {"user_ids":"k1,k2"}
                 GET /api/v1/browser/local-active 
                 POST /api/v2/browser-profile/list {"page":1,"limit":100,"group_id":"7"}
-                GET /api/v1/group/list?group_name=North&page=1&page_size=100 "#]],
+                GET /api/v1/group/list?group_name=North&page=1&page_size=100 
+                POST /api/v2/browser-profile/download-kernel {"kernel_type":"Chrome","kernel_version":"147"}"#]],
         );
     }
 }

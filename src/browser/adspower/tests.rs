@@ -1,6 +1,8 @@
 //! Against a fake that answers only bodies that AdsPower was seen to answer.
 
 use std::collections::VecDeque;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -8,18 +10,25 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use expect_test::{Expect, expect};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
 
+use super::calling::back_off;
+use super::claim::{Asked, Claim};
 use super::*;
 use crate::domain::session::Platform;
 
 const OPTIONS: StartOptions = StartOptions { headless: false, platform: Platform::Desktop };
 
-/// Answers what it was told, in order, the last answer for ever; keeps what it was asked.
+mod ownership;
+
+/// Gives its answers in order, the last one for ever; keeps what it was asked. Whether a browser is open it
+/// answers from answers of their own, where there are any.
 #[derive(Default)]
 struct Fake {
     answers: VecDeque<(StatusCode, String)>,
+    active: VecDeque<String>,
     asked: Vec<String>,
     keys: Vec<Option<String>>,
 }
@@ -35,12 +44,18 @@ async fn answer(
     let mut fake = fake.lock().unwrap();
     fake.asked.push(format!("{uri} {}", String::from_utf8_lossy(&body)).trim_end().to_owned());
     fake.keys.push(headers.get("authorization").map(|key| key.to_str().unwrap().to_owned()));
+    if uri.path().ends_with("/active") && !fake.active.is_empty() {
+        let last = fake.active.len() == 1;
+        let body = if last { fake.active[0].clone() } else { fake.active.pop_front().unwrap() };
+        return (StatusCode::OK, body);
+    }
     if fake.answers.len() > 1 { fake.answers.pop_front().unwrap() } else { fake.answers[0].clone() }
 }
 
 fn fake(answers: &[String]) -> Shared {
     let answers = answers.iter().map(|body| (StatusCode::OK, body.clone())).collect();
-    Arc::new(Mutex::new(Fake { answers, ..Fake::default() }))
+    let active = VecDeque::from([inactive()]);
+    Arc::new(Mutex::new(Fake { answers, active, ..Fake::default() }))
 }
 
 async fn serve(fake: &Shared, listener: TcpListener) {
@@ -50,6 +65,7 @@ async fn serve(fake: &Shared, listener: TcpListener) {
 
 struct Place {
     _folder: tempfile::TempDir,
+    layout: Layout,
     adspower: AdsPower,
     profile: ProfileId,
     waits: Arc<Mutex<Vec<String>>>,
@@ -77,8 +93,8 @@ impl Place {
                 ProviderNews::KernelDownloading { message, .. } => message,
             });
         });
-        let adspower = AdsPower::new(layout, settings, Some(on_news));
-        Self { _folder: folder, adspower, profile: "k18imh7u".parse().unwrap(), waits }
+        let adspower = AdsPower::new(layout.clone(), settings, Some(on_news));
+        Self { _folder: folder, layout, adspower, profile: "k18imh7u".parse().unwrap(), waits }
     }
 
     async fn serving(fake: &Shared, change: impl FnOnce(&mut AdsPowerSettings)) -> Self {
@@ -96,9 +112,18 @@ impl Place {
         self.adspower.stop(&self.profile).await
     }
 
-    /// As if a start of before was cut off.
+    /// As if a start of just before was cut off.
     fn has_asked(&self) {
-        self.adspower.write_down(&self.profile, None).unwrap();
+        let now = jiff::Timestamp::now();
+        self.claims(&Claim { ws: None, asked: Some(Asked { first: now, last: now }) });
+    }
+
+    fn claims(&self, claim: &Claim) {
+        self.adspower.claims.write(&self.profile, claim).unwrap();
+    }
+
+    fn claim(&self) -> Option<Claim> {
+        self.adspower.claims.read(&self.profile)
     }
 
     async fn active(&self) -> Result<Option<Endpoint>, ProviderError> {
@@ -136,6 +161,10 @@ fn refused(message: &str) -> String {
     json!({ "code": -1, "data": {}, "msg": message }).to_string()
 }
 
+fn inactive() -> String {
+    json!({ "code": 0, "msg": "success", "data": { "status": "Inactive" } }).to_string()
+}
+
 fn success() -> String {
     json!({ "code": 0, "msg": "success" }).to_string()
 }
@@ -146,8 +175,9 @@ fn throttled() -> String {
 
 #[tokio::test]
 async fn a_browser_is_started_asked_about_and_stopped() {
-    let inactive = json!({ "code": 0, "msg": "success", "data": { "status": "Inactive" } }).to_string();
-    let fake = fake(&[opened(None), opened(Some("Active")), inactive, success()]);
+    let fake = fake(&[opened(None), success()]);
+    fake.lock().unwrap().active =
+        [inactive(), opened(Some("Active")), inactive(), opened(Some("Active"))].into();
     let place = Place::serving(&fake, |settings| settings.key = Some("sesame".into())).await;
     assert!(!format!("{:?}", place.adspower.settings).contains("sesame"));
 
@@ -155,13 +185,15 @@ async fn a_browser_is_started_asked_about_and_stopped() {
     assert_eq!(place.start().await.unwrap(), Endpoint { ws: ws.into(), reused: false });
     assert_eq!(place.active().await.unwrap(), Some(Endpoint { ws: ws.into(), reused: true }));
     assert_eq!(place.active().await.unwrap(), None);
-    assert_eq!(place.adspower.opened(&place.profile).unwrap().ws.as_deref(), Some(ws));
+    assert_eq!(place.claim(), Some(Claim::of(ws)));
     place.stop().await.unwrap();
-    assert!(place.adspower.opened(&place.profile).is_none());
+    assert_eq!(place.claim(), None);
 
     let fake = fake.lock().unwrap();
     expect![[r#"
-        /api/v1/browser/start?user_id=k18imh7u&open_tabs=1&ip_tab=0&headless=0&launch_args=%5B%5D
+        /api/v1/browser/active?user_id=k18imh7u
+        /api/v1/browser/start?user_id=k18imh7u&open_tabs=1&ip_tab=0&headless=0
+        /api/v1/browser/active?user_id=k18imh7u
         /api/v1/browser/active?user_id=k18imh7u
         /api/v1/browser/active?user_id=k18imh7u
         /api/v1/browser/stop?user_id=k18imh7u"#]]
@@ -175,9 +207,9 @@ async fn a_browser_that_is_not_ready_is_asked_for_again() {
     let place = Place::serving(&fake, |settings| settings.api = ApiVersion::V2).await;
     place.start().await.unwrap();
     let fake = fake.lock().unwrap();
-    assert_eq!(fake.asked.len(), 2);
-    assert!(fake.asked[0].starts_with("/api/v2/browser-profile/start {"));
-    assert_eq!(fake.keys, [None, None]);
+    assert_eq!(fake.asked.len(), 3);
+    assert!(fake.asked[1..].iter().all(|asked| asked.starts_with("/api/v2/browser-profile/start {")));
+    assert_eq!(fake.keys, [None, None, None]);
 }
 
 #[tokio::test]
@@ -201,9 +233,16 @@ async fn a_kernel_that_is_being_downloaded_is_waited_for() {
     // The download takes longer than a start may.
     let place = Place::serving(&fake, |settings| settings.start_timeout = Duration::from_secs(3)).await;
     place.start().await.unwrap();
-    assert_eq!(fake.lock().unwrap().asked.len(), 3);
+    assert_eq!(fake.lock().unwrap().asked.len(), 4);
     // At once, and not each time it is asked.
-    let told: Vec<_> = place.waits.lock().unwrap().iter().filter(|told| *told != "start").cloned().collect();
+    let told: Vec<_> = place
+        .waits
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|told| *told != "start" && *told != "active")
+        .cloned()
+        .collect();
     assert_eq!(told, ["SunBrowser 136 is updating, waiting for download."]);
 }
 
@@ -214,9 +253,12 @@ async fn two_calls_say_which_of_a_hundred_are_open_elsewhere() {
         { "user_id": "p8", "account": "ann@mail.test" },
         { "user_id": "p9", "account": "ann@mail.test" },
     ] });
-    let here = json!({ "code": 0, "msg": "success", "data": { "list": [{ "user_id": "p8" }] } });
+    let here = |ws: &str| json!({ "user_id": "p8", "ws": { "puppeteer": ws } });
+    let ours = "ws://127.0.0.1:1/devtools/browser/6b1e";
+    let here = json!({ "code": 0, "msg": "success", "data": { "list": [here(ours)] } });
     let fake = fake(&[anywhere.to_string(), here.to_string()]);
     let place = Place::serving(&fake, |_| {}).await;
+    place.adspower.claims.write(&"p8".parse().unwrap(), &Claim::of(ours)).unwrap();
     let profiles: Vec<ProfileId> = (0..100).map(|n| format!("p{n}").parse().unwrap()).collect();
     let open = place.adspower.open_elsewhere(&profiles).await.unwrap();
     assert_eq!(open, ["p7".parse().unwrap(), "p9".parse().unwrap()]);
@@ -227,14 +269,6 @@ async fn two_calls_say_which_of_a_hundred_are_open_elsewhere() {
         fake.asked
     );
     assert_eq!(fake.asked[1..], ["/api/v1/browser/local-active"]);
-}
-
-#[tokio::test]
-async fn where_nothing_is_open_one_call_says_so() {
-    let fake = fake(&[json!({ "code": 0, "msg": "success", "data": [] }).to_string()]);
-    let place = Place::serving(&fake, |_| {}).await;
-    assert!(place.adspower.open_elsewhere(std::slice::from_ref(&place.profile)).await.unwrap().is_empty());
-    assert_eq!(fake.lock().unwrap().asked.len(), 1);
 }
 
 /// As many processes as there are profiles wait for their turn, and one has to stop its browser.
@@ -254,13 +288,19 @@ async fn a_stop_finds_budget_among_many_starts_and_is_made_again_when_it_is_refu
                 second.notify_one();
             }
             // Another program has used up this second.
-            if first_stop { throttled() } else { opened(None) }
+            if first_stop {
+                throttled()
+            } else if uri.path().ends_with("/active") {
+                inactive()
+            } else {
+                opened(None)
+            }
         })
     };
     tokio::spawn(async move { axum::serve(listener, router).await });
     let place = Place::new(base_url.clone(), |settings| settings.calls_per_second = 20.0);
     place.has_asked();
-    let layout = place.adspower.layout.clone();
+    let layout = place.layout.clone();
     let starts = (0..16).map(|n| {
         let settings =
             AdsPowerSettings { base_url: base_url.clone(), calls_per_second: 20.0, ..Default::default() };
@@ -279,8 +319,9 @@ async fn a_stop_finds_budget_among_many_starts_and_is_made_again_when_it_is_refu
     let seen = seen.lock().unwrap();
     let stops: Vec<_> = (1..).zip(seen.iter()).filter(|(_, call)| *call == "stop").map(|(n, _)| n).collect();
     // Each at the next slot but one, however many wait; the second one after its back-off.
-    assert!(stops.len() == 2 && stops[0] <= 5 && stops[1] <= stops[0] + 6, "{seen:?}");
-    assert_eq!(seen.len(), 18, "every start was made, too");
+    // One more than a stop: it is asked first what is open.
+    assert!(stops.len() == 2 && stops[0] <= 7 && stops[1] <= stops[0] + 6, "{seen:?}");
+    assert_eq!(seen.len(), 2 * 16 + 3, "every start was made, too");
 }
 
 #[tokio::test]
@@ -288,7 +329,7 @@ async fn a_throttled_call_is_made_again_later() {
     let fake = fake(&[throttled(), throttled(), opened(None), success()]);
     let place = Place::serving(&fake, |_| {}).await;
     place.start().await.unwrap();
-    assert_eq!((place.adspower.throttled(), fake.lock().unwrap().asked.len()), (2, 3));
+    assert_eq!((place.adspower.throttled(), fake.lock().unwrap().asked.len()), (2, 4));
 }
 
 #[tokio::test]
@@ -311,37 +352,23 @@ async fn a_closed_browser_is_stopped_already() {
     let place = Place::serving(&fake, |_| {}).await;
     place.has_asked();
     place.stop().await.unwrap();
-    assert_eq!(fake.lock().unwrap().asked, ["/api/v1/browser/stop?user_id=k18imh7u"]);
-}
-
-#[tokio::test]
-async fn what_was_never_asked_for_is_not_ours_to_stop() {
-    let fake = fake(&[success()]);
-    let place = Place::serving(&fake, |_| {}).await;
-    place.stop().await.unwrap();
-    assert!(fake.lock().unwrap().asked.is_empty(), "a person may have opened it");
-}
-
-#[tokio::test]
-async fn what_is_asked_for_is_known_before_the_answer() {
-    // Accepts, by the system, and never answers: as if we died before the answer came.
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let place = Place::new(format!("http://{}", silent.local_addr().unwrap()), |_| {});
-    let started = tokio::time::timeout(Duration::from_millis(300), place.start()).await;
-    assert!(started.is_err());
-    assert!(place.adspower.opened(&place.profile).unwrap().ws.is_none());
+    assert_eq!(
+        fake.lock().unwrap().asked,
+        ["/api/v1/browser/active?user_id=k18imh7u", "/api/v1/browser/stop?user_id=k18imh7u"]
+    );
 }
 
 #[tokio::test]
 async fn a_refusal_is_told_and_not_repeated() {
     let fake = fake(&[refused("user_id does not exist")]);
+    fake.lock().unwrap().active.clear();
     let place = Place::serving(&fake, |_| {}).await;
     for error in [place.start().await.unwrap_err(), place.active().await.unwrap_err()] {
         assert_eq!(error.to_string(), "AdsPower knows no profile k18imh7u");
     }
-    assert_eq!(fake.lock().unwrap().asked.len(), 2);
+    let asked = fake.lock().unwrap().asked.len();
     place.stop().await.unwrap();
-    assert_eq!(fake.lock().unwrap().asked.len(), 2, "nothing was opened");
+    assert_eq!((asked, fake.lock().unwrap().asked.len()), (2, 2), "nothing was opened");
 }
 
 #[tokio::test]
@@ -382,11 +409,12 @@ async fn an_app_that_is_not_there_is_told() {
 async fn another_program_is_told() {
     let fake = fake(&["<html>hello</html>".to_owned()]);
     fake.lock().unwrap().answers[0].0 = StatusCode::NOT_FOUND;
+    fake.lock().unwrap().active.clear();
     let place = Place::serving(&fake, |_| {}).await;
     check(
         &place.start().await.unwrap_err(),
         expect![[r#"
-            http://HOST does not answer `start` as AdsPower does: HTTP 404 Not Found without AdsPower's JSON
+            http://HOST does not answer `active` as AdsPower does: HTTP 404 Not Found without AdsPower's JSON
             hint: another program may listen there: check the address of the Local API
             not to be retried"#]],
     );
@@ -399,10 +427,10 @@ async fn an_app_that_hangs_is_told() {
     let base_url = format!("http://{}", silent.local_addr().unwrap());
     let place = Place::new(base_url, |_| {});
     let call = Call::active(&place.profile);
-    let (answered, _) = place.adspower.call(&call, Duration::from_millis(200)).await;
+    let answered = place.adspower.call(&call, Duration::from_millis(200)).await;
     let Err(failure) = answered else { panic!() };
     check(
-        &failure.into_error(&place.profile),
+        &place.adspower.error(failure, &place.profile),
         expect![[r#"
             AdsPower did not answer `active` within 0.2 s
             hint: AdsPower is busy or hangs: look at its window, or run fewer profiles at once
@@ -436,7 +464,7 @@ async fn a_list_is_made_when_its_own_limit_lets_it_through() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let place = Place::new(base_url, |settings| settings.calls_per_second = 5.0);
-    let layout = place.adspower.layout.clone();
+    let layout = place.layout.clone();
     let let_through = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&let_through);
     let router = Router::new().fallback(async move |uri: Uri| {

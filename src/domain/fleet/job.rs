@@ -53,7 +53,7 @@ pub enum JobState {
     BackingOff {
         until: Mono,
     },
-    /// Open on another device; its turn comes after all others.
+    /// Open outside of Regatta; its turn comes after all others.
     PutOff {
         until: Mono,
     },
@@ -94,7 +94,7 @@ pub enum Failure {
     StepFailed,
     Usage,
     NoBrowser,
-    /// Open on another device, and it stayed so.
+    /// Open outside of Regatta, on another device or on this machine, and it stayed so.
     UsedElsewhere,
     Damaged,
     /// Stopped by a signal that was not ours.
@@ -131,7 +131,7 @@ impl fmt::Display for Failure {
             Self::StepFailed => "a step failed",
             Self::Usage => "wrong usage, configuration or workflow",
             Self::NoBrowser => "no browser from the provider",
-            Self::UsedElsewhere => "open on another device",
+            Self::UsedElsewhere => "open outside of Regatta",
             Self::Damaged => "the session document is damaged",
             Self::Interrupted => "interrupted by a signal",
             Self::Crashed => "crashed",

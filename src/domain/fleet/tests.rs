@@ -402,7 +402,7 @@ fn what_stays_open_elsewhere_fails_in_the_end() {
             wake at 750s
             @ 750s
             spawn a slot0
-            a ended after 0, failed: open on another device
+            a ended after 0, failed: open outside of Regatta
             finish SomeFailed"#]],
     );
 }

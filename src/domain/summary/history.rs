@@ -142,6 +142,7 @@ impl History {
             | EventKind::PacerWaiting { .. }
             | EventKind::KernelDownloading { .. }
             | EventKind::UsedElsewhere
+            | EventKind::ProviderRefused { .. }
             | EventKind::StepPrepared { .. }
             | EventKind::Captured { .. }
             | EventKind::TotpWaiting { .. }

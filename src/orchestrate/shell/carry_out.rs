@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 use super::super::machine;
 use super::super::process::{EndedGroup, Moment, end_adopted_group, kill_adopted, terminate_adopted};
 use super::super::spool::SpoolAt;
-use super::{Answer, Shell};
+use super::{Answer, ProviderRefusal, Shell};
 use crate::browser::leftovers;
 use crate::domain::cause::with_cause;
 use crate::domain::fleet::{FleetEffect, FleetInput, JobId, Mono, Slot};
@@ -47,6 +47,9 @@ impl Shell<'_> {
                 let provider = Arc::clone(&self.provider);
                 self.answers.push(Box::pin(async move {
                     Answer::Probed(match timeout(PROBE, provider.probe()).await {
+                        Ok(Err(error)) if let Some(refusal) = ProviderRefusal::of(&error) => {
+                            return Answer::Refused(FleetInput::ProviderProbed { is_up: true }, refusal);
+                        }
                         Ok(answered) => answered.map_err(|error| with_cause(&error)),
                         Err(_) => Err(format!("{} does not answer within {PROBE:?}", provider.name())),
                     })
@@ -65,15 +68,21 @@ impl Shell<'_> {
         None
     }
 
-    /// A provider that cannot say holds nothing up: the run of a profile that is open elsewhere finds out.
+    /// A provider that cannot say holds nothing up: the run of a profile that is in use finds out.
     fn look_elsewhere(&self, jobs: Vec<JobId>) {
         let provider = Arc::clone(&self.provider);
         let profiles: Vec<ProfileId> = jobs.iter().map(|job| self.fleet.profile(*job).clone()).collect();
         self.answers.push(Box::pin(async move {
             let open = match timeout(LOOK, provider.open_elsewhere(&profiles)).await {
                 Ok(Ok(open)) => open,
+                Ok(Err(error)) if let Some(refusal) = ProviderRefusal::of(&error) => {
+                    return Answer::Refused(FleetInput::LookedElsewhere { open: Vec::new() }, refusal);
+                }
                 Ok(Err(error)) => {
-                    warn!(error = with_cause(&error), "cannot ask which profiles are open elsewhere");
+                    warn!(
+                        error = with_cause(&error),
+                        "cannot ask which profiles are open outside of Regatta"
+                    );
                     Vec::new()
                 }
                 Err(_) => {

@@ -22,7 +22,7 @@ impl Shell<'_> {
             }
             FleetFact::PutOff { job, delay } => {
                 let profile = self.fleet.profile(job).clone();
-                warn!(%profile, ?delay, "open on another device");
+                warn!(%profile, ?delay, "open outside of Regatta");
                 self.tell(NoticeKind::PutOff { profile, delay });
             }
             FleetFact::Ended { job, outcome, attempts } => {
@@ -98,6 +98,7 @@ impl Shell<'_> {
             }
             outcome => outcome,
         };
+        let outcome = if self.provider_refusal.is_some() { FleetOutcome::Usage } else { outcome };
         FleetReport {
             v: FLEET_REPORT_VERSION,
             outcome,

@@ -439,8 +439,8 @@ mod tests {
             Format::Csv,
             "name,platform\na,mobile\n",
             expect![[r#"
-            profiles:1: unknown column `name`
-            hint: columns are profile_id, platform, priority, identity.FIELD and variables.NAME; rename it, or leave it out"#]],
+                profiles:1: unknown column `name`
+                hint: columns are profile_id, platform, priority, identity.FIELD, variables.NAME and adspower.SETTING; rename it, or leave it out"#]],
         );
         check(
             Format::Csv,
@@ -477,11 +477,11 @@ mod tests {
             Format::JsonLines,
             "\"a\"\n{\"id\":\"b\"\n[]\n{\"id\":\"c\",\"identity\":{\"password\":\"hunter2\"},\"oops\":1}\n",
             expect![[r#"
-            3 wrong lines in the list of profiles; nothing was started
-              profiles:2: not JSON: EOF while parsing an object at column 9
-              profiles:3: expected a profile id or an object
-              profiles:4: unknown column `oops`
-            hint: columns are profile_id, platform, priority, identity.FIELD and variables.NAME; rename it, or leave it out"#]],
+                3 wrong lines in the list of profiles; nothing was started
+                  profiles:2: not JSON: EOF while parsing an object at column 9
+                  profiles:3: expected a profile id or an object
+                  profiles:4: unknown column `oops`
+                hint: columns are profile_id, platform, priority, identity.FIELD, variables.NAME and adspower.SETTING; rename it, or leave it out"#]],
         );
     }
 

@@ -68,7 +68,7 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
             let delay = time(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
             (
                 Tone::Warning,
-                format!("{profile}: open on another device; again after the others, not before {delay}"),
+                format!("{profile}: open outside of Regatta; again after the others, not before {delay}"),
             )
         }
         NoticeKind::OverTime { profile, limit, demand } => {

@@ -92,8 +92,8 @@ fn what_is_wrong_with_a_sqlite_file_or_its_query_is_told() {
     refused(
         "sqlite:fleet.db?query=select name from people",
         expect![[r#"
-        error: the query of FOLDER/fleet.db: unknown column `name`
-          hint: columns are profile_id, platform, priority, identity.FIELD and variables.NAME; rename it, or leave it out"#]],
+            error: the query of FOLDER/fleet.db: unknown column `name`
+              hint: columns are profile_id, platform, priority, identity.FIELD, variables.NAME and adspower.SETTING; rename it, or leave it out"#]],
     );
     refused(
         "sqlite:fleet.db?query=select name as id, 'x' as \"variables.sohp\" from people",
@@ -162,8 +162,8 @@ fn what_is_wrong_with_postgres_is_told_without_its_password() {
         PASSWORD,
         &[&other("select name from people")],
         expect![[r#"
-        error: the query of postgres://HOST/postgres: unknown column `name`
-          hint: columns are profile_id, platform, priority, identity.FIELD and variables.NAME; rename it, or leave it out"#]],
+            error: the query of postgres://HOST/postgres: unknown column `name`
+              hint: columns are profile_id, platform, priority, identity.FIELD, variables.NAME and adspower.SETTING; rename it, or leave it out"#]],
     );
     refused(
         PASSWORD,

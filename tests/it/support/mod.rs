@@ -1,5 +1,7 @@
 //! What the tests share. Everything started here is ended here.
 
+#[cfg(target_os = "linux")]
+pub mod adspower;
 pub mod chrome;
 #[cfg(target_os = "linux")]
 pub mod postgres;

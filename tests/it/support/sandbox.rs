@@ -29,6 +29,11 @@ impl Sandbox {
         Self::launch(data, &more.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
+    /// The emulator refuses calls without this key.
+    pub fn with_adspower_key(data: &Path, key: &str) -> Self {
+        Self::launch(data, &["--adspower", "127.0.0.1:0", "--calls-per-second", "0", "--api-key", key])
+    }
+
     /// The emulator with so many profiles, and as many calls as AdsPower allows.
     pub fn with_adspower_of(data: &Path, profiles: usize) -> Self {
         Self::launch(data, &["--adspower", "127.0.0.1:0", "--profile-count", &profiles.to_string()])
@@ -84,6 +89,30 @@ impl Sandbox {
     /// How often AdsPower was asked this.
     pub fn calls(&self, path: &str) -> u64 {
         self.adspower_stats()["by_path"][path].as_u64().unwrap_or(0)
+    }
+
+    /// What AdsPower was told when it was asked last to open the profile.
+    pub fn last_start(&self, profile: &str) -> Value {
+        self.adspower_stats()["starts"][profile].clone()
+    }
+
+    /// As a person does in AdsPower's window. The address of the browser.
+    pub fn open_by_hand(&self, profile: &str) -> String {
+        let body = serde_json::json!({ "profile_id": profile }).to_string();
+        let answer = ask(self.adspower.as_deref().unwrap(), "POST", "/api/v2/browser-profile/start", &body);
+        answer["data"]["ws"]["puppeteer"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    pub fn close_by_hand(&self, profile: &str) {
+        let body = serde_json::json!({ "profile_id": profile }).to_string();
+        ask(self.adspower.as_deref().unwrap(), "POST", "/api/v2/browser-profile/stop", &body);
+    }
+
+    /// Where the open browser of a profile is driven.
+    pub fn browser_of(&self, profile: &str) -> Option<String> {
+        let path = format!("/api/v1/browser/active?user_id={profile}");
+        let answer = ask(self.adspower.as_deref().unwrap(), "GET", &path, "");
+        answer["data"]["ws"]["puppeteer"].as_str().map(str::to_owned)
     }
 
     fn adspower_stats(&self) -> Value {
