@@ -15,13 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use self::answer::Refusal;
 use self::claim::Claims;
-use self::request::Call;
+pub use self::listing::{ProfileChoice, Resolved};
+use self::request::{Call, ListFilter};
 use super::devtools::{self, Liveness};
 use super::provider::{
     Endpoint, ListedProfile, OnProviderNews, OpenBrowser, Provider, ProviderError, ProviderNews, StartOptions,
 };
 use crate::domain::id::ProfileId;
 use crate::domain::launch::LaunchSettings;
+use crate::store::provider_labels::ProviderLabels;
 use crate::store::{Layout, Pacer};
 
 mod answer;
@@ -92,6 +94,7 @@ impl Default for AdsPowerSettings {
 
 pub struct AdsPower {
     claims: Claims,
+    labels: ProviderLabels,
     settings: AdsPowerSettings,
     api: reqwest::Client,
     browsers: reqwest::Client,
@@ -115,6 +118,7 @@ impl AdsPower {
         Self {
             pacer: Pacer::new(&layout, "adspower", interval),
             list_pacer: Pacer::new(&layout, "adspower-list", Duration::from_millis(1050)),
+            labels: ProviderLabels::new(&layout, "adspower"),
             claims: Claims::new(layout),
             settings,
             api,
@@ -194,25 +198,6 @@ impl AdsPower {
         }
     }
 
-    async fn list_profiles(&self) -> Result<Vec<ListedProfile>, ProviderError> {
-        let mut listed: Vec<ListedProfile> = Vec::new();
-        for page in 1..=MOST_PAGES {
-            let answered = self.call(&Call::list(page, PAGE), ANSWERS_WITHIN).await;
-            let items = answer::profiles(&answered.map_err(|failure| self.error_of_all(failure))?);
-            let before = listed.len();
-            for item in items.into_iter().flatten() {
-                if !listed.iter().any(|known| known.id == item.id) {
-                    listed.push(item);
-                }
-            }
-            // A short page may only mean that pages are shorter than asked for.
-            if listed.len() == before {
-                break;
-            }
-        }
-        Ok(listed)
-    }
-
     fn tell(&self, news: ProviderNews) {
         if let Some(on_news) = &self.on_news {
             on_news(news);
@@ -253,7 +238,7 @@ impl Provider for AdsPower {
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>> {
-        self.list_profiles().boxed()
+        self.all_pages(ListFilter::default()).boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), ProviderError>> {

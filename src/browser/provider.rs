@@ -339,6 +339,9 @@ impl ProviderError {
             Self::Unauthorized { key_env: None, .. } => {
                 "AdsPower's security verification is on: put its API key into an environment variable and name that in regatta.toml, [adspower] key_env = \"ADSPOWER_API_KEY\""
             }
+            Self::UnknownCall { call: "tags", .. } => {
+                "an older AdsPower has no tags in its API: update it, or choose profiles by a group"
+            }
             Self::UnknownCall { .. } => {
                 "an older AdsPower has no second version of the API: update it, or write api = \"v1\" below [adspower] in regatta.toml"
             }

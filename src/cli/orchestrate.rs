@@ -42,10 +42,11 @@ Examples:
 
 A source is a list (one profile id a line; # starts a comment), a table (.csv), JSON lines (.jsonl), \
 - for standard input (csv:- and jsonl:- for the others), sqlite:FILE?query=SQL, \
-postgres://USER@HOST/DATABASE?query=SQL, http(s)://… (a JSON array), adspower:all or \
-adspower:group=NAME. Its columns are profile_id (or id), platform, priority (higher ones first), \
-identity.FIELD and variables.NAME: what the session of a new profile begins with. A session that \
-is there already wins. Passwords and tokens are named in regatta.toml, never here.
+postgres://USER@HOST/DATABASE?query=SQL, http(s)://… (a JSON array), adspower:all, \
+adspower:group=NAME, adspower:tag=NAME,NAME, adspower:no=12,15 or adspower:name=NAME; the last two may stand \
+in a list, too, in the place of an id. Its columns are profile_id (or id), platform, priority (higher ones \
+first), identity.FIELD, variables.NAME and adspower.SETTING: what the session of a new profile begins with. \
+A session that is there already wins. Passwords and tokens are named in regatta.toml, never here.
 
 Ctrl-C once: launch nothing more, and let runs stop after their current step. Twice: end them now. \
 Start it again to go on.

@@ -8,11 +8,13 @@ use clap::{Args, ValueHint};
 
 use super::args::WHICH;
 use super::failure::Failure;
-use super::load;
 use super::orchestrate::OrchestrateArgs;
 use super::quantity::{parse_profiles, parse_seed};
 use super::settings::{SETTINGS_FILE, Settings};
 use super::status::StatusName;
+use super::{block_on, load};
+use crate::browser::adspower::Resolved;
+use crate::domain::cause::with_cause;
 use crate::domain::id::ProfileId;
 use crate::domain::row::DeclaredVariables;
 use crate::domain::source_spec::{Format, Place, SourceSpec};
@@ -116,11 +118,24 @@ fn file(
     declared: &DeclaredVariables,
 ) -> Result<FileSource, Failure> {
     let declared = declared.clone();
-    let opened = match place {
+    let source = match place {
         Place::StandardInput => FileSource::of_input("standard input", io::stdin().lock(), format, declared),
-        Place::Path(path) => FileSource::open(&found(settings, Path::new(path)), format, declared),
+        Place::Path(path) => Ok(FileSource::at(&found(settings, Path::new(path)), format, declared)),
     };
-    opened.map_err(|error| read_failure(&error))
+    let source = source.map_err(|error| read_failure(&error))?;
+    let references = source.references().map_err(|error| read_failure(&error))?;
+    let resolved = if references.is_empty() {
+        Resolved::new()
+    } else {
+        // What paces the calls lies in the folders.
+        load::create_folders(settings)?;
+        let adspower = load::adspower(settings, None)?;
+        block_on(async {
+            let resolved = adspower.resolve(&references).await;
+            resolved.map_err(|error| Failure::usage(with_cause(&error)).hint(error.hint()))
+        })?
+    };
+    source.checked(resolved).map_err(|error| read_failure(&error))
 }
 
 /// Profiles that the folder's usual source names, where that is a file that can be read.

@@ -18,6 +18,7 @@ use crate::domain::event::StepMode;
 use crate::domain::id::{Flag, ProfileId};
 use crate::domain::overview::{ProfileView, Replaced, Shown};
 use crate::domain::summary::CurrentAction;
+use crate::store::provider_labels::{ProfileLabel, ProviderLabels};
 use crate::store::session::SessionReader;
 use crate::store::{event_log, watch};
 #[derive(Debug, Args)]
@@ -76,6 +77,9 @@ impl FromStr for StatusName {
     }
 }
 
+/// Longer names of profiles are cut.
+const LONGEST_LABEL: usize = 24;
+
 /// Between two pictures of `--watch`.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -83,6 +87,9 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug, Serialize)]
 struct Row {
     profile_id: ProfileId,
+    /// As AdsPower's lists said them last.
+    #[serde(flatten)]
+    label: ProfileLabel,
     /// The stored status, or INTERRUPTED, or DAMAGED.
     status: Shown,
     done: usize,
@@ -156,6 +163,7 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
     let reader = SessionReader::new(layout)?;
     let profiles = if args.profiles.is_empty() { reader.profiles() } else { &args.profiles };
     let (_, steps) = report::workflow(settings);
+    let mut labels = ProviderLabels::new(layout, "adspower").read();
     let mut known: HashSet<Flag> = steps.iter().cloned().collect();
     let mut rows = Vec::new();
     for profile in profiles {
@@ -171,7 +179,8 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
         let is_wanted = args.status.is_empty() || args.status.iter().any(|status| status.0 == view.shown);
         let stands_there = args.step.as_ref().is_none_or(|step| view.step() == Some(step));
         if is_wanted && stands_there {
-            rows.push(row(view, steps.len()));
+            let label = labels.remove(view.id.as_str()).unwrap_or_default();
+            rows.push(Row { label, ..row(view, steps.len()) });
         }
     }
     if let Some(flag) = args.step.as_ref().filter(|flag| !known.contains(*flag)) {
@@ -208,6 +217,7 @@ fn row(mut view: ProfileView, steps: usize) -> Row {
         superseded: view.superseded,
         pid: view.pid,
         profile_id: view.id,
+        label: ProfileLabel::default(),
     }
 }
 
@@ -225,8 +235,36 @@ fn table(rows: &[Row], color: bool, terminal: Option<usize>) -> String {
         return "no sessions yet; a profile gets one with its first run\n".to_owned();
     }
     let width = rows.iter().map(|row| row.profile_id.as_str().len()).max().unwrap_or(0).max(7);
+    // Where profiles have none, there are no columns for them.
+    let shown = |of: fn(&ProfileLabel) -> Option<&String>| {
+        let widths =
+            rows.iter().filter_map(|row| of(&row.label)).map(|text| console::measure_text_width(text));
+        widths.max().unwrap_or(0).min(LONGEST_LABEL)
+    };
+    let (numbers, names) = (shown(|label| label.number.as_ref()), shown(|label| label.name.as_ref()));
+    let labels = |number: &str, name: &str| {
+        let column = |text: &str, width: usize| match width {
+            0 => String::new(),
+            width => format!(
+                "  {}",
+                console::pad_str(
+                    &text.replace(char::is_control, " "),
+                    width,
+                    console::Alignment::Left,
+                    Some("…")
+                )
+            ),
+        };
+        format!(
+            "{}{}",
+            column(number, numbers.max(2 * usize::from(numbers > 0))),
+            column(name, names.max(4 * usize::from(names > 0)))
+        )
+    };
     let (dim, reset) = if color { ("\u{1b}[2m", "\u{1b}[0m") } else { ("", "") };
-    let _ = writeln!(out, "{dim}{:<width$}  {:<15}  {:>5}  NOTE{reset}", "PROFILE", "STATUS", "STEPS");
+    let head = labels("NO", "NAME");
+    let _ = writeln!(out, "{dim}{:<width$}{head}  {:<15}  {:>5}  NOTE{reset}", "PROFILE", "STATUS", "STEPS");
+    let width_of_labels = console::measure_text_width(&head);
     for row in rows {
         let action = row.now.as_ref().and_then(|now| Some((&now.flag, now.action.as_ref()?)));
         let note = match (&row.pid, &row.in_flight, &row.error) {
@@ -240,7 +278,8 @@ fn table(rows: &[Row], color: bool, terminal: Option<usize>) -> String {
             (None, None, None) => String::new(),
         };
         // In front of it: the columns and what lies between them.
-        let room = terminal.map(|columns| columns.saturating_sub(width + 2 + 15 + 2 + 5 + 2));
+        let room =
+            terminal.map(|columns| columns.saturating_sub(width + width_of_labels + 2 + 15 + 2 + 5 + 2));
         let note = room.map_or(note.as_str().into(), |room| console::truncate_str(&note, room, "…"));
         let paint = match row.status {
             _ if !color => "",
@@ -251,8 +290,12 @@ fn table(rows: &[Row], color: bool, terminal: Option<usize>) -> String {
             Shown::Pending => "",
         };
         let steps = format!("{}/{}", row.done, row.steps);
-        let line =
-            format!("{:<width$}  {paint}{:<15}{reset}  {steps:>5}  {note}", row.profile_id, row.status);
+        let text = |of: &Option<String>| of.clone().unwrap_or_default();
+        let label = labels(&text(&row.label.number), &text(&row.label.name));
+        let line = format!(
+            "{:<width$}{label}  {paint}{:<15}{reset}  {steps:>5}  {note}",
+            row.profile_id, row.status
+        );
         let _ = writeln!(out, "{}", line.trim_end());
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -287,6 +330,7 @@ mod tests {
             superseded: Vec::new(),
             pid,
             now: None,
+            label: ProfileLabel::default(),
         };
         let mut rows = [
             row("p1", Shown::Completed, 4, None, None, None),
@@ -321,5 +365,17 @@ mod tests {
             5 profiles: 1 COMPLETED, 1 FAILED, 1 INTERRUPTED, 2 PROCESSING; 9 of 20 steps done
         "#]]
         .assert_eq(&table(&rows, false, Some(49)));
+        rows[0].label = ProfileLabel { number: Some("12".to_owned()), name: Some("Ann".to_owned()) };
+        rows[3].label = ProfileLabel { number: Some("7".to_owned()), name: None };
+        expect![[r#"
+            PROFILE   NO  NAME  STATUS           STEPS  NOTE
+            p1        12  Ann   COMPLETED          4/4
+            k18imh7u            PROCESSING         1/4  store_signup under way (process 42)
+            p3                  INTERRUPTED        1/4  store_signup in doubt
+            p4        7         FAILED             2/4  dev_registration: the button is disabled
+            p5                  PROCESSING         1/4  store_signup, waitForElement 2/12 (process 43)
+            5 profiles: 1 COMPLETED, 1 FAILED, 1 INTERRUPTED, 2 PROCESSING; 9 of 20 steps done
+        "#]]
+        .assert_eq(&table(&rows, false, None));
     }
 }

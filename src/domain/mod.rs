@@ -25,6 +25,7 @@ pub mod outcome_document;
 pub mod overview;
 pub mod plan;
 pub mod playable;
+pub mod profile_reference;
 pub mod retry;
 pub mod row;
 pub mod session;

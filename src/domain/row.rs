@@ -15,6 +15,7 @@ use thiserror::Error;
 use super::id::{Flag, InvalidProfileId, ProfileId};
 use super::launch::{self, InvalidLaunchSetting, LaunchSettings};
 use super::nearest::nearest;
+use super::profile_reference::ReferenceProblem;
 use super::session::{Identity, Platform, Session};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +60,8 @@ pub enum RowProblem {
     NotAnObject(String),
     #[error("column `adspower`: {0}")]
     Launch(#[from] InvalidLaunchSetting),
+    #[error(transparent)]
+    Reference(#[from] ReferenceProblem),
     #[error("expected a profile id or an object")]
     NotARow,
     /// With the words of the parser, which quotes no value.
@@ -75,6 +78,7 @@ impl RowProblem {
             Self::UnknownColumn(_) => Some(
                 "columns are profile_id, platform, priority, identity.FIELD, variables.NAME and adspower.SETTING; rename it, or leave it out",
             ),
+            Self::Reference(problem) => Some(problem.hint()),
             Self::UndeclaredVariable(_) => {
                 Some("correct the name, or declare the variable below [variables] in the workflow")
             }
@@ -220,6 +224,9 @@ impl NewSession {
         names
     }
 }
+
+/// The columns that name the profile.
+pub const ID_COLUMNS: [&str; 2] = ["profile_id", "id"];
 
 /// Whether columns can be those of rows, before any row is read.
 pub fn check_columns<'a>(

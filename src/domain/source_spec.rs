@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use thiserror::Error;
 use url::Url;
 
+use super::profile_reference::is_number;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceSpec {
     File {
@@ -48,6 +50,10 @@ pub enum Format {
 pub enum Selection {
     All,
     Group(String),
+    /// Those with any of these tags.
+    Tags(Vec<String>),
+    Numbers(Vec<String>),
+    Name(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -67,7 +73,9 @@ pub enum InvalidSource {
 impl InvalidSource {
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::Selection(_) => "write adspower:all or adspower:group=NAME",
+            Self::Selection(_) => {
+                "write adspower:all, adspower:group=NAME, adspower:tag=NAME,NAME, adspower:no=12,15 or adspower:name=NAME"
+            }
             Self::NoDatabase | Self::Parameter(_) => {
                 "write sqlite:fleet.db?query=select id from profiles; the query stands last"
             }
@@ -152,8 +160,20 @@ fn selection(text: &str) -> Result<Selection, InvalidSource> {
     match text.split_once('=') {
         None if text == "all" => Ok(Selection::All),
         Some(("group", name)) if !name.is_empty() => Ok(Selection::Group(name.to_owned())),
+        Some(("tag", names)) if !items(names).is_empty() => Ok(Selection::Tags(items(names))),
+        Some(("no", numbers))
+            if !items(numbers).is_empty() && items(numbers).iter().all(|number| is_number(number)) =>
+        {
+            Ok(Selection::Numbers(items(numbers)))
+        }
+        Some(("name", name)) if !name.trim().is_empty() => Ok(Selection::Name(name.trim().to_owned())),
         _ => Err(InvalidSource::Selection(text.to_owned())),
     }
+}
+
+/// What stands between commas.
+fn items(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 fn split_query(text: &str) -> (&str, Option<String>) {
@@ -214,6 +234,13 @@ mod tests {
     }
 
     #[test]
+    fn profiles_of_adspower_are_chosen_by_what_people_see() {
+        check("adspower:tag=Blue, Green", expect![[r#"AdsPower(Tags(["Blue", "Green"]))"#]]);
+        check("adspower:no=12,15", expect![[r#"AdsPower(Numbers(["12", "15"]))"#]]);
+        check("adspower:name=Ann, of the harbour", expect![[r#"AdsPower(Name("Ann, of the harbour"))"#]]);
+    }
+
+    #[test]
     fn no_user_password_or_parameter_is_shown() {
         check("https://ann:pw@api.test/p?token=x#y", expect!["Http https://api.test/p"]);
         assert!(SourceSpec::parse("https://ann:pw@api.test/").unwrap().has_password());
@@ -241,11 +268,15 @@ mod tests {
             the parameter `mode=ro` of the source is not known
             hint: write sqlite:fleet.db?query=select id from profiles; the query stands last"#]],
         );
+        for wrong in ["adspower:tags=x", "adspower:tag=,", "adspower:no=12,x", "adspower:name= "] {
+            let problem = SourceSpec::parse(wrong).unwrap_err();
+            assert!(matches!(problem, InvalidSource::Selection(_)), "{wrong}");
+        }
         check(
-            "adspower:tag=x",
+            "adspower:no=x",
             expect![[r#"
-            `adspower:tag=x` is no selection of profiles
-            hint: write adspower:all or adspower:group=NAME"#]],
+            `adspower:no=x` is no selection of profiles
+            hint: write adspower:all, adspower:group=NAME, adspower:tag=NAME,NAME, adspower:no=12,15 or adspower:name=NAME"#]],
         );
         check(
             "http://",

@@ -163,6 +163,11 @@ impl Layout {
         self.state.join(format!(".pacer-{name}.lock"))
     }
 
+    /// Numbers and names of a provider's profiles.
+    pub fn provider_labels(&self, name: &str) -> PathBuf {
+        self.state.join(format!(".labels-{name}.json"))
+    }
+
     /// The folders every command needs; those of a profile are made by whoever fills them.
     pub fn create_folders(&self) -> Result<(), StoreError> {
         for folder in [&self.state, &self.logs, &self.artifacts] {

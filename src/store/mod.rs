@@ -15,6 +15,7 @@ pub mod filesystem;
 pub mod layout;
 pub mod lock;
 pub mod pacer;
+pub mod provider_labels;
 pub mod selector_cache;
 pub mod session;
 #[cfg(test)]

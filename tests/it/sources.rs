@@ -219,10 +219,10 @@ fn what_cannot_be_a_source_is_told() {
           FOLDER/long.csv:731: `a/b` is not a profile id: use 1 to 128 of A-Z a-z 0-9 _ -"#]],
     );
     refused(
-        &["adspower:tag=x"],
+        &["adspower:tags=x"],
         expect![[r#"
-        error: `adspower:tag=x` is no selection of profiles
-          hint: write adspower:all or adspower:group=NAME"#]],
+        error: `adspower:tags=x` is no selection of profiles
+          hint: write adspower:all, adspower:group=NAME, adspower:tag=NAME,NAME, adspower:no=12,15 or adspower:name=NAME"#]],
     );
     refused(
         &["--source", "postgres://ann:hunter22@127.0.0.1:1/app?query=select 1"],

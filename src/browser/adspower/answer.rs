@@ -194,6 +194,11 @@ pub fn groups(data: &Value) -> Vec<(String, String)> {
     named(data, "group_id", "group_name")
 }
 
+/// Ids and names of tags.
+pub fn tags(data: &Value) -> Vec<(String, String)> {
+    named(data, "id", "name")
+}
+
 fn named(data: &Value, id: &str, name: &str) -> Vec<(String, String)> {
     let items = data["list"].as_array().map(Vec::as_slice).unwrap_or_default();
     let one = |item: &Value| {

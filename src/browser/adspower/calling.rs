@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::answer::{self, Answer, Refusal};
 use super::claim::{Asked, Claim};
 use super::request::Call;
-use super::{AdsPower, ApiVersion, Failure};
+use super::{AdsPower, Failure};
 use crate::browser::provider::{ProviderError, ProviderNews};
 use crate::store::{Confirmation, Pacer, Urgency};
 
@@ -120,9 +120,7 @@ impl AdsPower {
         let answer = Answer::parse(call.name, body);
         match (status, answer) {
             (StatusCode::TOO_MANY_REQUESTS, _) => Ok(Answer::Refusal(Refusal::throttled(call.name))),
-            (StatusCode::NOT_FOUND, _)
-                if self.settings.api == ApiVersion::V2 && call.has_second_version() =>
-            {
+            (StatusCode::NOT_FOUND, _) if call.is_of_second_version(self.settings.api) => {
                 Err(ProviderError::UnknownCall { url: base_url(), call: call.name })
             }
             (_, Some(answer)) => Ok(answer),

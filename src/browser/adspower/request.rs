@@ -9,6 +9,7 @@ use crate::domain::launch::LaunchSettings;
 use crate::store::Urgency;
 
 const GROUPS: &str = "/api/v1/group/list";
+const TAGS: &str = "/api/v2/browser-tags/list";
 const DOWNLOAD_KERNEL: &str = "/api/v2/browser-profile/download-kernel";
 
 pub struct Call<'a> {
@@ -20,6 +21,19 @@ pub struct Call<'a> {
     what: What<'a>,
 }
 
+/// Which profiles are listed; what is empty leaves none out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ListFilter<'a> {
+    /// By its id.
+    pub group: Option<&'a str>,
+    /// Any of these, by their ids. Only the second version of the API knows them.
+    pub tags: &'a [String],
+    /// The first version takes the first one only.
+    pub numbers: &'a [String],
+    /// By likeness. Only the second version of the API takes it.
+    pub name: Option<&'a str>,
+}
+
 enum What<'a> {
     Start { profile: &'a ProfileId, headless: bool, launch: &'a LaunchSettings, launch_args: &'a [String] },
     Stop { profile: &'a ProfileId },
@@ -27,7 +41,8 @@ enum What<'a> {
     Status,
     CloudActive { profiles: &'a [ProfileId] },
     LocalActive,
-    List { group: Option<&'a str>, page: usize, size: usize },
+    List { filter: ListFilter<'a>, page: usize, size: usize },
+    Tags { page: usize, size: usize },
     Groups { name: &'a str, page: usize, size: usize },
     DownloadKernel { version: &'a str },
 }
@@ -88,9 +103,16 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether the two versions of the API ask it in different ways.
-    pub fn has_second_version(&self) -> bool {
-        matches!(self.what, What::Start { .. } | What::Stop { .. } | What::Active { .. } | What::List { .. })
+    /// Whether it is asked by a path that an older application does not have.
+    pub fn is_of_second_version(&self, version: ApiVersion) -> bool {
+        match &self.what {
+            What::DownloadKernel { .. } | What::Tags { .. } => true,
+            What::List { filter, .. } if !filter.tags.is_empty() => true,
+            What::Start { .. } | What::Stop { .. } | What::Active { .. } | What::List { .. } => {
+                version == ApiVersion::V2
+            }
+            What::Status | What::CloudActive { .. } | What::LocalActive | What::Groups { .. } => false,
+        }
     }
 
     /// Of at most a hundred.
@@ -109,8 +131,9 @@ impl<'a> Call<'a> {
         Self { name: "status", urgency, waits_for_restart: false, is_list: false, what }
     }
 
-    pub fn list(page: usize, size: usize) -> Self {
-        Self::list_of(None, page, size)
+    pub fn tags(page: usize, size: usize) -> Self {
+        let what = What::Tags { page, size };
+        Self { name: "tags", urgency: Urgency::Normal, waits_for_restart: true, is_list: true, what }
     }
 
     pub fn groups(name: &'a str, page: usize, size: usize) -> Self {
@@ -118,9 +141,8 @@ impl<'a> Call<'a> {
         Self { name: "groups", urgency: Urgency::Normal, waits_for_restart: true, is_list: true, what }
     }
 
-    /// Of one group, by its id.
-    pub fn list_of(group: Option<&'a str>, page: usize, size: usize) -> Self {
-        let what = What::List { group, page, size };
+    pub fn list(filter: ListFilter<'a>, page: usize, size: usize) -> Self {
+        let what = What::List { filter, page, size };
         Self { name: "list", urgency: Urgency::Normal, waits_for_restart: false, is_list: true, what }
     }
 
@@ -129,7 +151,8 @@ impl<'a> Call<'a> {
             // There is no second version of these.
             (_, What::CloudActive { .. }) => (Method::POST, self.v1_path(), self.v1_parameters()),
             // Nor a first one of this.
-            (_, What::DownloadKernel { .. }) => self.v2(),
+            (_, What::DownloadKernel { .. } | What::Tags { .. }) => self.v2(),
+            (_, What::List { filter, .. }) if !filter.tags.is_empty() => self.v2(),
             (ApiVersion::V1, _) | (_, What::LocalActive) => {
                 (Method::GET, self.v1_path(), self.v1_parameters())
             }
@@ -150,6 +173,7 @@ impl<'a> Call<'a> {
             What::List { .. } => "/api/v1/user/list",
             What::Groups { .. } => GROUPS,
             What::DownloadKernel { .. } => DOWNLOAD_KERNEL,
+            What::Tags { .. } => TAGS,
         }
     }
 
@@ -181,10 +205,17 @@ impl<'a> Call<'a> {
                 let ids: Vec<&str> = profiles.iter().map(ProfileId::as_str).collect();
                 json!({ "user_ids": ids.join(",") })
             }
-            What::List { group: None, page, size } => json!({ "page": page, "page_size": size }),
-            What::List { group: Some(group), page, size } => {
-                json!({ "group_id": group, "page": page, "page_size": size })
+            What::List { filter, page, size } => {
+                let mut query = json!({ "page": page, "page_size": size });
+                if let Some(group) = filter.group {
+                    query["group_id"] = group.into();
+                }
+                if let Some(number) = filter.numbers.first() {
+                    query["serial_number"] = number.as_str().into();
+                }
+                query
             }
+            What::Tags { page, size } => json!({ "page": page, "limit": size }),
             What::Groups { name, page, size } => {
                 json!({ "group_name": name, "page": page, "page_size": size })
             }
@@ -222,13 +253,24 @@ impl<'a> Call<'a> {
             What::Status | What::CloudActive { .. } | What::LocalActive => {
                 (Method::GET, self.v1_path(), self.v1_parameters())
             }
-            What::List { group, page, size } => {
+            What::List { filter, page, size } => {
                 let mut body = json!({ "page": page, "limit": size });
-                if let Some(group) = group {
+                if let Some(group) = filter.group {
                     body["group_id"] = group.into();
+                }
+                if !filter.tags.is_empty() {
+                    body["tag_ids"] = json!(filter.tags);
+                    body["tags_filter"] = "include".into();
+                }
+                if !filter.numbers.is_empty() {
+                    body["profile_no"] = json!(filter.numbers);
+                }
+                if let Some(name) = filter.name {
+                    body["name"] = name.into();
                 }
                 (Method::POST, "/api/v2/browser-profile/list", body)
             }
+            What::Tags { .. } => (Method::POST, TAGS, self.v1_parameters()),
             // The second version has none of its own.
             What::Groups { .. } => (Method::GET, GROUPS, self.v1_parameters()),
         }
@@ -252,6 +294,7 @@ mod tests {
     fn check(version: ApiVersion, expected: Expect) {
         let client = crate::http::local().build().unwrap();
         let (profile, args) = ("k18imh7u".parse().unwrap(), ["--lang=de".to_owned()]);
+        let ids = ["12".to_owned(), "15".to_owned()];
         let none = LaunchSettings::default();
         let launch = LaunchSettings {
             headless: None,
@@ -268,11 +311,15 @@ mod tests {
             Call::stop(&profile),
             Call::active(&profile),
             Call::status(),
-            Call::list(2, 100),
+            Call::list(ListFilter::default(), 2, 100),
             Call::cloud_active(&many),
             Call::local_active(),
-            Call::list_of(Some("7"), 1, 100),
+            Call::list(ListFilter { group: Some("7"), ..ListFilter::default() }, 1, 100),
+            Call::list(ListFilter { tags: &ids, ..ListFilter::default() }, 1, 100),
+            Call::list(ListFilter { numbers: &ids, ..ListFilter::default() }, 1, 100),
+            Call::list(ListFilter { name: Some("Ann"), ..ListFilter::default() }, 1, 100),
             Call::groups("North", 1, 100),
+            Call::tags(1, 100),
             Call::download_kernel("147"),
         ];
         let lines: Vec<_> = calls
@@ -300,8 +347,12 @@ mod tests {
                 GET /api/v1/user/list?page=2&page_size=100 
                 POST /api/v1/browser/cloud-active {"user_ids":"k1,k2"}
                 GET /api/v1/browser/local-active 
-                GET /api/v1/user/list?group_id=7&page=1&page_size=100 
+                GET /api/v1/user/list?page=1&page_size=100&group_id=7 
+                POST /api/v2/browser-profile/list {"page":1,"limit":100,"tag_ids":["12","15"],"tags_filter":"include"}
+                GET /api/v1/user/list?page=1&page_size=100&serial_number=12 
+                GET /api/v1/user/list?page=1&page_size=100 
                 GET /api/v1/group/list?group_name=North&page=1&page_size=100 
+                POST /api/v2/browser-tags/list {"page":1,"limit":100}
                 POST /api/v2/browser-profile/download-kernel {"kernel_type":"Chrome","kernel_version":"147"}"#]],
         );
     }
@@ -320,7 +371,11 @@ mod tests {
                 POST /api/v1/browser/cloud-active {"user_ids":"k1,k2"}
                 GET /api/v1/browser/local-active 
                 POST /api/v2/browser-profile/list {"page":1,"limit":100,"group_id":"7"}
+                POST /api/v2/browser-profile/list {"page":1,"limit":100,"tag_ids":["12","15"],"tags_filter":"include"}
+                POST /api/v2/browser-profile/list {"page":1,"limit":100,"profile_no":["12","15"]}
+                POST /api/v2/browser-profile/list {"page":1,"limit":100,"name":"Ann"}
                 GET /api/v1/group/list?group_name=North&page=1&page_size=100 
+                POST /api/v2/browser-tags/list {"page":1,"limit":100}
                 POST /api/v2/browser-profile/download-kernel {"kernel_type":"Chrome","kernel_version":"147"}"#]],
         );
     }

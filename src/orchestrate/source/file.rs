@@ -1,18 +1,21 @@
 //! Lists in files: ids, CSV, JSON lines. All or nothing: one wrong line starts no profile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
 use thiserror::Error;
 
 use super::{ReadError, Rows, Source};
+use crate::browser::adspower::Resolved;
 use crate::domain::id::ProfileId;
-use crate::domain::row::{DeclaredVariables, ProfileRow, RowProblem, check_columns};
+use crate::domain::profile_reference::{ProfileReference, ReferenceProblem};
+use crate::domain::row::{DeclaredVariables, ID_COLUMNS, ProfileRow, RowProblem, check_columns};
 use crate::domain::source_spec::Format;
 
 /// Problems that are listed; of the rest only the number is told.
@@ -40,6 +43,9 @@ pub enum LineProblem {
     Columns(u64, u64),
     #[error("not UTF-8")]
     NotText,
+    /// It has to be looked up first.
+    #[error("AdsPower was not asked for the profile {0}")]
+    Reference(ProfileReference),
 }
 
 impl WrongLines {
@@ -81,6 +87,8 @@ pub struct FileSource {
     format: Format,
     content: Content,
     declared: DeclaredVariables,
+    /// What its numbers and names of AdsPower mean.
+    resolved: Arc<Resolved>,
     /// It was looked through, and nobody has read it since.
     checked: bool,
 }
@@ -91,25 +99,73 @@ enum Content {
     Kept(File),
 }
 
+/// What becomes of an id that is written as a number or a name of AdsPower.
+#[derive(Clone)]
+enum Ids {
+    /// It is told as [`LineProblem::Reference`].
+    Collected,
+    Resolved(Arc<Resolved>),
+}
+
+impl Ids {
+    /// What is no reference stays as it is.
+    fn resolve(&self, id: Value) -> Result<Value, LineProblem> {
+        let Some(reference) = id.as_str().and_then(|text| ProfileReference::parse(text.trim())) else {
+            return Ok(id);
+        };
+        let reference = reference.map_err(RowProblem::from)?;
+        let Self::Resolved(resolved) = self else { return Err(LineProblem::Reference(reference)) };
+        match resolved.get(&reference) {
+            Some(Ok(profile)) => Ok(Value::String(profile.to_string())),
+            Some(Err(problem)) => Err(RowProblem::from(problem.clone()).into()),
+            None => {
+                let late = ReferenceProblem::Late(id.as_str().unwrap_or_default().to_owned());
+                Err(RowProblem::from(late).into())
+            }
+        }
+    }
+}
+
 type Line = (usize, Result<ProfileRow, LineProblem>);
 type Lines = Box<dyn Iterator<Item = io::Result<Line>> + Send>;
 
 impl FileSource {
-    /// Looks the whole file through. Its rows may set the `declared` variables and no others.
-    pub fn open(path: &Path, format: Format, declared: DeclaredVariables) -> Result<Self, ReadError> {
+    /// Its rows may set the `declared` variables and no others. Reads nothing yet.
+    pub fn at(path: &Path, format: Format, declared: DeclaredVariables) -> Self {
         let (name, content) = (path.display().to_string(), Content::Path(path.to_owned()));
-        Self { name, format, content, declared, checked: false }.checked()
+        Self { name, format, content, declared, resolved: Arc::default(), checked: false }
+    }
+
+    /// The profiles that it names by number or name, which have to be looked up.
+    pub fn references(&self) -> Result<Vec<ProfileReference>, ReadError> {
+        let (mut references, mut seen) = (Vec::new(), HashSet::new());
+        for line in self.lines_with(&Ids::Collected)? {
+            let (_, row) = line.map_err(|source| self.unreadable(source))?;
+            if let Err(LineProblem::Reference(reference)) = row
+                && seen.insert(reference.clone())
+            {
+                references.push(reference);
+            }
+        }
+        Ok(references)
+    }
+
+    /// Looks the whole file through, with its references resolved.
+    pub fn checked(mut self, resolved: Resolved) -> Result<Self, ReadError> {
+        self.resolved = Arc::new(resolved);
+        self.check()?;
+        self.checked = true;
+        Ok(self)
     }
 
     /// The profiles of a file, as far as it can be read. Checks nothing.
     pub fn ids(path: &Path, format: Format) -> Vec<ProfileId> {
-        let (name, content) = (path.display().to_string(), Content::Path(path.to_owned()));
-        let source = Self { name, format, content, declared: DeclaredVariables::default(), checked: false };
+        let source = Self::at(path, format, DeclaredVariables::default());
         let rows = source.lines().into_iter().flatten().map_while(Result::ok);
         rows.filter_map(|(_, row)| row.ok().map(|row| row.id)).collect()
     }
 
-    /// Reads `input` to its end and looks it through.
+    /// Reads `input` to its end.
     pub fn of_input(
         name: &str,
         mut input: impl Read,
@@ -123,13 +179,7 @@ impl FileSource {
         };
         let kept = keep().map_err(|source| ReadError::File { name: name.to_owned(), source })?;
         let (name, content) = (name.to_owned(), Content::Kept(kept));
-        Self { name, format, content, declared, checked: false }.checked()
-    }
-
-    fn checked(mut self) -> Result<Self, ReadError> {
-        self.check()?;
-        self.checked = true;
-        Ok(self)
+        Ok(Self { name, format, content, declared, resolved: Arc::default(), checked: false })
     }
 
     fn check(&self) -> Result<(), ReadError> {
@@ -154,6 +204,10 @@ impl FileSource {
     }
 
     fn lines(&self) -> Result<Lines, ReadError> {
+        self.lines_with(&Ids::Resolved(Arc::clone(&self.resolved)))
+    }
+
+    fn lines_with(&self, ids: &Ids) -> Result<Lines, ReadError> {
         let open = || match &self.content {
             Content::Path(path) => File::open(path),
             Content::Kept(file) => {
@@ -164,9 +218,11 @@ impl FileSource {
         };
         let file = open().map_err(|source| self.unreadable(source))?;
         match self.format {
-            Format::List => Ok(Box::new(list(BufReader::new(file)))),
-            Format::JsonLines => Ok(Box::new(json_lines(BufReader::new(file), self.declared.clone()))),
-            Format::Csv => csv_rows(&self.name, BufReader::new(file), &self.declared),
+            Format::List => Ok(Box::new(list(BufReader::new(file), ids.clone()))),
+            Format::JsonLines => {
+                Ok(Box::new(json_lines(BufReader::new(file), self.declared.clone(), ids.clone())))
+            }
+            Format::Csv => csv_rows(&self.name, BufReader::new(file), &self.declared, ids),
         }
     }
 
@@ -205,10 +261,13 @@ impl Source for FileSource {
 
 /// One id a line; `#` begins a comment anywhere on a line; blank lines, CR LF and a byte order mark
 /// are fine.
-fn list(input: impl BufRead) -> impl Iterator<Item = io::Result<Line>> {
-    text_lines(input, |text| {
+fn list(input: impl BufRead, ids: Ids) -> impl Iterator<Item = io::Result<Line>> {
+    text_lines(input, move |text| {
         let id = text.split('#').next().unwrap_or_default().trim();
         let parsed = || {
+            let Value::String(id) = ids.resolve(Value::String(id.to_owned()))? else {
+                unreachable!("a text stays one")
+            };
             id.parse::<ProfileId>().map(ProfileRow::from).map_err(|invalid| RowProblem::from(invalid).into())
         };
         (!id.is_empty()).then(parsed)
@@ -216,11 +275,24 @@ fn list(input: impl BufRead) -> impl Iterator<Item = io::Result<Line>> {
 }
 
 /// An id or an object a line; blank lines are fine.
-fn json_lines(input: impl BufRead, declared: DeclaredVariables) -> impl Iterator<Item = io::Result<Line>> {
+fn json_lines(
+    input: impl BufRead,
+    declared: DeclaredVariables,
+    ids: Ids,
+) -> impl Iterator<Item = io::Result<Line>> {
     text_lines(input, move |text| {
         let text = text.trim();
         let parsed = || {
-            let value: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+            let mut value: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+            match &mut value {
+                Value::Object(columns) => {
+                    for (_, id) in columns.iter_mut().filter(|(name, _)| ID_COLUMNS.contains(&name.as_str()))
+                    {
+                        *id = ids.resolve(id.take())?;
+                    }
+                }
+                id => *id = ids.resolve(id.take())?,
+            }
             Ok(ProfileRow::from_json(value)?.check_variables(&declared)?)
         };
         (!text.is_empty()).then(parsed)
@@ -264,6 +336,7 @@ fn csv_rows(
     name: &str,
     mut input: BufReader<File>,
     declared: &DeclaredVariables,
+    ids: &Ids,
 ) -> Result<Lines, ReadError> {
     let unreadable = |source| ReadError::File { name: name.to_owned(), source };
     let first = input.fill_buf().map_err(unreadable)?;
@@ -280,7 +353,7 @@ fn csv_rows(
     }
     check_columns(&header, declared)
         .map_err(|problem| ReadError::Columns { name: format!("{name}:1"), problem })?;
-    let declared = declared.clone();
+    let (declared, ids) = (declared.clone(), ids.clone());
     let rows = reader.into_records().map(move |record| match record {
         Ok(record) => {
             let number =
@@ -288,9 +361,14 @@ fn csv_rows(
             let value =
                 |text: &str| if text.is_empty() { Value::Null } else { Value::String(text.to_owned()) };
             let columns = header.iter().zip(record.iter().map(value));
-            // A column `variables` holds a whole object, whose names no header shows.
-            let row = ProfileRow::from_columns(columns).and_then(|row| row.check_variables(&declared));
-            Ok((number, row.map_err(LineProblem::from)))
+            let columns = columns.map(|(name, value)| -> Result<_, LineProblem> {
+                Ok((name, if ID_COLUMNS.contains(&name) { ids.resolve(value)? } else { value }))
+            });
+            let row = columns.collect::<Result<Vec<_>, LineProblem>>().and_then(|columns| {
+                // A column `variables` holds a whole object, whose names no header shows.
+                Ok(ProfileRow::from_columns(columns)?.check_variables(&declared)?)
+            });
+            Ok((number, row))
         }
         Err(error) => {
             let line = |position: &Option<csv::Position>| {
@@ -317,7 +395,8 @@ mod tests {
     #[track_caller]
     fn check(format: Format, text: &str, expected: Expect) {
         let declared = ["shop", "n", "a"].into_iter().collect();
-        let opened = FileSource::of_input("profiles", text.as_bytes(), format, declared);
+        let opened = FileSource::of_input("profiles", text.as_bytes(), format, declared)
+            .and_then(|source| source.checked(Resolved::new()));
         expected.assert_eq(&match opened {
             Ok(source) => {
                 let row = |line: io::Result<Line>| {
@@ -379,7 +458,9 @@ mod tests {
         let text = "?\n".repeat(731);
         let source =
             FileSource::of_input("profiles", text.as_bytes(), Format::List, DeclaredVariables::default());
-        let Err(error) = source else { panic!("it is wrong") };
+        let Err(error) = source.and_then(|source| source.checked(Resolved::new())) else {
+            panic!("it is wrong")
+        };
         let told = error.to_string();
         assert_eq!(told.lines().count(), 22);
         assert!(told.starts_with("731 wrong lines") && told.ends_with("\n  and 711 more"), "{told}");
@@ -515,7 +596,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_told() {
-        let opened = FileSource::open(Path::new("no/such.csv"), Format::Csv, DeclaredVariables::default());
+        let opened = FileSource::at(Path::new("no/such.csv"), Format::Csv, DeclaredVariables::default())
+            .checked(Resolved::new());
         let Err(error) = opened else { panic!() };
         expect!["cannot read the profiles from `no/such.csv`: No such file or directory (os error 2)"]
             .assert_eq(&error.to_string());

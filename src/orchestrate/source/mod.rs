@@ -13,6 +13,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::browser::provider::ProviderError;
+use crate::domain::profile_reference::ReferenceProblem;
 use crate::domain::row::{DeclaredVariables, ProfileRow, RowProblem};
 
 mod adspower;
@@ -73,6 +74,10 @@ pub enum ReadError {
     Page { name: String, page: usize, problem: String },
     #[error("AdsPower has no group `{0}`")]
     NoGroup(String),
+    #[error("AdsPower has no tag `{name}`{}", of_those(known))]
+    NoTag { name: String, known: Vec<String> },
+    #[error(transparent)]
+    Reference(#[from] ReferenceProblem),
     #[error(transparent)]
     AdsPower(#[from] ProviderError),
 }
@@ -98,11 +103,17 @@ impl ReadError {
                 "it must be a JSON array of ids or of objects with a `profile_id`; further pages are named by a header `Link: <…>; rel=\"next\"`"
             }
             Self::NoGroup(_) => "groups are named as AdsPower shows them",
+            Self::NoTag { .. } => "tags are named as AdsPower shows them",
+            Self::Reference(problem) => problem.hint(),
             Self::AdsPower(error) => return error.hint(),
             Self::Closed => return None,
         };
         Some(hint.to_owned())
     }
+}
+
+fn of_those(known: &[String]) -> String {
+    if known.is_empty() { ", nor any other".to_owned() } else { format!("; it has {}", known.join(", ")) }
 }
 
 /// Takes what a source hands out.

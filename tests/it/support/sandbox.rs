@@ -29,6 +29,13 @@ impl Sandbox {
         Self::launch(data, &more.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
+    /// The emulator with the profiles of a file, and no limit on calls.
+    pub fn with_adspower_profiles(data: &Path, profiles: &Path) -> Self {
+        let profiles = profiles.to_str().unwrap();
+        let more = ["--adspower", "127.0.0.1:0", "--calls-per-second", "0", "--profiles", profiles];
+        Self::launch(data, &more)
+    }
+
     /// The emulator refuses calls without this key.
     pub fn with_adspower_key(data: &Path, key: &str) -> Self {
         Self::launch(data, &["--adspower", "127.0.0.1:0", "--calls-per-second", "0", "--api-key", key])
