@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::source::IntakeArgs;
 use super::{block_on, load, outcomes, source};
 use crate::domain::cause::with_cause;
+use crate::domain::duration::in_words;
 use crate::domain::fleet::{Admission, TimeLimits};
 use crate::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use crate::domain::id::{Flag, ProfileId};
@@ -259,9 +260,14 @@ fn limits(settings: &Settings, args: &OrchestrateArgs, plan: &Plan) -> Result<Ti
     {
         let (flag, timeout) = (&step.flag, step.timeout);
         return Err(Failure::usage(format!(
-            "a stall of {stall:?} would end runs that work: step `{flag}` may say nothing for {timeout:?}"
+            "a stall of {} would end runs that work: step `{flag}` may say nothing for {}",
+            in_words(stall),
+            in_words(timeout)
         ))
-        .hint(format!("make it longer than the step's `timeout`: --stall {:?}", timeout * 2)));
+        .hint(format!(
+            "make it longer than the step's `timeout`: --stall {}s",
+            (timeout * 2).as_secs_f64().ceil()
+        )));
     }
     let stall = given.unwrap_or_else(|| longest.map_or(STALL, |step| STALL.max(step.timeout * 2)));
     let run = args.run_timeout.or(settings.fleet.run_timeout);

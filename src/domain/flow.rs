@@ -51,7 +51,7 @@ pub struct Step {
     pub action: Action,
 }
 
-/// Where the page must be after the action. `None` asserts nothing.
+/// Where the page must be after the action. `None` asserts nothing; `*` stands for anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssertedNavigation {
     pub url: Option<String>,

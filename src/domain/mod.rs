@@ -6,6 +6,7 @@
 pub mod block;
 pub mod cause;
 pub mod dialog;
+pub mod duration;
 pub mod event;
 pub mod evidence;
 pub mod fingerprint;
@@ -38,4 +39,5 @@ pub mod statement;
 pub mod summary;
 pub mod template;
 pub mod text_file;
+pub mod wildcard;
 pub mod workflow;

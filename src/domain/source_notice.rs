@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::duration::in_words;
 use super::id::ProfileId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl fmt::Display for SourceNotice {
             }
             Self::Refused { place, problem } => write!(f, "{place} is left out: {problem}"),
             Self::Retrying { problem, after } => {
-                write!(f, "the source is asked again in {} s: {problem}", after.as_secs_f64().ceil())
+                write!(f, "the source is asked again in {}: {problem}", in_words(*after))
             }
             Self::Undelivered { problem, waiting } => {
                 let plural = if *waiting == 1 { "outcome waits" } else { "outcomes wait" };

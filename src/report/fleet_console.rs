@@ -14,6 +14,7 @@ use self::stream::Stream;
 use self::table::table;
 use crate::domain::fleet::Tally;
 use crate::domain::fleet_notice::{FleetNotice, FleetReport};
+use crate::report::words::span;
 
 mod live;
 mod paint;
@@ -81,17 +82,6 @@ impl FleetConsole {
                 let _ = io::stdout().write_all(table(report, self.paint).as_bytes());
             }
         }
-    }
-}
-
-/// `90 ms`, `4.2 s`, `3 min 05 s`, `2 h 07 min`.
-fn time(ms: u64) -> String {
-    let seconds = ms / 1000;
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..60_000 => format!("{}.{} s", seconds, ms % 1000 / 100),
-        60_000..3_600_000 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::domain::duration::in_words;
 use crate::domain::event::{Event, EventKind, HealHow, StepMode, StepOutcome};
 use crate::domain::id::{Flag, ProfileId};
 
@@ -94,7 +95,7 @@ impl Plain {
             // The end of the run says it.
             EventKind::UsedElsewhere | EventKind::ProviderRefused { .. } => return None,
             EventKind::ProviderPaused { ms } => {
-                format!("the provider opens no more browsers for {}", seconds(*ms))
+                format!("the provider opens no more browsers for {}", in_words(Duration::from_millis(*ms)))
             }
             EventKind::BrowserStarted { provider, reused, ms, .. } => {
                 let how = if *reused { "taken over" } else { "started" };
@@ -118,7 +119,10 @@ impl Plain {
             EventKind::Healed { .. } => healed_line(kind)?,
             EventKind::Captured { flag, fields } => format!("{flag}: captured {}", fields.join(", ")),
             EventKind::TotpWaiting { flag, ms, .. } => {
-                format!("{flag}: waiting {} for the next two-factor code", seconds(*ms))
+                format!(
+                    "{flag}: waiting {} for the next two-factor code",
+                    in_words(Duration::from_millis(*ms))
+                )
             }
             EventKind::Downloaded { flag, path, bytes } => {
                 format!("{flag}: downloaded {path} ({bytes} bytes)")

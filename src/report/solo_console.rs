@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::domain::duration::in_words;
 use crate::domain::solo::{ActionName, ActionOutcome, SoloEvent, SoloEventKind};
 
 /// Redraws of the line that moves.
@@ -98,7 +99,7 @@ impl Lines {
                 return None;
             }
             SoloEventKind::TotpWaiting { ms, .. } => {
-                format!("waiting {} for the next two-factor code", time(*ms))
+                format!("waiting {} for the next two-factor code", in_words(Duration::from_millis(*ms)))
             }
             SoloEventKind::Captured { field, characters, .. } => {
                 self.notes.push(format!("identity.{field}: {characters} characters, not shown"));

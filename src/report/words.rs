@@ -11,13 +11,6 @@ pub fn span(ms: u64) -> String {
     }
 }
 
-/// Of a length that is a choice and no measurement, in seconds: `10 s`, `5 min`, `1 h`.
-pub fn width_of(seconds: i64) -> String {
-    let text = span(u64::try_from(seconds).unwrap_or(0) * 1000);
-    let whole = [" 00 s", " 00 min"].into_iter().find_map(|rest| text.strip_suffix(rest)).map(str::to_owned);
-    whole.unwrap_or_else(|| text.replace(".0 s", " s"))
-}
-
 /// `512 B`, `4.1 KiB`, `12.0 MiB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
@@ -36,12 +29,6 @@ pub fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_chosen_length_has_no_empty_parts() {
-        let told = [1, 30, 60, 300, 330, 3_600, 21_600, 86_400].map(width_of).join(", ");
-        assert_eq!(told, "1 s, 30 s, 1 min, 5 min, 5 min 30 s, 1 h, 6 h, 24 h");
-    }
 
     #[test]
     fn bytes_have_the_unit_in_which_they_are_short() {

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::player::{Host, Player, Unplayed};
 use super::{Journal, Outside, PlayPage, Run, Stop, heal, sign_in, totp};
 use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Healed};
+use crate::domain::duration::in_words;
 use crate::domain::event::{EventKind, StepMode};
 use crate::domain::flow::{Flow, Place, Step};
 use crate::domain::mask::Mask;
@@ -121,7 +122,7 @@ fn scope<'s>(session: &'s OpenSession, setting: &'s Setting, now: jiff::Timestam
 fn out_of_time(step: &PlanStep) -> ActionError {
     ActionError {
         kind: ActionErrorKind::TimedOut,
-        message: format!("the step did not reach its end within {:?}", step.timeout),
+        message: format!("the step did not reach its end within {}", in_words(step.timeout)),
         hint: Some(format!("raise `timeout` of step `{}` in the workflow if it needs longer", step.flag)),
     }
 }

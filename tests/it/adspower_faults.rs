@@ -85,7 +85,7 @@ fn what_is_open_elsewhere_is_known_before_it_is_launched_and_comes_last() {
     fleet.signal(rustix::process::Signal::INT);
     let ended = fleet.wait();
     ended.assert_code(7);
-    let line = "p1: open outside of Regatta; again after the others, not before 30.0 s";
+    let line = "p1: open outside of Regatta; retrying after the others, in 30 s at the earliest";
     assert!(ended.stdout.contains(line) && !ended.stdout.contains("mail.test"), "{}", ended.stdout);
     assert!(place.folder.events("p1").is_empty(), "it was not launched");
     let calls =
@@ -112,7 +112,7 @@ fn a_used_up_quota_pauses_the_fleet_and_says_for_how_long() {
     fleet.signal(rustix::process::Signal::INT);
     let ended = fleet.wait();
     ended.assert_code(7);
-    assert!(ended.stdout.contains("the provider opens no more browsers for 7 h 00 min"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("the provider opens no more browsers for 7 h"), "{}", ended.stdout);
     assert!(place.folder.events("p2").is_empty(), "no other profile was tried");
 }
 

@@ -814,7 +814,7 @@ fn limits_that_would_end_working_runs_or_mean_nothing_are_refused() {
     let with = |more: &[&str]| told(&folder, &folder.run(&[list, more].concat()));
     expect![[r#"
         exit 2
-        error: a stall of 60s would end runs that work: step `store_signup` may say nothing for 90s
+        error: a stall of 1 min would end runs that work: step `store_signup` may say nothing for 1 min 30 s
           hint: make it longer than the step's `timeout`: --stall 180s"#]]
     .assert_eq(&with(&["--stall", "1m"]));
     expect![[r#"
@@ -835,7 +835,7 @@ fn limits_that_would_end_working_runs_or_mean_nothing_are_refused() {
         ("max_load = 0.0", "`max_load` must be above 0"),
         ("min_free_memory = \"some\"", "`some` is not an amount of memory"),
         ("run_timeout = \"long\"", "`long` is not a duration"),
-        ("stall = \"1s\"", "a stall of 1s would end runs that work"),
+        ("stall = \"1s\"", "a stall of 1 s would end runs that work"),
     ] {
         folder.write("regatta.toml", &format!("[fleet]\n{line}\n"));
         let text = with(&[]);

@@ -11,10 +11,11 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::attempt::Attempt;
-use super::error::{ActionError, seconds};
+use super::error::ActionError;
 use super::scene::Scene;
 use super::state::{State, View};
 use super::{Page, urls};
+use crate::domain::duration::in_words;
 
 /// Requests have been quiet for this long when what an input set off is over. A timer of the page that
 /// runs later than this after the input is not waited for.
@@ -79,7 +80,7 @@ impl Attempt<'_> {
             None => Ok(()),
             Some(origin) => Err(ActionError::timed_out(format!(
                 "the submission to {origin} was not answered within {}; to go on would cut it off",
-                seconds(self.timeout)
+                in_words(self.timeout)
             ))),
         }
     }

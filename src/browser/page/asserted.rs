@@ -13,6 +13,7 @@ use super::script::Halt;
 use super::state::{Ended, Frame, State, View};
 use super::urls;
 use crate::domain::flow::AssertedNavigation;
+use crate::domain::wildcard;
 
 /// Where the step was about to act, and what had arrived there by then.
 #[derive(Debug, Default)]
@@ -63,7 +64,7 @@ impl Acted {
             };
             let frame = state.held(&place.held).filter(|_| counts)?;
             let mut since = frame.arrivals.iter().filter(|arrival| arrival.number > place.after);
-            let arrived = since.find(|arrival| url.is_none_or(|url| urls::same(&arrival.url, url)))?;
+            let arrived = since.find(|arrival| url.is_none_or(|url| urls::fits(&arrival.url, url)))?;
             Some((index, arrived.number))
         })
     }
@@ -170,7 +171,10 @@ impl Attempt<'_> {
         let wanted = url.map(|url| format!(" to {url}")).unwrap_or_default();
         match frame.arrivals.iter().rfind(|arrival| arrival.number > after) {
             Some(arrival) => {
-                navigation(format!("arrived at {} instead of {}", arrival.url, url.unwrap_or_default()))
+                let wanted = url.unwrap_or_default();
+                let pattern = urls::pattern_of(wanted, &arrival.url);
+                navigation(format!("arrived at {} instead of {wanted}", arrival.url))
+                    .hint(varies("url", pattern.as_deref()))
             }
             None => ActionError::timed_out(format!("no navigation{wanted} followed {}", self.within()))
                 .hint(format!("the page is still {}", frame.document.url)),
@@ -184,10 +188,20 @@ impl Attempt<'_> {
                 Some(reply) if reply.ok => return Ok(()),
                 Some(reply) => {
                     let got = reply.value.unwrap_or_default();
-                    return Err(navigation(format!("the title is {got:?} instead of {title:?}")));
+                    let pattern = wildcard::common(title, &got).filter(|_| !title.contains('*'));
+                    return Err(navigation(format!("the title is {got:?} instead of {title:?}"))
+                        .hint(varies("title", pattern.as_deref())));
                 }
                 None => {}
             }
         }
     }
+}
+
+/// What a flow's author can do where a recorded address or title is not the same every time.
+fn varies(key: &str, pattern: Option<&str>) -> String {
+    let example = pattern.map(|pattern| format!(": `{pattern}`")).unwrap_or_default();
+    format!(
+        "if it changes from run to run, leave `{key}` out of `assertedEvents` or write `*` for what changes{example}"
+    )
 }

@@ -8,10 +8,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::asserted::Acted;
-use super::error::{ActionError, ActionErrorKind, seconds};
+use super::error::{ActionError, ActionErrorKind};
 use super::scene::Scene;
 use super::script::{Halt, Reply};
 use super::{Gate, Page, urls};
+use crate::domain::duration::in_words;
 use crate::domain::fingerprint::Likeness;
 use crate::domain::flow::{Action, Locator, Step};
 
@@ -281,7 +282,7 @@ impl<'a> Attempt<'a> {
 
     /// `within 10 s`.
     pub fn within(&self) -> String {
-        format!("within {}", seconds(self.timeout))
+        format!("within {}", in_words(self.timeout))
     }
 
     /// One call of the script in the current document; `None` where that went away.

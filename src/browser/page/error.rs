@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::script::Halt;
 use super::state::Ended;
 use crate::browser::cdp::CdpError;
+use crate::domain::duration::in_words;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
@@ -70,7 +71,9 @@ impl ActionError {
 
     pub(super) fn from_halt(halt: Halt, timeout: Duration) -> Self {
         match halt {
-            Halt::Deadline => Self::timed_out(format!("the page did not answer within {}", seconds(timeout))),
+            Halt::Deadline => {
+                Self::timed_out(format!("the page did not answer within {}", in_words(timeout)))
+            }
             Halt::Ended(Ended::Gone) => Self::new(ActionErrorKind::BrowserGone, "the browser is gone"),
             Halt::Ended(Ended::Closed) => Self::new(ActionErrorKind::BrowserGone, "the page was closed"),
             Halt::Ended(Ended::Crashed) => Self::new(ActionErrorKind::PageCrashed, "the page crashed"),
@@ -80,10 +83,4 @@ impl ActionError {
             Halt::Script(message) => Self::timed_out(format!("the page could not be examined: {message}")),
         }
     }
-}
-
-/// `10 s`, `1.5 s`, `250 ms`.
-pub(super) fn seconds(duration: Duration) -> String {
-    let ms = duration.as_millis();
-    if ms < 1000 { format!("{ms} ms") } else { format!("{} s", duration.as_secs_f64()) }
 }

@@ -21,7 +21,7 @@ use crate::domain::fingerprint::Fingerprint;
 /// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
 /// an earlier program has used may hold an earlier version.
 pub const SOURCE: &str = concat!(
-    "(() => {\nconst VERSION = 10;\nif (globalThis.regatta?.version === VERSION) return;\n",
+    "(() => {\nconst VERSION = 11;\nif (globalThis.regatta?.version === VERSION) return;\n",
     include_str!("injected/wait.js"),
     include_str!("injected/selectors.js"),
     include_str!("injected/elements.js"),
@@ -125,8 +125,15 @@ impl Called {
     /// What was thrown, in one line.
     pub fn thrown(&self) -> Option<String> {
         let details = self.exception_details.as_ref()?;
-        let described = details["exception"]["description"].as_str().or(details["text"].as_str());
-        Some(described.unwrap_or("an exception").lines().next().unwrap_or_default().to_owned())
+        let exception = &details["exception"];
+        let described = exception["description"].as_str().map(str::to_owned);
+        // What is thrown need not be an error.
+        let described = described.or_else(|| match exception.get("value")? {
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        });
+        let described = described.or_else(|| details["text"].as_str().map(str::to_owned));
+        Some(described.as_deref().unwrap_or("an exception").lines().next().unwrap_or_default().to_owned())
     }
 }
 

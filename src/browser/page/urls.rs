@@ -2,6 +2,8 @@
 
 use url::{Origin, Url};
 
+use crate::domain::wildcard;
+
 /// Where the engine's own pages live: no site is behind them.
 pub fn is_blank(url: &str) -> bool {
     url.is_empty() || url.starts_with("about:") || url.starts_with("chrome-error:")
@@ -32,6 +34,21 @@ pub fn same(a: &str, b: &str) -> bool {
     }
 }
 
+/// [`same`], where `*` in the pattern stands for anything.
+pub fn fits(url: &str, pattern: &str) -> bool {
+    let normal = |text: &str| Url::parse(text).map_or_else(|_| text.to_owned(), Into::into);
+    same(url, pattern) || pattern.contains('*') && wildcard::fits(&normal(url), &normal(pattern))
+}
+
+/// The address with a `*` in the place of what was another one this time. `None` where that would be any
+/// page of the site, or another site.
+pub fn pattern_of(asserted: &str, seen: &str) -> Option<String> {
+    let site = origin(asserted);
+    let is_near = !asserted.contains('*') && site == origin(seen);
+    let pattern = wildcard::common(asserted, seen).filter(|_| is_near)?;
+    (pattern.strip_prefix(&site) != Some("/*")).then_some(pattern)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +66,25 @@ mod tests {
         ] {
             assert_eq!(same(a, b), equal, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn a_pattern_is_compared_after_normalisation() {
+        for (url, pattern, expected) in [
+            ("http://x/a/1", "HTTP://X:80/a/*", true),
+            ("http://x/a b/1", "http://x/a b/*", true),
+            ("https://n.x/a", "https://*.x/a", true),
+            ("http://127.0.0.1:8800/a", "http://127.0.0.1:*/a", true),
+            ("http://x/a?q=1#f", "http://x/a?*", true),
+            ("http://y/a/1", "http://x/a/*", false),
+            ("http://x/a/1", "http://x/a/", false),
+        ] {
+            assert_eq!(fits(url, pattern), expected, "{url} {pattern}");
+        }
+        assert_eq!(pattern_of("http://x/a/1", "http://x/a/2").as_deref(), Some("http://x/a/*"));
+        assert_eq!(pattern_of("http://x/a/1", "http://y/a/2"), None);
+        assert_eq!(pattern_of("http://x/b/*", "http://x/a/2"), None);
+        assert_eq!(pattern_of("http://x/cart", "http://x/login"), None);
     }
 
     #[test]

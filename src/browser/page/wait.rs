@@ -62,7 +62,7 @@ impl Attempt<'_> {
             let called = self.page.in_world::<_, Called>(&world, evaluate, self.deadline).await;
             match called {
                 Err(Halt::Deadline) => {
-                    let message = format!("the expression came to no answer {}", self.within());
+                    let message = format!("{} came to no answer {}", quoted(expression), self.within());
                     return Err(ActionError::timed_out(message));
                 }
                 Err(halt) => return Err(self.halted(halt)),
@@ -72,7 +72,8 @@ impl Attempt<'_> {
                     thrown = called.thrown();
                     if thrown.as_ref().is_some_and(|thrown| thrown.starts_with("SyntaxError")) {
                         return Err(ActionError::refused(format!(
-                            "the expression is no JavaScript: {}",
+                            "{} is no JavaScript: {}",
+                            quoted(expression),
                             thrown.unwrap_or_default()
                         )));
                     }
@@ -87,11 +88,10 @@ impl Attempt<'_> {
             let ms = self.left().as_secs_f64() * 1000.0;
             self.call("changed", &json!({ "ms": ms })).await?;
         }
+        let message = format!("{} did not become true {}", quoted(expression), self.within());
         let message = match thrown {
-            Some(thrown) => {
-                format!("the expression did not become true {}: it throws {thrown}", self.within())
-            }
-            None => format!("the expression did not become true {}", self.within()),
+            Some(thrown) => format!("{message}: it throws {thrown}"),
+            None => message,
         };
         Err(self.definite(ActionError::timed_out(message)))
     }
@@ -151,6 +151,16 @@ impl Attempt<'_> {
             return ActionError { kind: ActionErrorKind::NotMet, ..error };
         }
         error
+    }
+}
+
+/// An expression as an error shows it: in one line and not at any length.
+fn quoted(expression: &str) -> String {
+    const LONGEST: usize = 100;
+    let line = expression.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("the expression `{}…`", &line[..end]),
+        None => format!("the expression `{line}`"),
     }
 }
 

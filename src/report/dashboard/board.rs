@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Serialize, Serializer};
 use tokio::sync::broadcast;
 
+use crate::domain::duration::in_words;
 use crate::domain::fleet_notice::NoticeKind;
 use crate::domain::id::{Flag, ProfileId};
 use crate::domain::overview::{Cause, Overview, ProfileView, Shown, Timeline, causes, timeline};
 use crate::report::fleet_console::short_of;
-use crate::report::words::span;
 
 /// Changes that a page may be behind before it gets the whole again.
 const BEHIND: usize = 16;
@@ -36,7 +36,7 @@ impl FleetNote {
                 self.waiting = Some(format!("the provider does not answer: {first}"));
             }
             NoticeKind::ProviderPaused { pause } => {
-                let pause = span(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+                let pause = in_words(*pause);
                 self.waiting = Some(format!("the provider opens no more browsers for {pause}"));
             }
             NoticeKind::Resumed => self.waiting = None,

@@ -1,5 +1,7 @@
 //! One page that asks nobody for anything and runs nothing: for a mail, an archive, a colleague.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::Serde;
@@ -7,8 +9,9 @@ use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
 use super::Report;
+use crate::domain::duration::in_words;
 use crate::domain::overview::{Shown, Timeline};
-use crate::report::words::{bytes, span, width_of};
+use crate::report::words::{bytes, span};
 
 const TEMPLATE: &str = include_str!("report.html");
 /// Pictures of failures in one page, and the largest of one, in bytes.
@@ -228,7 +231,7 @@ fn plot(timeline: &Timeline) -> Plot {
     Plot {
         bars: bars.collect(),
         most,
-        bucket: width_of(timeline.bucket_seconds),
+        bucket: in_words(Duration::from_secs(u64::try_from(timeline.bucket_seconds).unwrap_or(0))),
         from: time(timeline.from),
         to: time(timeline.to),
     }

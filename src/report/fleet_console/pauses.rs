@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
+use crate::domain::duration::in_words;
 use crate::domain::id::ProfileId;
 
 /// Those that are named; the others are counted.
@@ -73,8 +74,9 @@ fn text(waiting: &[Pause], now: Instant) -> String {
     for (place, Pause { profile, until }) in waiting.iter().take(NAMED).enumerate() {
         let verb = if place == 0 { " retries" } else { "" };
         let comma = if place == 0 { "" } else { ", " };
-        let left = until.saturating_duration_since(now).as_secs_f64().ceil();
-        let when = if left > 0.0 { format!("in {left} s") } else { "next".to_owned() };
+        let left = until.saturating_duration_since(now).as_millis().div_ceil(1000);
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or(u64::MAX));
+        let when = if left.is_zero() { "next".to_owned() } else { format!("in {}", in_words(left)) };
         text += &format!("{comma}{profile}{verb} {when}");
     }
     match waiting.len().saturating_sub(NAMED) {

@@ -3,7 +3,8 @@
 use jiff::tz::TimeZone;
 
 use super::paint::{Paint, Tone};
-use super::{counts, first_line, time};
+use super::{counts, first_line, span};
+use crate::domain::duration::in_words;
 use crate::domain::event::{EventKind, StepMode, StepOutcome};
 use crate::domain::fleet::{Demand, Failure, JobOutcome, Severity, Shortage, TimeLimit};
 use crate::domain::fleet_notice::{FleetNotice, NoticeKind, ProfileReport};
@@ -58,17 +59,19 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
             (Tone::Plain, format!("{profile}: what its dead run left is gone"))
         }
         NoticeKind::BackingOff { profile, attempt, delay, cause } => {
-            let delay = time(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            let delay = in_words(*delay);
             (
                 Tone::Warning,
                 format!("{profile}: attempt {attempt} failed: {}; again in {delay}", first_line(cause)),
             )
         }
         NoticeKind::PutOff { profile, delay } => {
-            let delay = time(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            let delay = in_words(*delay);
             (
                 Tone::Warning,
-                format!("{profile}: open outside of Regatta; again after the others, not before {delay}"),
+                format!(
+                    "{profile}: open outside of Regatta; retrying after the others, in {delay} at the earliest"
+                ),
             )
         }
         NoticeKind::OverTime { profile, limit, demand } => {
@@ -77,11 +80,9 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
                 Demand::Terminate => "told to stop now",
                 Demand::Kill => "killed",
             };
-            let (TimeLimit::Run(span) | TimeLimit::Stall(span)) = *limit;
-            let span = time(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
             let what = match limit {
-                TimeLimit::Run(_) => format!("runs for {span}"),
-                TimeLimit::Stall(_) => format!("said nothing for {span}"),
+                TimeLimit::Run(limit) => format!("runs for {}", in_words(*limit)),
+                TimeLimit::Stall(limit) => format!("said nothing for {}", in_words(*limit)),
             };
             (Tone::Warning, format!("{profile}: {what}; {done}"))
         }
@@ -90,7 +91,7 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
             (Tone::Warning, format!("launches wait for the provider: {}", first_line(problem)))
         }
         NoticeKind::ProviderPaused { pause } => {
-            let pause = time(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+            let pause = in_words(*pause);
             (Tone::Warning, format!("launches wait: the provider opens no more browsers for {pause}"))
         }
         NoticeKind::Resumed => (Tone::Good, "launches go on".to_owned()),
@@ -128,13 +129,13 @@ pub fn short_of(shortage: &Shortage) -> String {
 fn told(kind: &EventKind) -> Option<(Tone, String)> {
     Some(match kind {
         EventKind::KernelDownloading { message, ms } => {
-            (Tone::Plain, format!("waits for the browser's kernel, {} by now: {message}", time(*ms)))
+            (Tone::Plain, format!("waits for the browser's kernel, {} by now: {message}", span(*ms)))
         }
         EventKind::StepStarted { flag, mode: StepMode::Verify, .. } => {
             (Tone::Plain, format!("{flag} is in doubt, asking the site"))
         }
         EventKind::StepFinished { flag, outcome, ms, .. } => {
-            let time = time(*ms);
+            let time = span(*ms);
             match outcome {
                 StepOutcome::Done => (Tone::Plain, format!("{flag} done in {time}")),
                 StepOutcome::Verified => (Tone::Plain, format!("{flag} was done before, says the site")),
@@ -159,7 +160,7 @@ fn ended(report: &ProfileReport) -> Option<(Tone, String)> {
             return None;
         }
         JobOutcome::Completed => {
-            (Tone::Good, format!("{profile}: completed, {steps} in {}", time(report.ms)))
+            (Tone::Good, format!("{profile}: completed, {steps} in {}", span(report.ms)))
         }
         JobOutcome::NeedsAttention => (Tone::Warning, format!("{profile}: needs attention{why}{see}")),
         JobOutcome::Failed(failure) => {

@@ -2,7 +2,7 @@
 //! are less code than a table crate's settings.
 
 use super::paint::{Paint, Tone};
-use super::{counts, first_line, time};
+use super::{counts, first_line, span};
 use crate::domain::fleet::JobOutcome;
 use crate::domain::fleet_notice::{FleetReport, ProfileReport};
 
@@ -53,7 +53,7 @@ fn summary(report: &FleetReport, paint: Paint) -> String {
         .iter()
         .fold((0, 0), |(done, steps), profile| (done + profile.steps_done, steps + profile.steps));
     let counts = counts(report.tally, paint);
-    format!("{count} profile{plural}: {counts}; {done} of {steps} steps done, {}", time(report.ms))
+    format!("{count} profile{plural}: {counts}; {done} of {steps} steps done, {}", span(report.ms))
 }
 
 fn cells(profile: &ProfileReport) -> [String; 6] {
@@ -74,7 +74,7 @@ fn cells(profile: &ProfileReport) -> [String; 6] {
         status.to_owned(),
         format!("{}/{}", profile.steps_done, profile.steps),
         profile.attempts.to_string(),
-        if profile.attempts == 0 { "-".to_owned() } else { time(profile.ms) },
+        if profile.attempts == 0 { "-".to_owned() } else { span(profile.ms) },
         first_line(&said).to_owned() + &see,
     ]
 }

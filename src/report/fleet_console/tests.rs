@@ -332,7 +332,7 @@ fn the_json_document_is_the_published_one() {
 
 #[test]
 fn times_are_as_exact_as_they_are_long() {
-    let times = [0, 999, 1_000, 59_999, 60_000, 3_599_000, 3_600_000, 90_000_000].map(time);
+    let times = [0, 999, 1_000, 59_999, 60_000, 3_599_000, 3_600_000, 90_000_000].map(span);
     expect!["0 ms, 999 ms, 1.0 s, 59.9 s, 1 min 00 s, 59 min 59 s, 1 h 00 min, 25 h 00 min"]
         .assert_eq(&times.join(", "));
 }
@@ -355,14 +355,14 @@ fn what_launches_wait_for_and_what_happens_to_a_slow_run_is_said() {
     ];
     let lines = kinds.iter().filter_map(|kind| Some(super::plain::text(kind)?.1)).collect::<Vec<_>>();
     expect![[r#"
-        p1: said nothing for 10 min 00 s; asked to stop after its step
-        p1: said nothing for 10 min 00 s; told to stop now
-        p1: runs for 10 min 00 s; killed
+        p1: said nothing for 10 min; asked to stop after its step
+        p1: said nothing for 10 min; told to stop now
+        p1: runs for 10 min; killed
         launches wait: 300 MiB of memory are free, 1024 MiB are needed
         launches wait: memory is short 12 % of the time
         launches wait: the load is 3.2 a processor, at most 1.5
         launches wait for the provider: AdsPower is not reachable
-        launches wait: the provider opens no more browsers for 7 h 00 min
+        launches wait: the provider opens no more browsers for 7 h
         launches go on
         p1: what its dead run left is gone"#]]
     .assert_eq(&lines.join("\n"));

@@ -264,17 +264,23 @@ async fn wait_for_expression_in_the_pages_own_world() {
         {"type":"waitForExpression","expression":"new Promise(r => setTimeout(r, 20, 'yes'))"},
         {"type":"waitForExpression","expression":"document.title == 'other'","timeout":1000},
         {"type":"waitForExpression","expression":"window.nothing.at.all","timeout":1000},
+        {"type":"waitForExpression","expression":"(() => { throw 'out of stock' })()","timeout":300},
+        {"type":"waitForExpression","expression":"Promise.reject(404)","timeout":300},
+        {"type":"waitForExpression","expression":"document\n  .querySelectorAll('a.very.long.selector.that.goes.on.and.on')\n  .length > 0 && document.body.dataset.ready === 'yes'","timeout":300},
         {"type":"waitForExpression","expression":"0n","timeout":1000},
         {"type":"waitForExpression","expression":"new Promise(() => {})","timeout":1000},
         {"type":"waitForExpression","expression":"if (","timeout":1000}"##,
         expect![[r#"
             1 waitForExpression: ok
             2 waitForExpression: ok
-            3 waitForExpression: NotMet: the expression did not become true within 1 s
-            4 waitForExpression: NotMet: the expression did not become true within 1 s: it throws TypeError: Cannot read properties of undefined (reading 'at')
-            5 waitForExpression: NotMet: the expression did not become true within 1 s
-            6 waitForExpression: TimedOut: the expression came to no answer within 1 s
-            7 waitForExpression: Refused: the expression is no JavaScript: SyntaxError: Unexpected end of input
+            3 waitForExpression: NotMet: the expression `document.title == 'other'` did not become true within 1 s
+            4 waitForExpression: NotMet: the expression `window.nothing.at.all` did not become true within 1 s: it throws TypeError: Cannot read properties of undefined (reading 'at')
+            5 waitForExpression: NotMet: the expression `(() => { throw 'out of stock' })()` did not become true within 300 ms: it throws out of stock
+            6 waitForExpression: NotMet: the expression `Promise.reject(404)` did not become true within 300 ms: it throws 404
+            7 waitForExpression: NotMet: the expression `document .querySelectorAll('a.very.long.selector.that.goes.on.and.on') .length > 0 && document.body.…` did not become true within 300 ms
+            8 waitForExpression: NotMet: the expression `0n` did not become true within 1 s
+            9 waitForExpression: TimedOut: the expression `new Promise(() => {})` came to no answer within 1 s
+            10 waitForExpression: Refused: the expression `if (` is no JavaScript: SyntaxError: Unexpected end of input
         "#]],
     )
     .await;

@@ -73,7 +73,7 @@ async fn a_wait_on_a_page_that_is_still_busy_is_no_definite_no() {
         {"type":"waitForExpression","expression":"false","timeout":1000}"##,
         expect![[r#"
             1 waitForElement: TimedOut: no element matches `#x` within 1 s; the page shows "fixture"
-            2 waitForExpression: TimedOut: the expression did not become true within 1 s
+            2 waitForExpression: TimedOut: the expression `false` did not become true within 1 s
         "#]],
     )
     .await;

@@ -116,7 +116,11 @@ const methods = {
     return { ...settled, value: trimmed };
   }),
 
-  title: query => until(query, () => document.title === query.title ? { ok: true } : { ok: false, value: document.title }),
+  title: query => {
+    const literal = part => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&');
+    const pattern = new RegExp(`^${query.title.split('*').map(literal).join('[^]*')}$`);
+    return until(query, () => pattern.test(document.title) ? { ok: true } : { ok: false, value: document.title });
+  },
 
   // The document is there to its end.
   parsed: query => until(query, () => ({ ok: document.readyState !== 'loading' })),
