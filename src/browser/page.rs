@@ -57,6 +57,7 @@ mod heal;
 mod locate;
 mod memory;
 mod navigate;
+mod near;
 mod network;
 mod picture;
 mod prompts;

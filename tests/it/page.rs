@@ -13,6 +13,7 @@ mod healing;
 mod life;
 mod meant;
 mod navigation;
+mod near;
 mod network;
 mod rig;
 mod scenes;

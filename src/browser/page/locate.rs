@@ -62,7 +62,7 @@ impl Attempt<'_> {
             return Ok(self.found(&sought, reply));
         }
         if !is_missing(&reply) {
-            return Ok(reply);
+            return Ok(self.with_hint(locator, &query, reply).await);
         }
         let suggestion = match &sought.known {
             Some(_) if mode != Heal::Off => self.look_alike(&sought, Purpose::Suggest).await?,
@@ -75,7 +75,7 @@ impl Attempt<'_> {
             self.page.memory.suggest(&key, likeness.clone());
         }
         if suggestion.is_none() && sought.mistake.is_none() {
-            return Ok(reply);
+            return Ok(self.with_hint(locator, &query, reply).await);
         }
         let shows = reply.why.map(|why| why.shows).unwrap_or_default();
         let why = self.changed(&sought, suggestion.as_ref(), &self.missing(locator), shows);
@@ -244,14 +244,18 @@ impl Attempt<'_> {
             _ => ActionError::timed_out(message),
         };
         // Where something is missing, what is there instead says more than anything.
-        let helps = matches!(code.as_str(), "missing" | "empty") && !shows.is_empty();
-        if helps { error.hint(format!("the page shows \"{shows}\"")) } else { error }
+        match code.as_str() {
+            _ if !hint.is_empty() => error.hint(hint),
+            "missing" | "empty" if !shows.is_empty() => error.hint(format!("the page shows \"{shows}\"")),
+            _ => error,
+        }
     }
 
     fn missing(&self, locator: &Locator) -> String {
-        let selectors = match locator.alternatives.as_slice() {
-            [only] => format!("`{only}`"),
-            several => format!("any of its {} selectors", several.len()),
+        let all: Vec<_> = locator.alternatives.iter().map(|chain| format!("`{chain}`")).collect();
+        let selectors = match all.as_slice() {
+            [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+            all => all.concat(),
         };
         format!("no element matches {selectors} {}", self.within())
     }

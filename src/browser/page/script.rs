@@ -30,6 +30,7 @@ pub const SOURCE: &str = concat!(
     include_str!("injected/around.js"),
     include_str!("injected/likeness.js"),
     include_str!("injected/find.js"),
+    include_str!("injected/near.js"),
     include_str!("injected/methods.js"),
     "})();\n",
 );
@@ -87,6 +88,8 @@ pub struct Reply {
     /// Which of them is the one that was found last.
     pub own: Option<usize>,
     pub selectors: Vec<Vec<String>>,
+    /// What the page says is wrong.
+    pub errors: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -29,23 +29,31 @@ impl Attempt<'_> {
             "operator": operator, "count": wait.count, "visible": wait.visible,
             "properties": wait.properties, "attributes": attributes,
         });
-        let reply = self.ask("wait", &wait.locator, query).await?;
+        let reply = self.ask("wait", &wait.locator, query.clone()).await?;
         if reply.ok {
             return Ok(());
         }
+        let instead = match wait.operator {
+            Operator::AtMost => None,
+            Operator::AtLeast | Operator::Exactly => self.instead(wait, &query).await,
+        };
         let found = reply.found;
         let error = self.unmet(&wait.locator, reply);
         if error.kind == ActionErrorKind::Refused {
             return Err(error);
         }
         let usual = wait.operator == Operator::AtLeast && wait.count == 1;
-        let message = if usual {
-            error.message
-        } else {
-            let count = wait.count;
-            format!("expected {operator} {count} matching elements, found {found} {}", self.within())
+        let error = match instead {
+            Some(message) if usual => ActionError { message, hint: None, ..error },
+            _ if usual => error,
+            instead => {
+                let count = wait.count;
+                let message =
+                    format!("expected {operator} {count} matching elements, found {found} {}", self.within());
+                ActionError { message, hint: instead.or(error.hint), ..error }
+            }
         };
-        Err(self.definite(ActionError { message, ..error }))
+        Err(self.definite(error))
     }
 
     /// Evaluated in the page's own world: the flow's author wrote it for that.

@@ -393,7 +393,7 @@ async fn a_wait_for_an_element_sees_only_what_is_visible() {
         {"type":"waitForElement","selectors":["#p"],"visible":false},
         {"type":"waitForElement","selectors":["#p"],"operator":"==","count":0}"##,
         expect![[r#"
-            1 waitForElement: NotMet: no element matches `#p` within 1 s; the page shows "fixture"
+            1 waitForElement: NotMet: p#p did not become visible within 1 s
             2 waitForElement: ok
             3 waitForElement: ok
         "#]],

@@ -246,7 +246,7 @@ async fn wait_for_element_counts_and_compares() {
             2 waitForElement: ok
             3 waitForElement: ok
             4 waitForElement: ok
-            5 waitForElement: NotMet: no element matches `#i` within 1 s; the page shows "fixture"
+            5 waitForElement: NotMet: `value` of input#i did not become "other" within 1 s: it is another value
             6 waitForElement: NotMet: expected >= 3 matching elements, found 2 within 1 s; the page shows "fixture"
             7 waitForElement: NotMet: expected == 0 matching elements, found 2 within 1 s; the page shows "fixture"
             8 waitForElement: ok

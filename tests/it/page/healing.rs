@@ -148,7 +148,7 @@ async fn where_no_selector_matches_the_element_is_suggested() {
     let healed = rig.healed();
     rig.page.close().await;
     expect![[r#"
-        1 click: Changed: no element matches any of its 2 selectors within 1.5 s; button[data-testid="enrol"] "Sign up" is like the button#go "Sign up" of before: `[data-testid="enrol"]` would match it; `regatta selectors accept f.json 1` writes that into the flow
+        1 click: Changed: no element matches `[data-testid=join]` or `#go` within 1.5 s; button[data-testid="enrol"] "Sign up" is like the button#go "Sign up" of before: `[data-testid="enrol"]` would match it; `regatta selectors accept f.json 1` writes that into the flow
         ["[data-testid=\"enrol\"]"]
         Suggested: button[data-testid="enrol"] "Sign up" by `[data-testid="enrol"]`, was button#go "Sign up"
     "#]].assert_eq(&format!("{second}{suggestions:?}\n{healed}"));
@@ -198,7 +198,7 @@ async fn where_it_is_allowed_the_element_is_acted_on_and_remembered_at_the_steps
         [["[data-testid=\"enrol\"]"]]
         1 click: ok [gate]
         Remembered: button[data-testid="enrol"] "Sign up" by `[data-testid="enrol"]`, was button[data-testid="enrol"] "Sign up"
-        1 click: Changed: no element matches any of its 2 selectors within 1.5 s; button[data-testid="enrol"] "Sign up" is like the button[data-testid="enrol"] "Sign up" of before: `[data-testid="enrol"]` would match it; `regatta selectors accept f.json 1` writes that into the flow
+        1 click: Changed: no element matches `[data-testid=join]` or `#go` within 1.5 s; button[data-testid="enrol"] "Sign up" is like the button[data-testid="enrol"] "Sign up" of before: `[data-testid="enrol"]` would match it; `regatta selectors accept f.json 1` writes that into the flow
         Suggested: button[data-testid="enrol"] "Sign up" by `[data-testid="enrol"]`, was button[data-testid="enrol"] "Sign up"
         1 click: ok [gate]
           click go

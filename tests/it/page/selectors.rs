@@ -50,7 +50,7 @@ async fn css_xpath_and_pierce() {
             3 click: ok [gate]
             4 click: ok [gate]
             5 click: ok [gate]
-            6 click: TimedOut: no element matches `#dark` within 2 s; the page shows "fixture"
+            6 click: TimedOut: no element matches `#dark` within 2 s; did you mean `pierce/#dark`?
             7 click: Refused: `xpath/[` is not a valid selector
               click go
               click go
@@ -82,7 +82,7 @@ async fn text_is_the_deepest_element_that_contains_it() {
             4 click: ok [gate]
             5 click: ok [gate]
             6 click: Ambiguous: 2 elements match `text/Sign up`; they are a#link "Sign up" (`#link`), button#go "Sign up now" (`#go`)
-            7 click: TimedOut: no element matches `text/sign up` within 2 s; the page shows "fixture"
+            7 click: TimedOut: no element matches `text/sign up` within 2 s; did you mean `aria/Sign up[role="link"]`?
               click go
               click go
               click sub
@@ -115,7 +115,7 @@ async fn aria_is_an_exact_name_and_role() {
             3 click: ok [gate]
             4 click: ok [gate]
             5 click: Ambiguous: 5 elements match `aria/[role="button"]`; they are button#go "Sign up now" (`#go`), input#sub "Send it" (`#sub`), button#dark "Dark side" (`#card >>> #dark`), button#deepest "Deepest" (`#card >>> y-deep >>> #deepest`), button#light "Light" (`#light`)
-            6 click: TimedOut: no element matches `aria/Sign up[role="button"]` within 2 s; the page shows "fixture"
+            6 click: TimedOut: no element matches `aria/Sign up[role="button"]` within 2 s; did you mean `aria/Sign up[role="link"]`?
             7 click: Refused: `aria/x[level="1"]`: unknown aria attribute `level`: expected name or role
             8 change: ok [gate]
               click go

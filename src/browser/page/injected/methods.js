@@ -177,6 +177,7 @@ const methods = {
   },
 
   ...likeness,
+  ...near,
 
   // ---- evidence
 
