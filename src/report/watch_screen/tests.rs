@@ -227,7 +227,7 @@ fn a_key_that_does_not_fit_says_why_and_asks_nothing() {
         assert_eq!(press(&mut screen, keys), None);
         let foot = picture(&mut screen, 80, 24).lines().last().unwrap().to_owned();
         assert_eq!(press(&mut screen, "y"), None, "{keys}: {foot}");
-        said.push(foot);
+        said.push(foot.trim().to_owned());
     }
     expect![[r#"
          p6 is being run: x asks its run to stop
@@ -251,7 +251,7 @@ fn a_person_answers_for_a_step_in_doubt() {
         let mut terminal = Terminal::new(TestBackend::new(80, 6)).unwrap();
         terminal.draw(|frame| screen.draw(frame, "n", &views, "", jiff::Timestamp::UNIX_EPOCH)).unwrap();
         let cells = terminal.backend().buffer().content().iter().map(ratatui::buffer::Cell::symbol);
-        cells.skip(5 * 80).collect::<String>().trim_end().to_owned()
+        cells.skip(5 * 80).collect::<String>().trim().to_owned()
     };
     draw(&mut screen);
     let press = |screen: &mut Screen, code| screen.key(KeyEvent::from(code), &views);
