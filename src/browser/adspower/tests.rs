@@ -333,6 +333,30 @@ async fn a_throttled_call_is_made_again_later() {
 }
 
 #[tokio::test]
+async fn what_http_itself_refuses_is_known_by_its_status() {
+    let fake = fake(&["slow down".to_owned(), opened(None), success()]);
+    fake.lock().unwrap().answers[0].0 = StatusCode::TOO_MANY_REQUESTS;
+    let place = Place::serving(&fake, |_| {}).await;
+    place.start().await.unwrap();
+    assert_eq!(place.adspower.throttled(), 1);
+    {
+        let mut fake = fake.lock().unwrap();
+        fake.active.clear();
+        fake.answers = [(StatusCode::FORBIDDEN, String::new())].into();
+    }
+    assert!(matches!(place.active().await, Err(ProviderError::Unauthorized { .. })));
+    fake.lock().unwrap().answers = [(StatusCode::NOT_FOUND, refused("Not Found"))].into();
+    let second = AdsPowerSettings { api: ApiVersion::V2, ..place.adspower.settings.clone() };
+    let second = AdsPower::new(place.layout.clone(), second, None);
+    assert!(matches!(
+        second.active(&place.profile).await,
+        Err(ProviderError::UnknownCall { call: "active", .. })
+    ));
+    // An application of today has the first version.
+    assert!(!matches!(place.active().await, Err(ProviderError::UnknownCall { .. })));
+}
+
+#[tokio::test]
 async fn a_call_that_is_throttled_for_ever_is_given_up() {
     let fake = fake(&[throttled()]);
     let place = Place::serving(&fake, |settings| settings.calls_per_second = 1000.0).await;
