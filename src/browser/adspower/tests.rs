@@ -319,8 +319,9 @@ async fn a_stop_finds_budget_among_many_starts_and_is_made_again_when_it_is_refu
     let seen = seen.lock().unwrap();
     let stops: Vec<_> = (1..).zip(seen.iter()).filter(|(_, call)| *call == "stop").map(|(n, _)| n).collect();
     // Each at the next slot but one, however many wait; the second one after its back-off.
-    // One more than a stop: it is asked first what is open.
-    assert!(stops.len() == 2 && stops[0] <= 7 && stops[1] <= stops[0] + 6, "{seen:?}");
+    // Before it stands the question what is open, which goes first, too; between the two a start or two
+    // may pass. All others wait: 33 of the calls are not of the stop.
+    assert!(stops.len() == 2 && stops[0] <= 12 && stops[1] <= stops[0] + 6, "{seen:?}");
     assert_eq!(seen.len(), 2 * 16 + 3, "every start was made, too");
 }
 
