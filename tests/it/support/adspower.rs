@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::EndsBrowsers;
 use super::program::{Folder, Program};
 use super::sandbox::{SUBMISSIONS, Sandbox};
 
@@ -11,6 +12,8 @@ pub struct Place {
     // First of all the runs are ended, then what they talk to.
     pub folder: Folder,
     pub sandbox: Sandbox,
+    /// What a person has opened outlives the emulator, which is killed.
+    _ends: Vec<EndsBrowsers>,
 }
 
 impl Place {
@@ -32,7 +35,9 @@ impl Place {
     }
 
     fn of(folder: Folder, sandbox: Sandbox) -> Self {
-        let place = Self { folder, sandbox };
+        let browsers = folder.beside("sandbox").join("browsers");
+        let ends = (1..=5).map(|number| EndsBrowsers(browsers.join(format!("p{number}")))).collect();
+        let place = Self { folder, sandbox, _ends: ends };
         place.settings("");
         place
     }
