@@ -149,6 +149,9 @@ class Bench:
         self.number += 1
         folder = self.work / f"operator-{self.number}"
         shutil.copytree(PRACTICE, folder)
+        # Rows may set only what the workflow declares.
+        workflow = folder / "workflow.toml"
+        workflow.write_text(workflow.read_text().replace("[variables]\n", "[variables]\nshop = \"\"\n", 1))
         (folder / "regatta.toml").write_text(settings)
         environment = {**os.environ, "CHROME": "/no/such/browser", "DB": PASSWORD}
         started = time.time()

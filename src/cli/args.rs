@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::assignment::parse_assignment;
 use super::clean::CleanArgs;
+use super::complete;
 use super::completions::CompletionsArgs;
 use super::dashboard::DashboardArgs;
 use super::doctor::DoctorArgs;
@@ -122,7 +123,7 @@ pub enum Command {
     Reset(ResetArgs),
     /// Answer for a profile that needs a person
     Resolve(ResolveArgs),
-    /// End what dead runs of this folder left running
+    /// End what dead runs left running, and remove what is old
     Clean(CleanArgs),
     /// Check everything that a run needs, and name the remedy for each problem
     Doctor(DoctorArgs),
@@ -137,7 +138,7 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct BrowserArgs {
     /// Set a variable that the workflow declares; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment, help_heading = WHAT)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment, help_heading = WHAT, add = complete::variables())]
     pub set: Vec<(String, String)>,
     /// Show the browser's window
     #[arg(long, help_heading = BROWSER)]

@@ -1,4 +1,4 @@
-//! `regatta clean`: ends what dead runs of this folder left running.
+//! `regatta clean`: ends what dead runs of this folder left running, and removes what is old.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -9,14 +9,17 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::args::{OUTPUT, WHAT};
+use super::complete;
 use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
+use super::retention::{self, Cleaned, Outcome, RetentionArgs};
 use super::settings::Settings;
 use super::{block_on, load, throw_away};
 use crate::browser::leftovers::{self, LeftOver};
 use crate::browser::provider::{Provider, ProviderError};
 use crate::domain::cause::with_cause;
 use crate::domain::id::{ProfileId, RunId};
+use crate::store::retention::OldKind;
 use crate::store::{Holder, SessionError, lock, session};
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -24,18 +27,25 @@ Examples:
   regatta clean --dry-run
   regatta clean
   regatta clean k18imh7u --json
+  regatta clean --browsers completed --artifacts 30d --logs 30d --dry-run
 
-Ended are browsers that runs of this folder opened, one kept open with --keep-browser too, and \
-processes that carry the mark of a run. Profiles that are being run are left alone, and so is \
-everything else. A fleet and the next run of a profile do the same by themselves.
+It ends browsers that runs of this folder opened, also those kept open with --keep-browser, and \
+processes that carry the mark of a run. A fleet and the next run of a profile do the same.
+
+It removes only what the options or [folders] in regatta.toml name. It never removes a session, a \
+download, or anything of a profile that is being run, has failed, is in doubt or waits for a person. A \
+completed profile whose user data is gone begins a later step of the workflow without its cookies. \
+Events stay where outcomes are delivered.
 
 Exit codes:
   0 nothing is left
-  1 something does not end")]
+  1 something does not end or cannot be removed")]
 pub struct CleanArgs {
     /// Clean up only these profiles [default: all]
-    #[arg(value_name = "PROFILE")]
+    #[arg(value_name = "PROFILE", add = complete::profiles())]
     pub profiles: Vec<ProfileId>,
+    #[command(flatten)]
+    pub retention: RetentionArgs,
     /// Show what would be ended and removed, and touch nothing
     #[arg(long, help_heading = WHAT)]
     pub dry_run: bool,
@@ -56,6 +66,9 @@ struct Row {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
+    /// Of what is removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
     state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
@@ -66,6 +79,9 @@ struct Row {
 enum Kind {
     Browser,
     Process,
+    BrowserData,
+    Artifacts,
+    Logs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -75,6 +91,8 @@ enum State {
     Found,
     Ended,
     NotEnded,
+    Removed,
+    NotRemoved,
 }
 
 pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, Failure> {
@@ -106,13 +124,19 @@ pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, Failure> {
         }
         Ok(rows)
     })?;
+    let mut rows = rows;
+    let alive = rows.iter().filter(|row| row.state == State::NotEnded);
+    let alive = alive.map(|row| row.profile_id.clone()).collect();
+    let retention = args.retention.over(settings.retention);
+    let cleaned = retention::clean_up(settings, retention, &args.profiles, &alive, args.dry_run)?;
+    rows.extend(cleaned.into_iter().map(old_row));
     if args.json {
         crate::report::say!("{}", serde_json::to_string_pretty(&rows).unwrap_or_default());
     } else {
         // Whoever reads it may have gone (`| head`).
         std::io::stdout().write_all(table(&rows, settings.color).as_bytes()).ok();
     }
-    Ok(if rows.iter().any(|row| row.state == State::NotEnded) { 1 } else { 0 })
+    Ok(u8::from(rows.iter().any(|row| matches!(row.state, State::NotEnded | State::NotRemoved))))
 }
 
 /// What a killed `play` left, of whatever folder: its browser was nobody's.
@@ -165,7 +189,23 @@ fn row(left: LeftOver) -> Row {
         }
         LeftOver::Process(stray) => (Kind::Process, stray.name, Some(stray.pid), stray.profile),
     };
-    Row { profile_id, kind, name, pid, state: State::Found, problem: None }
+    Row { profile_id, kind, name, pid, bytes: None, state: State::Found, problem: None }
+}
+
+fn old_row(cleaned: Cleaned) -> Row {
+    let (state, problem) = match cleaned.outcome {
+        Outcome::Found => (State::Found, None),
+        Outcome::Removed => (State::Removed, None),
+        Outcome::Failed(problem) => (State::NotRemoved, Some(problem)),
+    };
+    let (kind, name) = match (cleaned.kind, cleaned.count) {
+        (OldKind::BrowserData, _) => (Kind::BrowserData, "user data of the browser".to_owned()),
+        (OldKind::Artifacts, 1) => (Kind::Artifacts, "evidence of 1 attempt".to_owned()),
+        (OldKind::Artifacts, count) => (Kind::Artifacts, format!("evidence of {count} attempts")),
+        (OldKind::Logs, _) => (Kind::Logs, "logs".to_owned()),
+    };
+    let profile_id = cleaned.profile.unwrap_or_else(throw_away::nobody);
+    Row { profile_id, kind, name, pid: None, bytes: Some(cleaned.bytes), state, problem }
 }
 
 fn provider_failure(error: ProviderError) -> Failure {
@@ -186,12 +226,15 @@ fn table(rows: &[Row], color: bool) -> String {
             State::Found => "found",
             State::Ended => "ended",
             State::NotEnded => "NOT ENDED",
+            State::Removed => "removed",
+            State::NotRemoved => "NOT REMOVED",
         };
-        let paint = if row.state == State::NotEnded { red } else { "" };
+        let paint = if matches!(row.state, State::NotEnded | State::NotRemoved) { red } else { "" };
         let pid = row.pid.map_or_else(String::new, |pid| pid.to_string());
-        let what = match row.kind {
-            Kind::Browser => format!("browser {}", row.name),
-            Kind::Process => row.name.clone(),
+        let what = match (row.kind, row.bytes) {
+            (Kind::Browser, _) => format!("browser {}", row.name),
+            (_, Some(bytes)) => format!("{}, {}", row.name, crate::report::bytes(bytes)),
+            (_, None) => row.name.clone(),
         };
         let problem = row.problem.as_ref().map_or_else(String::new, |problem| format!(": {problem}"));
         let line = format!(
@@ -202,7 +245,14 @@ fn table(rows: &[Row], color: bool) -> String {
         let _ = writeln!(out, "{}", line.trim_end());
     }
     if rows.iter().any(|row| row.state == State::Found) {
-        let _ = writeln!(out, "{dim}nothing was touched; without --dry-run these are ended{reset}");
+        let _ =
+            writeln!(out, "{dim}nothing was touched; without --dry-run these are ended or removed{reset}");
+    }
+    let bytes: u64 =
+        rows.iter().filter(|row| row.state != State::NotRemoved).filter_map(|row| row.bytes).sum();
+    if bytes > 0 {
+        let would = if rows.iter().any(|row| row.state == State::Found) { "would be " } else { "" };
+        let _ = writeln!(out, "{dim}{} {would}removed{reset}", crate::report::bytes(bytes));
     }
     out
 }
@@ -220,6 +270,7 @@ mod tests {
             kind,
             name: name.to_owned(),
             pid,
+            bytes: None,
             state,
             problem: problem.map(str::to_owned),
         };
@@ -238,7 +289,7 @@ mod tests {
         expect![[r#"
             PROFILE  STATE       PROCESS  WHAT
             p1       found          4711  browser
-            nothing was touched; without --dry-run these are ended
+            nothing was touched; without --dry-run these are ended or removed
         "#]]
         .assert_eq(&table(&[row("p1", Kind::Browser, "", Some(4711), State::Found, None)], false));
         assert_eq!(table(&[], false), "nothing is left over\n");

@@ -16,6 +16,7 @@ use crate::browser::provider::Provider;
 use crate::domain::cause::with_cause;
 use crate::domain::fleet::RUN_MEMORY;
 use crate::domain::session::Platform;
+use crate::store::disk::measure;
 use crate::store::session::SessionReader;
 use crate::store::{durable, filesystem, lock};
 
@@ -74,7 +75,7 @@ pub fn doctor(settings: &Settings, args: DoctorArgs) -> Result<u8, Failure> {
     }
     findings.extend([folders(settings), locks(settings)]);
     findings.extend(sessions::findings(settings)?);
-    findings.extend([clock(settings), memory(settings)]);
+    findings.extend([disk(settings), clock(settings), memory(settings)]);
     let worst = findings.iter().map(|finding| finding.level).max();
     if args.json {
         crate::report::say!("{}", serde_json::to_string_pretty(&findings).unwrap_or_default());
@@ -235,6 +236,33 @@ fn locks(settings: &Settings) -> Finding {
             error.to_string(),
             "put the folder on a local disk: locks do not hold on every network file system",
         ),
+    }
+}
+
+/// What the folder's files take, and how much room is left.
+fn disk(settings: &Settings) -> Finding {
+    /// Less than this and a fleet of some hundred profiles may fill the disk.
+    const LOW: u64 = 1 << 30;
+    let layout = &settings.layout;
+    let size = |path: &Path| measure(path).map_or(0, |measured| measured.bytes);
+    let sizes = [
+        ("browsers", layout.browser_folders()),
+        ("artifacts", layout.artifacts_folder()),
+        ("logs", layout.logs().to_owned()),
+    ];
+    let sizes: Vec<_> =
+        sizes.iter().map(|(name, path)| format!("{name} {}", crate::report::bytes(size(path)))).collect();
+    let free = filesystem::free(layout.root());
+    let room = free.map_or_else(String::new, |free| format!("; {} are free", crate::report::bytes(free)));
+    let found = format!("{}{room}", sizes.join(", "));
+    match free {
+        Some(free) if free < LOW => Finding::bad(
+            "disk",
+            Level::Warning,
+            found,
+            "regatta clean --browsers completed --artifacts 30d --logs 30d --dry-run shows what can go",
+        ),
+        _ => Finding::good("disk", found),
     }
 }
 

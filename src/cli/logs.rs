@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
 use super::quantity::parse_lines;
@@ -19,7 +20,7 @@ Examples:
   regatta logs k18imh7u --events | tail -1")]
 pub struct LogsArgs {
     /// The profile's id
-    #[arg(value_name = "PROFILE")]
+    #[arg(value_name = "PROFILE", add = complete::profiles())]
     pub profile: ProfileId,
     /// Go on and show what is written from now on, until Ctrl-C
     #[arg(short, long)]

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory as _, Parser};
+use clap_complete::CompleteEnv;
 
 use self::args::{Cli, Command};
 use self::failure::Failure;
@@ -16,6 +17,7 @@ mod act;
 mod args;
 mod assignment;
 mod clean;
+mod complete;
 mod completions;
 mod dashboard;
 mod doctor;
@@ -32,6 +34,7 @@ mod quantity;
 mod report;
 mod reset;
 mod resolve;
+mod retention;
 mod run;
 mod selectors;
 mod sessions;
@@ -45,6 +48,19 @@ mod watch;
 
 /// Parses, calls, and turns the result into an exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let here = std::env::current_dir().ok();
+    match CompleteEnv::with_factory(Cli::command)
+        .var(complete::VARIABLE)
+        .try_complete(arguments.clone(), here.as_deref())
+    {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => {
+            error.print().ok();
+            return ExitCode::from(2);
+        }
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(mut error) => {

@@ -6,16 +6,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::{Args, ValueHint};
+use clap::Args;
 
 use super::act::RunCommand;
 use super::args::{BrowserArgs, GlobalArgs, HOW_LONG, HOW_MANY, OUTPUT, ProviderName};
+use super::complete;
 use super::dashboard::{Dashboard, LISTEN, PageArgs};
 use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns, parse_attempts, parse_listen, parse_load};
 use super::settings::Settings;
 use super::source::IntakeArgs;
-use super::{block_on, load, outcomes, source};
+use super::{block_on, load, outcomes, retention, source};
 use crate::domain::cause::with_cause;
 use crate::domain::duration::in_words;
 use crate::domain::fleet::{Admission, TimeLimits};
@@ -68,7 +69,7 @@ Exit codes:
   7 stopped")]
 pub struct OrchestrateArgs {
     /// Where profiles come from, as --source [default: `from` below [source] in regatta.toml, else profiles.txt]
-    #[arg(value_name = "SOURCE", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "SOURCE", add = complete::sources())]
     pub profiles: Option<String>,
     #[command(flatten)]
     pub intake: IntakeArgs,
@@ -213,6 +214,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         Ok(report) => {
             console.finish(&report);
             conclude(&settings.layout, &program, &report, notifier, args.json);
+            retention::after_fleet(settings);
             Ok(report.exit_code)
         }
         Err(OrchestrateError::Intake { problem, report }) => {

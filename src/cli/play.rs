@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueHint};
+use clap::Args;
 
 use super::args::{BROWSER, OUTPUT, WHAT};
 use super::assignment::{Assignment, parse_identity_variable, parse_name};
+use super::complete;
 use super::failure::Failure;
 use super::settings::{Settings, variables};
 use super::throw_away::{self, ThrowAway, nobody};
@@ -55,7 +56,7 @@ Exit codes:
   7 stopped")]
 pub struct PlayArgs {
     /// The flow: a recording, exported as JSON
-    #[arg(value_name = "FLOW", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "FLOW", add = complete::flow_files())]
     pub flow: PathBuf,
     /// Set a variable, or identity.FIELD; without a value, a field is asked for and not shown
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_name, help_heading = WHAT)]
@@ -73,7 +74,7 @@ pub struct PlayArgs {
     #[arg(long, value_name = "TEXT", num_args = 0..=1, help_heading = WHAT)]
     pub accept_dialogs: Option<Option<String>>,
     /// Play in this profile's browser and with its identity [default: a throw-away Chromium]
-    #[arg(long, value_name = "PROFILE", conflicts_with = "endpoint", help_heading = BROWSER)]
+    #[arg(long, value_name = "PROFILE", conflicts_with = "endpoint", help_heading = BROWSER, add = complete::profiles())]
     pub profile: Option<ProfileId>,
     /// Play in a new tab of a browser that runs already
     #[arg(long, value_name = "WS", value_parser = parse_endpoint, help_heading = BROWSER)]

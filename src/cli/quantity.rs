@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -80,6 +81,14 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
+/// `30d`, `12h`, `2w`: a day has 24 hours.
+pub fn parse_age(text: &str) -> Result<Duration, String> {
+    let span = text.parse::<jiff::Span>().ok();
+    let age = span.and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok());
+    age.and_then(|age| Duration::try_from(age).ok())
+        .ok_or_else(|| format!("`{text}` is not an age: write 30d or 12h"))
+}
+
 /// How many of something, as `what` names it.
 fn parse_number<N: FromStr>(text: &str, what: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("`{text}` is not a number of {what}: write 0 or more"))
@@ -132,6 +141,18 @@ mod tests {
                 text.parse::<Bytes>().unwrap_err().to_string(),
                 format!("`{text}` is not an amount of memory: write \"512MiB\" or \"2GiB\"")
             );
+        }
+    }
+
+    #[test]
+    fn an_age_is_written_in_days() {
+        let hours = |hours: u64| Ok(Duration::from_secs(hours * 3600));
+        assert_eq!(
+            (parse_age("30d"), parse_age("12h"), parse_age("2w 1d")),
+            (hours(720), hours(12), hours(360))
+        );
+        for text in ["30", "-1d", "x", "1mo"] {
+            assert_eq!(parse_age(text), Err(format!("`{text}` is not an age: write 30d or 12h")));
         }
     }
 

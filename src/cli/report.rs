@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::args::OUTPUT;
+use super::complete;
 use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
 use super::load;
@@ -29,7 +30,7 @@ Writes report.html, report.junit.xml, report.csv and report.json. The page is on
 nothing else. A fleet writes the same at its end, about its own profiles.")]
 pub struct ReportArgs {
     /// Report only on these profiles; - reads ids from standard input [default: all]
-    #[arg(value_name = "PROFILE")]
+    #[arg(value_name = "PROFILE", add = complete::profiles())]
     pub profiles: Vec<Named>,
     /// Folder to write into [default: report/]
     #[arg(short, long, alias = "out", value_name = "DIR", conflicts_with = "stdout", value_hint = ValueHint::DirPath, help_heading = OUTPUT)]

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::args::WHAT;
+use super::complete;
 use super::failure::Failure;
 use super::known::refuse_unknown_step;
 use super::resolve::open_existing;
@@ -17,10 +18,10 @@ Examples:
 Identity fields and what the browser remembers are kept.")]
 pub struct ResetArgs {
     /// The profile's id
-    #[arg(value_name = "PROFILE")]
+    #[arg(value_name = "PROFILE", add = complete::profiles())]
     pub profile: ProfileId,
     /// Forget only this step [default: every step]
-    #[arg(long, value_name = "FLAG", help_heading = WHAT)]
+    #[arg(long, value_name = "FLAG", help_heading = WHAT, add = complete::flags())]
     pub step: Option<Flag>,
 }
 

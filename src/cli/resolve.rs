@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::args::WHAT;
 use super::assignment::{parse_identity, parse_identity_variable};
+use super::complete;
 use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
 use super::load;
@@ -27,7 +28,7 @@ Examples:
 )]
 pub struct ResolveArgs {
     /// The profile's id
-    #[arg(value_name = "PROFILE")]
+    #[arg(value_name = "PROFILE", add = complete::profiles())]
     pub profile: ProfileId,
     /// The step happened: go on after it
     #[arg(long, group = "answer", help_heading = WHAT)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::args::{BROWSER, BrowserArgs, GlobalArgs, OUTPUT, WHAT};
+use super::complete;
 use super::failure::Failure;
 use super::known::refuse_unknown_step;
 use super::settings::Settings;
@@ -45,13 +46,13 @@ Exit codes:
   7 stopped")]
 pub struct RunArgs {
     /// The profile's id, as its provider names it
-    #[arg(value_name = "PROFILE")]
+    #[arg(value_name = "PROFILE", add = complete::profiles())]
     pub profile: ProfileId,
     /// Run only this step [default: every open step]
-    #[arg(long, value_name = "FLAG", conflicts_with = "until", help_heading = WHAT)]
+    #[arg(long, value_name = "FLAG", conflicts_with = "until", help_heading = WHAT, add = complete::flags())]
     pub step: Option<Flag>,
     /// Stop after this step
-    #[arg(long, value_name = "FLAG", help_heading = WHAT)]
+    #[arg(long, value_name = "FLAG", help_heading = WHAT, add = complete::flags())]
     pub until: Option<Flag>,
     /// Say what the run would do, and do nothing
     #[arg(long, help_heading = WHAT)]

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::args::OUTPUT;
+use super::complete;
 use super::failure::Failure;
 use super::settings::Settings;
 use crate::domain::fingerprint::Fingerprint;
@@ -60,6 +61,7 @@ Examples:
   regatta selectors explain flows/store.json --json")]
 pub struct SelectorsExplainArgs {
     /// The flow, as the workflow names it
+    #[arg(value_name = "FLOW", add = complete::flows())]
     pub flow: String,
     /// The step's number, as errors name it: 4, or 4.2 inside a `regatta.when`
     pub step: Option<String>,
@@ -76,6 +78,7 @@ Examples:
 The flow file keeps its formatting: one alternative is added to the step's `selectors`.")]
 pub struct SelectorsAcceptArgs {
     /// The flow, as the workflow names it
+    #[arg(value_name = "FLOW", add = complete::flows())]
     pub flow: String,
     /// The step's number, as errors name it
     pub step: String,
@@ -89,7 +92,7 @@ Examples:
   regatta selectors forget --all")]
 pub struct SelectorsForgetArgs {
     /// The flow, as the workflow names it
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "FLOW", required_unless_present = "all", conflicts_with = "all", add = complete::flows())]
     pub flow: Option<String>,
     /// Forget only this step [default: every step of the flow]
     pub step: Option<String>,

@@ -9,6 +9,7 @@ use indexmap::IndexSet;
 use serde_json::Value;
 
 use super::args::{OUTPUT, WHAT};
+use super::complete;
 use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
 use super::load;
@@ -78,7 +79,7 @@ Exit codes:
   1 some documents could not be read, and were left out")]
 pub struct SessionsExportArgs {
     /// Export only these profiles [default: all]
-    #[arg(value_name = "PROFILE")]
+    #[arg(value_name = "PROFILE", add = complete::profiles())]
     pub profiles: Vec<ProfileId>,
     /// Show the values of identities; without it they cannot be imported again
     #[arg(long, help_heading = WHAT)]

@@ -14,7 +14,8 @@ use url::Url;
 
 use super::args::{ColorChoice, GlobalArgs, ProviderName};
 use super::failure::Failure;
-use super::quantity::{Bytes, MaxRuns};
+use super::quantity::{Bytes, MaxRuns, parse_age};
+use super::retention::Browsers;
 use crate::browser::chromium::executable::BrowserChoice;
 use crate::domain::evidence::TraceMode;
 use crate::domain::launch::{DeviceScale, LaunchSettings};
@@ -24,6 +25,7 @@ use crate::domain::text_file::TextFile;
 use crate::domain::workflow::{parse_duration, toml_error};
 use crate::report::notify::Webhook;
 use crate::store::Layout;
+use crate::store::retention::Retention;
 
 pub const SETTINGS_FILE: &str = "regatta.toml";
 
@@ -41,6 +43,8 @@ pub struct Settings {
     pub platform: Platform,
     /// What is kept of attempts.
     pub trace: TraceMode,
+    /// What `clean`, and a fleet at its end, remove.
+    pub retention: Retention,
     pub fleet: FleetSettings,
     pub source: SourceSettings,
     pub outcomes: OutcomeSettings,
@@ -255,6 +259,19 @@ impl Settings {
                 })?)
             }
         };
+        let age = |written: Option<&Spanned<String>>| match written {
+            None => Ok(None),
+            Some(written) => {
+                let parsed = parse_age(written.get_ref());
+                parsed.map(Some).map_err(|problem| error(written.span(), problem))
+            }
+        };
+        let retention = Retention {
+            browsers: file.folders.clean_browsers.is_some(),
+            artifacts: age(file.folders.clean_artifacts.as_ref())?,
+            logs: age(file.folders.clean_logs.as_ref())?,
+            most_artifacts: file.folders.max_artifacts.map(|Bytes(bytes)| bytes),
+        };
         let mut adspower = file.adspower;
         if let Some(rate) = adspower.calls_per_second.filter(|rate| !(0.01..=100.0).contains(rate)) {
             return Err(Failure::usage(format!("{SETTINGS_FILE}: adspower.calls_per_second is {rate}"))
@@ -275,6 +292,7 @@ impl Settings {
             }),
             platform: file.platform,
             trace: file.trace,
+            retention,
             fleet: FleetSettings {
                 max: file.fleet.max.unwrap_or(MaxRuns::Of(MAX_RUNS)),
                 stagger,
@@ -399,6 +417,10 @@ struct FoldersFile {
     state: Option<PathBuf>,
     logs: Option<PathBuf>,
     artifacts: Option<PathBuf>,
+    clean_browsers: Option<Browsers>,
+    clean_artifacts: Option<Spanned<String>>,
+    clean_logs: Option<Spanned<String>>,
+    max_artifacts: Option<Bytes>,
 }
 
 impl FoldersFile {

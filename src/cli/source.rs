@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueHint};
+use clap::Args;
 
 use super::args::WHICH;
+use super::complete;
 use super::failure::Failure;
 use super::orchestrate::OrchestrateArgs;
 use super::quantity::{parse_profiles, parse_seed};
@@ -26,7 +27,7 @@ use crate::orchestrate::{Intake, IntakeError};
 #[derive(Debug, Args)]
 pub struct IntakeArgs {
     /// The same as the argument SOURCE
-    #[arg(long, value_name = "SOURCE", conflicts_with = "profiles", value_hint = ValueHint::FilePath, help_heading = WHICH)]
+    #[arg(long, value_name = "SOURCE", conflicts_with = "profiles", help_heading = WHICH, add = complete::sources())]
     pub source: Option<String>,
     /// Read the source again every 30s, or every TIME, and take new profiles until Ctrl-C
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30s", value_parser = parse_duration, help_heading = WHICH)]
@@ -38,7 +39,7 @@ pub struct IntakeArgs {
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, value_parser = parse_seed, help_heading = WHICH)]
     pub shuffle: Option<Option<u64>>,
     /// Take only profiles with this status, as in failed,interrupted
-    #[arg(long, value_name = "STATUS", value_delimiter = ',', help_heading = WHICH)]
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', help_heading = WHICH, add = complete::statuses())]
     pub only_status: Vec<StatusName>,
 }
 

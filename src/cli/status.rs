@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::args::{OUTPUT, WHICH};
+use super::complete;
 use super::failure::Failure;
 use super::known::{refuse_unknown_profiles, refuse_unknown_step};
 use super::report;
@@ -18,6 +19,8 @@ use crate::domain::event::StepMode;
 use crate::domain::id::{Flag, ProfileId};
 use crate::domain::overview::{ProfileView, Replaced, Shown};
 use crate::domain::summary::CurrentAction;
+use crate::report::bytes;
+use crate::store::disk::Sizes;
 use crate::store::provider_labels::{ProfileLabel, ProviderLabels};
 use crate::store::session::SessionReader;
 use crate::store::{event_log, watch};
@@ -29,22 +32,26 @@ Examples:
   regatta status --watch
   regatta status --status failed,needs_attention --sort error
   regatta status --step store_signup
+  regatta status --sizes --sort profile
 
 INTERRUPTED is a profile whose run died: run it again to go on. A profile whose steps are all done is \
 PENDING again once the workflow has another step.")]
 pub struct StatusArgs {
     /// Show only these profiles [default: all]
-    #[arg(value_name = "PROFILE")]
+    #[arg(value_name = "PROFILE", add = complete::profiles())]
     pub profiles: Vec<ProfileId>,
     /// Show only profiles with this status, as in failed,interrupted
-    #[arg(long, value_name = "STATUS", value_delimiter = ',', help_heading = WHICH)]
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', help_heading = WHICH, add = complete::statuses())]
     pub status: Vec<StatusName>,
     /// Show only profiles that stand at this step
-    #[arg(long, value_name = "FLAG", help_heading = WHICH)]
+    #[arg(long, value_name = "FLAG", help_heading = WHICH, add = complete::flags())]
     pub step: Option<Flag>,
     /// Sort by this column
     #[arg(long, value_enum, value_name = "COLUMN", default_value_t = SortBy::Profile, help_heading = OUTPUT)]
     pub sort: SortBy,
+    /// Show what each profile's browser, artifacts and logs take on the disk
+    #[arg(long, help_heading = OUTPUT)]
+    pub sizes: bool,
     /// Print one JSON document
     #[arg(long, conflicts_with = "watch", help_heading = OUTPUT)]
     pub json: bool,
@@ -108,6 +115,22 @@ struct Row {
     /// What it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     now: Option<Now>,
+    /// Bytes on the disk, with `--sizes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sizes: Option<RowSizes>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct RowSizes {
+    browser: u64,
+    artifacts: u64,
+    logs: u64,
+}
+
+impl From<Sizes> for RowSizes {
+    fn from(sizes: Sizes) -> Self {
+        Self { browser: sizes.browser, artifacts: sizes.artifacts, logs: sizes.logs }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -180,7 +203,8 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
         let stands_there = args.step.as_ref().is_none_or(|step| view.step() == Some(step));
         if is_wanted && stands_there {
             let label = labels.remove(view.id.as_str()).unwrap_or_default();
-            rows.push(Row { label, ..row(view, steps.len()) });
+            let sizes = args.sizes.then(|| Sizes::of(layout, &view.id).into());
+            rows.push(Row { label, sizes, ..row(view, steps.len()) });
         }
     }
     if let Some(flag) = args.step.as_ref().filter(|flag| !known.contains(*flag)) {
@@ -209,6 +233,7 @@ fn row(mut view: ProfileView, steps: usize) -> Row {
             mode: step.mode,
             action: step.action,
         }),
+        sizes: None,
         status: view.shown,
         done: view.done(),
         steps: if is_new { steps } else { view.flags.len() },
@@ -263,7 +288,16 @@ fn table(rows: &[Row], color: bool, terminal: Option<usize>) -> String {
     };
     let (dim, reset) = if color { ("\u{1b}[2m", "\u{1b}[0m") } else { ("", "") };
     let head = labels("NO", "NAME");
-    let _ = writeln!(out, "{dim}{:<width$}{head}  {:<15}  {:>5}  NOTE{reset}", "PROFILE", "STATUS", "STEPS");
+    let heads = if rows[0].sizes.is_some() {
+        format!("  {:>10}  {:>10}  {:>10}", "BROWSER", "ARTIFACTS", "LOGS")
+    } else {
+        String::new()
+    };
+    let _ = writeln!(
+        out,
+        "{dim}{:<width$}{head}  {:<15}  {:>5}{heads}  NOTE{reset}",
+        "PROFILE", "STATUS", "STEPS"
+    );
     let width_of_labels = console::measure_text_width(&head);
     for row in rows {
         let action = row.now.as_ref().and_then(|now| Some((&now.flag, now.action.as_ref()?)));
@@ -278,8 +312,8 @@ fn table(rows: &[Row], color: bool, terminal: Option<usize>) -> String {
             (None, None, None) => String::new(),
         };
         // In front of it: the columns and what lies between them.
-        let room =
-            terminal.map(|columns| columns.saturating_sub(width + width_of_labels + 2 + 15 + 2 + 5 + 2));
+        let columns = width + width_of_labels + 2 + 15 + 2 + 5 + heads.len() + 2;
+        let room = terminal.map(|terminal| terminal.saturating_sub(columns));
         let note = room.map_or(note.as_str().into(), |room| console::truncate_str(&note, room, "…"));
         let paint = match row.status {
             _ if !color => "",
@@ -292,8 +326,12 @@ fn table(rows: &[Row], color: bool, terminal: Option<usize>) -> String {
         let steps = format!("{}/{}", row.done, row.steps);
         let text = |of: &Option<String>| of.clone().unwrap_or_default();
         let label = labels(&text(&row.label.number), &text(&row.label.name));
+        let sizes = row.sizes.map_or_else(String::new, |sizes| {
+            let [browser, artifacts, logs] = [sizes.browser, sizes.artifacts, sizes.logs].map(bytes);
+            format!("  {browser:>10}  {artifacts:>10}  {logs:>10}")
+        });
         let line = format!(
-            "{:<width$}{label}  {paint}{:<15}{reset}  {steps:>5}  {note}",
+            "{:<width$}{label}  {paint}{:<15}{reset}  {steps:>5}{sizes}  {note}",
             row.profile_id, row.status
         );
         let _ = writeln!(out, "{}", line.trim_end());
@@ -309,6 +347,10 @@ fn table(rows: &[Row], color: bool, terminal: Option<usize>) -> String {
         if rows.len() == 1 { "" } else { "s" },
         counts.join(", ")
     );
+    let sizes: u64 = rows.iter().filter_map(|row| row.sizes).map(|s| s.browser + s.artifacts + s.logs).sum();
+    if rows[0].sizes.is_some() {
+        let _ = writeln!(out, "{dim}{} on the disk{reset}", bytes(sizes));
+    }
     out
 }
 
@@ -331,6 +373,7 @@ mod tests {
             pid,
             now: None,
             label: ProfileLabel::default(),
+            sizes: None,
         };
         let mut rows = [
             row("p1", Shown::Completed, 4, None, None, None),

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::args::WHAT;
 use super::assignment::parse_assignment;
+use super::complete;
 use super::failure::Failure;
 use super::load;
 use super::settings::Settings;
@@ -22,7 +23,7 @@ Exit codes:
   2 something is wrong, shown with file, line and step")]
 pub struct ValidateArgs {
     /// Set a variable that the workflow declares; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment, help_heading = WHAT)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment, help_heading = WHAT, add = complete::variables())]
     pub set: Vec<(String, String)>,
 }
 

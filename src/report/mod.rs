@@ -10,6 +10,8 @@ pub mod solo_console;
 pub mod watch_screen;
 mod words;
 
+pub use self::words::bytes;
+
 /// `println!` to a reader who may have gone (`| head`): that ends nothing.
 macro_rules! say {
     ($($words:tt)*) => {{

@@ -28,6 +28,17 @@ pub fn is_full(_folder: &Path) -> bool {
     false
 }
 
+/// Bytes that this user may still write; `None` where the system does not say.
+#[cfg(unix)]
+pub fn free(folder: &Path) -> Option<u64> {
+    rustix::fs::statvfs(folder).ok().map(|room| room.f_bavail * room.f_frsize)
+}
+
+#[cfg(not(unix))]
+pub fn free(_folder: &Path) -> Option<u64> {
+    None
+}
+
 /// The numbers of `linux/magic.h`.
 #[cfg(target_os = "linux")]
 fn name(kind: u32) -> Option<&'static str> {

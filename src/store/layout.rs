@@ -87,6 +87,10 @@ impl Layout {
         self.logs.join(format!("{id}.events.jsonl"))
     }
 
+    pub fn artifacts_folder(&self) -> PathBuf {
+        self.artifacts.clone()
+    }
+
     pub fn artifacts(&self, id: &ProfileId) -> PathBuf {
         self.artifacts.join(id.as_str())
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub mod disk;
 pub mod durable;
 pub mod event_log;
 pub mod filesystem;
@@ -16,6 +17,7 @@ pub mod layout;
 pub mod lock;
 pub mod pacer;
 pub mod provider_labels;
+pub mod retention;
 pub mod selector_cache;
 pub mod session;
 #[cfg(test)]

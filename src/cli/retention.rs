@@ -1,0 +1,153 @@
+//! What `clean`, and a fleet at its end, remove of what a folder no longer needs.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::failure::Failure;
+use super::quantity::{Bytes, parse_age};
+use super::settings::Settings;
+use super::{block_on, load, report};
+use crate::browser::leftovers;
+use crate::domain::id::{ProfileId, RunId};
+use crate::store::Holder;
+use crate::store::retention::{Old, OldKind, Retention, remove};
+
+const REMOVE: &str = "What to remove";
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = REMOVE)]
+pub struct RetentionArgs {
+    /// Remove the browsers' user data of completed profiles [default: `clean_browsers` in regatta.toml, else none]
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub browsers: Option<Browsers>,
+    /// Remove evidence older than this, as in 30d [default: `clean_artifacts` in regatta.toml, else none]
+    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    pub artifacts: Option<Duration>,
+    /// Remove logs and events older than this [default: `clean_logs` in regatta.toml, else none]
+    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    pub logs: Option<Duration>,
+    /// Remove the oldest evidence while all artifacts take more, as in 10GiB [default: `max_artifacts` in
+    /// regatta.toml, else no limit]
+    #[arg(long, value_name = "SIZE")]
+    pub max_artifacts: Option<Bytes>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Browsers {
+    Completed,
+}
+
+impl RetentionArgs {
+    /// Over what the settings say.
+    pub fn over(&self, settings: Retention) -> Retention {
+        Retention {
+            browsers: settings.browsers || self.browsers.is_some(),
+            artifacts: self.artifacts.or(settings.artifacts),
+            logs: self.logs.or(settings.logs),
+            most_artifacts: self.max_artifacts.map(|Bytes(bytes)| bytes).or(settings.most_artifacts),
+        }
+    }
+}
+
+/// What was found of one profile of one kind, and what became of it.
+#[derive(Debug)]
+pub struct Cleaned {
+    pub profile: Option<ProfileId>,
+    pub kind: OldKind,
+    pub bytes: u64,
+    /// Folders of evidence, say.
+    pub count: usize,
+    pub outcome: Outcome,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Only looked at.
+    Found,
+    Removed,
+    Failed(String),
+}
+
+/// Finds, and removes unless it is a `dry_run`. What a run has taken meanwhile is left out, and so is the
+/// user data of browsers that are `alive`.
+pub fn clean_up(
+    settings: &Settings,
+    retention: Retention,
+    only: &[ProfileId],
+    alive: &HashSet<ProfileId>,
+    dry_run: bool,
+) -> Result<Vec<Cleaned>, Failure> {
+    if retention.removes_nothing() {
+        return Ok(Vec::new());
+    }
+    let (_, steps) = report::workflow(settings);
+    let mut found = retention.find(&settings.layout, &steps, only, SystemTime::now())?;
+    found.retain(|old| {
+        old.kind != OldKind::BrowserData
+            || old.profile.as_ref().is_none_or(|profile| !alive.contains(profile))
+    });
+    let now = jiff::Timestamp::now();
+    let holder = Holder::new(RunId::new(now, rand::random()), now);
+    let mut cleaned = Vec::new();
+    for olds in found.chunk_by(|a, b| a.profile == b.profile) {
+        let outcome = match dry_run {
+            true => Outcome::Found,
+            false => match remove(&settings.layout, &steps, olds, &holder) {
+                Ok(Some(())) => Outcome::Removed,
+                Ok(None) => continue,
+                Err(error) => Outcome::Failed(crate::domain::cause::with_cause(&error)),
+            },
+        };
+        for of_kind in olds.chunk_by(|a, b| a.kind == b.kind) {
+            cleaned.push(Cleaned {
+                profile: of_kind[0].profile.clone(),
+                kind: of_kind[0].kind,
+                bytes: of_kind.iter().map(|old: &Old| old.bytes).sum(),
+                count: of_kind.len(),
+                outcome: match &outcome {
+                    Outcome::Found => Outcome::Found,
+                    Outcome::Removed => Outcome::Removed,
+                    Outcome::Failed(problem) => Outcome::Failed(problem.clone()),
+                },
+            });
+        }
+    }
+    Ok(cleaned)
+}
+
+/// After a fleet: what the settings name goes, and what fails is a remark in its log.
+pub fn after_fleet(settings: &Settings) {
+    if settings.retention.removes_nothing() {
+        return;
+    }
+    // A browser that was kept open on purpose still writes its user data.
+    let alive = load::provider(settings, None).and_then(|provider| {
+        block_on(async {
+            let found = leftovers::find(&settings.layout, provider.as_ref()).await;
+            found.map_err(|error| Failure::usage(error.to_string()))
+        })
+    });
+    let cleaned = alive.and_then(|found| {
+        let alive = found.iter().map(|left| left.profile().clone()).collect();
+        clean_up(settings, settings.retention, &[], &alive, false)
+    });
+    match cleaned {
+        Ok(cleaned) => {
+            let removed = cleaned.iter().filter(|cleaned| cleaned.outcome == Outcome::Removed);
+            let bytes: u64 = removed.map(|cleaned| cleaned.bytes).sum();
+            if bytes > 0 {
+                tracing::info!("removed {bytes} bytes of what the settings below [folders] do not keep");
+            }
+            for Cleaned { profile, outcome, .. } in &cleaned {
+                if let (Outcome::Failed(problem), Some(profile)) = (outcome, profile) {
+                    tracing::warn!("{profile}: {problem}");
+                }
+            }
+        }
+        Err(failure) => tracing::warn!("nothing old was removed: {}", failure.into_parts().0),
+    }
+}
