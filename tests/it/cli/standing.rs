@@ -122,7 +122,7 @@ fn doctor_counts_the_sessions_that_do_not_go_on_and_names_the_remedy() {
         let said = folder.run(&["doctor"]);
         let text = folder.normal(&said.stdout);
         let from = text.lines().skip_while(|line| !line.contains("sessions "));
-        let lines: Vec<_> = from.take_while(|line| !line.contains("clock ")).collect();
+        let lines: Vec<_> = from.take_while(|line| !line.contains("disk ")).collect();
         format!("exit {}\n{}", said.code.unwrap(), lines.join("\n"))
     };
     session(&folder, "fine", "FAILED", &json!({}));
