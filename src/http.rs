@@ -8,6 +8,8 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder};
 
+use crate::domain::busy::parse_retry_after;
+
 /// For anywhere: with the certificate authorities that this machine trusts.
 #[expect(clippy::disallowed_methods, reason = "this is the place they come from")]
 pub fn builder() -> ClientBuilder {
@@ -38,12 +40,7 @@ pub fn problem(error: reqwest::Error) -> String {
 
 /// How long the other side asks to be left alone: seconds, or until a moment.
 pub fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
+    parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
 }
 
 #[cfg(test)]

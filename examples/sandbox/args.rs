@@ -80,6 +80,14 @@ pub struct Args {
     #[arg(long, value_name = "SUBMISSION=N", value_parser = name_and_count)]
     fail_after_accept: Vec<(String, u64)>,
 
+    /// Answer 429 to more than N documents a minute below a path; repeatable
+    #[arg(long, value_name = "PREFIX=N", value_parser = name_and_count)]
+    limit: Vec<(String, u64)>,
+
+    /// Without saying in `Retry-After` when to come back
+    #[arg(long)]
+    limit_silently: bool,
+
     /// Never answer requests below a path; repeatable
     #[arg(long, value_name = "PREFIX")]
     hang: Vec<String>,
@@ -105,6 +113,8 @@ impl Args {
             mail_delay_ms: self.mail_delay_ms,
             fail_first: BTreeMap::from_iter(self.fail_first.iter().cloned()),
             fail_after_accept: BTreeMap::from_iter(self.fail_after_accept.iter().cloned()),
+            limit: BTreeMap::from_iter(self.limit.iter().cloned()),
+            limit_silently: self.limit_silently,
             hang: self.hang.clone(),
             hang_first: self.hang_first,
             rename: self.rename,

@@ -4,8 +4,8 @@
 //! prefix, because before a sign-in nobody knows whose request it is. `fail_after_accept` counts
 //! for each profile. Posting one of these keys starts its counts again; a restart starts all again.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +23,11 @@ pub struct Switches {
     pub fail_first: BTreeMap<String, u64>,
     /// Submission to the number of its first acceptances that are answered with 503.
     pub fail_after_accept: BTreeMap<String, u64>,
+    /// Path prefix to the number of documents that may be asked for below it in a minute; the others are answered
+    /// with 429.
+    pub limit: BTreeMap<String, u64>,
+    /// Those answers do not say when to come back.
+    pub limit_silently: bool,
     /// Path prefixes whose requests are never answered.
     pub hang: Vec<String>,
     /// Only so many requests of each of them; absent: all.
@@ -41,6 +46,8 @@ impl Default for Switches {
             mail_delay_ms: 1200,
             fail_first: BTreeMap::new(),
             fail_after_accept: BTreeMap::new(),
+            limit: BTreeMap::new(),
+            limit_silently: false,
             hang: Vec::new(),
             hang_first: None,
             rename: false,
@@ -57,7 +64,7 @@ impl Switches {
                 return Err(format!("no submission `{name}`; there are {}", SUBMISSIONS.join(", ")));
             }
         }
-        let prefixes = self.fail_first.keys().chain(&self.hang);
+        let prefixes = self.fail_first.keys().chain(self.limit.keys()).chain(&self.hang);
         for prefix in prefixes {
             if !prefix.starts_with('/') {
                 return Err(format!("the path prefix `{prefix}` must start with /"));
@@ -73,6 +80,10 @@ pub enum Fate {
     Proceed,
     Fail,
     Hang,
+    /// There were too many in this minute; the next one may come after so many seconds, where the site says so.
+    Busy {
+        retry_after: Option<u64>,
+    },
 }
 
 /// The switches and how often each has struck.
@@ -81,6 +92,8 @@ pub struct Faults {
     switches: Switches,
     failed: HashMap<String, u64>,
     hung: HashMap<String, u64>,
+    /// When the documents of the last minute were asked for.
+    limited: HashMap<String, VecDeque<Instant>>,
     failed_after_accept: HashMap<(String, String), u64>,
 }
 
@@ -113,6 +126,9 @@ impl Faults {
         if body.contains_key("fail_first") {
             self.failed.clear();
         }
+        if body.contains_key("limit") {
+            self.limited.clear();
+        }
         if body.contains_key("hang") || body.contains_key("hang_first") {
             self.hung.clear();
         }
@@ -128,7 +144,10 @@ impl Faults {
         Duration::from_millis(self.switches.latency_ms + jitter as u64)
     }
 
-    pub fn fate(&mut self, path: &str) -> Fate {
+    pub fn fate(&mut self, path: &str, is_document: bool, now: Instant) -> Fate {
+        if is_document && let Some(busy) = self.over_the_limit(path, now) {
+            return busy;
+        }
         let limit = self.switches.hang_first.unwrap_or(u64::MAX);
         for prefix in &self.switches.hang {
             if path.starts_with(prefix.as_str()) && take(&mut self.hung, prefix.clone(), limit) {
@@ -141,6 +160,27 @@ impl Faults {
             }
         }
         Fate::Proceed
+    }
+
+    /// One that is refused does not count.
+    fn over_the_limit(&mut self, path: &str, now: Instant) -> Option<Fate> {
+        const MINUTE: Duration = Duration::from_secs(60);
+        for (prefix, &limit) in &self.switches.limit {
+            if !path.starts_with(prefix.as_str()) {
+                continue;
+            }
+            let asked = self.limited.entry(prefix.clone()).or_default();
+            while asked.front().is_some_and(|at| now.duration_since(*at) >= MINUTE) {
+                asked.pop_front();
+            }
+            if asked.len() as u64 >= limit {
+                let wait = asked.front().map_or(MINUTE, |at| MINUTE.saturating_sub(now.duration_since(*at)));
+                let retry_after = (!self.switches.limit_silently).then(|| wait.as_secs() + 1);
+                return Some(Fate::Busy { retry_after });
+            }
+            asked.push_back(now);
+        }
+        None
     }
 
     pub fn fails_after_accept(&mut self, submission: &str, profile: &str) -> bool {
@@ -169,9 +209,28 @@ mod tests {
     fn a_prefix_fails_its_first_requests_only() {
         let mut faults = Faults::default();
         faults.post(&json!({"fail_first": {"/store": 2}})).unwrap();
-        let fates: Vec<Fate> =
-            ["/store/a", "/mail", "/store/b", "/store/a"].into_iter().map(|path| faults.fate(path)).collect();
+        let fates: Vec<Fate> = ["/store/a", "/mail", "/store/b", "/store/a"]
+            .into_iter()
+            .map(|path| faults.fate(path, true, Instant::now()))
+            .collect();
         assert_eq!(fates, [Fate::Fail, Fate::Proceed, Fate::Fail, Fate::Proceed]);
+    }
+
+    #[test]
+    fn a_limit_counts_the_documents_of_a_minute() {
+        let mut faults = Faults::default();
+        faults.post(&json!({"limit": {"/store": 2}})).unwrap();
+        let start = Instant::now();
+        let mut at = |seconds: u64, path: &str, is_document: bool| {
+            faults.fate(path, is_document, start + Duration::from_secs(seconds))
+        };
+        assert_eq!([at(0, "/store/a", true), at(10, "/store", true)], [Fate::Proceed, Fate::Proceed]);
+        assert_eq!(at(20, "/store", true), Fate::Busy { retry_after: Some(41) });
+        assert_eq!([at(20, "/store/api", false), at(20, "/mail", true)], [Fate::Proceed, Fate::Proceed]);
+        assert_eq!(at(61, "/store", true), Fate::Proceed);
+        assert_eq!(at(61, "/store", true), Fate::Busy { retry_after: Some(10) });
+        faults.post(&json!({"limit_silently": true})).unwrap();
+        assert_eq!(faults.fate("/store", true, start), Fate::Busy { retry_after: None });
     }
 
     #[test]

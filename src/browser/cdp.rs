@@ -218,6 +218,21 @@ impl Session {
         }
     }
 
+    /// The same for a command that is answered only when a server has answered: the caller bounds the wait.
+    pub fn send_unbounded<C: Command, R: DeserializeOwned>(
+        &self,
+        command: C,
+    ) -> impl Future<Output = Result<R, CdpError>> + Send + use<C, R> {
+        let method = command.identifier();
+        let (answer, answered) = oneshot::channel();
+        let queued = self.order(&command, Answer::Caller(answer));
+        async move {
+            queued?;
+            let value = answered.await.map_err(|_| CdpError::Gone)??;
+            serde_json::from_value(value).map_err(|source| CdpError::Malformed { method, source })
+        }
+    }
+
     /// Has the answer come among the session's events, as an event with the command's name: in its place
     /// between what the browser told before and after it. A refusal is not told.
     pub fn send_to_listeners<C: Command>(&self, command: &C) {

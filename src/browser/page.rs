@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use self::aftermath::PendingInput;
 use self::attempt::Attempt;
+use self::busy::SetOff;
 use self::frames::Owner;
 use self::heal::Healing;
 pub use self::memory::{Forgetful, Recalled, SelectorKey, SelectorMemory};
@@ -45,6 +46,7 @@ mod aria;
 mod asserted;
 mod attempt;
 mod block;
+mod busy;
 mod change;
 mod click;
 mod download;
@@ -59,6 +61,7 @@ mod memory;
 mod navigate;
 mod near;
 mod network;
+mod pace;
 mod picture;
 mod prompts;
 mod scene;
@@ -76,6 +79,7 @@ mod watch;
 pub use self::download::Downloaded;
 pub use self::error::{ActionError, ActionErrorKind, PageError};
 pub use self::heal::{Healed, How};
+pub use self::pace::DocumentPace;
 
 pub struct PageOptions {
     /// `http://127.0.0.1:8800`. The main frame goes nowhere else and nothing is typed anywhere else.
@@ -138,7 +142,8 @@ pub struct Page {
     /// Input was sent, and the page has not been heard of since.
     stirred: bool,
     pending_input: Option<PendingInput>,
-    /// The submission that had no answer when the last flow ended.
+    set_off: SetOff,
+    /// The submission that had no answer when the last flow ended, or was refused by a busy site.
     unanswered: Option<ActionError>,
     /// No document has seen an input: a dialog of the browser is likely in front, which nothing closes.
     is_covered: bool,
@@ -341,6 +346,7 @@ impl Page {
             pressed: Vec::new(),
             stirred: false,
             pending_input: None,
+            set_off: SetOff::default(),
             unanswered: None,
             is_covered: false,
             allowed_statuses: Vec::new(),
@@ -418,6 +424,7 @@ impl Page {
     /// A flow begins: what to do where its selectors match nothing any more.
     pub fn begin_flow(&mut self, heal: Heal) {
         self.healing.begin(heal);
+        self.forgive_set_off();
     }
 
     /// Nothing of this is remembered of a page.

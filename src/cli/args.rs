@@ -135,7 +135,7 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct BrowserArgs {
     /// Set a variable that the workflow declares; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment, help_heading = WHAT, add = complete::variables())]

@@ -22,6 +22,13 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A line below the message.
+    #[must_use]
+    pub fn more(mut self, line: String) -> Self {
+        self.context.push(line);
+        self
+    }
+
     pub fn new(outcome: RunOutcome, message: impl Into<String>) -> Self {
         Self {
             exit_code: outcome.exit_code(),

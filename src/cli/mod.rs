@@ -111,7 +111,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Logs(args) => logs::logs(&Settings::resolve(global)?, args),
         Command::Validate(args) => validate::validate(&Settings::resolve(global)?, args),
         Command::Reset(args) => reset::reset(&Settings::resolve(global)?, args),
-        Command::Resolve(args) => resolve::resolve(&Settings::resolve(global)?, args),
+        Command::Resolve(args) => resolve::resolve(&Settings::resolve(global)?, global, args),
         Command::Clean(args) => clean::clean(&Settings::resolve(global)?, args),
         Command::Selectors(args) => selectors::selectors(&Settings::resolve(global)?, args),
         Command::Sessions(args) => sessions::sessions(&Settings::resolve(global)?, args),

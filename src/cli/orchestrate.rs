@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::act::RunCommand;
-use super::args::{BrowserArgs, GlobalArgs, HOW_LONG, HOW_MANY, OUTPUT, ProviderName};
+use super::args::{BrowserArgs, GlobalArgs, HOW_LONG, HOW_MANY, OUTPUT, ProviderName, WHICH};
 use super::complete;
 use super::dashboard::{Dashboard, LISTEN, PageArgs};
 use super::failure::Failure;
@@ -73,6 +73,9 @@ pub struct OrchestrateArgs {
     pub profiles: Option<String>,
     #[command(flatten)]
     pub intake: IntakeArgs,
+    /// Ask the site again about steps that wait for a person's answer, and go on where it answers
+    #[arg(long, help_heading = WHICH)]
+    pub verify: bool,
     /// Runs at once; auto: as many as the machine carries [default: 5]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = HOW_MANY)]
     pub max: Option<MaxRuns>,
@@ -142,7 +145,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     let mut options = OrchestrateOptions::new(
         settings.layout.clone(),
         program.clone(),
-        run_arguments(global, &args.browser),
+        with_verify(run_arguments(global, &args.browser), args.verify),
         plan.flags().cloned().collect(),
     );
     let max = args.max.unwrap_or(settings.fleet.max);
@@ -161,6 +164,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     options.stagger = args.stagger.unwrap_or(settings.fleet.stagger);
     options.stagger_jitter = STAGGER_JITTER;
     options.retries = args.retries.unwrap_or(settings.fleet.retries);
+    options.busy_retries = settings.fleet.busy_retries;
     options.seed = rand::random();
     if settings.provider == ProviderName::Adspower {
         // The stop's own bound, and the calls around it.
@@ -300,6 +304,11 @@ pub fn run_arguments(global: &GlobalArgs, browser: &BrowserArgs) -> Vec<OsString
     for (name, value) in &browser.set {
         arguments.extend(["--set".into(), format!("{name}={value}").into()]);
     }
+    arguments
+}
+
+fn with_verify(mut arguments: Vec<OsString>, verify: bool) -> Vec<OsString> {
+    arguments.extend(verify.then(|| "--verify".into()));
     arguments
 }
 

@@ -28,8 +28,8 @@ use crate::domain::solo::origins;
 use crate::domain::template::{Names, Scope, TOTP_SECRET_FIELD};
 use crate::domain::workflow::parse_duration;
 use crate::report::solo_console::SoloConsole;
-use crate::run::{AttachedBrowser, LiveBrowser, Outside, RunEnd, Selectors, Solo, StopWatch};
-use crate::store::HeldProfile;
+use crate::run::{AttachedBrowser, LiveBrowser, Outside, Pacing, RunEnd, Selectors, Solo, StopWatch};
+use crate::store::{HeldProfile, Layout};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -133,7 +133,7 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
     let end = if let Some(ws) = args.endpoint {
         let platform = part.platform;
         let attached = AttachedBrowser { ws, platform, allowed_origins, block, selectors, trace };
-        perform(&part, attached, &console)?
+        perform(&part, attached, &settings.layout, &console)?
     } else {
         let (news, observer) = load::provider_news();
         let live = |provider, layout| LiveBrowser {
@@ -153,13 +153,19 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
             perform(
                 &part,
                 live(load::provider_of(settings, launch, Some(observer))?, settings.layout.clone()),
+                &settings.layout,
                 &console,
             )?
         } else {
             sweep(settings)?;
             let place = ThrowAway::make(&run_id)?;
             let provider = load::chromium(settings, place.layout.clone());
-            let end = perform(&part, live(std::sync::Arc::new(provider), place.layout.clone()), &console)?;
+            let end = perform(
+                &part,
+                live(std::sync::Arc::new(provider), place.layout.clone()),
+                &settings.layout,
+                &console,
+            )?;
             place.close();
             end
         }
@@ -175,7 +181,12 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
     }
 }
 
-fn perform<O: Outside>(part: &Part, outside: O, console: &SoloConsole) -> Result<RunEnd, Failure> {
+fn perform<O: Outside>(
+    part: &Part,
+    outside: O,
+    layout: &Layout,
+    console: &SoloConsole,
+) -> Result<RunEnd, Failure> {
     let (sender, stop) = StopWatch::new();
     let solo = Solo {
         flow: &part.flow,
@@ -187,6 +198,7 @@ fn perform<O: Outside>(part: &Part, outside: O, console: &SoloConsole) -> Result
         outside,
         dialogs: part.dialogs.clone(),
         http_auth: part.setting.http_auth.clone(),
+        pacing: Pacing::new(layout, &part.setting.pace),
         pause: part.pause,
         artifacts: part.artifacts.clone(),
         stop,
@@ -243,7 +255,14 @@ fn part(
             now: jiff::Timestamp::now(),
         };
         let (allowed_origins, dialogs) = (origins(&flow, &scope), DialogPolicy::Dismiss);
-        Setting { allowed_origins, variables, block: Block::default(), dialogs, http_auth: Vec::new() }
+        Setting {
+            allowed_origins,
+            variables,
+            block: Block::default(),
+            dialogs,
+            http_auth: Vec::new(),
+            pace: Vec::new(),
+        }
     });
     setting.allowed_origins.extend(args.allow.iter().cloned());
     let scope = Scope {

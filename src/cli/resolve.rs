@@ -1,15 +1,16 @@
-//! `regatta resolve ID --done | --again`: a person's answer to NEEDS_ATTENTION.
+//! `regatta resolve ID --done | --again | --verify`: a person's answer to NEEDS_ATTENTION, or the site's.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
 use clap::Args;
 
-use super::args::WHAT;
+use super::args::{GlobalArgs, WHAT};
 use super::assignment::{parse_identity, parse_identity_variable};
 use super::complete;
 use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
 use super::load;
+use super::run;
 use super::settings::Settings;
 use crate::domain::id::{Flag, ProfileId, RunId};
 use crate::domain::plan::{Plan, PlanStep};
@@ -24,7 +25,9 @@ Examples:
   regatta resolve k18imh7u --done --set identity.two_fa_secret          asks for the value
   regatta resolve k18imh7u --done --set identity.two_fa_secret < FILE   reads it from a file
   regatta resolve k18imh7u --done --set-env identity.two_fa_secret=SECRET
-  regatta resolve k18imh7u --again"
+  regatta resolve k18imh7u --again
+  regatta resolve k18imh7u --verify
+  regatta orchestrate --only-status needs_attention --verify           asks about all of them"
 )]
 pub struct ResolveArgs {
     /// The profile's id
@@ -36,6 +39,9 @@ pub struct ResolveArgs {
     /// The step did not happen: run it again
     #[arg(long, group = "answer", help_heading = WHAT)]
     pub again: bool,
+    /// Ask the site again, with the step's verify flow; it opens the profile's browser
+    #[arg(long, group = "answer", conflicts_with_all = ["set", "set_env"], help_heading = WHAT)]
+    pub verify: bool,
     /// Set an identity field. Without a value it is asked for and not shown; without a terminal it is the
     /// next line of standard input
     #[arg(long, value_name = "identity.FIELD[=VALUE]", value_parser = parse_identity, help_heading = WHAT)]
@@ -45,7 +51,10 @@ pub struct ResolveArgs {
     pub set_env: Vec<(String, String)>,
 }
 
-pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
+pub fn resolve(settings: &Settings, global: &GlobalArgs, args: ResolveArgs) -> Result<u8, Failure> {
+    if args.verify {
+        return verify(settings, global, &args.profile);
+    }
     let (mut session, flag) = open_questioned(settings, &args.profile)?;
     let mut fields = from_environment(&args.set_env)?;
     for (field, value) in args.set {
@@ -60,6 +69,22 @@ pub fn resolve(settings: &Settings, args: ResolveArgs) -> Result<u8, Failure> {
         crate::report::say!("{line}");
     }
     Ok(0)
+}
+
+/// The site answers for the person.
+fn verify(settings: &Settings, global: &GlobalArgs, profile: &ProfileId) -> Result<u8, Failure> {
+    let (session, flag) = open_questioned(settings, profile)?;
+    drop(session);
+    let code = run::verify(global, profile)?;
+    if let Some(session) = read(&settings.layout, profile)?
+        && code == 0
+    {
+        let outcome = if session.completion_flags.is_set(&flag) { "is done" } else { "has not happened" };
+        crate::report::say!(
+            "{profile}: the site says that step `{flag}` {outcome}; go on with: regatta run {profile}"
+        );
+    }
+    Ok(code)
 }
 
 /// The same from `watch`, without values.

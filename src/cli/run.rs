@@ -18,9 +18,10 @@ use crate::domain::outcome::RunOutcome;
 use crate::domain::plan::Plan;
 use crate::domain::session::{Session, Status};
 use crate::domain::summary::ProfileSummary;
+use crate::domain::workflow::InDoubt;
 use crate::report::otlp;
 use crate::report::run_console::RunConsole;
-use crate::run::{Journal, LiveBrowser, Run, RunEnd, RunOptions, Selectors, Stop, StopWatch};
+use crate::run::{Journal, LiveBrowser, Pacing, Run, RunEnd, RunOptions, Selectors, Stop, StopWatch};
 use crate::store::event_log::EventLog;
 use crate::store::session::read;
 use crate::store::{Layout, OpenSession, SessionError, lock};
@@ -54,6 +55,9 @@ pub struct RunArgs {
     /// Stop after this step
     #[arg(long, value_name = "FLAG", help_heading = WHAT, add = complete::flags())]
     pub until: Option<Flag>,
+    /// Ask the site again about a step that waits for your answer, then go on
+    #[arg(long, conflicts_with = "dry_run", help_heading = WHAT)]
+    pub verify: bool,
     /// Say what the run would do, and do nothing
     #[arg(long, help_heading = WHAT)]
     pub dry_run: bool,
@@ -71,6 +75,26 @@ pub struct RunArgs {
 }
 
 pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
+    drive(global, args, false)
+}
+
+/// Asks the site whether the step happened that waits for a person's answer, and nothing more.
+pub fn verify(global: &GlobalArgs, profile: &ProfileId) -> Result<u8, Failure> {
+    let args = RunArgs {
+        profile: profile.clone(),
+        step: None,
+        until: None,
+        verify: true,
+        attach: false,
+        dry_run: false,
+        keep_browser: false,
+        json: false,
+        browser: BrowserArgs::default(),
+    };
+    drive(global, args, true)
+}
+
+fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Failure> {
     if args.dry_run {
         super::log::to_stderr();
         let settings = Settings::resolve(global)?;
@@ -91,7 +115,10 @@ pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
     let fresh = || Session::new(args.profile.clone(), settings.platform, plan.flags());
     let session = OpenSession::open(&settings.layout, &args.profile, &run_id, now, fresh)?;
     if session.session().status == Status::NeedsAttention {
-        return Err(waits_for_a_person(&args.profile, session.session()));
+        if !args.verify {
+            return Err(waits_for_a_person(&args.profile, session.session()));
+        }
+        refuse_unverifiable(&plan, session.session())?;
     }
     let platform = session.session().platform;
     let setting = plan.setting(&args.profile, platform)?;
@@ -116,6 +143,7 @@ pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
         news,
         join: args.attach,
     };
+    let pacing = Pacing::new(&settings.layout, &setting.pace);
     let log = EventLog::open(&settings.layout, &args.profile, &run_id)?;
     let flags: Vec<Flag> = plan.flags().cloned().collect();
     let done = session.session().completion_flags.clone();
@@ -143,7 +171,13 @@ pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
                 console.show(event);
             }),
             stop,
-            options: RunOptions { only: args.step, until: args.until, keep_browser: args.keep_browser },
+            pacing,
+            options: RunOptions {
+                only: args.step,
+                until: args.until,
+                keep_browser: args.keep_browser,
+                verify_only,
+            },
             artifacts,
         };
         let heard = |severity| match severity {
@@ -240,6 +274,22 @@ fn refuse_damaged(layout: &Layout, profile: &ProfileId) -> Result<(), Failure> {
         Err(error) => Err(error.into()),
         Ok(_) => Ok(()),
     }
+}
+
+/// What a site cannot be asked stays a person's to answer.
+fn refuse_unverifiable(plan: &Plan, session: &Session) -> Result<(), Failure> {
+    let doubted = session.in_flight.as_ref().map(|in_flight| &in_flight.flag);
+    let is_verifiable = doubted
+        .and_then(|flag| plan.step(flag))
+        .is_some_and(|step| step.in_doubt == InDoubt::Verify && step.verify_on(session.platform).is_some());
+    if is_verifiable {
+        return Ok(());
+    }
+    let why = match doubted {
+        Some(flag) => format!("step `{flag}` has no verify flow that could ask the site"),
+        None => "no step is in doubt, so there is nothing to ask the site".to_owned(),
+    };
+    Err(waits_for_a_person(&session.profile_id, session).more(why))
 }
 
 fn refuse_step_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), Failure> {

@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns, parse_age};
 use super::retention::Browsers;
 use crate::browser::chromium::executable::BrowserChoice;
+use crate::domain::busy::BUSY_RETRIES;
 use crate::domain::evidence::TraceMode;
 use crate::domain::launch::{DeviceScale, LaunchSettings};
 use crate::domain::session::Platform;
@@ -71,6 +72,8 @@ pub struct FleetSettings {
     pub max: MaxRuns,
     pub stagger: Duration,
     pub retries: u32,
+    /// How often a profile goes back into the queue because its site is busy.
+    pub busy_retries: u32,
     pub run_timeout: Option<Duration>,
     /// `None`: by the longest step.
     pub stall: Option<Duration>,
@@ -297,6 +300,7 @@ impl Settings {
                 max: file.fleet.max.unwrap_or(MaxRuns::Of(MAX_RUNS)),
                 stagger,
                 retries: file.fleet.retries.unwrap_or(RETRIES),
+                busy_retries: file.fleet.busy_retries.unwrap_or(BUSY_RETRIES),
                 run_timeout,
                 stall,
                 min_free_memory: file.fleet.min_free_memory.map(|Bytes(bytes)| bytes),
@@ -439,6 +443,7 @@ struct FleetFile {
     max: Option<MaxRuns>,
     stagger: Option<Spanned<String>>,
     retries: Option<u32>,
+    busy_retries: Option<u32>,
     run_timeout: Option<Spanned<String>>,
     stall: Option<Spanned<String>>,
     min_free_memory: Option<Bytes>,

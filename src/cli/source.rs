@@ -59,6 +59,7 @@ pub fn intake(
         limit: options.limit,
         shuffle: options.shuffle.map(|seed| seed.unwrap_or_else(rand::random)),
         only: options.only_status.iter().map(|status| status.0).collect(),
+        verify: args.verify,
         platform: settings.platform,
         declared: declared.clone(),
     })

@@ -126,6 +126,20 @@ pub enum EventKind {
         field: String,
         ms: u64,
     },
+    /// A document waits for its turn at this origin, as `[[pace]]` says, for two seconds by now. `PaceWaited`
+    /// follows.
+    PaceWaiting {
+        origin: String,
+    },
+    PaceWaited {
+        origin: String,
+        ms: u64,
+    },
+    /// The site answered 429 or 503, and is asked again in `ms`.
+    SiteBusy {
+        flag: Flag,
+        ms: u64,
+    },
     /// The step's flow has downloaded a file.
     Downloaded {
         flag: Flag,
@@ -162,8 +176,21 @@ pub enum EventKind {
         /// Another run ends in the same way until something is changed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         permanent: bool,
+        /// Why the run ended, where the reason has a name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<RunCause>,
+        /// How long a busy site asks to be left alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
         ms: u64,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunCause {
+    /// The site answered 429 or 503 until the attempts were used up. A later run may find it free.
+    SiteBusy,
 }
 
 /// Whether an attempt acts, or only looks whether an earlier one reached its end.

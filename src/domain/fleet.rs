@@ -20,6 +20,7 @@ use super::retry::{Backoff, Draw, chance};
 
 use self::admission::Gatekeeper;
 use self::breaker::Breaker;
+use self::busy::Busy;
 use self::elsewhere::Elsewhere;
 use self::job::Slots;
 use self::limits::{Alarms, Clock};
@@ -27,6 +28,7 @@ use self::queue::Queue;
 
 mod admission;
 mod breaker;
+mod busy;
 mod elsewhere;
 mod job;
 mod launch;
@@ -59,6 +61,8 @@ pub struct FleetConfig {
     pub stagger_jitter: f64,
     /// Further attempts after the first.
     pub retries: u32,
+    /// How often a profile whose site is busy goes back into the queue. It loses no attempt by it.
+    pub busy_retries: u32,
     pub backoff: Backoff,
     /// How long runs may take to stop by themselves before they are killed; `None`: as long as they
     /// need, since a step is not cut off for being slow.
@@ -117,6 +121,7 @@ struct Job {
     died_of: Option<ChildExit>,
     /// The run under way has said that another one would end in the same way.
     failed_for_good: bool,
+    busy: Busy,
 }
 
 /// How an attempt ended.
@@ -274,6 +279,12 @@ impl Fleet {
                 }
                 state => return Err(Refusal::WrongState { job, state, input: "failed for good" }),
             },
+            FleetInput::SiteBusy { job, retry_after } => match self.known_state(job)? {
+                JobState::Running { .. } | JobState::Adopted { .. } => {
+                    self.jobs[job.index()].busy.found = Some(retry_after);
+                }
+                state => return Err(Refusal::WrongState { job, state, input: "found its site busy" }),
+            },
             FleetInput::LookedElsewhere { open } => self.put_off_all(now, &open, effects),
             FleetInput::MachineMeasured(measured) => self.gate.learn(now, measured),
             FleetInput::ProviderProbed { is_up } => self.provider_answered(now, is_up, effects),
@@ -325,6 +336,7 @@ impl Fleet {
             clock: Clock::default(),
             died_of: None,
             failed_for_good: false,
+            busy: Busy::default(),
         });
         match standing {
             Standing::Completed => self.end(job, JobOutcome::Completed, effects),
@@ -395,6 +407,10 @@ impl Fleet {
         // What is wrong with the profile or the settings says nothing of the provider.
         if !for_good {
             self.judge_provider(job, &attempt, effects);
+        }
+        let busy = self.jobs[job.index()].busy.found.take();
+        if let (Some(retry_after), Attempt::Finished(RunOutcome::StepFailed)) = (busy, &attempt) {
+            return self.requeue_busy(now, job, retry_after, effects);
         }
         let over = self.jobs[job.index()].clock.over();
         let failure = match attempt {

@@ -90,6 +90,13 @@ pub enum FleetEventKind<'a> {
         ms: u64,
         cause: &'a str,
     },
+    /// Its site answers 429 or 503: the profile is back in the queue for the `times`th time of at most `of`.
+    ProfileSiteBusy {
+        profile_id: &'a ProfileId,
+        times: u32,
+        of: u32,
+        ms: u64,
+    },
     /// It is open on another device.
     ProfilePutOff {
         profile_id: &'a ProfileId,
@@ -198,6 +205,12 @@ fn kind(notice: &NoticeKind) -> Option<FleetEventKind<'_>> {
             attempt: *attempt,
             ms: millis(*delay),
             cause,
+        },
+        NoticeKind::SiteBusy { profile, times, of, delay } => FleetEventKind::ProfileSiteBusy {
+            profile_id: profile,
+            times: *times,
+            of: *of,
+            ms: millis(*delay),
         },
         NoticeKind::PutOff { profile, delay } => {
             FleetEventKind::ProfilePutOff { profile_id: profile, ms: millis(*delay) }

@@ -67,6 +67,14 @@ pub enum NoticeKind {
         delay: Duration,
         cause: String,
     },
+    /// The site answers 429 or 503: the profile is back in the queue for the `times`th time of at most `of`, and
+    /// is tried again after this delay.
+    SiteBusy {
+        profile: ProfileId,
+        times: u32,
+        of: u32,
+        delay: Duration,
+    },
     /// It is open on another device: it is tried again after all others, and not before this delay.
     PutOff {
         profile: ProfileId,

@@ -4,6 +4,7 @@
 //! chance enter as values, so every rule here can be tested as data.
 
 pub mod block;
+pub mod busy;
 pub mod cause;
 pub mod dialog;
 pub mod duration;
@@ -24,6 +25,7 @@ pub mod nearest;
 pub mod outcome;
 pub mod outcome_document;
 pub mod overview;
+pub mod pace;
 pub mod plan;
 pub mod playable;
 pub mod profile_reference;

@@ -16,6 +16,7 @@ use super::dialog::DialogPolicy;
 use super::flow::Flow;
 use super::http_auth::{HttpAuth, SignIn};
 use super::id::{Flag, ProfileId};
+use super::pace::{Pace, PaceLimit};
 use super::playable::Around;
 use super::row::DeclaredVariables;
 use super::session::{Commit, Identity, Platform, Session};
@@ -38,6 +39,7 @@ pub struct Plan {
     block: Vec<Written<String>>,
     dialogs: DialogPolicy,
     http_auth: Vec<HttpAuth>,
+    pace: Vec<Pace>,
     variables: Map<String, Value>,
     /// Names that the command line has set: nothing else replaces those.
     overridden: BTreeSet<String>,
@@ -70,6 +72,7 @@ pub struct Setting {
     /// Of the workflow; its steps have their own.
     pub dialogs: DialogPolicy,
     pub http_auth: Vec<SignIn>,
+    pub pace: Vec<PaceLimit>,
     pub variables: Map<String, Value>,
 }
 
@@ -122,6 +125,7 @@ impl Plan {
             block: workflow.block,
             dialogs: workflow.dialogs,
             http_auth: workflow.http_auth,
+            pace: workflow.pace,
             variables,
             overridden: overrides.keys().cloned().collect(),
             own: Map::new(),
@@ -239,7 +243,19 @@ impl Plan {
             Ok(SignIn { origin, user, password_field })
         };
         let http_auth = self.http_auth.iter().map(sign_in).collect::<Result<_, Box<SourceError>>>()?;
-        Ok(Setting { allowed_origins, block, dialogs: self.dialogs.clone(), http_auth, variables })
+        let limit = |Pace { origin: written, per_minute }: &Pace| {
+            let text = render(&written.value, &variables)
+                .map_err(|error| self.template_error("`pace.origin`", written.at.clone(), &error))?;
+            let origin =
+                origin(&text).filter(|origin| allowed_origins.contains(origin)).ok_or_else(|| {
+                    let problem = format!("`{text}` is not among `allowed_origins`");
+                    let error = SourceError::new(&self.file, &self.text, written.at.clone(), problem);
+                    Box::new(error.help("runs ask no other origin for anything"))
+                })?;
+            Ok(PaceLimit { origin, per_minute: *per_minute })
+        };
+        let pace = self.pace.iter().map(limit).collect::<Result<_, Box<SourceError>>>()?;
+        Ok(Setting { allowed_origins, block, dialogs: self.dialogs.clone(), http_auth, pace, variables })
     }
 
     /// Why nothing can find out whether the step in flight has happened: the workflow no longer has it.

@@ -40,6 +40,7 @@ impl Backoff {
 pub enum Draw {
     Launch { number: u64 },
     Retry { job: u32, attempt: u32 },
+    Busy { job: u32, times: u32 },
 }
 
 /// Within -1..=1, evenly.
@@ -47,6 +48,7 @@ pub fn chance(seed: u64, draw: Draw) -> f64 {
     let (stream, counter) = match draw {
         Draw::Launch { number } => (1, number),
         Draw::Retry { job, attempt } => (2, (u64::from(job) << 32) | u64::from(attempt)),
+        Draw::Busy { job, times } => (3, (u64::from(job) << 32) | u64::from(times)),
     };
     let mixed = mix(mix(mix(seed).wrapping_add(stream)).wrapping_add(counter));
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]

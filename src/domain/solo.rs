@@ -34,6 +34,14 @@ pub enum SoloEventKind {
         /// Those inside a `when` included.
         steps: usize,
     },
+    /// A document waits for its turn at this origin, as `[[pace]]` says. `PaceWaited` follows.
+    PaceWaiting {
+        origin: String,
+    },
+    PaceWaited {
+        origin: String,
+        ms: u64,
+    },
     PacerWaiting {
         call: String,
     },

@@ -114,6 +114,11 @@ impl ProfileSummary {
                 self.waits_for = Some(format!("a turn within the provider's rate limit ({call})"));
             }
             EventKind::PacerWaited { .. } => self.waits_for = None,
+            EventKind::PaceWaiting { origin } => {
+                self.waits_for = Some(format!("its turn at {origin} ([[pace]])"));
+            }
+            EventKind::PaceWaited { .. } => self.waits_for = None,
+            EventKind::SiteBusy { .. } => self.waits_for = Some("the site, which is busy".to_owned()),
             EventKind::KernelDownloading { message, .. } => self.waits_for = Some(message.clone()),
             EventKind::ProviderPaused { .. }
             | EventKind::UsedElsewhere
@@ -129,6 +134,7 @@ impl ProfileSummary {
             }
             EventKind::StepStarted { flag, attempt, mode } => {
                 self.phase = Phase::Driving;
+                self.waits_for = None;
                 self.current = Some(CurrentStep {
                     flag: flag.clone(),
                     number: self.done + 1,

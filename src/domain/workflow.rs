@@ -13,6 +13,7 @@ use toml::Spanned;
 use super::dialog::DialogPolicy;
 use super::http_auth::{HttpAuth, HttpAuthWire};
 use super::id::Flag;
+use super::pace::{PER_MINUTE, Pace, PaceWire};
 use super::session::{Commit, Platform};
 use super::source::SourceError;
 
@@ -34,6 +35,7 @@ pub struct Workflow {
     /// Of the steps that name none of their own, and of a flow that is played by itself.
     pub dialogs: DialogPolicy,
     pub http_auth: Vec<HttpAuth>,
+    pub pace: Vec<Pace>,
     pub steps: Vec<WorkflowStep>,
 }
 
@@ -164,6 +166,7 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<SourceError>> {
         block: wire.network.block.into_iter().map(written).collect(),
         dialogs: wire.dialogs,
         http_auth: wire.http_auth.into_iter().map(http_auth).collect(),
+        pace: wire.pace.into_iter().map(|wire| pace(wire, &error)).collect::<Result<_, _>>()?,
         steps,
     })
 }
@@ -313,6 +316,21 @@ fn http_auth(HttpAuthWire { origin, user, password_field }: HttpAuthWire) -> Htt
     HttpAuth { origin: written(origin), user: written(user), password_field: written(password_field) }
 }
 
+fn pace(
+    PaceWire { origin, per_minute }: PaceWire,
+    error: &impl Fn(Range<usize>, String) -> SourceError,
+) -> Result<Pace, Box<SourceError>> {
+    let (at, per_minute) = (per_minute.span(), per_minute.into_inner());
+    if !PER_MINUTE.contains(&per_minute) {
+        let (least, most) = (PER_MINUTE.start(), PER_MINUTE.end());
+        let problem = format!("pace: `per_minute` must be {least} to {most}");
+        return Err(Box::new(
+            error(at, problem).help("how many documents a minute the site may be asked for"),
+        ));
+    }
+    Ok(Pace { origin: written(origin), per_minute })
+}
+
 fn written<T>(spanned: Spanned<T>) -> Written<T> {
     Written { at: spanned.span(), value: spanned.into_inner() }
 }
@@ -333,6 +351,8 @@ struct WorkflowWire {
     network: NetworkWire,
     #[serde(default)]
     http_auth: Vec<HttpAuthWire>,
+    #[serde(default)]
+    pace: Vec<PaceWire>,
     #[serde(default)]
     step: Vec<Spanned<StepWire>>,
 }

@@ -42,6 +42,8 @@ pub struct Intake {
     pub shuffle: Option<u64>,
     /// Only profiles that stand so; empty: all.
     pub only: Vec<Shown>,
+    /// The site is asked about steps that wait for a person's answer.
+    pub verify: bool,
     /// Of sessions that do not exist yet and whose row names none.
     pub platform: Platform,
     /// Variables that rows may set.
@@ -93,7 +95,16 @@ impl Intake {
     /// All there is of the source, once.
     pub fn new(source: Box<dyn Source>, platform: Platform) -> Self {
         let declared = DeclaredVariables::default();
-        Self { source, follow: None, limit: None, shuffle: None, only: Vec::new(), platform, declared }
+        Self {
+            source,
+            follow: None,
+            limit: None,
+            shuffle: None,
+            only: Vec::new(),
+            verify: false,
+            platform,
+            declared,
+        }
     }
 
     /// Begins to read. `left` are profiles of which something may live though nobody runs them.
@@ -105,7 +116,7 @@ impl Intake {
     ) -> mpsc::Receiver<IntakeNews> {
         let (sender, receiver) = mpsc::channel(ON_THE_WAY);
         let (passed, to_look_at) = mpsc::channel(ON_THE_WAY);
-        let Self { source, follow, limit, shuffle, only, platform: _, declared } = self;
+        let Self { source, follow, limit, shuffle, only, verify, platform: _, declared } = self;
         let reading = tokio::spawn(read(source, follow, Rows::new(passed, declared)));
         let mut looker = Looker {
             folder,
@@ -113,6 +124,7 @@ impl Intake {
             spool,
             limit,
             only,
+            verify,
             shuffle: shuffle.map(|seed| (StdRng::seed_from_u64(seed), Vec::new())),
             seen: HashSet::new(),
             refused: HashSet::new(),
@@ -200,6 +212,7 @@ struct Looker {
     spool: Spool,
     limit: Option<usize>,
     only: Vec<Shown>,
+    verify: bool,
     /// The chance, and what waits for it.
     shuffle: Option<(StdRng, Vec<Row>)>,
     /// A profile that comes again is the same profile.
@@ -317,6 +330,12 @@ impl Looker {
         if !self.is_wanted(standing, session.as_ref().ok().and_then(Option::as_ref)) {
             return Ok(None);
         }
+        let in_doubt = matches!(&session, Ok(Some(session)) if session.in_flight.is_some());
+        let standing = match standing {
+            // Its run asks the site.
+            Standing::NeedsAttention if self.verify && in_doubt => Standing::Open,
+            standing => standing,
+        };
         let mut conflicts = Vec::new();
         if let (Ok(Some(session)), Some(at)) = (&session, new) {
             let row = self.spool.read(at).map_err(|error| LookError::Intake(IntakeError::Spool(error)))?;

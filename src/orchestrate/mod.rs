@@ -20,6 +20,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use self::outcomes::{Outcomes, SinkSpec};
 use self::shell::Shell;
 use crate::browser::provider::Provider;
+use crate::domain::busy::BUSY_RETRIES;
 use crate::domain::fleet::{Admission, FleetConfig, TimeLimits};
 use crate::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use crate::domain::id::{Flag, RunId};
@@ -57,6 +58,8 @@ pub struct OrchestrateOptions {
     pub retries: u32,
     pub backoff: Backoff,
     /// Of every chance the fleet takes.
+    /// How often a profile whose site is busy goes back into the queue.
+    pub busy_retries: u32,
     pub seed: u64,
     /// Own binary, and what comes before the profile id.
     pub program: PathBuf,
@@ -83,6 +86,7 @@ impl OrchestrateOptions {
             stagger: Duration::from_secs(1),
             stagger_jitter: 0.5,
             retries: 2,
+            busy_retries: BUSY_RETRIES,
             backoff: Backoff::default(),
             seed: 0,
             program,
@@ -102,6 +106,7 @@ impl OrchestrateOptions {
             stagger: self.stagger,
             stagger_jitter: self.stagger_jitter,
             retries: self.retries,
+            busy_retries: self.busy_retries,
             backoff: self.backoff,
             drain_limit: self.term_grace,
             seed: self.seed,

@@ -21,7 +21,7 @@ use super::{OrchestrateError, OrchestrateOptions};
 use crate::browser::leftovers;
 use crate::browser::provider::{Provider, ProviderError};
 use crate::domain::cause::with_cause;
-use crate::domain::event::EventKind;
+use crate::domain::event::{EventKind, RunCause};
 use crate::domain::fleet::{Fleet, FleetInput, JobId, JobState, Mono, Severity, Slot, Standing};
 use crate::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use crate::domain::id::ProfileId;
@@ -260,6 +260,10 @@ impl<'a> Shell<'a> {
                 match event.kind {
                     EventKind::ProviderPaused { ms } => {
                         self.happened(FleetInput::ProviderPaused { pause: Duration::from_millis(ms) });
+                    }
+                    EventKind::RunFinished { cause: Some(RunCause::SiteBusy), retry_after_ms, .. } => {
+                        let retry_after = retry_after_ms.map(Duration::from_millis);
+                        self.happened(FleetInput::SiteBusy { job, retry_after });
                     }
                     EventKind::UsedElsewhere => self.happened(FleetInput::UsedElsewhere { job }),
                     EventKind::ProviderRefused { ref message, ref hint } => {

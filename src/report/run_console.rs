@@ -124,6 +124,13 @@ impl Plain {
                     in_words(Duration::from_millis(*ms))
                 )
             }
+            EventKind::PaceWaiting { origin } => format!("waits for its turn at {origin} ([[pace]])"),
+            EventKind::PaceWaited { origin, ms } => {
+                format!("waited {} for its turn at {origin} ([[pace]])", seconds(*ms))
+            }
+            EventKind::SiteBusy { flag, ms } => {
+                format!("{flag}: the site is busy, asking again in {}", seconds(*ms))
+            }
             EventKind::Downloaded { flag, path, bytes } => {
                 format!("{flag}: downloaded {path} ({bytes} bytes)")
             }
@@ -240,6 +247,12 @@ impl Live {
             EventKind::TotpWaiting { flag, ms, .. } => self.on(flag, |bar| {
                 bar.set_message(format!(
                     "{flag:<width$}  waiting {} for the next two-factor code",
+                    seconds(*ms)
+                ));
+            }),
+            EventKind::SiteBusy { flag, ms } => self.on(flag, |bar| {
+                bar.set_message(format!(
+                    "{flag:<width$}  the site is busy, asking again in {}",
                     seconds(*ms)
                 ));
             }),
@@ -393,6 +406,8 @@ mod tests {
                 exit_code: 1,
                 message: None,
                 permanent: false,
+                cause: None,
+                retry_after_ms: None,
                 ms: 9000,
             },
         ];

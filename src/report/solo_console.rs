@@ -83,6 +83,10 @@ impl Lines {
                 let steps = if *steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
                 format!("{flow}: {title}, {steps}")
             }
+            SoloEventKind::PaceWaiting { origin } => format!("waits for its turn at {origin} ([[pace]])"),
+            SoloEventKind::PaceWaited { origin, ms } => {
+                format!("waited {} for its turn at {origin} ([[pace]])", time(*ms))
+            }
             SoloEventKind::PacerWaiting { call } => format!("waits for the provider's rate limit ({call})"),
             SoloEventKind::PacerWaited { call, ms } => {
                 format!("waited {} for the provider's rate limit ({call})", time(*ms))

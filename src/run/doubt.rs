@@ -78,6 +78,14 @@ impl<O: Outside> Run<'_, O> {
                     let (flag, place) = (step.flag.clone(), Some(place));
                     return Err(Failure { flag, error, place, evidence: None }.into());
                 }
+                ActionErrorKind::SiteBusy { .. } => {
+                    unanswered += 1;
+                    // The doubt stays for the next run: a busy site is no reason to ask a person.
+                    if unanswered >= step.attempts || !self.wait_after(step, unanswered, &error).await? {
+                        let (flag, place) = (step.flag.clone(), Some(place));
+                        return Err(Failure { flag, error, place, evidence: None }.into());
+                    }
+                }
                 _ => {
                     unanswered += 1;
                     if unanswered >= step.attempts {

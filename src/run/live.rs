@@ -10,8 +10,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::outside::{Opened, Outside, PlayPage};
 use crate::browser::leftovers;
 use crate::browser::page::{
-    ActionError, BrowserConnection, Downloaded, Forgetful, Gate, Healed, Page, PageError, PageOptions,
-    Recalled, SelectorKey, SelectorMemory,
+    ActionError, BrowserConnection, DocumentPace, Downloaded, Forgetful, Gate, Healed, Page, PageError,
+    PageOptions, Recalled, SelectorKey, SelectorMemory,
 };
 use crate::browser::provider::{Provider, ProviderError, ProviderNews, StartOptions};
 use crate::domain::block::Block;
@@ -241,6 +241,10 @@ impl PlayPage for LivePage {
 
     fn set_http_auth(&mut self, credentials: Vec<Credential>) {
         self.page.set_http_auth(credentials);
+    }
+
+    fn set_pace(&mut self, pace: Arc<dyn DocumentPace>) {
+        self.page.set_pace(pace);
     }
 
     async fn finish(&mut self) -> Vec<Downloaded> {

@@ -7,6 +7,7 @@
 //! twice.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use crate::browser::page::{ActionError, ActionErrorKind};
 use crate::browser::provider::{ProviderError, ProviderNews};
 use crate::domain::cause::with_cause;
-use crate::domain::event::EventKind;
+use crate::domain::event::{EventKind, RunCause};
 use crate::domain::flow::Place;
 use crate::domain::id::{Flag, RunId};
 use crate::domain::mask::Mask;
@@ -26,14 +27,17 @@ use crate::store::session::{OpenSession, SessionError};
 pub use self::journal::{Clock, Journal};
 pub use self::live::{AttachedBrowser, LiveBrowser, Selectors};
 pub use self::outside::{Opened, Outside, PlayPage};
+pub use self::pace::Pacing;
 pub use self::solo::Solo;
 pub use self::stop::{Stop, StopWatch};
 
+mod busy;
 mod doubt;
 mod heal;
 mod journal;
 mod live;
 mod outside;
+mod pace;
 mod play;
 mod player;
 mod prepare;
@@ -52,6 +56,8 @@ pub struct RunOptions {
     /// Stop after this step.
     pub until: Option<Flag>,
     pub keep_browser: bool,
+    /// Only ask the site whether the step in doubt has happened.
+    pub verify_only: bool,
 }
 
 /// How the run ended, in words for a person. Identity values are masked.
@@ -66,11 +72,24 @@ pub struct RunEnd {
     pub evidence: Option<PathBuf>,
     /// Another run ends in the same way until something is changed: a fleet starts none.
     pub permanent: bool,
+    /// The reason, where it has a name, and how long a busy site asks to be left alone.
+    pub cause: Option<RunCause>,
+    pub retry_after: Option<Duration>,
 }
 
 impl RunEnd {
     fn of(outcome: RunOutcome) -> Self {
-        Self { outcome, flag: None, message: None, place: None, hint: None, evidence: None, permanent: false }
+        Self {
+            outcome,
+            flag: None,
+            message: None,
+            place: None,
+            hint: None,
+            evidence: None,
+            permanent: false,
+            cause: None,
+            retry_after: None,
+        }
     }
 }
 
@@ -86,6 +105,7 @@ pub struct Run<'a, O: Outside> {
     pub outside: O,
     pub journal: Journal<'a>,
     pub stop: StopWatch,
+    pub pacing: Pacing,
     pub options: RunOptions,
     /// Where evidence of this profile's failures goes, and how that folder is named to people.
     pub artifacts: PathBuf,
@@ -151,6 +171,8 @@ impl<'a, O: Outside> Run<'a, O> {
             exit_code: end.outcome.exit_code(),
             message: end.message.clone(),
             permanent: end.permanent,
+            cause: end.cause,
+            retry_after_ms: end.retry_after.map(|time| time.as_millis() as u64),
             ms: millis(started),
         });
         end
@@ -172,10 +194,21 @@ impl<'a, O: Outside> Run<'a, O> {
         if !steps.is_empty() {
             self.stop.check()?;
             let page = page.insert(self.start_browser().await?);
+            if self.options.verify_only {
+                return self.ask_about_doubt(page).await;
+            }
             for step in steps {
                 self.stop.check()?;
                 self.drive_step(step, page).await?;
             }
+        }
+        Ok(())
+    }
+
+    async fn ask_about_doubt(&mut self, page: &mut O::Page) -> Result<(), Leave> {
+        let doubted = self.session.session().in_flight.as_ref();
+        if let Some(step) = doubted.and_then(|in_flight| self.plan.step(&in_flight.flag)) {
+            self.answer_doubt(step, Instant::now(), page).await?;
         }
         Ok(())
     }
@@ -295,6 +328,9 @@ impl<'a, O: Outside> Run<'a, O> {
                 let message = self.journal.mask(&failure.error.message);
                 end.outcome = RunOutcome::StepFailed;
                 end.permanent = failure.error.kind == ActionErrorKind::Refused;
+                if let ActionErrorKind::SiteBusy { retry_after } = failure.error.kind {
+                    (end.cause, end.retry_after) = (Some(RunCause::SiteBusy), retry_after);
+                }
                 end.message = Some(format!("step `{}`: {message}", failure.flag));
                 let gone =
                     matches!(failure.error.kind, ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed);

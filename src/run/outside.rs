@@ -1,9 +1,10 @@
 //! The outside world of a run, as traits: a test replaces it, and cuts it off at any await.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::browser::page::{ActionError, Downloaded, Gate, Healed};
+use crate::browser::page::{ActionError, DocumentPace, Downloaded, Gate, Healed};
 use crate::browser::provider::{ProviderError, ProviderNews};
 use crate::domain::dialog::DialogPolicy;
 use crate::domain::event::NetworkTotals;
@@ -72,6 +73,9 @@ pub trait PlayPage {
     /// How servers that ask for a user and a password by HTTP are answered from now on; others are told that
     /// nobody signs in.
     fn set_http_auth(&mut self, _credentials: Vec<Credential>) {}
+
+    /// How fast documents may be requested from now on.
+    fn set_pace(&mut self, _pace: Arc<dyn DocumentPace>) {}
 
     /// To be called when a flow has reached its end: returns when what it set off has arrived and been
     /// downloaded. The files it downloaded.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::pace::PaceNews;
 use super::player::{Host, Player, Unplayed};
 use super::{Journal, Outside, PlayPage, Run, Stop, heal, sign_in, totp};
-use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Healed};
+use crate::browser::page::{ActionError, ActionErrorKind, DocumentPace as _, Downloaded, Healed};
 use crate::domain::duration::in_words;
 use crate::domain::event::{EventKind, StepMode};
 use crate::domain::flow::{Flow, Place, Step};
@@ -26,6 +27,9 @@ pub(super) struct Pass {
     /// Counts from 1 within the run.
     pub attempt: u32,
 }
+
+/// Between two looks at a deadline that moves while a document waits for its turn.
+const LEAST: Duration = Duration::from_millis(20);
 
 impl<O: Outside> Run<'_, O> {
     /// One pass through `flow`, bounded by the step's timeout. In `Act` mode `in_flight` becomes
@@ -44,7 +48,13 @@ impl<O: Outside> Run<'_, O> {
         });
         page.set_dialogs(&step.dialogs);
         page.set_http_auth(sign_in::credentials(&self.setting.http_auth, &self.scope()));
+        if let Some(pace) = self.pacing.pace.clone() {
+            page.set_pace(pace);
+        }
         let mut stop = self.stop.clone();
+        let held = self.pacing.held();
+        let pace = self.pacing.pace.clone();
+        let held_since = || pace.as_ref().map_or(Duration::ZERO, |pace| pace.held()) - held;
         let deadline = Cell::new(Instant::now() + step.timeout);
         let mut host = StepHost {
             flow,
@@ -61,10 +71,10 @@ impl<O: Outside> Run<'_, O> {
             deadline: &deadline,
             is_first: false,
         };
-        let mut player = Player::new(flow, page, &mut host);
+        let mut player = Player::new(flow, page, &mut host).paced_by(&mut self.pacing.news);
         let played = tokio::select! {
             biased;
-            played = until(&deadline, player.play()) => played,
+            played = until(|| deadline.get() + held_since(), player.play()) => played,
             () = stop.reached(Stop::Now) => return Err(Unplayed::Stopped),
         };
         player.tell_healed();
@@ -93,14 +103,14 @@ impl<O: Outside> Run<'_, O> {
 }
 
 /// `None` where the deadline passed first. It may be moved meanwhile.
-async fn until<T>(deadline: &Cell<Instant>, future: impl Future<Output = T>) -> Option<T> {
+async fn until<T>(deadline: impl Fn() -> Instant, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     loop {
         tokio::select! {
             biased;
             done = &mut future => return Some(done),
-            () = sleep_until(deadline.get()) => {
-                if Instant::now() >= deadline.get() {
+            () = sleep_until(deadline().max(Instant::now() + LEAST)) => {
+                if Instant::now() >= deadline() {
                     return None;
                 }
             }
@@ -217,6 +227,15 @@ impl Host for StepHost<'_, '_> {
             // Not less: a moment before the window begins it would be asked again.
             sleep(wait + Duration::from_millis(1)).await;
         }
+    }
+
+    fn paced(&mut self, news: PaceNews) {
+        self.journal.emit(match news {
+            PaceNews::Waits { origin } => EventKind::PaceWaiting { origin },
+            PaceNews::Waited { origin, waited } => {
+                EventKind::PaceWaited { origin, ms: waited.as_millis() as u64 }
+            }
+        });
     }
 
     fn pictured(&mut self, _: &Step, file: PathBuf) {

@@ -2,11 +2,14 @@
 //!
 //! A run plays the flows of its steps, `regatta play` one by itself: what differs is the [`Host`].
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
+use super::pace::{self, PaceNews};
 use super::step::file_name;
 use super::{PlayPage, totp};
 use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate, Healed};
@@ -44,6 +47,9 @@ pub(super) trait Host {
     /// Returns a moment whose two-factor code was not used yet, and never will be by anyone else: waits
     /// for the next window where the current code was used.
     async fn claim_totp(&mut self, step: &Step) -> Result<jiff::Timestamp, SessionError>;
+
+    /// A document waits for its turn at its site, or has waited.
+    fn paced(&mut self, news: PaceNews);
 
     fn pictured(&mut self, step: &Step, file: PathBuf);
 
@@ -99,11 +105,17 @@ pub(super) struct Player<'a, P, H> {
     pub pause: Duration,
     /// Of the step under way, or of the last one.
     pub place: Place,
+    /// What is to be reported of the pace, while a step is played.
+    news: Option<&'a mut Option<UnboundedReceiver<PaceNews>>>,
 }
 
 impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
     pub fn new(flow: &'a Flow, page: &'a mut P, host: &'a mut H) -> Self {
-        Self { flow, page, host, pause: Duration::ZERO, place: Place::default() }
+        Self { flow, page, host, pause: Duration::ZERO, place: Place::default(), news: None }
+    }
+
+    pub fn paced_by(self, news: &'a mut Option<UnboundedReceiver<PaceNews>>) -> Self {
+        Self { news: Some(news), ..self }
     }
 
     pub async fn play(&mut self) -> Result<(), Unplayed> {
@@ -153,8 +165,21 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
         }
         let timeout = step.timeout.or(self.flow.timeout).unwrap_or(ACTION_TIMEOUT);
         self.page.hide(self.host.secrets());
-        let mut gate = HostGate { host: self.host, refusal: None };
-        let performed = self.page.perform(&self.flow.file, &rendered, timeout, &mut gate).await;
+        let host = RefCell::new(&mut *self.host);
+        let mut gate = HostGate { host: &host, refusal: None };
+        let performed = {
+            let mut performed =
+                std::pin::pin!(self.page.perform(&self.flow.file, &rendered, timeout, &mut gate));
+            let mut none = None;
+            let news = self.news.as_deref_mut().unwrap_or(&mut none);
+            loop {
+                tokio::select! {
+                    biased;
+                    performed = &mut performed => break performed,
+                    news = pace::next(news) => host.borrow_mut().paced(news),
+                }
+            }
+        };
         let refusal = gate.refusal;
         self.tell_healed();
         if let Some(refusal) = refusal {
@@ -215,13 +240,14 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
     }
 }
 
-struct HostGate<'a, H> {
-    host: &'a mut H,
+struct HostGate<'a, 'h, H> {
+    /// Also for what is reported while a step is played.
+    host: &'a RefCell<&'h mut H>,
     /// Why the host said no: then nothing may touch the page.
     refusal: Option<SessionError>,
 }
 
-impl<H: Host> HostGate<'_, H> {
+impl<H: Host> HostGate<'_, '_, H> {
     fn refuse(&mut self, error: SessionError) -> String {
         let message = error.to_string();
         self.refusal = Some(error);
@@ -229,13 +255,15 @@ impl<H: Host> HostGate<'_, H> {
     }
 }
 
-impl<H: Host> Gate for HostGate<'_, H> {
+impl<H: Host> Gate for HostGate<'_, '_, H> {
     fn before_touch(&mut self) -> Result<(), String> {
-        self.host.before_touch().map_err(|error| self.refuse(error))
+        let written = self.host.borrow_mut().before_touch();
+        written.map_err(|error| self.refuse(error))
     }
 
     fn not_touched(&mut self) -> Result<(), String> {
-        self.host.not_touched().map_err(|error| self.refuse(error))
+        let written = self.host.borrow_mut().not_touched();
+        written.map_err(|error| self.refuse(error))
     }
 }
 

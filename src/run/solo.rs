@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 
+use super::pace::{PaceNews, Pacing};
 use super::player::{Host, Player, Turn, Unplayed};
 use super::{Outside, PlayPage, RunEnd, Stop, StopWatch, heal, sign_in, totp};
 use crate::browser::page::{ActionErrorKind, Downloaded};
@@ -39,6 +40,7 @@ pub struct Solo<'a, O: Outside> {
     pub outside: O,
     pub dialogs: DialogPolicy,
     pub http_auth: Vec<SignIn>,
+    pub pacing: Pacing,
     /// Between two steps.
     pub pause: Duration,
     /// Where pictures and evidence go, and how that folder is named to people.
@@ -54,6 +56,7 @@ impl<O: Outside> Solo<'_, O> {
         let Solo { flow, profile_id, platform, identity, variables, mut outside, pause, artifacts, .. } =
             self;
         let (dialogs, http_auth) = (self.dialogs, self.http_auth);
+        let mut pacing = self.pacing;
         let mut stop = self.stop;
         let mask = Mask::of(&identity);
         let mut host = SoloHost {
@@ -77,8 +80,11 @@ impl<O: Outside> Solo<'_, O> {
             Ok(mut page) => {
                 page.set_dialogs(&dialogs);
                 page.set_http_auth(sign_in::credentials(&http_auth, &host.scope()));
+                if let Some(pace) = pacing.pace.clone() {
+                    page.set_pace(pace);
+                }
                 page.begin_trace(&flow.file);
-                let end = host.play(flow, pause, &mut page, &mut stop).await;
+                let end = host.play(flow, pause, &mut page, &mut stop, &mut pacing).await;
                 let network = page.take_network_totals();
                 close(&mut outside, page, &mut host).await;
                 (end, network)
@@ -168,8 +174,9 @@ impl SoloHost<'_> {
         pause: Duration,
         page: &mut P,
         stop: &mut StopWatch,
+        pacing: &mut Pacing,
     ) -> RunEnd {
-        let mut player = Player::new(flow, page, self);
+        let mut player = Player::new(flow, page, self).paced_by(&mut pacing.news);
         player.pause = pause;
         let played = tokio::select! {
             played = player.play() => played,
@@ -288,6 +295,13 @@ impl Host for SoloHost<'_> {
             self.tell(SoloEventKind::TotpWaiting { step: step.number.clone(), ms });
             sleep(wait + Duration::from_millis(1)).await;
         }
+    }
+
+    fn paced(&mut self, news: PaceNews) {
+        self.tell(match news {
+            PaceNews::Waits { origin } => SoloEventKind::PaceWaiting { origin },
+            PaceNews::Waited { origin, waited } => SoloEventKind::PaceWaited { origin, ms: millis(waited) },
+        });
     }
 
     fn pictured(&mut self, step: &Step, file: PathBuf) {

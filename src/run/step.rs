@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::doubt::Answer;
 use super::play::Pass;
 use super::player::Unplayed;
-use super::{Failure, Leave, Outside, PlayPage, Run, Stop, millis};
+use super::{Failure, Leave, Outside, PlayPage, Run, millis};
 use crate::browser::page::ActionErrorKind;
 use crate::domain::event::{EventKind, NetworkTotals, StepMode, StepOutcome};
 use crate::domain::evidence::Incident;
@@ -95,10 +95,10 @@ impl<O: Outside> Run<'_, O> {
                 let (flag, evidence) = (Some(step.flag.clone()), failure.evidence);
                 return Err(Leave::Attention { flag, message, evidence });
             }
-            if hopeless || attempt >= step.attempts {
+            if hopeless || attempt >= step.attempts || !self.wait_after(step, attempt, &failure.error).await?
+            {
                 return Err(failure.into());
             }
-            self.back_off(attempt).await?;
             attempt += 1;
         }
     }
@@ -188,11 +188,7 @@ impl<O: Outside> Run<'_, O> {
     /// Before attempt `attempt + 1`. A wish to stop ends the wait and the run.
     pub(super) async fn back_off(&mut self, attempt: u32) -> Result<(), Leave> {
         let delay = BACKOFF.delay(attempt, self.random.random_range(-1.0..=1.0));
-        tokio::select! {
-            biased;
-            () = tokio::time::sleep(delay) => self.stop.check(),
-            () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
-        }
+        self.pause(delay).await
     }
 }
 

@@ -26,6 +26,7 @@ use crate::domain::workflow;
 use crate::store::event_log::{EventLog, EventReader};
 use crate::store::{Layout, OpenSession};
 
+mod busy;
 mod captures;
 mod totp;
 
@@ -69,6 +70,8 @@ enum Click {
     Unseen,
     /// Something else took the focus.
     Stolen,
+    /// Refused: the site is busy, and asks for so much time.
+    Busy(Option<Duration>),
 }
 
 #[derive(Clone)]
@@ -185,6 +188,9 @@ impl Fake {
                 self.tell(if document.contains("\"in_flight\"") { "unseen, IN DOUBT" } else { "unseen" });
                 return Err(failed(ActionErrorKind::Unseen));
             }
+            Some(Click::Busy(retry_after)) => {
+                return Err(failed(ActionErrorKind::SiteBusy { retry_after }));
+            }
             Some(Click::Stolen) => return Err(failed(ActionErrorKind::FocusStolen)),
             _ => {}
         }
@@ -272,6 +278,7 @@ impl Bench {
             random: rand::make_rng(),
             outside: self.site.clone(),
             stop: StopWatch::new().1,
+            pacing: super::Pacing::default(),
             options: RunOptions::default(),
             artifacts: self.layout.artifacts(&profile()),
         }

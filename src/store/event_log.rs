@@ -341,6 +341,8 @@ mod tests {
             exit_code: 0,
             message: None,
             permanent: false,
+            cause: None,
+            retry_after_ms: None,
             ms: 9,
         }
     }

@@ -231,7 +231,15 @@ mod tests {
         let outcome = RunOutcome::StepFailed;
         log.append(
             now(),
-            EventKind::RunFinished { outcome, exit_code: 1, message: None, permanent: false, ms: 1 },
+            EventKind::RunFinished {
+                outcome,
+                exit_code: 1,
+                message: None,
+                permanent: false,
+                cause: None,
+                retry_after_ms: None,
+                ms: 1,
+            },
         )
         .unwrap();
         assert_eq!(names(&watch.look().unwrap()), ["p1", "p2"]);

@@ -370,3 +370,41 @@ fn a_doubt_that_only_a_person_can_answer_waits_for_one() {
         practice.folder.assert_nothing_left();
     }
 }
+
+/// A person who was asked may ask the site once more.
+#[test]
+fn the_site_may_answer_for_the_person() {
+    let practice = Practice::with_workflow(2, "");
+    for (profile, submitted) in [("p1", false), ("p2", true), ("p3", false)] {
+        if submitted {
+            lose_answers(&practice.site, &["store_signup"]);
+        }
+        let mut run = practice.start(&["run", profile]);
+        practice.until_in_flight(profile, "store_signup", &mut run);
+        if submitted {
+            run.until("the acceptance", || (practice.site.counts(profile)[1] > 0).then_some(()));
+        }
+        run.kill();
+        let mut session = practice.folder.session(profile).unwrap();
+        session["status"] = json!("NEEDS_ATTENTION");
+        practice.folder.write(&format!("state/{profile}.json"), &session.to_string());
+    }
+    practice.folder.write("profiles.txt", "p1\np2\np3\n");
+    let site = practice.site.site();
+    let text = practice.folder.read("workflow.toml");
+    practice.folder.write("workflow.toml", &text.replace("http://127.0.0.1:8800", &site));
+    let answered = practice.folder.run(&["resolve", "p1", "--verify"]);
+    answered.assert_code(0);
+    assert!(answered.stdout.contains("has not happened"), "{}", answered.stdout);
+    assert_eq!(practice.folder.session("p1").unwrap()["status"], "PENDING");
+    assert_eq!(practice.in_flight("p1"), None);
+    // The others: asked about together, and gone on with.
+    let fleet = ["orchestrate", "--only-status", "needs_attention", "--verify", "profiles.txt"];
+    practice.folder.run(&fleet).assert_code(0);
+    for profile in ["p2", "p3"] {
+        assert_eq!(practice.folder.session(profile).unwrap()["status"], "COMPLETED");
+        assert_eq!(practice.site.counts(profile), [1, 1, 0, 0, 0]);
+    }
+    assert_eq!(practice.site.counts("p1"), [1, 0, 0, 0, 0]);
+    practice.folder.assert_nothing_left();
+}

@@ -4,6 +4,7 @@
 mod actionability;
 mod actions;
 mod aftermath;
+mod busy;
 mod corpus;
 mod course;
 mod custom;

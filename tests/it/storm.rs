@@ -136,6 +136,7 @@ impl Storm {
         site.switch(&json!({
             "latency_ms": 10, "latency_jitter_ms": 60, "fail_after_accept": once,
             "fail_first": { "/mail": 3, "/store": 3, "/developers": 3 },
+            "limit": { "/": 150 },
         }));
         Self {
             folder,

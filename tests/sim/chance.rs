@@ -61,6 +61,10 @@ pub enum Fault {
     Swallowed,
     /// Accepted only a moment later.
     AcceptedLate,
+    /// The site answers 429, and does nothing.
+    Busy,
+    /// The site does what it is told, and answers 503.
+    BusyAfter,
     BrowserGone,
     PageCrashed,
     PageHangs,
@@ -71,7 +75,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Unspawnable,
         Self::OddExit,
         Self::Death,
@@ -91,6 +95,8 @@ impl Fault {
         Self::AnswerLost,
         Self::Swallowed,
         Self::AcceptedLate,
+        Self::Busy,
+        Self::BusyAfter,
         Self::BrowserGone,
         Self::PageCrashed,
         Self::PageHangs,
@@ -111,7 +117,9 @@ impl Fault {
             | Self::CloseFails
             | Self::AnswerLost
             | Self::Swallowed
-            | Self::AcceptedLate => 20,
+            | Self::AcceptedLate
+            | Self::Busy
+            | Self::BusyAfter => 20,
             Self::Unreached | Self::BrowserGone | Self::PageCrashed | Self::PageHangs => 10,
             Self::DiskFull | Self::EventLost | Self::EventCut | Self::Frozen => 3,
         }

@@ -160,12 +160,14 @@ fn survives_with(seed: u64, letters: &'static str, faults: &Faults, deaths: &[Op
 }
 
 /// What happens to the first click or look.
-const FATES: [Option<Fault>; 12] = [
+const FATES: [Option<Fault>; 14] = [
     None,
     Some(Fault::AnswerLost),
     Some(Fault::Swallowed),
     Some(Fault::AcceptedLate),
     Some(Fault::Unreached),
+    Some(Fault::Busy),
+    Some(Fault::BusyAfter),
     Some(Fault::BrowserGone),
     Some(Fault::PageCrashed),
     Some(Fault::PageHangs),

@@ -17,7 +17,7 @@ use regatta::domain::id::RunId;
 use regatta::domain::mask::Mask;
 use regatta::domain::outcome::RunOutcome;
 use regatta::domain::session::{Platform, Session, Status};
-use regatta::run::{Journal, Opened, Outside, PlayPage, Run, RunOptions};
+use regatta::run::{Journal, Opened, Outside, Pacing, PlayPage, Run, RunOptions};
 use regatta::store::event_log::EventLog;
 use regatta::store::session::Keep;
 use regatta::store::{OpenSession, SessionError, StoreError};
@@ -89,6 +89,7 @@ async fn run(world: World, pid: u32, profile: usize) -> i32 {
         random,
         outside: Browser { world: world.clone(), pid, profile, run_id },
         stop,
+        pacing: Pacing::default(),
         options: RunOptions::default(),
         artifacts: PathBuf::from("artifacts"),
     };
@@ -332,18 +333,19 @@ impl Page {
             return Err(failed(ActionErrorKind::TimedOut));
         }
         gate.before_touch().map_err(|_| failed(ActionErrorKind::Gate))?;
-        let Some(click) = self.act(step) else { return std::future::pending().await };
+        let Some((click, is_busy)) = self.act(step) else { return std::future::pending().await };
         self.world.pause(self.pid, 20).await;
         self.disturbed().await?;
         match click {
+            _ if is_busy => Err(failed(BUSY)),
             Click::Accepted => Ok(()),
             // The flow waits for the site's word, which does not come.
             _ => Err(failed(ActionErrorKind::TimedOut)),
         }
     }
 
-    /// `None`: the process is dead.
-    fn act(&self, step: usize) -> Option<Click> {
+    /// What became of the click, and whether the site answers that it is busy. `None`: the process is dead.
+    fn act(&self, step: usize) -> Option<(Click, bool)> {
         let mut state = self.world.state();
         let lived = state.alive(self.pid);
         if !state.point(self.pid) {
@@ -357,11 +359,14 @@ impl Page {
             (Fault::AnswerLost, Click::AnswerLost),
             (Fault::Swallowed, Click::Swallowed),
             (Fault::AcceptedLate, Click::AcceptedLate),
+            (Fault::Busy, Click::Swallowed),
+            (Fault::BusyAfter, Click::AnswerLost),
         ];
         let fate = fates.into_iter().find(|(fault, _)| state.strikes(*fault));
+        let is_busy = fate.is_some_and(|(fault, _)| matches!(fault, Fault::Busy | Fault::BusyAfter));
         let click = fate.map_or(Click::Accepted, |(_, click)| click);
         state.act(self.profile, step, &self.run_id, click);
-        Some(click)
+        Some((click, is_busy))
     }
 
     fn look(&self, step: usize) -> Result<(), ActionError> {
@@ -369,11 +374,16 @@ impl Page {
         if state.strikes(Fault::Unclear) {
             return Err(failed(ActionErrorKind::Navigation));
         }
+        if state.strikes(Fault::Busy) {
+            return Err(failed(BUSY));
+        }
         let shown = state.shown(self.profile, step);
         state.tell(|| format!("p{} is asked for s{step}: {shown:?}", self.profile));
         shown.map(|_| ()).ok_or_else(|| failed(ActionErrorKind::NotMet))
     }
 }
+
+const BUSY: ActionErrorKind = ActionErrorKind::SiteBusy { retry_after: Some(Duration::from_secs(20)) };
 
 fn failed(kind: ActionErrorKind) -> ActionError {
     ActionError { kind, message: "simulated".to_owned(), hint: None }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use regatta::domain::event::Event;
+use regatta::domain::event::{Event, EventKind, RunCause};
 use regatta::domain::fleet::{
     Admission, ChildExit, Fleet, FleetConfig, FleetEffect, FleetFact, FleetInput, JobId, JobOutcome, Mono,
     Severity, Standing, TimeLimits,
@@ -110,6 +110,7 @@ async fn orchestrate(
             stagger: options.stagger,
             stagger_jitter: 0.5,
             retries: options.retries,
+            busy_retries: 5,
             backoff: Backoff::default(),
             drain_limit: options.drain_limit,
             seed: options.seed,
@@ -144,6 +145,9 @@ async fn orchestrate(
                 let input = match news {
                     News::ChildExited { job, exit } => {
                         shell.children.remove(&job);
+                        if shell.found_its_site_busy(job) {
+                            shell.happened(FleetInput::SiteBusy { job, retry_after: None }).await;
+                        }
                         FleetInput::ChildExited { job, exit }
                     }
                     News::CleanedUp { job } => {
@@ -281,6 +285,15 @@ impl Shell {
         self.world.state().tell(|| format!("p{profile} is launched as process {pid}"));
         self.children.insert(job, pid);
         FleetInput::ChildSpawned { job }
+    }
+
+    /// The last word of the job's run.
+    fn found_its_site_busy(&self, job: JobId) -> bool {
+        let state = self.world.state();
+        let mut lines = state.profiles[job.index()].events.split_inclusive(|byte| *byte == b'\n');
+        let last = lines.next_back().and_then(|line| serde_json::from_slice::<Event>(line).ok());
+        let kind = last.map(|event| event.kind);
+        matches!(kind, Some(EventKind::RunFinished { cause: Some(RunCause::SiteBusy), .. }))
     }
 
     fn clean_up(&mut self, job: JobId) {

@@ -2,8 +2,10 @@
 //! own handler sees it. Whatever a handler accepts, it accepts after this.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -17,10 +19,17 @@ pub async fn misbehave(State(site): State<Arc<Site>>, request: Request, next: Ne
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    let fate = site.faults().fate(&path);
+    let fate = site.faults().fate(&path, is_document(&request), Instant::now());
     let response = match fate {
         Fate::Proceed => next.run(request).await,
         Fate::Fail => Unavailable.into_response(),
+        Fate::Busy { retry_after } => {
+            let mut response = (StatusCode::TOO_MANY_REQUESTS, "Too many requests").into_response();
+            if let Some(seconds) = retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            response
+        }
         Fate::Hang => {
             if site.verbose {
                 eprintln!("site: {method} {path} hangs");
@@ -32,4 +41,10 @@ pub async fn misbehave(State(site): State<Arc<Site>>, request: Request, next: Ne
         eprintln!("site: {method} {path} {}", response.status().as_u16());
     }
     response
+}
+
+/// What is no browser's says nothing of it, and asks for a page.
+fn is_document(request: &Request) -> bool {
+    let purpose = request.headers().get("sec-fetch-dest");
+    purpose.is_none_or(|purpose| ["document", "iframe", "frame"].iter().any(|kind| purpose == kind))
 }

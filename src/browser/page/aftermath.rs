@@ -41,12 +41,17 @@ pub struct PendingInput {
 struct Limits {
     rest: Instant,
     arrival: Instant,
+    /// How long documents had been held back by then: what is held from here on moves both.
+    held: Duration,
 }
 
 impl Page {
     /// Input is about to be sent.
     pub(super) fn note_input(&mut self) {
         let now = Instant::now();
+        if self.pending_input.is_none() {
+            self.begin_set_off();
+        }
         let first = self.pending_input.as_ref().map_or(now, |pending| pending.first);
         self.pending_input = Some(PendingInput { first, last: now, scene: self.scene.clone() });
     }
@@ -64,20 +69,23 @@ impl Attempt<'_> {
     /// that it takes is not counted against the step.
     ///
     /// # Errors
-    /// `TimedOut` where a submission has not been answered within the step's timeout.
+    /// `TimedOut` where a submission has not been answered within the step's timeout; `SiteBusy` where a busy
+    /// site has refused what the input has set off.
     pub async fn await_aftermath(&mut self) -> Result<(), ActionError> {
         let Some(pending) = self.page.pending_input.clone() else { return Ok(()) };
-        let started = Instant::now();
-        let limits = Limits { rest: started + PATIENCE, arrival: started + self.timeout };
+        let (started, held) = (Instant::now(), self.page.held());
+        let limits = Limits { rest: started + PATIENCE, arrival: started + self.timeout, held };
         let scene = std::mem::replace(&mut self.page.scene, pending.scene.clone());
         self.await_rest(&pending, &limits).await;
         let unanswered = self.page.look(unanswered_submission).flatten();
+        let refused = self.refuse_busy();
         self.page.scene = scene;
         self.page.pending_input = None;
         self.page.stirred = false;
-        self.deadline += started.elapsed();
+        let held = self.page.held() - held;
+        self.extend(started.elapsed().saturating_sub(held));
         match unanswered {
-            None => Ok(()),
+            None => refused,
             Some(origin) => Err(ActionError::timed_out(format!(
                 "the submission to {origin} was not answered within {}; to go on would cut it off",
                 in_words(self.timeout)
@@ -91,16 +99,20 @@ impl Attempt<'_> {
             // Timers of the page run by the page's own clock, and before later ones of ours.
             let rest = QUIET.saturating_sub(quiet_since.elapsed());
             tokio::select! {
-                () = self.rest_in_page(rest, limits.rest) => {}
-                () = tokio::time::sleep_until(limits.rest) => {}
+                () = self.rest_in_page(rest, limits.rest + self.held_since(limits)) => {}
+                () = tokio::time::sleep_until(limits.rest + self.held_since(limits)) => {}
             }
             self.await_answers(pending, limits).await;
             let last_answer = self.page.state.borrow().network.last_answer();
-            if last_answer <= quiet_since || Instant::now() >= limits.rest {
+            if last_answer <= quiet_since || Instant::now() >= limits.rest + self.held_since(limits) {
                 return;
             }
             quiet_since = last_answer;
         }
+    }
+
+    fn held_since(&self, limits: &Limits) -> Duration {
+        self.page.held().saturating_sub(limits.held)
     }
 
     /// Also where the document goes away meanwhile.
@@ -119,6 +131,7 @@ impl Attempt<'_> {
         let mut states = self.page.state.subscribe();
         loop {
             let until = on_its_way(&states.borrow_and_update(), pending, limits);
+            let until = until.map(|until| until + self.held_since(limits));
             let Some(until) = until.filter(|until| *until > Instant::now()) else { return };
             tokio::select! {
                 changed = states.changed() => if changed.is_err() { return },

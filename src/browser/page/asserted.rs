@@ -134,7 +134,7 @@ impl Attempt<'_> {
         // An error page that is not what is waited for is an answer already.
         let refusal = |state: &State| {
             let (own, _) = self.acted.own(state).filter(|(own, after)| own.arrived > *after)?;
-            self.refusal(own)
+            self.refusal(View { state, frame: own })
         };
         let mut states = self.page.state.subscribe();
         let waiting = async {
@@ -156,9 +156,9 @@ impl Attempt<'_> {
                 }
             }
         };
-        match tokio::time::timeout_at(self.deadline, waiting).await {
-            Ok(arrived) => arrived,
-            Err(_) => Err(self.not_there(url)),
+        match self.page.within(self.deadline(), waiting).await {
+            Some(arrived) => arrived,
+            None => Err(self.not_there(url)),
         }
     }
 

@@ -24,7 +24,10 @@ pub struct Attempt<'a> {
     pub flow: &'a str,
     pub step: &'a str,
     pub timeout: Duration,
-    pub deadline: Instant,
+    /// When the attempt runs out of time, unless documents are held back meanwhile: see [`Self::deadline`].
+    limit: Instant,
+    /// How long the page's documents had been held back when the attempt began.
+    held_before: Duration,
     /// HTTP errors that a navigation of this step may end in.
     pub allowed_statuses: Vec<u16>,
     /// What was found by likeness, where no selector led to the element.
@@ -51,14 +54,16 @@ impl<'a> Attempt<'a> {
         timeout: Duration,
         gate: &'a mut dyn Gate,
     ) -> Self {
-        let deadline = Instant::now() + timeout;
+        let limit = Instant::now() + timeout;
+        let held_before = page.held();
         let allowed_statuses = std::mem::take(&mut page.allowed_statuses);
         Self {
             page,
             flow,
             step,
             timeout,
-            deadline,
+            limit,
+            held_before,
             allowed_statuses,
             healed: None,
             told_change: false,
@@ -109,7 +114,10 @@ impl<'a> Attempt<'a> {
             Ok(text) => self.assert_navigations(&step.navigations).await.map(|()| text),
             Err(error) => Err(error),
         };
-        result.map_err(|error| {
+        if result.is_ok() {
+            self.page.confirm_set_off(&step.action, !step.navigations.is_empty());
+        }
+        result.map_err(|error| self.blame_busy(error)).map_err(|error| {
             let state = self.page.state.borrow();
             let Some(dialog) = state.dialogs.get(dialogs..).and_then(<[_]>::last) else { return error };
             let done = if dialog.accepted { "accepted" } else { "dismissed" };
@@ -141,14 +149,18 @@ impl<'a> Attempt<'a> {
         match action {
             Action::SetViewport(viewport) => {
                 let applied = self.page.apply_viewport(viewport);
-                self.page.answer(applied, self.deadline).await.map_err(|halt| self.halted(halt))?;
+                self.page.answer(applied, self.deadline()).await.map_err(|halt| self.halted(halt))?;
             }
             Action::EmulateNetworkConditions(conditions) => {
                 let applied = self.page.apply_conditions(*conditions);
-                self.page.answer(applied, self.deadline).await.map_err(|halt| self.halted(halt))?;
+                self.page.answer(applied, self.deadline()).await.map_err(|halt| self.halted(halt))?;
             }
             Action::Close => self.close().await?,
-            Action::Navigate { url } => self.navigate(url).await?,
+            Action::Navigate { url } => {
+                self.page.begin_set_off();
+                self.page.allow_set_off(&self.allowed_statuses);
+                self.navigate(url).await?;
+            }
             Action::Click(click) => self.click(click, 1).await?,
             Action::DoubleClick(click) => self.click(click, 2).await?,
             Action::Hover { locator } => self.hover(locator).await?,
@@ -176,15 +188,15 @@ impl<'a> Attempt<'a> {
 
     /// The page itself or, with a `target`, another one.
     async fn close(&mut self) -> Result<(), ActionError> {
-        let tab = self.page.until(self.deadline, |view| Some(view.frame.tab)).await;
+        let tab = self.page.until(self.deadline(), |view| Some(view.frame.tab)).await;
         let tab = tab.map_err(|halt| self.halted(halt))?;
         // Its answer may be lost in the end that it brings about.
         drop(self.page.tab_session().send(ClosePageParams::default()));
         let mut states = self.page.state.subscribe();
         let closed = states.wait_for(|state| state.is_gone || state.tabs[tab].ended.is_some());
-        match tokio::time::timeout_at(self.deadline, closed).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(ActionError::timed_out(format!("the page did not close {}", self.within()))),
+        match self.page.within(self.deadline(), closed).await {
+            Some(_) => Ok(()),
+            None => Err(ActionError::timed_out(format!("the page did not close {}", self.within()))),
         }
     }
 
@@ -223,6 +235,7 @@ impl<'a> Attempt<'a> {
         self.page.stirred = true;
         self.hold_place();
         self.page.note_input();
+        self.page.allow_set_off(&self.allowed_statuses);
         if self.page.modifiers() != 0 {
             self.page.guard_new_tabs();
         }
@@ -233,12 +246,25 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
+    /// The time for which documents wait for their turn at the site is not the step's.
+    pub fn deadline(&self) -> Instant {
+        self.limit + (self.page.held() - self.held_before)
+    }
+
+    pub fn extend(&mut self, by: Duration) {
+        self.limit += by;
+    }
+
+    pub fn shorten(&mut self, by: Duration) {
+        self.limit -= by;
+    }
+
     pub fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.deadline().saturating_duration_since(Instant::now())
     }
 
     pub fn is_over(&self) -> bool {
-        Instant::now() >= self.deadline
+        Instant::now() >= self.deadline()
     }
 
     pub fn halted(&self, halt: Halt) -> ActionError {
@@ -288,8 +314,8 @@ impl<'a> Attempt<'a> {
     /// One call of the script in the current document; `None` where that went away.
     pub async fn call(&self, method: &str, query: &Value) -> Result<Option<Reply>, ActionError> {
         let called = async {
-            let world = self.page.world(self.deadline).await?;
-            self.page.call(&world, method, query, &[], self.deadline).await
+            let world = self.page.world(self.deadline()).await?;
+            self.page.call(&world, method, query, &[], self.deadline()).await
         };
         called.await.map_err(|halt| self.halted(halt))
     }

@@ -49,10 +49,10 @@ impl Attempt<'_> {
     /// False where nothing was typed, and the field is to be found again: its document went away, or a frame
     /// took the focus.
     async fn type_over(&mut self, locator: &Locator, value: &str) -> Result<bool, ActionError> {
-        let world = self.page.world(self.deadline).await.map_err(|halt| self.halted(halt))?;
+        let world = self.page.world(self.deadline()).await.map_err(|halt| self.halted(halt))?;
         self.touch()?;
         // Sent together, answered in turn: who listens is asked when the field has the focus.
-        let edit = self.page.call(&world, "edit", &Value::Null, &[], self.deadline);
+        let edit = self.page.call(&world, "edit", &Value::Null, &[], self.deadline());
         let (ready, heard) = futures::join!(edit, self.keys_are_heard());
         let Some(heard) = heard.or_else(|| self.is_over().then_some(true)) else {
             // Something took the focus in between: this document is asked again, as a whole.
@@ -97,7 +97,7 @@ impl Attempt<'_> {
         let own = guard.own.clone();
         self.unguard(guard);
         sent?;
-        let typed = self.page.call(&own, "typed", &json!({ "text": value }), &[], self.deadline).await;
+        let typed = self.page.call(&own, "typed", &json!({ "text": value }), &[], self.deadline()).await;
         match typed.map_err(|halt| self.halted(halt))? {
             Some(reply) if !reply.ok => Err(self.unmet(locator, reply)),
             // The document may have gone away over the text.

@@ -148,7 +148,7 @@ impl Attempt<'_> {
             self.page.trace.aimed(found.x, found.y);
             if device != Device::Touch {
                 let moved = self.mouse(DispatchMouseEventType::MouseMoved, &found, None, 0, device);
-                match self.page.answer(moved, self.deadline).await {
+                match self.page.answer(moved, self.deadline()).await {
                     Ok(_) => {}
                     Err(Halt::Deadline) => {
                         return Err(match last {
@@ -327,7 +327,7 @@ impl Attempt<'_> {
         loader: &str,
         input: &str,
     ) -> Result<(), ActionError> {
-        let deadline = self.deadline.max(Instant::now() + PRESS_ANSWER);
+        let deadline = self.deadline().max(Instant::now() + PRESS_ANSWER);
         let answered = tokio::select! {
             answered = self.page.answer(answers, deadline) => answered.map(|_| ()),
             left = self.page.until(deadline, |view| (view.frame.document.loader != loader).then_some(())) => left,

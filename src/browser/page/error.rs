@@ -41,6 +41,10 @@ pub enum ActionErrorKind {
     MissingField,
     /// Net error, HTTP error status, wrong URL or title after a navigation.
     Navigation,
+    /// The site answered 429 or 503: neither a yes nor a no. `retry_after` is the time that it asks for.
+    SiteBusy {
+        retry_after: Option<Duration>,
+    },
     /// Something else took the focus while text was typed. Nothing was typed there, but the page or a
     /// frame of it may try again: not repeated, not even by another run.
     FocusStolen,

@@ -79,12 +79,12 @@ impl Attempt<'_> {
             let Some(world) = self.world_of(&outer).await? else { return Ok(Surface::Lost) };
             let Some(owner) = self.owner(&inner, &world).await? else { return Ok(Surface::Lost) };
             let query = json!({ "x": found.x, "y": found.y });
-            let called = self.page.call(&world, "through", &query, &[owner], self.deadline).await;
+            let called = self.page.call(&world, "through", &query, &[owner], self.deadline()).await;
             match called.map_err(|halt| self.halted(halt))? {
                 Some(reply) if reply.ok => (found.x, found.y) = (reply.x, reply.y),
                 Some(reply) => {
                     let patience = json!({ "ms": self.left().as_secs_f64() * 1000.0 });
-                    let changed = self.page.call(&world, "changed", &patience, &[], self.deadline).await;
+                    let changed = self.page.call(&world, "changed", &patience, &[], self.deadline()).await;
                     changed.map_err(|halt| self.halted(halt))?;
                     return Ok(Surface::Blocked(Box::new(reply)));
                 }
@@ -99,7 +99,7 @@ impl Attempt<'_> {
     /// Whether every frame on the way is still where it was: the first that is not, or a reply that says
     /// whether the pointer has come into any document on the way.
     pub async fn confirm_around(&self, around: &[World], query: &Value) -> Result<Reply, ActionError> {
-        let looks = around.iter().map(|world| self.page.call(world, "passed", query, &[], self.deadline));
+        let looks = around.iter().map(|world| self.page.call(world, "passed", query, &[], self.deadline()));
         let replies = try_join_all(looks).await.map_err(|halt| self.halted(halt))?;
         let mut all = Reply { ok: true, ..Reply::default() };
         for reply in replies.into_iter().map(Option::unwrap_or_default) {
@@ -118,7 +118,7 @@ impl Attempt<'_> {
     /// Of a frame beside the step's own, waited for where its document is being replaced. `None` where the
     /// frame went away.
     async fn world_of(&self, frame: &str) -> Result<Option<World>, ActionError> {
-        let found = self.page.until(self.deadline, |view| match view.state.frame(frame) {
+        let found = self.page.until(self.deadline(), |view| match view.state.frame(frame) {
             Some(frame) => frame.world.clone().map(Some),
             None => Some(None),
         });
@@ -131,7 +131,7 @@ impl Attempt<'_> {
         if let Some(owner) = known {
             return Ok(Some(owner.object.clone()));
         }
-        let object = match self.page.owner_of(frame, around, self.deadline).await {
+        let object = match self.page.owner_of(frame, around, self.deadline()).await {
             Ok(object) => object,
             // It went away in between.
             Err(Halt::Script(_)) if !self.is_over() => return Ok(None),

@@ -100,7 +100,7 @@ impl Attempt<'_> {
         let others = self.arm_new(&mut guard);
         let new = self.guard_new_documents();
         let query = json!({ "ms": self.guarded_for(), "sent": Sent::Text.name(), "field": true });
-        let own_told = self.page.call(&own, "guard", &query, &[], self.deadline);
+        let own_told = self.page.call(&own, "guard", &query, &[], self.deadline());
         let ((), scripts, told) = futures::join!(others, new, own_told);
         guard.scripts = scripts;
         let told = match told {
@@ -125,7 +125,8 @@ impl Attempt<'_> {
         loop {
             let worlds = self.worlds_of_tab();
             let query = json!({ "ms": self.guarded_for(), "sent": sent.name(), "focus": true });
-            let asked = worlds.iter().map(|world| self.page.call(world, "guard", &query, &[], self.deadline));
+            let asked =
+                worlds.iter().map(|world| self.page.call(world, "guard", &query, &[], self.deadline()));
             let told = tokio::time::timeout(GUARDED_WITHIN.min(self.left()), join_all(asked));
             let (told, scripts) = futures::join!(told, self.guard_new_documents());
             let told = told.unwrap_or_default();
@@ -182,7 +183,7 @@ impl Attempt<'_> {
         for (n, stroke) in strokes.iter().enumerate() {
             if passes_on && n > 0 {
                 let patience = json!({ "ms": HANDED_OVER.min(self.left()).as_secs_f64() * 1000.0 });
-                let _ = self.page.call(&guard.own, "next", &patience, &[], self.deadline).await;
+                let _ = self.page.call(&guard.own, "next", &patience, &[], self.deadline()).await;
             }
             let started = Instant::now();
             loop {
@@ -264,7 +265,7 @@ impl Attempt<'_> {
     ) -> Result<(), ActionError> {
         guard.refocused += 1;
         if guard.refocused <= REFOCUSED {
-            let called = self.page.call(&guard.own, "refocus", &Value::Null, &[], self.deadline).await;
+            let called = self.page.call(&guard.own, "refocus", &Value::Null, &[], self.deadline()).await;
             if called.map_err(|halt| self.halted(halt))?.is_some_and(|reply| reply.ok) {
                 return Ok(());
             }

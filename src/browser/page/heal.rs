@@ -231,10 +231,10 @@ impl Attempt<'_> {
         sought: &Sought,
         purpose: Purpose,
     ) -> Result<Option<Likeness>, Stop> {
-        let deadline = self.deadline;
-        self.deadline = deadline.max(Instant::now() + RESERVE);
+        let late = (Instant::now() + RESERVE).saturating_duration_since(self.deadline());
+        self.extend(late);
         let found = self.find_alike(sought, purpose).await;
-        self.deadline = deadline;
+        self.shorten(late);
         match found {
             Err(Stop::Halt(Halt::Deadline)) => Ok(None),
             found => found,
@@ -249,8 +249,8 @@ impl Attempt<'_> {
             Purpose::Act => None,
         });
         let Some(best) = best else { return Ok(None) };
-        let world = self.page.world(self.deadline).await?;
-        let means = self.page.call(&world, "means", &json!({ "of": best }), &[], self.deadline).await?;
+        let world = self.page.world(self.deadline()).await?;
+        let means = self.page.call(&world, "means", &json!({ "of": best }), &[], self.deadline()).await?;
         for selector in means.map(|reply| reply.selectors).unwrap_or_default() {
             let whole = chain(&selector);
             // A selector that quotes somebody's value would be of use for nobody else.
@@ -263,7 +263,7 @@ impl Attempt<'_> {
                 return Ok(None);
             }
             let query = json!({ "alternative": locate::alternative_of(0, &whole, by_tree), "of": best });
-            let agrees = self.page.call(&world, "agrees", &query, &[], self.deadline).await?;
+            let agrees = self.page.call(&world, "agrees", &query, &[], self.deadline()).await?;
             if agrees.is_some_and(|reply| reply.ok) {
                 return Ok(Some(Likeness { selector, element: others[best].clone() }));
             }
@@ -287,10 +287,10 @@ impl Attempt<'_> {
         known: &Fingerprint,
         bare: bool,
     ) -> Result<Option<(Vec<Fingerprint>, Option<usize>)>, Stop> {
-        let world = self.page.world(self.deadline).await?;
+        let world = self.page.world(self.deadline()).await?;
         let (roles, which) = known.roles();
         let query = json!({ "known": known, "roles": roles, "none": which == Which::None, "bare": bare });
-        let reply = self.page.call(&world, "likes", &query, &[], self.deadline).await?;
+        let reply = self.page.call(&world, "likes", &query, &[], self.deadline()).await?;
         let masked = |seen: Fingerprint| seen.masked(&self.page.healing.mask);
         Ok(reply.map(|reply| (reply.elements.into_iter().map(masked).collect(), reply.own)))
     }

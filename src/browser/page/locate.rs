@@ -43,7 +43,7 @@ impl Attempt<'_> {
         let mut sought = self.seek(locator, method, &query);
         let acts = mode == Heal::Auto && sought.known.is_some() && self.healed.is_none();
         if acts {
-            let reply = self.look(method, &mut sought, &query, self.deadline - self.reserve()).await?;
+            let reply = self.look(method, &mut sought, &query, self.deadline() - self.reserve()).await?;
             if reply.ok {
                 return Ok(self.found(&sought, reply));
             }
@@ -57,7 +57,7 @@ impl Attempt<'_> {
                 sought = self.seek(locator, method, &query);
             }
         }
-        let reply = self.look(method, &mut sought, &query, self.deadline).await?;
+        let reply = self.look(method, &mut sought, &query, self.deadline()).await?;
         if reply.ok {
             return Ok(self.found(&sought, reply));
         }
@@ -135,7 +135,7 @@ impl Attempt<'_> {
         // What is remembered goes first only where it leads to what it led to, unchanged.
         let mut distrusted = false;
         loop {
-            let world = self.page.world(self.deadline).await?;
+            let world = self.page.world(self.deadline()).await?;
             let remembered = sought.remembered.filter(|index| !distrusted && !passed.contains(index));
             query["passed"] = json!(passed);
             query["remembered"] = match remembered {
@@ -151,7 +151,7 @@ impl Attempt<'_> {
                 query["alternatives"] = json!([]);
                 query["ms"] = left(patience);
                 patience = Duration::ZERO;
-                let called = self.page.call(&world, method, &query, &[], self.deadline).await;
+                let called = self.page.call(&world, method, &query, &[], self.deadline()).await;
                 match called? {
                     Some(mut reply) if reply.ok => {
                         if self.is_meant(sought, &mut reply).await? == Judged::Same {
@@ -182,7 +182,7 @@ impl Attempt<'_> {
             let all = 0..locator.alternatives.len();
             query["alternatives"] = all.map(|index| alternative(index, &locator, &by_tree)).collect();
             query["ms"] = left(self.timeout);
-            let called = self.page.call(&world, method, &query, &[], self.deadline).await;
+            let called = self.page.call(&world, method, &query, &[], self.deadline()).await;
             match called? {
                 Some(mut reply) if reply.ok => match self.is_meant(sought, &mut reply).await? {
                     Judged::Same => return Ok(reply),
@@ -338,7 +338,7 @@ impl Attempt<'_> {
         }
         let rest = if from.is_empty() { &[] } else { rest };
         let query = json!({ "index": index, "chain": selectors(rest) });
-        Ok(self.page.call(world, "stash", &query, &from, self.deadline).await?.map(|_| ()))
+        Ok(self.page.call(world, "stash", &query, &from, self.deadline()).await?.map(|_| ()))
     }
 
     /// Handles of what `chain` leads to from `from`, or from the document.
@@ -363,7 +363,7 @@ impl Attempt<'_> {
         call.arguments = Some(std::iter::once(query).chain(from.iter().map(of_node)).collect());
         call.unique_context_id = Some(world.unique.clone());
         call.object_group = Some(OBJECTS.to_owned());
-        let Some(called) = self.page.in_world::<_, Called>(world, call, self.deadline).await? else {
+        let Some(called) = self.page.in_world::<_, Called>(world, call, self.deadline()).await? else {
             return Ok(None);
         };
         // An invalid selector leads nowhere; where no alternative is valid the script says so.
@@ -372,7 +372,7 @@ impl Attempt<'_> {
         };
         let mut properties = GetPropertiesParams::new(RemoteObjectId::from(list));
         properties.own_properties = Some(true);
-        let Some(listed) = self.page.in_world::<_, Properties>(world, properties, self.deadline).await?
+        let Some(listed) = self.page.in_world::<_, Properties>(world, properties, self.deadline()).await?
         else {
             return Ok(None);
         };
@@ -393,7 +393,7 @@ impl Attempt<'_> {
             accessible_name: wanted.name.clone(),
             role: wanted.role.clone(),
         };
-        let Some(tree) = self.page.in_world::<_, Tree>(world, query, self.deadline).await? else {
+        let Some(tree) = self.page.in_world::<_, Tree>(world, query, self.deadline()).await? else {
             return Ok(None);
         };
         let nodes =
@@ -410,7 +410,7 @@ impl Attempt<'_> {
         }
         let mut handles = Vec::new();
         for answer in answers {
-            match self.page.answer(answer, self.deadline).await {
+            match self.page.answer(answer, self.deadline()).await {
                 Ok(resolved) => handles.extend(resolved.object.object_id),
                 // The node was removed in between.
                 Err(Halt::Script(_)) => {}

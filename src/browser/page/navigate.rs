@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use super::attempt::Attempt;
 use super::error::{ActionError, ActionErrorKind};
 use super::script::Halt;
-use super::state::{Frame, View};
+use super::state::View;
 use super::urls;
+use crate::domain::busy::is_busy;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,7 +38,7 @@ impl Attempt<'_> {
             return Err(ActionError::refused(format!("{origin} is not in allowed_origins")));
         }
         // The page's own tab is not taken for one that is not there yet.
-        let there = self.page.until(self.deadline, |_| Some(())).await;
+        let there = self.page.until(self.deadline(), |_| Some(())).await;
         there.map_err(|halt| self.halted(halt))?;
         self.hold_place();
         for _ in 0..TRIES {
@@ -54,8 +55,8 @@ impl Attempt<'_> {
         let before = self.page.look(|view| view.frame.arrived).unwrap_or_default();
         let downloads = self.page.state.borrow().downloads.len();
         // A frame may lose the session of its own over it.
-        let answer = self.page.tab_session().send_as::<_, Navigated>(self.navigation_to(url));
-        let navigated = match self.page.answer(answer, self.deadline).await {
+        let answer = self.page.tab_session().send_unbounded::<_, Navigated>(self.navigation_to(url));
+        let navigated = match self.page.answer(answer, self.deadline()).await {
             Ok(navigated) => navigated,
             Err(Halt::Deadline) => return Err(self.gave_up_loading()),
             Err(Halt::Script(message)) => return Err(ActionError::new(ActionErrorKind::Navigation, message)),
@@ -75,7 +76,7 @@ impl Attempt<'_> {
                     let is_another = frame.departing() != loader && frame.leaving;
                     (frame.arrived > before || is_another).then_some(())
                 };
-                let patience = self.deadline.min(Instant::now() + GIVEN_UP);
+                let patience = self.deadline().min(Instant::now() + GIVEN_UP);
                 match self.page.until(patience, replaced).await {
                     Ok(()) => self.until_replaced().await.map(|()| false),
                     Err(Halt::Deadline) => Err(navigation(format!("net::ERR_ABORTED at {url}"))
@@ -86,7 +87,7 @@ impl Attempt<'_> {
             (Some(error), _) => {
                 // Whether it was our own doing is known by then: no request is refused before that is noted.
                 let comes = |view: View<'_>| view.frame.document.is_error_page.then_some(());
-                match self.page.until(self.deadline, comes).await {
+                match self.page.until(self.deadline(), comes).await {
                     Err(halt @ Halt::Outside(_)) => Err(self.halted(halt)),
                     _ => Err(navigation(format!("{error} at {url}"))),
                 }
@@ -96,7 +97,7 @@ impl Attempt<'_> {
 
     /// The page's own navigation has come to its end, whatever that is.
     async fn until_replaced(&self) -> Result<(), ActionError> {
-        match self.page.until(self.deadline, |view| (!view.frame.leaving).then_some(())).await {
+        match self.page.until(self.deadline(), |view| (!view.frame.leaving).then_some(())).await {
             Ok(()) => Ok(()),
             Err(Halt::Deadline) => Err(self.gave_up_loading()),
             Err(halt) => Err(self.halted(halt)),
@@ -109,7 +110,7 @@ impl Attempt<'_> {
             return Err(navigation("the server sent a download instead of a page"));
         }
         let begun = |view: View<'_>| (view.state.downloads.len() > known).then_some(());
-        match self.page.until(self.deadline, begun).await {
+        match self.page.until(self.deadline(), begun).await {
             Ok(()) => Ok(()),
             Err(Halt::Deadline) => {
                 let what = format!("the browser did not begin to save the download {}", self.within());
@@ -139,9 +140,9 @@ impl Attempt<'_> {
                 return Some(None);
             }
             let is_there = arrived && (frame.document.loaded || frame.document.is_error_page);
-            is_there.then(|| Some(self.refusal(frame)))
+            is_there.then(|| Some(self.refusal(view)))
         };
-        match self.page.until(self.deadline, loaded).await {
+        match self.page.until(self.deadline(), loaded).await {
             Ok(None) => self.until_replaced().await.map(|()| false),
             Ok(Some(None)) => {
                 let document = self.page.look(|view| view.frame.document.clone()).unwrap_or_default();
@@ -157,7 +158,8 @@ impl Attempt<'_> {
     }
 
     /// What is wrong with the document that the main frame came to.
-    pub fn refusal(&self, frame: &Frame) -> Option<ActionError> {
+    pub fn refusal(&self, view: View<'_>) -> Option<ActionError> {
+        let frame = view.frame;
         let url = frame.arrivals.back().map(|arrival| arrival.url.as_str()).unwrap_or_default();
         if frame.document.is_error_page {
             let failure =
@@ -167,6 +169,9 @@ impl Attempt<'_> {
         let status = frame.document.status.filter(|status| *status >= 400)?;
         if self.allowed_statuses.contains(&status) {
             return None;
+        }
+        if is_busy(status) {
+            return Some(Self::busy_answer(view, status, url));
         }
         Some(
             navigation(format!("the server answered {status} for {url}"))

@@ -11,10 +11,12 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use tokio::time::Instant;
 
+pub use self::busy::BusyAnswers;
 pub use self::exchange::{Exchange, Header, Outcome};
 use self::exchange::{headers, kind, number, text};
 use crate::domain::event::{NetworkTotals, ResourceType, TypeTotals};
 
+mod busy;
 mod exchange;
 
 /// Finished requests that are remembered, and unfinished ones that are followed.
@@ -28,6 +30,7 @@ pub struct Network {
     done: VecDeque<Exchange>,
     /// Request headers that came before their request.
     early: VecDeque<(String, Vec<Header>)>,
+    busy: BusyAnswers,
     totals: NetworkTotals,
     last_traffic: Instant,
     last_answer: Instant,
@@ -54,6 +57,7 @@ impl Default for Network {
             open: IndexMap::new(),
             done: VecDeque::new(),
             early: VecDeque::new(),
+            busy: BusyAnswers::default(),
             totals: NetworkTotals::default(),
             last_traffic: Instant::now(),
             last_answer: Instant::now(),
@@ -77,6 +81,8 @@ impl Network {
             "Network.requestWillBeSentExtraInfo" => return self.left(id, headers(&params["headers"])),
             "Network.responseReceivedExtraInfo" => return self.headers_came(id, params),
             "Network.responseReceived" => {
+                let response = &params["response"];
+                self.status_came(id, &response["status"], &response["headers"]);
                 if let Some(exchange) = self.open.get_mut(id).and_then(|open| open.hops.last_mut()) {
                     exchange.answered(&params["response"]);
                 }
@@ -116,6 +122,11 @@ impl Network {
     /// sockets and media have no end to wait for.
     pub fn under_way(&self, since: Instant) -> impl Iterator<Item = &Open> {
         self.open.values().filter(move |open| open.is_answered && open.began >= since)
+    }
+
+    /// Requests for data and documents that a busy site has refused.
+    pub const fn busy(&self) -> &BusyAnswers {
+        &self.busy
     }
 
     pub fn request(&self, id: &str) -> Option<&Open> {
@@ -235,8 +246,28 @@ impl Network {
         self.count(kind, |totals| &mut totals.bytes_sent, bytes);
     }
 
+    /// An answer without the headers that let a page of another origin read it has none but this status.
+    fn status_came(&mut self, id: &str, status: &Value, headers: &Value) {
+        let Some(open) = self.open.get(id) else { return };
+        let Some(exchange) = open.exchange().filter(|exchange| {
+            matches!(exchange.kind, ResourceType::Document | ResourceType::Xhr | ResourceType::Fetch)
+        }) else {
+            return;
+        };
+        let Some(status) = status.as_u64().and_then(|status| u16::try_from(status).ok()) else { return };
+        let mut given = exchange::headers(headers).into_iter();
+        let retry_after = given.rfind(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+        let request = busy::Request { id, method: &exchange.method, url: &exchange.url, began: open.began };
+        self.busy.record(request, status, retry_after.as_ref().map(|(_, value)| value.as_str()));
+    }
+
     /// As they were on the wire, cookies included.
     fn headers_came(&mut self, id: &str, params: &Value) {
+        let is_of_last_hop =
+            self.open.get(id).is_some_and(|open| open.headers_received + 1 == open.hops.len());
+        if is_of_last_hop {
+            self.status_came(id, &params["statusCode"], &params["headers"]);
+        }
         let Some(open) = self.open.get_mut(id) else { return };
         if let Some(response) =
             open.hops.get_mut(open.headers_received).and_then(|exchange| exchange.response.as_mut())

@@ -11,7 +11,7 @@ use super::trace::capture::{self, Picture};
 
 impl Attempt<'_> {
     async fn picture(&self) -> Option<Vec<u8>> {
-        let taken = capture::picture(self.page, Picture::Png, self.deadline).await?;
+        let taken = capture::picture(self.page, Picture::Png, self.deadline()).await?;
         evidence::decode_base64(&taken)
     }
 

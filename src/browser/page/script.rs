@@ -164,7 +164,7 @@ impl Page {
                 }
             }
         };
-        tokio::time::timeout_at(deadline, waiting).await.unwrap_or(Err(Halt::Deadline))
+        self.within(deadline, waiting).await.unwrap_or(Err(Halt::Deadline))
     }
 
     /// The frame that the step is played in, as it is now. `None` where there is none.

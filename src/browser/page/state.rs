@@ -4,12 +4,14 @@
 //! live in processes, and so on DevTools sessions, of their own. Here they are one tree.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::network::{Network, Open};
+use super::pace::{Admitted, DocumentPace};
 use super::prompts::Prompt;
 use super::scene::{Held, Scene};
 use super::script::Halt;
@@ -42,6 +44,7 @@ pub struct State {
     /// Requests that were given a user and a password.
     pub signed_in: HashSet<String>,
     pub downloads: Vec<Download>,
+    pub admitted: Admitted,
     pub expected_tabs: Expected,
     /// The connection has ended.
     pub is_gone: bool,
@@ -59,6 +62,8 @@ pub struct Given {
     pub asks: bool,
     /// Documents that begin are guarded until then, since 1970: see [`super::guard`].
     pub guarded_until: Option<Duration>,
+    /// How fast documents may be requested.
+    pub pace: Option<Arc<dyn DocumentPace>>,
 }
 
 #[derive(Debug)]
@@ -230,6 +235,7 @@ impl State {
             prompts: Vec::new(),
             signed_in: HashSet::new(),
             downloads: Vec::new(),
+            admitted: Admitted::default(),
             expected_tabs: Expected::default(),
             is_gone: false,
             console: VecDeque::new(),

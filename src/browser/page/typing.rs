@@ -114,7 +114,7 @@ impl Attempt<'_> {
         evaluate.include_command_line_api = Some(true);
         evaluate.return_by_value = Some(true);
         evaluate.silent = Some(true);
-        let called = self.page.in_world::<_, Called>(&world, evaluate, self.deadline).await;
+        let called = self.page.in_world::<_, Called>(&world, evaluate, self.deadline()).await;
         match called.ok().flatten() {
             Some(called) if called.result.subtype.as_deref() == Some("null") => None,
             Some(called) => Some(called.result.value != Some(json!(false))),

@@ -38,11 +38,11 @@ impl Attempt<'_> {
 
     /// A handle of the element that was found. `None` where its document went away.
     async fn held(&self) -> Result<Option<RemoteObjectId>, ActionError> {
-        let world = self.page.world(self.deadline).await.map_err(|halt| self.halted(halt))?;
+        let world = self.page.world(self.deadline()).await.map_err(|halt| self.halted(halt))?;
         let mut call = CallFunctionOnParams::new("function() { return regatta.call('input') }");
         call.unique_context_id = Some(world.unique.clone());
         call.object_group = Some(OBJECTS.to_owned());
-        let called = self.page.in_world::<_, Called>(&world, call, self.deadline).await;
+        let called = self.page.in_world::<_, Called>(&world, call, self.deadline()).await;
         let called = called.map_err(|halt| self.halted(halt))?;
         Ok(called.and_then(|called| called.result.object_id).map(RemoteObjectId::from))
     }

@@ -60,14 +60,14 @@ impl Attempt<'_> {
     pub async fn wait_for_expression(&mut self, expression: &str) -> Result<(), ActionError> {
         let mut thrown = None;
         loop {
-            let world = self.page.until(self.deadline, |view| view.frame.page_world.clone()).await;
+            let world = self.page.until(self.deadline(), |view| view.frame.page_world.clone()).await;
             let world = world.map_err(|halt| self.halted(halt))?;
             let mut evaluate = EvaluateParams::new(expression);
             evaluate.unique_context_id = Some(world.unique.clone());
             evaluate.await_promise = Some(true);
             evaluate.silent = Some(true);
             evaluate.object_group = Some(OBJECTS.to_owned());
-            let called = self.page.in_world::<_, Called>(&world, evaluate, self.deadline).await;
+            let called = self.page.in_world::<_, Called>(&world, evaluate, self.deadline()).await;
             match called {
                 Err(Halt::Deadline) => {
                     let message = format!("{} came to no answer {}", quoted(expression), self.within());

@@ -196,8 +196,34 @@ impl Watcher {
                 if session.id().is_some() && params["networkId"].is_null() {
                     self.state.send_modify(|state| state.expect_download(frame));
                 }
-                drop(session.send(ContinueRequestParams::new(request)));
+                self.continue_in_turn(session, request, text(&params["networkId"]), url);
             }
+        }
+    }
+
+    /// Lets a document be requested when its turn at the site has come.
+    fn continue_in_turn(&self, session: &Session, request: String, of: &str, url: &str) {
+        let go_on = ContinueRequestParams::new(request);
+        let mut turn = None;
+        if self.state.borrow().given.pace.is_some() {
+            self.state.send_if_modified(|state| {
+                if let Some(pace) = &state.given.pace
+                    && state.admitted.is_new(of, url)
+                {
+                    turn = pace.turn(url);
+                }
+                false
+            });
+        }
+        match turn {
+            Some(turn) => {
+                let session = session.clone();
+                tokio::spawn(async move {
+                    turn.await;
+                    drop(session.send(go_on));
+                });
+            }
+            None => drop(session.send(go_on)),
         }
     }
 

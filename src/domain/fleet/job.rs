@@ -96,6 +96,8 @@ pub enum Failure {
     NoBrowser,
     /// Open outside of Regatta, on another device or on this machine, and it stayed so.
     UsedElsewhere,
+    /// The site answered 429 or 503, and it stayed so.
+    SiteBusy,
     Damaged,
     /// Stopped by a signal that was not ours.
     Interrupted,
@@ -115,6 +117,7 @@ impl Failure {
             Self::StepFailed
             | Self::NoBrowser
             | Self::UsedElsewhere
+            | Self::SiteBusy
             | Self::Interrupted
             | Self::Crashed
             | Self::NotSpawned
@@ -132,6 +135,7 @@ impl fmt::Display for Failure {
             Self::Usage => "wrong usage, configuration or workflow",
             Self::NoBrowser => "no browser from the provider",
             Self::UsedElsewhere => "open outside of Regatta",
+            Self::SiteBusy => "the site is busy",
             Self::Damaged => "the session document is damaged",
             Self::Interrupted => "interrupted by a signal",
             Self::Crashed => "crashed",

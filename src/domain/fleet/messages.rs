@@ -107,6 +107,12 @@ pub enum FleetInput {
     UsedElsewhere {
         job: JobId,
     },
+    /// A run ends because its site answers 429 or 503; its end follows.
+    SiteBusy {
+        job: JobId,
+        /// The time that the site asks for.
+        retry_after: Option<Duration>,
+    },
     /// A run says that another one would end in the same way; its end follows.
     RunFailedForGood {
         job: JobId,
@@ -194,6 +200,13 @@ pub enum FleetFact {
     /// It is open on another device: it comes after all others, and not before this delay.
     PutOff {
         job: JobId,
+        delay: Duration,
+    },
+    /// The site is busy: the profile is back in the queue for the `times`th time of at most `of`.
+    SiteBusy {
+        job: JobId,
+        times: u32,
+        of: u32,
         delay: Duration,
     },
     BackingOff {

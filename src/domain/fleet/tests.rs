@@ -4,7 +4,7 @@
 //! bring profiles; `a exits failed`, `a unlocks completed`, `a cleaned`, `stop`, `+2s` happen. The
 //! `limit run 9s`, `limit stall 9s`, `memory 900`, `load 2`, `auto` set limits; `a told`, `measured 900 1`
 //! (MiB free, load), `probe down`, `paused 60s`, `a refused` (open on another device), `a refused-for-good`,
-//! `elsewhere a b` (the answer, after `ask 100`) happen. The
+//! `a busy 40s` (its site, which asks for so much time), `elsewhere a b` (the answer, after `ask 100`) happen. The
 //! list is closed before the first thing happens (or by `survey` and `close`, after `open`), and a
 //! spawned child is there at once (or by `a spawned`, `a unspawnable`, after `slow`).
 
@@ -35,6 +35,7 @@ fn tell(story: &str) -> Vec<String> {
         stagger: Duration::ZERO,
         stagger_jitter: 0.0,
         retries: 0,
+        busy_retries: 2,
         backoff: Backoff { jitter: 0.0, ..Backoff::default() },
         drain_limit: None,
         seed: 1,
@@ -129,6 +130,10 @@ impl Story {
                 self.feed(FleetInput::LookedElsewhere { open });
             }
             [name, "refused-for-good"] => self.feed(FleetInput::RunFailedForGood { job: self.job(name) }),
+            [name, "busy", ref asked @ ..] => {
+                let retry_after = asked.first().map(|time| duration(time));
+                self.feed(FleetInput::SiteBusy { job: self.job(name), retry_after });
+            }
             [name, "told"] => self.feed(FleetInput::ChildTold { job: self.job(name) }),
             ["stop"] => self.feed(FleetInput::StopRequested),
             [time] => self.pass(duration(time.strip_prefix('+').expect("a word of the story"))),
@@ -206,6 +211,9 @@ impl Story {
             }
             FleetEffect::Report(FleetFact::PutOff { job, delay }) => {
                 format!("{} is put off {delay:?}", name(job))
+            }
+            FleetEffect::Report(FleetFact::SiteBusy { job, times, of, delay }) => {
+                format!("the site of {} is busy, {times} of {of}: {delay:?}", name(job))
             }
             FleetEffect::Report(FleetFact::OverTime { job, limit, demand }) => {
                 format!("{}: {limit}, {demand:?}", name(job))
@@ -356,6 +364,57 @@ fn a_run_that_dies_of_being_asked_to_stop_is_stopped_and_has_not_failed() {
         clean up a
         a ended after 1, failed: crashed
         finish SomeFailed"#]],
+    );
+}
+
+#[test]
+fn a_profile_whose_site_is_busy_goes_back_into_the_queue_and_keeps_its_attempts() {
+    check(
+        "enqueue a b; a busy 40s; a exits failed; b exits ok; +60s; a exits failed",
+        expect![[r#"
+            spawn a slot0
+            the site of a is busy, 1 of 2: 43.275s
+            spawn b slot0
+            b ended after 1, completed
+            wake at 43.275s
+            @ 43.275s
+            spawn a slot0
+            a ended after 1, failed: a step failed
+            finish SomeFailed"#]],
+    );
+    // Twice, as it is set.
+    check(
+        "enqueue a; a busy 4s; a exits failed; +90s; a busy; a exits failed; +90s; a busy; a exits failed",
+        expect![[r#"
+            spawn a slot0
+            the site of a is busy, 1 of 2: 15s
+            wake at 15s
+            @ 15s
+            spawn a slot0
+            the site of a is busy, 2 of 2: 31.229s
+            wake at 121.229s
+            @ 121.229s
+            spawn a slot0
+            a ended after 1, failed: the site is busy
+            finish SomeFailed"#]],
+    );
+    // A run that crashed after it said so has not ended over it, and a fleet that stops waits for nobody.
+    check(
+        "enqueue a; a busy; a exits crashed; a cleaned",
+        expect![[r#"
+        spawn a slot0
+        clean up a
+        a ended after 1, failed: crashed
+        finish SomeFailed"#]],
+    );
+    check(
+        "enqueue a; a busy; stop; a exits failed",
+        expect![[r#"
+        spawn a slot0
+        stopping Drain
+        terminate a
+        a ended after 0, stopped
+        finish Stopped"#]],
     );
 }
 
@@ -1190,6 +1249,7 @@ fn ten_thousand_completed_profiles_are_passed_over() {
         stagger: Duration::from_secs(1),
         stagger_jitter: 0.5,
         retries: 2,
+        busy_retries: 2,
         backoff: Backoff::default(),
         drain_limit: None,
         seed: 1,
@@ -1224,6 +1284,7 @@ enum Happening {
     Elsewhere(u8),
     Told(u8),
     ForGood(u8),
+    Busy(u8, u64),
     Measured(u64),
     Probed(bool),
     Paused(u16),
@@ -1245,6 +1306,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => any::<u8>().prop_map(Happening::Elsewhere),
         4 => any::<u8>().prop_map(Happening::Told),
         2 => any::<u8>().prop_map(Happening::ForGood),
+        4 => (any::<u8>(), 0..100_u64).prop_map(|(job, asked)| Happening::Busy(job, asked)),
         8 => (0..2_000_u64).prop_map(Happening::Measured),
         3 => any::<bool>().prop_map(Happening::Probed),
         1 => any::<u16>().prop_map(Happening::Paused),
@@ -1291,6 +1353,7 @@ impl Judge {
                 FleetEffect::Watch { job, slot, .. } => self.live(fleet, *job, *slot),
                 FleetEffect::Report(
                     FleetFact::BackingOff { job, .. }
+                    | FleetFact::SiteBusy { job, .. }
                     | FleetFact::PutOff { job, .. }
                     | FleetFact::Cleared { job },
                 ) => {
@@ -1388,6 +1451,10 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
                 FleetInput::LookedElsewhere { open: vec![job(number), job(number / 2)] }
             }
             Happening::ForGood(number) => FleetInput::RunFailedForGood { job: job(number) },
+            Happening::Busy(number, asked) => FleetInput::SiteBusy {
+                job: job(number),
+                retry_after: (asked > 50).then(|| Duration::from_secs(asked)),
+            },
             Happening::Told(number) => FleetInput::ChildTold { job: job(number) },
             Happening::Measured(mib) => {
                 FleetInput::MachineMeasured(Measured { free_memory: Some(mib << 20), ..Measured::default() })
@@ -1476,6 +1543,7 @@ fn a_pause_gives_back_the_attempts_of_those_it_explains() {
         stagger: Duration::ZERO,
         stagger_jitter: 0.5,
         retries: 0,
+        busy_retries: 2,
         backoff: Backoff::default(),
         drain_limit: None,
         seed: 0,
@@ -1504,6 +1572,7 @@ proptest! {
             stagger: Duration::from_millis(stagger),
             stagger_jitter: 0.5,
             retries,
+            busy_retries: 2,
             backoff: Backoff::default(),
             drain_limit: (seed % 2 == 0).then_some(Duration::from_secs(3)),
             seed,

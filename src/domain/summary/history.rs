@@ -146,6 +146,9 @@ impl History {
             | EventKind::StepPrepared { .. }
             | EventKind::Captured { .. }
             | EventKind::TotpWaiting { .. }
+            | EventKind::SiteBusy { .. }
+            | EventKind::PaceWaiting { .. }
+            | EventKind::PaceWaited { .. }
             | EventKind::AttentionNeeded { .. }
             | EventKind::BrowserStopped { .. } => {}
         }

@@ -20,6 +20,11 @@ impl Shell<'_> {
                 info!(%profile, attempt, ?delay, cause, "backing off");
                 self.tell(NoticeKind::BackingOff { profile, attempt, delay, cause });
             }
+            FleetFact::SiteBusy { job, times, of, delay } => {
+                let profile = self.fleet.profile(job).clone();
+                warn!(%profile, times, of, ?delay, "the site is busy");
+                self.tell(NoticeKind::SiteBusy { profile, times, of, delay });
+            }
             FleetFact::PutOff { job, delay } => {
                 let profile = self.fleet.profile(job).clone();
                 warn!(%profile, ?delay, "open outside of Regatta");

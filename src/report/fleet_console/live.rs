@@ -106,7 +106,9 @@ impl Live {
                     line.bar.set_message("crashed, ending what it left");
                 }
             }
-            NoticeKind::BackingOff { profile, delay, .. } | NoticeKind::PutOff { profile, delay } => {
+            NoticeKind::BackingOff { profile, delay, .. }
+            | NoticeKind::SiteBusy { profile, delay, .. }
+            | NoticeKind::PutOff { profile, delay } => {
                 self.close(profile);
                 self.pauses.begin(profile, *delay, &self.bars, &self.whole);
             }

@@ -65,6 +65,10 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
                 format!("{profile}: attempt {attempt} failed: {}; again in {delay}", first_line(cause)),
             )
         }
+        NoticeKind::SiteBusy { profile, times, of, delay } => {
+            let delay = time(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            (Tone::Warning, format!("{profile}: the site is busy; again in {delay} ({times} of {of})"))
+        }
         NoticeKind::PutOff { profile, delay } => {
             let delay = in_words(*delay);
             (

@@ -147,6 +147,8 @@ pub fn story() -> Vec<FleetNotice> {
                 exit_code: 0,
                 message: None,
                 permanent: false,
+                cause: None,
+                retry_after_ms: None,
                 ms: 1,
             },
         ),

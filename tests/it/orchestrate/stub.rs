@@ -281,6 +281,8 @@ impl Run {
                     exit_code,
                     message: None,
                     permanent: false,
+                    cause: None,
+                    retry_after_ms: None,
                     ms: 1,
                 });
             }

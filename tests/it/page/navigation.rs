@@ -127,7 +127,7 @@ async fn an_error_status_is_an_error() {
             1 navigate: Navigation: the server answered 404 for {site}/status?code=404; where that is expected, say so: a customStep `regatta.allowStatus` before this step
             2 waitForElement: TimedOut: no element matches `#nothing` within 1 s; the page shows "Oh no"
             3 navigate: ok
-            4 click: Navigation: the server answered 503 for {site}/status?code=503; where that is expected, say so: a customStep `regatta.allowStatus` before this step [gate]
+            4 click: SiteBusy { retry_after: None }: the site is busy: it answered 503 for {site}/status [gate]
         "#]],
     )
     .await;

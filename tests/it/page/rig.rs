@@ -149,10 +149,23 @@ pub async fn serve(body: &str) -> (String, Arc<AtomicU32>) {
         .route(
             "/status",
             any(|Query(q): Q| async move {
-                (
-                    StatusCode::from_u16(q["code"].parse().unwrap()).unwrap(),
-                    Html("<title>oh</title><h1>Oh no</h1>"),
-                )
+                let status = StatusCode::from_u16(q["code"].parse().unwrap()).unwrap();
+                let mut answer = (status, Html("<title>oh</title><h1>Oh no</h1>")).into_response();
+                if let Some(after) = q.get("after") {
+                    answer.headers_mut().insert("retry-after", after.parse().unwrap());
+                }
+                answer
+            }),
+        )
+        .route(
+            // Busy the first time.
+            "/once",
+            any({
+                let asked = Arc::new(AtomicU32::new(0));
+                move || async move {
+                    let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+                    if first { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+                }
             }),
         )
         .route("/to", any(|Query(q): Q| async move { Redirect::to(&q["url"]).into_response() }))

@@ -1,0 +1,41 @@
+//! A run waits for a busy site with its browser open, for as long as the site asks and no longer than two
+//! minutes at a time. What takes longer is left to the fleet, which gives the slot to another profile meanwhile.
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+
+use super::{Leave, Outside, Run, Stop};
+use crate::browser::page::{ActionError, ActionErrorKind};
+use crate::domain::busy::{LONGEST_WAIT, WITHIN_RUN, delay};
+use crate::domain::event::EventKind;
+use crate::domain::plan::PlanStep;
+
+impl<O: Outside> Run<'_, O> {
+    /// Waits before attempt `attempt + 1`, as long as the error of the last one says. Returns false where the
+    /// site asks for more time than a run waits. A request to stop ends the wait and the run.
+    pub(super) async fn wait_after(
+        &mut self,
+        step: &PlanStep,
+        attempt: u32,
+        error: &ActionError,
+    ) -> Result<bool, Leave> {
+        let ActionErrorKind::SiteBusy { retry_after } = error.kind else {
+            return self.back_off(attempt).await.map(|()| true);
+        };
+        if retry_after.is_some_and(|asked| asked > LONGEST_WAIT) {
+            return Ok(false);
+        }
+        let delay = delay(WITHIN_RUN, attempt, retry_after, self.random.random_range(-1.0..=1.0));
+        self.journal.emit(EventKind::SiteBusy { flag: step.flag.clone(), ms: delay.as_millis() as u64 });
+        self.pause(delay).await.map(|()| true)
+    }
+
+    pub(super) async fn pause(&mut self, delay: Duration) -> Result<(), Leave> {
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(delay) => self.stop.check(),
+            () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
+        }
+    }
+}
