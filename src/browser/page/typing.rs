@@ -18,15 +18,17 @@ use crate::domain::keyboard::{self, Key};
 /// Whether anything on the way of a key event, from the element that has the focus up to the window,
 /// listens to keys or to the text that is about to be put in, which a command of the script does not tell
 /// of. `getEventListeners` is the console's, and tells only of the world that asks. What cannot be looked
-/// into may listen: a closed shadow root. `null` where a frame has taken the focus meanwhile.
+/// into may listen: a closed shadow root. `null` where a frame has taken the focus meanwhile. Members are read
+/// from the prototypes, since a form gives its field of that name for any of them.
 const HEARD: &str = "(() => {
   const KEYS = ['keydown', 'keypress', 'keyup', 'beforeinput', 'textInput'];
   const listens = target => { const all = getEventListeners(target); return KEYS.some(type => all[type]) };
-  let el = document.activeElement;
-  while (el && el.shadowRoot && el.shadowRoot.activeElement) el = el.shadowRoot.activeElement;
-  if (el && ['iframe', 'frame'].includes(el.localName)) return null;
-  if (!el || !['input', 'textarea'].includes(el.localName) && !el.isContentEditable) return true;
-  for (let at = el; at; at = at.assignedSlot || at.parentNode || at.host) if (listens(at)) return true;
+  const read = (of, name) => of ? Reflect.get(Object.getPrototypeOf(of), name, of) : null;
+  let el = read(document, 'activeElement');
+  for (let inner = el; inner; inner = read(read(el, 'shadowRoot'), 'activeElement')) el = inner;
+  if (el && ['iframe', 'frame'].includes(read(el, 'localName'))) return null;
+  if (!el || !['input', 'textarea'].includes(read(el, 'localName')) && !read(el, 'isContentEditable')) return true;
+  for (let at = el; at; at = read(at, 'assignedSlot') || read(at, 'parentNode') || read(at, 'host')) if (listens(at)) return true;
   return listens(window);
 })()";
 

@@ -11,11 +11,11 @@ const methods = {
     const rested = await rests;
     if (stirred) await tasksDone();
     const stable = rested && isSame(box, boxOf(el));
-    if (!el.isConnected) return { ok: false, why: { code: 'missing', message: 'the element was removed', shows: shows() } };
+    if (!el[dom.isConnected]) return { ok: false, why: { code: 'missing', message: 'the element was removed', shows: shows() } };
     if (!stable) return { ok: false, why: { code: 'moving', message: `the ${noun(el)} keeps moving`, shows: shows() } };
     const why = (needs.enabled && isDisabled(controlOf(el)) && { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` }) || coveredWhy(el, x, y);
     if (why) return { ok: false, why: { ...why, shows: shows() } };
-    if (watch) watchPress(event => isAt(event, x, y) && el.isConnected && !coveredWhy(el, x, y));
+    if (watch) watchPress(event => isAt(event, x, y) && el[dom.isConnected] && !coveredWhy(el, x, y));
     return { ok: true, moved: hasMoved() };
   },
 
@@ -34,11 +34,11 @@ const methods = {
 
   set: ({ value }) => {
     const { el } = held;
-    el.focus();
-    if (el.localName === 'select') {
+    el[dom.focus]();
+    if (el[dom.localName] === 'select') {
       const option = optionFor(el, value);
-      if (!option || option.matches(':disabled')) return { ok: false, why: { code: 'option', message: 'the list has no such option any more' } };
-      for (const other of el.options) if (other !== option && other.selected) setNatively(other, 'selected', false);
+      if (!option || option[dom.matches](':disabled')) return { ok: false, why: { code: 'option', message: 'the list has no such option any more' } };
+      for (const other of el[dom.options]) if (other !== option && other[dom.selected]) setNatively(other, 'selected', false);
       setNatively(option, 'selected', true);
     } else {
       setNatively(el, 'value', value);
@@ -49,7 +49,7 @@ const methods = {
 
   checked: async ({ wanted, ms }) => until({ ms }, () => {
     const { el } = held;
-    if (!el.isConnected || isChecked(el) === wanted) return { ok: true };
+    if (!el[dom.isConnected] || isChecked(el) === wanted) return { ok: true };
     return { ok: false, why: { code: 'unfit', message: `the ${noun(el)} did not change its state` } };
   }),
 
@@ -57,16 +57,16 @@ const methods = {
   // each time there is more, for `ms` from when the page was told: scroll events and observers run in
   // frames, and a page that draws none for `undrawn` is not waited for.
   scroll: async ({ x, y, page, ms, undrawn }) => {
-    const root = document.scrollingElement ?? document.documentElement;
-    const el = page || held.el === document.body ? root : held.el;
+    const root = document[dom.scrollingElement] ?? document[dom.documentElement];
+    const el = page || held.el === document[dom.body] ? root : held.el;
     const to = { behavior: 'instant' };
     if (x !== null) to.left = x;
     if (y !== null) to.top = y;
-    const size = () => el.scrollHeight + el.scrollWidth, before = size();
-    const isShort = () => (y ?? 0) > el.scrollHeight - el.clientHeight + 1 || (x ?? 0) > el.scrollWidth - el.clientWidth + 1;
+    const size = () => el[dom.scrollHeight] + el[dom.scrollWidth], before = size();
+    const isShort = () => (y ?? 0) > el[dom.scrollHeight] - el[dom.clientHeight] + 1 || (x ?? 0) > el[dom.scrollWidth] - el[dom.clientWidth] + 1;
     const hopeless = performance.now() + undrawn;
     for (let end = null;;) {
-      el.scrollTo(to);
+      el[dom.scrollTo](to);
       for (let drawn = 0; drawn < 2;) {
         if (await frame() || !isShort() || performance.now() >= hopeless) drawn++;
       }
@@ -84,8 +84,8 @@ const methods = {
         const all = matches(alternative);
         valid++;
         return all.filter(el => isVisible(el) === visible
-          && Object.entries(attributes).every(([name, value]) => el.getAttribute(name) === value)
-          && Object.entries(properties).every(([name, value]) => subset(value, el[name]))).length;
+          && Object.entries(attributes).every(([name, value]) => el[dom.getAttribute](name) === value)
+          && Object.entries(properties).every(([name, value]) => subset(value, propertyOf(el, name)))).length;
       } catch { return null; }
     });
     if (!valid) return { ok: false, why: { code: 'invalid', message: 'not a valid selector', alternative: query.alternatives[0].index, final: true } };
@@ -108,8 +108,8 @@ const methods = {
     const settled = resolve(query);
     if (!settled.ok) return settled;
     const { el } = held;
-    const value = query.from === 'attribute' ? el.getAttribute(query.attribute)
-      : query.from === 'value' ? el.value : el.innerText ?? el.textContent;
+    const value = query.from === 'attribute' ? el[dom.getAttribute](query.attribute)
+      : query.from === 'value' ? propertyOf(el, 'value') : el[dom.innerText] ?? el[dom.textContent];
     const trimmed = typeof value === 'string' ? value.trim() : '';
     if (trimmed === '') return { ok: false, why: { code: 'empty', message: `the ${query.from} of ${describe(el)} is empty`, shows: shows() } };
     if (trimmed === query.not) return { ok: false, why: { code: 'empty', message: `the ${query.from} of ${describe(el)} does not match the pattern`, shows: shows() } };
@@ -119,11 +119,11 @@ const methods = {
   title: query => {
     const literal = part => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&');
     const pattern = new RegExp(`^${query.title.split('*').map(literal).join('[^]*')}$`);
-    return until(query, () => pattern.test(document.title) ? { ok: true } : { ok: false, value: document.title });
+    return until(query, () => pattern.test(document[dom.title]) ? { ok: true } : { ok: false, value: document[dom.title] });
   },
 
   // The document is there to its end.
-  parsed: query => until(query, () => ({ ok: document.readyState !== 'loading' })),
+  parsed: query => until(query, () => ({ ok: document[dom.readyState] !== 'loading' })),
 
   // The next change of the page; for conditions that are not asked in this world.
   changed: async ({ ms }) => { await changed(performance.now() + ms); return { ok: true }; },
@@ -147,7 +147,7 @@ const methods = {
       why = coveredWhy(el, px, py);
     }
     if (why) return { ok: false, why: { ...why, shows: shows() } };
-    const box = el.getBoundingClientRect();
+    const box = el[dom.getBoundingClientRect]();
     passage = { el, box, x: px, y: py, rests: rest(el, box) };
     stopWatching();
     watchMove();
@@ -158,7 +158,7 @@ const methods = {
   // has not gone in.
   passed: async ({ watch }) => {
     const { el, box, x, y, rests } = passage;
-    const still = await rests && el.isConnected && isSame(box, el.getBoundingClientRect());
+    const still = await rests && el[dom.isConnected] && isSame(box, el[dom.getBoundingClientRect]());
     const why = still ? coveredWhy(el, x, y) : { code: 'moving', message: `the frame ${describe(el)} keeps moving` };
     if (why) return { ok: false, why: { ...why, shows: shows() } };
     if (watch) watchPress(() => false);
@@ -183,9 +183,9 @@ const methods = {
 
   html: () => {
     byPierce(document, 'x');
-    const open = [...roots].filter(root => root.host.isConnected);
+    const open = [...roots].filter(root => root[dom.host][dom.isConnected]);
     return { ok: true, value: `<!doctype html>\n<!-- ${location.href.replaceAll('--', '- -')} -->\n` +
-      (document.documentElement.getHTML ? `<html>${document.documentElement.getHTML({ shadowRoots: open })}</html>` : document.documentElement.outerHTML) };
+      (document[dom.documentElement][dom.getHTML] ? `<html>${document[dom.documentElement][dom.getHTML]({ shadowRoots: open })}</html>` : document[dom.documentElement][dom.outerHTML]) };
   },
 };
 

@@ -33,7 +33,7 @@ const changed = end => new Promise(done => {
   const observer = new MutationObserver(finish);
   const all = { subtree: true, childList: true, attributes: true, characterData: true };
   observer.observe(document, all);
-  for (const root of roots) root.host?.isConnected ? observer.observe(root, all) : roots.delete(root);
+  for (const root of roots) root[dom.host]?.[dom.isConnected] ? observer.observe(root, all) : roots.delete(root);
   const timer = setTimeout(finish, Math.max(1, Math.min(100, end - performance.now())));
   for (const type of CHANGES) addEventListener(type, finish, { capture: true, passive: true });
 }).then(frame);

@@ -16,6 +16,9 @@ use super::super::state::World;
 use crate::domain::flow::{Chain, SelectorKind};
 
 const SNAPSHOT: &str = include_str!("snapshot.js");
+/// How a script reads nodes.
+const DOM: &str = include_str!("../injected/dom.js");
+
 const BLUR: &str = include_str!("../evidence/blur.js");
 
 /// Of a document and its frames; what lies beyond is left out.
@@ -280,7 +283,8 @@ async fn called(
 ) -> Option<Value> {
     // The first line of a script says what it is for.
     let code = function.lines().skip_while(|line| line.starts_with("//")).collect::<Vec<_>>().join("\n");
-    let mut call = CallFunctionOnParams::new(code);
+    let mut call =
+        CallFunctionOnParams::new(format!("function (...all) {{\n{DOM}\nreturn ({code})(...all);\n}}"));
     let mut arguments =
         vec![CallArgument { value: Some(argument), unserializable_value: None, object_id: None }];
     arguments.extend(objects.iter().map(|object| CallArgument {
