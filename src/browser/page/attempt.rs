@@ -11,7 +11,8 @@ use super::asserted::Acted;
 use super::error::{ActionError, ActionErrorKind};
 use super::scene::Scene;
 use super::script::{Halt, Reply};
-use super::{Gate, Page, urls};
+use super::state::{Foreign, World};
+use super::{Gate, Page};
 use crate::domain::duration::in_words;
 use crate::domain::fingerprint::Likeness;
 use crate::domain::flow::{Action, Locator, Step};
@@ -294,26 +295,50 @@ impl<'a> Attempt<'a> {
         called.await.map_err(|halt| self.halted(halt))
     }
 
-    /// Nothing is typed into a document of another origin.
+    /// Nothing is typed into the step's document where it is not of an allowed origin. `origin` is what it says
+    /// of itself.
     pub fn check_origin(&self, origin: &str) -> Result<(), ActionError> {
-        if urls::is_allowed(origin, &self.page.allowed) {
-            return Ok(());
+        match self.page.look(|view| view.state.foreign_in(view.frame, Some(origin), &self.page.allowed)) {
+            Some(None) => Ok(()),
+            Some(Some(foreign)) => Err(not_allowed("typing into", &foreign)),
+            None => Err(ActionError::refused("typing into a frame that is gone")),
         }
-        let place = match origin {
-            "" => "a frame of another origin",
-            "null" => "a page without an origin",
-            origin => origin,
-        };
-        Err(ActionError::refused(format!("typing into {place}, which is not in allowed_origins")))
     }
 
-    /// A frame is acted in only where it is of an allowed origin. The page itself is guarded on arrival.
-    pub fn check_frame(&self, origin: &str) -> Result<(), ActionError> {
-        let is_inner = self.page.look(|view| view.frame.parent.is_some()) == Some(true);
-        if !is_inner || urls::is_allowed(origin, &self.page.allowed) {
-            return Ok(());
+    /// The same of the document that has the focus.
+    pub fn check_focused(&self, world: &World, origin: &str) -> Result<(), ActionError> {
+        let state = self.page.state.borrow();
+        let Some(frame) = state.frame_of_world(world) else {
+            return Err(ActionError::refused("typing into a frame that is gone"));
+        };
+        match state.foreign_in(frame, Some(origin), &self.page.allowed) {
+            None => Ok(()),
+            Some(foreign) => Err(not_allowed("typing into", &foreign)),
         }
-        let origin = if origin == "null" { "without an origin" } else { origin };
-        Err(ActionError::refused(format!("the frame is {origin}, which is not in allowed_origins")))
+    }
+
+    /// Nothing is pressed in a document that is not of an allowed origin.
+    pub fn check_frame(&self, origin: &str) -> Result<(), ActionError> {
+        let foreign = self.page.look(|view| {
+            let place = if view.frame.parent.is_some() { "the frame is" } else { "the page is" };
+            let foreign = view.state.foreign_in(view.frame, Some(origin), &self.page.allowed)?;
+            Some(not_allowed(place, &foreign))
+        });
+        foreign.flatten().map_or(Ok(()), Err)
+    }
+}
+
+fn not_allowed(place: &str, foreign: &Foreign) -> ActionError {
+    match (&foreign.heir, &foreign.origin) {
+        (None, origin) => {
+            let origin = origin.as_deref().unwrap_or("of an unknown origin");
+            ActionError::refused(format!("{place} {origin}, which is not in allowed_origins"))
+        }
+        (Some(kind), Some(origin)) => {
+            ActionError::refused(format!("{place} a document without an address ({kind}), which may be that of {origin}"))
+                .hint(format!("{origin} is not in allowed_origins, and was in that frame, around it or opened it"))
+        }
+        (Some(kind), None) => ActionError::refused(format!("{place} a document without an address ({kind}), which may be anybody's"))
+            .hint("who asked the browser for it is not known; navigate to a page of the site"),
     }
 }

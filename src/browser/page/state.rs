@@ -22,6 +22,9 @@ use crate::domain::flow::{NetworkConditions, Viewport};
 use crate::domain::http_auth::Credential;
 
 mod events;
+mod provenance;
+
+pub use self::provenance::Foreign;
 
 /// The name of the world that the injected script lives in.
 pub const WORLD: &str = "regatta";
@@ -46,6 +49,8 @@ pub struct State {
     /// The connection has ended.
     pub is_gone: bool,
     console: VecDeque<Said>,
+    /// Frames that went away, since one may come back from the cache: what was foreign in them.
+    gone: HashMap<String, Option<Foreign>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -69,6 +74,8 @@ pub struct Tab {
     /// The origin of a main-frame request that was stopped because it is not allowed.
     pub violation: Option<String>,
     pub ended: Option<Ended>,
+    /// Whose the tab's first document is where it has no address of its own: its opener's.
+    pub(super) opened_by: Option<Foreign>,
 }
 
 #[derive(Debug)]
@@ -100,6 +107,12 @@ pub struct Frame {
     download_due: Option<Instant>,
     /// HTTP status of its documents by loader, until they are committed.
     statuses: HashMap<String, u16>,
+    /// What was in it that is of no allowed origin, first of all.
+    foreign: Option<Foreign>,
+    /// What was in it before it was followed is not known.
+    has_unknown_past: bool,
+    /// The loader of the last document that the browser's history brought back.
+    restored: Option<String>,
 }
 
 /// A frame, and everything around it.
@@ -233,8 +246,9 @@ impl State {
             expected_tabs: Expected::default(),
             is_gone: false,
             console: VecDeque::new(),
+            gone: HashMap::new(),
         };
-        state.open_tab(session, main_frame);
+        state.open_tab(session, main_frame, None);
         state
     }
 
@@ -244,6 +258,10 @@ impl State {
 
     pub fn main_frame(&self) -> &Frame {
         &self.frames[&self.tabs[0].main_frame]
+    }
+
+    pub fn frame_of_world(&self, world: &World) -> Option<&Frame> {
+        self.frames.values().find(|frame| frame.world.as_ref() == Some(world))
     }
 
     pub fn frame(&self, id: &str) -> Option<&Frame> {
@@ -360,6 +378,9 @@ impl Frame {
             given_up: None,
             download_due: None,
             statuses: HashMap::new(),
+            foreign: None,
+            has_unknown_past: false,
+            restored: None,
         }
     }
 

@@ -63,7 +63,8 @@ impl Attempt<'_> {
         loop {
             let (guard, told) = self.guard_focus(if down { Sent::Down } else { Sent::Up }).await?;
             // Nothing is typed where keys would go to another origin.
-            let checked = if key.is_printable() { self.check_origin(&told.origin) } else { Ok(()) };
+            let checked =
+                if key.is_printable() { self.check_focused(&guard.own, &told.origin) } else { Ok(()) };
             if let Err(error) = checked.and_then(|()| self.touch()) {
                 self.unguard(guard);
                 return Err(error);

@@ -305,7 +305,10 @@ impl Rig {
             }
             out.push('\n');
         }
-        let out = out.replace(&self.site, "{site}").replace(&elsewhere(&self.site), "{elsewhere}");
+        let out = out
+            .replace(&self.site, "{site}")
+            .replace(&elsewhere(&self.site), "{elsewhere}")
+            .replace(&stranger(&self.site), "{stranger}");
         if self.outside.is_empty() { out } else { out.replace(&self.outside, "{outside}") }
     }
 
@@ -346,6 +349,11 @@ impl Rig {
 
 pub fn elsewhere(site: &str) -> String {
     site.replace("127.0.0.1", "localhost")
+}
+
+/// The same server at an origin that is not allowed.
+pub fn stranger(site: &str) -> String {
+    site.replace("127.0.0.1", "stranger.localhost")
 }
 
 pub async fn check(body: &str, steps: &str, expected: Expect) {

@@ -34,7 +34,7 @@ async function (on) {
   cover(document);
   for (let frames = 0; frames < 2; frames++) {
     // A hidden page draws no frames.
-    await new Promise(done => { setTimeout(done, 100); requestAnimationFrame(done); });
+    await new Promise(done => { scheduler.postTask(done, { delay: 100 }); requestAnimationFrame(done); });
   }
   return { ok: fields.every(el => el[dom.ownerDocument][dom.defaultView]?.getComputedStyle(el).filter.includes('blur')) };
 }

@@ -1,7 +1,7 @@
 // The members of nodes under names that no page can take.
 //
-// A form gives its field, and a document its form, frame or image, for a property of that element's name,
-// also where a member of its own has that name: `form.matches` may be a field. These named elements do not
+// A form gives its field, and in the page's own world a document its form, for a property of that name, also
+// where a member of its own has that name: `form.matches` may be a field. These named elements do not
 // answer to symbols. So every member of a node is read as `el[dom.matches]`: a symbol that stands on the
 // prototype for what stands there as `matches`. Prototypes are those of this world, which no page changes.
 const MEMBERS = [

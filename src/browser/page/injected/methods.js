@@ -128,7 +128,7 @@ const methods = {
   // The next change of the page; for conditions that are not asked in this world.
   changed: async ({ ms }) => { await changed(performance.now() + ms); return { ok: true }; },
   // Timers of the page that were to run by then have run.
-  rest: async ({ ms }) => { await new Promise(done => setTimeout(done, ms)); await tasksDone(); return { ok: true }; },
+  rest: async ({ ms }) => { await pause(ms); await tasksDone(); return { ok: true }; },
   tasks: async () => { await tasksDone(); return { ok: true }; },
   frames: async () => { await frame(); await frame(); return { ok: true }; },
   shows: () => ({ ok: true, value: shows() }),
