@@ -55,7 +55,7 @@ pub enum Halt {
 }
 
 /// What the script's methods answer; each fills what it has to say.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Reply {
     pub ok: bool,
@@ -70,10 +70,17 @@ pub struct Reply {
     /// Of the point to click, for `Input` commands.
     pub x: f64,
     pub y: f64,
+    /// Of the document's viewport.
+    pub width: f64,
+    pub height: f64,
+    /// The frame is rotated, skewed or in perspective: its point has to be asked of the browser.
+    pub turned: bool,
     /// What kind of element it is to `change`.
     pub sort: String,
     pub checked: bool,
     pub empty: bool,
+    /// Its text is edited in place: `contenteditable`.
+    pub rich: bool,
     /// The focus is in a frame.
     pub inside: bool,
     /// The pointer has come into the document.
@@ -94,7 +101,7 @@ pub struct Reply {
     pub errors: Vec<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Why {
     pub code: String,

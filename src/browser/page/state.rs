@@ -292,11 +292,22 @@ impl State {
         }
     }
 
-    /// Tabs before frames, as they opened.
+    /// What is at the address of another page or frame: the tabs that the page has opened, or else the page
+    /// itself, or else frames. `None` where more than one is.
     fn target(&self, url: &str) -> Option<&Frame> {
-        let open = || self.open_tabs().map(|tab| &self.frames[&tab.main_frame]);
+        match self.targets(url).as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    pub fn targets(&self, url: &str) -> Vec<&Frame> {
+        let open: Vec<_> = self.open_tabs().map(|tab| &self.frames[&tab.main_frame]).collect();
         let is_meant = |frame: &&Frame| urls::same(&frame.document.url, url);
-        open().find(is_meant).or_else(|| open().flat_map(|main| self.inside(main)).find(is_meant))
+        let (own, others): (Vec<_>, Vec<_>) =
+            open.iter().copied().filter(is_meant).partition(|frame| frame.tab == 0);
+        let frames = || open.iter().flat_map(|main| self.inside(main)).filter(is_meant).collect();
+        [others, own].into_iter().find(|found| !found.is_empty()).unwrap_or_else(frames)
     }
 
     pub fn open_tabs(&self) -> impl Iterator<Item = &Tab> {

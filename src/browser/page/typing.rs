@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join};
 use serde_json::{Value, json};
 
+use super::PressedKey;
 use super::attempt::Attempt;
 use super::error::ActionError;
 use super::guard::{Fate, PAUSE, Sent, stolen, stolen_by_frame};
@@ -54,7 +55,7 @@ impl Attempt<'_> {
             return Err(ActionError::refused("this is not the name of a key"));
         };
         // Pressed again before it was let go: it was held, and the keyboard repeats it.
-        let press = match (down, self.page.pressed.contains(&key)) {
+        let press = match (down, self.page.pressed.iter().any(|pressed| pressed.key == key)) {
             (true, true) => Press::Repeat,
             (true, false) => Press::Down,
             (false, _) => Press::Up,
@@ -71,8 +72,11 @@ impl Attempt<'_> {
             }
             if !std::mem::replace(&mut is_begun, true) {
                 match press {
-                    Press::Down => self.page.pressed.push(key.clone()),
-                    Press::Up => self.page.pressed.retain(|pressed| *pressed != key),
+                    Press::Down => {
+                        let tab = self.page.look(|view| view.frame.tab).unwrap_or_default();
+                        self.page.pressed.push(PressedKey { key: key.clone(), tab });
+                    }
+                    Press::Up => self.page.pressed.retain(|pressed| pressed.key != key),
                     Press::Repeat => {}
                 }
             }

@@ -157,6 +157,18 @@ pub async fn serve(body: &str) -> (String, Arc<AtomicU32>) {
         )
         .route("/to", any(|Query(q): Q| async move { Redirect::to(&q["url"]).into_response() }))
         .route("/goes", any(|| async { Html(GOES) }))
+        .route(
+            "/closes-by-key",
+            any(|| async { Html("<title>keys</title><script>onkeydown = () => close()</script>") }),
+        )
+        // Lets itself be drawn ahead of time by other origins of its site.
+        .route(
+            "/ahead",
+            any(|| async {
+                let said = [("supports-loading-mode", "credentialed-prerender")];
+                (said, Html("<title>ahead</title><script>fetch('/ran', { keepalive: true })</script>"))
+            }),
+        )
         .route("/closes", any(|| async { Html(CLOSES) }))
         .route("/frame", any(|Query(q): Q| async move { Html(FRAME.replace("NAME", &q["name"])) }))
         .route(

@@ -120,7 +120,7 @@ const typing = {
   edit: () => {
     if (!takeFocus()) return unfocusable;
     const { el } = held;
-    if (el[dom.isContentEditable]) return { ok: true, empty: el[dom.textContent] === '' };
+    if (el[dom.isContentEditable]) return { ok: true, empty: el[dom.textContent] === '', rich: true };
     return { ok: true, empty: el[dom.value] === '' && !el[dom.validity].badInput, found: Math.max(0, el[dom.maxLength] ?? 0) };
   },
 
@@ -137,6 +137,19 @@ const typing = {
     removeEventListener('input', hear, { capture: true });
     if (heldText(el) === text || told) return { ok: true };
     return done || !hasFocus(focusable(el)) ? { ok: false, why: { code: 'refused', message: 'the field did not take the text' } } : { ok: true, again: true };
+  },
+
+  // Lines as a person pastes them: an editor that keeps a text of its own takes them whole, and makes of a
+  // line break that is put in whatever its keys would make of it. Some take them a moment later. Not ok where
+  // nothing took them: some pages only forbid it.
+  paste: async ({ text }) => {
+    const { el } = held, before = heldText(el);
+    if (!hasFocus(focusable(el))) return { ok: false };
+    const clipboardData = new DataTransfer();
+    clipboardData.setData('text/plain', text);
+    const pasted = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true, composed: true });
+    const isHeard = !active()[dom.dispatchEvent](pasted);
+    return until({ ms: isHeard ? 500 : 100 }, () => ({ ok: heldText(el) !== before }));
   },
 
   // Guards this document for `ms`. With `field`, keys are meant for the field that was found; with `focus`,

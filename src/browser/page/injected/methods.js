@@ -3,6 +3,9 @@
 const methods = {
   find: query => { stopWatching(); scrolls = 0; return until(query, () => resolve(query)); },
 
+  // The element that was found, as long as it is there: what its selectors say may change under the pointer.
+  keep: query => until(query, () => held.el[dom.isConnected] ? settleOn(held.el, 0, query) : { ok: true, again: true }),
+
   // Is everything still where it was, a frame later? The mouse's move has taken that frame, as a rule:
   // on a busy machine its answer may come before.
   confirm: async ({ stirred, watch }) => {
@@ -32,14 +35,14 @@ const methods = {
 
   ...typing,
 
-  set: ({ value }) => {
+  set: ({ value, further, adds }) => {
     const { el } = held;
     el[dom.focus]();
     if (el[dom.localName] === 'select') {
-      const option = optionFor(el, value);
-      if (!option || option[dom.matches](':disabled')) return { ok: false, why: { code: 'option', message: 'the list has no such option any more' } };
-      for (const other of el[dom.options]) if (other !== option && other[dom.selected]) setNatively(other, 'selected', false);
-      setNatively(option, 'selected', true);
+      const options = [value, ...further].map(value => optionFor(el, value));
+      if (!options.every(option => option && !option[dom.matches](':disabled'))) return { ok: false, why: { code: 'option', message: 'the list has no such option any more' } };
+      for (const other of adds && el[dom.multiple] ? [] : el[dom.options]) if (!options.includes(other) && other[dom.selected]) setNatively(other, 'selected', false);
+      for (const option of options) setNatively(option, 'selected', true);
     } else {
       setNatively(el, 'value', value);
     }
@@ -49,8 +52,8 @@ const methods = {
 
   checked: async ({ wanted, ms }) => until({ ms }, () => {
     const { el } = held;
-    if (!el[dom.isConnected] || isChecked(el) === wanted) return { ok: true };
-    return { ok: false, why: { code: 'unfit', message: `the ${noun(el)} did not change its state` } };
+    if (!el[dom.isConnected] || isChecked(controlOf(el)) === wanted) return { ok: true };
+    return { ok: false, why: { code: 'unfit', message: `the ${noun(controlOf(el))} did not change its state` } };
   }),
 
   // Not ok where it ends before the place that is meant: more may be on its way. It is gone to again
@@ -76,6 +79,7 @@ const methods = {
     }
   },
 
+  // With `visible: false` until the condition does not hold of what is visible.
   wait: query => until(query, () => {
     const { operator, count, visible, properties, attributes } = query;
     let valid = 0;
@@ -83,7 +87,7 @@ const methods = {
       try {
         const all = matches(alternative);
         valid++;
-        return all.filter(el => isVisible(el) === visible
+        return all.filter(el => isVisible(el)
           && Object.entries(attributes).every(([name, value]) => el[dom.getAttribute](name) === value)
           && Object.entries(properties).every(([name, value]) => subset(value, propertyOf(el, name)))).length;
       } catch { return null; }
@@ -92,9 +96,9 @@ const methods = {
     const known = found.filter(n => n !== null);
     // That something is gone has to hold by every selector: one that is out of date finds nothing either.
     const absence = operator === '<=' || count === 0 && operator === '==';
-    const ok = absence ? known.every(n => holds(operator, n, count)) : known.some(n => holds(operator, n, count));
-    const most = Math.max(...known);
-    return ok ? { ok } : { ok, found: most, why: { code: 'missing', message: '', shows: shows() } };
+    const met = absence ? known.every(n => holds(operator, n, count)) : known.some(n => holds(operator, n, count));
+    if (met === visible) return { ok: true };
+    return { ok: false, found: Math.max(...known), why: { code: met ? 'present' : 'missing', message: '', shows: shows() } };
   }),
 
   count: query => {
@@ -136,9 +140,12 @@ const methods = {
   // ---- a frame that a step is played in, seen from the document around it
 
   // A point inside the frame becomes one outside. The frame has to be as an element that is clicked.
-  through: ({ x, y }, el) => {
+  // `point` is where the browser says that it is, which is asked where the frame is turned.
+  through: ({ x, y, point }, el) => {
     if (!isVisible(el)) return { ok: false, why: { code: 'invisible', message: `the frame ${describe(el)} is not visible`, shows: shows() } };
-    const at = insideOf(el, x, y);
+    const size = { width: innerWidth, height: innerHeight }, corner = el[dom.getBoundingClientRect]();
+    if (!point && isTurned(el)) return { ok: false, turned: true, ...size };
+    const at = point ? { x: point.x - corner.x, y: point.y - corner.y } : insideOf(el, x, y);
     let [px, py] = clickPoint(el, at);
     let why = coveredWhy(el, px, py);
     if (why) {
@@ -151,7 +158,7 @@ const methods = {
     passage = { el, box, x: px, y: py, rests: rest(el, box) };
     stopWatching();
     watchMove();
-    return { ok: true, ...toInput(px, py) };
+    return { ok: true, ...toInput(px, py), ...size };
   },
 
   // What is pressed inside the frame is nothing to the document around it: a press that is seen there
@@ -190,7 +197,7 @@ const methods = {
 };
 
 // What is about an element that was found: its document may have been replaced since by this one.
-const OF_FOUND = new Set(['confirm', 'edit', 'insert', 'typed', 'set', 'checked']);
+const OF_FOUND = new Set(['confirm', 'keep', 'edit', 'paste', 'insert', 'typed', 'set', 'checked']);
 const isLost = (method, query) => OF_FOUND.has(method) || method === 'scroll' && !query.page ? !held : method === 'passed' && !passage || method === 'guard' && query.field && !held;
 
 globalThis.regatta = { version: VERSION,

@@ -18,6 +18,8 @@ const elementAt = (x, y, target) => {
 const isHit = (el, hit) => {
   const owner = el[dom.matches]('input, textarea, select') ? el : closest(el, 'button, [role=button], a, [role=link]') ?? el;
   for (let at = hit; at; at = parentOf(at)) {
+    // What is pressed inside a label is not the label.
+    if (el[dom.localName] === 'label' && at !== el && at !== el[dom.control] && at[dom.matches]('a[href], button, input, select, textarea')) return false;
     if (at === el || at === owner || (at[dom.localName] === 'label' && at[dom.control] === el)) return true;
   }
   return false;
@@ -56,6 +58,18 @@ const insideOf = (el, x, y) => {
   const box = el[dom.getBoundingClientRect](), style = getComputedStyle(el);
   const scaleX = el[dom.offsetWidth] ? box.width / el[dom.offsetWidth] : 1, scaleY = el[dom.offsetHeight] ? box.height / el[dom.offsetHeight] : 1;
   return { x: (el[dom.clientLeft] + parseFloat(style.paddingLeft) + x) * scaleX, y: (el[dom.clientTop] + parseFloat(style.paddingTop) + y) * scaleY };
+};
+
+// Whether the frame is drawn otherwise than moved and scaled.
+const isTurned = el => {
+  for (let at = el; at; at = parentOf(at)) {
+    const style = getComputedStyle(at);
+    if (style.rotate !== 'none' || style.scale.includes('-') || style.perspective !== 'none' || style.offsetPath !== 'none') return true;
+    if (style.transform === 'none') continue;
+    const matrix = new DOMMatrixReadOnly(style.transform);
+    if (!matrix.is2D || matrix.b !== 0 || matrix.c !== 0 || matrix.a < 0 || matrix.d < 0) return true;
+  }
+  return false;
 };
 
 let scrolls = 0;
