@@ -34,6 +34,7 @@ impl Attempt<'_> {
             return Ok(());
         }
         let instead = match wait.operator {
+            _ if !wait.visible => None,
             Operator::AtMost => None,
             Operator::AtLeast | Operator::Exactly => self.instead(wait, &query).await,
         };
