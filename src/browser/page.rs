@@ -64,6 +64,7 @@ mod network;
 mod pace;
 mod picture;
 mod prompts;
+mod quad;
 mod scene;
 mod script;
 mod scroll;
@@ -112,6 +113,13 @@ impl Gate for Shut {
     }
 }
 
+/// One that is held down, and the tab in which it was pressed.
+#[derive(Debug)]
+struct PressedKey {
+    key: Key,
+    tab: usize,
+}
+
 /// The connection to one browser. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct BrowserConnection {
@@ -138,7 +146,9 @@ pub struct Page {
     scene: Scene,
     owners: Vec<Owner>,
     /// Keys that are held down.
-    pressed: Vec<Key>,
+    pressed: Vec<PressedKey>,
+    /// The last click was with Ctrl or Meta: what a list has chosen stays chosen.
+    adds: bool,
     /// Input was sent, and the page has not been heard of since.
     stirred: bool,
     pending_input: Option<PendingInput>,
@@ -344,6 +354,7 @@ impl Page {
             scene: Scene::default(),
             owners: Vec::new(),
             pressed: Vec::new(),
+            adds: false,
             stirred: false,
             pending_input: None,
             set_off: SetOff::default(),
@@ -370,6 +381,7 @@ impl Page {
         self.guards_browser = self.owns_browser;
         self.owners.clear();
         self.pressed.clear();
+        self.adds = false;
         self.stirred = false;
         self.pending_input = None;
         Ok(())
@@ -377,7 +389,7 @@ impl Page {
 
     /// Bits of the modifier keys that are held down.
     fn modifiers(&self) -> i64 {
-        self.pressed.iter().fold(0, |bits, key| bits | key.modifier())
+        self.pressed.iter().fold(0, |bits, pressed| bits | pressed.key.modifier())
     }
 
     /// How dialogs are answered from now on.

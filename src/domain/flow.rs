@@ -78,6 +78,8 @@ pub enum Action {
     Change {
         locator: Locator,
         value: String,
+        /// More options of a list that takes several.
+        further: Vec<String>,
     },
     KeyDown {
         key: String,
@@ -367,9 +369,11 @@ impl Action {
             Self::Click(click) => Self::Click(click.map_text(f)?),
             Self::DoubleClick(click) => Self::DoubleClick(click.map_text(f)?),
             Self::Hover { locator } => Self::Hover { locator: locator.map_text(f)? },
-            Self::Change { locator, value } => {
-                Self::Change { locator: locator.map_text(f)?, value: f(value)? }
-            }
+            Self::Change { locator, value, further } => Self::Change {
+                locator: locator.map_text(f)?,
+                value: f(value)?,
+                further: further.iter().map(|value| f(value)).collect::<Result<_, _>>()?,
+            },
             Self::KeyDown { key } => Self::KeyDown { key: f(key)? },
             Self::KeyUp { key } => Self::KeyUp { key: f(key)? },
             Self::Scroll { locator, x, y } => Self::Scroll {

@@ -283,7 +283,7 @@ mod tests {
         );
         check_render(
             "{{ variables.host }}",
-            "unknown name `variables.host` in `{{ variables.host }}`; add `host` to [variables] in the workflow, or pass --set host=VALUE",
+            "unknown name `variables.host` in `{{ variables.host }}`; add `host` to [variables] in the workflow; `play` takes --set host=VALUE, too",
         );
         check_render(
             "{{ nam }}",

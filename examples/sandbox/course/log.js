@@ -5,7 +5,9 @@
   const outermost = (() => {
     try { return top.document && top; } catch { return null; }
   })();
-  const show = () => outermost.document.documentElement.setAttribute('data-course-log', 'log\n' + (sessionStorage.getItem(KEY) ?? ''));
+  // Read once: a page may have forms of these names later.
+  const root = outermost?.document.documentElement;
+  const show = () => root.setAttribute('data-course-log', 'log\n' + (sessionStorage.getItem(KEY) ?? ''));
 
   globalThis.log = text => {
     // A frame of another origin, and a window that was opened, tell where the log is kept.

@@ -11,10 +11,12 @@ use super::asserted::Acted;
 use super::error::{ActionError, ActionErrorKind};
 use super::scene::Scene;
 use super::script::{Halt, Reply};
-use super::{Gate, Page, urls};
+use super::state::{Ended, Foreign, World};
+use super::{Gate, Page};
 use crate::domain::duration::in_words;
 use crate::domain::fingerprint::Likeness;
 use crate::domain::flow::{Action, Locator, Step};
+use crate::domain::keyboard;
 
 /// How long a step waits for a document that the step before has set off, before it looks at the old one.
 pub const LEAVING: Duration = Duration::from_secs(5);
@@ -36,6 +38,8 @@ pub struct Attempt<'a> {
     pub told_change: bool,
     /// A press was kept from the page.
     pub missed: bool,
+    /// The element that the pointer was brought to, as it was when its selectors led to it.
+    pub pointed: Option<Reply>,
     /// Where the step acts.
     pub acted: Acted,
     /// A document of the page has seen an input of this attempt.
@@ -68,6 +72,7 @@ impl<'a> Attempt<'a> {
             healed: None,
             told_change: false,
             missed: false,
+            pointed: None,
             acted: Acted::default(),
             delivered: false,
             lost: None,
@@ -77,6 +82,36 @@ impl<'a> Attempt<'a> {
     }
 
     pub async fn perform(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
+        let adds = self.page.adds;
+        let performed = match &step.action {
+            Action::KeyUp { key } if step.navigations.is_empty() => self.let_up(step, key).await,
+            _ => self.play(step).await,
+        };
+        // What a click has begun to choose goes on until something else is done.
+        if !matches!(step.action, Action::Click(_)) {
+            self.page.adds = adds && matches!(step.action, Action::KeyDown { .. } | Action::KeyUp { .. });
+        }
+        performed
+    }
+
+    /// A key that was pressed in a tab which has closed over it is up.
+    async fn let_up(&mut self, step: &Step, key: &str) -> Result<Option<String>, ActionError> {
+        let tab = keyboard::find(key).and_then(|key| {
+            self.page.pressed.iter().find(|pressed| pressed.key == key).map(|pressed| pressed.tab)
+        });
+        let Some(tab) = tab else { return self.play(step).await };
+        let mut states = self.page.state.subscribe();
+        let closed = states.wait_for(|state| state.tabs[tab].ended == Some(Ended::Closed));
+        tokio::select! {
+            biased;
+            Ok(_) = closed => {}
+            played = self.play(step) => return played,
+        }
+        self.page.pressed.retain(|pressed| keyboard::find(key).as_ref() != Some(&pressed.key));
+        Ok(None)
+    }
+
+    async fn play(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
         if matches!(step.action, Action::Navigate { .. } | Action::Close) {
             self.await_aftermath().await?;
         }
@@ -164,9 +199,9 @@ impl<'a> Attempt<'a> {
             Action::Click(click) => self.click(click, 1).await?,
             Action::DoubleClick(click) => self.click(click, 2).await?,
             Action::Hover { locator } => self.hover(locator).await?,
-            Action::Change { locator, value } => {
+            Action::Change { locator, value, further } => {
                 self.page.healing.typed(value);
-                self.change(locator, value).await?;
+                self.change(locator, value, further).await?;
             }
             Action::KeyDown { key } => self.key(key, true).await?,
             Action::KeyUp { key } => self.key(key, false).await?,
@@ -297,6 +332,15 @@ impl<'a> Attempt<'a> {
         let mut open: Vec<_> = state.open_tabs().filter_map(|tab| state.frame(&tab.main_frame)).collect();
         open.extend(state.inside(state.main_frame()));
         let urls: Vec<_> = open.iter().map(|frame| frame.document.url.clone()).collect();
+        let same = state.targets(target);
+        if same.len() > 1 {
+            let what = if same.iter().all(|frame| frame.parent.is_none()) { "tabs" } else { "frames" };
+            let what = format!("{} {what} are at {target}, and `target` does not say which", same.len());
+            return Some(ActionError::new(ActionErrorKind::Ambiguous, what).hint(
+                "close the others in a step before, name a frame by `frame`, or have the site give them \
+                 different addresses",
+            ));
+        }
         let error = ActionError::timed_out(format!("no page or frame is at {target} {within}"));
         Some(match kept {
             Some(origin) => {
@@ -320,26 +364,52 @@ impl<'a> Attempt<'a> {
         called.await.map_err(|halt| self.halted(halt))
     }
 
-    /// Nothing is typed into a document of another origin.
+    /// Nothing is typed into the step's document where it is not of an allowed origin. `origin` is what it says
+    /// of itself.
     pub fn check_origin(&self, origin: &str) -> Result<(), ActionError> {
-        if urls::is_allowed(origin, &self.page.allowed) {
-            return Ok(());
+        match self.page.look(|view| view.state.foreign_in(view.frame, Some(origin), &self.page.allowed)) {
+            Some(None) => Ok(()),
+            Some(Some(foreign)) => Err(not_allowed("typing into", &foreign)),
+            None => Err(ActionError::refused("typing into a frame that is gone")),
         }
-        let place = match origin {
-            "" => "a frame of another origin",
-            "null" => "a page without an origin",
-            origin => origin,
-        };
-        Err(ActionError::refused(format!("typing into {place}, which is not in allowed_origins")))
     }
 
-    /// A frame is acted in only where it is of an allowed origin. The page itself is guarded on arrival.
-    pub fn check_frame(&self, origin: &str) -> Result<(), ActionError> {
-        let is_inner = self.page.look(|view| view.frame.parent.is_some()) == Some(true);
-        if !is_inner || urls::is_allowed(origin, &self.page.allowed) {
-            return Ok(());
+    /// The same of the document that has the focus.
+    pub fn check_focused(&self, world: &World, origin: &str) -> Result<(), ActionError> {
+        let state = self.page.state.borrow();
+        let Some(frame) = state.frame_of_world(world) else {
+            return Err(ActionError::refused("typing into a frame that is gone"));
+        };
+        match state.foreign_in(frame, Some(origin), &self.page.allowed) {
+            None => Ok(()),
+            Some(foreign) => Err(not_allowed("typing into", &foreign)),
         }
-        let origin = if origin == "null" { "without an origin" } else { origin };
-        Err(ActionError::refused(format!("the frame is {origin}, which is not in allowed_origins")))
+    }
+
+    /// Nothing is pressed in a document that is not of an allowed origin.
+    pub fn check_frame(&self, origin: &str) -> Result<(), ActionError> {
+        let foreign = self.page.look(|view| {
+            let place = if view.frame.parent.is_some() { "the frame is" } else { "the page is" };
+            let foreign = view.state.foreign_in(view.frame, Some(origin), &self.page.allowed)?;
+            Some(not_allowed(place, &foreign))
+        });
+        foreign.flatten().map_or(Ok(()), Err)
+    }
+}
+
+fn not_allowed(place: &str, foreign: &Foreign) -> ActionError {
+    match (&foreign.heir, &foreign.origin) {
+        (None, origin) => {
+            let origin = origin.as_deref().unwrap_or("of an unknown origin");
+            ActionError::refused(format!("{place} {origin}, which is not in allowed_origins"))
+        }
+        (Some(kind), Some(origin)) => ActionError::refused(format!(
+            "{place} a document without an address ({kind}), which may be that of {origin}"
+        ))
+        .hint(format!("{origin} is not in allowed_origins, and was in that frame, around it or opened it")),
+        (Some(kind), None) => ActionError::refused(format!(
+            "{place} a document without an address ({kind}), which may be anybody's"
+        ))
+        .hint("who asked the browser for it is not known; navigate to a page of the site"),
     }
 }

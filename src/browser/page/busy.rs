@@ -10,10 +10,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::attempt::Attempt;
-use super::error::{ActionError, ActionErrorKind, seconds};
+use super::error::{ActionError, ActionErrorKind};
 use super::state::View;
 use super::{Page, urls};
 use crate::domain::busy::is_busy;
+use crate::domain::duration::in_words;
 use crate::domain::flow::Action;
 
 /// What a flow has set off, and what of it was found to be in order.
@@ -137,7 +138,7 @@ impl Attempt<'_> {
 
 fn busy_error(Busy { url, status, retry_after }: &Busy) -> ActionError {
     let url = url.split(['?', '#']).next().unwrap_or_default();
-    let asks = retry_after.map(|time| format!(" and asks to wait {}", seconds(time))).unwrap_or_default();
+    let asks = retry_after.map(|time| format!(" and asks to wait {}", in_words(time))).unwrap_or_default();
     let kind = ActionErrorKind::SiteBusy { retry_after: *retry_after };
     ActionError::new(kind, format!("the site is busy: it answered {status} for {url}{asks}"))
 }

@@ -10,18 +10,31 @@ use super::error::ActionError;
 use super::script::Reply;
 use super::typing::{Stroke, strokes};
 use crate::domain::flow::{Button, Click, Device, Locator};
-use crate::domain::keyboard;
+use crate::domain::keyboard::{self, CONTROL, META};
 
 /// A page that controls a checkbox itself may put its state right a moment after the click.
 const STATE: Duration = Duration::from_secs(1);
+
+/// With one of these a click adds to what a list has chosen.
+pub const ADDING: i64 = CONTROL | META;
 
 /// More characters than that are pasted, not typed, by a person too.
 const LONGEST: usize = 500;
 
 impl Attempt<'_> {
-    pub async fn change(&mut self, locator: &Locator, value: &str) -> Result<(), ActionError> {
-        let needs =
-            json!({ "visible": true, "enabled": true, "editable": true, "view": true, "value": value });
+    /// `further`: more options of a list that takes several.
+    pub async fn change(
+        &mut self,
+        locator: &Locator,
+        value: &str,
+        further: &[String],
+    ) -> Result<(), ActionError> {
+        // A list keeps what it has where a person would hold one of these keys.
+        let adds = self.page.adds || self.page.modifiers() & ADDING != 0;
+        let needs = json!({
+            "visible": true, "enabled": true, "editable": true, "view": true, "value": value,
+            "further": further,
+        });
         loop {
             let found = self.find(locator, &needs).await?;
             self.check_origin(&found.origin)?;
@@ -34,7 +47,10 @@ impl Attempt<'_> {
                 }
                 _ => {
                     self.touch()?;
-                    match self.call("set", &json!({ "value": value })).await? {
+                    match self
+                        .call("set", &json!({ "value": value, "further": further, "adds": adds }))
+                        .await?
+                    {
                         Some(reply) if reply.ok => {}
                         Some(reply) => return Err(self.unmet(locator, reply)),
                         None => continue,
@@ -81,8 +97,11 @@ impl Attempt<'_> {
                 Some(reply) => return Err(self.unmet(locator, reply)),
             }
         }
-        let strokes = if value.is_empty() {
+        let erases = || {
             vec![Stroke::Key { key: keyboard::find("Backspace").expect("a key of the table"), modifiers: 0 }]
+        };
+        let strokes = if value.is_empty() {
+            erases()
         } else if value.chars().count() <= LONGEST {
             strokes(value)
         } else {
@@ -93,8 +112,29 @@ impl Attempt<'_> {
             Some(Err(refused)) => return Err(self.unmet(locator, refused)),
             Some(Ok(guard)) => guard,
         };
-        let sent = self.send_strokes(&mut guard, &strokes, passes_on).await;
         let own = guard.own.clone();
+        // Of an editor, several lines: what it has goes by a key, so that it knows of it.
+        let pastes = ready.rich && value.contains('\n');
+        if pastes && !ready.empty {
+            let sent = self.send_strokes(&mut guard, &erases(), false).await;
+            if let Err(error) = sent {
+                self.unguard(guard);
+                return Err(error);
+            }
+        }
+        if pastes {
+            let pasted = self.page.call(&own, "paste", &json!({ "text": value }), &[], self.deadline()).await;
+            match pasted {
+                Ok(Some(reply)) if !reply.ok => {}
+                pasted => {
+                    self.unguard(guard);
+                    pasted.map_err(|halt| self.halted(halt))?;
+                    self.delivered = true;
+                    return Ok(true);
+                }
+            }
+        }
+        let sent = self.send_strokes(&mut guard, &strokes, passes_on).await;
         self.unguard(guard);
         sent?;
         let typed = self.page.call(&own, "typed", &json!({ "text": value }), &[], self.deadline()).await;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::attempt::Attempt;
+use super::change::ADDING;
 use super::error::ActionError;
 use super::frames::Surface;
 use super::guard::PAUSE;
@@ -87,6 +88,7 @@ impl Attempt<'_> {
                 Device::Mouse | Device::Pen => self.press(&aimed, click, count).await?,
             };
             if reached == Pressed::Reached {
+                self.page.adds = self.page.modifiers() & ADDING != 0;
                 self.remember(&click.locator, &aimed.found);
                 return Ok(());
             }
@@ -135,7 +137,11 @@ impl Attempt<'_> {
     ) -> Result<Aimed, ActionError> {
         let mut last = None;
         loop {
-            let mut found = self.find(locator, needs).await?;
+            let mut found = match self.keep(locator, needs).await? {
+                Some(found) => found,
+                None => self.find(locator, needs).await?,
+            };
+            let element = found.clone();
             let around = match self.surface(&mut found).await? {
                 Surface::Reached(around) => around,
                 Surface::Lost => continue,
@@ -149,7 +155,7 @@ impl Attempt<'_> {
             if device != Device::Touch {
                 let moved = self.mouse(DispatchMouseEventType::MouseMoved, &found, None, 0, device);
                 match self.page.answer(moved, self.deadline()).await {
-                    Ok(_) => {}
+                    Ok(_) => self.pointed = Some(element),
                     Err(Halt::Deadline) => {
                         return Err(match last {
                             Some(reply) => self.unmet(locator, reply),
@@ -182,6 +188,21 @@ impl Attempt<'_> {
                 }
                 Some(reply) if self.is_over() => return Err(self.unmet(locator, reply)),
                 reply => last = reply,
+            }
+        }
+    }
+
+    /// The element that the pointer is on, for as long as it is there: its text, its classes and its size may
+    /// change under the pointer, and its selectors lead to it no more.
+    async fn keep(&mut self, locator: &Locator, needs: &Value) -> Result<Option<Reply>, ActionError> {
+        let Some(found) = self.pointed.take() else { return Ok(None) };
+        let ms = self.left().as_secs_f64() * 1000.0;
+        match self.call("keep", &json!({ "needs": needs, "ms": ms })).await? {
+            None => Ok(None),
+            Some(reply) if reply.again => Ok(None),
+            Some(reply) if !reply.ok => Err(self.unmet(locator, reply)),
+            Some(Reply { x, y, width, height, checked, origin, .. }) => {
+                Ok(Some(Reply { x, y, width, height, checked, origin, ..found }))
             }
         }
     }
@@ -349,10 +370,13 @@ impl Attempt<'_> {
         count: i64,
         device: Device,
     ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
+        let is_pressed = kind == DispatchMouseEventType::MousePressed;
         let mut event = DispatchMouseEventParams::new(kind, at.x, at.y);
         event.modifiers = Some(self.page.modifiers());
         event.click_count = Some(count);
         event.button = button;
+        // As a mouse has it, whose buttons know no more.
+        event.force = is_pressed.then_some(0.5);
         event.pointer_type = (device == Device::Pen).then_some(DispatchMouseEventPointerType::Pen);
         self.page.tab_session().send_as(event)
     }

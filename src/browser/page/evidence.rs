@@ -19,17 +19,22 @@ mod index;
 /// For everything together: a page that hangs leaves only what it said on the console.
 const AT_MOST: Duration = Duration::from_secs(5);
 
+const AT_LEAST: Duration = Duration::from_secs(1);
+
 pub async fn gather(page: &Page, dir: &Path, incident: &Incident, mask: &Mask) -> Vec<PathBuf> {
     let deadline = Instant::now() + AT_MOST;
     if !make(dir).await {
         return Vec::new();
     }
     let chains = page.trace.last().map(|act| act.chains.clone()).unwrap_or_default();
+    // The picture says most; the rest has what is left of the time, and a second at least.
+    let picture = capture::picture(page, Picture::Png, deadline).await;
+    let deadline = deadline.max(Instant::now() + AT_LEAST);
     let document = capture::document(page, &chains, deadline).await;
     let html = tokio::time::timeout_at(deadline, html(page, deadline)).await.ok().flatten();
-    let picture = capture::picture(page, Picture::Png, deadline).await;
+    let no_picture = picture.as_ref().err().copied();
     let view =
-        View { at: page.trace.now(), document, picture: picture.map(|picture| (picture, Picture::Png)) };
+        View { at: page.trace.now(), document, picture: picture.ok().map(|picture| (picture, Picture::Png)) };
     let mut files = Vec::new();
     {
         let state = page.state.borrow();
@@ -42,7 +47,7 @@ pub async fn gather(page: &Page, dir: &Path, incident: &Incident, mask: &Mask) -
             failed: Some(&view),
             mask,
         };
-        files.push(("index.html", index::write(&story, incident, &view).into_bytes()));
+        files.push(("index.html", index::write(&story, incident, &view, no_picture).into_bytes()));
         if let Some(png) = view.picture.as_ref().and_then(|(picture, _)| decode_base64(picture)) {
             files.push(("screenshot.png", png));
         }

@@ -3,8 +3,10 @@
 //! Input goes to the tab, in its coordinates. So a point found in a frame is followed outwards, and in
 //! each document on the way the frame has to be visible, at rest and on top, as an element has to be.
 
-use chromiumoxide::cdp::browser_protocol::dom::{BackendNodeId, GetFrameOwnerParams, ResolveNodeParams};
-use chromiumoxide::cdp::js_protocol::runtime::ExecutionContextId;
+use chromiumoxide::cdp::browser_protocol::dom::{
+    BackendNodeId, GetBoxModelParams, GetFrameOwnerParams, ResolveNodeParams,
+};
+use chromiumoxide::cdp::js_protocol::runtime::{ExecutionContextId, RemoteObjectId};
 use futures::future::try_join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,6 +15,7 @@ use tokio::time::Instant;
 use super::Page;
 use super::attempt::Attempt;
 use super::error::ActionError;
+use super::quad::Quad;
 use super::script::{Halt, RemoteObject, Reply};
 use super::state::World;
 
@@ -37,6 +40,16 @@ pub struct Owner {
 #[serde(rename_all = "camelCase")]
 struct FrameOwner {
     backend_node_id: i64,
+}
+
+#[derive(Deserialize)]
+struct BoxModel {
+    model: Boxes,
+}
+
+#[derive(Deserialize)]
+struct Boxes {
+    content: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -78,10 +91,21 @@ impl Attempt<'_> {
             };
             let Some(world) = self.world_of(&outer).await? else { return Ok(Surface::Lost) };
             let Some(owner) = self.owner(&inner, &world).await? else { return Ok(Surface::Lost) };
-            let query = json!({ "x": found.x, "y": found.y });
-            let called = self.page.call(&world, "through", &query, &[owner], self.deadline()).await;
-            match called.map_err(|halt| self.halted(halt))? {
-                Some(reply) if reply.ok => (found.x, found.y) = (reply.x, reply.y),
+            let mut query = json!({ "x": found.x, "y": found.y });
+            let mut told = self.through(&world, &owner, &query).await?;
+            if let Some(Reply { turned: true, width, height, .. }) = told {
+                let Some(quad) = self.quad_in(&outer, &world, &owner, (width, height)).await? else {
+                    return Ok(Surface::Lost);
+                };
+                let (x, y) = quad.place(found.x / found.width, found.y / found.height);
+                query["point"] = json!({ "x": x, "y": y });
+                told = self.through(&world, &owner, &query).await?;
+            }
+            match told {
+                Some(reply) if reply.ok => {
+                    (found.x, found.y) = (reply.x, reply.y);
+                    (found.width, found.height) = (reply.width, reply.height);
+                }
                 Some(reply) => {
                     let patience = json!({ "ms": self.left().as_secs_f64() * 1000.0 });
                     let changed = self.page.call(&world, "changed", &patience, &[], self.deadline()).await;
@@ -94,6 +118,53 @@ impl Attempt<'_> {
             frame = Some(outer);
         }
         Ok(Surface::Lost)
+    }
+
+    /// A point inside a frame becomes one of the document around it. `None` where that went away.
+    async fn through(&self, world: &World, owner: &str, query: &Value) -> Result<Option<Reply>, ActionError> {
+        let called = self.page.call(world, "through", query, &[owner.to_owned()], self.deadline()).await;
+        called.map_err(|halt| self.halted(halt))
+    }
+
+    /// Where the browser draws the inside of a frame, in the document around it. The browser counts from the
+    /// outermost document of that process, in which that document may be turned itself; `size` is its own.
+    async fn quad_in(
+        &mut self,
+        outer: &str,
+        world: &World,
+        owner: &str,
+        (width, height): (f64, f64),
+    ) -> Result<Option<Quad>, ActionError> {
+        let Some(quad) = self.quad(world, owner).await? else { return Ok(None) };
+        let around = {
+            let state = self.page.state.borrow();
+            let parent = state.frame(outer).and_then(|frame| state.frame(frame.parent.as_ref()?));
+            parent.filter(|parent| parent.session.id() == world.session.id()).map(|parent| parent.id.clone())
+        };
+        let Some(around) = around else { return Ok(Some(quad)) };
+        let Some(around) = self.world_of(&around).await? else { return Ok(None) };
+        let Some(holder) = self.owner(outer, &around).await? else { return Ok(None) };
+        let Some(own) = self.quad(&around, &holder).await? else { return Ok(None) };
+        let inside = |(x, y)| {
+            let (x, y) = own.origin(x, y);
+            (x * width, y * height)
+        };
+        Ok(Some(Quad(quad.0.map(inside))))
+    }
+
+    /// Of the content of an element, in pixels of the outermost document of its process.
+    async fn quad(&self, world: &World, element: &str) -> Result<Option<Quad>, ActionError> {
+        let asked = GetBoxModelParams {
+            node_id: None,
+            backend_node_id: None,
+            object_id: Some(RemoteObjectId::new(element)),
+        };
+        match self.page.answer(world.session.send_as::<_, BoxModel>(asked), self.deadline()).await {
+            Ok(answer) => Ok(Quad::read(&answer.model.content)),
+            // It went away in between.
+            Err(Halt::Script(_)) if !self.is_over() => Ok(None),
+            Err(halt) => Err(self.halted(halt)),
+        }
     }
 
     /// Whether every frame on the way is still where it was: the first that is not, or a reply that says

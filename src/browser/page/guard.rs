@@ -346,7 +346,7 @@ pub fn guarded_until(until: Duration) -> String {
     let ms = until.as_millis();
     format!(
         "globalThis.regattaGuardedUntil = {ms};\n\
-         if (globalThis.regatta) regatta.call('guard', {{ ms: {ms} - Date.now(), sent: 'text' }});\n"
+         if (Object.hasOwn(globalThis, 'regatta')) regatta.call('guard', {{ ms: {ms} - Date.now(), sent: 'text' }});\n"
     )
 }
 

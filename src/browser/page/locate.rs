@@ -222,6 +222,7 @@ impl Attempt<'_> {
     pub async fn find(&mut self, locator: &Locator, needs: &Value) -> Result<Reply, ActionError> {
         // What is looked for again, after an input that missed, is looked for at the step's address.
         self.page.scene.release();
+        self.pointed = None;
         let reply = self.ask("find", locator, json!({ "needs": needs })).await?;
         if reply.ok { Ok(reply) } else { Err(self.unmet(locator, reply)) }
     }

@@ -38,17 +38,17 @@ impl Attempt<'_> {
     }
 
     async fn beyond_deadline(&mut self, ask: impl AsyncFnOnce(&mut Self) -> Result<String, Stop>) -> String {
-        let deadline = self.deadline;
-        self.deadline = deadline.max(Instant::now() + PATIENCE);
+        let late = (Instant::now() + PATIENCE).saturating_duration_since(self.deadline());
+        self.extend(late);
         let told = ask(self).await.unwrap_or_default();
-        self.deadline = deadline;
+        self.shorten(late);
         self.page.healing.mask().apply(&told)
     }
 
     async fn hint(&mut self, wanted: &Value) -> Result<String, Stop> {
-        let world = self.page.world(self.deadline).await?;
+        let world = self.page.world(self.deadline()).await?;
         let query = json!({ "wanted": wanted });
-        let Some(told) = self.page.call(&world, "near", &query, &[], self.deadline).await? else {
+        let Some(told) = self.page.call(&world, "near", &query, &[], self.deadline()).await? else {
             return Ok(String::new());
         };
         let mut near = Vec::new();
@@ -73,8 +73,8 @@ impl Attempt<'_> {
 
     /// A selector that means the element alone: the one of the kind that was asked for, where it does.
     async fn selector_of(&mut self, of: usize, own: &[String]) -> Result<Option<String>, Stop> {
-        let world = self.page.world(self.deadline).await?;
-        let others = self.page.call(&world, "means", &json!({ "of": of }), &[], self.deadline).await?;
+        let world = self.page.world(self.deadline()).await?;
+        let others = self.page.call(&world, "means", &json!({ "of": of }), &[], self.deadline()).await?;
         let others = others.map(|reply| reply.selectors).unwrap_or_default();
         for selector in std::iter::once(own.to_vec()).chain(others) {
             let chain = heal::chain(&selector);
@@ -83,7 +83,7 @@ impl Attempt<'_> {
                 return Ok(None);
             }
             let query = json!({ "alternative": alternative_of(0, &chain, by_tree), "of": of });
-            let agrees = self.page.call(&world, "agrees", &query, &[], self.deadline).await?;
+            let agrees = self.page.call(&world, "agrees", &query, &[], self.deadline()).await?;
             if agrees.is_some_and(|reply| reply.ok) {
                 return Ok(Some(format!("`{chain}`")));
             }
@@ -92,7 +92,7 @@ impl Attempt<'_> {
     }
 
     async fn ask_instead(&mut self, wait: &WaitForElement, mut query: Value) -> Result<String, Stop> {
-        let world = self.page.world(self.deadline).await?;
+        let world = self.page.world(self.deadline()).await?;
         let mut alternatives = Vec::new();
         for (index, chain) in wait.locator.alternatives.iter().enumerate() {
             let by_tree = asks_tree(chain);
@@ -102,7 +102,7 @@ impl Attempt<'_> {
             alternatives.push(alternative_of(index, chain, by_tree));
         }
         query["alternatives"] = alternatives.into();
-        let told = self.page.call(&world, "instead", &query, &[], self.deadline).await;
+        let told = self.page.call(&world, "instead", &query, &[], self.deadline()).await;
         match told {
             Ok(told) => Ok(told.and_then(|reply| reply.value).unwrap_or_default()),
             Err(Halt::Script(_)) => Ok(String::new()),

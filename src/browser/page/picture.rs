@@ -7,20 +7,24 @@ use tokio::time::Instant;
 use super::attempt::Attempt;
 use super::error::ActionError;
 use super::evidence;
-use super::trace::capture::{self, Picture};
+use super::trace::capture::{self, NoPicture, Picture};
 
 impl Attempt<'_> {
-    async fn picture(&self) -> Option<Vec<u8>> {
+    async fn picture(&self) -> Result<Vec<u8>, NoPicture> {
         let taken = capture::picture(self.page, Picture::Png, self.deadline()).await?;
-        evidence::decode_base64(&taken)
+        evidence::decode_base64(&taken).ok_or(NoPicture::NotDrawn)
     }
 
     /// As wide and as high as the view, with its text fields blurred. `file` and its folder are made.
     pub async fn screenshot(&self, file: &Path) -> Result<(), ActionError> {
-        let Some(png) = self.picture().await else {
-            // A page that has ended says so.
-            self.page.until(Instant::now(), |_| Some(())).await.map_err(|halt| self.halted(halt))?;
-            return Err(ActionError::timed_out(format!("no picture could be taken {}", self.within())));
+        let png = match self.picture().await {
+            Ok(png) => png,
+            Err(why) => {
+                // A page that has ended says so.
+                self.page.until(Instant::now(), |_| Some(())).await.map_err(|halt| self.halted(halt))?;
+                let what = format!("no picture could be taken {}: {why}", self.within());
+                return Err(ActionError::timed_out(what));
+            }
         };
         let written = async {
             if let Some(folder) = file.parent() {

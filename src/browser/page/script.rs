@@ -21,7 +21,9 @@ use crate::domain::fingerprint::Fingerprint;
 /// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
 /// an earlier program has used may hold an earlier version.
 pub const SOURCE: &str = concat!(
-    "(() => {\nconst VERSION = 11;\nif (globalThis.regatta?.version === VERSION) return;\n",
+    "(() => {\nconst VERSION = 12;\n",
+    "if (Object.hasOwn(globalThis, 'regatta') && regatta.version === VERSION) return;\n",
+    include_str!("injected/dom.js"),
     include_str!("injected/wait.js"),
     include_str!("injected/selectors.js"),
     include_str!("injected/elements.js"),
@@ -53,7 +55,7 @@ pub enum Halt {
 }
 
 /// What the script's methods answer; each fills what it has to say.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Reply {
     pub ok: bool,
@@ -68,10 +70,17 @@ pub struct Reply {
     /// Of the point to click, for `Input` commands.
     pub x: f64,
     pub y: f64,
+    /// Of the document's viewport.
+    pub width: f64,
+    pub height: f64,
+    /// The frame is rotated, skewed or in perspective: its point has to be asked of the browser.
+    pub turned: bool,
     /// What kind of element it is to `change`.
     pub sort: String,
     pub checked: bool,
     pub empty: bool,
+    /// Its text is edited in place: `contenteditable`.
+    pub rich: bool,
     /// The focus is in a frame.
     pub inside: bool,
     /// The pointer has come into the document.
@@ -92,7 +101,7 @@ pub struct Reply {
     pub errors: Vec<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Why {
     pub code: String,
@@ -245,7 +254,7 @@ impl Page {
         let Some(mut called) = self.in_world::<_, Called>(world, make(), deadline).await? else {
             return Ok(None);
         };
-        if called.thrown().is_some_and(|thrown| thrown.contains("regatta is not defined")) {
+        if called.thrown().is_some_and(|thrown| is_not_installed(&thrown)) {
             let mut install = EvaluateParams::new(SOURCE);
             install.unique_context_id = Some(world.unique.clone());
             if self.in_world::<_, Called>(world, install, deadline).await?.is_none() {
@@ -326,6 +335,11 @@ fn call_of(world: &World, method: &str, query: &Value, nodes: &[String]) -> Call
     call
 }
 
+/// Chrome's words for a world without the script. An element whose id is `regatta` stands for it there.
+fn is_not_installed(thrown: &str) -> bool {
+    ["regatta is not defined", "regatta.call is not a function"].iter().any(|words| thrown.contains(words))
+}
+
 /// Chrome's words for a document that went away before or while a command ran in it.
 fn is_lost(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
@@ -338,4 +352,50 @@ fn is_lost(message: &str) -> bool {
     ]
     .iter()
     .any(|words| message.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use regex::Regex;
+
+    use super::SOURCE;
+
+    const OTHERS: [&str; 2] = [include_str!("trace/snapshot.js"), include_str!("evidence/blur.js")];
+
+    /// Members that nodes share with what is no node: values, events, styles, boxes.
+    const SHARED: &str = "data focus label list multiple options rows select size src style text title type value id media URL \
+         attributes matches checked alt selected labels timeline";
+
+    fn names(pattern: &str, text: &str) -> BTreeSet<String> {
+        let pattern = Regex::new(pattern).unwrap();
+        pattern.captures_iter(text).map(|found| found[1].to_owned()).collect()
+    }
+
+    /// A form gives its field of that name instead.
+    #[test]
+    fn members_of_nodes_are_read_by_symbols_only() {
+        let members: BTreeSet<String> = names(r"\['\w+', '([\w ]+)'\]", include_str!("injected/dom.js"))
+            .iter()
+            .flat_map(|names| names.split(' ').map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        assert!(members.len() > 80, "{members:?}");
+        let code: String = std::iter::once(SOURCE)
+            .chain(OTHERS)
+            .flat_map(str::lines)
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let unknown: Vec<_> =
+            names(r"\bdom\.(\w+)", &code).into_iter().filter(|name| !members.contains(name)).collect();
+        assert_eq!(unknown, Vec::<String>::new(), "not aliased by dom.js");
+        let plain: Vec<_> = names(r"[\w\])]\??\.(\w+)", &code.replace("dom.", ""))
+            .into_iter()
+            .filter(|name| members.contains(name) && !SHARED.split_whitespace().any(|shared| shared == name))
+            .collect();
+        assert_eq!(plain, Vec::<String>::new(), "read from a node by a name that a page may take");
+        let unused: Vec<_> = members.difference(&names(r"\bdom\.(\w+)", &code)).cloned().collect();
+        assert_eq!(unused, Vec::<String>::new(), "aliased for nothing");
+    }
 }

@@ -24,6 +24,9 @@ use crate::domain::flow::{NetworkConditions, Viewport};
 use crate::domain::http_auth::Credential;
 
 mod events;
+mod provenance;
+
+pub use self::provenance::Foreign;
 
 /// The name of the world that the injected script lives in.
 pub const WORLD: &str = "regatta";
@@ -49,6 +52,8 @@ pub struct State {
     /// The connection has ended.
     pub is_gone: bool,
     console: VecDeque<Said>,
+    /// Frames that went away, since one may come back from the cache: what was foreign in them.
+    gone: HashMap<String, Option<Foreign>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -74,6 +79,8 @@ pub struct Tab {
     /// The origin of a main-frame request that was stopped because it is not allowed.
     pub violation: Option<String>,
     pub ended: Option<Ended>,
+    /// Whose the tab's first document is where it has no address of its own: its opener's.
+    pub(super) opened_by: Option<Foreign>,
 }
 
 #[derive(Debug)]
@@ -105,6 +112,12 @@ pub struct Frame {
     download_due: Option<Instant>,
     /// HTTP status of its documents by loader, until they are committed.
     statuses: HashMap<String, u16>,
+    /// What was in it that is of no allowed origin, first of all.
+    foreign: Option<Foreign>,
+    /// What was in it before it was followed is not known.
+    has_unknown_past: bool,
+    /// The loader of the last document that the browser's history brought back.
+    restored: Option<String>,
 }
 
 /// A frame, and everything around it.
@@ -239,8 +252,9 @@ impl State {
             expected_tabs: Expected::default(),
             is_gone: false,
             console: VecDeque::new(),
+            gone: HashMap::new(),
         };
-        state.open_tab(session, main_frame);
+        state.open_tab(session, main_frame, None);
         state
     }
 
@@ -250,6 +264,10 @@ impl State {
 
     pub fn main_frame(&self) -> &Frame {
         &self.frames[&self.tabs[0].main_frame]
+    }
+
+    pub fn frame_of_world(&self, world: &World) -> Option<&Frame> {
+        self.frames.values().find(|frame| frame.world.as_ref() == Some(world))
     }
 
     pub fn frame(&self, id: &str) -> Option<&Frame> {
@@ -280,11 +298,22 @@ impl State {
         }
     }
 
-    /// Tabs before frames, as they opened.
+    /// What is at the address of another page or frame: the tabs that the page has opened, or else the page
+    /// itself, or else frames. `None` where more than one is.
     fn target(&self, url: &str) -> Option<&Frame> {
-        let open = || self.open_tabs().map(|tab| &self.frames[&tab.main_frame]);
+        match self.targets(url).as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    pub fn targets(&self, url: &str) -> Vec<&Frame> {
+        let open: Vec<_> = self.open_tabs().map(|tab| &self.frames[&tab.main_frame]).collect();
         let is_meant = |frame: &&Frame| urls::same(&frame.document.url, url);
-        open().find(is_meant).or_else(|| open().flat_map(|main| self.inside(main)).find(is_meant))
+        let (own, others): (Vec<_>, Vec<_>) =
+            open.iter().copied().filter(is_meant).partition(|frame| frame.tab == 0);
+        let frames = || open.iter().flat_map(|main| self.inside(main)).filter(is_meant).collect();
+        [others, own].into_iter().find(|found| !found.is_empty()).unwrap_or_else(frames)
     }
 
     pub fn open_tabs(&self) -> impl Iterator<Item = &Tab> {
@@ -366,6 +395,9 @@ impl Frame {
             given_up: None,
             download_due: None,
             statuses: HashMap::new(),
+            foreign: None,
+            has_unknown_past: false,
+            restored: None,
         }
     }
 

@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join};
 use serde_json::{Value, json};
 
+use super::PressedKey;
 use super::attempt::Attempt;
 use super::error::ActionError;
 use super::guard::{Fate, PAUSE, Sent, stolen, stolen_by_frame};
@@ -18,15 +19,17 @@ use crate::domain::keyboard::{self, Key};
 /// Whether anything on the way of a key event, from the element that has the focus up to the window,
 /// listens to keys or to the text that is about to be put in, which a command of the script does not tell
 /// of. `getEventListeners` is the console's, and tells only of the world that asks. What cannot be looked
-/// into may listen: a closed shadow root. `null` where a frame has taken the focus meanwhile.
+/// into may listen: a closed shadow root. `null` where a frame has taken the focus meanwhile. Members are read
+/// from the prototypes, since a form gives its field of that name for any of them.
 const HEARD: &str = "(() => {
   const KEYS = ['keydown', 'keypress', 'keyup', 'beforeinput', 'textInput'];
   const listens = target => { const all = getEventListeners(target); return KEYS.some(type => all[type]) };
-  let el = document.activeElement;
-  while (el && el.shadowRoot && el.shadowRoot.activeElement) el = el.shadowRoot.activeElement;
-  if (el && ['iframe', 'frame'].includes(el.localName)) return null;
-  if (!el || !['input', 'textarea'].includes(el.localName) && !el.isContentEditable) return true;
-  for (let at = el; at; at = at.assignedSlot || at.parentNode || at.host) if (listens(at)) return true;
+  const read = (of, name) => of ? Reflect.get(Object.getPrototypeOf(of), name, of) : null;
+  let el = read(document, 'activeElement');
+  for (let inner = el; inner; inner = read(read(el, 'shadowRoot'), 'activeElement')) el = inner;
+  if (el && ['iframe', 'frame'].includes(read(el, 'localName'))) return null;
+  if (!el || !['input', 'textarea'].includes(read(el, 'localName')) && !read(el, 'isContentEditable')) return true;
+  for (let at = el; at; at = read(at, 'assignedSlot') || read(at, 'parentNode') || read(at, 'host')) if (listens(at)) return true;
   return listens(window);
 })()";
 
@@ -52,7 +55,7 @@ impl Attempt<'_> {
             return Err(ActionError::refused("this is not the name of a key"));
         };
         // Pressed again before it was let go: it was held, and the keyboard repeats it.
-        let press = match (down, self.page.pressed.contains(&key)) {
+        let press = match (down, self.page.pressed.iter().any(|pressed| pressed.key == key)) {
             (true, true) => Press::Repeat,
             (true, false) => Press::Down,
             (false, _) => Press::Up,
@@ -61,15 +64,19 @@ impl Attempt<'_> {
         loop {
             let (guard, told) = self.guard_focus(if down { Sent::Down } else { Sent::Up }).await?;
             // Nothing is typed where keys would go to another origin.
-            let checked = if key.is_printable() { self.check_origin(&told.origin) } else { Ok(()) };
+            let checked =
+                if key.is_printable() { self.check_focused(&guard.own, &told.origin) } else { Ok(()) };
             if let Err(error) = checked.and_then(|()| self.touch()) {
                 self.unguard(guard);
                 return Err(error);
             }
             if !std::mem::replace(&mut is_begun, true) {
                 match press {
-                    Press::Down => self.page.pressed.push(key.clone()),
-                    Press::Up => self.page.pressed.retain(|pressed| *pressed != key),
+                    Press::Down => {
+                        let tab = self.page.look(|view| view.frame.tab).unwrap_or_default();
+                        self.page.pressed.push(PressedKey { key: key.clone(), tab });
+                    }
+                    Press::Up => self.page.pressed.retain(|pressed| pressed.key != key),
                     Press::Repeat => {}
                 }
             }

@@ -34,6 +34,7 @@ impl Attempt<'_> {
             return Ok(());
         }
         let instead = match wait.operator {
+            _ if !wait.visible => None,
             Operator::AtMost => None,
             Operator::AtLeast | Operator::Exactly => self.instead(wait, &query).await,
         };
@@ -43,13 +44,20 @@ impl Attempt<'_> {
             return Err(error);
         }
         let usual = wait.operator == Operator::AtLeast && wait.count == 1;
+        let (count, within) = (wait.count, self.within());
         let error = match instead {
-            Some(message) if usual => ActionError { message, hint: None, ..error },
-            _ if usual => error,
+            Some(message) if usual && wait.visible => ActionError { message, hint: None, ..error },
+            _ if usual && wait.visible => error,
             instead => {
-                let count = wait.count;
-                let message =
-                    format!("expected {operator} {count} matching elements, found {found} {}", self.within());
+                let message = match (wait.visible, usual) {
+                    (true, _) => {
+                        format!("expected {operator} {count} matching elements, found {found} {within}")
+                    }
+                    (false, true) => format!("expected no visible matching element, found {found} {within}"),
+                    (false, false) => format!(
+                        "expected not {operator} {count} visible matching elements, found {found} {within}"
+                    ),
+                };
                 ActionError { message, hint: instead.or(error.hint), ..error }
             }
         };

@@ -140,7 +140,10 @@ impl Watcher {
         if self.connection.adopt(id, &self.events).is_err() {
             return;
         }
-        self.state.send_modify(|state| state.open_tab(session.clone(), text(&target["targetId"]).to_owned()));
+        self.state.send_modify(|state| {
+            let opened_by = state.opener_of(target, &self.allowed);
+            state.open_tab(session.clone(), text(&target["targetId"]).to_owned(), opened_by);
+        });
         drop(equip_tab(&session, &self.state.borrow().given));
         drop(session.send(RunIfWaitingForDebuggerParams::default()));
     }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use self::wire::{
     AllowStatusWire, CaptureWire, ChangeWire, ClickWire, ConditionsWire, CustomWire, ExpressionWire,
     HandoffWire, KeyWire, LocatorWire, NavigateWire, ScreenshotWire, ScrollWire, StepWire, UploadWire,
-    ViewportWire, WaitForElementWire, WhenWire, locator,
+    ValueWire, ViewportWire, WaitForElementWire, WhenWire, locator,
 };
 use super::{
     Action, AssertedNavigation, Capture, CaptureFrom, Flow, NetworkConditions, Step, refused_picture,
@@ -172,7 +172,16 @@ impl Source<'_> {
             }
             "change" => {
                 let wire: ChangeWire = self.wire(slice, kind, number)?;
-                Action::Change { locator: locator(wire.selectors), value: wire.value }
+                let mut values = match wire.value {
+                    ValueWire::One(value) => vec![value],
+                    ValueWire::Several(values) => values,
+                };
+                if values.is_empty() {
+                    let problem = format!("step {number} ({kind}): `value` is an empty list");
+                    return Err(self.error(self.span(slice), problem).into());
+                }
+                let further = values.split_off(1);
+                Action::Change { locator: locator(wire.selectors), value: values.remove(0), further }
             }
             "keyDown" => Action::KeyDown { key: self.wire::<KeyWire>(slice, kind, number)?.key },
             "keyUp" => Action::KeyUp { key: self.wire::<KeyWire>(slice, kind, number)?.key },

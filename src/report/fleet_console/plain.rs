@@ -66,7 +66,7 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
             )
         }
         NoticeKind::SiteBusy { profile, times, of, delay } => {
-            let delay = time(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            let delay = in_words(*delay);
             (Tone::Warning, format!("{profile}: the site is busy; again in {delay} ({times} of {of})"))
         }
         NoticeKind::PutOff { profile, delay } => {

@@ -358,3 +358,21 @@ async fn a_click_lands_on_a_page_that_a_phone_has_zoomed() {
     )
     .await;
 }
+
+/// As a mouse has it whose buttons know no more than down and up.
+#[tokio::test]
+async fn a_pressed_mouse_has_the_pressure_and_the_buttons_of_one() {
+    check(
+        r#"<button id=b style="width:100px;height:40px">Go</button><script>
+        for (const type of ['pointerdown', 'pointerup'])
+          b.addEventListener(type, event => log(`${type} ${event.pressure} ${event.button} ${event.buttons}`));
+        </script>"#,
+        r##"{"type":"click","selectors":["#b"],"offsetX":5,"offsetY":5}"##,
+        expect![[r#"
+            1 click: ok [gate]
+              pointerdown 0.5 0 1
+              pointerup 0 0 0
+        "#]],
+    )
+    .await;
+}

@@ -1,5 +1,9 @@
 //! What pages are not to load.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use expect_test::expect;
 use regatta::domain::block::Block;
 use regatta::domain::event::{NetworkTotals, ResourceType};
@@ -63,4 +67,26 @@ async fn what_is_blocked_is_refused_and_counted_and_documents_are_not() {
     "#]]
     .assert_eq(&seen);
     assert_eq!(document, "1 navigate: ok\n");
+}
+
+/// A prerendered page is a tab whose scripts run before it is shown. The browser prerenders none in a tab that
+/// is driven: it asks for the document, and runs nothing of it.
+#[tokio::test]
+async fn a_page_that_is_asked_for_ahead_of_time_runs_no_script() {
+    let body = r#"<h1>Here</h1><script type=speculationrules>
+        {"prerender":[{"urls":["{outside}/ahead"],"eagerness":"immediate"}]}</script>"#;
+    let mut rig = Rig::on(Chrome::desktop(&[]), body, Platform::Desktop).await;
+    let asked = Arc::clone(&rig.reached);
+    tokio::time::timeout(TIMEOUT, async {
+        while asked.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("the document is asked for");
+    // Its server takes its time; a script would have run by then.
+    let played = rig.play(r#"{"type":"navigate","url":"{site}/late"}"#).await;
+    rig.page.close().await;
+    assert_eq!(played, "1 navigate: ok\n");
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "a script of it has run");
 }

@@ -170,6 +170,18 @@ pub async fn serve(body: &str) -> (String, Arc<AtomicU32>) {
         )
         .route("/to", any(|Query(q): Q| async move { Redirect::to(&q["url"]).into_response() }))
         .route("/goes", any(|| async { Html(GOES) }))
+        .route(
+            "/closes-by-key",
+            any(|| async { Html("<title>keys</title><script>onkeydown = () => close()</script>") }),
+        )
+        // Lets itself be drawn ahead of time by other origins of its site.
+        .route(
+            "/ahead",
+            any(|| async {
+                let said = [("supports-loading-mode", "credentialed-prerender")];
+                (said, Html("<title>ahead</title><script>fetch('/ran', { keepalive: true })</script>"))
+            }),
+        )
         .route("/closes", any(|| async { Html(CLOSES) }))
         .route("/frame", any(|Query(q): Q| async move { Html(FRAME.replace("NAME", &q["name"])) }))
         .route(
@@ -318,7 +330,10 @@ impl Rig {
             }
             out.push('\n');
         }
-        let out = out.replace(&self.site, "{site}").replace(&elsewhere(&self.site), "{elsewhere}");
+        let out = out
+            .replace(&self.site, "{site}")
+            .replace(&elsewhere(&self.site), "{elsewhere}")
+            .replace(&stranger(&self.site), "{stranger}");
         if self.outside.is_empty() { out } else { out.replace(&self.outside, "{outside}") }
     }
 
@@ -359,6 +374,11 @@ impl Rig {
 
 pub fn elsewhere(site: &str) -> String {
     site.replace("127.0.0.1", "localhost")
+}
+
+/// The same server at an origin that is not allowed.
+pub fn stranger(site: &str) -> String {
+    site.replace("127.0.0.1", "stranger.localhost")
 }
 
 pub async fn check(body: &str, steps: &str, expected: Expect) {

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::rig::{Rig, elsewhere};
+use super::rig::{Rig, check, elsewhere};
 
 /// The step `action` in `target`, which is to come to `url` over it.
 fn goes(action: &str, target: &str, event: &str) -> String {
@@ -168,4 +168,59 @@ async fn a_navigation_of_a_tab_that_is_not_there_navigates_no_other() {
         2 waitForExpression: ok
     "#]]
     .assert_eq(&played);
+}
+
+#[tokio::test]
+async fn a_target_that_two_tabs_are_at_is_refused_and_the_page_itself_is_the_last_that_is_meant() {
+    let body = r#"<button id=b onclick="tab = window.open('/second')" style="width:100px;height:40px">Open</button>
+        <button id=s onclick="tab = window.open('/')" style="width:100px;height:40px">Same</button>"#;
+    // A tab is at an address once its document has come.
+    const COME: &str = r#"{"type":"waitForExpression","expression":"tab.location.href !== 'about:blank' && tab.document.readyState === 'complete'"}"#;
+    check(
+        body,
+        &format!(r##"{{"type":"click","selectors":["#b"],"offsetX":5,"offsetY":5}},
+        {{"type":"click","selectors":["#next"],"offsetX":5,"offsetY":5,"target":"{{site}}/second"}},
+        {{"type":"click","selectors":["#b"],"offsetX":5,"offsetY":5}},
+        {COME},
+        {{"type":"click","selectors":["#next"],"offsetX":5,"offsetY":5,"target":"{{site}}/second","timeout":1000}},
+        {{"type":"click","selectors":["#s"],"offsetX":5,"offsetY":5}},
+        {COME},
+        {{"type":"close","target":"{{site}}/"}},
+        {{"type":"click","selectors":["#s"],"offsetX":5,"offsetY":5,"target":"{{site}}/"}}"##),
+        expect![[r#"
+            1 click: ok [gate]
+            2 click: ok [gate]
+            3 click: ok [gate]
+            4 waitForExpression: ok
+            5 click: Ambiguous: 2 tabs are at {site}/second, and `target` does not say which; close the others in a step before, name a frame by `frame`, or have the site give them different addresses
+            6 click: ok [gate]
+            7 waitForExpression: ok
+            8 close: ok
+            9 click: ok [gate]
+        "#]],
+    )
+    .await;
+}
+
+/// A key is let up with its tab.
+#[tokio::test]
+async fn a_key_whose_tab_closed_over_it_is_up() {
+    let mut rig =
+        Rig::new(r#"<button id=b onclick="window.open('/closes-by-key')">Open</button><input id=i>"#).await;
+    let played = rig
+        .play(
+            r##"{"type":"click","selectors":["#b"],"offsetX":5,"offsetY":5},
+            {"type":"keyDown","key":"Escape","target":"{site}/closes-by-key"},
+            {"type":"keyUp","key":"Escape","target":"{site}/closes-by-key","timeout":600},
+            {"type":"change","selectors":["#i"],"value":"on"}"##,
+        )
+        .await;
+    expect![[r#"
+        1 click: ok [gate]
+        2 keyDown: ok [gate]
+        3 keyUp: ok
+        4 change: ok [gate]
+    "#]]
+    .assert_eq(&played.replace("3 keyUp: ok [gate]", "3 keyUp: ok"));
+    rig.page.close().await;
 }

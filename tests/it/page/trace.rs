@@ -259,6 +259,7 @@ async fn no_picture_is_taken_in_which_a_field_can_be_read() {
         ),
         (format!("<iframe srcdoc=\"{field}\"></iframe>"), 0),
         ("<input value=secret><iframe src=\"{outside}/\"></iframe>".to_owned(), 1),
+        ("<iframe style=\"display:none\" srcdoc=\"<input value=secret>\"></iframe>".to_owned(), 1),
     ];
     for (body, pictures) in bodies {
         let mut rig = rig(&body, TraceMode::Off).await;
@@ -271,6 +272,9 @@ async fn no_picture_is_taken_in_which_a_field_can_be_read() {
         let kept = rig.page.evidence(folder.path(), &Incident::default(), &Mask::default()).await;
         let taken = kept.iter().filter(|path| path.ends_with("screenshot.png")).count();
         assert_eq!(taken, pictures, "{body}");
+        let index = std::fs::read_to_string(folder.path().join("index.html")).unwrap();
+        let says_why = index.contains("There is no picture: a text field could be read in it");
+        assert_eq!(says_why, pictures == 0, "{body}");
         // Nothing of the blur is left.
         let left = rig
             .play(r#"{"type":"waitForExpression","expression":"document.adoptedStyleSheets.length == 0 && ![...document.querySelectorAll('iframe')].some(el => el.style.filter)","timeout":2000}"#)

@@ -6,7 +6,8 @@ use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
 use super::super::network::{Exchange, Outcome};
-use super::super::trace::{Story, capture::View};
+use super::super::trace::Story;
+use super::super::trace::capture::{NoPicture, View};
 use super::{Document, Incident};
 use crate::domain::mask::Veil;
 
@@ -27,6 +28,7 @@ struct Index<'a> {
     given: Vec<(&'static str, String)>,
     /// Base64 of a PNG.
     picture: Option<&'a String>,
+    no_picture: Option<String>,
     marks: Vec<Mark>,
     console: Vec<String>,
     requests: Vec<Request>,
@@ -54,7 +56,7 @@ struct Request {
     bytes: u64,
 }
 
-pub fn write(story: &Story<'_>, incident: &Incident, view: &View) -> String {
+pub fn write(story: &Story<'_>, incident: &Incident, view: &View, no_picture: Option<NoPicture>) -> String {
     let veil = story.mask.veil();
     let act = story.recorder.last();
     let place = match (&incident.place, act) {
@@ -81,6 +83,7 @@ pub fn write(story: &Story<'_>, incident: &Incident, view: &View) -> String {
         looked_for,
         given,
         picture: view.picture.as_ref().map(|(picture, _)| picture),
+        no_picture: no_picture.map(|why| why.to_string()),
         marks: marks.unwrap_or_default(),
         console,
         requests,

@@ -3,17 +3,25 @@
 let held = null, passage = null;
 
 const optionFor = (el, value) => {
-  const options = [...el.options];
-  return options.find(option => option.value === value) ?? options.find(option => squeeze(option.label) === squeeze(value) || squeeze(option.text) === squeeze(value));
+  const options = [...el[dom.options]];
+  return options.find(option => option[dom.value] === value) ?? options.find(option => squeeze(option[dom.label]) === squeeze(value) || squeeze(option[dom.text]) === squeeze(value));
 };
 
 // Whether a number, a date, a colour is one: what is none would be dropped in silence.
 const accepts = (el, value) => {
-  const probe = el.cloneNode();
+  const probe = el[dom.cloneNode]();
   setNatively(probe, 'value', value);
-  const got = probe.value;
+  const got = probe[dom.value];
   if (got.toLowerCase() === value.toLowerCase()) return true;
-  return got !== '' && (['number', 'range'].includes(el.type) ? Number(got) === Number(value) : el.type !== 'color');
+  return got !== '' && (['number', 'range'].includes(el[dom.type]) ? Number(got) === Number(value) : el[dom.type] !== 'color');
+};
+
+// An offset may be outside the box and still on the element: its text overflows, a pseudo-element is drawn there.
+const outside = (el, at) => {
+  const box = boxOf(el);
+  if (!at || at.x >= 0 && at.y >= 0 && at.x < box.width && at.y < box.height) return null;
+  const size = n => Math.round(n * 10) / 10;
+  return { code: 'offset', message: `the offset ${at.x}, ${at.y} is outside the ${noun(el)}, which is ${size(box.width)} × ${size(box.height)}` };
 };
 
 // Why the element is not ready for what the query needs, or null.
@@ -22,26 +30,30 @@ const unready = (el, query) => {
   if (needs.visible && !isVisible(el)) return { code: 'invisible', message: `the ${noun(el)} is not visible` };
   if (needs.enabled && isDisabled(controlOf(el))) return { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` };
   if (needs.editable) {
-    const sort = sortOf(el);
+    const sort = sortOf(controlOf(el));
     if (sort === 'file') return { code: 'unfit', message: 'the field takes files: use regatta.upload', final: true };
     if (!['text', 'native', 'select', 'checkbox', 'radio'].includes(sort)) {
       return { code: 'unfit', message: `a value cannot be set on ${describe(el)}` };
     }
-    if ((sort === 'native' || el.type === 'number' && needs.value !== '') && !accepts(el, needs.value)) {
-      return { code: 'option', message: `the field of type ${el.type} does not take this value` };
+    if ((sort === 'native' || el[dom.type] === 'number' && needs.value !== '') && !accepts(el, needs.value)) {
+      return { code: 'option', message: `the field of type ${el[dom.type]} does not take this value` };
     }
     // Boxes of one character pass the focus on.
-    if (sort === 'text' && el.maxLength > 1 && needs.value.length > el.maxLength) {
-      return { code: 'option', message: `the field takes at most ${el.maxLength} characters` };
+    if (sort === 'text' && el[dom.maxLength] > 1 && needs.value.length > el[dom.maxLength]) {
+      return { code: 'option', message: `the field takes at most ${el[dom.maxLength]} characters` };
     }
     if ((sort === 'text' || sort === 'native') && isReadOnly(el)) return { code: 'readonly', message: 'the field is read-only' };
+    const values = [needs.value, ...needs.further];
+    if (values.length > 1 && !(sort === 'select' && el[dom.multiple])) {
+      return { code: 'unfit', message: `the ${noun(el)} takes one value, not ${values.length}`, final: true };
+    }
     if (sort === 'select') {
-      const option = optionFor(el, needs.value);
-      if (!option) {
-        const names = [...el.options].slice(0, 10).map(option => `\`${short(option.label)}\``).join(', ');
+      const options = values.map(value => optionFor(el, value));
+      if (!options.every(Boolean)) {
+        const names = [...el[dom.options]].slice(0, 10).map(option => `\`${short(option[dom.label])}\``).join(', ');
         return { code: 'option', message: `the list has no such option; it has ${names || 'none'}` };
       }
-      if (option.matches(':disabled')) return { code: 'option', message: 'that option of the list is disabled' };
+      if (options.some(option => option[dom.matches](':disabled'))) return { code: 'option', message: 'that option of the list is disabled' };
     }
   }
   if (needs.files) {
@@ -49,16 +61,9 @@ const unready = (el, query) => {
     if (sortOf(input) !== 'file') {
       return { code: 'unfit', message: `${describe(input)} takes no files: name the input of type file behind it`, final: true };
     }
-    if (input.webkitdirectory) return { code: 'unfit', message: 'the field takes a folder, not files', final: true };
-    if (needs.files > 1 && !input.multiple) {
+    if (input[dom.webkitdirectory]) return { code: 'unfit', message: 'the field takes a folder, not files', final: true };
+    if (needs.files > 1 && !input[dom.multiple]) {
       return { code: 'unfit', message: `the field takes one file, not ${needs.files}`, final: true };
-    }
-  }
-  if (needs.at) {
-    const box = boxOf(el);
-    if (needs.at.x < 0 || needs.at.y < 0 || needs.at.x >= box.width || needs.at.y >= box.height) {
-      const size = n => Math.round(n * 10) / 10;
-      return { code: 'offset', message: `the offset ${needs.at.x}, ${needs.at.y} is outside the ${noun(el)}, which is ${size(box.width)} × ${size(box.height)}` };
     }
   }
   if (needs.hit) {
@@ -69,17 +74,20 @@ const unready = (el, query) => {
       [x, y] = clickPoint(el, needs.at);
       why = coveredWhy(el, x, y);
     }
-    if (why) return why;
+    if (why) return outside(el, needs.at) ?? why;
   } else if (needs.view) {
-    el.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
+    el[dom.scrollIntoView]({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
   }
   return null;
 };
 
-const shows = () => short(document.querySelector('h1')?.innerText || document.title);
+const shows = () => short(document[dom.querySelector]('h1')?.[dom.innerText] || document[dom.title]);
 
 const settleOn = (el, index, query) => {
-  if (query.needs.editable) el = controlOf(el);
+  const control = controlOf(el), sort = sortOf(control);
+  // A checkbox that is not seen is ticked by its label, which is.
+  const byLabel = ['checkbox', 'radio'].includes(sort) && !isVisible(control);
+  if (query.needs.editable && !byLabel) el = control;
   const why = unready(el, query);
   if (why) return { ok: false, why: { ...why, shows: shows() }, alternative: index };
   const box = boxOf(el);
@@ -87,7 +95,7 @@ const settleOn = (el, index, query) => {
   const rests = rest(el, box);
   held = { el, needs: query.needs, box, x, y, rests };
   if (query.needs.hit && self !== top) watchMove();
-  return { ok: true, alternative: index, ...toInput(x, y), sort: sortOf(el), checked: isChecked(el),
+  return { ok: true, alternative: index, ...toInput(x, y), width: innerWidth, height: innerHeight, sort, checked: isChecked(control),
     url: location.href, origin: globalThis.origin, element: query.from ? printRead(el, query.attribute) : print(actsFor(el), false, { depth: query.depth }) };
 };
 
@@ -134,15 +142,15 @@ const holds = (operator, found, count) => operator === '>=' ? found >= count : o
 const subset = (wanted, got) => {
   if (wanted === null || typeof wanted !== 'object') return Object.is(wanted, got);
   if (got === null || got === undefined) return false;
-  return Object.keys(wanted).every(key => subset(wanted[key], got[key]));
+  return Object.keys(wanted).every(key => subset(wanted[key], propertyOf(got, key)));
 };
 
 const setNatively = (el, name, value) => {
-  const prototype = { input: HTMLInputElement, select: HTMLSelectElement, option: HTMLOptionElement }[el.localName].prototype;
+  const prototype = { input: HTMLInputElement, select: HTMLSelectElement, option: HTMLOptionElement }[el[dom.localName]].prototype;
   Object.getOwnPropertyDescriptor(prototype, name).set.call(el, value);
 };
 
 const tell = el => {
-  el.dispatchEvent(new Event('input', { bubbles: true, composed: true }));
-  el.dispatchEvent(new Event('change', { bubbles: true }));
+  el[dom.dispatchEvent](new Event('input', { bubbles: true, composed: true }));
+  el[dom.dispatchEvent](new Event('change', { bubbles: true }));
 };

@@ -8,37 +8,37 @@ let guard = null;
 const STROKES = ['keydown', 'keypress', 'keyup', 'beforeinput'];
 
 const active = () => {
-  let el = document.activeElement;
-  while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement;
+  let el = document[dom.activeElement];
+  while (el?.[dom.shadowRoot]?.[dom.activeElement]) el = el[dom.shadowRoot][dom.activeElement];
   return el;
 };
 
 // The origin of the document that a frame element was given; one without an address of its own has the page's.
 const originOf = el => {
-  const { origin } = new URL(el.src || location.href, document.baseURI);
+  const { origin } = new URL(el[dom.src] || location.href, document[dom.baseURI]);
   return origin === 'null' ? globalThis.origin : origin;
 };
 
-const isFrame = el => el?.localName === 'iframe' || el?.localName === 'frame';
+const isFrame = el => el?.[dom.localName] === 'iframe' || el?.[dom.localName] === 'frame';
 
 // The root of the element knows, be it a closed one.
-const hasFocus = el => el ? el.getRootNode().activeElement === el : !active();
+const hasFocus = el => el ? el[dom.getRootNode]()[dom.activeElement] === el : !active();
 
 // Of editors in one another, the outermost has the focus.
 const focusable = el => {
-  while (el.isContentEditable && el.parentElement?.isContentEditable) el = el.parentElement;
+  while (el[dom.isContentEditable] && el[dom.parentElement]?.[dom.isContentEditable]) el = el[dom.parentElement];
   return el;
 };
 
 // A row of boxes that take one character each hands the focus on from one to the next. Some set no bound:
 // those are as narrow as a character or two.
 const isNextBox = (from, to) => {
-  if (!to || to === from || from.localName !== 'input' || to.localName !== 'input') return false;
-  if (to.type !== from.type || to.maxLength !== from.maxLength || to.ownerDocument !== from.ownerDocument) return false;
-  if (from.maxLength === 1) return true;
-  const a = from.getBoundingClientRect(), b = to.getBoundingClientRect();
-  const isNarrow = from.clientWidth <= 3 * parseFloat(getComputedStyle(from).fontSize);
-  return isNarrow && [...from.value].length === 1 && a.top === b.top && a.width === b.width && a.height === b.height;
+  if (!to || to === from || from[dom.localName] !== 'input' || to[dom.localName] !== 'input') return false;
+  if (to[dom.type] !== from[dom.type] || to[dom.maxLength] !== from[dom.maxLength] || to[dom.ownerDocument] !== from[dom.ownerDocument]) return false;
+  if (from[dom.maxLength] === 1) return true;
+  const a = from[dom.getBoundingClientRect](), b = to[dom.getBoundingClientRect]();
+  const isNarrow = from[dom.clientWidth] <= 3 * parseFloat(getComputedStyle(from).fontSize);
+  return isNarrow && [...from[dom.value]].length === 1 && a.top === b.top && a.width === b.width && a.height === b.height;
 };
 
 const isMeant = () => {
@@ -88,7 +88,7 @@ const arm = (ms, sent, own, el, field) => {
 };
 for (const type of STROKES) addEventListener(type, onStroke, { capture: true });
 // A document that begins while keys are sent is told so by the script that it begins with.
-if (globalThis.regattaGuardedUntil > Date.now()) arm(regattaGuardedUntil - Date.now(), 'text', false, null, false);
+if (Object.hasOwn(globalThis, 'regattaGuardedUntil') && regattaGuardedUntil > Date.now()) arm(regattaGuardedUntil - Date.now(), 'text', false, null, false);
 
 const unfocusable = { ok: false, why: { code: 'unfit', message: 'the field does not take the focus' } };
 
@@ -96,32 +96,32 @@ const unfocusable = { ok: false, why: { code: 'unfit', message: 'the field does 
 // replaces it.
 const takeFocus = () => {
   const { el } = held, target = focusable(el);
-  target.focus();
+  target[dom.focus]();
   if (!hasFocus(target)) return false;
-  if (el.isContentEditable) {
-    const range = document.createRange();
+  if (el[dom.isContentEditable]) {
+    const range = document[dom.createRange]();
     range.selectNodeContents(el);
-    const selection = el.getRootNode().getSelection();
+    const selection = el[dom.getRootNode]()[dom.getSelection]();
     selection.removeAllRanges();
     selection.addRange(range);
   } else {
-    el.select();
+    el[dom.select]();
   }
   return true;
 };
 
 // A list or picker of the browser that is open takes the keys: no document sees them.
-const opensList = el => el?.localName === 'select' || el?.localName === 'input' && (!!el.list || sortOf(el) === 'native' && el.type !== 'range');
+const opensList = el => el?.[dom.localName] === 'select' || el?.[dom.localName] === 'input' && (!!el[dom.list] || sortOf(el) === 'native' && el[dom.type] !== 'range');
 
-const heldText = el => el.isContentEditable ? el.textContent : el.value;
+const heldText = el => el[dom.isContentEditable] ? el[dom.textContent] : el[dom.value];
 
 const typing = {
   // `found` is how many characters the field has room for, where its owner has set a bound.
   edit: () => {
     if (!takeFocus()) return unfocusable;
     const { el } = held;
-    if (el.isContentEditable) return { ok: true, empty: el.textContent === '' };
-    return { ok: true, empty: el.value === '' && !el.validity.badInput, found: Math.max(0, el.maxLength ?? 0) };
+    if (el[dom.isContentEditable]) return { ok: true, empty: el[dom.textContent] === '', rich: true };
+    return { ok: true, empty: el[dom.value] === '' && !el[dom.validity].badInput, found: Math.max(0, el[dom.maxLength] ?? 0) };
   },
 
   // Focus and text in one go: no other script runs in between, in this process or another. The text goes to
@@ -133,17 +133,30 @@ const typing = {
     const hear = event => { told ||= event.isTrusted; };
     addEventListener('input', hear, { capture: true });
     let done = false;
-    try { done = text === '' ? document.execCommand('delete') : document.execCommand('insertText', false, text); } catch {}
+    try { done = text === '' ? document[dom.execCommand]('delete') : document[dom.execCommand]('insertText', false, text); } catch {}
     removeEventListener('input', hear, { capture: true });
     if (heldText(el) === text || told) return { ok: true };
     return done || !hasFocus(focusable(el)) ? { ok: false, why: { code: 'refused', message: 'the field did not take the text' } } : { ok: true, again: true };
+  },
+
+  // Lines as a person pastes them: an editor that keeps a text of its own takes them whole, and makes of a
+  // line break that is put in whatever its keys would make of it. Some take them a moment later. Not ok where
+  // nothing took them: some pages only forbid it.
+  paste: async ({ text }) => {
+    const { el } = held, before = heldText(el);
+    if (!hasFocus(focusable(el))) return { ok: false };
+    const clipboardData = new DataTransfer();
+    clipboardData.setData('text/plain', text);
+    const pasted = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true, composed: true });
+    const isHeard = !active()[dom.dispatchEvent](pasted);
+    return until({ ms: isHeard ? 500 : 100 }, () => ({ ok: heldText(el) !== before }));
   },
 
   // Guards this document for `ms`. With `field`, keys are meant for the field that was found; with `focus`,
   // for what has the focus, if that is in this document and not in a frame of it. Not ok where none are.
   guard: ({ ms, sent, field, focus }) => {
     if (field && !takeFocus()) return unfocusable;
-    const own = !!field || !!focus && (self === top || document.hasFocus()) && !isFrame(active());
+    const own = !!field || !!focus && (self === top || document[dom.hasFocus]()) && !isFrame(active());
     arm(ms, sent, own, field ? focusable(held.el) : active(), !!field);
     return { ok: own, origin: globalThis.origin, found: own && opensList(active()) ? 1 : 0 };
   },
@@ -165,17 +178,17 @@ const typing = {
   kept: () => {
     const { stray, seen, frame } = guard ?? {};
     if (guard) guard.stray = guard.frame = null;
-    return { ok: true, value: stray ?? null, found: seen ?? 0, inside: document.hasFocus() && !isFrame(active()), origin: globalThis.origin, frame: frame ?? null };
+    return { ok: true, value: stray ?? null, found: seen ?? 0, inside: document[dom.hasFocus]() && !isFrame(active()), origin: globalThis.origin, frame: frame ?? null };
   },
 
   // The field that has room for one character is full, and the next character is for the box after it.
-  next: query => until(query, () => ({ ok: !guard?.el || guard.el.value === '' || isNextBox(guard.el, active()) })),
+  next: query => until(query, () => ({ ok: !guard?.el || guard.el[dom.value] === '' || isNextBox(guard.el, active()) })),
 
   // A page may bring the focus elsewhere once or twice: it comes late to the field that it begins with.
   refocus: () => {
     const el = guard?.el;
-    if (!el?.isConnected || !('selectionStart' in el) || isFrame(active())) return { ok: false };
-    el.focus();
+    if (!el?.[dom.isConnected] || !(dom.selectionStart in el) || isFrame(active())) return { ok: false };
+    el[dom.focus]();
     guard.stray = null;
     return { ok: hasFocus(el) };
   },
@@ -183,10 +196,10 @@ const typing = {
   // Whether the field holds what was typed. A page may write it in its own form, and hand the focus on.
   typed: ({ text }) => {
     const { el } = held;
-    if (!el.isConnected) return { ok: true };
+    if (!el[dom.isConnected]) return { ok: true };
     const holds = heldText(el);
     // No page formats a password; one that has sent it may have cleared the field.
-    if (el.type !== 'password' || holds === text || holds === '' || el.maxLength === 1) return { ok: true };
+    if (el[dom.type] !== 'password' || holds === text || holds === '' || el[dom.maxLength] === 1) return { ok: true };
     return { ok: false, why: { code: 'refused', message: 'the field holds something else than what was typed' } };
   },
 };

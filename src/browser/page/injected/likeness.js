@@ -16,12 +16,12 @@ const wordsOf = el => {
   let text = '', nodes = 500;
   const read = node => {
     if (text.length > 300 || nodes-- < 0) return;
-    if (node.nodeType === Node.TEXT_NODE) { text += node.data.slice(0, 1000); return; }
-    if (node.nodeType === Node.ELEMENT_NODE) {
-      if (UNREAD.has(node.nodeName) || ['textarea', 'select', 'input'].includes(node.localName) || node.isContentEditable) return;
-      if (node.shadowRoot) read(node.shadowRoot);
+    if (node[dom.nodeType] === Node.TEXT_NODE) { text += node[dom.data].slice(0, 1000); return; }
+    if (node[dom.nodeType] === Node.ELEMENT_NODE) {
+      if (UNREAD.has(node[dom.nodeName]) || ['textarea', 'select', 'input'].includes(node[dom.localName]) || node[dom.isContentEditable]) return;
+      if (node[dom.shadowRoot]) read(node[dom.shadowRoot]);
     }
-    for (let child = node.firstChild; child; child = child.nextSibling) read(child);
+    for (let child = node[dom.firstChild]; child; child = child[dom.nextSibling]) read(child);
   };
   read(el);
   return squeeze(text).slice(0, 300);
@@ -32,48 +32,48 @@ const TAG_ROLES = { button: 'button', summary: 'button', textarea: 'textbox', op
 const INPUT_ROLES = { button: 'button', submit: 'button', reset: 'button', image: 'button', checkbox: 'checkbox', radio: 'radio',
   range: 'slider', number: 'spinbutton', search: 'searchbox', file: 'file', hidden: '' };
 const roleOf = el => {
-  const said = el.getAttribute('role')?.trim().split(/\s+/)[0].toLowerCase();
+  const said = el[dom.getAttribute]('role')?.trim().split(/\s+/)[0].toLowerCase();
   if (said && said !== 'none' && said !== 'presentation') return said;
-  if (el.localName === 'a' || el.localName === 'area') return el.hasAttribute('href') ? 'link' : '';
-  if (el.localName === 'input') return INPUT_ROLES[el.type] ?? (el.list ? 'combobox' : 'textbox');
-  if (el.localName === 'select') return el.multiple || el.size > 1 ? 'listbox' : 'combobox';
-  if (el.isContentEditable && el.hasAttribute('contenteditable')) return 'textbox';
-  return TAG_ROLES[el.localName] ?? '';
+  if (el[dom.localName] === 'a' || el[dom.localName] === 'area') return el[dom.hasAttribute]('href') ? 'link' : '';
+  if (el[dom.localName] === 'input') return INPUT_ROLES[el[dom.type]] ?? (el[dom.list] ? 'combobox' : 'textbox');
+  if (el[dom.localName] === 'select') return el[dom.multiple] || el[dom.size] > 1 ? 'listbox' : 'combobox';
+  if (el[dom.isContentEditable] && el[dom.hasAttribute]('contenteditable')) return 'textbox';
+  return TAG_ROLES[el[dom.localName]] ?? '';
 };
 
 // Near to the accessible name: the tree itself would cost a round trip.
 const NAMED_BY_CONTENT = new Set(['button', 'link', 'heading', 'tab', 'menuitem', 'menuitemcheckbox', 'menuitemradio', 'option', 'checkbox', 'radio', 'switch', 'treeitem']);
 const nameOf = (el, role, bare) => {
-  const root = el.getRootNode();
-  const by = (el.getAttribute('aria-labelledby') ?? '').split(/\s+/).map(id => id && root.getElementById?.(id)).filter(Boolean);
-  const said = by.map(wordsOf).join(' ').trim() || squeeze(el.getAttribute('aria-label') ?? '');
+  const root = el[dom.getRootNode]();
+  const by = (el[dom.getAttribute]('aria-labelledby') ?? '').split(/\s+/).map(id => id && root[dom.getElementById]?.(id)).filter(Boolean);
+  const said = by.map(wordsOf).join(' ').trim() || squeeze(el[dom.getAttribute]('aria-label') ?? '');
   if (said) return said;
-  if (isPushInput(el)) return squeeze(el.value) || { submit: 'Submit', reset: 'Reset' }[el.type] || '';
-  const content = !bare && NAMED_BY_CONTENT.has(role) && !el.isContentEditable ? wordsOf(el) || squeeze(el.querySelector('img[alt]')?.alt ?? '') : '';
+  if (isPushInput(el)) return squeeze(el[dom.value]) || { submit: 'Submit', reset: 'Reset' }[el[dom.type]] || '';
+  const content = !bare && NAMED_BY_CONTENT.has(role) && !el[dom.isContentEditable] ? wordsOf(el) || squeeze(el[dom.querySelector]('img[alt]')?.[dom.alt] ?? '') : '';
   // `labels` would walk the whole document.
-  const label = 'labels' in el && (closest(el, 'label') ?? (el.id && root.querySelector?.(`label[for=${quoted(el.id)}]`)));
-  return label && wordsOf(label) || content || ['alt', 'title', 'placeholder'].map(name => squeeze(el.getAttribute(name) ?? '')).find(Boolean) || '';
+  const label = dom.labels in el && (closest(el, 'label') ?? (el[dom.id] && root[dom.querySelector]?.(`label[for=${quoted(el[dom.id])}]`)));
+  return label && wordsOf(label) || content || ['alt', 'title', 'placeholder'].map(name => squeeze(el[dom.getAttribute](name) ?? '')).find(Boolean) || '';
 };
 
 const isId = part => /^\d+$|^[0-9a-f]{8,}$|^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(part);
 // Where a link leads, without its query: `/users/:id/edit`.
 const leadsTo = el => {
   try {
-    const url = new URL(el.getAttribute('href'), document.baseURI);
+    const url = new URL(el[dom.getAttribute]('href'), document[dom.baseURI]);
     if (!url.protocol.startsWith('http')) return '';
     const path = decodeURIComponent(url.pathname).split('/').map(part => isId(part) ? ':id' : part).join('/');
     return url.origin === location.origin ? path : url.origin + path;
   } catch { return ''; }
 };
 
-const over = el => el.parentElement ?? el.getRootNode().host ?? null;
+const over = el => el[dom.parentElement] ?? el[dom.getRootNode]()[dom.host] ?? null;
 const placeOf = el => {
   const steps = [];
-  for (let at = el; at && at.localName !== 'body' && at.localName !== 'html' && steps.length < 8; at = over(at)) {
+  for (let at = el; at && at[dom.localName] !== 'body' && at[dom.localName] !== 'html' && steps.length < 8; at = over(at)) {
     // Far down a long list one place is as good as the next.
     let nth = 1;
-    for (let other = at.previousElementSibling; other && nth < 30; other = other.previousElementSibling) if (other.localName === at.localName) nth++;
-    steps.unshift(`${at.localName}:${nth}`);
+    for (let other = at[dom.previousElementSibling]; other && nth < 30; other = other[dom.previousElementSibling]) if (other[dom.localName] === at[dom.localName]) nth++;
+    steps.unshift(`${at[dom.localName]}:${nth}`);
   }
   return steps.join('>');
 };
@@ -82,11 +82,11 @@ const LANDMARKS = 'form, nav, main, header, footer, aside, dialog, fieldset, sec
 const landmarkOf = el => {
   const mark = over(el) && closest(over(el), LANDMARKS);
   if (!mark) return '';
-  let heading = mark.firstElementChild;
-  for (let n = 0; heading && n < 5 && !heading.matches('legend, h1, h2, h3'); n++) heading = heading.nextElementSibling;
-  if (!heading?.matches('legend, h1, h2, h3')) heading = null;
-  const name = squeeze(mark.getAttribute('aria-label') ?? '') || (heading && mark.localName !== 'main' ? wordsOf(heading) : '');
-  return (mark.getAttribute('role') ?? mark.localName) + (name ? ` "${name}"` : '');
+  let heading = mark[dom.firstElementChild];
+  for (let n = 0; heading && n < 5 && !heading[dom.matches]('legend, h1, h2, h3'); n++) heading = heading[dom.nextElementSibling];
+  if (!heading?.[dom.matches]('legend, h1, h2, h3')) heading = null;
+  const name = squeeze(mark[dom.getAttribute]('aria-label') ?? '') || (heading && mark[dom.localName] !== 'main' ? wordsOf(heading) : '');
+  return (mark[dom.getAttribute]('role') ?? mark[dom.localName]) + (name ? ` "${name}"` : '');
 };
 
 // One of many that come and go. Menus are lists, too; theirs stay.
@@ -99,7 +99,7 @@ const actsFor = el => { const control = controlOf(el); return control === el ? c
 
 // A key means one element; what a group of them shares is none.
 const isKey = (el, name, value) => {
-  try { return el.getRootNode().querySelectorAll(`[${name}=${quoted(value)}]`).length === 1; } catch { return false; }
+  try { return el[dom.getRootNode]()[dom.querySelectorAll](`[${name}=${quoted(value)}]`).length === 1; } catch { return false; }
 };
 
 // `bare`: without the content. `brief`: without what only others on the page tell. `depth`: how far out the
@@ -107,19 +107,19 @@ const isKey = (el, name, value) => {
 const print = (el, bare = false, { brief = false, depth = 0 } = {}) => {
   const attributes = {}, role = roleOf(el), sort = sortOf(el);
   for (const name of KEPT) {
-    const raw = el.getAttribute(name) ?? '', value = squeeze(raw);
+    const raw = el[dom.getAttribute](name) ?? '', value = squeeze(raw);
     if (value && !(KEYS.has(name) && (looksGenerated(value) || !isKey(el, name, raw)))) attributes[name] = value.slice(0, 300);
   }
   if (role === 'link') {
     attributes.href = leadsTo(el).slice(0, 300);
-    if (!bare && isKey(el, 'href', el.getAttribute('href') ?? '')) attributes.to = whereTo(el).slice(0, 300);
+    if (!bare && isKey(el, 'href', el[dom.getAttribute]('href') ?? '')) attributes.to = whereTo(el).slice(0, 300);
   }
-  if (sort === 'checkbox' || sort === 'radio') attributes.value = (el.getAttribute('value') ?? '').slice(0, 300);
+  if (sort === 'checkbox' || sort === 'radio') attributes.value = (el[dom.getAttribute]('value') ?? '').slice(0, 300);
   for (const name of ['href', 'to', 'value']) if (!attributes[name]) delete attributes[name];
   const name = nameOf(el, role, bare), holds = ['text', 'native', 'select'].includes(sort);
   const text = bare || holds ? '' : wordsOf(el);
-  const known = { tag: el.localName, role, name, text: text === name ? '' : text, attributes,
-    classes: [...el.classList].filter(word => !looksGenerated(word)).slice(0, 6),
+  const known = { tag: el[dom.localName], role, name, text: text === name ? '' : text, attributes,
+    classes: [...el[dom.classList]].filter(word => !looksGenerated(word)).slice(0, 6),
     path: placeOf(el), landmark: landmarkOf(el), item: !!isItem(el) };
   if (bare || brief) return known;
   return remembering(() => {
@@ -137,18 +137,18 @@ const printRead = (el, attribute) => {
 
 const quoted = value => `"${value.replace(/["\\]/g, '\\$&')}"`;
 const isOnly = (root, css, el) => {
-  try { const found = root.querySelectorAll(css); return found.length === 1 && found[0] === el; } catch { return false; }
+  try { const found = root[dom.querySelectorAll](css); return found.length === 1 && found[0] === el; } catch { return false; }
 };
 // Selectors of the element's own keys, the most lasting first. `{` would begin a template.
 const keysOf = el => {
-  const pair = (name, tag = '') => { const value = el.getAttribute(name); return value && value.length <= 80 && !/[\n{]/.test(value) ? `${tag}[${name}=${quoted(value)}]` : null; };
-  const written = name => !looksGenerated(el.getAttribute(name) ?? '');
+  const pair = (name, tag = '') => { const value = el[dom.getAttribute](name); return value && value.length <= 80 && !/[\n{]/.test(value) ? `${tag}[${name}=${quoted(value)}]` : null; };
+  const written = name => !looksGenerated(el[dom.getAttribute](name) ?? '');
   const out = TEST_IDS.filter(written).map(name => pair(name));
-  if (el.id && !looksGenerated(el.id)) out.push('#' + CSS.escape(el.id));
-  const named = written('name') && pair('name', el.localName);
-  if (named) out.push(named, ['radio', 'checkbox'].includes(el.type) && pair('value') ? named + pair('value') : null);
-  for (const name of ['aria-label', 'placeholder', 'title', 'alt']) out.push(pair(name, el.localName));
-  if (el.localName === 'a' && !leadsTo(el).includes(':id') && written('href')) out.push(pair('href', 'a'));
+  if (el[dom.id] && !looksGenerated(el[dom.id])) out.push('#' + CSS.escape(el[dom.id]));
+  const named = written('name') && pair('name', el[dom.localName]);
+  if (named) out.push(named, ['radio', 'checkbox'].includes(el[dom.type]) && pair('value') ? named + pair('value') : null);
+  for (const name of ['aria-label', 'placeholder', 'title', 'alt']) out.push(pair(name, el[dom.localName]));
+  if (el[dom.localName] === 'a' && !leadsTo(el).includes(':id') && written('href')) out.push(pair('href', 'a'));
   return out.filter(Boolean);
 };
 const singleIn = (el, root) => {
@@ -156,21 +156,21 @@ const singleIn = (el, root) => {
   if (key) return key;
   // Without a key on the way, three steps: fewer would match whatever comes next.
   let path = '';
-  for (let at = el, steps = 1; at; at = at.parentElement, steps++) {
+  for (let at = el, steps = 1; at; at = at[dom.parentElement], steps++) {
     const below = at !== el && keysOf(at).map(css => `${css} > ${path}`).find(css => isOnly(root, css, el));
     if (below) return below;
-    const alike = [...at.parentElement?.children ?? at.getRootNode().children ?? []].filter(other => other.localName === at.localName);
-    const step = CSS.escape(at.localName) + (alike.length > 1 ? `:nth-of-type(${alike.indexOf(at) + 1})` : '');
+    const alike = [...at[dom.parentElement]?.[dom.children] ?? at[dom.getRootNode]()[dom.children] ?? []].filter(other => other[dom.localName] === at[dom.localName]);
+    const step = CSS.escape(at[dom.localName]) + (alike.length > 1 ? `:nth-of-type(${alike.indexOf(at) + 1})` : '');
     path = path ? `${step} > ${path}` : step;
-    if ((steps >= 3 || at.localName === 'body' || !at.parentElement) && isOnly(root, path, el)) return path;
+    if ((steps >= 3 || at[dom.localName] === 'body' || !at[dom.parentElement]) && isOnly(root, path, el)) return path;
   }
   return null;
 };
 // A chain as flows write it, or null: a selector in each shadow root on the way.
 const single = el => {
-  const root = el.getRootNode(), own = singleIn(el, root);
-  if (!own || !root.host) return own && [own];
-  const host = single(root.host);
+  const root = el[dom.getRootNode](), own = singleIn(el, root);
+  if (!own || !root[dom.host]) return own && [own];
+  const host = single(root[dom.host]);
   return host && [...host, own];
 };
 
@@ -183,8 +183,8 @@ const likeness = {
     const label = known.name || known.text || null;
     const shares = seen => [...TEST_IDS, 'id', 'name', 'href', 'placeholder'].filter(name => known.attributes?.[name] && known.attributes[name] === seen.attributes[name]).length
       + (label === (seen.name || seen.text) ? 1 : 0) + (known.path === seen.path ? .5 : 0);
-    const says = el => label && squeeze(el.textContent ?? '') === label;
-    const isPlain = el => !none && !bare && roles.includes('button') && says(el) && ![...el.children].some(says) && actsFor(el) === el;
+    const says = el => label && squeeze(el[dom.textContent] ?? '') === label;
+    const isPlain = el => !none && !bare && roles.includes('button') && says(el) && ![...el[dom.children]].some(says) && actsFor(el) === el;
     const all = byPierce(document, '*').filter(el => (roles.includes(roleOf(el)) !== none || isPlain(el)) && isVisible(el)).slice(0, 3000)
       .map(el => ({ el, shares: shares(print(el, bare, { brief: true })) }))
       .filter(({ shares }) => !none || shares >= 1)
@@ -196,7 +196,7 @@ const likeness = {
   // Selectors that might mean it alone, the most lasting first.
   means: ({ of }) => {
     const el = liked[of];
-    if (!el?.isConnected) return { ok: true, selectors: [] };
+    if (!el?.[dom.isConnected]) return { ok: true, selectors: [] };
     const role = roleOf(el), name = nameOf(el, role, false), own = single(el);
     const aria = role && name && name.length <= 60 && !/["'[\]{]/.test(name) ? [`aria/${name}[role="${role}"]`] : null;
     const forTests = own && TEST_IDS.some(id => own.at(-1).startsWith(`[${id}=`));

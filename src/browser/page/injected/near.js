@@ -47,7 +47,7 @@ const nearly = {
     return far && isPlainText(says) ? { el, far, selector: `text/${says}` } : null;
   }),
   keys: (all, pairs) => pairs.flatMap(([name, value]) => all.map(el => {
-    const got = el.getAttribute(name) ?? '', far = apart(value, got);
+    const got = el[dom.getAttribute](name) ?? '', far = apart(value, got);
     if (far === null || !isPlainText(got) || far > 0 && looksGenerated(got)) return null;
     return { el, far: far + 1, selector: name === 'id' ? '#' + CSS.escape(got) : `[${name}=${quoted(got)}]` };
   })),
@@ -79,22 +79,22 @@ const namesError = word => /(?:^|[-_])(?:errors?|errorlist|alert|danger|invalid[
   || /[a-z]Errors?(?![a-z])/.test(word);
 
 // As they are seen, without what fields hold.
-const wordsShown = el => el.querySelector(FILLED) ? wordsOf(el) : squeeze(el.innerText ?? el.textContent).slice(0, 300);
+const wordsShown = el => el[dom.querySelector](FILLED) ? wordsOf(el) : squeeze(el[dom.innerText] ?? el[dom.textContent]).slice(0, 300);
 const errorIn = el => {
   if (['text', 'native', 'select', 'checkbox', 'radio'].includes(sortOf(el))) {
-    if (!el.matches('[aria-invalid]:not([aria-invalid=false]), :user-invalid')) return '';
-    const root = el.getRootNode(), ids = `${el.getAttribute('aria-errormessage') ?? ''} ${el.getAttribute('aria-describedby') ?? ''}`;
-    const by = ids.split(/\s+/).map(id => id && root.getElementById?.(id)).filter(by => by && isVisible(by)).map(wordsOf).join(' ').trim();
-    const said = by || (el.matches(':user-invalid') ? el.validationMessage : ''), name = nameOf(el, roleOf(el), true);
+    if (!el[dom.matches]('[aria-invalid]:not([aria-invalid=false]), :user-invalid')) return '';
+    const root = el[dom.getRootNode](), ids = `${el[dom.getAttribute]('aria-errormessage') ?? ''} ${el[dom.getAttribute]('aria-describedby') ?? ''}`;
+    const by = ids.split(/\s+/).map(id => id && root[dom.getElementById]?.(id)).filter(by => by && isVisible(by)).map(wordsOf).join(' ').trim();
+    const said = by || (el[dom.matches](':user-invalid') ? el.validationMessage : ''), name = nameOf(el, roleOf(el), true);
     return said && name ? `${name}: ${said}` : said;
   }
-  if (el.matches(`${PRESSED}, ${FILLED}`)) return '';
-  return el.matches('[role=alert], [role=alertdialog], [aria-live=assertive]') || [...el.classList].some(namesError) && ![...el.classList].some(word => /success|info/i.test(word)) ? wordsShown(el) : '';
+  if (el[dom.matches](`${PRESSED}, ${FILLED}`)) return '';
+  return el[dom.matches]('[role=alert], [role=alertdialog], [aria-live=assertive]') || [...el[dom.classList]].some(namesError) && ![...el[dom.classList]].some(word => /success|info/i.test(word)) ? wordsShown(el) : '';
 };
 
 // Those near the element that was found last, where there are any.
 const errorsShown = () => {
-  const around = held?.el.isConnected ? closest(held.el, `form, ${DIALOGS}`) : null;
+  const around = held?.el[dom.isConnected] ? closest(held.el, `form, ${DIALOGS}`) : null;
   const found = byPierce(document, IN_ERROR).slice(0, 500).filter(isVisible)
     .map(el => ({ text: errorIn(el), near: around !== null && closest(el, `form, ${DIALOGS}`) === around }))
     .filter(({ text }) => text && text.length <= 200);
@@ -121,9 +121,9 @@ const near = {
     const best = [];
     for (const one of found) {
       // Of elements inside each other the inner one is meant.
-      const same = best.findIndex(other => other.el.contains(one.el) || one.el.contains(other.el));
+      const same = best.findIndex(other => other.el[dom.contains](one.el) || one.el[dom.contains](other.el));
       if (same < 0) best.push(one);
-      else if (best[same].far === one.far && best[same].el.contains(one.el)) best[same] = one;
+      else if (best[same].far === one.far && best[same].el[dom.contains](one.el)) best[same] = one;
       if (best.length > 4) break;
     }
     const chosen = best.filter(one => one.far <= best[0].far + 1).slice(0, 2);
@@ -141,7 +141,7 @@ const near = {
       if (!seen.length) return { ok: true, value: `${describe(all[0])} did not become visible ${within}` };
       const told = (name, wanted, got) => ({ ok: true, value: `\`${name}\` of ${seen.length > 1 ? `${seen.length} elements` : describe(seen[0])} did not become ${inWords(wanted)} ${within}: it is ${got.slice(0, 3).join(', ')}` });
       for (const [name, wanted] of Object.entries(attributes)) {
-        const got = seen.map(el => el.getAttribute(name));
+        const got = seen.map(el => el[dom.getAttribute](name));
         if (!got.includes(wanted)) return told(name, wanted, got.map(value => value === null ? 'absent' : inWords(value)));
       }
       for (const [name, wanted] of Object.entries(properties)) {

@@ -4,21 +4,23 @@
 // which the accessibility tree may have led into.
 const elementAt = (x, y, target) => {
   const around = new Map();
-  for (let root = target.getRootNode(); root.host; root = root.host.getRootNode()) around.set(root.host, root);
-  const rootOf = el => el && (el.shadowRoot ?? around.get(el));
-  let el = document.elementFromPoint(x, y);
+  for (let root = target[dom.getRootNode](); root[dom.host]; root = root[dom.host][dom.getRootNode]()) around.set(root[dom.host], root);
+  const rootOf = el => el && (el[dom.shadowRoot] ?? around.get(el));
+  let el = document[dom.elementFromPoint](x, y);
   for (let root = rootOf(el); root; root = rootOf(el)) {
-    const inner = root.elementFromPoint(x, y);
-    if (!inner || inner.getRootNode() !== root) break;
+    const inner = root[dom.elementFromPoint](x, y);
+    if (!inner || inner[dom.getRootNode]() !== root) break;
     el = inner;
   }
   return el;
 };
 
 const isHit = (el, hit) => {
-  const owner = el.matches('input, textarea, select') ? el : closest(el, 'button, [role=button], a, [role=link]') ?? el;
+  const owner = el[dom.matches]('input, textarea, select') ? el : closest(el, 'button, [role=button], a, [role=link]') ?? el;
   for (let at = hit; at; at = parentOf(at)) {
-    if (at === el || at === owner || (at.localName === 'label' && at.control === el)) return true;
+    // What is pressed inside a label is not the label.
+    if (el[dom.localName] === 'label' && at !== el && at !== el[dom.control] && at[dom.matches]('a[href], button, input, select, textarea')) return false;
+    if (at === el || at === owner || (at[dom.localName] === 'label' && at[dom.control] === el)) return true;
   }
   return false;
 };
@@ -46,30 +48,42 @@ const clickPoint = (el, at) => {
   const box = boxOf(el);
   if (at) return [box.x + at.x, box.y + at.y];
   // Of a text that wraps, the middle of the box may lie outside all of its lines.
-  const line = [...rangeOf(el).getClientRects()].find(rect => rect.width > 0 && rect.height > 0) ?? box;
+  const line = [...rangeOf(el)[dom.getClientRects]()].find(rect => rect.width > 0 && rect.height > 0) ?? box;
   return [line.x + line.width / 2, line.y + line.height / 2];
 };
 
 // From the frame's own origin, inside border and padding, to the corner of its box. A frame that is
 // scaled scales what is in it.
 const insideOf = (el, x, y) => {
-  const box = el.getBoundingClientRect(), style = getComputedStyle(el);
-  const scaleX = el.offsetWidth ? box.width / el.offsetWidth : 1, scaleY = el.offsetHeight ? box.height / el.offsetHeight : 1;
-  return { x: (el.clientLeft + parseFloat(style.paddingLeft) + x) * scaleX, y: (el.clientTop + parseFloat(style.paddingTop) + y) * scaleY };
+  const box = el[dom.getBoundingClientRect](), style = getComputedStyle(el);
+  const scaleX = el[dom.offsetWidth] ? box.width / el[dom.offsetWidth] : 1, scaleY = el[dom.offsetHeight] ? box.height / el[dom.offsetHeight] : 1;
+  return { x: (el[dom.clientLeft] + parseFloat(style.paddingLeft) + x) * scaleX, y: (el[dom.clientTop] + parseFloat(style.paddingTop) + y) * scaleY };
+};
+
+// Whether the frame is drawn otherwise than moved and scaled.
+const isTurned = el => {
+  for (let at = el; at; at = parentOf(at)) {
+    const style = getComputedStyle(at);
+    if (style.rotate !== 'none' || style.scale.includes('-') || style.perspective !== 'none' || style.offsetPath !== 'none') return true;
+    if (style.transform === 'none') continue;
+    const matrix = new DOMMatrixReadOnly(style.transform);
+    if (!matrix.is2D || matrix.b !== 0 || matrix.c !== 0 || matrix.a < 0 || matrix.d < 0) return true;
+  }
+  return false;
 };
 
 let scrolls = 0;
 const bringIntoView = (el, at) => {
   const block = ['center', 'end', 'start', 'nearest'][scrolls++ % 4];
-  boxed(el).scrollIntoView({ block, inline: 'center', behavior: 'instant' });
+  boxed(el)[dom.scrollIntoView]({ block, inline: 'center', behavior: 'instant' });
   // The point of a large element may still be outside.
   for (let scroller = parentOf(el); scroller; scroller = parentOf(scroller)) {
-    const isRoot = scroller === document.scrollingElement;
+    const isRoot = scroller === document[dom.scrollingElement];
     if (!isRoot && getComputedStyle(scroller).overflow === 'visible') continue;
     const [x, y] = clickPoint(el, at);
-    const view = isRoot ? { left: 0, top: 0, right: innerWidth, bottom: innerHeight } : scroller.getBoundingClientRect();
+    const view = isRoot ? { left: 0, top: 0, right: innerWidth, bottom: innerHeight } : scroller[dom.getBoundingClientRect]();
     if (x < view.left || x >= view.right || y < view.top || y >= view.bottom) {
-      scroller.scrollBy({ left: x - (view.left + view.right) / 2, top: y - (view.top + view.bottom) / 2, behavior: 'instant' });
+      scroller[dom.scrollBy]({ left: x - (view.left + view.right) / 2, top: y - (view.top + view.bottom) / 2, behavior: 'instant' });
     }
   }
 };
@@ -87,17 +101,17 @@ const isSame = (a, b) => ['x', 'y', 'width', 'height'].every(side => a[side] ===
 // are drawn until its clock has gone on since the box was measured. There is no time limit here: a frame
 // that a busy machine skips would make a moving element look still.
 const rest = async (el, box) => {
-  const animations = () => document.getAnimations().filter(animation => animation.timeline === document.timeline);
-  const shown = document.visibilityState === 'visible';
+  const animations = () => document[dom.getAnimations]().filter(animation => animation.timeline === document[dom.timeline]);
+  const shown = document[dom.visibilityState] === 'visible';
   const draw = shown ? () => new Promise(requestAnimationFrame) : frame;
   const animated = animations().some(animation => animation.pending || animation.playState === 'running');
-  let since = document.timeline.currentTime;
+  let since = document[dom.timeline].currentTime;
   for (let frames = 1; ; frames++) {
     await draw();
     if (!isSame(box, boxOf(el))) return false;
     // The clock of a hidden page stands.
     if (!animated || !shown && frames > 1) return true;
-    const now = document.timeline.currentTime;
+    const now = document[dom.timeline].currentTime;
     // One that has not begun begins with the frame that it is drawn in.
     if (frames < 10 && animations().some(animation => animation.pending)) since = now;
     else if (now - since >= HALF_A_FRAME) return true;

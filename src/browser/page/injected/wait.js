@@ -5,16 +5,26 @@ const CHANGES = ['load', 'DOMContentLoaded', 'transitionend', 'transitioncancel'
 // Roots that a selector went through: mutations inside them do not show in the document.
 const roots = new Set();
 
+// In a frame whose sandbox forbids scripts no timer runs, of this world neither; what the scheduler is given
+// runs. Where timers run, theirs is the order that the page's own have, so they go first.
+const BEHIND_TIMERS = 20;
+const after = (ms, act) => {
+  const timer = setTimeout(act, ms), late = new AbortController();
+  scheduler.postTask(act, { delay: ms + BEHIND_TIMERS, signal: late.signal }).catch(() => {});
+  return () => { clearTimeout(timer); late.abort(); };
+};
+const pause = ms => new Promise(done => after(ms, done));
+
 // Whether it was drawn: a page that is hidden draws no frames, one behind other tabs may pause for a while.
 const frame = () => new Promise(done => {
-  const timer = setTimeout(() => done(false), 100);
-  requestAnimationFrame(() => { clearTimeout(timer); done(true); });
+  const cancel = after(100, () => done(false));
+  requestAnimationFrame(() => { cancel(); done(true); });
 });
 
 // What the last input left to be done at once: a form submits itself in a task of its own. Right after
 // an input Chromium lets such tasks wait for the next frame.
 const tasksDone = async () => {
-  await new Promise(done => setTimeout(done));
+  await pause(0);
   await new Promise(done => {
     const channel = new MessageChannel();
     channel.port1.onmessage = done;
@@ -26,15 +36,15 @@ const tasksDone = async () => {
 const changed = end => new Promise(done => {
   const finish = () => {
     observer.disconnect();
-    clearTimeout(timer);
+    cancel();
     for (const type of CHANGES) removeEventListener(type, finish, true);
     done();
   };
   const observer = new MutationObserver(finish);
   const all = { subtree: true, childList: true, attributes: true, characterData: true };
   observer.observe(document, all);
-  for (const root of roots) root.host?.isConnected ? observer.observe(root, all) : roots.delete(root);
-  const timer = setTimeout(finish, Math.max(1, Math.min(100, end - performance.now())));
+  for (const root of roots) root[dom.host]?.[dom.isConnected] ? observer.observe(root, all) : roots.delete(root);
+  const cancel = after(Math.max(1, Math.min(100, end - performance.now())), finish);
   for (const type of CHANGES) addEventListener(type, finish, { capture: true, passive: true });
 }).then(frame);
 
@@ -49,7 +59,7 @@ const until = async (query, attempt) => {
     await changed(end);
     if (query.again) {
       const rest = Math.min(start + 100, end) - performance.now();
-      if (rest > 0) await new Promise(done => setTimeout(done, rest));
+      if (rest > 0) await pause(rest);
       if (performance.now() < end) return { ...result, again: true };
     }
   }

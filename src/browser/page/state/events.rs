@@ -4,14 +4,14 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::super::{network, urls};
-use super::{Document, Download, Ended, Frame, FrameTree, State, Tab, WORLD, World, text};
+use super::{Document, Download, Ended, Foreign, Frame, FrameTree, State, Tab, WORLD, World, text};
 use crate::browser::cdp::Session;
 
 impl State {
-    pub fn open_tab(&mut self, session: Session, main_frame: String) {
+    pub fn open_tab(&mut self, session: Session, main_frame: String, opened_by: Option<Foreign>) {
         let tab = self.tabs.len();
         self.frames.insert(main_frame.clone(), Frame::new(&main_frame, session.clone(), tab, None));
-        self.tabs.push(Tab { session, main_frame, violation: None, ended: None });
+        self.tabs.push(Tab { session, main_frame, violation: None, ended: None, opened_by });
     }
 
     pub fn is_ours(&self, target: &str) -> bool {
@@ -40,6 +40,7 @@ impl State {
         if let Some(parent) = frame.parent.as_ref().and_then(|parent| self.frames.get_mut(parent)) {
             parent.children.retain(|child| child != id);
         }
+        self.gone.insert(id.to_owned(), frame.foreign);
         let loader = frame.document.loader;
         self.network.abandon(|of| !loader.is_empty() && of == loader);
         for child in frame.children {
@@ -66,6 +67,11 @@ impl State {
             let child = FrameTree(child);
             if !self.frames.contains_key(child.id()) {
                 self.host_frame(child.id(), id, session.clone());
+                let past = self.gone.remove(child.id());
+                if let Some(frame) = self.frames.get_mut(child.id()) {
+                    frame.has_unknown_past = past.is_none();
+                    frame.foreign = past.flatten();
+                }
             }
             self.adopt_tree(session, &child, loaded, allowed);
         }
@@ -133,6 +139,11 @@ impl State {
                     && text(&params["loaderId"]) == frame.document.loader
                 {
                     frame.document.loaded = true;
+                }
+            }
+            "Page.frameStartedNavigating" if is_restoring(params) => {
+                if let Some(frame) = self.frames.get_mut(frame) {
+                    frame.restored = params["loaderId"].as_str().map(str::to_owned);
                 }
             }
             "Page.frameStartedNavigating" if !text(&params["url"]).starts_with("http") => {
@@ -233,7 +244,8 @@ impl State {
         // What the document before still had on its way is not this one's activity.
         let now = &frame.document.loader;
         self.network.abandon(|loader| !loader.is_empty() && loader == before && loader != now);
-        frame
+        self.note_foreign(id, allowed);
+        self.frames.get_mut(id).expect("a frame that is known")
     }
 
     /// What requests for documents say about the navigation they belong to.
@@ -281,6 +293,12 @@ impl State {
             _ => {}
         }
     }
+}
+
+/// A navigation back or forward, or of a session that is restored.
+fn is_restoring(params: &Value) -> bool {
+    let kind = text(&params["navigationType"]);
+    kind == "historyDifferentDocument" || kind.starts_with("restore")
 }
 
 fn url_of(frame: &Value) -> String {

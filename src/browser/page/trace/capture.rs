@@ -16,6 +16,9 @@ use super::super::state::World;
 use crate::domain::flow::{Chain, SelectorKind};
 
 const SNAPSHOT: &str = include_str!("snapshot.js");
+/// How a script reads nodes.
+const DOM: &str = include_str!("../injected/dom.js");
+
 const BLUR: &str = include_str!("../evidence/blur.js");
 
 /// Of a document and its frames; what lies beyond is left out.
@@ -125,7 +128,7 @@ impl Picture {
 pub async fn look(page: &Page) -> View {
     let deadline = Instant::now() + AT_MOST;
     let document = document(page, &[], deadline).await;
-    let picture = picture(page, Picture::Jpeg, deadline).await;
+    let picture = picture(page, Picture::Jpeg, deadline).await.ok();
     View { at: page.trace.clock.now(), document, picture: picture.map(|picture| (picture, Picture::Jpeg)) }
 }
 
@@ -213,10 +216,22 @@ async fn world_of(page: &Page, frame: &str, deadline: Instant) -> Option<World> 
     state.frame(frame)?.world.clone()
 }
 
+/// Why there is no picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoPicture {
+    #[error("the page ran no script in time, and so its text fields could not be blurred")]
+    NotBlurred,
+    #[error("a text field could be read in it, since the page keeps it from being blurred")]
+    Readable,
+    #[error("the browser drew none in time")]
+    NotDrawn,
+}
+
 /// Base64. None rather than one in which the fields can be read.
-pub async fn picture(page: &Page, picture: Picture, deadline: Instant) -> Option<String> {
+pub async fn picture(page: &Page, picture: Picture, deadline: Instant) -> Result<String, NoPicture> {
     let blurred = blur(page, true, deadline).await;
-    let taken = if blurred.is_some_and(|blurred| blurred["ok"] == true) {
+    let is_blurred = blurred.map(|blurred| blurred["ok"] == true);
+    let taken = if is_blurred == Some(true) {
         let capture = CaptureScreenshotParams {
             format: Some(match picture {
                 Picture::Png => CaptureScreenshotFormat::Png,
@@ -225,12 +240,13 @@ pub async fn picture(page: &Page, picture: Picture, deadline: Instant) -> Option
             quality: (picture == Picture::Jpeg).then_some(60),
             ..CaptureScreenshotParams::default()
         };
-        page.answer(page.tab_session().send_as::<_, Screenshot>(capture), deadline).await.ok()
+        let taken = page.answer(page.tab_session().send_as::<_, Screenshot>(capture), deadline).await;
+        taken.map(|taken| taken.data).map_err(|_| NoPicture::NotDrawn)
     } else {
-        None
+        Err(if is_blurred.is_none() { NoPicture::NotBlurred } else { NoPicture::Readable })
     };
     blur(page, false, deadline).await;
-    taken.map(|taken| taken.data)
+    taken
 }
 
 /// A selector that the page's script can follow by itself; `aria/` is not one.
@@ -280,7 +296,8 @@ async fn called(
 ) -> Option<Value> {
     // The first line of a script says what it is for.
     let code = function.lines().skip_while(|line| line.starts_with("//")).collect::<Vec<_>>().join("\n");
-    let mut call = CallFunctionOnParams::new(code);
+    let mut call =
+        CallFunctionOnParams::new(format!("function (...all) {{\n{DOM}\nreturn ({code})(...all);\n}}"));
     let mut arguments =
         vec![CallArgument { value: Some(argument), unserializable_value: None, object_id: None }];
     arguments.extend(objects.iter().map(|object| CallArgument {

@@ -10,11 +10,11 @@ function ({ limit, chains, inside }, ...owners) {
   const rules = sheet => {
     try { return spend([...sheet.cssRules].map(rule => rule.cssText).join('\n')); } catch { return null; }
   };
-  const adopted = root => [...root.adoptedStyleSheets ?? []].map(rules).filter(Boolean).map(text => ['STYLE', {}, text]);
+  const adopted = root => [...root[dom.adoptedStyleSheets] ?? []].map(rules).filter(Boolean).map(text => ['STYLE', {}, text]);
 
   const attributes = el => {
     const out = {};
-    for (const { name, value } of el.attributes) {
+    for (const { name, value } of el[dom.attributes]) {
       if (name.startsWith('on') || ['nonce', 'integrity', 'srcdoc', 'ping', 'autofocus'].includes(name)) continue;
       out[name] = spend(value.startsWith('data:') && value.length > 20000 ? 'data:,' : value);
     }
@@ -22,28 +22,28 @@ function ({ limit, chains, inside }, ...owners) {
   };
 
   const state = (el, out) => {
-    const name = el.localName;
+    const name = el[dom.localName];
     if (name === 'input' || name === 'textarea') {
-      if (el.type === 'checkbox' || el.type === 'radio') out.__playwright_checked_ = String(el.checked);
+      if (el[dom.type] === 'checkbox' || el[dom.type] === 'radio') out.__playwright_checked_ = String(el[dom.checked]);
       else {
         // A password is nobody's to see, whoever's it is.
-        const hide = el.type === 'password';
+        const hide = el[dom.type] === 'password';
         if (hide && out.value) out.value = '•'.repeat(8);
-        out.__playwright_value_ = hide && el.value ? '•'.repeat(8) : el.type === 'file' ? '' : spend(el.value);
+        out.__playwright_value_ = hide && el[dom.value] ? '•'.repeat(8) : el[dom.type] === 'file' ? '' : spend(el[dom.value]);
       }
     }
-    if (name === 'option' && el.selected) out.__playwright_selected_ = 'true';
-    if (el.scrollTop) out.__playwright_scroll_top_ = String(el.scrollTop);
-    if (el.scrollLeft) out.__playwright_scroll_left_ = String(el.scrollLeft);
+    if (name === 'option' && el[dom.selected]) out.__playwright_selected_ = 'true';
+    if (el[dom.scrollTop]) out.__playwright_scroll_top_ = String(el[dom.scrollTop]);
+    if (el[dom.scrollLeft]) out.__playwright_scroll_left_ = String(el[dom.scrollLeft]);
   };
 
   const children = node => {
     const out = [];
     let text = '';
-    for (let child = node.firstChild; child && left > 0; child = child.nextSibling) {
+    for (let child = node[dom.firstChild]; child && left > 0; child = child[dom.nextSibling]) {
       // Neighbours are one text: what is masked may span them.
-      if (child.nodeType === Node.TEXT_NODE) { text += child.data; continue; }
-      if (child.nodeType !== Node.ELEMENT_NODE) continue;
+      if (child[dom.nodeType] === Node.TEXT_NODE) { text += child[dom.data]; continue; }
+      if (child[dom.nodeType] !== Node.ELEMENT_NODE) continue;
       const seen = element(child);
       if (!seen) continue;
       if (text) out.push(spend(text));
@@ -55,37 +55,37 @@ function ({ limit, chains, inside }, ...owners) {
   };
 
   const element = el => {
-    const name = el.localName;
+    const name = el[dom.localName];
     if (['script', 'noscript', 'template', 'object', 'embed'].includes(name)) return null;
-    if (name === 'meta' && el.httpEquiv) return null;
+    if (name === 'meta' && el[dom.httpEquiv]) return null;
     if (name === 'link') {
-      const text = el.sheet && rules(el.sheet);
-      return text ? ['STYLE', el.media ? { media: el.media } : {}, text] : null;
+      const text = el[dom.sheet] && rules(el[dom.sheet]);
+      return text ? ['STYLE', el[dom.media] ? { media: el[dom.media] } : {}, text] : null;
     }
     const out = attributes(el);
-    if (name === 'style') return ['STYLE', out, (el.sheet && rules(el.sheet)) ?? spend(el.textContent)];
-    if (name === 'textarea') { state(el, out); return [el.nodeName, out]; }
+    if (name === 'style') return ['STYLE', out, (el[dom.sheet] && rules(el[dom.sheet])) ?? spend(el[dom.textContent])];
+    if (name === 'textarea') { state(el, out); return [el[dom.nodeName], out]; }
     state(el, out);
     if (name === 'iframe' || name === 'frame') {
       delete out.src;
       const at = owners.indexOf(el);
       if (at >= 0) out.__playwright_src__ = `/snapshot/${inside[at]}`;
-      return [el.nodeName, out];
+      return [el[dom.nodeName], out];
     }
     const shadow = [];
-    if (el.shadowRoot) {
-      shadow.push(['template', { __playwright_shadow_root_: 'open' }, ...adopted(el.shadowRoot), ...children(el.shadowRoot)]);
+    if (el[dom.shadowRoot]) {
+      shadow.push(['template', { __playwright_shadow_root_: 'open' }, ...adopted(el[dom.shadowRoot]), ...children(el[dom.shadowRoot])]);
     }
-    return [el.nodeName, out, ...shadow, ...children(el)];
+    return [el[dom.nodeName], out, ...shadow, ...children(el)];
   };
 
-  const html = element(document.documentElement);
+  const html = element(document[dom.documentElement]);
   html.push(...adopted(document));
 
   // The corner of each frame inside, in this one's own pixels.
   const corners = owners.map(el => {
-    const box = el.getBoundingClientRect(), style = getComputedStyle(el);
-    return { x: box.x + el.clientLeft + parseFloat(style.paddingLeft), y: box.y + el.clientTop + parseFloat(style.paddingTop) };
+    const box = el[dom.getBoundingClientRect](), style = getComputedStyle(el);
+    return { x: box.x + el[dom.clientLeft] + parseFloat(style.paddingLeft), y: box.y + el[dom.clientTop] + parseFloat(style.paddingTop) };
   });
 
   // Where what was looked for stands, as far as it is there.
@@ -94,10 +94,10 @@ function ({ limit, chains, inside }, ...owners) {
     let found = [];
     try { found = globalThis.regatta.call('roots', { chain }); } catch {}
     for (const el of found.slice(0, 10)) {
-      const { x, y, width, height } = el.getBoundingClientRect?.() ?? { width: 0 };
+      const { x, y, width, height } = el[dom.getBoundingClientRect]?.() ?? { width: 0 };
       if (width > 0 && height > 0) boxes.push({ x, y, width, height });
     }
     if (boxes.length) break;
   }
-  return { url: document.URL, doctype: document.doctype?.name ?? null, html, corners, boxes, width: innerWidth, height: innerHeight, left };
+  return { url: document[dom.URL], doctype: document[dom.doctype]?.name ?? null, html, corners, boxes, width: innerWidth, height: innerHeight, left };
 }

@@ -163,7 +163,15 @@ pub struct LocatorWire {
 #[derive(Deserialize)]
 pub struct ChangeWire {
     pub selectors: Vec<ChainWire>,
-    pub value: String,
+    pub value: ValueWire,
+}
+
+/// A list of values is ours, for a list that takes several.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a text, or a list of texts")]
+pub enum ValueWire {
+    One(String),
+    Several(Vec<String>),
 }
 
 #[derive(Deserialize)]
