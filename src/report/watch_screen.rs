@@ -438,7 +438,11 @@ fn note(view: &ProfileView, now: jiff::Timestamp) -> String {
                 let ms = u64::try_from(now.duration_since(step.since).as_millis()).unwrap_or(0);
                 let tries =
                     if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
-                let action = step.action.as_ref().map_or(String::new(), |action| format!(", {action}"));
+                let action = match (&view.summary.waits_for, &step.action) {
+                    (Some(what), _) => format!(", waits: {what}"),
+                    (None, Some(action)) => format!(", {action}"),
+                    (None, None) => String::new(),
+                };
                 format!("{} {}{action}{tries}", step.flag, span(ms))
             },
         );

@@ -211,7 +211,11 @@ pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
         (Some(step), _) => {
             let doubt = if step.mode == StepMode::Verify { ", asking the site" } else { "" };
             let tried = if step.attempt > 1 { format!(", try {}", step.attempt) } else { String::new() };
-            let action = step.action.as_ref().map_or_else(String::new, |action| format!(", {action}"));
+            let action = match (&summary.waits_for, &step.action) {
+                (Some(what), _) => format!(", waits: {what}"),
+                (None, Some(action)) => format!(", {action}"),
+                (None, None) => String::new(),
+            };
             format!("step {}/{} {}{doubt}{action}{tried}", step.number, summary.steps, step.flag)
         }
         (None, Phase::Unheard | Phase::Starting) => match &summary.waits_for {
@@ -250,6 +254,8 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
+    use crate::domain::event::{EVENT_VERSION, Event, EventKind};
+    use crate::domain::id::{Flag, RunId};
 
     #[test]
     fn templates_are_valid() {
@@ -262,6 +268,41 @@ mod tests {
     fn a_rate_has_a_unit_that_a_person_can_read() {
         let rates = [12.34, 1.0, 0.1831, 0.01, 0.0001].map(rate);
         assert_eq!(rates, ["12.3/s", "1.0/s", "11.0/min", "36.0/h", "0.4/h"]);
+    }
+
+    #[test]
+    fn a_step_that_waits_for_its_site_says_so() {
+        let mut summary = ProfileSummary::default();
+        let mut told = |kind: EventKind| {
+            let event = Event {
+                v: EVENT_VERSION,
+                seq: 1,
+                at: jiff::Timestamp::UNIX_EPOCH,
+                run_id: RunId::new(jiff::Timestamp::UNIX_EPOCH, 1),
+                profile_id: "p1".parse().unwrap(),
+                kind,
+            };
+            summary.apply(&event);
+            slot_text(&summary, 1)
+        };
+        let flag: Flag = "signup".parse().unwrap();
+        let started = |attempt| EventKind::StepStarted { flag: flag.clone(), attempt, mode: StepMode::Act };
+        let origin = "http://a.test".to_owned();
+        let lines = [
+            started(1),
+            EventKind::PaceWaiting { origin: origin.clone() },
+            EventKind::PaceWaited { origin, ms: 9000 },
+            EventKind::SiteBusy { flag: flag.clone(), ms: 9000 },
+            started(2),
+        ]
+        .map(&mut told);
+        expect![[r#"
+            step 1/0 signup
+            step 1/0 signup, waits: its turn at http://a.test ([[pace]])
+            step 1/0 signup
+            step 1/0 signup, waits: the site, which is busy
+            step 1/0 signup, try 2"#]]
+        .assert_eq(&lines.join("\n"));
     }
 
     #[test]
