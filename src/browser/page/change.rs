@@ -18,6 +18,9 @@ const STATE: Duration = Duration::from_secs(1);
 /// With one of these a click adds to what a list has chosen.
 pub const ADDING: i64 = CONTROL | META;
 
+/// Held with the key that selects all.
+const SELECTING: i64 = if cfg!(target_os = "macos") { META } else { CONTROL };
+
 /// More characters than that are pasted, not typed, by a person too.
 const LONGEST: usize = 500;
 
@@ -97,15 +100,19 @@ impl Attempt<'_> {
                 Some(reply) => return Err(self.unmet(locator, reply)),
             }
         }
-        let erases = || {
-            vec![Stroke::Key { key: keyboard::find("Backspace").expect("a key of the table"), modifiers: 0 }]
+        let key = |name, modifiers| Stroke::Key {
+            key: keyboard::find(name).expect("a key of the table"),
+            modifiers,
         };
+        // To select the text of the field itself leaves that of such an editor.
+        let selects = ready.keyed.then(|| key("a", SELECTING));
+        let erases = || selects.iter().cloned().chain([key("Backspace", 0)]).collect::<Vec<_>>();
         let strokes = if value.is_empty() {
             erases()
         } else if value.chars().count() <= LONGEST {
-            strokes(value)
+            selects.iter().cloned().chain(strokes(value)).collect()
         } else {
-            vec![Stroke::Insert(value.to_owned())]
+            selects.iter().cloned().chain([Stroke::Insert(value.to_owned())]).collect()
         };
         let mut guard = match self.guard_field().await? {
             None => return Ok(false),

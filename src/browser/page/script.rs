@@ -21,7 +21,7 @@ use crate::domain::fingerprint::Fingerprint;
 /// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
 /// an earlier program has used may hold an earlier version.
 pub const SOURCE: &str = concat!(
-    "(() => {\nconst VERSION = 12;\n",
+    "(() => {\nconst VERSION = 13;\n",
     "if (Object.hasOwn(globalThis, 'regatta') && regatta.version === VERSION) return;\n",
     include_str!("injected/dom.js"),
     include_str!("injected/wait.js"),
@@ -81,6 +81,8 @@ pub struct Reply {
     pub empty: bool,
     /// Its text is edited in place: `contenteditable`.
     pub rich: bool,
+    /// It only takes the keys of an editor: only the editor's own keys select its text.
+    pub keyed: bool,
     /// The focus is in a frame.
     pub inside: bool,
     /// The pointer has come into the document.
@@ -110,8 +112,7 @@ pub struct Why {
     pub candidates: Vec<String>,
     /// Heading or title of the page.
     pub shows: String,
-    /// What to do next; the script has none.
-    #[serde(skip)]
+    /// What to do next.
     pub hint: String,
 }
 

@@ -10,7 +10,7 @@ const MEMBERS = [
   ['CharacterData', 'data nextElementSibling previousElementSibling'],
   ['Text', 'assignedSlot'],
   ['Element', 'assignedSlot attributes checkVisibility childElementCount children classList className clientHeight clientLeft clientTop clientWidth firstElementChild getAttribute getBoundingClientRect getClientRects getHTML hasAttribute id localName matches nextElementSibling outerHTML previousElementSibling querySelector querySelectorAll removeAttribute scrollBy scrollHeight scrollIntoView scrollLeft scrollTo scrollTop scrollWidth setAttribute shadowRoot'],
-  ['HTMLElement', 'focus innerText isContentEditable offsetHeight offsetWidth style'],
+  ['HTMLElement', 'editContext focus innerText isContentEditable offsetHeight offsetWidth style'],
   ['SVGElement', 'className focus style'],
   ['MathMLElement', 'focus style'],
   ['Document', 'URL activeElement adoptedStyleSheets body children createRange defaultView doctype documentElement elementFromPoint evaluate execCommand getAnimations getElementById getSelection hasFocus querySelector querySelectorAll readyState scrollingElement timeline title visibilityState'],

@@ -27,6 +27,10 @@ const outside = (el, at) => {
 // Why the element is not ready for what the query needs, or null.
 const unready = (el, query) => {
   const needs = query.needs;
+  // Such an element is no field: it may be hidden, and what it shows is drawn elsewhere.
+  if (needs.editable && el[dom.editContext] && !el[dom.isContentEditable]) {
+    return { code: 'unfit', message: `${describe(el)} takes the keys of an editor and has no value to set`, hint: 'record a click on the text of the editor, then its keys (keyDown, keyUp)', final: true };
+  }
   if (needs.visible && !isVisible(el)) return { code: 'invisible', message: `the ${noun(el)} is not visible` };
   if (needs.enabled && isDisabled(controlOf(el))) return { code: 'disabled', message: `the ${noun(controlOf(el))} is disabled` };
   if (needs.editable) {

@@ -113,6 +113,9 @@ const takeFocus = () => {
 // A list or picker of the browser that is open takes the keys: no document sees them.
 const opensList = el => el?.[dom.localName] === 'select' || el?.[dom.localName] === 'input' && (!!el[dom.list] || sortOf(el) === 'native' && el[dom.type] !== 'range');
 
+// A textarea too narrow for a character only takes the keys of an editor, which draws its text elsewhere.
+const takesKeysOnly = el => el[dom.localName] === 'textarea' && el[dom.clientWidth] < parseFloat(getComputedStyle(el).fontSize);
+
 const heldText = el => el[dom.isContentEditable] ? el[dom.textContent] : el[dom.value];
 
 const typing = {
@@ -121,6 +124,7 @@ const typing = {
     if (!takeFocus()) return unfocusable;
     const { el } = held;
     if (el[dom.isContentEditable]) return { ok: true, empty: el[dom.textContent] === '', rich: true };
+    if (takesKeysOnly(el)) return { ok: true, rich: true, keyed: true };
     return { ok: true, empty: el[dom.value] === '' && !el[dom.validity].badInput, found: Math.max(0, el[dom.maxLength] ?? 0) };
   },
 
@@ -144,12 +148,17 @@ const typing = {
   // nothing took them: some pages only forbid it.
   paste: async ({ text }) => {
     const { el } = held, before = heldText(el);
+    let isDrawn = false;
+    const observer = new MutationObserver(() => { isDrawn = true; });
+    if (takesKeysOnly(el)) observer.observe(el[dom.getRootNode](), { subtree: true, childList: true, characterData: true });
     if (!hasFocus(focusable(el))) return { ok: false };
     const clipboardData = new DataTransfer();
     clipboardData.setData('text/plain', text);
     const pasted = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true, composed: true });
     const isHeard = !active()[dom.dispatchEvent](pasted);
-    return until({ ms: isHeard ? 500 : 100 }, () => ({ ok: heldText(el) !== before }));
+    const taken = await until({ ms: isHeard ? 500 : 100 }, () => ({ ok: heldText(el) !== before || isHeard && isDrawn }));
+    observer.disconnect();
+    return taken;
   },
 
   // Guards this document for `ms`. With `field`, keys are meant for the field that was found; with `focus`,
