@@ -573,9 +573,9 @@ fn reset_and_resolve_say_what_they_did() {
         expect![[r#"
         exit 2
         error: the following required arguments were not provided:
-          <--done|--again>
+          <--done|--again|--verify>
 
-        Usage: regatta resolve <--done|--again> <PROFILE>
+        Usage: regatta resolve <--done|--again|--verify> <PROFILE>
 
         For more information, try '--help'."#]],
     );
@@ -586,7 +586,7 @@ fn reset_and_resolve_say_what_they_did() {
         exit 2
         error: the argument '--done' cannot be used with '--again'
 
-        Usage: regatta resolve <--done|--again> <PROFILE>
+        Usage: regatta resolve <--done|--again|--verify> <PROFILE>
 
         For more information, try '--help'."#]],
     );
