@@ -46,10 +46,9 @@ pub fn delay(schedule: Backoff, attempt: u32, retry_after: Option<Duration>, cha
         let spread = SPREAD * f64::midpoint(chance, 1.0);
         super::retry::jittered(asked, 1.0, spread)
     });
-    match asked {
-        Some(asked) => asked.max(schedule.base / 2),
-        None => schedule.delay(attempt, chance),
-    }
+    // A site that says when the next request may come does not say when there is room for a whole step: without
+    // the schedule all who wait would come back for that one request.
+    schedule.delay(attempt, chance).max(asked.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -92,6 +91,6 @@ mod tests {
         };
         expect!["[2s, 4s, 6s]"].assert_eq(&format!("{:?}", delays(None)));
         expect!["[40s, 45s, 50s]"].assert_eq(&format!("{:?}", delays(Some(40))));
-        expect!["[1s, 1s, 1s]"].assert_eq(&format!("{:?}", delays(Some(0))));
+        expect!["[2s, 4s, 6s]"].assert_eq(&format!("{:?}", delays(Some(0))));
     }
 }

@@ -387,9 +387,9 @@ fn a_profile_whose_site_is_busy_goes_back_into_the_queue_and_keeps_its_attempts(
         "enqueue a; a busy 4s; a exits failed; +90s; a busy; a exits failed; +90s; a busy; a exits failed",
         expect![[r#"
             spawn a slot0
-            the site of a is busy, 1 of 2: 15s
-            wake at 15s
-            @ 15s
+            the site of a is busy, 1 of 2: 24.826s
+            wake at 24.826s
+            @ 24.826s
             spawn a slot0
             the site of a is busy, 2 of 2: 31.229s
             wake at 121.229s
