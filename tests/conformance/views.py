@@ -22,6 +22,8 @@ from standardwebhooks import Webhook
 
 regatta = pathlib.Path(sys.argv[1]).resolve()
 practice = pathlib.Path("examples/practice").resolve()
+# The steps of the practice workflow: a profile is completed when all of them are.
+STEPS = ["mailbox_created", "store_signup", "dev_registration", "2fa_enabled", "password_rotated"]
 NETWORK = {"requests": 9, "failed": 1, "bytes_received": 2048, "bytes_sent": 512}
 
 
@@ -37,13 +39,13 @@ def fill(root):
         "p3": ("NEEDS_ATTENTION", "needs_attention", "a person must look"),
     }
     for profile, (status, outcome, message) in stories.items():
-        flags = {"mailbox_created": status == "COMPLETED", "store_signup": status == "COMPLETED"}
+        flags = dict.fromkeys(STEPS, status == "COMPLETED")
         session = {"profile_id": profile, "status": status, "platform": "desktop", "completion_flags": flags, "identity": {}}
         if message:
             session["last_error"] = {"flag": "mailbox_created", "message": message, "at": "2026-01-02T03:04:05Z"}
         (root / "state" / f"{profile}.json").write_text(json.dumps(session))
         kinds = [
-            {"type": "run_started", "pid": 1, "plan": "x", "steps": 2, "done": 0},
+            {"type": "run_started", "pid": 1, "plan": "x", "steps": len(STEPS), "done": 0},
             {"type": "pacer_waited", "call": "start", "ms": 250},
             {"type": "step_started", "flag": "mailbox_created", "attempt": 1, "mode": "act"},
             {"type": "step_finished", "flag": "mailbox_created", "outcome": outcome, "ms": 1500, "network": NETWORK},
@@ -62,8 +64,8 @@ def run(root, *arguments):
 def junit(root):
     suites = JUnitXml.fromstring(run(root, "report", "--stdout", "junit").encode())
     found = {suite.name: (suite.tests, suite.failures, suite.errors, suite.skipped) for suite in suites}
-    assert found == {"p1": (2, 0, 0, 0), "p2": (2, 1, 0, 1), "p3": (2, 0, 1, 1)}, found
-    assert suites.tests == 6 and suites.failures == 1 and suites.errors == 1, suites
+    assert found == {"p1": (5, 0, 0, 0), "p2": (5, 1, 0, 4), "p3": (5, 0, 1, 4)}, found
+    assert suites.tests == 15 and suites.failures == 1 and suites.errors == 1, suites
     print("junitparser:", suites.tests, "cases in", len(found), "suites")
 
 
