@@ -276,7 +276,7 @@ fn refuse_damaged(layout: &Layout, profile: &ProfileId) -> Result<(), Failure> {
     }
 }
 
-/// What a site cannot be asked stays a person's to answer.
+/// Refuses a doubt that no verify flow can resolve: only a person can.
 fn refuse_unverifiable(plan: &Plan, session: &Session) -> Result<(), Failure> {
     let doubted = session.in_flight.as_ref().map(|in_flight| &in_flight.flag);
     let is_verifiable = doubted

@@ -46,8 +46,8 @@ pub fn delay(schedule: Backoff, attempt: u32, retry_after: Option<Duration>, cha
         let spread = SPREAD * f64::midpoint(chance, 1.0);
         super::retry::jittered(asked, 1.0, spread)
     });
-    // A site that says when the next request may come does not say when there is room for a whole step: without
-    // the schedule all who wait would come back for that one request.
+    // `Retry-After` names the time of one request, not of a whole step. Without the schedule, every waiting profile
+    // returns for that one request.
     schedule.delay(attempt, chance).max(asked.unwrap_or_default())
 }
 

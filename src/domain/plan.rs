@@ -516,6 +516,34 @@ mod tests {
     }
 
     #[test]
+    fn a_pace_limits_an_allowed_origin_to_a_number_of_documents() {
+        let read = |pace: &str| {
+            let text = format!(
+                "name = \"n\"\nallowed_origins = [\"http://a.test\"]\n[[pace]]\n{pace}\n[[step]]\nflag = \"a\"\nflow = \"a.json\"\n"
+            );
+            let flow = |name: &Written<String>| flow::parse(&name.value, r#"{"title":"t","steps":[]}"#);
+            let setting = workflow::parse("workflow.toml", &text)
+                .and_then(|workflow| Plan::assemble("workflow.toml", &text, workflow, &Map::new(), flow))
+                .and_then(|plan| plan.setting(&"p1".parse().unwrap(), Platform::Desktop));
+            match setting {
+                Ok(setting) => format!("{:?}", setting.pace),
+                Err(error) => format!("{}: {error}", error.place()),
+            }
+        };
+        let read = [
+            "origin = \"http://A.test/\"\nper_minute = 30",
+            "origin = \"http://b.test\"\nper_minute = 30",
+            "origin = \"http://a.test\"\nper_minute = 0",
+        ]
+        .map(read);
+        expect![[r#"
+            [PaceLimit { origin: "http://a.test", per_minute: 30 }]
+            workflow.toml:4:10: `http://b.test` is not among `allowed_origins`
+            workflow.toml:5:14: pace: `per_minute` must be 1 to 6000"#]]
+        .assert_eq(&read.join("\n"));
+    }
+
+    #[test]
     fn what_is_blocked_is_a_type_or_a_pattern() {
         let setting = |block: &str| {
             let text = format!(

@@ -8,12 +8,13 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::browser::page::DocumentPace;
 use crate::domain::pace::PaceLimit;
+use crate::domain::plan::origin_of;
 use crate::store::Layout;
-use crate::store::pacer::{Confirmation, Pacer, Urgency};
+use crate::store::pacer::{Pacer, Urgency};
 
 /// A shorter wait is reported only when it is over.
 const REPORTED_AFTER: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ pub enum PaceNews {
     },
 }
 
-/// What a run needs to keep to the pace, and to report that it does.
+/// Holds a run to the pace, and reports its waits.
 #[derive(Debug, Default)]
 pub struct Pacing {
     pub(super) pace: Option<Arc<SitePace>>,
@@ -115,7 +116,7 @@ impl Drop for Holding {
 
 impl DocumentPace for SitePace {
     fn turn(&self, url: &str) -> Option<BoxFuture<'static, ()>> {
-        let origin = reqwest::Url::parse(url).ok()?.origin().ascii_serialization();
+        let origin = origin_of(url)?;
         let limit = self.limits.iter().find(|limit| limit.origin == origin)?;
         let (pacer, news) = (limit.pacer.clone(), self.news.clone());
         let holding = Holding::begin(&self.held);
@@ -143,14 +144,7 @@ impl DocumentPace for SitePace {
 /// Waits for a turn. Where the pacer's file cannot be used the document goes on: the site is asked too often
 /// rather than never.
 async fn pass(pacer: &Pacer) {
-    let wait = async {
-        let ticket = pacer.reserve(Urgency::Normal)?;
-        while let Confirmation::WaitMore(wait) = pacer.confirm(&ticket)? {
-            sleep(wait).await;
-        }
-        Ok::<_, crate::store::StoreError>(())
-    };
-    if let Err(error) = wait.await {
+    if let Err(error) = pacer.turn(Urgency::Normal).await {
         tracing::warn!(%error, "the pace of the site is not kept");
     }
 }

@@ -1,4 +1,4 @@
-//! Paces the calls of all processes of a folder to one provider: never two closer than the
+//! Paces the calls of all processes of a folder to one provider, or their documents of one site: never two closer than the
 //! interval, first come first served, and a `stop` before everything else.
 //!
 //! The file holds a queue, not a timetable. Slots handed out in advance would come too close as soon
@@ -64,7 +64,7 @@ pub enum Confirmation {
 }
 
 impl Pacer {
-    /// `name` is the provider's: its calls share one budget. `interval` is the least time between
+    /// `name` is the provider's or the site's, whose calls share one budget. `interval` is the least time between
     /// two calls.
     pub fn new(layout: &Layout, name: &str, interval: Duration) -> Self {
         Self { path: layout.pacer(name), lock: layout.pacer_lock(name), interval }
@@ -79,6 +79,18 @@ impl Pacer {
     /// time it names; a ticket that is dropped loses its place by itself.
     pub fn confirm(&self, ticket: &Ticket) -> Result<Confirmation, StoreError> {
         self.with_queue(|queue, now| queue.ask(now, self.interval, ticket.number, ticket.urgency))
+    }
+
+    /// Waits for a turn. Returns whether it had to wait. The queue is asked in place: each question takes a
+    /// fraction of a millisecond.
+    pub async fn turn(&self, urgency: Urgency) -> Result<bool, StoreError> {
+        let ticket = self.reserve(urgency)?;
+        let mut waited = false;
+        while let Confirmation::WaitMore(wait) = self.confirm(&ticket)? {
+            waited = true;
+            tokio::time::sleep(wait).await;
+        }
+        Ok(waited)
     }
 
     fn with_queue<T>(&self, work: impl FnOnce(&mut Queue, Timestamp) -> T) -> Result<T, StoreError> {

@@ -344,7 +344,7 @@ impl Page {
         }
     }
 
-    /// What became of the click, and whether the site answers that it is busy. `None`: the process is dead.
+    /// Returns the fate of the click, and whether the site answers that it is busy. `None`: the process is dead.
     fn act(&self, step: usize) -> Option<(Click, bool)> {
         let mut state = self.world.state();
         let lived = state.alive(self.pid);

@@ -62,7 +62,7 @@ pub async fn tags(body: Bytes) -> Response {
     Page::of(&text(&body, "page"), &text(&body, "limit"), 50, LARGEST_PAGE_OF_TAGS).answer(found)
 }
 
-/// What is empty filters nothing.
+/// An empty field matches every profile.
 #[derive(Default)]
 struct Filter {
     group: String,
@@ -105,7 +105,8 @@ fn many(body: &Value, key: &str) -> Vec<String> {
     texts.collect()
 }
 
-/// What happens above the largest page is not known; a shorter page is what a client must survive.
+/// The real answer to a size above the largest is unknown. The emulator answers with a shorter page, which a
+/// client must handle.
 struct Page {
     number: usize,
     size: usize,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::browser::{Browser, Connection, Liveness};
 
-/// Of every second profile, from the first one on, and of every third.
+/// The first tag belongs to every second profile, from the first one on; the second one to every third.
 pub const TAGS: [(&str, &str); 2] = [("11", "Blue"), ("12", "Green")];
 
 pub const GROUPS: [(&str, &str); 3] = [("1", "Harbour"), ("2", "Pine"), ("3", "Quay")];

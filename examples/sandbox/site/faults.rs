@@ -43,7 +43,7 @@ pub async fn misbehave(State(site): State<Arc<Site>>, request: Request, next: Ne
     response
 }
 
-/// What is no browser's says nothing of it, and asks for a page.
+/// Browsers state the purpose of a request. A request without one counts as a document.
 fn is_document(request: &Request) -> bool {
     let purpose = request.headers().get("sec-fetch-dest");
     purpose.is_none_or(|purpose| ["document", "iframe", "frame"].iter().any(|kind| purpose == kind))

@@ -15,7 +15,7 @@ use super::claim::{Asked, Claim};
 use super::request::Call;
 use super::{AdsPower, Failure};
 use crate::browser::provider::{ProviderError, ProviderNews};
-use crate::store::{Confirmation, Pacer, Urgency};
+use crate::store::{Confirmation, Urgency};
 
 /// A wait for the pacer that is shorter is told only when it is over.
 const OVERLOOKED: Duration = Duration::from_secs(2);
@@ -168,25 +168,13 @@ impl AdsPower {
             sleep(wait).await;
         }
         loop {
-            waited |= pass(&self.pacer, call.urgency).await?;
+            waited |= self.pacer.turn(call.urgency).await?;
             match list.as_ref().map(|ticket| self.list_pacer.confirm(ticket)).transpose()? {
                 None | Some(Confirmation::Confirmed { .. }) => return Ok(waited),
                 Some(Confirmation::WaitMore(wait)) => sleep(wait).await,
             }
         }
     }
-}
-
-/// Waits for a turn; whether there was a wait. The pacer is asked in place: each question takes a
-/// fraction of a millisecond.
-async fn pass(pacer: &Pacer, urgency: Urgency) -> Result<bool, ProviderError> {
-    let ticket = pacer.reserve(urgency)?;
-    let mut waited = false;
-    while let Confirmation::WaitMore(wait) = pacer.confirm(&ticket)? {
-        waited = true;
-        sleep(wait).await;
-    }
-    Ok(waited)
 }
 
 /// Doubles from one interval on.

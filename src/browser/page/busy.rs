@@ -1,5 +1,5 @@
-//! A busy site (429, 503) is neither a yes nor a no: what fails on its answer is to be tried again later, and
-//! what it refused has not happened.
+//! A busy site (429, 503) gives neither a yes nor a no: a step that fails on its answer is tried again later, and
+//! the input that it answered so may or may not have taken effect.
 //!
 //! It counts where the main document is such an answer, or where the last input or navigation has set off a
 //! request for data or for a document of an allowed origin that was answered so. A page may repeat a request by
@@ -17,7 +17,7 @@ use crate::domain::busy::is_busy;
 use crate::domain::duration::in_words;
 use crate::domain::flow::Action;
 
-/// What a flow has set off, and what of it was found to be in order.
+/// The requests that a flow has set off, by the time they began, and which of them a later wait has confirmed.
 #[derive(Debug, Default)]
 pub struct SetOff {
     /// When the navigation or the first input since the last pause began.
@@ -40,7 +40,7 @@ impl Page {
         self.set_off = SetOff { since: Some(Instant::now()), ..SetOff::default() };
     }
 
-    /// What an earlier flow has set off was judged at its end.
+    /// A new flow begins: the end of the earlier one has judged the requests that it set off.
     pub(super) fn forgive_set_off(&mut self) {
         self.set_off.confirmed = Some(Instant::now());
     }
@@ -50,7 +50,7 @@ impl Page {
         self.set_off.allowed.extend_from_slice(statuses);
     }
 
-    /// What was refused before a wait was satisfied is known not to matter.
+    /// A satisfied wait shows that the refusals before it do not matter.
     pub(super) fn confirm_set_off(&mut self, action: &Action, asserts: bool) {
         let is_confirmed = asserts
             || matches!(

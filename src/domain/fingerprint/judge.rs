@@ -111,7 +111,7 @@ impl Fingerprint {
         let same_place =
             self.path == seen.path && self.landmark == seen.landmark && self.has_heading_of(seen);
         if twins > 0 || seen.twins.unwrap_or_default() > 0 {
-            // Of items that say the same, the flow has chosen one: the newest mail of a sender.
+            // The flow chooses one of several items that say the same, such as the newest mail of a sender.
             let chosen = authored.takes_end() && (seen.role == "link" || !is_grave(seen.label()));
             let unchanged = same_place && (self.twins == seen.twins || chosen);
             return if unchanged { Judged::Same } else { Judged::Another(Because::Place) };

@@ -7,7 +7,7 @@ use super::{Failure, Fleet, FleetEffect, FleetFact, JobId, JobOutcome, JobState,
 use crate::domain::busy::{BETWEEN_RUNS, delay};
 use crate::domain::retry::{Draw, chance};
 
-/// What runs of a job have said of a busy site.
+/// The busy answers that runs of a job have reported.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Busy {
     /// The run under way is ending over it; the time that the site asks for.

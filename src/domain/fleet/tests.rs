@@ -398,7 +398,7 @@ fn a_profile_whose_site_is_busy_goes_back_into_the_queue_and_keeps_its_attempts(
             a ended after 1, failed: the site is busy
             finish SomeFailed"#]],
     );
-    // A run that crashed after it said so has not ended over it, and a fleet that stops waits for nobody.
+    // A run that crashes after its report did not end over it. A stopping fleet requeues nothing.
     check(
         "enqueue a; a busy; a exits crashed; a cleaned",
         expect![[r#"
