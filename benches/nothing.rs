@@ -8,16 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use regatta::browser::provider::{
-    Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions,
-};
-use regatta::domain::id::ProfileId;
-use regatta::domain::row::DeclaredVariables;
-use regatta::domain::session::Platform;
-use regatta::domain::source_spec::Format;
 use regatta::orchestrate::source::FileSource;
 use regatta::orchestrate::{Intake, OrchestrateOptions, orchestrate};
+use regatta::providers::provider::{
+    Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions,
+};
 use regatta::store::Layout;
+use regatta_core::id::ProfileId;
+use regatta_core::session::Platform;
+use regatta_core::source::row::DeclaredVariables;
+use regatta_core::source::spec::Format;
 
 /// Nobody asks for a browser.
 struct Nobody;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::failure::Failure;
-use crate::browser::leftovers;
-use crate::domain::id::{ProfileId, RunId};
-use crate::domain::session::Status;
 use crate::orchestrate::ask_to_stop;
+use crate::providers::leftovers;
 use crate::store::{Layout, OpenSession, StoreError, lock, session};
+use regatta_core::id::{ProfileId, RunId};
+use regatta_core::session::Status;
 
 /// How this program starts a run of a profile.
 #[derive(Debug, Clone)]

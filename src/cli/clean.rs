@@ -15,12 +15,12 @@ use super::known::refuse_unknown_profiles;
 use super::retention::{self, Cleaned, Outcome, RetentionArgs};
 use super::settings::Settings;
 use super::{block_on, load, throw_away};
-use crate::browser::leftovers::{self, LeftOver};
-use crate::browser::provider::{Provider, ProviderError};
-use crate::domain::cause::with_cause;
-use crate::domain::id::{ProfileId, RunId};
+use crate::providers::leftovers::{self, LeftOver};
+use crate::providers::provider::{Provider, ProviderError};
 use crate::store::retention::OldKind;
 use crate::store::{Holder, SessionError, lock, session};
+use regatta_core::error_chain::with_cause;
+use regatta_core::id::{ProfileId, RunId};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -11,7 +11,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathComplete
 use super::args::{ColorChoice, GlobalArgs};
 use super::settings::Settings;
 use super::{known, load};
-use crate::domain::overview::Shown;
+use regatta_core::view::overview::Shown;
 
 /// The variable by which a shell's script asks this program what fits.
 pub const VARIABLE: &str = "REGATTA_COMPLETE";

@@ -19,14 +19,14 @@ use super::failure::Failure;
 use super::quantity::parse_listen;
 use super::settings::Settings;
 use super::{block_on, load, orchestrate::run_arguments, report, signals};
-use crate::domain::event::{Event, EventKind};
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::overview::ProfileView;
 use crate::report::dashboard::{Action, Backend, Board, FleetNote, Guard, Refused, serve};
 use crate::run::Stop;
 use crate::store::session::SessionReader;
 use crate::store::watch::{self, FolderWatch};
 use crate::store::{EventReader, Layout, event_log};
+use regatta_core::event::{Event, EventKind};
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::view::overview::ProfileView;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -12,13 +12,13 @@ use super::failure::Failure;
 use super::quantity::MaxRuns;
 use super::settings::Settings;
 use super::{block_on, load};
-use crate::browser::provider::Provider;
-use crate::domain::cause::with_cause;
-use crate::domain::fleet::RUN_MEMORY;
-use crate::domain::session::Platform;
+use crate::providers::provider::Provider;
 use crate::store::disk::measure;
 use crate::store::session::SessionReader;
 use crate::store::{durable, filesystem, lock};
+use regatta_core::error_chain::with_cause;
+use regatta_core::fleet::RUN_MEMORY;
+use regatta_core::session::Platform;
 
 mod sessions;
 

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
-use crate::domain::cause::with_cause;
-use crate::domain::outcome::RunOutcome;
-use crate::domain::source::SourceError;
 use crate::run::RunEnd;
 use crate::store::{SessionError, StoreError};
+use regatta_core::diagnostic::SourceError;
+use regatta_core::error_chain::with_cause;
+use regatta_core::outcome::RunOutcome;
 
 /// What a command ends with instead of its result.
 #[derive(Debug)]

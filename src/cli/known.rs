@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::failure::Failure;
 use super::settings::Settings;
 use super::source;
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::nearest::{did_you_mean, nearest};
 use crate::store::session::SessionReader;
 use crate::store::{Layout, watch};
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::suggestion::{did_you_mean, nearest};
 
 /// Refuses profiles that neither the folder nor its list of profiles knows.
 pub fn refuse_unknown_profiles<'a>(

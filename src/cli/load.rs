@@ -9,22 +9,22 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::args::ProviderName;
 use super::failure::Failure;
 use super::settings::{AdsPowerApi, SETTINGS_FILE, Settings, variables};
-use crate::browser::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
-use crate::browser::chromium::executable::Programs;
-use crate::browser::chromium::{Chromium, ChromiumSettings};
-use crate::browser::provider::{OnProviderNews, Provider, ProviderNews};
-use crate::domain::flow::{self, Action, Flow};
-use crate::domain::id::ProfileId;
-use crate::domain::launch::LaunchSettings;
-use crate::domain::nearest::did_you_mean;
-use crate::domain::plan::{Plan, Setting};
-use crate::domain::session::{Platform, Session};
-use crate::domain::solo;
-use crate::domain::source::SourceError;
-use crate::domain::template::is_template;
-use crate::domain::text_file::TextFile;
-use crate::domain::workflow;
+use crate::providers::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
+use crate::providers::chromium::executable::Programs;
+use crate::providers::chromium::{Chromium, ChromiumSettings};
+use crate::providers::provider::{OnProviderNews, Provider, ProviderNews};
 use crate::store::{Layout, filesystem};
+use regatta_core::diagnostic::SourceError;
+use regatta_core::event::play as solo;
+use regatta_core::flow::{self, Action, Flow};
+use regatta_core::id::ProfileId;
+use regatta_core::session::{Platform, Session};
+use regatta_core::suggestion::did_you_mean;
+use regatta_core::text_file::TextFile;
+use regatta_core::workflow;
+use regatta_core::workflow::launch::LaunchSettings;
+use regatta_core::workflow::plan::{Plan, Setting};
+use regatta_core::workflow::template::is_template;
 
 /// The plan, with `--set` laid over its variables, each of which it declares. Flows stand relative to
 /// the workflow.

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
 use super::quantity::parse_lines;
 use super::settings::Settings;
-use crate::domain::id::ProfileId;
+use regatta_core::id::ProfileId;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -11,7 +11,7 @@ use clap_complete::CompleteEnv;
 use self::args::{Cli, Command};
 use self::failure::Failure;
 use self::settings::Settings;
-use crate::domain::nearest::nearest;
+use regatta_core::suggestion::nearest;
 
 mod act;
 mod args;

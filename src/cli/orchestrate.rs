@@ -17,20 +17,20 @@ use super::quantity::{Bytes, MaxRuns, parse_attempts, parse_listen, parse_load};
 use super::settings::Settings;
 use super::source::IntakeArgs;
 use super::{block_on, load, outcomes, retention, source};
-use crate::domain::cause::with_cause;
-use crate::domain::duration::in_words;
-use crate::domain::fleet::{Admission, TimeLimits};
-use crate::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::outcome::FleetOutcome;
-use crate::domain::plan::Plan;
-use crate::domain::session::Platform;
-use crate::domain::workflow::parse_duration;
 use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet};
 use crate::report::dashboard::FleetNote;
 use crate::report::fleet_console::FleetConsole;
 use crate::report::notify::Notifier;
 use crate::store::Layout;
+use regatta_core::duration::in_words;
+use regatta_core::error_chain::with_cause;
+use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
+use regatta_core::fleet::{Admission, TimeLimits};
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::outcome::FleetOutcome;
+use regatta_core::session::Platform;
+use regatta_core::workflow::parse_duration;
+use regatta_core::workflow::plan::Plan;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -5,10 +5,10 @@ use std::path::Path;
 use super::failure::Failure;
 use super::settings::{SETTINGS_FILE, Settings};
 use super::source::{found, password_in_sight, read_failure};
-use crate::domain::source_spec::SourceSpec;
-use crate::domain::statement::Statement;
 use crate::orchestrate::outcomes::SinkSpec;
 use crate::orchestrate::source::PostgresAddress;
+use regatta_core::source::spec::SourceSpec;
+use regatta_core::source::statement::Statement;
 
 pub fn sink(settings: &Settings, given: Option<&str>) -> Result<Option<SinkSpec>, Failure> {
     let Some(text) = given.or(settings.outcomes.to.as_deref()) else { return Ok(None) };

@@ -13,23 +13,23 @@ use super::failure::Failure;
 use super::settings::{Settings, variables};
 use super::throw_away::{self, ThrowAway, nobody};
 use super::{block_on, load, resolve, signals};
-use crate::browser::provider::StartOptions;
-use crate::domain::block::Block;
-use crate::domain::cause::with_cause;
-use crate::domain::dialog::DialogPolicy;
-use crate::domain::evidence::TraceMode;
-use crate::domain::flow::Flow;
-use crate::domain::id::{ProfileId, RunId};
-use crate::domain::outcome::RunOutcome;
-use crate::domain::plan::{Setting, check_flow, origin};
-use crate::domain::playable::Around;
-use crate::domain::session::{Identity, Platform};
-use crate::domain::solo::origins;
-use crate::domain::template::{Names, Scope, TOTP_SECRET_FIELD};
-use crate::domain::workflow::parse_duration;
+use crate::providers::provider::StartOptions;
 use crate::report::solo_console::SoloConsole;
 use crate::run::{AttachedBrowser, LiveBrowser, Outside, Pacing, RunEnd, Selectors, Solo, StopWatch};
 use crate::store::{HeldProfile, Layout};
+use regatta_core::error_chain::with_cause;
+use regatta_core::event::play::origins;
+use regatta_core::evidence::TraceMode;
+use regatta_core::flow::Flow;
+use regatta_core::flow::playable::Around;
+use regatta_core::id::{ProfileId, RunId};
+use regatta_core::outcome::RunOutcome;
+use regatta_core::session::{Identity, Platform};
+use regatta_core::workflow::block::Block;
+use regatta_core::workflow::dialog::DialogPolicy;
+use regatta_core::workflow::parse_duration;
+use regatta_core::workflow::plan::{Setting, check_flow, origin};
+use regatta_core::workflow::template::{Names, Scope, TOTP_SECRET_FIELD};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -14,11 +14,11 @@ use super::failure::Failure;
 use super::known::refuse_unknown_profiles;
 use super::load;
 use super::settings::Settings;
-use crate::domain::id::{Flag, InvalidProfileId, ProfileId};
-use crate::domain::overview::ProfileView;
 use crate::report::files::{Report, csv, html, junit};
 use crate::store::watch::FolderWatch;
 use crate::store::{Layout, StoreError, durable};
+use regatta_core::id::{Flag, InvalidProfileId, ProfileId};
+use regatta_core::view::overview::ProfileView;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::known::refuse_unknown_step;
 use super::resolve::open_existing;
 use super::settings::Settings;
-use crate::domain::id::{Flag, ProfileId};
+use regatta_core::id::{Flag, ProfileId};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -12,10 +12,10 @@ use super::known::refuse_unknown_profiles;
 use super::load;
 use super::run;
 use super::settings::Settings;
-use crate::domain::id::{Flag, ProfileId, RunId};
-use crate::domain::plan::{Plan, PlanStep};
-use crate::domain::session::{Resolution, Session};
 use crate::store::session::{OpenSession, read};
+use regatta_core::id::{Flag, ProfileId, RunId};
+use regatta_core::session::{Resolution, Session};
+use regatta_core::workflow::plan::{Plan, PlanStep};
 #[derive(Debug, Args)]
 #[command(
     group = clap::ArgGroup::new("answer").required(true),

@@ -10,10 +10,10 @@ use super::failure::Failure;
 use super::quantity::{Bytes, parse_age};
 use super::settings::Settings;
 use super::{block_on, load, report};
-use crate::browser::leftovers;
-use crate::domain::id::{ProfileId, RunId};
+use crate::providers::leftovers;
 use crate::store::Holder;
 use crate::store::retention::{Old, OldKind, Retention, remove};
+use regatta_core::id::{ProfileId, RunId};
 
 const REMOVE: &str = "What to remove";
 
@@ -99,7 +99,7 @@ pub fn clean_up(
             false => match remove(&settings.layout, &steps, olds, &holder) {
                 Ok(Some(())) => Outcome::Removed,
                 Ok(None) => continue,
-                Err(error) => Outcome::Failed(crate::domain::cause::with_cause(&error)),
+                Err(error) => Outcome::Failed(regatta_core::error_chain::with_cause(&error)),
             },
         };
         for of_kind in olds.chunk_by(|a, b| a.kind == b.kind) {

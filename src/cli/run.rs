@@ -12,19 +12,19 @@ use super::failure::Failure;
 use super::known::refuse_unknown_step;
 use super::settings::Settings;
 use super::{load, signals};
-use crate::browser::provider::StartOptions;
-use crate::domain::id::{Flag, ProfileId, RunId};
-use crate::domain::outcome::RunOutcome;
-use crate::domain::plan::Plan;
-use crate::domain::session::{Session, Status};
-use crate::domain::summary::ProfileSummary;
-use crate::domain::workflow::InDoubt;
+use crate::providers::provider::StartOptions;
 use crate::report::otlp;
 use crate::report::run_console::RunConsole;
 use crate::run::{Journal, LiveBrowser, Pacing, Run, RunEnd, RunOptions, Selectors, Stop, StopWatch};
 use crate::store::event_log::EventLog;
 use crate::store::session::read;
 use crate::store::{Layout, OpenSession, SessionError, lock};
+use regatta_core::id::{Flag, ProfileId, RunId};
+use regatta_core::outcome::RunOutcome;
+use regatta_core::session::{Session, Status};
+use regatta_core::view::summary::ProfileSummary;
+use regatta_core::workflow::InDoubt;
+use regatta_core::workflow::plan::Plan;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

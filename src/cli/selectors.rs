@@ -9,12 +9,12 @@ use super::args::OUTPUT;
 use super::complete;
 use super::failure::Failure;
 use super::settings::Settings;
-use crate::domain::fingerprint::Fingerprint;
-use crate::domain::flow::{self, Flow, Locator, Step};
-use crate::domain::text_file::TextFile;
 use crate::report::say;
 use crate::store::selector_cache::{Entry, Found, Known};
 use crate::store::{SelectorCache, durable};
+use regatta_core::fingerprint::Fingerprint;
+use regatta_core::flow::{self, Flow, Locator, Step};
+use regatta_core::text_file::TextFile;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -15,17 +15,17 @@ use super::known::refuse_unknown_profiles;
 use super::load;
 use super::settings::Settings;
 use super::source::found;
-use crate::domain::id::{Flag, ProfileId, RunId};
-use crate::domain::outcome::RunOutcome;
-use crate::domain::plan::Plan;
-use crate::domain::session::Session;
-use crate::domain::session_table::{
-    SessionProblem, cells, check_variables, differences, document, from_cells, from_document, rank,
-};
-use crate::domain::text_file::TextFile;
 use crate::report::say;
 use crate::store::session::SessionReader;
 use crate::store::{OpenSession, SessionError, durable};
+use regatta_core::id::{Flag, ProfileId, RunId};
+use regatta_core::outcome::RunOutcome;
+use regatta_core::session::Session;
+use regatta_core::session::table::{
+    SessionProblem, cells, check_variables, differences, document, from_cells, from_document, rank,
+};
+use regatta_core::text_file::TextFile;
+use regatta_core::workflow::plan::Plan;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

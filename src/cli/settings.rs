@@ -16,17 +16,17 @@ use super::args::{ColorChoice, GlobalArgs, ProviderName};
 use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns, parse_age};
 use super::retention::Browsers;
-use crate::browser::chromium::executable::BrowserChoice;
-use crate::domain::busy::BUSY_RETRIES;
-use crate::domain::evidence::TraceMode;
-use crate::domain::launch::{DeviceScale, LaunchSettings};
-use crate::domain::session::Platform;
-use crate::domain::source::SourceError;
-use crate::domain::text_file::TextFile;
-use crate::domain::workflow::{parse_duration, toml_error};
+use crate::providers::chromium::executable::BrowserChoice;
 use crate::report::notify::Webhook;
 use crate::store::Layout;
 use crate::store::retention::Retention;
+use regatta_core::busy::BUSY_RETRIES;
+use regatta_core::diagnostic::SourceError;
+use regatta_core::evidence::TraceMode;
+use regatta_core::session::Platform;
+use regatta_core::text_file::TextFile;
+use regatta_core::workflow::launch::{DeviceScale, LaunchSettings};
+use regatta_core::workflow::{parse_duration, toml_error};
 
 pub const SETTINGS_FILE: &str = "regatta.toml";
 

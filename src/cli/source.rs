@@ -14,16 +14,16 @@ use super::quantity::{parse_profiles, parse_seed};
 use super::settings::{SETTINGS_FILE, Settings};
 use super::status::StatusName;
 use super::{block_on, load};
-use crate::browser::adspower::Resolved;
-use crate::domain::cause::with_cause;
-use crate::domain::id::ProfileId;
-use crate::domain::row::DeclaredVariables;
-use crate::domain::source_spec::{Format, Place, SourceSpec};
-use crate::domain::workflow::parse_duration;
 use crate::orchestrate::source::{
     AdsPowerSource, FileSource, HttpSource, PostgresAddress, PostgresSource, ReadError, Source, SqliteSource,
 };
 use crate::orchestrate::{Intake, IntakeError};
+use crate::providers::adspower::Resolved;
+use regatta_core::error_chain::with_cause;
+use regatta_core::id::ProfileId;
+use regatta_core::source::row::DeclaredVariables;
+use regatta_core::source::spec::{Format, Place, SourceSpec};
+use regatta_core::workflow::parse_duration;
 #[derive(Debug, Args)]
 pub struct IntakeArgs {
     /// The same as the argument SOURCE
@@ -167,7 +167,7 @@ pub fn failure(problem: &IntakeError, started: bool) -> Failure {
                 failure
             }
         }
-        other => Failure::usage(crate::domain::cause::with_cause(other)),
+        other => Failure::usage(regatta_core::error_chain::with_cause(other)),
     }
 }
 

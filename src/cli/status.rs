@@ -15,15 +15,15 @@ use super::failure::Failure;
 use super::known::{refuse_unknown_profiles, refuse_unknown_step};
 use super::report;
 use super::settings::Settings;
-use crate::domain::event::StepMode;
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::overview::{ProfileView, Replaced, Shown};
-use crate::domain::summary::CurrentAction;
 use crate::report::bytes;
 use crate::store::disk::Sizes;
 use crate::store::provider_labels::{ProfileLabel, ProviderLabels};
 use crate::store::session::SessionReader;
 use crate::store::{event_log, watch};
+use regatta_core::event::StepMode;
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::view::overview::{ProfileView, Replaced, Shown};
+use regatta_core::view::summary::CurrentAction;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::load;
 use super::settings::Settings;
-use crate::browser::leftovers::{self, LeftOver};
-use crate::browser::provider::ProviderError;
-use crate::domain::id::{ProfileId, RunId};
+use crate::providers::leftovers::{self, LeftOver};
+use crate::providers::provider::ProviderError;
 use crate::store::layout::create_folder;
 use crate::store::{Holder, Layout, Lock, lock, session};
+use regatta_core::id::{ProfileId, RunId};
 
 const PREFIX: &str = "regatta-play-";
 const ABOUT_TO_BE_TAKEN: Duration = Duration::from_secs(60);

@@ -8,9 +8,9 @@ use super::complete;
 use super::failure::Failure;
 use super::load;
 use super::settings::Settings;
-use crate::domain::flow::Action;
-use crate::domain::playable;
-use crate::domain::session::Platform;
+use regatta_core::flow::Action;
+use regatta_core::flow::playable;
+use regatta_core::session::Platform;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

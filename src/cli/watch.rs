@@ -16,12 +16,12 @@ use super::orchestrate::run_arguments;
 use super::report;
 use super::resolve;
 use super::settings::Settings;
-use crate::domain::id::ProfileId;
-use crate::domain::overview::ProfileView;
 use crate::report::dashboard::Action;
 use crate::report::watch_screen::{Screen, Wish};
 use crate::store::Layout;
 use crate::store::watch::FolderWatch;
+use regatta_core::id::ProfileId;
+use regatta_core::view::overview::ProfileView;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -13,17 +13,17 @@ use tokio::task::spawn_blocking;
 use tracing::debug;
 
 use super::process::Moment;
-use crate::domain::event::{Event, EventKind};
-use crate::domain::fleet::{ChildExit, JobId, Standing};
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::last_word;
-use crate::domain::outcome::RunOutcome;
-use crate::domain::session::Session;
-use crate::domain::session::Status;
-use crate::domain::summary::ProfileSummary;
 use crate::store::event_log::EventReader;
 use crate::store::session::{SessionReader, is_running, read};
 use crate::store::{Holder, Layout, SessionError, StoreError, filesystem, lock};
+use regatta_core::event::{Event, EventKind};
+use regatta_core::fleet::{ChildExit, JobId, Standing};
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::outcome::RunOutcome;
+use regatta_core::session::Session;
+use regatta_core::session::Status;
+use regatta_core::view::standing as last_word;
+use regatta_core::view::summary::ProfileSummary;
 
 /// What is looked at of a run's output. One that is refused says little.
 const MOST_OUTPUT: u64 = 64 * 1024;

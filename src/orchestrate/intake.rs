@@ -20,13 +20,13 @@ use tokio::task::spawn_blocking;
 use super::files::{Folder, Known};
 use super::source::{Passed, ReadError, Rows, Source};
 use super::spool::{Spool, SpoolAt};
-use crate::domain::fleet::Standing;
-use crate::domain::id::ProfileId;
-use crate::domain::overview::Shown;
-use crate::domain::row::{DeclaredVariables, ProfileRow, RowProblem};
-use crate::domain::session::{Platform, Session};
 use crate::store::session::{SessionReader, is_running};
 use crate::store::{Layout, SessionError, StoreError};
+use regatta_core::fleet::Standing;
+use regatta_core::id::ProfileId;
+use regatta_core::session::{Platform, Session};
+use regatta_core::source::row::{DeclaredVariables, ProfileRow, RowProblem};
+use regatta_core::view::overview::Shown;
 
 /// Batches on their way to the fleet.
 const ON_THE_WAY: usize = 4;

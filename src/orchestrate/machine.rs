@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::domain::fleet::Measured;
+use regatta_core::fleet::Measured;
 
 /// Blocks for some file reads.
 pub fn measure() -> Measured {

@@ -1,4 +1,4 @@
-//! Drives many profiles at once: the shell around [`crate::domain::fleet`].
+//! Drives many profiles at once: the shell around [`regatta_core::fleet`].
 //!
 //! Children, signals, timers and files become inputs of the fleet, one after the other, and its
 //! effects are carried out. Nothing here decides which profile runs, waits, or is given up.
@@ -19,14 +19,14 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use self::outcomes::{Outcomes, SinkSpec};
 use self::shell::Shell;
-use crate::browser::provider::Provider;
-use crate::domain::busy::BUSY_RETRIES;
-use crate::domain::fleet::{Admission, FleetConfig, TimeLimits};
-use crate::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
-use crate::domain::id::{Flag, RunId};
-use crate::domain::retry::Backoff;
-use crate::domain::source_notice::SourceNotice;
+use crate::providers::provider::Provider;
 use crate::store::{Holder, Layout, Lock, LockError, StoreError};
+use regatta_core::busy::BUSY_RETRIES;
+use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
+use regatta_core::event::source_notice::SourceNotice;
+use regatta_core::fleet::{Admission, FleetConfig, TimeLimits};
+use regatta_core::id::{Flag, RunId};
+use regatta_core::retry::Backoff;
 
 mod files;
 mod intake;

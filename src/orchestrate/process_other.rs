@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::domain::fleet::{ChildExit, JobId};
 use crate::store::Holder;
+use regatta_core::fleet::{ChildExit, JobId};
 
 /// Nothing tells that a child died.
 const POLL: Duration = Duration::from_millis(50);

@@ -24,8 +24,8 @@ use rustix::process::{
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::signal::unix::{self, SignalKind};
 
-use crate::domain::fleet::{ChildExit, JobId};
 use crate::store::Holder;
+use regatta_core::fleet::{ChildExit, JobId};
 
 /// How long members of a killed group may take to be gone.
 const GROUP_GONE: Duration = Duration::from_secs(2);

@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::row::NewSession;
+use regatta_core::source::row::NewSession;
 
 /// Shared by who reads the source and who launches.
 #[derive(Debug, Clone)]

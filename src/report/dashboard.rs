@@ -5,9 +5,9 @@
 
 use serde::Serialize;
 
-use crate::domain::event::Event;
-use crate::domain::id::ProfileId;
-use crate::domain::overview::ProfileView;
+use regatta_core::event::Event;
+use regatta_core::id::ProfileId;
+use regatta_core::view::overview::ProfileView;
 
 mod board;
 mod detail;

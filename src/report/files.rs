@@ -4,9 +4,9 @@
 
 use serde::Serialize;
 
-use crate::domain::event::NetworkTotals;
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::overview::{Cause, Overview, ProfileView, Shown, Timeline, causes, timeline};
+use regatta_core::event::NetworkTotals;
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::view::overview::{Cause, Overview, ProfileView, Shown, Timeline, causes, timeline};
 
 mod csv;
 mod html;
@@ -122,7 +122,7 @@ fn line(view: &ProfileView) -> ProfileLine {
         StepLine {
             flag: flag.clone(),
             done: *done,
-            attempts: spans.iter().filter(|span| span.mode == crate::domain::event::StepMode::Act).count(),
+            attempts: spans.iter().filter(|span| span.mode == regatta_core::event::StepMode::Act).count(),
             ms: took.or(last),
             error: failed
                 .and_then(|span| span.failed.as_ref())

@@ -12,9 +12,9 @@ use self::paint::{Paint, Tone};
 use self::plain::Plain;
 use self::stream::Stream;
 use self::table::table;
-use crate::domain::fleet::Tally;
-use crate::domain::fleet_notice::{FleetNotice, FleetReport};
 use crate::report::words::span;
+use regatta_core::event::fleet_notice::{FleetNotice, FleetReport};
+use regatta_core::fleet::Tally;
 
 mod live;
 mod paint;

@@ -7,6 +7,8 @@ pub mod notify;
 pub mod otlp;
 pub mod run_console;
 pub mod solo_console;
+#[cfg(test)]
+mod testing;
 pub mod watch_screen;
 mod words;
 

@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use url::Url;
 
-use crate::domain::cause::with_cause;
-use crate::domain::fleet::JobOutcome;
-use crate::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind, ProfileReport};
 use crate::http;
+use regatta_core::error_chain::with_cause;
+use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind, ProfileReport};
+use regatta_core::fleet::JobOutcome;
 
 /// Tries of one message, and the first pause between two; each is twice as long as the one before.
 const TRIES: u32 = 6;

@@ -14,10 +14,10 @@ use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::id::ProfileId;
-use crate::domain::outcome::RunOutcome;
-use crate::domain::summary::{RunSpan, StepSpan};
 use crate::http;
+use regatta_core::id::ProfileId;
+use regatta_core::outcome::RunOutcome;
+use regatta_core::view::summary::{RunSpan, StepSpan};
 
 /// A run is over, and its slot waits for it.
 const BOUND: Duration = Duration::from_secs(5);
@@ -171,7 +171,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::domain::overview::tests::{completed, failed};
+    use crate::report::testing::{completed, failed};
 
     fn told(spans: &[SpanData]) -> String {
         let line = |span: &SpanData| {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::domain::duration::in_words;
-use crate::domain::event::{Event, EventKind, HealHow, StepMode, StepOutcome};
-use crate::domain::id::{Flag, ProfileId};
+use regatta_core::duration::in_words;
+use regatta_core::event::{Event, EventKind, HealHow, StepMode, StepOutcome};
+use regatta_core::id::{Flag, ProfileId};
 
 /// Redraws of a live line.
 const TICK: Duration = Duration::from_millis(100);
@@ -351,8 +351,8 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::domain::event::NetworkTotals;
-    use crate::domain::outcome::RunOutcome;
+    use regatta_core::event::NetworkTotals;
+    use regatta_core::outcome::RunOutcome;
 
     #[test]
     fn templates_are_valid() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::domain::duration::in_words;
-use crate::domain::solo::{ActionName, ActionOutcome, SoloEvent, SoloEventKind};
+use regatta_core::duration::in_words;
+use regatta_core::event::play::{ActionName, ActionOutcome, SoloEvent, SoloEventKind};
 
 /// Redraws of the line that moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -181,8 +181,8 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::domain::event::NetworkTotals;
-    use crate::domain::outcome::RunOutcome;
+    use regatta_core::event::NetworkTotals;
+    use regatta_core::outcome::RunOutcome;
 
     #[test]
     fn a_line_a_step_with_its_time() {

@@ -13,10 +13,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
 use super::words::{bytes, span};
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::overview::{ProfileView, Shown};
-use crate::domain::session::Resolution;
 use crate::report::dashboard::Action;
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::session::Resolution;
+use regatta_core::view::overview::{ProfileView, Shown};
 
 /// Columns from which the detail stands beside the list, not below it.
 const WIDE: u16 = 120;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use rand::RngExt as _;
 
 use super::{Leave, Outside, Run, Stop};
-use crate::browser::page::{ActionError, ActionErrorKind};
-use crate::domain::busy::{LONGEST_WAIT, WITHIN_RUN, delay};
-use crate::domain::event::EventKind;
-use crate::domain::plan::PlanStep;
+use regatta_core::busy::{LONGEST_WAIT, WITHIN_RUN, delay};
+use regatta_core::event::EventKind;
+use regatta_core::workflow::plan::PlanStep;
+use regatta_page::{ActionError, ActionErrorKind};
 
 impl<O: Outside> Run<'_, O> {
     /// Waits before attempt `attempt + 1`, as long as the error of the last one says. Returns false where the

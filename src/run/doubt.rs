@@ -6,10 +6,10 @@ use tokio::time::Instant;
 use super::play::Pass;
 use super::player::Unplayed;
 use super::{Failure, Leave, Outside, PlayPage, Run, Stop};
-use crate::browser::page::ActionErrorKind;
-use crate::domain::event::StepMode;
-use crate::domain::plan::PlanStep;
-use crate::domain::workflow::InDoubt;
+use regatta_core::event::StepMode;
+use regatta_core::workflow::InDoubt;
+use regatta_core::workflow::plan::PlanStep;
+use regatta_page::ActionErrorKind;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {

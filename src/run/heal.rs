@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::browser::page::{Healed, How};
-use crate::domain::event::{EventKind, HealHow, StepMode};
-use crate::domain::flow::Place;
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::mask::Mask;
-use crate::domain::workflow::Heal;
+use regatta_core::event::{EventKind, HealHow, StepMode};
+use regatta_core::flow::Place;
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::mask::Mask;
+use regatta_core::workflow::Heal;
+use regatta_page::{Healed, How};
 
 /// A verify flow's yes is no guess: nothing is acted on by likeness there.
 pub(super) fn within(mode: StepMode, heal: Heal) -> Heal {

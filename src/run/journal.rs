@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::domain::event::{Event, EventKind};
-use crate::domain::mask::Mask;
 use crate::store::event_log::EventLog;
+use regatta_core::event::{Event, EventKind};
+use regatta_core::mask::Mask;
 
 /// What the clock on the wall shows; it may be set at any time. Spans are measured by another one.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

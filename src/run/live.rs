@@ -8,25 +8,25 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::outside::{Opened, Outside, PlayPage};
-use crate::browser::leftovers;
-use crate::browser::page::{
+use crate::providers::leftovers;
+use crate::providers::provider::{Provider, ProviderError, ProviderNews, StartOptions};
+use crate::store::Layout;
+use crate::store::selector_cache::{self, SelectorCache};
+use regatta_core::event::NetworkTotals;
+use regatta_core::evidence::{Incident, TraceMode};
+use regatta_core::fingerprint::{Fingerprint, Likeness};
+use regatta_core::flow::Step;
+use regatta_core::id::ProfileId;
+use regatta_core::mask::Mask;
+use regatta_core::session::Platform;
+use regatta_core::workflow::Heal;
+use regatta_core::workflow::block::Block;
+use regatta_core::workflow::dialog::DialogPolicy;
+use regatta_core::workflow::http_auth::Credential;
+use regatta_page::{
     ActionError, BrowserConnection, DocumentPace, Downloaded, Forgetful, Gate, Healed, Page, PageError,
     PageOptions, Recalled, SelectorKey, SelectorMemory,
 };
-use crate::browser::provider::{Provider, ProviderError, ProviderNews, StartOptions};
-use crate::domain::block::Block;
-use crate::domain::dialog::DialogPolicy;
-use crate::domain::event::NetworkTotals;
-use crate::domain::evidence::{Incident, TraceMode};
-use crate::domain::fingerprint::{Fingerprint, Likeness};
-use crate::domain::flow::Step;
-use crate::domain::http_auth::Credential;
-use crate::domain::id::ProfileId;
-use crate::domain::mask::Mask;
-use crate::domain::session::Platform;
-use crate::domain::workflow::Heal;
-use crate::store::Layout;
-use crate::store::selector_cache::{self, SelectorCache};
 
 pub struct LiveBrowser {
     pub provider: Arc<dyn Provider>,

@@ -12,17 +12,17 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use tokio::time::Instant;
 
-use crate::browser::page::{ActionError, ActionErrorKind};
-use crate::browser::provider::{ProviderError, ProviderNews};
-use crate::domain::cause::with_cause;
-use crate::domain::event::{EventKind, RunCause};
-use crate::domain::flow::Place;
-use crate::domain::id::{Flag, RunId};
-use crate::domain::mask::Mask;
-use crate::domain::outcome::RunOutcome;
-use crate::domain::plan::{Plan, PlanStep, Setting};
-use crate::domain::session::{LastError, Status};
+use crate::providers::provider::{ProviderError, ProviderNews};
 use crate::store::session::{OpenSession, SessionError};
+use regatta_core::error_chain::with_cause;
+use regatta_core::event::{EventKind, RunCause};
+use regatta_core::flow::Place;
+use regatta_core::id::{Flag, RunId};
+use regatta_core::mask::Mask;
+use regatta_core::outcome::RunOutcome;
+use regatta_core::session::{LastError, Status};
+use regatta_core::workflow::plan::{Plan, PlanStep, Setting};
+use regatta_page::{ActionError, ActionErrorKind};
 
 pub use self::journal::{Clock, Journal};
 pub use self::live::{AttachedBrowser, LiveBrowser, Selectors};

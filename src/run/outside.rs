@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::browser::page::{ActionError, DocumentPace, Downloaded, Gate, Healed};
-use crate::browser::provider::{ProviderError, ProviderNews};
-use crate::domain::dialog::DialogPolicy;
-use crate::domain::event::NetworkTotals;
-use crate::domain::evidence::Incident;
-use crate::domain::flow::Step;
-use crate::domain::http_auth::Credential;
-use crate::domain::mask::Mask;
-use crate::domain::workflow::Heal;
+use crate::providers::provider::{ProviderError, ProviderNews};
+use regatta_core::event::NetworkTotals;
+use regatta_core::evidence::Incident;
+use regatta_core::flow::Step;
+use regatta_core::mask::Mask;
+use regatta_core::workflow::Heal;
+use regatta_core::workflow::dialog::DialogPolicy;
+use regatta_core::workflow::http_auth::Credential;
+use regatta_page::{ActionError, DocumentPace, Downloaded, Gate, Healed};
 
 /// Gives a run its browser, and takes it back.
 #[expect(async_fn_in_trait, reason = "a run lives on one thread; no bound on the futures is needed")]

@@ -10,11 +10,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
-use crate::browser::page::DocumentPace;
-use crate::domain::pace::PaceLimit;
-use crate::domain::plan::origin_of;
 use crate::store::Layout;
 use crate::store::pacer::{Pacer, Urgency};
+use regatta_core::workflow::pace::PaceLimit;
+use regatta_core::workflow::plan::origin_of;
+use regatta_page::DocumentPace;
 
 /// A shorter wait is reported only when it is over.
 const REPORTED_AFTER: Duration = Duration::from_secs(2);

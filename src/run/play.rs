@@ -10,16 +10,16 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::pace::PaceNews;
 use super::player::{Host, Player, Unplayed};
 use super::{Journal, Outside, PlayPage, Run, Stop, heal, sign_in, totp};
-use crate::browser::page::{ActionError, ActionErrorKind, DocumentPace as _, Downloaded, Healed};
-use crate::domain::duration::in_words;
-use crate::domain::event::{EventKind, StepMode};
-use crate::domain::flow::{Flow, Place, Step};
-use crate::domain::mask::Mask;
-use crate::domain::plan::{PlanStep, Setting};
-use crate::domain::session::KEPT_VALUES;
-use crate::domain::template::{Scope, TOTP_SECRET_FIELD, totp_window};
-use crate::domain::workflow::Heal;
 use crate::store::session::{OpenSession, SessionError};
+use regatta_core::duration::in_words;
+use regatta_core::event::{EventKind, StepMode};
+use regatta_core::flow::{Flow, Place, Step};
+use regatta_core::mask::Mask;
+use regatta_core::session::KEPT_VALUES;
+use regatta_core::workflow::Heal;
+use regatta_core::workflow::plan::{PlanStep, Setting};
+use regatta_core::workflow::template::{Scope, TOTP_SECRET_FIELD, totp_window};
+use regatta_page::{ActionError, ActionErrorKind, DocumentPace as _, Downloaded, Healed};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pass {

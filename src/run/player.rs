@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use super::pace::{self, PaceNews};
 use super::step::file_name;
 use super::{PlayPage, totp};
-use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate, Healed};
-use crate::domain::flow::{Action, Flow, Place, Step, refused_picture};
-use crate::domain::mask::Mask;
-use crate::domain::template::{self, Scope, TemplateError};
-use crate::domain::workflow::Heal;
 use crate::store::session::SessionError;
+use regatta_core::flow::{Action, Flow, Place, Step, refused_picture};
+use regatta_core::mask::Mask;
+use regatta_core::workflow::Heal;
+use regatta_core::workflow::template::{self, Scope, TemplateError};
+use regatta_page::{ActionError, ActionErrorKind, Downloaded, Gate, Healed};
 
 /// Bound of an action where neither its step nor its flow has one.
 const ACTION_TIMEOUT: Duration = Duration::from_secs(10);

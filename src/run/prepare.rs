@@ -5,11 +5,11 @@ use rand::seq::{IndexedRandom, SliceRandom};
 
 use super::player::unrendered;
 use super::{Failure, Leave, Outside, Run};
-use crate::browser::page::ActionError;
-use crate::domain::event::EventKind;
-use crate::domain::plan::PlanStep;
-use crate::domain::template;
-use crate::domain::workflow::Preparation;
+use regatta_core::event::EventKind;
+use regatta_core::workflow::Preparation;
+use regatta_core::workflow::plan::PlanStep;
+use regatta_core::workflow::template;
+use regatta_page::ActionError;
 
 /// Letters that are not mistaken for one another, digits, and marks that forms accept.
 const CLASSES: [&[u8]; 4] =

@@ -1,7 +1,7 @@
 //! The user and password of `[[http_auth]]`, as far as the profile has them by now.
 
-use crate::domain::http_auth::{Credential, SignIn};
-use crate::domain::template::{self, Scope};
+use regatta_core::workflow::http_auth::{Credential, SignIn};
+use regatta_core::workflow::template::{self, Scope};
 
 pub(super) fn credentials(known: &[SignIn], scope: &Scope<'_>) -> Vec<Credential> {
     let of = |sign_in: &SignIn| {

@@ -11,11 +11,11 @@ use super::doubt::Answer;
 use super::play::Pass;
 use super::player::Unplayed;
 use super::{Failure, Leave, Outside, PlayPage, Run, millis};
-use crate::browser::page::ActionErrorKind;
-use crate::domain::event::{EventKind, NetworkTotals, StepMode, StepOutcome};
-use crate::domain::evidence::Incident;
-use crate::domain::plan::PlanStep;
-use crate::domain::retry::Backoff;
+use regatta_core::event::{EventKind, NetworkTotals, StepMode, StepOutcome};
+use regatta_core::evidence::Incident;
+use regatta_core::retry::Backoff;
+use regatta_core::workflow::plan::PlanStep;
+use regatta_page::ActionErrorKind;
 
 /// Between the attempts of one run; shorter than a fleet's, since the browser is open meanwhile.
 const BACKOFF: Backoff =

@@ -12,19 +12,19 @@ use expect_test::{Expect, expect};
 use futures::poll;
 
 use super::{Journal, Opened, Outside, PlayPage, Run, RunEnd, RunOptions, StopWatch};
-use crate::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
-use crate::browser::provider::{ProviderError, ProviderNews};
-use crate::domain::dialog::DialogPolicy;
-use crate::domain::event::{EventKind, NetworkTotals};
-use crate::domain::evidence::Incident;
-use crate::domain::flow::{self, Action, Step};
-use crate::domain::id::{ProfileId, RunId};
-use crate::domain::mask::Mask;
-use crate::domain::plan::Plan;
-use crate::domain::session::{Platform, Session};
-use crate::domain::workflow;
+use crate::providers::provider::{ProviderError, ProviderNews};
 use crate::store::event_log::{EventLog, EventReader};
 use crate::store::{Layout, OpenSession};
+use regatta_core::event::{EventKind, NetworkTotals};
+use regatta_core::evidence::Incident;
+use regatta_core::flow::{self, Action, Step};
+use regatta_core::id::{ProfileId, RunId};
+use regatta_core::mask::Mask;
+use regatta_core::session::{Platform, Session};
+use regatta_core::workflow;
+use regatta_core::workflow::dialog::DialogPolicy;
+use regatta_core::workflow::plan::Plan;
+use regatta_page::{ActionError, ActionErrorKind, Downloaded, Gate};
 
 mod busy;
 mod captures;
@@ -292,7 +292,7 @@ impl Bench {
         crate::store::session::read(&self.layout, &profile()).unwrap().unwrap()
     }
 
-    fn events(&self) -> Vec<crate::domain::event::Event> {
+    fn events(&self) -> Vec<regatta_core::event::Event> {
         EventReader::from_start(self.layout.events(&profile())).poll().unwrap()
     }
 

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use crate::domain::flow::Step;
-use crate::domain::template::{self, TOTP_PERIOD};
+use regatta_core::flow::Step;
+use regatta_core::workflow::template::{self, TOTP_PERIOD};
 
 /// A window further ahead than this was recorded by a clock that was wrong: its code was never good.
 const CLOCKS_DIFFER: u64 = 2;
@@ -39,7 +39,7 @@ pub(super) fn wait(last_used: Option<u64>, now: jiff::Timestamp) -> Option<Durat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::flow;
+    use regatta_core::flow;
 
     #[test]
     fn a_code_is_used_once_and_the_next_one_is_waited_for() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::Layout;
-use crate::domain::id::ProfileId;
+use regatta_core::id::ProfileId;
 
 /// What a profile's files take, in bytes of the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

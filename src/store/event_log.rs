@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::{Layout, StoreError};
-use crate::domain::event::{EVENT_VERSION, Event, EventKind};
-use crate::domain::id::{ProfileId, RunId};
+use regatta_core::event::{EVENT_VERSION, Event, EventKind};
+use regatta_core::id::{ProfileId, RunId};
 
 /// The first block of a file that is read from its end: holds the last line, mostly all that is asked.
 const BLOCK: u64 = 2 * 1024;
@@ -320,8 +320,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::outcome::RunOutcome;
     use crate::store::testing::{folder, now, profile};
+    use regatta_core::outcome::RunOutcome;
 
     fn run(number: u32) -> RunId {
         RunId::new(now(), number)
@@ -360,8 +360,8 @@ mod tests {
         let (_folder, layout) = folder();
         let mut log = EventLog::open(&layout, &profile(), &run(1)).unwrap();
         // A kind without fields, one of strings, one of objects.
-        let network = crate::domain::event::NetworkTotals::default();
-        let (flag, outcome) = ("one".parse().unwrap(), crate::domain::event::StepOutcome::Done);
+        let network = regatta_core::event::NetworkTotals::default();
+        let (flag, outcome) = ("one".parse().unwrap(), regatta_core::event::StepOutcome::Done);
         let step = EventKind::StepFinished { flag, outcome, ms: 1, network };
         let events: Vec<Event> = [started(), EventKind::UsedElsewhere, step]
             .map(|kind| log.append("2026-01-02T03:04:05.678901234Z".parse().unwrap(), kind).unwrap())

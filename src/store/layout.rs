@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use crate::domain::id::ProfileId;
+use regatta_core::id::ProfileId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::StoreError;
-use crate::domain::id::RunId;
+use regatta_core::id::RunId;
 
 /// Bound of the wait for those who only ask. They need microseconds, unless the system lets one of
 /// them sleep while it holds the lock.

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use super::disk::measure;
 use super::session::{self, SessionReader, is_running};
 use super::{Holder, Layout, SessionError, StoreError, watch};
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::overview::{ProfileView, Shown};
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::view::overview::{ProfileView, Shown};
 
 /// In front of a name that is being removed. A profile's id has no dot, and evidence is not named so.
 const REMOVED: &str = ".removed-";

@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Layout, Lock, StoreError, durable};
-use crate::domain::fingerprint::{Fingerprint, Likeness};
-use crate::domain::mask::Mask;
+use regatta_core::fingerprint::{Fingerprint, Likeness};
+use regatta_core::mask::Mask;
 
 /// Version 1 had no fingerprints, version 2 said less in them; both are read, and written as this one.
 const VERSION: u32 = 3;

@@ -16,8 +16,8 @@ use thiserror::Error;
 
 use super::lock::{self, Holder, Lock, LockError};
 use super::{Layout, StoreError, durable};
-use crate::domain::id::{Flag, ProfileId, RunId};
-use crate::domain::session::{
+use regatta_core::id::{Flag, ProfileId, RunId};
+use regatta_core::session::{
     Change, Commit, IllegalTransition, LastError, Resolution, SESSION_VERSION, Session,
 };
 
@@ -494,8 +494,8 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::domain::session::{Platform, Status};
     use crate::store::testing::{child, child_value, folder, now, profile, run_id, story};
+    use regatta_core::session::{Platform, Status};
 
     fn flag(name: &str) -> Flag {
         name.parse().unwrap()

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::Layout;
-use crate::domain::id::{ProfileId, RunId};
+use regatta_core::id::{ProfileId, RunId};
 
 pub fn folder() -> (tempfile::TempDir, Layout) {
     let folder = tempfile::tempdir().unwrap();

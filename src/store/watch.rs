@@ -11,10 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 use super::event_log::EventReader;
 use super::session::SessionReader;
 use super::{Layout, SessionError, StoreError, lock};
-use crate::domain::event::EventKind;
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::overview::{ProfileView, Shown};
-use crate::domain::session::Status;
+use regatta_core::event::EventKind;
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::session::Status;
+use regatta_core::view::overview::{ProfileView, Shown};
 
 /// The ending of an event file's name, behind the id.
 const EVENTS: &str = ".events.jsonl";
@@ -183,11 +183,11 @@ pub fn profiles_with_events(layout: &Layout) -> Result<Vec<ProfileId>, StoreErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::RunId;
-    use crate::domain::outcome::RunOutcome;
     use crate::store::event_log::EventLog;
     use crate::store::testing::{folder, now, run_id};
     use crate::store::{Holder, Lock};
+    use regatta_core::id::RunId;
+    use regatta_core::outcome::RunOutcome;
 
     fn id(name: &str) -> ProfileId {
         name.parse().unwrap()

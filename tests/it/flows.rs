@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use regatta::domain::flow;
+use regatta_core::flow;
 
 use crate::support::program::Folder;
 use crate::support::sandbox::Sandbox;

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use regatta::browser::provider::{
+use regatta::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate};
+use regatta::providers::provider::{
     Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions,
 };
-use regatta::domain::fleet::{Failure, JobOutcome, Shortage, TimeLimits};
-use regatta::domain::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
-use regatta::domain::id::{ProfileId, RunId};
-use regatta::domain::outcome::FleetOutcome;
-use regatta::domain::retry::Backoff;
-use regatta::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate};
 use regatta::store::{Holder, Lock};
+use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
+use regatta_core::fleet::{Failure, JobOutcome, Shortage, TimeLimits};
+use regatta_core::id::{ProfileId, RunId};
+use regatta_core::outcome::FleetOutcome;
+use regatta_core::retry::Backoff;
 
 use self::stub::{Folder, lives};
 
@@ -96,7 +96,7 @@ fn run(
 
 /// `a completed 1 1/1`: outcome, attempts, steps.
 fn lines(report: &FleetReport) -> Vec<String> {
-    let line = |profile: &regatta::domain::fleet_notice::ProfileReport| {
+    let line = |profile: &regatta_core::event::fleet_notice::ProfileReport| {
         let outcome = match profile.outcome {
             JobOutcome::Completed => "completed".to_owned(),
             JobOutcome::NeedsAttention => "attention".to_owned(),

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use chromiumoxide::cdp::browser_protocol::target::GetTargetsParams;
 use expect_test::{Expect, expect};
-use regatta::browser::cdp::Connection;
+use regatta_page::connection::Connection;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 

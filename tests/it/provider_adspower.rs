@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::Uri;
-use regatta::browser::adspower::{AdsPower, AdsPowerSettings};
-use regatta::browser::chromium::executable::Programs;
-use regatta::browser::chromium::{Chromium, ChromiumSettings};
-use regatta::browser::provider::{Provider, StartOptions};
-use regatta::domain::id::ProfileId;
-use regatta::domain::session::Platform;
+use regatta::providers::adspower::{AdsPower, AdsPowerSettings};
+use regatta::providers::chromium::executable::Programs;
+use regatta::providers::chromium::{Chromium, ChromiumSettings};
+use regatta::providers::provider::{Provider, StartOptions};
 use regatta::store::Layout;
+use regatta_core::id::ProfileId;
+use regatta_core::session::Platform;
 use serde_json::json;
 use tokio::net::TcpListener;
 

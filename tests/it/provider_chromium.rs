@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use regatta::browser::chromium::executable::{BrowserChoice, Programs, is_headless_shell};
-use regatta::browser::chromium::{Chromium, ChromiumSettings};
-use regatta::browser::provider::{Provider, ProviderError, StartOptions};
-use regatta::domain::id::ProfileId;
-use regatta::domain::session::Platform;
+use regatta::providers::chromium::executable::{BrowserChoice, Programs, is_headless_shell};
+use regatta::providers::chromium::{Chromium, ChromiumSettings};
+use regatta::providers::provider::{Provider, ProviderError, StartOptions};
 use regatta::store::Layout;
+use regatta_core::id::ProfileId;
+use regatta_core::session::Platform;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support;

@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use regatta::browser::page::{ActionError, ActionErrorKind, Downloaded, Gate};
-use regatta::browser::provider::{ProviderError, ProviderNews};
-use regatta::domain::dialog::DialogPolicy;
-use regatta::domain::event::{EventKind, NetworkTotals};
-use regatta::domain::evidence::Incident;
-use regatta::domain::flow::{Action, Step};
-use regatta::domain::id::RunId;
-use regatta::domain::mask::Mask;
-use regatta::domain::outcome::RunOutcome;
-use regatta::domain::session::{Platform, Session, Status};
+use regatta::providers::provider::{ProviderError, ProviderNews};
 use regatta::run::{Journal, Opened, Outside, Pacing, PlayPage, Run, RunOptions};
 use regatta::store::event_log::EventLog;
 use regatta::store::session::Keep;
 use regatta::store::{OpenSession, SessionError, StoreError};
+use regatta_core::event::{EventKind, NetworkTotals};
+use regatta_core::evidence::Incident;
+use regatta_core::flow::{Action, Step};
+use regatta_core::id::RunId;
+use regatta_core::mask::Mask;
+use regatta_core::outcome::RunOutcome;
+use regatta_core::session::{Platform, Session, Status};
+use regatta_core::workflow::dialog::DialogPolicy;
+use regatta_page::{ActionError, ActionErrorKind, Downloaded, Gate};
 
 use crate::chance::Fault;
 use crate::world::{Click, Kind, OnExit, World};
@@ -74,7 +74,7 @@ async fn run(world: World, pid: u32, profile: usize) -> i32 {
         EventLog::over(Log { world: world.clone(), pid, profile }, PathBuf::from("events"), cut, &id, &run_id)
     };
     let counting = world.clone();
-    let count = move |event: &regatta::domain::event::Event| {
+    let count = move |event: &regatta_core::event::Event| {
         if let EventKind::StepStarted { .. } = event.kind {
             counting.state().steps += 1;
         }

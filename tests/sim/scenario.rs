@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use regatta::domain::fleet::{ChildExit, JobOutcome};
-use regatta::domain::id::RunId;
-use regatta::domain::outcome::FleetOutcome;
-use regatta::domain::session::{Change, Resolution, Status};
+use regatta_core::fleet::{ChildExit, JobOutcome};
+use regatta_core::id::RunId;
+use regatta_core::outcome::FleetOutcome;
+use regatta_core::session::{Change, Resolution, Status};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::LocalSet;
 use tokio::time::{sleep, timeout};

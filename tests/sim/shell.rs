@@ -5,18 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use regatta::domain::event::{Event, EventKind, RunCause};
-use regatta::domain::fleet::{
+use regatta::orchestrate::LAUNCH_GRACE;
+use regatta::store::event_log::whole_lines;
+use regatta_core::event::{Event, EventKind, RunCause};
+use regatta_core::fleet::{
     Admission, ChildExit, Fleet, FleetConfig, FleetEffect, FleetFact, FleetInput, JobId, JobOutcome, Mono,
     Severity, Standing, TimeLimits,
 };
-use regatta::domain::id::RunId;
-use regatta::domain::last_word;
-use regatta::domain::outcome::FleetOutcome;
-use regatta::domain::retry::Backoff;
-use regatta::domain::summary::ProfileSummary;
-use regatta::orchestrate::LAUNCH_GRACE;
-use regatta::store::event_log::whole_lines;
+use regatta_core::id::RunId;
+use regatta_core::outcome::FleetOutcome;
+use regatta_core::retry::Backoff;
+use regatta_core::view::standing as last_word;
+use regatta_core::view::summary::ProfileSummary;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep, sleep_until};
 

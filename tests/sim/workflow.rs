@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-use regatta::domain::flow;
-use regatta::domain::id::Flag;
-use regatta::domain::plan::Plan;
-use regatta::domain::workflow;
+use regatta_core::flow;
+use regatta_core::id::Flag;
+use regatta_core::workflow;
+use regatta_core::workflow::plan::Plan;
 
 /// How long the site may be at work on a submission; the workflow's `settle`.
 pub const SETTLE_MS: u64 = 2000;

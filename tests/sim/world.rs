@@ -10,10 +10,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use regatta::domain::fleet::ChildExit;
-use regatta::domain::id::{ProfileId, RunId};
-use regatta::domain::session::{InFlight, Session};
 use regatta::run::{Clock, Stop, StopWatch};
+use regatta_core::fleet::ChildExit;
+use regatta_core::id::{ProfileId, RunId};
+use regatta_core::session::{InFlight, Session};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 

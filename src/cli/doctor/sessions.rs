@@ -4,10 +4,10 @@ use super::super::failure::Failure;
 use super::super::load;
 use super::super::settings::Settings;
 use super::{Finding, Level};
-use crate::domain::id::ProfileId;
-use crate::domain::session::{Session, Status};
 use crate::store::session::{SessionReader, is_running};
 use crate::store::{Layout, SessionError};
+use regatta_core::id::ProfileId;
+use regatta_core::session::{Session, Status};
 
 /// Ids that are named; of the rest only the number is said.
 const NAMED: usize = 5;

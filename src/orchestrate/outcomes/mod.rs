@@ -18,15 +18,15 @@ use tracing::{debug, info, warn};
 
 use self::outbox::Outbox;
 use self::sink::{Sink, Undelivered};
-use crate::domain::event::{EventKind, StepOutcome};
-use crate::domain::fleet::{Failure, JobOutcome};
-use crate::domain::fleet_notice::{FleetNotice, NoticeKind};
-use crate::domain::id::{ProfileId, RunId};
-use crate::domain::outcome_document::{OUTCOME_VERSION, OutcomeDocument, OutcomeReader};
-use crate::domain::session::{Session, Status};
-use crate::domain::source_notice::SourceNotice;
 use crate::store::session::read;
 use crate::store::{EventReader, Layout};
+use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind};
+use regatta_core::event::source_notice::SourceNotice;
+use regatta_core::event::{EventKind, StepOutcome};
+use regatta_core::fleet::{Failure, JobOutcome};
+use regatta_core::id::{ProfileId, RunId};
+use regatta_core::session::{Session, Status};
+use regatta_core::source::outcome_document::{OUTCOME_VERSION, OutcomeDocument, OutcomeReader};
 
 mod outbox;
 mod sink;

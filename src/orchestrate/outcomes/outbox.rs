@@ -9,9 +9,9 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
-use crate::domain::id::ProfileId;
-use crate::domain::outcome_document::OutcomeDocument;
-use crate::domain::session::Status;
+use regatta_core::id::ProfileId;
+use regatta_core::session::Status;
+use regatta_core::source::outcome_document::OutcomeDocument;
 
 const VERSION: i64 = 1;
 

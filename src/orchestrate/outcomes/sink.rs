@@ -13,11 +13,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use url::Url;
 
-use crate::domain::outcome_document::OutcomeDocument;
-use crate::domain::source_spec::shown;
-use crate::domain::statement::{Parameter, Placeholders, Statement};
 use crate::http;
 use crate::orchestrate::source::{PostgresAddress, ReadError, sql_problem};
+use regatta_core::source::outcome_document::OutcomeDocument;
+use regatta_core::source::spec::shown;
+use regatta_core::source::statement::{Parameter, Placeholders, Statement};
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 

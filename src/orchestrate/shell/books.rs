@@ -5,10 +5,10 @@ use std::ops::{Index, IndexMut};
 use super::super::files::Known;
 use super::super::process::Moment;
 use super::super::spool::SpoolAt;
-use crate::domain::event::NetworkTotals;
-use crate::domain::fleet::{JobId, Mono};
-use crate::domain::fleet_notice::ProfileReport;
 use crate::store::Holder;
+use regatta_core::event::NetworkTotals;
+use regatta_core::event::fleet_notice::ProfileReport;
+use regatta_core::fleet::{JobId, Mono};
 
 /// A book a job. Most jobs only wait: theirs is begun when there is something to write.
 #[derive(Debug, Default)]

@@ -12,12 +12,12 @@ use super::super::machine;
 use super::super::process::{EndedGroup, Moment, end_adopted_group, kill_adopted, terminate_adopted};
 use super::super::spool::SpoolAt;
 use super::{Answer, ProviderRefusal, Shell};
-use crate::browser::leftovers;
-use crate::domain::cause::with_cause;
-use crate::domain::fleet::{FleetEffect, FleetInput, JobId, Mono, Slot};
-use crate::domain::fleet_notice::NoticeKind;
-use crate::domain::id::{ProfileId, RunId};
+use crate::providers::leftovers;
 use crate::store::{Holder, Layout, Lock, OpenSession, SessionError, lock, session};
+use regatta_core::error_chain::with_cause;
+use regatta_core::event::fleet_notice::NoticeKind;
+use regatta_core::fleet::{FleetEffect, FleetInput, JobId, Mono, Slot};
+use regatta_core::id::{ProfileId, RunId};
 
 /// For the provider to say that it is there.
 const PROBE: Duration = Duration::from_secs(15);

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Shell;
-use crate::domain::fleet::{FleetFact, JobId, JobOutcome};
-use crate::domain::fleet_notice::{
+use regatta_core::event::fleet_notice::{
     FLEET_REPORT_VERSION, FleetNotice, FleetReport, NoticeKind, ProfileReport,
 };
-use crate::domain::outcome::FleetOutcome;
+use regatta_core::fleet::{FleetFact, JobId, JobOutcome};
+use regatta_core::outcome::FleetOutcome;
 
 impl Shell<'_> {
     pub fn pass_on(&mut self, fact: FleetFact) {

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use futures::future::BoxFuture;
 
 use super::{ReadError, Rows, Source};
-use crate::browser::adspower::{AdsPower, ProfileChoice};
-use crate::domain::profile_reference::ProfileReference;
-use crate::domain::row::{ProfileRow, RowProblem};
-use crate::domain::source_spec::Selection;
+use crate::providers::adspower::{AdsPower, ProfileChoice};
+use regatta_core::source::profile_reference::ProfileReference;
+use regatta_core::source::row::{ProfileRow, RowProblem};
+use regatta_core::source::spec::Selection;
 
 pub struct AdsPowerSource {
     adspower: AdsPower,

@@ -12,11 +12,11 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{ReadError, Rows, Source};
-use crate::browser::adspower::Resolved;
-use crate::domain::id::ProfileId;
-use crate::domain::profile_reference::{ProfileReference, ReferenceProblem};
-use crate::domain::row::{DeclaredVariables, ID_COLUMNS, ProfileRow, RowProblem, check_columns};
-use crate::domain::source_spec::Format;
+use crate::providers::adspower::Resolved;
+use regatta_core::id::ProfileId;
+use regatta_core::source::profile_reference::{ProfileReference, ReferenceProblem};
+use regatta_core::source::row::{DeclaredVariables, ID_COLUMNS, ProfileRow, RowProblem, check_columns};
+use regatta_core::source::spec::Format;
 
 /// Problems that are listed; of the rest only the number is told.
 const LISTED: usize = 20;

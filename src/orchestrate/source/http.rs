@@ -16,9 +16,9 @@ use tokio::time::sleep;
 use url::Url;
 
 use super::{ReadError, Rows, Source};
-use crate::domain::row::{ProfileRow, RowProblem};
-use crate::domain::source_spec::shown;
 use crate::http;
+use regatta_core::source::row::{ProfileRow, RowProblem};
+use regatta_core::source::spec::shown;
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 /// Of one page, in bytes: a longer list wants pages.

@@ -12,9 +12,9 @@ use futures::future::BoxFuture;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-use crate::browser::provider::ProviderError;
-use crate::domain::profile_reference::ReferenceProblem;
-use crate::domain::row::{DeclaredVariables, ProfileRow, RowProblem};
+use crate::providers::provider::ProviderError;
+use regatta_core::source::profile_reference::ReferenceProblem;
+use regatta_core::source::row::{DeclaredVariables, ProfileRow, RowProblem};
 
 mod adspower;
 mod file;

@@ -16,7 +16,7 @@ use url::Url;
 
 use super::sql::Columns;
 use super::{ReadError, Rows, Source};
-use crate::domain::source_spec::shown;
+use regatta_core::source::spec::shown;
 
 const CONNECTS_WITHIN: Duration = Duration::from_secs(15);
 

@@ -5,7 +5,7 @@ use sqlx::error::BoxDynError;
 use sqlx::{Column as _, ColumnIndex, Database, Row, ValueRef as _};
 
 use super::ReadError;
-use crate::domain::row::{DeclaredVariables, ProfileRow, RowProblem, check_columns};
+use regatta_core::source::row::{DeclaredVariables, ProfileRow, RowProblem, check_columns};
 
 /// The columns of a query, checked once, and the number of the row that is being read.
 pub struct Columns<'a> {

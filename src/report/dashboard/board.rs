@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Serialize, Serializer};
 use tokio::sync::broadcast;
 
-use crate::domain::duration::in_words;
-use crate::domain::fleet_notice::NoticeKind;
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::overview::{Cause, Overview, ProfileView, Shown, Timeline, causes, timeline};
 use crate::report::fleet_console::short_of;
+use regatta_core::duration::in_words;
+use regatta_core::event::fleet_notice::NoticeKind;
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::view::overview::{Cause, Overview, ProfileView, Shown, Timeline, causes, timeline};
 
 /// Changes that a page may be behind before it gets the whole again.
 const BEHIND: usize = 16;
@@ -187,8 +187,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::domain::fleet::Shortage;
-    use crate::domain::overview::tests::folder;
+    use crate::report::testing::folder;
+    use regatta_core::fleet::Shortage;
 
     fn at() -> jiff::Timestamp {
         "2026-01-02T03:04:20Z".parse().unwrap()

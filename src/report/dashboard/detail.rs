@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::domain::event::{Event, NetworkTotals};
-use crate::domain::id::{Flag, ProfileId};
-use crate::domain::outcome::RunOutcome;
-use crate::domain::overview::{ProfileView, Shown};
-use crate::domain::summary::StepSpan;
+use regatta_core::event::{Event, NetworkTotals};
+use regatta_core::id::{Flag, ProfileId};
+use regatta_core::outcome::RunOutcome;
+use regatta_core::view::overview::{ProfileView, Shown};
+use regatta_core::view::summary::StepSpan;
 
 /// Runs that are listed: the latest.
 const RUNS: usize = 20;
@@ -40,11 +40,11 @@ struct Run {
 #[derive(Serialize)]
 struct Step {
     flag: Flag,
-    mode: crate::domain::event::StepMode,
+    mode: regatta_core::event::StepMode,
     attempt: u32,
     started_at: i64,
     ended_at: Option<i64>,
-    outcome: Option<crate::domain::event::StepOutcome>,
+    outcome: Option<regatta_core::event::StepOutcome>,
     is_failed: bool,
     message: Option<String>,
     bytes: u64,

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::overview::{Overview, STEP_OUTCOMES, Shown};
+use regatta_core::view::overview::{Overview, STEP_OUTCOMES, Shown};
 
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -131,7 +131,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::domain::overview::tests::folder;
+    use crate::report::testing::folder;
 
     #[test]
     fn metrics_have_conventional_names_and_units() {

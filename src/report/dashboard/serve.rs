@@ -20,7 +20,7 @@ use super::detail::Detail;
 use super::guard::Guard;
 use super::metrics::{CONTENT_TYPE, metrics};
 use super::{Action, Backend, Board, Refused};
-use crate::domain::id::ProfileId;
+use regatta_core::id::ProfileId;
 
 /// Of a profile's events and of its log, on its page.
 const TAIL: usize = 200;

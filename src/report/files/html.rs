@@ -9,9 +9,9 @@ use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
 use super::Report;
-use crate::domain::duration::in_words;
-use crate::domain::overview::{Shown, Timeline};
 use crate::report::words::{bytes, span};
+use regatta_core::duration::in_words;
+use regatta_core::view::overview::{Shown, Timeline};
 
 const TEMPLATE: &str = include_str!("report.html");
 /// Pictures of failures in one page, and the largest of one, in bytes.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::{ProfileLine, Report, StepLine};
-use crate::domain::overview::Shown;
+use regatta_core::view::overview::Shown;
 
 pub fn junit(report: &Report) -> Result<String, SerializeError> {
     let mut document = quick_junit::Report::new(&report.name);

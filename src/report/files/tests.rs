@@ -1,7 +1,7 @@
 use expect_test::expect;
 
 use super::*;
-use crate::domain::overview::tests::{failed, folder};
+use crate::report::testing::{failed, folder};
 
 fn report() -> Report {
     let mut views = folder();

@@ -10,12 +10,12 @@ use super::paint::{Paint, Tone};
 use super::pauses::Pauses;
 use super::plain::{Plain, again, short_of};
 use super::screen::Screen;
-use crate::domain::event::StepMode;
-use crate::domain::fleet::{Demand, Severity, Slot};
-use crate::domain::fleet_notice::{FleetNotice, NoticeKind};
-use crate::domain::id::ProfileId;
-use crate::domain::summary::{Phase, ProfileSummary};
 use crate::report::words::bytes;
+use regatta_core::event::StepMode;
+use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind};
+use regatta_core::fleet::{Demand, Severity, Slot};
+use regatta_core::id::ProfileId;
+use regatta_core::view::summary::{Phase, ProfileSummary};
 
 /// Redraws of what moves.
 const TICK: Duration = Duration::from_millis(120);
@@ -254,8 +254,8 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::domain::event::{EVENT_VERSION, Event, EventKind};
-    use crate::domain::id::{Flag, RunId};
+    use regatta_core::event::{EVENT_VERSION, Event, EventKind};
+    use regatta_core::id::{Flag, RunId};
 
     #[test]
     fn templates_are_valid() {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
-use crate::domain::duration::in_words;
-use crate::domain::id::ProfileId;
+use regatta_core::duration::in_words;
+use regatta_core::id::ProfileId;
 
 /// Those that are named; the others are counted.
 const NAMED: usize = 2;

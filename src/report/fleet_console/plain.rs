@@ -4,10 +4,10 @@ use jiff::tz::TimeZone;
 
 use super::paint::{Paint, Tone};
 use super::{counts, first_line, span};
-use crate::domain::duration::in_words;
-use crate::domain::event::{EventKind, StepMode, StepOutcome};
-use crate::domain::fleet::{Demand, Failure, JobOutcome, Severity, Shortage, TimeLimit};
-use crate::domain::fleet_notice::{FleetNotice, NoticeKind, ProfileReport};
+use regatta_core::duration::in_words;
+use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind, ProfileReport};
+use regatta_core::event::{EventKind, StepMode, StepOutcome};
+use regatta_core::fleet::{Demand, Failure, JobOutcome, Severity, Shortage, TimeLimit};
 
 pub struct Plain {
     quiet: bool,

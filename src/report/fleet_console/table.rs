@@ -3,8 +3,8 @@
 
 use super::paint::{Paint, Tone};
 use super::{counts, first_line, span};
-use crate::domain::fleet::JobOutcome;
-use crate::domain::fleet_notice::{FleetReport, ProfileReport};
+use regatta_core::event::fleet_notice::{FleetReport, ProfileReport};
+use regatta_core::fleet::JobOutcome;
 
 const HEADS: [&str; 6] = ["PROFILE", "STATUS", "STEPS", "ATTEMPTS", "TIME", "LAST ERROR"];
 

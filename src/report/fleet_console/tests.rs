@@ -3,11 +3,11 @@ use std::time::Duration;
 use expect_test::expect;
 
 use super::*;
-use crate::domain::event::{EVENT_VERSION, Event, EventKind, NetworkTotals, StepMode, StepOutcome};
-use crate::domain::fleet::{Demand, Failure, JobOutcome, Severity, Shortage, Slot, TimeLimit};
-use crate::domain::fleet_notice::{FLEET_REPORT_VERSION, NoticeKind, ProfileReport};
-use crate::domain::id::{ProfileId, RunId};
-use crate::domain::outcome::{FleetOutcome, RunOutcome};
+use regatta_core::event::fleet_notice::{FLEET_REPORT_VERSION, NoticeKind, ProfileReport};
+use regatta_core::event::{EVENT_VERSION, Event, EventKind, NetworkTotals, StepMode, StepOutcome};
+use regatta_core::fleet::{Demand, Failure, JobOutcome, Severity, Shortage, Slot, TimeLimit};
+use regatta_core::id::{ProfileId, RunId};
+use regatta_core::outcome::{FleetOutcome, RunOutcome};
 
 fn id(name: &str) -> ProfileId {
     name.parse().unwrap()

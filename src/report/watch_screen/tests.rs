@@ -3,7 +3,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::domain::overview::tests::folder;
+use crate::report::testing::folder;
 
 const LOG: &str = "03:04:08 run started\n03:04:09 browser started (chromium, 0.9 s)";
 

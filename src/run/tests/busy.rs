@@ -1,8 +1,8 @@
 //! A busy site is neither a yes nor a no, and no reason to ask a person.
 
 use super::*;
-use crate::domain::event::RunCause;
-use crate::domain::session::Status;
+use regatta_core::event::RunCause;
+use regatta_core::session::Status;
 
 fn busy(seconds: Option<u64>) -> ActionErrorKind {
     ActionErrorKind::SiteBusy { retry_after: seconds.map(Duration::from_secs) }

@@ -37,7 +37,7 @@ async fn a_value_that_was_captured_before_a_late_wait_failed_is_kept() {
     );
     assert_eq!(bench.session().identity.get("key").as_deref(), Some("KEY1"));
     let told = bench.events();
-    let is_captured = |event: &crate::domain::event::Event| matches!(&event.kind, EventKind::Captured { fields, .. } if fields == &["key"]);
+    let is_captured = |event: &regatta_core::event::Event| matches!(&event.kind, EventKind::Captured { fields, .. } if fields == &["key"]);
     assert_eq!(told.iter().filter(|event| is_captured(event)).count(), 1);
 }
 
@@ -104,7 +104,7 @@ async fn no_value_is_dropped_while_the_step_is_in_doubt() {
     bench.prepare_session(|session| {
         let run_id = RunId::new(jiff::Timestamp::UNIX_EPOCH, 1);
         for value in 0..=10 {
-            let change = crate::domain::session::Change { at: jiff::Timestamp::UNIX_EPOCH, run_id: &run_id };
+            let change = regatta_core::session::Change { at: jiff::Timestamp::UNIX_EPOCH, run_id: &run_id };
             session.replace("key", &format!("K{value}"), change);
         }
     });

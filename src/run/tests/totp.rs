@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::template::totp_code;
 use crate::run::Clock;
+use regatta_core::workflow::template::totp_code;
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const TYPES_TWICE: &str = r#"{"title":"t","steps":[

@@ -1,7 +1,7 @@
 //! What was learnt of the selectors, read, accepted and forgotten. Nothing here starts a browser.
 
 use expect_test::expect;
-use regatta::domain::flow;
+use regatta_core::flow;
 use serde_json::{Value, json};
 
 use super::{change, check};

@@ -13,10 +13,10 @@ use std::process::{Child, ChildStdout, Command, Stdio, exit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use regatta::domain::event::{EVENT_VERSION, Event, EventKind};
-use regatta::domain::id::{ProfileId, RunId};
-use regatta::domain::outcome::RunOutcome;
 use regatta::store::{Holder, Layout, Lock};
+use regatta_core::event::{EVENT_VERSION, Event, EventKind};
+use regatta_core::id::{ProfileId, RunId};
+use regatta_core::outcome::RunOutcome;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Whoever waits longer waits for something that will not come.

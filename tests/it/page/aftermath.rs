@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
 use expect_test::expect;
-use regatta::domain::session::Platform;
+use regatta_core::session::Platform;
 
 use super::rig::Rig;
 use crate::support::chrome::Chrome;

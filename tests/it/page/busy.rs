@@ -6,7 +6,7 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use regatta::browser::page::DocumentPace;
+use regatta_page::DocumentPace;
 use tokio::time::Instant;
 
 use super::rig::{Rig, check};
@@ -163,7 +163,7 @@ async fn paced(owns: bool, body: &str, steps: &str, documents: &str, expected: E
     let chrome = crate::support::chrome::Chrome::shared();
     let mut rig = match owns {
         true => Rig::owning(Arc::new(crate::support::chrome::Chrome::launch("about:blank")), body).await,
-        false => Rig::on(chrome, body, regatta::domain::session::Platform::Desktop).await,
+        false => Rig::on(chrome, body, regatta_core::session::Platform::Desktop).await,
     };
     let pace = Arc::new(Slow::default());
     rig.page.set_pace(pace.clone());

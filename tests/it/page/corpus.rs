@@ -13,8 +13,8 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse};
 use axum::routing::{get, post};
 use futures::future::join_all;
-use regatta::domain::session::Platform;
-use regatta::domain::workflow::Heal;
+use regatta_core::session::Platform;
+use regatta_core::workflow::Heal;
 use serde::Deserialize;
 
 use super::rig::{Counter, Rig};

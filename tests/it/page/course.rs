@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
-use regatta::domain::session::Platform;
+use regatta_core::session::Platform;
 use serde_json::Value;
 
 use super::rig::Rig;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use expect_test::{Expect, expect};
-use regatta::domain::http_auth::Credential;
-use regatta::domain::session::Platform;
+use regatta_core::session::Platform;
+use regatta_core::workflow::http_auth::Credential;
 
 use super::rig::Rig;
 use crate::support::chrome::Chrome;

@@ -2,7 +2,7 @@
 //! anywhere the element is found by likeness, or not at all.
 
 use expect_test::{Expect, expect};
-use regatta::domain::workflow::Heal;
+use regatta_core::workflow::Heal;
 
 use super::rig::Rig;
 
@@ -357,7 +357,7 @@ async fn nothing_that_was_typed_and_no_value_of_the_identity_is_remembered() {
         </form><a id=code href="/c/4711-s3cret-here">code is s3cret-here</a><script>t.oninput = () => b.textContent = t.value</script>"#,
     )
     .await;
-    let mut mask = regatta::domain::mask::Mask::default();
+    let mut mask = regatta_core::mask::Mask::default();
     mask.add("identity.email", "ann@practice.test");
     rig.page.hide(mask);
     let change = |selector: &str| {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use chromiumoxide::cdp::browser_protocol::page::CrashParams;
 use chromiumoxide::cdp::browser_protocol::target::GetTargetsParams;
 use expect_test::expect;
-use regatta::browser::cdp::Connection;
-use regatta::browser::page::{BrowserConnection, PageOptions};
-use regatta::domain::event::{NetworkTotals, ResourceType};
-use regatta::domain::evidence::Incident;
-use regatta::domain::mask::Mask;
-use regatta::domain::session::{Identity, Platform};
+use regatta_core::event::{NetworkTotals, ResourceType};
+use regatta_core::evidence::Incident;
+use regatta_core::mask::Mask;
+use regatta_core::session::{Identity, Platform};
+use regatta_page::connection::Connection;
+use regatta_page::{BrowserConnection, PageOptions};
 
 use super::rig::{Counter, Memory, Rig, TIMEOUT, check};
 use crate::support::chrome::Chrome;
@@ -109,8 +109,7 @@ async fn a_crash_a_closed_page_and_a_dead_browser_are_told_apart() {
         memory: Box::new(memory.clone()),
         downloads: None,
     };
-    let flow =
-        regatta::domain::flow::parse("f.json", &format!(r#"{{"title":"t","steps":[{wait}]}}"#)).unwrap();
+    let flow = regatta_core::flow::parse("f.json", &format!(r#"{{"title":"t","steps":[{wait}]}}"#)).unwrap();
     let mut said = Vec::new();
 
     let mut closed = connect().await.open_page(open()).await.unwrap();

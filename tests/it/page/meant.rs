@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use regatta::domain::workflow::Heal;
+use regatta_core::workflow::Heal;
 
 use super::corpus::{Site, Tab};
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use expect_test::expect;
-use regatta::browser::page::BrowserConnection;
+use regatta_page::BrowserConnection;
 
 use super::rig::{Rig, check};
 
@@ -143,11 +143,11 @@ async fn a_server_that_does_not_answer_or_is_not_there() {
     let gone = format!("http://{port}");
     let mut nowhere = Rig::new("").await;
     nowhere.page.close().await;
-    let options = regatta::browser::page::PageOptions {
+    let options = regatta_page::PageOptions {
         block: Default::default(),
         trace: Default::default(),
         allowed_origins: vec![gone.clone()],
-        platform: regatta::domain::session::Platform::Desktop,
+        platform: regatta_core::session::Platform::Desktop,
         memory: Box::new(nowhere.memory.clone()),
         downloads: None,
     };

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use expect_test::expect;
-use regatta::domain::block::Block;
-use regatta::domain::event::{NetworkTotals, ResourceType};
-use regatta::domain::evidence::TraceMode;
-use regatta::domain::session::Platform;
+use regatta_core::event::{NetworkTotals, ResourceType};
+use regatta_core::evidence::TraceMode;
+use regatta_core::session::Platform;
+use regatta_core::workflow::block::Block;
 
 use super::rig::{Rig, TIMEOUT};
 use crate::support::chrome::Chrome;

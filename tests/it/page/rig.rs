@@ -13,14 +13,14 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect};
 use axum::routing::{any, get};
 use expect_test::Expect;
-use regatta::browser::page::{
+use regatta_core::evidence::TraceMode;
+use regatta_core::fingerprint::{Fingerprint, Likeness};
+use regatta_core::flow::{self, Flow};
+use regatta_core::session::Platform;
+use regatta_core::workflow::block::Block;
+use regatta_page::{
     ActionError, BrowserConnection, Gate, Page, PageOptions, Recalled, SelectorKey, SelectorMemory,
 };
-use regatta::domain::block::Block;
-use regatta::domain::evidence::TraceMode;
-use regatta::domain::fingerprint::{Fingerprint, Likeness};
-use regatta::domain::flow::{self, Flow};
-use regatta::domain::session::Platform;
 
 use crate::support::chrome::Chrome;
 

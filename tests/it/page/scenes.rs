@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use expect_test::expect;
-use regatta::domain::dialog::DialogPolicy;
-use regatta::domain::session::Platform;
+use regatta_core::session::Platform;
+use regatta_core::workflow::dialog::DialogPolicy;
 use serde_json::Value;
 
 use super::rig::{Rig, check, elsewhere};

@@ -5,11 +5,11 @@ use std::io::Read as _;
 use std::path::Path;
 
 use expect_test::expect;
-use regatta::domain::block::Block;
-use regatta::domain::evidence::{Incident, TraceMode};
-use regatta::domain::flow::Place;
-use regatta::domain::mask::Mask;
-use regatta::domain::session::{Identity, Platform};
+use regatta_core::evidence::{Incident, TraceMode};
+use regatta_core::flow::Place;
+use regatta_core::mask::Mask;
+use regatta_core::session::{Identity, Platform};
+use regatta_core::workflow::block::Block;
 use serde_json::Value;
 
 use super::rig::Rig;

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
-use regatta::domain::workflow::Heal;
+use regatta_core::workflow::Heal;
 
 use super::corpus::{Site, Tab};
 

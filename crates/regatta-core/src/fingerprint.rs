@@ -1,0 +1,330 @@
+//! What an element was like when it was the right one: enough to tell that a selector has come to
+//! match another one, and to find it again where no selector matches.
+//!
+//! Made in the page (`regatta-page/src/script/injected/likeness.js`), compared here. Holds nothing that was typed: the
+//! content of fields never gets into one, and identity values are masked before anything is compared.
+//!
+//! `authored` holds what the flow's own selectors call an element, which outranks all that was seen.
+//! `judge` decides whether an element that a selector matches is the one that is meant, `search` looks for
+//! it where none matches. `words` compares labels, `risk` knows which must not be mixed up, `row` compares the items of lists that elements stand in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::mask::Mask;
+
+mod authored;
+mod judge;
+mod risk;
+mod row;
+mod search;
+mod words;
+
+pub use self::authored::{Authored, Fit, is_by_name};
+pub use self::judge::{Because, Judged, Question};
+pub use self::row::{Row, Standing};
+use self::words::Difference;
+
+/// Names and texts are kept up to this many characters. The page sends more: a value that is cut
+/// could not be masked.
+const LONGEST: usize = 80;
+
+/// A plain element that says more than this is a box, not a label.
+const LABEL: usize = 60;
+
+/// Attributes in which authors name an element for tests.
+const TEST_IDS: [&str; 6] = ["data-testid", "data-test-id", "data-test", "data-qa", "data-cy", "data-pw"];
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fingerprint {
+    pub tag: String,
+    /// As ARIA names it, by the element itself or by its tag; empty for a plain element.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub role: String,
+    /// An approximation of the accessible name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// `id`, `name`, `type`, test ids, the path of `href` and the like; none that looks generated.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// `main:1>form:1>button:2`, the nearest eight.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// The nearest part of the page that has a role of its own: `form "Sign up"`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub landmark: String,
+    /// In a list or a table of content.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub item: bool,
+    /// The heading above it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub heading: String,
+    /// A digest of what is drawn in it, where it has no words in it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub picture: String,
+    /// How many others of its kind have its label, at most nine. Absent before version 3 of the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub twins: Option<u32>,
+    /// Others have its label but for the numbers in it: they say which one it is, not how many.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub series: bool,
+    /// The item of a list or the like that it stands in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<Row>,
+    /// Labels that it was seen with before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub formerly: Vec<String>,
+}
+
+/// A selector that was found by likeness, and what it led to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Likeness {
+    /// A chain, each part with its prefix, as flows write it.
+    pub selector: Vec<String>,
+    pub element: Fingerprint,
+}
+
+/// What an element can be used for. Different kinds are different elements, whatever else agrees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Press,
+    Field,
+    Toggle,
+    File,
+    Plain,
+}
+
+/// Points for and against, by which candidates are ranked. Keys are apart: where something is searched
+/// because its selectors no longer match, they are what has changed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Evidence {
+    favour: i32,
+    against: i32,
+    keys_against: i32,
+}
+
+impl Evidence {
+    fn key(&mut self, known: Option<&String>, seen: Option<&String>, points: i32, against: i32) {
+        match (known, seen) {
+            (Some(known), Some(seen)) if known == seen => self.favour += points,
+            (Some(_), Some(_)) => self.keys_against += against,
+            _ => {}
+        }
+    }
+}
+
+impl Fingerprint {
+    /// Identity values as the names of their fields, and the texts cut.
+    #[must_use]
+    pub fn masked(self, mask: &Mask) -> Self {
+        let short = |text: String| -> String { mask.apply_to_start(&text).chars().take(LONGEST).collect() };
+        let whole = |text: String| mask.apply(&text);
+        Self {
+            name: short(self.name),
+            text: short(self.text),
+            attributes: self.attributes.into_iter().map(|(name, value)| (name, short(value))).collect(),
+            classes: self.classes.into_iter().map(whole).collect(),
+            landmark: short(self.landmark),
+            heading: short(self.heading),
+            row: self.row.map(|row| row.masked(mask)),
+            formerly: self.formerly.into_iter().map(short).collect(),
+            ..self
+        }
+    }
+
+    /// Whether `seen` is still this element, where nothing is done to it: it is read or scrolled, and what it
+    /// says may be anything. One thing that has changed proves nothing there.
+    #[must_use]
+    pub fn is_read_from(&self, seen: &Self) -> bool {
+        let evidence = self.weigh(seen);
+        self.kind().resembles_when_read(seen.kind())
+            && evidence.favour - evidence.against - evidence.keys_against > 0
+    }
+
+    fn weigh(&self, seen: &Self) -> Evidence {
+        let mut evidence = Evidence::default();
+        let attribute = |name: &str| (self.attributes.get(name), seen.attributes.get(name));
+        // Of a link or a text in a list neither key nor label says that it is another one.
+        let content = self.item && seen.item && self.role != "button" && self.takes_no_value();
+
+        if self.tag == seen.tag {
+            evidence.favour += 1;
+        } else {
+            evidence.against += 1;
+        }
+        if self.role != seen.role {
+            evidence.against += 2;
+        } else if !self.role.is_empty() {
+            evidence.favour += 1;
+        }
+        for name in TEST_IDS {
+            let (known, seen) = attribute(name);
+            evidence.key(known, seen, 4, 4);
+        }
+        let (known, other) = attribute("id");
+        evidence.key(known, other, 3, 2);
+        let (known, other) = attribute("name");
+        evidence.key(known, other, 3, 3);
+        let (known, other) = attribute("href");
+        evidence.key(known, other, 3, 2);
+        let (label, now) = (self.label(), seen.label());
+        match words::compare(label, now) {
+            _ if label.is_empty() => {}
+            Difference::None => evidence.favour += 4,
+            Difference::Count => evidence.favour += 3,
+            // A text may say anything.
+            Difference::Number | Difference::Words if self.name.is_empty() => {}
+            _ if now.is_empty() => evidence.against += 2,
+            // What a field is called is not its state; what a button is called may be.
+            _ if !self.takes_no_value() => evidence.against += 5,
+            _ => evidence.against += 3,
+        }
+        if !self.picture.is_empty() && self.picture == seen.picture {
+            evidence.favour += 3;
+        }
+        if !self.heading.is_empty() && self.heading == seen.heading {
+            evidence.favour += 1;
+        }
+        if !self.takes_no_value() {
+            if let (Some(known), Some(seen)) = attribute("type")
+                && known != seen
+            {
+                evidence.against += 2;
+            }
+            match attribute("value") {
+                (Some(known), Some(seen)) if known == seen => evidence.favour += 2,
+                (Some(_), Some(_)) => evidence.against += 3,
+                _ => {}
+            }
+        }
+        match overlap(&self.classes, &seen.classes) {
+            Some(0) => evidence.against += 1,
+            Some(shared) if shared >= 50 => evidence.favour += 1,
+            _ => {}
+        }
+        if !self.path.is_empty() && self.path == seen.path {
+            evidence.favour += 2;
+        } else if !self.path.is_empty() && tags(&self.path).eq(tags(&seen.path)) {
+            evidence.favour += 1;
+        }
+        if !self.landmark.is_empty() && self.landmark == seen.landmark {
+            evidence.favour += 1;
+        }
+        if content {
+            (evidence.against, evidence.keys_against) = (0, 0);
+        }
+        evidence
+    }
+
+    /// What a person would call it.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        match self.name.as_str() {
+            "" if self.text.chars().count() > LABEL => "",
+            "" => &self.text,
+            name => name,
+        }
+    }
+
+    /// All that it may be called by.
+    fn labels(&self) -> Vec<&str> {
+        let attributes = ["placeholder", "title", "alt"].iter().filter_map(|name| self.attributes.get(*name));
+        let labels = [&self.name, &self.text].into_iter().chain(attributes);
+        labels.map(String::as_str).filter(|label| !label.is_empty()).collect()
+    }
+
+    fn takes_no_value(&self) -> bool {
+        matches!(self.kind(), Kind::Press | Kind::Plain)
+    }
+
+    /// Roles of elements of its kind; where it is a plain one, of all that are not.
+    pub fn roles(&self) -> (Vec<&'static str>, Which) {
+        let kind = self.kind();
+        if kind == Kind::Plain {
+            return (ROLES.iter().flat_map(|(_, roles)| roles.iter().copied()).collect(), Which::None);
+        }
+        let of_kind = ROLES.iter().filter(|(other, _)| *other == kind);
+        (of_kind.flat_map(|(_, roles)| roles.iter().copied()).collect(), Which::Any)
+    }
+
+    fn kind(&self) -> Kind {
+        let of = ROLES.iter().find(|(_, roles)| roles.contains(&self.role.as_str()));
+        of.map_or(Kind::Plain, |(kind, _)| *kind)
+    }
+}
+
+/// How a list of roles is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Any,
+    None,
+}
+
+const ROLES: [(Kind, &[&str]); 4] = [
+    (
+        Kind::Press,
+        &["button", "link", "menuitem", "menuitemcheckbox", "menuitemradio", "tab", "option", "treeitem"],
+    ),
+    (Kind::Field, &["textbox", "searchbox", "combobox", "listbox", "spinbutton", "slider"]),
+    (Kind::Toggle, &["checkbox", "radio", "switch"]),
+    (Kind::File, &["file"]),
+];
+
+impl Kind {
+    /// A plain element that is made a proper button stays what it was.
+    fn may_become(self, other: Self) -> bool {
+        self == other || matches!((self, other), (Self::Plain, Self::Press))
+    }
+
+    fn resembles_when_read(self, other: Self) -> bool {
+        self.may_become(other) || other.may_become(self)
+    }
+}
+
+/// `button#save "Save"`
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = self.role.is_empty() || self.role == self.tag;
+        f.write_str(if plain { &self.tag } else { &self.role })?;
+        let key = TEST_IDS.iter().find_map(|name| Some((*name, self.attributes.get(*name)?)));
+        match (self.attributes.get("id"), key) {
+            (Some(id), _) => write!(f, "#{id}")?,
+            (None, Some((name, value))) => write!(f, "[{name}=\"{value}\"]")?,
+            (None, None) => {}
+        }
+        let label = self.label();
+        if !label.is_empty() {
+            let cut = label.chars().count() > 40;
+            let shown: String = label.chars().take(if cut { 39 } else { 40 }).collect();
+            write!(f, " \"{shown}{}\"", if cut { "…" } else { "" })?;
+        }
+        if let Some(title) = self.row.as_ref().and_then(Row::title) {
+            let shown: String = title.chars().take(40).collect();
+            write!(f, " in \"{shown}\"")?;
+        }
+        Ok(())
+    }
+}
+
+/// How many of all classes both have, in percent; `None` where one has none.
+fn overlap(known: &[String], seen: &[String]) -> Option<usize> {
+    if known.is_empty() || seen.is_empty() {
+        return None;
+    }
+    let shared = known.iter().filter(|class| seen.contains(class)).count();
+    Some(shared * 100 / (known.len() + seen.len() - shared).max(1))
+}
+
+fn tags(path: &str) -> impl Iterator<Item = &str> {
+    path.split('>').map(|step| step.split(':').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

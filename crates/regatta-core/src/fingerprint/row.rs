@@ -1,0 +1,124 @@
+//! The item of a list, the row of a table, the dialog that an element stands in. Bob is not Ann, though each
+//! of them has a button `Delete` at the same place of his row.
+
+use serde::{Deserialize, Serialize};
+
+use super::LONGEST;
+use super::words::{self, Difference};
+use crate::mask::Mask;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Row {
+    /// What it says, without what its buttons say and its fields hold; the first six pieces.
+    pub texts: Vec<String>,
+    /// Those of them that none of its neighbours has: what tells it from them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<usize>,
+    /// It has neighbours with an element like this.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub many: bool,
+    /// How many elements further out than the element itself it is.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub depth: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(depth: &u32) -> bool {
+    *depth == 0
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing in it says which row it is.
+    Unknown,
+    Same,
+    /// The same row, which says something else in part.
+    Changed,
+    Another,
+}
+
+impl Row {
+    pub(super) fn masked(self, mask: &Mask) -> Self {
+        let short = |text: String| mask.apply_to_start(&text).chars().take(LONGEST).collect();
+        Self { texts: self.texts.into_iter().map(short).collect(), ..self }
+    }
+
+    #[must_use]
+    pub fn compare(&self, seen: &Self) -> Standing {
+        if self.texts.is_empty() {
+            return Standing::Unknown;
+        }
+        let equal = |a: &String, b: &String| words::compare(a, b) == Difference::None;
+        let all = |same: &dyn Fn(&String, &String) -> bool| {
+            self.texts.len() == seen.texts.len()
+                && self.texts.iter().zip(&seen.texts).all(|(a, b)| same(a, b))
+        };
+        if all(&equal) {
+            return Standing::Same;
+        }
+        let keys: Vec<_> = self.keys.iter().filter_map(|key| Some((*key, self.texts.get(*key)?))).collect();
+        match keys.first() {
+            // The first of them is what it is called, as a rule; a state may come before that.
+            Some((key, own)) => {
+                let told = seen.texts.get(*seen.keys.first().unwrap_or(key));
+                let named = told.is_some_and(|text| equal(own, text));
+                let is_there = |own: &String| seen.texts.iter().any(|text| equal(own, text));
+                let there = keys.iter().filter(|(_, own)| is_there(own)).count();
+                let same = named && (there == keys.len() || there >= 2);
+                if same { Standing::Changed } else { Standing::Another }
+            }
+            None if all(&|a, b| words::compare(a, b).is_alike()) => Standing::Changed,
+            None => Standing::Another,
+        }
+    }
+
+    /// In words: what tells it from its neighbours.
+    pub(super) fn title(&self) -> Option<&str> {
+        self.texts.get(self.keys.first().copied().unwrap_or(0)).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(texts: &[&str], keys: &[usize]) -> Row {
+        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+        Row { texts, keys: keys.to_vec(), many: !keys.is_empty(), depth: 2 }
+    }
+
+    #[test]
+    fn a_row_is_told_by_what_its_neighbours_do_not_say() {
+        let ann = row(&["Ann", "active"], &[0]);
+        assert_eq!(ann.compare(&row(&["Ann", "active"], &[])), Standing::Same);
+        assert_eq!(ann.compare(&row(&["Ann", "on leave"], &[0])), Standing::Changed);
+        assert_eq!(ann.compare(&row(&["Ann", "on leave"], &[])), Standing::Changed);
+        assert_eq!(ann.compare(&row(&["Bob", "active"], &[0])), Standing::Another);
+        assert_eq!(ann.compare(&row(&["Bob", "Ann"], &[])), Standing::Another);
+        assert_eq!(ann.compare(&row(&[], &[])), Standing::Another);
+        let invoice = row(&["Invoice", "1001", "€ 10"], &[1]);
+        assert_eq!(invoice.compare(&row(&["Invoice", "1002", "€ 10"], &[1])), Standing::Another);
+        assert_eq!(invoice.compare(&row(&["Invoice", "1001", "€ 12"], &[1])), Standing::Changed);
+    }
+
+    #[test]
+    fn a_state_that_one_row_alone_has_is_not_its_name() {
+        let ann = row(&["active", "Ann"], &[0, 1]);
+        assert_eq!(ann.compare(&row(&["active", "Bob"], &[0, 1])), Standing::Another);
+        assert_eq!(ann.compare(&row(&["active", "Bob"], &[])), Standing::Another);
+        let ann = row(&["Ann", "ann@x.test", "today"], &[0, 1, 2]);
+        assert_eq!(ann.compare(&row(&["Ann", "ann@x.test", "a week ago"], &[0, 1])), Standing::Changed);
+    }
+
+    #[test]
+    fn without_neighbours_all_of_it_counts() {
+        let asked = row(&["Move (3)", "Are you sure?"], &[]);
+        assert_eq!(asked.compare(&row(&["Move (3)", "Are you sure?"], &[])), Standing::Same);
+        assert_eq!(asked.compare(&row(&["Move (4)", "Are you sure?"], &[])), Standing::Changed);
+        assert_eq!(asked.compare(&row(&["Move all", "Are you sure?"], &[])), Standing::Another);
+        let one = row(&["Ann", "(3)"], &[]);
+        assert_eq!(one.compare(&row(&["Ann"], &[])), Standing::Another);
+        assert_eq!(row(&[], &[]).compare(&one), Standing::Unknown);
+    }
+}

@@ -1,0 +1,577 @@
+//! Decides which profiles run next. Performs nothing: `regatta::orchestrate` carries the effects out.
+//!
+//! Invariants:
+//! - at most `max` runs live at once, those adopted included; a run that is being cleaned up lives
+//!   until nothing is left of it;
+//! - at most one run of a profile;
+//! - every profile taken in reaches exactly one outcome, and the fleet finishes exactly once;
+//! - the severity of stopping only rises, and nothing is spawned once it has;
+//! - the same inputs at the same times with the same seed give the same effects.
+//!
+//! No input costs more than O(log n), but for a request to stop and the news that profiles are open
+//! elsewhere, which visit every job once.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use super::id::ProfileId;
+use super::outcome::{FleetOutcome, RunOutcome};
+use super::retry::{Backoff, Draw, chance};
+
+use self::admission::Gatekeeper;
+use self::breaker::Breaker;
+use self::busy::Busy;
+use self::elsewhere::Elsewhere;
+use self::job::Slots;
+use self::limits::{Alarms, Clock};
+use self::queue::Queue;
+
+mod admission;
+mod breaker;
+mod busy;
+mod elsewhere;
+mod job;
+mod launch;
+mod limits;
+mod messages;
+mod provider;
+mod queue;
+
+pub use self::admission::{Admission, Measured, RUN_MEMORY, Shortage};
+pub use self::job::{Failure, JobId, JobOutcome, JobState, Slot, Tally};
+pub use self::limits::{Demand, TimeLimit, TimeLimits};
+pub use self::messages::{ChildExit, FleetEffect, FleetFact, FleetInput, Refusal, Severity, Standing};
+
+/// Time since the orchestrator started; never goes back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mono(pub Duration);
+
+impl Mono {
+    fn after(self, delay: Duration) -> Self {
+        Self(self.0.saturating_add(delay))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FleetConfig {
+    /// Runs that may live at once; 0 counts as 1.
+    pub max: u32,
+    /// Least time between two launches, and the share of it that chance adds or takes.
+    pub stagger: Duration,
+    pub stagger_jitter: f64,
+    /// Further attempts after the first.
+    pub retries: u32,
+    /// How often a profile whose site is busy goes back into the queue. It loses no attempt by it.
+    pub busy_retries: u32,
+    pub backoff: Backoff,
+    /// How long runs may take to stop by themselves before they are killed; `None`: as long as they
+    /// need, since a step is not cut off for being slow.
+    pub drain_limit: Option<Duration>,
+    pub seed: u64,
+    pub limits: TimeLimits,
+    pub admission: Admission,
+    /// Profiles about which the provider is asked in one question, before they are launched, whether
+    /// they are open on another device; 0: it cannot be asked.
+    pub asked_at_once: usize,
+}
+
+/// The scheduler of one fleet.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    config: FleetConfig,
+    jobs: Vec<Job>,
+    known: HashSet<ProfileId>,
+    /// Never launched, by priority and then first to last, behind those whose back-off has passed: what was begun is
+    /// finished before anything new begins.
+    queue: Queue,
+    backing_off: BTreeSet<(Mono, JobId)>,
+    slots: Slots,
+    severity: Severity,
+    surveyed: bool,
+    closed: bool,
+    finished: bool,
+    launches: u64,
+    next_launch: Mono,
+    /// When draining turns into killing.
+    drain_until: Option<Mono>,
+    /// The moment of the latest `WakeAt` not yet answered.
+    alarm: Option<Mono>,
+    tally: Tally,
+    clocks: Alarms,
+    gate: Gatekeeper,
+    breaker: Breaker,
+    elsewhere: Elsewhere,
+    /// Without a browser and an attempt left, while the provider is asked whether that was its fault.
+    doubtful: Vec<JobId>,
+    /// What launches were last said to wait for.
+    waiting: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Job {
+    profile: ProfileId,
+    state: JobState,
+    priority: i32,
+    /// Attempts begun, an adopted run included.
+    attempts: u32,
+    /// How often it was put off for being open elsewhere.
+    put_off: u32,
+    clock: Clock,
+    /// Of the child that crashed last.
+    died_of: Option<ChildExit>,
+    /// The run under way has said that another one would end in the same way.
+    failed_for_good: bool,
+    busy: Busy,
+}
+
+/// How an attempt ended.
+enum Attempt {
+    Finished(RunOutcome),
+    Crashed,
+    NotSpawned,
+}
+
+impl Fleet {
+    pub fn new(config: FleetConfig) -> Self {
+        Self {
+            config: FleetConfig { max: config.max.max(1), ..config },
+            jobs: Vec::new(),
+            known: HashSet::new(),
+            queue: Queue::default(),
+            backing_off: BTreeSet::new(),
+            slots: Slots::default(),
+            severity: Severity::None,
+            surveyed: false,
+            closed: false,
+            finished: false,
+            launches: 0,
+            next_launch: Mono::default(),
+            drain_until: None,
+            alarm: None,
+            tally: Tally::default(),
+            clocks: Alarms::default(),
+            gate: Gatekeeper::new(config.admission),
+            breaker: Breaker::default(),
+            elsewhere: Elsewhere::new(config.asked_at_once),
+            doubtful: Vec::new(),
+            waiting: false,
+        }
+    }
+
+    /// Panics on a job of another fleet.
+    pub fn profile(&self, job: JobId) -> &ProfileId {
+        &self.jobs[job.index()].profile
+    }
+
+    pub fn state(&self, job: JobId) -> JobState {
+        self.jobs[job.index()].state
+    }
+
+    /// Whether the profile was taken in.
+    pub fn knows(&self, profile: &ProfileId) -> bool {
+        self.known.contains(profile)
+    }
+
+    /// In the order they came.
+    pub fn jobs(&self) -> impl Iterator<Item = JobId> + use<> {
+        (0..index(self.jobs.len())).map(JobId)
+    }
+
+    pub const fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Runs that live now, adopted and crashed ones included.
+    pub const fn living(&self) -> usize {
+        self.slots.taken as usize
+    }
+
+    /// One input, whatever it is, in whatever state; `now` never goes back.
+    pub fn handle(&mut self, now: Mono, input: FleetInput) -> Vec<FleetEffect> {
+        let mut effects = Vec::new();
+        if let Err(refusal) = self.take(now, input, &mut effects) {
+            effects.push(FleetEffect::Refuse(refusal));
+            return effects;
+        }
+        self.launch(now, &mut effects);
+        self.finish(&mut effects);
+        self.set_alarm(now, &mut effects);
+        effects
+    }
+
+    fn take(&mut self, now: Mono, input: FleetInput, effects: &mut Vec<FleetEffect>) -> Result<(), Refusal> {
+        match input {
+            FleetInput::ProfileEnqueued { profile, standing, priority } => {
+                self.enqueue(now, profile, standing, priority, effects)?
+            }
+            FleetInput::SurveyEnded => self.surveyed = true,
+            FleetInput::IntakeClosed => self.closed = true,
+            FleetInput::ChildSpawned { job } => match self.known_state(job)? {
+                JobState::Starting { slot } => {
+                    self.set(job, JobState::Running { slot });
+                    self.start_clock(now, job);
+                    self.stop(job, effects);
+                }
+                state => return Err(Refusal::WrongState { job, state, input: "been spawned" }),
+            },
+            FleetInput::SpawnFailed { job } => match self.known_state(job)? {
+                JobState::Starting { slot } => {
+                    self.slots.free(slot);
+                    self.settle(now, job, Attempt::NotSpawned, effects);
+                }
+                state => return Err(Refusal::WrongState { job, state, input: "failed to spawn" }),
+            },
+            FleetInput::ChildExited { job, exit } => match (self.known_state(job)?, exit.outcome()) {
+                (JobState::Running { slot }, None) => {
+                    self.jobs[job.index()].died_of = Some(exit);
+                    self.set(job, JobState::CleaningUp { slot });
+                    effects.push(FleetEffect::CleanUp { job });
+                }
+                (JobState::Running { slot }, Some(RunOutcome::Busy)) => self.adopt(now, job, slot, effects),
+                (JobState::Running { slot }, Some(outcome)) => {
+                    self.slots.free(slot);
+                    self.settle(now, job, Attempt::Finished(outcome), effects);
+                }
+                (state, _) => return Err(Refusal::WrongState { job, state, input: "exited" }),
+            },
+            FleetInput::AdoptedEnded { job, outcome } => match (self.known_state(job)?, outcome) {
+                (JobState::Adopted { slot }, None) => {
+                    self.set(job, JobState::CleaningUp { slot });
+                    effects.push(FleetEffect::CleanUp { job });
+                }
+                (JobState::Adopted { slot }, Some(outcome)) => {
+                    self.slots.free(slot);
+                    self.settle(now, job, Attempt::Finished(outcome), effects);
+                }
+                (state, _) => return Err(Refusal::WrongState { job, state, input: "let its lock go" }),
+            },
+            FleetInput::CleanedUp { job } => match self.known_state(job)? {
+                JobState::CleaningUp { slot } => {
+                    self.slots.free(slot);
+                    match (self.jobs[job.index()].attempts, self.severity) {
+                        (1.., _) => self.settle(now, job, Attempt::Crashed, effects),
+                        // What lived was a run of before this fleet.
+                        (0, Severity::None) => {
+                            self.set(job, JobState::Queued);
+                            self.queue.push_front(self.jobs[job.index()].priority, job);
+                            effects.push(FleetEffect::Report(FleetFact::Cleared { job }));
+                        }
+                        (0, Severity::Drain | Severity::Now) => self.end(job, JobOutcome::Stopped, effects),
+                    }
+                }
+                state => return Err(Refusal::WrongState { job, state, input: "been cleaned up" }),
+            },
+            FleetInput::ChildTold { job } => match self.known_state(job)? {
+                JobState::Running { .. } | JobState::Adopted { .. } => self.jobs[job.index()].clock.hear(now),
+                state => return Err(Refusal::WrongState { job, state, input: "told anything" }),
+            },
+            FleetInput::UsedElsewhere { job } => match self.known_state(job)? {
+                JobState::Running { .. } | JobState::Adopted { .. } => self.elsewhere.refuse(job),
+                state => return Err(Refusal::WrongState { job, state, input: "been refused its profile" }),
+            },
+            FleetInput::RunFailedForGood { job } => match self.known_state(job)? {
+                JobState::Running { .. } | JobState::Adopted { .. } => {
+                    self.jobs[job.index()].failed_for_good = true;
+                }
+                state => return Err(Refusal::WrongState { job, state, input: "failed for good" }),
+            },
+            FleetInput::SiteBusy { job, retry_after } => match self.known_state(job)? {
+                JobState::Running { .. } | JobState::Adopted { .. } => {
+                    self.jobs[job.index()].busy.found = Some(retry_after);
+                }
+                state => return Err(Refusal::WrongState { job, state, input: "found its site busy" }),
+            },
+            FleetInput::LookedElsewhere { open } => self.put_off_all(now, &open, effects),
+            FleetInput::MachineMeasured(measured) => self.gate.learn(now, measured),
+            FleetInput::ProviderProbed { is_up } => self.provider_answered(now, is_up, effects),
+            FleetInput::ProviderPaused { pause } => {
+                let launches = !self.finished && self.severity == Severity::None;
+                let refused = if launches { self.breaker.pause(now.after(pause)) } else { None };
+                if let Some(refused) = refused {
+                    self.doubtful.clear();
+                    self.excuse_all(&refused);
+                    effects.push(FleetEffect::Report(FleetFact::ProviderPaused { pause }));
+                }
+            }
+            FleetInput::StopRequested => self.raise(now, effects),
+            FleetInput::TimeReached => {
+                self.alarm = None;
+                self.demand(now, effects);
+                if self.severity == Severity::None && !self.finished && self.breaker.is_due(now) {
+                    effects.push(FleetEffect::Probe);
+                }
+                if self.drain_until.is_some_and(|until| until <= now) {
+                    self.raise(now, effects);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn enqueue(
+        &mut self,
+        now: Mono,
+        profile: ProfileId,
+        standing: Standing,
+        priority: i32,
+        effects: &mut Vec<FleetEffect>,
+    ) -> Result<(), Refusal> {
+        if self.closed {
+            return Err(Refusal::IntakeClosed(profile));
+        }
+        if !self.known.insert(profile.clone()) {
+            return Err(Refusal::Duplicate(profile));
+        }
+        let job = JobId(index(self.jobs.len()));
+        self.jobs.push(Job {
+            profile,
+            state: JobState::Queued,
+            priority,
+            attempts: 0,
+            put_off: 0,
+            clock: Clock::default(),
+            died_of: None,
+            failed_for_good: false,
+            busy: Busy::default(),
+        });
+        match standing {
+            Standing::Completed => self.end(job, JobOutcome::Completed, effects),
+            Standing::NeedsAttention => self.end(job, JobOutcome::NeedsAttention, effects),
+            Standing::Damaged => self.end(job, JobOutcome::Failed(Failure::Damaged), effects),
+            Standing::Held => {
+                let slot = self.slots.take();
+                self.jobs[job.index()].attempts = 1;
+                self.adopt(now, job, slot, effects);
+            }
+            // It lives as a crashed run does until it is cleaned up.
+            Standing::LeftBehind => {
+                let slot = self.slots.take();
+                self.set(job, JobState::CleaningUp { slot });
+                effects.push(FleetEffect::CleanUp { job });
+            }
+            Standing::Open if self.severity > Severity::None => {
+                self.end(job, JobOutcome::Stopped, effects);
+            }
+            Standing::Open => self.queue.push_back(priority, job),
+        }
+        Ok(())
+    }
+
+    /// Somebody else runs the profile: its run takes the slot, and stops with the fleet.
+    fn adopt(&mut self, now: Mono, job: JobId, slot: Slot, effects: &mut Vec<FleetEffect>) {
+        self.set(job, JobState::Adopted { slot });
+        self.start_clock(now, job);
+        effects.push(FleetEffect::Watch { job, slot, attempt: self.jobs[job.index()].attempts });
+        self.stop(job, effects);
+    }
+
+    fn start_clock(&mut self, now: Mono, job: JobId) {
+        let clock = &mut self.jobs[job.index()].clock;
+        *clock = Clock::began(now);
+        self.clocks.watch(&self.config.limits, job, clock);
+    }
+
+    /// Runs over their time are told so, harder each time.
+    fn demand(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
+        while let Some(job) = self.clocks.ring(now) {
+            if !matches!(self.state(job), JobState::Running { .. } | JobState::Adopted { .. }) {
+                continue;
+            }
+            let clock = &mut self.jobs[job.index()].clock;
+            let Some((limit, demand)) = self.clocks.look(&self.config.limits, now, job, clock) else {
+                continue;
+            };
+            effects.push(FleetEffect::Report(FleetFact::OverTime { job, limit, demand }));
+            effects.push(match demand {
+                Demand::Ask | Demand::Terminate => FleetEffect::Terminate { job },
+                Demand::Kill => FleetEffect::Kill { job },
+            });
+        }
+    }
+
+    /// An attempt is over and its slot is free.
+    fn settle(&mut self, now: Mono, job: JobId, attempt: Attempt, effects: &mut Vec<FleetEffect>) {
+        let refused = self.elsewhere.was_refused(job);
+        if refused && matches!(attempt, Attempt::Finished(RunOutcome::NoBrowser)) {
+            self.excuse(job);
+            return match self.severity {
+                Severity::None => self.put_off(now, job, effects),
+                Severity::Drain | Severity::Now => self.end(job, JobOutcome::Stopped, effects),
+            };
+        }
+        let for_good = std::mem::take(&mut self.jobs[job.index()].failed_for_good);
+        // What is wrong with the profile or the settings says nothing of the provider.
+        if !for_good {
+            self.judge_provider(job, &attempt, effects);
+        }
+        let busy = self.jobs[job.index()].busy.found.take();
+        if let (Some(retry_after), Attempt::Finished(RunOutcome::StepFailed)) = (busy, &attempt) {
+            return self.requeue_busy(now, job, retry_after, effects);
+        }
+        let over = self.jobs[job.index()].clock.over();
+        let failure = match attempt {
+            Attempt::Finished(RunOutcome::Completed) => return self.end(job, JobOutcome::Completed, effects),
+            Attempt::Finished(RunOutcome::NeedsAttention) => {
+                return self.end(job, JobOutcome::NeedsAttention, effects);
+            }
+            Attempt::Finished(RunOutcome::StepFailed) => Failure::StepFailed,
+            Attempt::Finished(RunOutcome::Usage) => Failure::Usage,
+            Attempt::Finished(RunOutcome::NoBrowser) => Failure::NoBrowser,
+            Attempt::Finished(RunOutcome::Damaged) => Failure::Damaged,
+            // An adopted run cannot have found the profile busy; were it said, a fresh run sees.
+            Attempt::Finished(RunOutcome::Stopped | RunOutcome::Busy) => Failure::Interrupted,
+            Attempt::Crashed => Failure::Crashed,
+            Attempt::NotSpawned => Failure::NotSpawned,
+        };
+        // We ended it, and not for the fleet's sake.
+        let failure = match (failure, over) {
+            (Failure::Interrupted | Failure::Crashed, Some(limit)) if self.severity < Severity::Now => {
+                limit.failure()
+            }
+            _ => failure,
+        };
+        // Only a run that was killed dies of `Now`, and only one asked to stop is interrupted by us:
+        // neither has used its attempt up.
+        let died_of = self.jobs[job.index()].died_of.take();
+        let stopped_by_us = match failure {
+            Failure::Interrupted => self.severity > Severity::None,
+            // It was asked before it listened.
+            Failure::Crashed if died_of == Some(ChildExit::ASKED) => self.severity > Severity::None,
+            Failure::Crashed => self.severity == Severity::Now,
+            _ => false,
+        };
+        let attempts = self.jobs[job.index()].attempts;
+        let attempts_left = failure.may_be_retried() && !for_good && attempts <= self.config.retries;
+        match self.severity {
+            // Whose fault it was shows in a moment.
+            Severity::None if failure == Failure::NoBrowser && !for_good && self.breaker.is_suspected() => {
+                if !attempts_left {
+                    self.doubtful.push(job);
+                }
+                self.back_off(now, job, failure, effects);
+            }
+            _ if stopped_by_us => self.end(job, JobOutcome::Stopped, effects),
+            _ if !attempts_left => self.end(job, JobOutcome::Failed(failure), effects),
+            Severity::Drain | Severity::Now => self.end(job, JobOutcome::Stopped, effects),
+            Severity::None => self.back_off(now, job, failure, effects),
+        }
+    }
+
+    fn back_off(&mut self, now: Mono, job: JobId, failure: Failure, effects: &mut Vec<FleetEffect>) {
+        let attempt = self.jobs[job.index()].attempts;
+        let chance = chance(self.config.seed, Draw::Retry { job: job.0, attempt });
+        let delay = self.config.backoff.delay(attempt, chance);
+        let until = now.after(delay);
+        self.set(job, JobState::BackingOff { until });
+        self.backing_off.insert((until, job));
+        effects.push(FleetEffect::Report(FleetFact::BackingOff { job, attempt, delay, failure }));
+    }
+
+    fn raise(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
+        let raised = self.severity.raised();
+        if raised == self.severity || self.finished {
+            return;
+        }
+        self.severity = raised;
+        self.drain_until = match raised {
+            Severity::Drain => self.config.drain_limit.map(|limit| now.after(limit)),
+            Severity::None | Severity::Now => None,
+        };
+        effects.push(FleetEffect::Report(FleetFact::Stopping(raised)));
+        self.queue.clear();
+        self.backing_off.clear();
+        self.elsewhere.clear();
+        for job in self.jobs() {
+            match self.state(job) {
+                JobState::Queued | JobState::BackingOff { .. } | JobState::PutOff { .. } => {
+                    self.end(job, JobOutcome::Stopped, effects);
+                }
+                JobState::Running { .. } | JobState::Adopted { .. } => self.stop(job, effects),
+                // A child on its way is stopped once it is there; what crashed is being ended.
+                JobState::Starting { .. } | JobState::CleaningUp { .. } | JobState::Ended(_) => {}
+            }
+        }
+    }
+
+    /// Passes the severity on to one living run.
+    fn stop(&self, job: JobId, effects: &mut Vec<FleetEffect>) {
+        match self.severity {
+            Severity::None => {}
+            // One over its time was asked already: twice would mean now.
+            Severity::Drain if self.jobs[job.index()].clock.over().is_some() => {}
+            Severity::Drain => effects.push(FleetEffect::Terminate { job }),
+            Severity::Now => effects.push(FleetEffect::Kill { job }),
+        }
+    }
+
+    fn end(&mut self, job: JobId, outcome: JobOutcome, effects: &mut Vec<FleetEffect>) {
+        self.set(job, JobState::Ended(outcome));
+        self.tally.count(outcome);
+        let attempts = self.jobs[job.index()].attempts;
+        effects.push(FleetEffect::Report(FleetFact::Ended { job, outcome, attempts }));
+    }
+
+    fn finish(&mut self, effects: &mut Vec<FleetEffect>) {
+        if self.finished || !self.closed || self.tally.ended() < self.jobs.len() {
+            return;
+        }
+        self.finished = true;
+        let outcome = match self.tally {
+            Tally { stopped: 1.., .. } => FleetOutcome::Stopped,
+            Tally { failed: 1.., .. } => FleetOutcome::SomeFailed,
+            Tally { need_attention: 1.., .. } => FleetOutcome::SomeNeedAttention,
+            _ => FleetOutcome::Completed,
+        };
+        effects.push(FleetEffect::Finish { outcome });
+    }
+
+    /// Asks to be woken for the first thing that only time holds back. A full house is not: it waits
+    /// for an exit.
+    fn set_alarm(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
+        let launch_at = || {
+            let open = self.severity == Severity::None && self.surveyed;
+            if !open || self.slots.taken >= self.config.max {
+                return None;
+            }
+            if self.breaker.holds() {
+                return None;
+            }
+            let ready = if self.queue.is_empty() {
+                let begun = self.backing_off.first().map(|(until, _)| *until);
+                begun.into_iter().chain(self.elsewhere.first().map(|(until, _)| until)).min()?
+            } else {
+                now
+            };
+            let ready = ready.max(self.next_launch);
+            // A launch that could be made and was not waits for room.
+            if ready > now { Some(ready) } else { self.gate.again_at().filter(|again| *again > now) }
+        };
+        let open = self.severity == Severity::None;
+        let probe_at = self.breaker.probe_at().filter(|_| open);
+        let times = [self.drain_until.or_else(launch_at), self.clocks.next(), probe_at];
+        let Some(wake) = times.into_iter().flatten().min().filter(|_| !self.finished) else { return };
+        if self.alarm != Some(wake) {
+            self.alarm = Some(wake);
+            effects.push(FleetEffect::WakeAt(wake));
+        }
+    }
+
+    fn known_state(&self, job: JobId) -> Result<JobState, Refusal> {
+        self.jobs.get(job.index()).map(|job| job.state).ok_or(Refusal::UnknownJob(job))
+    }
+
+    fn set(&mut self, job: JobId, state: JobState) {
+        self.jobs[job.index()].state = state;
+    }
+}
+
+fn index(length: usize) -> u32 {
+    u32::try_from(length).expect("a list of four billion profiles does not fit in memory")
+}
+
+#[cfg(test)]
+mod tests;

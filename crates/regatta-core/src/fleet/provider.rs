@@ -1,0 +1,63 @@
+//! Whose fault it is where a run had no browser: its profile's, or the provider's, which is then waited for
+//! and costs no attempt.
+
+use super::{Attempt, Failure, Fleet, FleetEffect, FleetFact, JobId, JobOutcome, JobState, Mono, Severity};
+use crate::outcome::RunOutcome;
+
+impl Fleet {
+    /// A run without a browser may be the provider's fault; one that had it speaks for the provider.
+    pub(super) fn judge_provider(&mut self, job: JobId, attempt: &Attempt, effects: &mut Vec<FleetEffect>) {
+        match attempt {
+            Attempt::Finished(RunOutcome::NoBrowser) if self.breaker.is_open() => self.excuse(job),
+            Attempt::Finished(RunOutcome::NoBrowser) => {
+                let last = self.jobs[job.index()].attempts > self.config.retries;
+                if self.severity == Severity::None && self.breaker.refused(job, last) {
+                    effects.push(FleetEffect::Probe);
+                }
+            }
+            Attempt::Finished(
+                RunOutcome::Completed | RunOutcome::StepFailed | RunOutcome::NeedsAttention,
+            ) => {
+                self.breaker.served();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn provider_answered(&mut self, now: Mono, is_up: bool, effects: &mut Vec<FleetEffect>) {
+        // Nothing is launched any more.
+        if self.finished || self.severity > Severity::None {
+            return;
+        }
+        let doubtful = std::mem::take(&mut self.doubtful);
+        if is_up {
+            if self.breaker.up() {
+                effects.push(FleetEffect::Report(FleetFact::Resumed));
+            }
+            for job in doubtful {
+                if let JobState::BackingOff { until } = self.state(job) {
+                    self.backing_off.remove(&(until, job));
+                    self.end(job, JobOutcome::Failed(Failure::NoBrowser), effects);
+                }
+            }
+        } else if let Some(refused) = self.breaker.down(now) {
+            self.excuse_all(&refused);
+            effects.push(FleetEffect::Report(FleetFact::ProviderDown));
+        }
+    }
+
+    /// Gives their attempts back to jobs that wait for another one.
+    pub(super) fn excuse_all(&mut self, jobs: &[JobId]) {
+        for job in jobs {
+            if matches!(self.state(*job), JobState::BackingOff { .. }) {
+                self.excuse(*job);
+            }
+        }
+    }
+
+    /// The attempt was not the profile's to lose.
+    pub(super) fn excuse(&mut self, job: JobId) {
+        let attempts = &mut self.jobs[job.index()].attempts;
+        *attempts = attempts.saturating_sub(1);
+    }
+}

@@ -1,0 +1,161 @@
+//! What cannot be played whatever the page does: said with its place before a browser starts.
+//!
+//! Only what is certain is refused. What a template will be is looked at once it is known.
+
+use std::time::Duration;
+
+pub use self::instead::instead_of;
+use crate::diagnostic::SourceError;
+use crate::flow::keyboard;
+use crate::flow::{Action, Flow, LONGEST_RECORDED_TIMEOUT, Locator, Step};
+use crate::workflow::template::{Scope, is_template};
+
+mod address;
+mod instead;
+mod selectors;
+
+/// What a flow is played in.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    pub allowed_origins: &'a [String],
+    /// Of one profile. `None`: the flow is checked for any.
+    pub scope: Option<Scope<'a>>,
+    /// The step of the workflow that plays it, and its timeout.
+    pub step: Option<(&'a str, Duration)>,
+}
+
+/// Why a step cannot be played, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Refusal {
+    problem: String,
+    help: String,
+}
+
+impl Refusal {
+    fn new(problem: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { problem: problem.into(), help: help.into() }
+    }
+}
+
+/// The first step of a flow that cannot be played.
+pub fn check(flow: &Flow, around: Around<'_>) -> Result<(), Box<SourceError>> {
+    if let (Some(timeout), Some(refusal)) = (flow.timeout, flow.timeout.and_then(|t| too_long(t, around))) {
+        let place = flow.text.find("\"timeout\"").unwrap_or_default();
+        let problem = format!("`timeout` of the flow is {} ms{}", timeout.as_millis(), refusal.problem);
+        let error = SourceError::new(&flow.file, &flow.text, place..place + 1, problem);
+        return Err(Box::new(error.help(refusal.help)));
+    }
+    for step in flow.all_steps() {
+        let problem = |problem: String| format!("step {} ({}): {problem}", step.number, step.action.name());
+        if let Some(Refusal { problem: why, help }) = refusal(step, around) {
+            return Err(Box::new(flow.error_at(step, problem(why)).help(help)));
+        }
+    }
+    Ok(())
+}
+
+/// Selectors that match nothing, beside others of the same step that may.
+pub fn useless_selectors(flow: &Flow) -> Vec<(&Step, String)> {
+    let mut found = Vec::new();
+    for step in flow.all_steps() {
+        let invalid = step.action.locator().into_iter().flat_map(invalid_alternatives);
+        found.extend(invalid.map(|refusal| (step, refusal.problem)));
+    }
+    found
+}
+
+fn refusal(step: &Step, around: Around<'_>) -> Option<Refusal> {
+    if let Some(timeout) = step.timeout
+        && let Some(refusal) = too_long(timeout, around)
+    {
+        let problem = format!("`timeout` is {} ms{}", timeout.as_millis(), refusal.problem);
+        return Some(Refusal { problem, ..refusal });
+    }
+    let own = match &step.action {
+        Action::Foreign { name } => Some(foreign(name)),
+        Action::KeyDown { key } | Action::KeyUp { key } => no_key(key),
+        Action::Change { value, .. } => chosen_file(value),
+        Action::Navigate { url } => address::refused(url, around),
+        _ => None,
+    };
+    let asserted =
+        || step.navigations.iter().find_map(|asserted| address::never_met(asserted.url.as_deref()?));
+    own.or_else(|| step.action.locator().and_then(no_selector)).or_else(asserted)
+}
+
+/// A recorded timeout is always played; the workflow's step ends it where it is shorter.
+fn too_long(timeout: Duration, around: Around<'_>) -> Option<Refusal> {
+    let (flag, bound) = around.step?;
+    (timeout > LONGEST_RECORDED_TIMEOUT.max(bound)).then(|| {
+        Refusal::new(
+            format!(", and step `{flag}` of the workflow ends after {} ms", bound.as_millis()),
+            format!("raise `timeout` of step `{flag}` in the workflow, or lower this one"),
+        )
+    })
+}
+
+fn foreign(name: &str) -> Refusal {
+    let help = instead_of(name).unwrap_or(
+        "remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the README",
+    );
+    Refusal::new("this custom step is another program's and cannot be played", help)
+}
+
+/// What browsers call a key that an input method has taken.
+const NAMELESS_KEYS: [&str; 8] =
+    ["Process", "Dead", "Unidentified", "Compose", "HangulMode", "HanjaMode", "KanaMode", "Hiragana"];
+
+fn no_key(key: &str) -> Option<Refusal> {
+    if is_template(key) || keyboard::find(key).is_some() {
+        return None;
+    }
+    if NAMELESS_KEYS.contains(&key) {
+        return Some(Refusal::new(
+            format!(
+                "`{key}` names no key: it stands for a character that several keys or an input method wrote"
+            ),
+            "put the text into a `change` of the field, and remove the `keyDown` and `keyUp` of it",
+        ));
+    }
+    let problem = format!("`{key}` is not the name of a key");
+    let chord = key.split('+').filter(|part| keyboard::find(part).is_some()).count();
+    let help = match keyboard::spelled(key) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if chord > 1 => {
+            "write a step for each key: `keyDown` in their order, then `keyUp` in the reverse".to_owned()
+        }
+        None => "keys are named as in `event.key`: Enter, Tab, ArrowDown, a; text belongs in a `change` of the field"
+            .to_owned(),
+    };
+    Some(Refusal::new(problem, help))
+}
+
+/// Browsers show scripts this much of the file that a person has chosen.
+fn chosen_file(value: &str) -> Option<Refusal> {
+    const FAKE: &str = r"c:\fakepath\";
+    let is_fake = value.get(..FAKE.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAKE));
+    is_fake.then(|| {
+        let file = &value[FAKE.len()..];
+        Refusal::new(
+            format!("`{value}` is what a browser shows of a file that was chosen: the recording has no file"),
+            format!(
+                "put the file beside the flow and write a customStep `regatta.upload` with the same `selectors` and \"files\": [{}]",
+                serde_json::Value::from(file)
+            ),
+        )
+    })
+}
+
+/// One that may match is enough.
+fn no_selector(locator: &Locator) -> Option<Refusal> {
+    let mut invalid: Vec<_> = invalid_alternatives(locator).collect();
+    (invalid.len() == locator.alternatives.len()).then(|| invalid.swap_remove(0))
+}
+
+/// The alternatives that no page understands.
+fn invalid_alternatives(locator: &Locator) -> impl Iterator<Item = Refusal> {
+    locator.alternatives.iter().filter_map(|chain| chain.0.iter().find_map(selectors::invalid))
+}
+
+#[cfg(test)]
+mod tests;

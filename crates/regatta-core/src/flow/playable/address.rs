@@ -1,0 +1,98 @@
+//! Addresses that a flow names: those that lead nowhere, and those that the workflow does not allow.
+
+use url::Url;
+
+use super::{Around, Refusal};
+use crate::workflow::plan::origin_of;
+use crate::workflow::template::{self, is_template};
+
+/// The engine's own page, which no site is behind.
+const BLANK: &str = "about:blank";
+
+/// Why a `navigate` cannot go there.
+pub fn refused(written: &str, around: Around<'_>) -> Option<Refusal> {
+    let rendered = match &around.scope {
+        Some(scope) if is_template(written) && is_known(written) => template::render(written, scope).ok()?,
+        _ => written.to_owned(),
+    };
+    let known = known_part(&rendered);
+    if known == BLANK {
+        return None;
+    }
+    if let Some(refusal) = without_scheme(known, &rendered) {
+        return Some(refusal);
+    }
+    let origin = match Url::parse(known) {
+        Ok(url) if is_template(&rendered) && !has_whole_origin(known, &url) => return None,
+        Ok(_) => origin_of(known),
+        Err(_) if is_template(&rendered) => return None,
+        Err(problem) => {
+            return Some(Refusal::new(format!("`{rendered}` is not an address: {problem}"), SCHEME));
+        }
+    };
+    match origin {
+        Some(origin) if around.allowed_origins.contains(&origin) => None,
+        Some(origin) => Some(Refusal::new(
+            format!("{origin} is not in allowed_origins"),
+            "only if the site is yours: add it to `allowed_origins` of the workflow, or to `play` with --allow",
+        )),
+        None => Some(Refusal::new(
+            format!("`{rendered}` is not an address of http or https"),
+            "flows go to pages of `allowed_origins` only",
+        )),
+    }
+}
+
+/// Why no page is ever at an address that a step asserts.
+pub fn never_met(written: &str) -> Option<Refusal> {
+    let known = known_part(written);
+    if known.is_empty() || known.starts_with('*') {
+        return None;
+    }
+    without_scheme(known, written)
+}
+
+const SCHEME: &str = "write the whole address, with http:// or https://";
+
+/// `shop.test/cart` and `localhost:8800/cart`: the second one reads as an address of the scheme `localhost`.
+fn without_scheme(known: &str, whole: &str) -> Option<Refusal> {
+    let is_missing = match known.split_once(':') {
+        // A template may bring the scheme.
+        None if known.is_empty() && is_template(whole) => false,
+        None => !is_template(whole) || known.contains(['/', '.']),
+        Some((host, port)) => {
+            let is_port = port.starts_with(|c: char| c.is_ascii_digit());
+            is_port && !known.contains("://")
+                || host.contains('/')
+                || host.contains('.') && !port.starts_with("//")
+        }
+    };
+    is_missing.then(|| {
+        let host = whole.strip_prefix("//").unwrap_or(whole);
+        let help = match host {
+            "" => SCHEME.to_owned(),
+            path if path.starts_with('/') => {
+                format!("write the whole address: `https://HOST{path}` or `{{{{ variables.site }}}}{path}`")
+            }
+            host => format!("write `http://{host}`, or with https"),
+        };
+        Refusal::new(format!("`{whole}` has no scheme"), help)
+    })
+}
+
+/// What stands before the first template.
+fn known_part(text: &str) -> &str {
+    let end = ["{{", "{%"].into_iter().filter_map(|opening| text.find(opening)).min();
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// Whether a template after it cannot change the origin any more.
+fn has_whole_origin(known: &str, url: &Url) -> bool {
+    let after = known.split_once("://").map_or("", |(_, after)| after);
+    url.has_host() && after.contains(['/', '?', '#'])
+}
+
+/// Whether it takes nothing that only the run finds out.
+fn is_known(text: &str) -> bool {
+    template::identity_fields(text).is_empty()
+}

@@ -1,0 +1,115 @@
+//! What went wrong, grouped: a hundred profiles that fail for one reason are one line to read.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::ProfileView;
+use crate::id::{Flag, ProfileId};
+use crate::outcome::RunOutcome;
+
+/// Named of each group.
+const NAMED: usize = 20;
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cause {
+    /// `None`: no step was to blame.
+    pub flag: Option<Flag>,
+    /// `flows/store.json, step 4 (click)`, where an action failed.
+    pub place: Option<String>,
+    /// As one of them said it.
+    pub message: String,
+    /// Attempts that failed so.
+    pub attempts: u64,
+    /// Profiles that stand in trouble for it, and the first of them.
+    pub troubled: usize,
+    pub profiles: Vec<ProfileId>,
+    /// The latest that was kept of it.
+    pub evidence: Option<String>,
+}
+
+/// The most profiles first, then the most attempts.
+pub fn causes<'a>(views: impl IntoIterator<Item = &'a ProfileView>) -> Vec<Cause> {
+    let mut places: HashMap<(Option<Flag>, Option<String>, String), usize> = HashMap::new();
+    let mut causes: Vec<Cause> = Vec::new();
+    let mut at = |flag: Option<&Flag>, place: Option<String>, message: &str, profile: &ProfileId| {
+        let key = (flag.cloned(), place.clone(), shape(message, profile));
+        *places.entry(key).or_insert_with(|| {
+            causes.push(Cause {
+                flag: flag.cloned(),
+                place,
+                message: message.lines().next().unwrap_or_default().to_owned(),
+                attempts: 0,
+                troubled: 0,
+                profiles: Vec::new(),
+                evidence: None,
+            });
+            causes.len() - 1
+        })
+    };
+    // What each view adds: its cause, whether it stands there, and the evidence.
+    let mut found: Vec<(usize, Option<&ProfileId>, Option<&String>)> = Vec::new();
+    for view in views {
+        let mut last = None;
+        for run in &view.summary.history.runs {
+            for span in run.steps.iter().filter(|span| span.is_failed_attempt()) {
+                let Some(failed) = &span.failed else { continue };
+                let place = format!("{}, step {} ({})", failed.flow, failed.step, failed.action);
+                let cause = at(Some(&span.flag), Some(place), &failed.message, &view.id);
+                found.push((cause, None, span.evidence.as_ref()));
+                last = Some((cause, &span.flag, span.evidence.as_ref()));
+            }
+            let without_step = matches!(run.outcome, Some(RunOutcome::NoBrowser | RunOutcome::Usage));
+            if let Some(message) = run.message.as_ref().filter(|_| without_step) {
+                found.push((at(None, None, message, &view.id), None, None));
+            }
+        }
+        if !view.shown.is_trouble() {
+            continue;
+        }
+        // The attempt that failed last is why it stands here, if it failed in the step it stands in.
+        let stands = last.filter(|(_, flag, _)| view.step() == Some(flag));
+        let standing = match stands {
+            Some((cause, _, evidence)) => (cause, evidence),
+            None => {
+                let told = view.trouble().unwrap_or("its run died without a last word");
+                let flag = view.step().filter(|flag| told.starts_with(&format!("{flag}: ")));
+                let message = flag.and_then(|flag| told.get(flag.as_str().len() + 2..)).unwrap_or(told);
+                (at(flag, None, message, &view.id), view.summary.evidence.as_ref())
+            }
+        };
+        found.push((standing.0, Some(&view.id), standing.1));
+    }
+    for (cause, stands, evidence) in found {
+        let cause = &mut causes[cause];
+        match stands {
+            Some(profile) => {
+                cause.troubled += 1;
+                if cause.profiles.len() < NAMED {
+                    cause.profiles.push(profile.clone());
+                }
+            }
+            None => cause.attempts += 1,
+        }
+        if let Some(evidence) = evidence {
+            cause.evidence = Some(evidence.clone());
+        }
+    }
+    causes.sort_by_key(|cause| std::cmp::Reverse((cause.troubled, cause.attempts)));
+    causes
+}
+
+/// A message without what differs between two of the same cause: numbers, and the profile's id.
+pub fn shape(message: &str, profile: &ProfileId) -> String {
+    let first = message.lines().next().unwrap_or_default();
+    let named = first.replace(profile.as_str(), "PROFILE");
+    let mut shape = String::with_capacity(named.len());
+    for c in named.chars() {
+        match c {
+            '0'..='9' if shape.ends_with('#') => {}
+            '0'..='9' => shape.push('#'),
+            _ => shape.push(c),
+        }
+    }
+    shape
+}

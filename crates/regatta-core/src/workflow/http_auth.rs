@@ -1,0 +1,47 @@
+//! How a server that asks for a user and a password by HTTP is answered: `[[http_auth]]` of a workflow.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::workflow::Written;
+
+/// As a workflow writes it: `origin` and `user` are templates, `password_field` names a field of the
+/// identity.
+#[derive(Debug, Clone)]
+pub struct HttpAuth {
+    pub origin: Written<String>,
+    pub user: Written<String>,
+    pub password_field: Written<String>,
+}
+
+/// For one profile: the origin is rendered. The user is still a template, since a step may make its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    pub origin: String,
+    pub user: String,
+    pub password_field: String,
+}
+
+/// What a server is sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// `http://127.0.0.1:8800`.
+    pub origin: String,
+    pub user: String,
+    pub password: String,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HttpAuthWire {
+    pub origin: toml::Spanned<String>,
+    pub user: toml::Spanned<String>,
+    pub password_field: toml::Spanned<String>,
+}

@@ -1,0 +1,72 @@
+//! What the flows of a plan need: templates whose names are known, and steps that can be played.
+
+use std::collections::BTreeSet;
+
+use crate::diagnostic::SourceError;
+use crate::flow::playable::{self, Around};
+use crate::flow::{Action, Flow, Step};
+use crate::workflow::template::{self, Names, TemplateError};
+
+pub(super) struct Check<'a> {
+    pub names: &'a mut Names,
+    /// Collects the identity fields that nothing sets.
+    pub missing: &'a mut BTreeSet<String>,
+}
+
+impl Check<'_> {
+    pub fn text(&mut self, text: &str, is_certain: bool) -> Result<(), TemplateError> {
+        if !is_certain {
+            // Needed only where the condition holds: then the run finds out.
+            let mut names = self.names.clone();
+            names.identity.extend(template::identity_fields(text));
+            return template::check(text, &names);
+        }
+        let missing = template::identity_fields(text);
+        let missing = missing.into_iter().filter(|field| !self.names.identity.contains(field));
+        let missing: Vec<_> = missing.collect();
+        self.names.identity.extend(missing.iter().cloned());
+        self.missing.extend(missing);
+        template::check(text, self.names)
+    }
+
+    pub fn flow(&mut self, flow: &Flow, around: Around<'_>) -> Result<(), Box<SourceError>> {
+        playable::check(flow, around)?;
+        self.steps(flow, &flow.steps, true)
+    }
+
+    /// `is_certain`: the steps stand outside a `when`.
+    fn steps(&mut self, flow: &Flow, steps: &[Step], is_certain: bool) -> Result<(), Box<SourceError>> {
+        for step in steps {
+            self.step(flow, step, is_certain)?;
+            if let Action::When { steps, .. } = &step.action {
+                self.steps(flow, steps, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, flow: &Flow, step: &Step, is_certain: bool) -> Result<(), Box<SourceError>> {
+        step.map_text(&mut |text| self.text(text, is_certain).map(|()| String::new())).map_err(
+            |error: TemplateError| {
+                let problem = format!("step {} ({}): {error}", step.number, step.action.name());
+                Box::new(flow.error_at(step, problem).help(error.hint()))
+            },
+        )?;
+        if let Action::Capture(capture) = &step.action {
+            self.names.identity.insert(capture.into.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Whether a flow can be played by itself with these names. The identity fields that it needs beside
+/// them are returned.
+pub fn check_flow(
+    flow: &Flow,
+    mut names: Names,
+    around: Around<'_>,
+) -> Result<BTreeSet<String>, Box<SourceError>> {
+    let mut missing = BTreeSet::new();
+    Check { names: &mut names, missing: &mut missing }.flow(flow, around)?;
+    Ok(missing)
+}

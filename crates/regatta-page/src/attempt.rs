@@ -1,0 +1,415 @@
+//! One attempt at one step: its deadline, its gate, and which action it is.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chromiumoxide::cdp::browser_protocol::page::CloseParams as ClosePageParams;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::error::{ActionError, ActionErrorKind};
+use crate::input::asserted::Acted;
+use crate::page::{Gate, Page};
+use crate::script::{Halt, Reply};
+use crate::state::scene::Scene;
+use crate::state::{Ended, Foreign, World};
+use regatta_core::duration::in_words;
+use regatta_core::fingerprint::Likeness;
+use regatta_core::flow::keyboard;
+use regatta_core::flow::{Action, Locator, Step};
+
+/// How long a step waits for a document that the step before has set off, before it looks at the old one.
+pub const LEAVING: Duration = Duration::from_secs(5);
+
+pub struct Attempt<'a> {
+    pub page: &'a mut Page,
+    pub flow: &'a str,
+    pub step: &'a str,
+    pub timeout: Duration,
+    /// When the attempt runs out of time, unless documents are held back meanwhile: see [`Self::deadline`].
+    limit: Instant,
+    /// How long the page's documents had been held back when the attempt began.
+    held_before: Duration,
+    /// HTTP errors that a navigation of this step may end in.
+    pub allowed_statuses: Vec<u16>,
+    /// What was found by likeness, where no selector led to the element.
+    pub healed: Option<Likeness>,
+    /// An element was told to have changed: once is enough, however often it is looked for.
+    pub told_change: bool,
+    /// A press was kept from the page.
+    pub missed: bool,
+    /// The element that the pointer was brought to, as it was when its selectors led to it.
+    pub pointed: Option<Reply>,
+    /// Where the step acts.
+    pub acted: Acted,
+    /// A document of the page has seen an input of this attempt.
+    pub delivered: bool,
+    /// What was sent last and seen by no document.
+    pub lost: Option<&'static str>,
+    gate: &'a mut dyn Gate,
+    touched: bool,
+}
+
+impl<'a> Attempt<'a> {
+    pub fn new(
+        page: &'a mut Page,
+        flow: &'a str,
+        step: &'a str,
+        timeout: Duration,
+        gate: &'a mut dyn Gate,
+    ) -> Self {
+        let limit = Instant::now() + timeout;
+        let held_before = page.held();
+        let allowed_statuses = std::mem::take(&mut page.allowed_statuses);
+        Self {
+            page,
+            flow,
+            step,
+            timeout,
+            limit,
+            held_before,
+            allowed_statuses,
+            healed: None,
+            told_change: false,
+            missed: false,
+            pointed: None,
+            acted: Acted::default(),
+            delivered: false,
+            lost: None,
+            gate,
+            touched: false,
+        }
+    }
+
+    pub async fn perform(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
+        let adds = self.page.adds;
+        let performed = match &step.action {
+            Action::KeyUp { key } if step.navigations.is_empty() => self.let_up(step, key).await,
+            _ => self.play(step).await,
+        };
+        // What a click has begun to choose goes on until something else is done.
+        if !matches!(step.action, Action::Click(_)) {
+            self.page.adds = adds && matches!(step.action, Action::KeyDown { .. } | Action::KeyUp { .. });
+        }
+        performed
+    }
+
+    /// A key that was pressed in a tab which has closed over it is up.
+    async fn let_up(&mut self, step: &Step, key: &str) -> Result<Option<String>, ActionError> {
+        let tab = keyboard::find(key).and_then(|key| {
+            self.page.pressed.iter().find(|pressed| pressed.key == key).map(|pressed| pressed.tab)
+        });
+        let Some(tab) = tab else { return self.play(step).await };
+        let mut states = self.page.state.subscribe();
+        let closed = states.wait_for(|state| state.tabs[tab].ended == Some(Ended::Closed));
+        tokio::select! {
+            biased;
+            Ok(_) = closed => {}
+            played = self.play(step) => return played,
+        }
+        self.page.pressed.retain(|pressed| keyboard::find(key).as_ref() != Some(&pressed.key));
+        Ok(None)
+    }
+
+    async fn play(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
+        if matches!(step.action, Action::Navigate { .. } | Action::Close) {
+            self.await_aftermath().await?;
+        }
+        self.enter(Scene::of(step)).await;
+        if let Action::Navigate { .. } = step.action {
+            self.page.pardon();
+        } else {
+            // Before a click the frame that it costs anyway is used: see `aim`.
+            let aims =
+                matches!(step.action, Action::Click(_) | Action::DoubleClick(_) | Action::Hover { .. });
+            if !aims {
+                self.hear_out().await;
+            }
+            self.let_leave().await?;
+        }
+        self.note_place();
+        let dialogs = self.page.state.borrow().dialogs.len();
+        let mut result = self.act(&step.action).await;
+        // Sent again, it was not even waited for: the page in the background draws nothing more.
+        if let (Err(error), Some(input)) = (&result, self.lost)
+            && error.kind == ActionErrorKind::TimedOut
+        {
+            result = Err(self.unseen(input));
+        }
+        if let Err(error) = &result
+            && error.kind == ActionErrorKind::Unseen
+            && self.touched
+            && !self.delivered
+        {
+            self.gate.not_touched().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
+        } else if self.touched {
+            self.page.note_input_sent();
+        }
+        let result = match result {
+            Ok(text) => self.assert_navigations(&step.navigations).await.map(|()| text),
+            Err(error) => Err(error),
+        };
+        if result.is_ok() {
+            self.page.confirm_set_off(&step.action, !step.navigations.is_empty());
+        }
+        result.map_err(|error| self.blame_busy(error)).map_err(|error| {
+            let state = self.page.state.borrow();
+            let Some(dialog) = state.dialogs.get(dialogs..).and_then(<[_]>::last) else { return error };
+            let done = if dialog.accepted { "accepted" } else { "dismissed" };
+            let dialog = format!("the page opened a dialog, which was {done}: {:?}", dialog.message);
+            match &error.hint {
+                Some(hint) => {
+                    let both = format!("{hint}; {dialog}");
+                    error.hint(both)
+                }
+                None => error.hint(dialog),
+            }
+        })
+    }
+
+    /// What the last input set off is heard of where that input went, before the step turns elsewhere.
+    async fn enter(&mut self, scene: Scene) {
+        let is_there_already = {
+            let state = self.page.state.borrow();
+            let there = scene.frame_id(&state);
+            there.is_some() && there == self.page.scene.frame_id(&state)
+        };
+        if !is_there_already {
+            self.hear_out().await;
+        }
+        self.page.scene = scene;
+    }
+
+    async fn act(&mut self, action: &Action) -> Result<Option<String>, ActionError> {
+        match action {
+            Action::SetViewport(viewport) => {
+                let applied = self.page.apply_viewport(viewport);
+                self.page.answer(applied, self.deadline()).await.map_err(|halt| self.halted(halt))?;
+            }
+            Action::EmulateNetworkConditions(conditions) => {
+                let applied = self.page.apply_conditions(*conditions);
+                self.page.answer(applied, self.deadline()).await.map_err(|halt| self.halted(halt))?;
+            }
+            Action::Close => self.close().await?,
+            Action::Navigate { url } => {
+                self.page.begin_set_off();
+                self.page.allow_set_off(&self.allowed_statuses);
+                self.navigate(url).await?;
+            }
+            Action::Click(click) => self.click(click, 1).await?,
+            Action::DoubleClick(click) => self.click(click, 2).await?,
+            Action::Hover { locator } => self.hover(locator).await?,
+            Action::Change { locator, value, further } => {
+                self.page.healing.typed(value);
+                self.change(locator, value, further).await?;
+            }
+            Action::KeyDown { key } => self.key(key, true).await?,
+            Action::KeyUp { key } => self.key(key, false).await?,
+            Action::Scroll { locator, x, y } => self.scroll(locator.as_ref(), *x, *y).await?,
+            Action::WaitForElement(wait) => self.wait_for_element(wait).await?,
+            Action::WaitForExpression { expression } => self.wait_for_expression(expression).await?,
+            Action::Capture(capture) => return self.capture(capture).await.map(Some),
+            Action::When { exists, .. } => return Ok(self.holds(exists).await?.then(String::new)),
+            Action::Upload { locator, files } => self.upload(locator, files).await?,
+            Action::Screenshot { name } => self.screenshot(Path::new(name)).await?,
+            Action::StartPage { .. } => {}
+            Action::AllowStatus { statuses } => self.page.allowed_statuses.clone_from(statuses),
+            Action::Handoff { .. } | Action::Foreign { .. } => {
+                return Err(ActionError::refused(format!("{} is not an action of the page", action.name())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The page itself or, with a `target`, another one.
+    async fn close(&mut self) -> Result<(), ActionError> {
+        let tab = self.page.until(self.deadline(), |view| Some(view.frame.tab)).await;
+        let tab = tab.map_err(|halt| self.halted(halt))?;
+        // Its answer may be lost in the end that it brings about.
+        drop(self.page.tab_session().send(ClosePageParams::default()));
+        let mut states = self.page.state.subscribe();
+        let closed = states.wait_for(|state| state.is_gone || state.tabs[tab].ended.is_some());
+        match self.page.within(self.deadline(), closed).await {
+            Some(_) => Ok(()),
+            None => Err(ActionError::timed_out(format!("the page did not close {}", self.within()))),
+        }
+    }
+
+    /// Whether something visible matches now. Where the step's page or frame is not there, nothing does.
+    async fn holds(&mut self, exists: &Locator) -> Result<bool, ActionError> {
+        if self.page.look(|_| ()).is_none() {
+            return Ok(false);
+        }
+        self.exists(exists).await
+    }
+
+    /// Whether the last input has set off a navigation is known when the page has been heard of since.
+    async fn hear_out(&mut self) {
+        let patience = Instant::now() + LEAVING.min(self.timeout / 2);
+        // A page or frame that closed over its input says nothing more.
+        if std::mem::take(&mut self.page.stirred)
+            && self.page.look(|_| ()).is_some()
+            && let Ok(world) = self.page.world(patience).await
+        {
+            let _ = self.page.call(&world, "tasks", &Value::Null, &[], patience).await;
+        }
+    }
+
+    /// A navigation that the step before set off is about to replace the document: what is found in the
+    /// old one now would be lost, or worse, clicked twice.
+    pub async fn let_leave(&mut self) -> Result<(), ActionError> {
+        let patience = Instant::now() + LEAVING.min(self.timeout / 2);
+        match self.page.until(patience, |view| (!view.is_leaving()).then_some(())).await {
+            Ok(()) | Err(Halt::Deadline) => Ok(()),
+            Err(halt) => Err(self.halted(halt)),
+        }
+    }
+
+    /// Once, right before the first input.
+    pub fn touch(&mut self) -> Result<(), ActionError> {
+        self.page.stirred = true;
+        self.hold_place();
+        self.page.note_input();
+        self.page.allow_set_off(&self.allowed_statuses);
+        if self.page.modifiers() != 0 {
+            self.page.guard_new_tabs();
+        }
+        if !self.touched {
+            self.gate.before_touch().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
+            self.touched = true;
+        }
+        Ok(())
+    }
+
+    /// The time for which documents wait for their turn at the site is not the step's.
+    pub fn deadline(&self) -> Instant {
+        self.limit + (self.page.held() - self.held_before)
+    }
+
+    pub fn extend(&mut self, by: Duration) {
+        self.limit += by;
+    }
+
+    pub fn shorten(&mut self, by: Duration) {
+        self.limit -= by;
+    }
+
+    pub fn left(&self) -> Duration {
+        self.deadline().saturating_duration_since(Instant::now())
+    }
+
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline()
+    }
+
+    pub fn halted(&self, halt: Halt) -> ActionError {
+        match halt {
+            Halt::Deadline => self.nowhere().unwrap_or_else(|| ActionError::from_halt(halt, self.timeout)),
+            halt => ActionError::from_halt(halt, self.timeout),
+        }
+    }
+
+    /// Where the step's page or frame is not there.
+    fn nowhere(&self) -> Option<ActionError> {
+        let state = self.page.state.borrow();
+        let scene = &self.page.scene;
+        if state.resolve(scene).is_some() {
+            return None;
+        }
+        let within = self.within();
+        let outermost = Scene { frame: Vec::new(), held: None, ..scene.clone() };
+        if let Some(view) = state.resolve(&outermost) {
+            let frames: Vec<_> =
+                state.inside(view.frame).iter().map(|frame| frame.document.url.clone()).collect();
+            let error = ActionError::timed_out(format!("the page has no frame {:?} {within}", scene.frame));
+            return Some(match frames.as_slice() {
+                [] => error.hint("it has no frames at all"),
+                frames => error.hint(format!("its frames are {}", frames.join(", "))),
+            });
+        }
+        let target = scene.target.as_deref().unwrap_or_default();
+        let kept = state.open_tabs().find_map(|tab| tab.violation.clone());
+        let mut open: Vec<_> = state.open_tabs().filter_map(|tab| state.frame(&tab.main_frame)).collect();
+        open.extend(state.inside(state.main_frame()));
+        let urls: Vec<_> = open.iter().map(|frame| frame.document.url.clone()).collect();
+        let same = state.targets(target);
+        if same.len() > 1 {
+            let what = if same.iter().all(|frame| frame.parent.is_none()) { "tabs" } else { "frames" };
+            let what = format!("{} {what} are at {target}, and `target` does not say which", same.len());
+            return Some(ActionError::new(ActionErrorKind::Ambiguous, what).hint(
+                "close the others in a step before, name a frame by `frame`, or have the site give them \
+                 different addresses",
+            ));
+        }
+        let error = ActionError::timed_out(format!("no page or frame is at {target} {within}"));
+        Some(match kept {
+            Some(origin) => {
+                error.hint(format!("a new tab was kept from {origin}, which is not in allowed_origins"))
+            }
+            None => error.hint(format!("there are {}", urls.join(", "))),
+        })
+    }
+
+    /// `within 10 s`.
+    pub fn within(&self) -> String {
+        format!("within {}", in_words(self.timeout))
+    }
+
+    /// One call of the script in the current document; `None` where that went away.
+    pub async fn call(&self, method: &str, query: &Value) -> Result<Option<Reply>, ActionError> {
+        let called = async {
+            let world = self.page.world(self.deadline()).await?;
+            self.page.call(&world, method, query, &[], self.deadline()).await
+        };
+        called.await.map_err(|halt| self.halted(halt))
+    }
+
+    /// Nothing is typed into the step's document where it is not of an allowed origin. `origin` is what it says
+    /// of itself.
+    pub fn check_origin(&self, origin: &str) -> Result<(), ActionError> {
+        match self.page.look(|view| view.state.foreign_in(view.frame, Some(origin), &self.page.allowed)) {
+            Some(None) => Ok(()),
+            Some(Some(foreign)) => Err(not_allowed("typing into", &foreign)),
+            None => Err(ActionError::refused("typing into a frame that is gone")),
+        }
+    }
+
+    /// The same of the document that has the focus.
+    pub fn check_focused(&self, world: &World, origin: &str) -> Result<(), ActionError> {
+        let state = self.page.state.borrow();
+        let Some(frame) = state.frame_of_world(world) else {
+            return Err(ActionError::refused("typing into a frame that is gone"));
+        };
+        match state.foreign_in(frame, Some(origin), &self.page.allowed) {
+            None => Ok(()),
+            Some(foreign) => Err(not_allowed("typing into", &foreign)),
+        }
+    }
+
+    /// Nothing is pressed in a document that is not of an allowed origin.
+    pub fn check_frame(&self, origin: &str) -> Result<(), ActionError> {
+        let foreign = self.page.look(|view| {
+            let place = if view.frame.parent.is_some() { "the frame is" } else { "the page is" };
+            let foreign = view.state.foreign_in(view.frame, Some(origin), &self.page.allowed)?;
+            Some(not_allowed(place, &foreign))
+        });
+        foreign.flatten().map_or(Ok(()), Err)
+    }
+}
+
+fn not_allowed(place: &str, foreign: &Foreign) -> ActionError {
+    match (&foreign.heir, &foreign.origin) {
+        (None, origin) => {
+            let origin = origin.as_deref().unwrap_or("of an unknown origin");
+            ActionError::refused(format!("{place} {origin}, which is not in allowed_origins"))
+        }
+        (Some(kind), Some(origin)) => ActionError::refused(format!(
+            "{place} a document without an address ({kind}), which may be that of {origin}"
+        ))
+        .hint(format!("{origin} is not in allowed_origins, and was in that frame, around it or opened it")),
+        (Some(kind), None) => ActionError::refused(format!(
+            "{place} a document without an address ({kind}), which may be anybody's"
+        ))
+        .hint("who asked the browser for it is not known; navigate to a page of the site"),
+    }
+}

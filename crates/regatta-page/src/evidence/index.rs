@@ -1,0 +1,140 @@
+//! The page that a person reads first: what was tried, what came of it, how it looked. It asks nobody for
+//! anything, and runs nothing.
+
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment};
+use serde::Serialize;
+
+use super::{Document, Incident};
+use crate::evidence::trace::Story;
+use crate::evidence::trace::capture::{NoPicture, View};
+use crate::network::{Exchange, Outcome};
+use regatta_core::mask::Veil;
+
+const TEMPLATE: &str = include_str!("index.html");
+
+/// Of the console and of the requests, the latest.
+const LINES: usize = 100;
+const REQUESTS: usize = 50;
+
+#[derive(Serialize)]
+struct Index<'a> {
+    title: String,
+    place: String,
+    message: String,
+    hint: Option<String>,
+    address: Option<String>,
+    looked_for: Vec<String>,
+    given: Vec<(&'static str, String)>,
+    /// Base64 of a PNG.
+    picture: Option<&'a String>,
+    no_picture: Option<String>,
+    marks: Vec<Mark>,
+    console: Vec<String>,
+    requests: Vec<Request>,
+    at: String,
+}
+
+/// Where the picture is marked, in percent of it.
+#[derive(Serialize)]
+struct Mark {
+    kind: &'static str,
+    left: f64,
+    top: f64,
+    width: f64,
+    height: f64,
+}
+
+#[derive(Serialize)]
+struct Request {
+    method: String,
+    url: String,
+    kind: String,
+    status: String,
+    is_bad: bool,
+    ms: String,
+    bytes: u64,
+}
+
+pub fn write(story: &Story<'_>, incident: &Incident, view: &View, no_picture: Option<NoPicture>) -> String {
+    let veil = story.mask.veil();
+    let act = story.recorder.last();
+    let place = match (&incident.place, act) {
+        (Some(place), _) => place.to_string(),
+        (None, Some(act)) => format!("{}:{}, step {} ({})", act.flow, act.line, act.step, act.action),
+        (None, None) => String::new(),
+    };
+    let looked_for: Vec<_> =
+        act.into_iter().flat_map(|act| &act.selectors).map(|text| veil.text(text)).collect();
+    let given: Vec<_> =
+        act.into_iter().flat_map(|act| &act.given).map(|(name, value)| (*name, veil.field(value))).collect();
+    let console = story.console.iter().skip(story.console.len().saturating_sub(LINES));
+    let console: Vec<_> = console.map(|said| veil.text(&said.line)).collect();
+    let requests = story.exchanges.iter().skip(story.exchanges.len().saturating_sub(REQUESTS));
+    let requests: Vec<_> = requests.map(|exchange| request(exchange, &veil)).collect();
+    let address = view.document.as_ref().and_then(|document| document.frames.first());
+    let marks = view.document.as_ref().map(|document| marks(document, act.and_then(|act| act.point)));
+    let page = Index {
+        title: veil.text(&incident.title),
+        place: veil.text(&place),
+        message: veil.text(&incident.message),
+        hint: incident.hint.as_ref().map(|hint| veil.text(hint)),
+        address: address.map(|frame| veil.text(&frame.url)),
+        looked_for,
+        given,
+        picture: view.picture.as_ref().map(|(picture, _)| picture),
+        no_picture: no_picture.map(|why| why.to_string()),
+        marks: marks.unwrap_or_default(),
+        console,
+        requests,
+        at: jiff::Timestamp::from_millisecond(view.at as i64).unwrap_or_default().to_string(),
+    };
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.render_str(TEMPLATE, Serde(&page)).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot write the index of the evidence");
+        String::new()
+    })
+}
+
+/// The click point; without one, what was looked for, as far as it is there.
+fn marks(document: &Document, point: Option<(f64, f64)>) -> Vec<Mark> {
+    let (width, height) = (document.width.max(1.0) / 100.0, document.height.max(1.0) / 100.0);
+    let mut marks: Vec<_> = document
+        .boxes
+        .iter()
+        .map(|rect| Mark {
+            kind: "box",
+            left: rect.x / width,
+            top: rect.y / height,
+            width: rect.width / width,
+            height: rect.height / height,
+        })
+        .collect();
+    if let Some((x, y)) = point {
+        marks.push(Mark { kind: "point", left: x / width, top: y / height, width: 0.0, height: 0.0 });
+    }
+    marks
+}
+
+fn request(exchange: &Exchange, veil: &Veil<'_>) -> Request {
+    let answered = exchange.response.as_ref().map(|response| response.status);
+    let (status, is_bad) = match (&exchange.outcome, answered) {
+        (Outcome::Failed(error), _) => (error.clone(), true),
+        (Outcome::Blocked, _) => ("blocked".to_owned(), false),
+        (Outcome::Cancelled, _) => ("cancelled".to_owned(), false),
+        (Outcome::UnderWay, None) => ("under way".to_owned(), true),
+        (_, Some(status)) => (status.to_string(), status >= 400),
+        (_, None) => (String::new(), false),
+    };
+    let ms = exchange.ended.map(|ended| format!("{:.0}", (ended - exchange.started).max(0.0) * 1000.0));
+    Request {
+        method: exchange.method.clone(),
+        url: veil.text(&exchange.url),
+        kind: format!("{:?}", exchange.kind).to_lowercase(),
+        status,
+        is_bad,
+        ms: ms.unwrap_or_default(),
+        bytes: exchange.bytes_received,
+    }
+}

@@ -1,0 +1,39 @@
+//! A picture of the page, taken because the flow says so.
+
+use std::path::Path;
+
+use tokio::time::Instant;
+
+use crate::attempt::Attempt;
+use crate::error::ActionError;
+use crate::evidence;
+use crate::evidence::trace::capture::{self, NoPicture, Picture};
+
+impl Attempt<'_> {
+    async fn picture(&self) -> Result<Vec<u8>, NoPicture> {
+        let taken = capture::picture(self.page, Picture::Png, self.deadline()).await?;
+        evidence::decode_base64(&taken).ok_or(NoPicture::NotDrawn)
+    }
+
+    /// As wide and as high as the view, with its text fields blurred. `file` and its folder are made.
+    pub async fn screenshot(&self, file: &Path) -> Result<(), ActionError> {
+        let png = match self.picture().await {
+            Ok(png) => png,
+            Err(why) => {
+                // A page that has ended says so.
+                self.page.until(Instant::now(), |_| Some(())).await.map_err(|halt| self.halted(halt))?;
+                let what = format!("no picture could be taken {}: {why}", self.within());
+                return Err(ActionError::timed_out(what));
+            }
+        };
+        let written = async {
+            if let Some(folder) = file.parent() {
+                tokio::fs::create_dir_all(folder).await?;
+            }
+            tokio::fs::write(file, png).await
+        };
+        written
+            .await
+            .map_err(|error| ActionError::refused(format!("cannot write `{}`: {error}", file.display())))
+    }
+}

@@ -1,0 +1,179 @@
+//! What a page did, for people to look at later: see [`regatta_core::evidence::TraceMode`].
+//!
+//! While nothing fails, only words are kept, of one attempt and so many actions. Pictures and documents
+//! are taken when something failed, or around every action where that is asked for. All of it stays in
+//! memory until it is written: a value that is captured late is masked in what was seen before.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use self::capture::View;
+use crate::error::ActionError;
+use regatta_core::evidence::TraceMode;
+use regatta_core::flow::{Action, Step};
+
+mod archive;
+pub mod capture;
+mod format;
+mod har;
+
+pub use self::archive::{Story, write};
+
+/// Actions that are remembered, and bytes of what was seen around them.
+const REMEMBERED: usize = 500;
+const SEEN: usize = 64 << 20;
+
+#[derive(Debug)]
+pub struct Recorder {
+    mode: TraceMode,
+    title: String,
+    clock: Clock,
+    acts: VecDeque<Act>,
+    seen: usize,
+    begun: usize,
+}
+
+/// Milliseconds since the epoch, which only run forward.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    started: Instant,
+    epoch: f64,
+}
+
+/// One step of a flow, as it was played.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Act {
+    pub number: usize,
+    pub flow: String,
+    pub line: usize,
+    pub step: String,
+    pub action: String,
+    /// What it was given, named as in the flow.
+    pub given: Vec<(&'static str, String)>,
+    /// As the flow writes them, and as the page's script takes them.
+    pub selectors: Vec<String>,
+    pub chains: Vec<serde_json::Value>,
+    pub started: f64,
+    pub ended: Option<f64>,
+    pub error: Option<(String, Option<String>)>,
+    /// Where the mouse went.
+    pub point: Option<(f64, f64)>,
+    pub before: Option<View>,
+    pub after: Option<View>,
+}
+
+impl Clock {
+    pub fn start() -> Self {
+        Self { started: Instant::now(), epoch: jiff::Timestamp::now().as_millisecond() as f64 }
+    }
+
+    pub fn now(&self) -> f64 {
+        let since: Duration = self.started.elapsed();
+        self.epoch + since.as_secs_f64() * 1000.0
+    }
+}
+
+impl Recorder {
+    pub fn new(mode: TraceMode) -> Self {
+        Self { mode, title: String::new(), clock: Clock::start(), acts: VecDeque::new(), seen: 0, begun: 0 }
+    }
+
+    /// Forgets what was before.
+    pub fn begin(&mut self, title: &str) {
+        *self = Self { title: title.to_owned(), ..Self::new(self.mode) };
+    }
+
+    pub const fn mode(&self) -> TraceMode {
+        self.mode
+    }
+
+    /// The page is looked at around each action, while there is room.
+    pub const fn looks(&self) -> bool {
+        matches!(self.mode, TraceMode::Always) && self.seen < SEEN
+    }
+
+    pub fn open(&mut self, flow: &str, step: &Step) {
+        if self.acts.len() == REMEMBERED
+            && let Some(forgotten) = self.acts.pop_front()
+        {
+            self.seen -= forgotten.size();
+        }
+        self.begun += 1;
+        self.acts.push_back(Act::new(self.begun, flow, step, self.clock.now()));
+    }
+
+    pub fn aimed(&mut self, x: f64, y: f64) {
+        if let Some(act) = self.acts.back_mut() {
+            act.point = Some((x, y));
+        }
+    }
+
+    pub fn looked_before(&mut self, view: Option<View>) {
+        self.seen += view.as_ref().map_or(0, View::size);
+        if let Some(act) = self.acts.back_mut() {
+            act.started = self.clock.now();
+            act.before = view;
+        }
+    }
+
+    pub fn looked_after(&mut self, view: Option<View>) {
+        self.seen += view.as_ref().map_or(0, View::size);
+        if let Some(act) = self.acts.back_mut() {
+            act.after = view;
+        }
+    }
+
+    pub fn close(&mut self, error: Option<&ActionError>) {
+        let now = self.clock.now();
+        if let Some(act) = self.acts.back_mut() {
+            act.ended = Some(now);
+            act.error = error.map(|error| (error.message.clone(), error.hint.clone()));
+        }
+    }
+
+    /// Milliseconds since the epoch.
+    pub fn now(&self) -> f64 {
+        self.clock.now()
+    }
+
+    /// What was tried last, where anything was.
+    pub fn last(&self) -> Option<&Act> {
+        self.acts.back()
+    }
+}
+
+impl Act {
+    fn new(number: usize, flow: &str, step: &Step, started: f64) -> Self {
+        let given = match &step.action {
+            Action::Navigate { url } => vec![("url", url.clone())],
+            Action::Change { value, .. } => vec![("value", value.clone())],
+            Action::KeyDown { key } | Action::KeyUp { key } => vec![("key", key.clone())],
+            Action::WaitForExpression { expression } => vec![("expression", expression.clone())],
+            _ => Vec::new(),
+        };
+        let alternatives = step.action.locator().map(|locator| locator.alternatives.as_slice());
+        let alternatives = alternatives.unwrap_or_default();
+        Self {
+            number,
+            flow: flow.to_owned(),
+            line: step.line,
+            step: step.number.clone(),
+            action: step.action.name().to_owned(),
+            given,
+            selectors: alternatives.iter().map(ToString::to_string).collect(),
+            chains: alternatives.iter().filter_map(capture::chain).collect(),
+            started,
+            ended: None,
+            error: None,
+            point: None,
+            before: None,
+            after: None,
+        }
+    }
+
+    fn size(&self) -> usize {
+        [&self.before, &self.after].into_iter().flatten().map(View::size).sum()
+    }
+}

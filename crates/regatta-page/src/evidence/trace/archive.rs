@@ -1,0 +1,54 @@
+//! A trace as a file: a zip of lines and pictures.
+
+use std::collections::VecDeque;
+use std::io::{self, Cursor, Write as _};
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::capture::View;
+use super::{Recorder, format, har};
+use crate::evidence::decode_base64;
+use crate::network::Exchange;
+use crate::state::Said;
+use regatta_core::evidence::Incident;
+use regatta_core::mask::Mask;
+
+/// What is told, and of what.
+pub struct Story<'a> {
+    pub recorder: &'a Recorder,
+    pub exchanges: &'a [Exchange],
+    pub console: &'a VecDeque<Said>,
+    pub incident: Option<&'a Incident>,
+    /// How the page looked when the last action had failed.
+    pub failed: Option<&'a View>,
+    pub mask: &'a Mask,
+}
+
+/// The bytes of a trace.zip.
+pub fn write(story: &Story<'_>) -> io::Result<Vec<u8>> {
+    let lines = format::lines(story);
+    let veil = story.mask.veil();
+    let mut network = String::new();
+    let began = story.recorder.clock.epoch;
+    for exchange in story.exchanges.iter().filter(|exchange| exchange.wall_time * 1000.0 >= began) {
+        let snapshot = har::entry(exchange, "page@1", &veil);
+        let line = serde_json::json!({ "type": "resource-snapshot", "snapshot": snapshot });
+        network.push_str(&line.to_string());
+        network.push('\n');
+    }
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let packed = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    let as_is = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, text) in [("trace.trace", &lines.text), ("trace.network", &network)] {
+        zip.start_file(name, packed)?;
+        zip.write_all(text.as_bytes())?;
+    }
+    for (name, picture) in &lines.pictures {
+        if let Some(bytes) = decode_base64(picture) {
+            zip.start_file(format!("resources/{name}"), as_is)?;
+            zip.write_all(&bytes)?;
+        }
+    }
+    Ok(zip.finish()?.into_inner())
+}

@@ -1,0 +1,318 @@
+//! Looks at the page: its document, and a picture in which no text field can be read.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotFormat, CaptureScreenshotParams};
+use chromiumoxide::cdp::js_protocol::runtime::{CallArgument, CallFunctionOnParams};
+use futures::future::join_all;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::page::Page;
+use crate::script::Called;
+use crate::state::World;
+use regatta_core::flow::{Chain, SelectorKind};
+
+const SNAPSHOT: &str = include_str!("snapshot.js");
+/// How a script reads nodes.
+const DOM: &str = include_str!("../../script/injected/dom.js");
+
+const BLUR: &str = include_str!("../blur.js");
+
+/// Of a document and its frames; what lies beyond is left out.
+const CHARACTERS: usize = 4 << 20;
+
+/// Around an action; what a page does not give in this time is not had.
+const AT_MOST: Duration = Duration::from_secs(2);
+
+/// How the page looked at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// Milliseconds since the epoch.
+    pub at: f64,
+    pub document: Option<Document>,
+    /// Base64, and whether it is a PNG or a JPEG.
+    pub picture: Option<(String, Picture)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Picture {
+    Png,
+    Jpeg,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    /// The tab's main frame first.
+    pub frames: Vec<Frame>,
+    /// What was looked for, as far as it is there. CSS pixels of the tab's viewport.
+    pub boxes: Vec<Rect>,
+    pub width: f64,
+    pub height: f64,
+    pub cut: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Frame {
+    pub id: String,
+    pub url: String,
+    pub doctype: Option<String>,
+    /// `[NAME, { attributes }, child…]`.
+    pub html: Value,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+pub struct Rect {
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
+}
+
+/// What a frame tells of itself.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    url: String,
+    doctype: Option<String>,
+    html: Value,
+    /// Of the frames inside, in this one's pixels.
+    corners: Vec<Corner>,
+    boxes: Vec<Rect>,
+    width: f64,
+    height: f64,
+    /// Of the characters it was given.
+    left: f64,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+struct Corner {
+    x: f64,
+    y: f64,
+}
+
+#[derive(Deserialize)]
+struct Screenshot {
+    /// Base64.
+    data: String,
+}
+
+impl View {
+    pub fn size(&self) -> usize {
+        fn of(value: &Value) -> usize {
+            match value {
+                Value::String(text) => text.len() + 24,
+                Value::Array(items) => items.iter().map(of).sum::<usize>() + 24,
+                Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + 48 + of(value)).sum(),
+                _ => 24,
+            }
+        }
+        let frames = self.document.iter().flat_map(|document| &document.frames);
+        frames.map(|frame| of(&frame.html)).sum::<usize>()
+            + self.picture.as_ref().map_or(0, |(picture, _)| picture.len())
+    }
+}
+
+impl Picture {
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpeg",
+        }
+    }
+}
+
+/// Around an action: whatever can be had in a moment.
+pub async fn look(page: &Page) -> View {
+    let deadline = Instant::now() + AT_MOST;
+    let document = document(page, &[], deadline).await;
+    let picture = picture(page, Picture::Jpeg, deadline).await.ok();
+    View { at: page.trace.clock.now(), document, picture: picture.map(|picture| (picture, Picture::Jpeg)) }
+}
+
+/// The tab in which the step was played, with all its frames. `chains`: what was looked for in the step's
+/// own frame, the first alternative that is there is measured.
+pub async fn document(page: &Page, chains: &[Value], deadline: Instant) -> Option<Document> {
+    let (main, of_step) = tab_and_step(page);
+    let mut whole = Document::default();
+    let mut left = CHARACTERS as f64;
+    let mut frames = VecDeque::from([(main, Corner::default())]);
+    let mut named = 1;
+    while let Some((frame, corner)) = frames.pop_front() {
+        let id = format!("frame-{}", whole.frames.len() + 1);
+        // A frame inside that has no document yet is not waited for.
+        let patience = if whole.frames.is_empty() { deadline } else { Instant::now() };
+        let world = world_of(page, &frame, patience).await;
+        let inside = match &world {
+            Some(world) => inside(page, &frame, world, deadline).await,
+            None => Vec::new(),
+        };
+        let names: Vec<_> = (1..=inside.len()).map(|nth| format!("frame-{}", named + nth)).collect();
+        named += inside.len();
+        let wanted = if frame == of_step { chains } else { &[] };
+        let query = json!({ "limit": left, "chains": wanted, "inside": names });
+        let owners: Vec<_> = inside.iter().map(|(_, owner)| owner.clone()).collect();
+        let told = match &world {
+            Some(world) => run(page, world, SNAPSHOT, query, &owners, deadline).await,
+            None => None,
+        };
+        let Some(told) = told.and_then(|told| serde_json::from_value::<Told>(told).ok()) else {
+            if whole.frames.is_empty() {
+                return None;
+            }
+            // It went away in between: its place stays empty.
+            whole.frames.push(Frame { id, ..Frame::default() });
+            continue;
+        };
+        if whole.frames.is_empty() {
+            (whole.width, whole.height) = (told.width, told.height);
+        }
+        let moved = |rect: Rect| Rect { x: rect.x + corner.x, y: rect.y + corner.y, ..rect };
+        whole.boxes.extend(told.boxes.into_iter().map(moved));
+        left = told.left;
+        whole.frames.push(Frame { id, url: told.url, doctype: told.doctype, html: told.html });
+        let corners = told.corners.into_iter().chain(std::iter::repeat(Corner::default()));
+        frames.extend(
+            inside
+                .into_iter()
+                .zip(corners)
+                .map(|((inner, _), at)| (inner, Corner { x: corner.x + at.x, y: corner.y + at.y })),
+        );
+    }
+    whole.cut = left <= 0.0;
+    Some(whole)
+}
+
+/// The frames directly inside, and the elements that hold them.
+async fn inside(page: &Page, frame: &str, world: &World, deadline: Instant) -> Vec<(String, String)> {
+    let children = page.state.borrow().frame(frame).map(|frame| frame.children.clone());
+    let owned = children.into_iter().flatten().map(async |child| {
+        let owner = page.owner_of(&child, world, deadline).await.ok().flatten();
+        owner.map(|owner| (child, owner))
+    });
+    join_all(owned).await.into_iter().flatten().collect()
+}
+
+/// The main frame of the tab in which the step was played, and the step's own frame.
+fn tab_and_step(page: &Page) -> (String, String) {
+    page.look(|view| (view.tab().main_frame.clone(), view.frame.id.clone())).unwrap_or_else(|| {
+        let main = page.state.borrow().main_tab().main_frame.clone();
+        (main.clone(), main)
+    })
+}
+
+/// Waited for where its document is being replaced.
+async fn world_of(page: &Page, frame: &str, deadline: Instant) -> Option<World> {
+    let mut states = page.state.subscribe();
+    let told = states.wait_for(|state| {
+        state.is_gone
+            || state
+                .frame(frame)
+                .is_none_or(|frame| frame.world.is_some() || state.tabs[frame.tab].ended.is_some())
+    });
+    let state = tokio::time::timeout_at(deadline, told).await.ok()?.ok()?;
+    state.frame(frame)?.world.clone()
+}
+
+/// Why there is no picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoPicture {
+    #[error("the page ran no script in time, and so its text fields could not be blurred")]
+    NotBlurred,
+    #[error("a text field could be read in it, since the page keeps it from being blurred")]
+    Readable,
+    #[error("the browser drew none in time")]
+    NotDrawn,
+}
+
+/// Base64. None rather than one in which the fields can be read.
+pub async fn picture(page: &Page, picture: Picture, deadline: Instant) -> Result<String, NoPicture> {
+    let blurred = blur(page, true, deadline).await;
+    let is_blurred = blurred.map(|blurred| blurred["ok"] == true);
+    let taken = if is_blurred == Some(true) {
+        let capture = CaptureScreenshotParams {
+            format: Some(match picture {
+                Picture::Png => CaptureScreenshotFormat::Png,
+                Picture::Jpeg => CaptureScreenshotFormat::Jpeg,
+            }),
+            quality: (picture == Picture::Jpeg).then_some(60),
+            ..CaptureScreenshotParams::default()
+        };
+        let taken = page.answer(page.tab_session().send_as::<_, Screenshot>(capture), deadline).await;
+        taken.map(|taken| taken.data).map_err(|_| NoPicture::NotDrawn)
+    } else {
+        Err(if is_blurred.is_none() { NoPicture::NotBlurred } else { NoPicture::Readable })
+    };
+    blur(page, false, deadline).await;
+    taken
+}
+
+/// A selector that the page's script can follow by itself; `aria/` is not one.
+pub fn chain(chain: &Chain) -> Option<Value> {
+    let pair = |selector: &regatta_core::flow::Selector| {
+        let kind = match selector.kind {
+            SelectorKind::Css => "css",
+            SelectorKind::Text => "text",
+            SelectorKind::XPath => "xpath",
+            SelectorKind::Pierce => "pierce",
+            SelectorKind::Aria => return None,
+        };
+        Some(json!([kind, selector.text]))
+    };
+    chain.0.iter().map(pair).collect::<Option<Vec<_>>>().map(Value::Array)
+}
+
+/// The whole tab, wherever in it the step was played: that is what the picture shows.
+async fn blur(page: &Page, on: bool, deadline: Instant) -> Option<Value> {
+    let world = world_of(page, &tab_and_step(page).0, deadline).await?;
+    run(page, &world, BLUR, json!(on), &[], deadline).await
+}
+
+/// A script of its own each time: what is rarely asked for does not wait in every document. `objects`
+/// are of that world.
+async fn run(
+    page: &Page,
+    world: &World,
+    function: &str,
+    argument: Value,
+    objects: &[String],
+    deadline: Instant,
+) -> Option<Value> {
+    // No later than the deadline, which a call of the engine's own may pass to hear a page out.
+    tokio::time::timeout_at(deadline, called(page, world, function, argument, objects, deadline))
+        .await
+        .ok()?
+}
+
+async fn called(
+    page: &Page,
+    world: &World,
+    function: &str,
+    argument: Value,
+    objects: &[String],
+    deadline: Instant,
+) -> Option<Value> {
+    // The first line of a script says what it is for.
+    let code = function.lines().skip_while(|line| line.starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut call =
+        CallFunctionOnParams::new(format!("function (...all) {{\n{DOM}\nreturn ({code})(...all);\n}}"));
+    let mut arguments =
+        vec![CallArgument { value: Some(argument), unserializable_value: None, object_id: None }];
+    arguments.extend(objects.iter().map(|object| CallArgument {
+        value: None,
+        unserializable_value: None,
+        object_id: Some(object.clone().into()),
+    }));
+    call.arguments = Some(arguments);
+    call.unique_context_id = Some(world.unique.clone());
+    call.await_promise = Some(true);
+    call.return_by_value = Some(true);
+    let called = page.in_world::<_, Called>(world, call, deadline).await.ok()??;
+    if let Some(thrown) = called.thrown() {
+        tracing::debug!("the page could not be looked at: {thrown}");
+        return None;
+    }
+    called.result.value
+}

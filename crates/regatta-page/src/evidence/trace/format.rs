@@ -1,0 +1,226 @@
+//! The lines of a trace that Playwright's viewer opens, format version 8. Younger viewers upgrade it;
+//! older ones refuse younger formats.
+//!
+//! The line of an action stands before the document it names: the viewer drops it otherwise.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::Act;
+use super::archive::Story;
+use super::capture::{Document, View};
+use regatta_core::mask::Veil;
+
+const VERSION: u32 = 8;
+const PAGE: &str = "page@1";
+
+/// Attributes that hold what somebody typed.
+const TYPED: [&str; 2] = ["value", "__playwright_value_"];
+
+#[derive(Default)]
+pub struct Lines {
+    pub text: String,
+    /// Names and base64 of the pictures.
+    pub pictures: Vec<(String, String)>,
+    names: BTreeSet<String>,
+}
+
+impl Lines {
+    fn push(&mut self, line: &Value) {
+        self.text.push_str(&line.to_string());
+        self.text.push('\n');
+    }
+}
+
+pub fn lines(story: &Story<'_>) -> Lines {
+    let recorder = story.recorder;
+    let veil = story.mask.veil();
+    let mut out = Lines::default();
+    let began = recorder.acts.front().map_or(recorder.clock.epoch, |act| act.started);
+    let views = recorder.acts.iter().flat_map(|act| [&act.before, &act.after]).flatten();
+    let document = views.chain(story.failed).find_map(|view| view.document.as_ref());
+    let (width, height) = document.map_or((1280.0, 720.0), |document| (document.width, document.height));
+    out.push(&json!({
+        "type": "context-options",
+        "version": VERSION,
+        "origin": "library",
+        "browserName": "chromium",
+        "platform": std::env::consts::OS,
+        "wallTime": began,
+        "monotonicTime": began,
+        "title": veil.text(&recorder.title),
+        "options": { "viewport": { "width": width, "height": height } },
+    }));
+    let end = recorder.clock.now();
+    let last = recorder.acts.len().saturating_sub(1);
+    for (index, act) in recorder.acts.iter().enumerate() {
+        let is_last = index == last;
+        let failed = story.failed.filter(|_| is_last);
+        let message = story.incident.filter(|_| is_last).map(|incident| incident.message.as_str());
+        write_act(act, failed, message, end, &veil, &mut out);
+    }
+    // Nothing had been tried yet.
+    if let Some(incident) = story.incident.filter(|_| recorder.acts.is_empty()) {
+        out.push(&json!({ "type": "error", "message": veil.text(&incident.message), "stack": [] }));
+    }
+    let since = began as i64;
+    for said in story.console.iter().filter(|said| said.at.as_millisecond() >= since) {
+        let (kind, text) = said.line.split_once(": ").unwrap_or(("log", &said.line));
+        out.push(&json!({
+            "type": "console",
+            "messageType": console_type(kind),
+            "text": veil.text(text),
+            "location": { "url": "", "lineNumber": 0, "columnNumber": 0 },
+            "time": said.at.as_millisecond(),
+            "pageId": PAGE,
+        }));
+    }
+    out
+}
+
+fn write_act(
+    act: &Act,
+    failed: Option<&View>,
+    incident: Option<&str>,
+    end: f64,
+    veil: &Veil<'_>,
+    out: &mut Lines,
+) {
+    let call = format!("call@{}", act.number);
+    let snapshot = |when: &str| format!("{when}@{call}");
+    let mut params = Map::new();
+    if !act.selectors.is_empty() {
+        let selectors: Vec<_> = act.selectors.iter().map(|selector| veil.text(selector)).collect();
+        params.insert("selectors".to_owned(), json!(selectors));
+    }
+    for (name, value) in &act.given {
+        params.insert((*name).to_owned(), json!(veil.field(value)));
+    }
+    let target = act.selectors.first().map(String::as_str).or(act.given.first().map(|(_, value)| &**value));
+    let title = format!("{} {} {}", act.step, act.action, veil.field(target.unwrap_or_default()));
+    let mut before = json!({
+        "type": "before",
+        "callId": call,
+        "startTime": act.started,
+        "title": title.trim(),
+        "class": "Page",
+        "method": act.action,
+        "params": params,
+        "stack": [{ "file": act.flow, "line": act.line, "column": 1, "function": "" }],
+        "pageId": PAGE,
+    });
+    if act.before.is_some() {
+        before["beforeSnapshot"] = json!(snapshot("before"));
+    }
+    out.push(&before);
+    if let Some(view) = &act.before {
+        write_view(view, &snapshot("before"), &call, veil, out);
+    }
+    let mut log = |message: String| {
+        out.push(
+            &json!({ "type": "log", "callId": call, "time": act.started, "message": veil.text(&message) }),
+        );
+    };
+    for (index, selector) in act.selectors.iter().enumerate() {
+        log(format!("{} {selector}", if index == 0 { "looked for" } else { "or" }));
+    }
+    if let Some((x, y)) = act.point {
+        log(format!("moved the mouse to {x:.0}, {y:.0}"));
+    }
+    if let Some((message, hint)) = &act.error {
+        log(message.clone());
+        hint.iter().for_each(|hint| log(hint.clone()));
+    }
+    if let Some((x, y)) = act.point {
+        out.push(&json!({ "type": "input", "callId": call, "point": { "x": x, "y": y } }));
+    }
+    let after = failed.or(act.after.as_ref());
+    let mut line = json!({ "type": "after", "callId": call, "endTime": act.ended.unwrap_or(end) });
+    if after.is_some() {
+        line["afterSnapshot"] = json!(snapshot("after"));
+    }
+    let error = act.error.as_ref().map(|(message, _)| message.as_str()).or(incident);
+    if let Some(message) = error {
+        line["error"] = json!({ "name": "Error", "message": veil.text(message) });
+    }
+    out.push(&line);
+    if let Some(view) = after {
+        write_view(view, &snapshot("after"), &call, veil, out);
+    }
+}
+
+fn write_view(view: &View, name: &str, call: &str, veil: &Veil<'_>, out: &mut Lines) {
+    if let Some(document) = &view.document {
+        write_document(document, view.at, name, call, veil, out);
+    }
+    let Some((picture, kind)) = &view.picture else { return };
+    let file = format!("{}.{}", name.replace('@', "-"), kind.extension());
+    let size = view.document.as_ref().map_or((1280.0, 720.0), |document| (document.width, document.height));
+    out.push(&json!({
+        "type": "screencast-frame",
+        "pageId": PAGE,
+        "sha1": file,
+        "width": size.0,
+        "height": size.1,
+        "timestamp": view.at,
+    }));
+    if out.names.insert(file.clone()) {
+        out.pictures.push((file, picture.clone()));
+    }
+}
+
+fn write_document(document: &Document, at: f64, name: &str, call: &str, veil: &Veil<'_>, out: &mut Lines) {
+    for (index, frame) in document.frames.iter().enumerate() {
+        out.push(&json!({
+            "type": "frame-snapshot",
+            "snapshot": {
+                "callId": call,
+                "snapshotName": name,
+                "pageId": PAGE,
+                "frameId": frame.id,
+                "frameUrl": veil.text(&frame.url),
+                "doctype": frame.doctype,
+                "html": veiled(&frame.html, veil),
+                "viewport": { "width": document.width, "height": document.height },
+                "timestamp": at,
+                "wallTime": at,
+                "collectionTime": 0,
+                "resourceOverrides": [],
+                "isMainFrame": index == 0,
+            },
+        }));
+    }
+}
+
+/// Texts and attributes without the values of the identity.
+fn veiled(node: &Value, veil: &Veil<'_>) -> Value {
+    match node {
+        Value::String(text) => Value::String(veil.text(text)),
+        // The first is the name of the element, which is nobody's value.
+        Value::Array(items) => {
+            let veil_item = |(index, item): (usize, &Value)| match item {
+                Value::String(_) if index == 0 => item.clone(),
+                item => veiled(item, veil),
+            };
+            Value::Array(items.iter().enumerate().map(veil_item).collect())
+        }
+        Value::Object(attributes) => {
+            let veil_attribute = |(name, value): (&String, &Value)| {
+                let text = value.as_str().unwrap_or_default();
+                let text = if TYPED.contains(&name.as_str()) { veil.field(text) } else { veil.text(text) };
+                (name.clone(), Value::String(text))
+            };
+            Value::Object(attributes.iter().map(veil_attribute).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn console_type(kind: &str) -> &str {
+    match kind {
+        "uncaught" | "failed" | "assert" => "error",
+        "log" | "error" | "warning" | "info" | "debug" => kind,
+        _ => "info",
+    }
+}

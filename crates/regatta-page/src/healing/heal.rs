@@ -1,0 +1,370 @@
+//! What becomes of a locator whose selectors have come to match something else, or nothing at all.
+//!
+//! Every element that an action succeeded on leaves its fingerprint. A selector that leads to another
+//! element is passed over: one that the flow's own selectors call something else, or one that what is
+//! remembered tells apart (`domain::fingerprint`). Where the time of the written selectors has run out, the
+//! page is searched once for the element that is clearly most like it: it is named, or, where the
+//! workflow allows it, acted on. Never for waits and conditions, which may be about absence.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::attempt::Attempt;
+use crate::locating::aria;
+use crate::locating::locate::{self, Stop};
+use crate::page::Page;
+use crate::script::{Halt, Reply, Why};
+use crate::{SelectorKey, SelectorMemory};
+use regatta_core::fingerprint::{
+    Authored, Because, Fingerprint, Judged, Likeness, Question, Which, is_by_name,
+};
+use regatta_core::flow::{Chain, Locator, Selector};
+use regatta_core::mask::Mask;
+use regatta_core::workflow::Heal;
+
+/// Of the time of a step whose selectors match nothing, the last part is for what may be found by
+/// likeness: a fifth, and no more than this.
+const RESERVE: Duration = Duration::from_secs(2);
+
+/// No request on its way for this long: what is not there now is not about to come.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// What a page knows of healing while a flow is played on it.
+#[derive(Default)]
+pub(crate) struct Healing {
+    pub mode: Heal,
+    /// What must not be remembered.
+    mask: Mask,
+    /// What this flow has typed: the page may show it anywhere.
+    typed: Vec<String>,
+    /// Selectors with which actions succeeded; remembered when the step has reached its end.
+    staged: Vec<(SelectorKey, Likeness)>,
+    told: Vec<Healed>,
+}
+
+/// An element that was found by likeness, or that has changed, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Healed {
+    pub how: How,
+    pub selector: String,
+    /// What it was found by, and what was found.
+    pub known: String,
+    pub found: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Named in the error.
+    Suggested,
+    /// About to be acted on.
+    Acted,
+    /// About to be acted on; a step has reached its end with it before.
+    Remembered,
+    /// About to be acted on, found by a written selector: its label, text or row is not what it was.
+    Changed,
+}
+
+/// A locator with what is remembered of it.
+pub(crate) struct Sought {
+    /// With a selector that was found by likeness as its last alternative.
+    pub locator: Locator,
+    pub written: usize,
+    /// Its content is read, and may be somebody's value: it is no mark of the element.
+    pub bare: bool,
+    pub remembered: Option<usize>,
+    /// What it led to last time, where the flow's own selectors do not contradict that.
+    pub known: Option<Fingerprint>,
+    /// What the flow's own selectors call it.
+    pub authored: Authored,
+    /// Something is about to be done to it: it has to be the one that is meant.
+    pub acts: bool,
+    /// The first alternative that led to another element.
+    pub mistake: Option<Mistake>,
+}
+
+pub(crate) struct Mistake {
+    selector: String,
+    seen: Fingerprint,
+    because: Because,
+}
+
+impl Healing {
+    pub fn begin(&mut self, mode: Heal) {
+        *self = Self { mode, mask: std::mem::take(&mut self.mask), ..Self::default() };
+    }
+
+    /// Also of what is already remembered: a value may have been on the page before it was captured.
+    pub fn hide(&mut self, mask: Mask, memory: &mut dyn SelectorMemory) {
+        memory.hide(&mask);
+        self.mask = mask;
+        for value in &self.typed {
+            self.mask.add("typed", value);
+        }
+    }
+
+    pub fn typed(&mut self, value: &str) {
+        self.mask.add("typed", value);
+        self.typed.push(value.to_owned());
+    }
+
+    pub fn mask(&self) -> &Mask {
+        &self.mask
+    }
+
+    pub fn take_told(&mut self) -> Vec<Healed> {
+        std::mem::take(&mut self.told)
+    }
+}
+
+impl Page {
+    /// The step has reached its end: what helped it there is remembered.
+    pub fn keep_healed(&mut self) {
+        for (key, likeness) in std::mem::take(&mut self.healing.staged) {
+            self.memory.keep(&key, likeness);
+        }
+    }
+}
+
+impl Attempt<'_> {
+    pub(crate) fn seek(&mut self, locator: &Locator, method: &str, query: &Value) -> Sought {
+        let bare = method == "read";
+        let written = locator.alternatives.len();
+        let mut locator = locator.clone();
+        // These may be about absence: nothing but what is written counts.
+        if method == "wait" || method == "count" {
+            let (authored, acts) = Default::default();
+            return Sought {
+                locator,
+                written,
+                bare,
+                remembered: None,
+                known: None,
+                authored,
+                acts,
+                mistake: None,
+            };
+        }
+        let needs = &query["needs"];
+        let acts = ["hit", "editable", "files"]
+            .iter()
+            .any(|need| !matches!(needs[need], Value::Null | Value::Bool(false)));
+        let authored = if acts { self.authored(&locator) } else { Authored::default() };
+        let url = self.page.look(|view| view.frame.document.url.clone()).unwrap_or_default();
+        let key = self.memory_key(&locator, &url);
+        let recalled = self.page.memory.recall(&key);
+        let healed = match &self.healed {
+            Some(healed) => Some(healed.selector.clone()),
+            None => recalled.healed.filter(|_| self.page.healing.mode == Heal::Auto),
+        };
+        locator.alternatives.extend(healed.map(|selector| chain(&selector)));
+        let remembered = recalled.alternative.filter(|index| written > 1 && *index < written);
+        // A memory that contradicts the flow is of an element that was taken for this one.
+        let known = recalled.element.filter(|known| authored.permits(known));
+        Sought { locator, written, bare, remembered, known, authored, acts, mistake: None }
+    }
+
+    /// What the written alternatives call their element.
+    pub(crate) fn authored(&self, locator: &Locator) -> Authored {
+        Authored::of(locator, name_of, self.page.healing.mask())
+    }
+
+    /// Whether an alternative has led to the element that is meant. Asks the page only where it depends on
+    /// what else is there.
+    pub(crate) async fn judge(&self, sought: &Sought, reply: &Reply) -> Result<Judged, Stop> {
+        let Some(seen) = &reply.element else { return Ok(Judged::Same) };
+        if !sought.acts {
+            let same = sought.known.as_ref().is_none_or(|known| known.is_read_from(seen));
+            return Ok(if same { Judged::Same } else { Judged::Another(Because::Place) });
+        }
+        let chain = sought.locator.alternatives.get(reply.alternative);
+        let by_name =
+            reply.alternative < sought.written && chain.is_some_and(|chain| is_by_name(chain, name_of));
+        let question = Question { authored: &sought.authored, by_name, known: sought.known.as_ref(), seen };
+        Ok(match (question.judge(None), &sought.known) {
+            (Judged::Ask, Some(known)) => {
+                let others = self.others(known, sought.bare).await?;
+                question.judge(Some(&others.unwrap_or_default()))
+            }
+            (judged, _) => judged,
+        })
+    }
+
+    pub(crate) fn mistake(&self, sought: &Sought, reply: &Reply, because: Because) -> Mistake {
+        let chain = sought.locator.alternatives.get(reply.alternative);
+        Mistake {
+            selector: chain.map(ToString::to_string).unwrap_or_default(),
+            seen: reply.element.clone().unwrap_or_default(),
+            because,
+        }
+    }
+
+    /// Told once: the element is about to be acted on, and is not as it was.
+    pub(crate) fn tell_change(&mut self, sought: &Sought, reply: &Reply) {
+        let (Some(known), Some(seen)) = (&sought.known, &reply.element) else { return };
+        if std::mem::replace(&mut self.told_change, true) {
+            return;
+        }
+        let chain = sought.locator.alternatives.get(reply.alternative);
+        let selector = chain.map(ToString::to_string).unwrap_or_default();
+        let (known, found) = (known.to_string(), seen.to_string());
+        let line = format!("{:?}: `{selector}` leads to {found}, was {known}", How::Changed);
+        self.page.state.send_modify(|state| state.note(line));
+        self.page.healing.told.push(Healed { how: How::Changed, selector, known, found });
+    }
+
+    /// How long the written selectors have where likeness may help.
+    pub(crate) fn reserve(&self) -> Duration {
+        RESERVE.min(self.timeout / 5)
+    }
+
+    /// Nothing is acted on by likeness while the page is still changing: what was written may be about
+    /// to come.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let allowed = self.page.allowed_error.as_deref();
+        self.page.look(|view| view.is_sound(allowed) && view.is_quiet(QUIET)) == Some(true)
+    }
+
+    /// The element that is clearly most like it, with a selector that means it alone. May take a moment
+    /// longer than the step has: it is what a person needs.
+    pub(crate) async fn look_alike(
+        &mut self,
+        sought: &Sought,
+        purpose: Purpose,
+    ) -> Result<Option<Likeness>, Stop> {
+        let late = (Instant::now() + RESERVE).saturating_duration_since(self.deadline());
+        self.extend(late);
+        let found = self.find_alike(sought, purpose).await;
+        self.shorten(late);
+        match found {
+            Err(Stop::Halt(Halt::Deadline)) => Ok(None),
+            found => found,
+        }
+    }
+
+    async fn find_alike(&self, sought: &Sought, purpose: Purpose) -> Result<Option<Likeness>, Stop> {
+        let Some(known) = &sought.known else { return Ok(None) };
+        let Some((others, _)) = self.alike(known, sought.bare).await? else { return Ok(None) };
+        let best = known.best(&others, &sought.authored).or_else(|| match purpose {
+            Purpose::Suggest => known.resembling(&others, &sought.authored),
+            Purpose::Act => None,
+        });
+        let Some(best) = best else { return Ok(None) };
+        let world = self.page.world(self.deadline()).await?;
+        let means = self.page.call(&world, "means", &json!({ "of": best }), &[], self.deadline()).await?;
+        for selector in means.map(|reply| reply.selectors).unwrap_or_default() {
+            let whole = chain(&selector);
+            // A selector that quotes somebody's value would be of use for nobody else.
+            let written = whole.to_string();
+            if self.page.healing.mask.apply(&written) != written {
+                continue;
+            }
+            let by_tree = locate::asks_tree(&whole);
+            if by_tree && self.stash(&world, 0, &whole).await?.is_none() {
+                return Ok(None);
+            }
+            let query = json!({ "alternative": locate::alternative_of(0, &whole, by_tree), "of": best });
+            let agrees = self.page.call(&world, "agrees", &query, &[], self.deadline()).await?;
+            if agrees.is_some_and(|reply| reply.ok) {
+                return Ok(Some(Likeness { selector, element: others[best].clone() }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The page's elements of the same kind, but for the one that was found.
+    async fn others(&self, known: &Fingerprint, bare: bool) -> Result<Option<Vec<Fingerprint>>, Stop> {
+        let Some((mut alike, own)) = self.alike(known, bare).await? else { return Ok(None) };
+        if let Some(own) = own.filter(|own| *own < alike.len()) {
+            alike.remove(own);
+        }
+        Ok(Some(alike))
+    }
+
+    /// The page's visible elements of the same kind, those that have most in common first, and which of them
+    /// was found. `None` where the document went away.
+    async fn alike(
+        &self,
+        known: &Fingerprint,
+        bare: bool,
+    ) -> Result<Option<(Vec<Fingerprint>, Option<usize>)>, Stop> {
+        let world = self.page.world(self.deadline()).await?;
+        let (roles, which) = known.roles();
+        let query = json!({ "known": known, "roles": roles, "none": which == Which::None, "bare": bare });
+        let reply = self.page.call(&world, "likes", &query, &[], self.deadline()).await?;
+        let masked = |seen: Fingerprint| seen.masked(&self.page.healing.mask);
+        Ok(reply.map(|reply| (reply.elements.into_iter().map(masked).collect(), reply.own)))
+    }
+
+    pub(crate) fn tell(&mut self, how: How, likeness: &Likeness, known: &Fingerprint) {
+        let selector = chain(&likeness.selector).to_string();
+        let (known, found) = (known.to_string(), likeness.element.to_string());
+        let line = format!("{how:?} by likeness: {found}, `{selector}`, for {known}");
+        self.page.state.send_modify(|state| state.note(line));
+        self.page.healing.told.push(Healed { how, selector, known, found });
+    }
+
+    /// Remembered when the step has reached its end.
+    pub(crate) fn stage(&mut self, key: SelectorKey, likeness: Likeness) {
+        self.page.healing.staged.push((key, likeness));
+    }
+
+    /// The no of a locator that matches nothing it should, with what a person can do about it.
+    pub(crate) fn changed(
+        &self,
+        sought: &Sought,
+        suggestion: Option<&Likeness>,
+        missing: &str,
+        shows: String,
+    ) -> Why {
+        let (flow, step) = (self.flow, self.step);
+        let known = sought.known.as_ref();
+        let message = match (&sought.mistake, known) {
+            (Some(Mistake { selector, seen, because: Because::Name }), _) => {
+                let said = sought.authored.selector().unwrap_or_default();
+                format!("`{selector}` matches {seen}, which is not what `{said}` of the same step calls for")
+            }
+            (Some(Mistake { selector, seen, .. }), Some(known)) => {
+                format!("`{selector}` now matches {seen}, which is not the {known} it matched before")
+            }
+            _ => missing.to_owned(),
+        };
+        let by_name = sought.mistake.as_ref().is_some_and(|mistake| mistake.because == Because::Name);
+        let forget = if by_name {
+            format!("correct the selectors of {flow}, step {step}, if the page is right")
+        } else {
+            format!("`regatta selectors forget {flow} {step}` if the page is right")
+        };
+        let hint = match (suggestion, &sought.mistake) {
+            (Some(found), mistake) => {
+                let selector = chain(&found.selector);
+                let like = known.map(|known| format!(" like the {known} of before")).unwrap_or_default();
+                let or = if mistake.is_some() { format!(", or {forget}") } else { String::new() };
+                format!(
+                    "{} is{like}: `{selector}` would match it; `regatta selectors accept {flow} {step}` writes that into the flow{or}",
+                    found.element
+                )
+            }
+            (None, _) => forget,
+        };
+        Why { code: "changed".to_owned(), message, hint, shows, ..Why::default() }
+    }
+}
+
+/// What the page is searched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Act,
+    /// A person looks at it.
+    Suggest,
+}
+
+/// The name in an `aria/` selector.
+fn name_of(text: &str) -> Option<String> {
+    aria::parse(text).ok()?.name
+}
+
+pub(crate) fn chain(selector: &[String]) -> Chain {
+    Chain(selector.iter().map(|text| Selector::parse(text)).collect())
+}

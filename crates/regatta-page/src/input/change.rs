@@ -1,0 +1,204 @@
+//! Setting values of fields.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::attempt::Attempt;
+use crate::error::ActionError;
+use crate::input::click::{Pressed, Then};
+use crate::input::typing::{Stroke, strokes};
+use crate::script::Reply;
+use regatta_core::flow::keyboard::{self, CONTROL, META};
+use regatta_core::flow::{Button, Click, Device, Locator};
+
+/// A page that controls a checkbox itself may put its state right a moment after the click.
+const STATE: Duration = Duration::from_secs(1);
+
+/// With one of these a click adds to what a list has chosen.
+pub const ADDING: i64 = CONTROL | META;
+
+/// Held with the key that selects all.
+const SELECTING: i64 = if cfg!(target_os = "macos") { META } else { CONTROL };
+
+/// More characters than that are pasted, not typed, by a person too.
+const LONGEST: usize = 500;
+
+impl Attempt<'_> {
+    /// `further`: more options of a list that takes several.
+    pub async fn change(
+        &mut self,
+        locator: &Locator,
+        value: &str,
+        further: &[String],
+    ) -> Result<(), ActionError> {
+        // A list keeps what it has where a person would hold one of these keys.
+        let adds = self.page.adds || self.page.modifiers() & ADDING != 0;
+        let needs = json!({
+            "visible": true, "enabled": true, "editable": true, "view": true, "value": value,
+            "further": further,
+        });
+        loop {
+            let found = self.find(locator, &needs).await?;
+            self.check_origin(&found.origin)?;
+            match found.sort.as_str() {
+                "checkbox" | "radio" => return self.tick(locator, &found, value).await,
+                "text" => {
+                    if !self.type_over(locator, value).await? {
+                        continue;
+                    }
+                }
+                _ => {
+                    self.touch()?;
+                    match self
+                        .call("set", &json!({ "value": value, "further": further, "adds": adds }))
+                        .await?
+                    {
+                        Some(reply) if reply.ok => {}
+                        Some(reply) => return Err(self.unmet(locator, reply)),
+                        None => continue,
+                    }
+                }
+            }
+            self.remember(locator, &found);
+            return Ok(());
+        }
+    }
+
+    /// False where nothing was typed, and the field is to be found again: its document went away, or a frame
+    /// took the focus.
+    async fn type_over(&mut self, locator: &Locator, value: &str) -> Result<bool, ActionError> {
+        let world = self.page.world(self.deadline()).await.map_err(|halt| self.halted(halt))?;
+        self.touch()?;
+        // Sent together, answered in turn: who listens is asked when the field has the focus.
+        let edit = self.page.call(&world, "edit", &Value::Null, &[], self.deadline());
+        let (ready, heard) = futures::join!(edit, self.keys_are_heard());
+        let Some(heard) = heard.or_else(|| self.is_over().then_some(true)) else {
+            // Something took the focus in between: this document is asked again, as a whole.
+            return Ok(false);
+        };
+        let Some(ready) = ready.map_err(|halt| self.halted(halt))? else { return Ok(false) };
+        if !ready.ok {
+            return Err(self.unmet(locator, ready));
+        }
+        if value.is_empty() && ready.empty {
+            return Ok(true);
+        }
+        let room = usize::try_from(ready.found).unwrap_or(0);
+        let passes_on = room > 0 && value.encode_utf16().count() > room;
+        if !heard && !passes_on {
+            match self.call("insert", &json!({ "text": value })).await? {
+                None => return Ok(false),
+                // The browser does not edit such a document by command.
+                Some(reply) if reply.again => {}
+                Some(reply) if reply.ok => {
+                    self.delivered = true;
+                    // Text alone submits nothing.
+                    self.page.stirred = false;
+                    return Ok(true);
+                }
+                Some(reply) => return Err(self.unmet(locator, reply)),
+            }
+        }
+        let key = |name, modifiers| Stroke::Key {
+            key: keyboard::find(name).expect("a key of the table"),
+            modifiers,
+        };
+        // To select the text of the field itself leaves that of such an editor.
+        let selects = ready.keyed.then(|| key("a", SELECTING));
+        let erases = || selects.iter().cloned().chain([key("Backspace", 0)]).collect::<Vec<_>>();
+        let strokes = if value.is_empty() {
+            erases()
+        } else if value.chars().count() <= LONGEST {
+            selects.iter().cloned().chain(strokes(value)).collect()
+        } else {
+            selects.iter().cloned().chain([Stroke::Insert(value.to_owned())]).collect()
+        };
+        let mut guard = match self.guard_field().await? {
+            None => return Ok(false),
+            Some(Err(refused)) => return Err(self.unmet(locator, refused)),
+            Some(Ok(guard)) => guard,
+        };
+        let own = guard.own.clone();
+        // Of an editor, several lines: what it has goes by a key, so that it knows of it.
+        let pastes = ready.rich && value.contains('\n');
+        if pastes && !ready.empty {
+            let sent = self.send_strokes(&mut guard, &erases(), false).await;
+            if let Err(error) = sent {
+                self.unguard(guard);
+                return Err(error);
+            }
+        }
+        if pastes {
+            let pasted = self.page.call(&own, "paste", &json!({ "text": value }), &[], self.deadline()).await;
+            match pasted {
+                Ok(Some(reply)) if !reply.ok => {}
+                pasted => {
+                    self.unguard(guard);
+                    pasted.map_err(|halt| self.halted(halt))?;
+                    self.delivered = true;
+                    return Ok(true);
+                }
+            }
+        }
+        let sent = self.send_strokes(&mut guard, &strokes, passes_on).await;
+        self.unguard(guard);
+        sent?;
+        let typed = self.page.call(&own, "typed", &json!({ "text": value }), &[], self.deadline()).await;
+        match typed.map_err(|halt| self.halted(halt))? {
+            Some(reply) if !reply.ok => Err(self.unmet(locator, reply)),
+            // The document may have gone away over the text.
+            Some(_) | None => Ok(true),
+        }
+    }
+
+    async fn tick(&mut self, locator: &Locator, found: &Reply, value: &str) -> Result<(), ActionError> {
+        let wanted = match value {
+            "true" | "on" | "1" => true,
+            "false" | "off" | "0" => false,
+            _ => {
+                return Err(ActionError::refused(format!(
+                    "a {} takes true, false, on, off, 1 or 0",
+                    if found.sort == "radio" { "radio button" } else { "checkbox" }
+                )));
+            }
+        };
+        if found.checked == wanted {
+            self.remember(locator, found);
+            return Ok(());
+        }
+        if found.sort == "radio" && !wanted {
+            return Err(ActionError::refused("a radio button is cleared only by choosing another one"));
+        }
+        let needs = json!({ "visible": true, "enabled": true, "hit": true });
+        let click = Click {
+            locator: locator.clone(),
+            offset: None,
+            button: Button::Primary,
+            device: Device::Mouse,
+            duration: None,
+        };
+        let found = loop {
+            let aimed = self.aim(locator, &needs, Device::Mouse, Then::Press).await?;
+            // The wait for the click may have seen the state change by itself.
+            if aimed.found.checked == wanted {
+                self.remember(locator, &aimed.found);
+                return Ok(());
+            }
+            self.touch()?;
+            match self.press(&aimed, &click, 1).await? {
+                Pressed::Reached => break aimed.found,
+                missed => self.check_missed(missed).await?,
+            }
+        };
+        let ms = STATE.min(self.left()).as_millis();
+        match self.call("checked", &json!({ "wanted": wanted, "ms": u64::try_from(ms).unwrap_or(0) })).await?
+        {
+            Some(reply) if !reply.ok => Err(self.unmet(locator, reply)),
+            Some(_) | None => {
+                self.remember(locator, &found);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! The pointer: moved, checked against the page, then pressed and released.
+
+use chromiumoxide::cdp::browser_protocol::input::{
+    DispatchMouseEventParams, DispatchMouseEventPointerType, DispatchMouseEventType, DispatchTouchEventType,
+    MouseButton, TouchPoint,
+};
+use chromiumoxide::types::{Command, Method, MethodId};
+use futures::future::{BoxFuture, join_all, try_join_all};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::attempt::Attempt;
+use crate::connection::CdpError;
+use crate::error::ActionError;
+use crate::input::change::ADDING;
+use crate::input::guard::PAUSE;
+use crate::locating::frames::Surface;
+use crate::script::{Halt, Reply, Why};
+use crate::state::{Ended, World};
+use regatta_core::flow::{Button, Click, Device, Locator};
+
+/// Once a button was pressed its answer is waited for this long, even past the deadline: whether the
+/// page took the click matters more than a second of time.
+pub const PRESS_ANSWER: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// What the pointer is brought to an element for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    Rest,
+    Press,
+}
+
+/// What became of a press that the browser has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pressed {
+    Reached,
+    /// Something else came under the pointer at the last moment: the page has not seen that press.
+    Kept,
+    /// No document of the tab has seen it.
+    Unseen,
+}
+
+/// An element that the pointer is on.
+pub struct Aimed {
+    pub found: Reply,
+    /// The worlds of the documents around the element's own, innermost first.
+    around: Vec<World>,
+}
+
+type Answers = FuturesUnordered<BoxFuture<'static, Result<Reply, CdpError>>>;
+
+/// The generated command leaves an empty list of points out, and the browser refuses what has none.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Touch {
+    #[serde(rename = "type")]
+    kind: DispatchTouchEventType,
+    touch_points: Vec<TouchPoint>,
+    modifiers: i64,
+}
+
+impl Method for Touch {
+    fn identifier(&self) -> MethodId {
+        "Input.dispatchTouchEvent".into()
+    }
+}
+
+impl Command for Touch {
+    type Response = Value;
+}
+
+impl Attempt<'_> {
+    pub async fn click(&mut self, click: &Click, count: i64) -> Result<(), ActionError> {
+        let at = click.offset.map(|(x, y)| json!({ "x": x, "y": y }));
+        let needs = json!({ "visible": true, "enabled": true, "hit": true, "at": at });
+        loop {
+            let aimed = self.aim(&click.locator, &needs, click.device, Then::Press).await?;
+            self.check_frame(&aimed.found.origin)?;
+            self.touch()?;
+            if click.button == Button::Auxiliary {
+                self.page.guard_new_tabs();
+            }
+            let reached = match click.device {
+                Device::Touch => self.tap(&aimed, click, count).await?,
+                Device::Mouse | Device::Pen => self.press(&aimed, click, count).await?,
+            };
+            if reached == Pressed::Reached {
+                self.page.adds = self.page.modifiers() & ADDING != 0;
+                self.remember(&click.locator, &aimed.found);
+                return Ok(());
+            }
+            self.check_missed(reached).await?;
+        }
+    }
+
+    /// After a press that no page has got. It is tried again until the deadline.
+    pub async fn check_missed(&mut self, how: Pressed) -> Result<(), ActionError> {
+        match how {
+            Pressed::Unseen if self.is_over() => Err(self.unseen("press")),
+            Pressed::Unseen => {
+                self.lost = Some("press");
+                tokio::time::sleep(PAUSE.min(self.left())).await;
+                Ok(())
+            }
+            Pressed::Kept | Pressed::Reached => {
+                (self.missed, self.lost) = (true, None);
+                if self.is_over() { Err(self.all_missed()) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn all_missed(&self) -> ActionError {
+        let what = format!("each press would have reached something else {}", self.within());
+        ActionError::timed_out(what)
+            .hint("the page covers, moves or replaces the element the moment it is pressed")
+    }
+
+    pub async fn hover(&mut self, locator: &Locator) -> Result<(), ActionError> {
+        let needs = json!({ "visible": true, "hit": true });
+        let aimed = self.aim(locator, &needs, Device::Mouse, Then::Rest).await?;
+        self.remember(locator, &aimed.found);
+        Ok(())
+    }
+
+    /// Finds the element, moves the mouse onto it, and makes sure that it is still there and on top. The
+    /// answer to the move comes with the next frame: the frame between two equal boxes that makes a
+    /// stable element. A finger moves nothing; there the script waits for the frame.
+    pub async fn aim(
+        &mut self,
+        locator: &Locator,
+        needs: &Value,
+        device: Device,
+        then: Then,
+    ) -> Result<Aimed, ActionError> {
+        let mut last = None;
+        loop {
+            let mut found = match self.keep(locator, needs).await? {
+                Some(found) => found,
+                None => self.find(locator, needs).await?,
+            };
+            let element = found.clone();
+            let around = match self.surface(&mut found).await? {
+                Surface::Reached(around) => around,
+                Surface::Lost => continue,
+                Surface::Blocked(reply) if self.is_over() => return Err(self.unmet(locator, *reply)),
+                Surface::Blocked(reply) => {
+                    last = Some(*reply);
+                    continue;
+                }
+            };
+            self.page.trace.aimed(found.x, found.y);
+            if device != Device::Touch {
+                let moved = self.mouse(DispatchMouseEventType::MouseMoved, &found, None, 0, device);
+                match self.page.answer(moved, self.deadline()).await {
+                    Ok(_) => self.pointed = Some(element),
+                    Err(Halt::Deadline) => {
+                        return Err(match last {
+                            Some(reply) => self.unmet(locator, reply),
+                            None if self.missed => self.all_missed(),
+                            None => {
+                                ActionError::timed_out(format!("the page drew no frame {}", self.within()))
+                            }
+                        });
+                    }
+                    // A navigation may swallow the move; finding again tells.
+                    Err(Halt::Script(_)) if !self.is_over() => continue,
+                    Err(halt) => return Err(self.halted(halt)),
+                }
+            }
+            let stirred = self.page.stirred;
+            let query = json!({ "stirred": stirred, "watch": then == Then::Press });
+            let (confirmed, outside) =
+                tokio::try_join!(self.call("confirm", &query), self.confirm_around(&around, &query))?;
+            match confirmed.map(|inside| settle(inside, outside)) {
+                // The step before has set off a navigation: this is not the document that is meant.
+                Some(reply)
+                    if reply.ok && stirred && self.page.look(|view| view.is_leaving()) == Some(true) =>
+                {
+                    self.page.stirred = false;
+                    self.let_leave().await?;
+                }
+                Some(reply) if reply.ok => {
+                    self.page.stirred = false;
+                    return Ok(Aimed { found, around });
+                }
+                Some(reply) if self.is_over() => return Err(self.unmet(locator, reply)),
+                reply => last = reply,
+            }
+        }
+    }
+
+    /// The element that the pointer is on, for as long as it is there: its text, its classes and its size may
+    /// change under the pointer, and its selectors lead to it no more.
+    async fn keep(&mut self, locator: &Locator, needs: &Value) -> Result<Option<Reply>, ActionError> {
+        let Some(found) = self.pointed.take() else { return Ok(None) };
+        let ms = self.left().as_secs_f64() * 1000.0;
+        match self.call("keep", &json!({ "needs": needs, "ms": ms })).await? {
+            None => Ok(None),
+            Some(reply) if reply.again => Ok(None),
+            Some(reply) if !reply.ok => Err(self.unmet(locator, reply)),
+            Some(Reply { x, y, width, height, checked, origin, .. }) => {
+                Ok(Some(Reply { x, y, width, height, checked, origin, ..found }))
+            }
+        }
+    }
+
+    /// Press and release travel together: each would otherwise wait a round trip. The move before them has
+    /// already cost the frame that proves the element is not moving.
+    pub async fn press(&mut self, aimed: &Aimed, click: &Click, count: i64) -> Result<Pressed, ActionError> {
+        let at = &aimed.found;
+        let button = match click.button {
+            Button::Primary => MouseButton::Left,
+            Button::Auxiliary => MouseButton::Middle,
+            Button::Secondary => MouseButton::Right,
+            Button::Back => MouseButton::Back,
+            Button::Forward => MouseButton::Forward,
+        };
+        let loader = self.loader();
+        let told = self.ask_watchers(aimed, "reached");
+        let sent_at = Instant::now();
+        let mut answers = Vec::new();
+        for n in 1..=count {
+            let pressed =
+                self.mouse(DispatchMouseEventType::MousePressed, at, Some(button.clone()), n, click.device);
+            match click.duration {
+                // The recording held the button down: from when the page knows of it.
+                Some(duration) => {
+                    self.taken(pressed, &loader, "click").await?;
+                    tokio::time::sleep(duration).await;
+                }
+                None => answers.push(pressed),
+            }
+            answers.push(self.mouse(
+                DispatchMouseEventType::MouseReleased,
+                at,
+                Some(button.clone()),
+                n,
+                click.device,
+            ));
+        }
+        self.taken(try_join_all(answers), &loader, "click").await?;
+        let pressed = self.reached(aimed, told, sent_at).await;
+        self.delivered |= pressed == Pressed::Reached;
+        Ok(pressed)
+    }
+
+    /// A finger: the browser makes the mouse events that pages expect after it.
+    async fn tap(&mut self, aimed: &Aimed, click: &Click, count: i64) -> Result<Pressed, ActionError> {
+        let at = &aimed.found;
+        let loader = self.loader();
+        let told = self.ask_watchers(aimed, "reached");
+        let sent_at = Instant::now();
+        let mut answers = Vec::new();
+        for _ in 0..count {
+            let point = TouchPoint::new(at.x, at.y);
+            let down = self.finger(DispatchTouchEventType::TouchStart, vec![point]);
+            match click.duration {
+                Some(duration) => {
+                    self.taken(down, &loader, "touch").await?;
+                    tokio::time::sleep(duration).await;
+                }
+                None => answers.push(down),
+            }
+            answers.push(self.finger(DispatchTouchEventType::TouchEnd, Vec::new()));
+        }
+        self.taken(try_join_all(answers), &loader, "touch").await?;
+        let pressed = self.reached(aimed, told, sent_at).await;
+        self.delivered |= pressed == Pressed::Reached;
+        Ok(pressed)
+    }
+
+    /// Each document that watches a press, at once: the step's own, and those around it.
+    fn ask_watchers(&self, aimed: &Aimed, method: &str) -> Answers {
+        let own = self.page.look(|view| view.frame.world.clone()).flatten();
+        own.iter()
+            .chain(&aimed.around)
+            .map(|world| self.page.ask(world, method, &Value::Null).boxed())
+            .collect()
+    }
+
+    /// What was asked before the press is told by the press's first event, as a rule before the browser's
+    /// own answer. Where it is not there by then the documents are asked again, for what they have seen: one
+    /// that has answered the press has seen all that it ever will. A document that went away over it has had
+    /// it; so has another one of the tab that has seen a press meanwhile.
+    async fn reached(&self, aimed: &Aimed, mut told: Answers, sent_at: Instant) -> Pressed {
+        let fate = |reply: &Result<Reply, CdpError>| {
+            if reply.as_ref().is_ok_and(|reply| !reply.ok) { Pressed::Kept } else { Pressed::Reached }
+        };
+        if told.is_empty() {
+            return Pressed::Reached;
+        }
+        let pressed = match told.next().now_or_never().flatten() {
+            Some(first) => fate(&first),
+            None => {
+                let answered = async {
+                    tokio::select! {
+                        Some(first) = told.next() => fate(&first),
+                        seen = self.seen(aimed, sent_at) => seen,
+                    }
+                };
+                tokio::time::timeout(PRESS_ANSWER, answered).await.unwrap_or(Pressed::Reached)
+            }
+        };
+        // The next press there is somebody else's.
+        for world in &aimed.around {
+            drop(self.page.ask(world, "unwatch", &Value::Null));
+        }
+        pressed
+    }
+
+    /// What the documents have seen of a press that was answered.
+    async fn seen(&self, aimed: &Aimed, sent_at: Instant) -> Pressed {
+        let mut watchers = self.ask_watchers(aimed, "seen");
+        let mut all = Pressed::Unseen;
+        while let Some(reply) = watchers.next().await {
+            match reply {
+                Ok(reply) if !reply.ok => return Pressed::Kept,
+                Ok(reply) if reply.found == 0 => {}
+                Ok(_) | Err(_) => all = Pressed::Reached,
+            }
+        }
+        if all == Pressed::Reached {
+            return all;
+        }
+        let query = json!({ "ms": sent_at.elapsed().as_secs_f64() * 1000.0 });
+        let asked = self.worlds_of_tab().into_iter().map(|world| self.page.ask(&world, "pressed", &query));
+        let told = join_all(asked).await;
+        if told.iter().any(|reply| reply.as_ref().is_ok_and(|reply| reply.ok)) {
+            Pressed::Reached
+        } else {
+            all
+        }
+    }
+
+    /// Of the document that input is about to change.
+    pub fn loader(&self) -> String {
+        self.page.look(|view| view.frame.document.loader.clone()).unwrap_or_default()
+    }
+
+    /// The page's answer to input that has been sent. A document that goes away over it never answers:
+    /// that is the input's success, not its failure.
+    pub async fn taken<T>(
+        &self,
+        answers: impl Future<Output = Result<T, CdpError>>,
+        loader: &str,
+        input: &str,
+    ) -> Result<(), ActionError> {
+        let deadline = self.deadline().max(Instant::now() + PRESS_ANSWER);
+        let answered = tokio::select! {
+            answered = self.page.answer(answers, deadline) => answered.map(|_| ()),
+            left = self.page.until(deadline, |view| (view.frame.document.loader != loader).then_some(())) => left,
+        };
+        match answered {
+            Ok(()) | Err(Halt::Ended(Ended::Closed)) => Ok(()),
+            Err(Halt::Deadline) => {
+                Err(ActionError::timed_out(format!("the page did not answer the {input}")))
+            }
+            Err(halt) => Err(self.halted(halt)),
+        }
+    }
+
+    fn mouse(
+        &self,
+        kind: DispatchMouseEventType,
+        at: &Reply,
+        button: Option<MouseButton>,
+        count: i64,
+        device: Device,
+    ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
+        let is_pressed = kind == DispatchMouseEventType::MousePressed;
+        let mut event = DispatchMouseEventParams::new(kind, at.x, at.y);
+        event.modifiers = Some(self.page.modifiers());
+        event.click_count = Some(count);
+        event.button = button;
+        // As a mouse has it, whose buttons know no more.
+        event.force = is_pressed.then_some(0.5);
+        event.pointer_type = (device == Device::Pen).then_some(DispatchMouseEventPointerType::Pen);
+        self.page.tab_session().send_as(event)
+    }
+
+    fn finger(
+        &self,
+        kind: DispatchTouchEventType,
+        points: Vec<TouchPoint>,
+    ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
+        let modifiers = self.page.modifiers();
+        self.page.tab_session().send_as(Touch { kind, touch_points: points, modifiers })
+    }
+}
+
+/// What the documents say of an element that the pointer was brought to. Into a frame with a process of
+/// its own the browser takes the pointer once it has drawn the frame: until then the document around gets it.
+fn settle(inside: Reply, outside: Reply) -> Reply {
+    if !outside.ok {
+        return outside;
+    }
+    if inside.ok && outside.moved && !inside.moved {
+        let message = "the frame does not get the pointer".to_owned();
+        return Reply { why: Some(Why { message, ..Why::default() }), ..Reply::default() };
+    }
+    inside
+}

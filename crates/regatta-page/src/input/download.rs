@@ -1,0 +1,98 @@
+//! What a page downloads: waited for at the end of a flow, and given the name that the site suggests.
+
+use std::path::{Path, PathBuf};
+
+use crate::attempt::Attempt;
+use crate::input::aftermath::ARRIVAL;
+use crate::page::{Page, Shut};
+use crate::state::scene::Scene;
+use crate::state::{Download, Progress, State};
+
+/// A file that a flow has downloaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Downloaded {
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+impl Page {
+    /// To be called when a flow has reached its end. Waits for what the last input set off, which may turn
+    /// out to be a download, then for downloads. The caller bounds the latter.
+    pub async fn finish(&mut self) -> Vec<Downloaded> {
+        let finished = Attempt::new(self, "", "", ARRIVAL, &mut Shut).await_aftermath().await;
+        self.unanswered = finished.err();
+        let Some(folder) = self.downloads.clone() else { return Vec::new() };
+        let mut states = self.state.subscribe();
+        let is_over = |state: &State| {
+            state.is_gone || state.downloads.iter().all(|download| download.progress != Progress::UnderWay)
+        };
+        let _ = states.wait_for(is_over).await;
+        let mut ended = Vec::new();
+        self.state.send_modify(|state| ended = std::mem::take(&mut state.downloads));
+        self.scene = Scene::default();
+        ended.into_iter().filter_map(|download| keep(&folder, download)).collect()
+    }
+}
+
+/// Under the name that the site suggests, or one like it where that is taken.
+fn keep(folder: &Path, download: Download) -> Option<Downloaded> {
+    if download.progress != Progress::Done {
+        tracing::warn!(name = download.name, "a download did not end");
+        return None;
+    }
+    let from = folder.join(&download.id);
+    let name = file_name(&download.name);
+    let to = (1..).map(|n| folder.join(numbered(&name, n))).find(|path| !path.exists())?;
+    match std::fs::rename(&from, &to) {
+        Ok(()) => Some(Downloaded { path: to, bytes: download.bytes }),
+        Err(error) => {
+            tracing::warn!(%error, "a download keeps the name the browser gave it");
+            Some(Downloaded { path: from, bytes: download.bytes })
+        }
+    }
+}
+
+/// A name in this folder, whatever the site says.
+fn file_name(suggested: &str) -> String {
+    let last = suggested.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = last.chars().filter(|c| !c.is_control()).take(120).collect();
+    match name.trim_matches(['.', ' ']) {
+        "" => "download".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// `report.pdf`, `report-2.pdf`, …
+fn numbered(name: &str, n: u32) -> String {
+    match (n, name.rsplit_once('.')) {
+        (1, _) => name.to_owned(),
+        (n, Some((stem, extension))) if !stem.is_empty() => format!("{stem}-{n}.{extension}"),
+        (n, _) => format!("{name}-{n}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_in_its_folder() {
+        for (suggested, name) in [
+            ("report.pdf", "report.pdf"),
+            ("../../etc/passwd", "passwd"),
+            ("C:\\x\\y.csv", "y.csv"),
+            ("..", "download"),
+            ("", "download"),
+            (".bashrc", "bashrc"),
+            ("a\nb", "ab"),
+        ] {
+            assert_eq!(file_name(suggested), name, "{suggested}");
+        }
+    }
+
+    #[test]
+    fn a_taken_name_is_numbered() {
+        assert_eq!(["a.tar.gz", "a"].map(|name| numbered(name, 2)), ["a.tar-2.gz", "a-2"]);
+        assert_eq!(numbered("a.pdf", 1), "a.pdf");
+    }
+}

@@ -1,0 +1,369 @@
+//! Keys reach the element that was checked and nothing else.
+//!
+//! Input goes to the tab, and the frame that has the focus gets it: a frame that calls `focus()` in time
+//! would get a password. So every document of the tab is told before keys are sent. The one that they are
+//! meant for lets them through while the element has the focus; every other one keeps them from its page.
+//! Each stroke is confirmed before the next is sent.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chromiumoxide::cdp::browser_protocol::page::{
+    AddScriptToEvaluateOnNewDocumentParams, RemoveScriptToEvaluateOnNewDocumentParams, ScriptIdentifier,
+};
+use futures::future::{BoxFuture, join_all};
+use futures::{FutureExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::attempt::Attempt;
+use crate::connection::{CdpError, Session};
+use crate::error::{ActionError, ActionErrorKind};
+use crate::input::typing::Stroke;
+use crate::script::{Halt, Reply};
+use crate::state::{WORLD, World};
+
+/// A document that does not answer for so long runs no script that could take the focus either.
+const GUARDED_WITHIN: Duration = Duration::from_secs(2);
+
+/// A guard ends by itself, so that a run that is killed leaves no browser that takes no keys.
+const BEYOND: Duration = Duration::from_secs(4);
+
+/// How often the focus is brought back to a field that the page itself took it from.
+const REFOCUSED: u32 = 3;
+
+/// How long the browser may take to hand the focus on from one process to another.
+const HANDED_OVER: Duration = Duration::from_secs(1);
+
+/// Before an input that no document has seen is sent again.
+pub const PAUSE: Duration = Duration::from_millis(20);
+
+/// What is sent while the documents are guarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Characters, each with its keydown and keyup.
+    Text,
+    Down,
+    Up,
+}
+
+/// The guarded documents of a tab, and the one that the keys are meant for.
+pub struct FocusGuard {
+    pub own: World,
+    sent: Sent,
+    armed: Vec<World>,
+    scripts: Vec<(Session, ScriptIdentifier)>,
+    /// Strokes that were confirmed.
+    confirmed: u32,
+    refocused: u32,
+}
+
+/// What the documents say of a stroke.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    Seen,
+    /// The document went away over it.
+    Gone,
+    /// It was kept from the page that it was meant for, since another element of it has the focus: a frame
+    /// element where there is the origin of its document.
+    Beside {
+        element: String,
+        frame: Option<String>,
+    },
+    /// It was kept from another document, which has the focus.
+    Elsewhere {
+        origin: String,
+    },
+    /// It was kept from another document, though the one that is meant believes to have the focus: the
+    /// browser hands it over.
+    Underway,
+    Nowhere,
+}
+
+type Answer = BoxFuture<'static, Result<Reply, CdpError>>;
+
+impl Sent {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Down => "down",
+            Self::Up => "up",
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// Guards the documents of the tab for text into the field that was found. `None` where its document
+    /// went away; a reply where the field does not take the focus.
+    pub async fn guard_field(&mut self) -> Result<Option<Result<FocusGuard, Reply>>, ActionError> {
+        let Some(own) = self.page.look(|view| view.frame.world.clone()).flatten() else { return Ok(None) };
+        let mut guard = FocusGuard::new(own.clone(), Sent::Text);
+        let others = self.arm_new(&mut guard);
+        let new = self.guard_new_documents();
+        let query = json!({ "ms": self.guarded_for(), "sent": Sent::Text.name(), "field": true });
+        let own_told = self.page.call(&own, "guard", &query, &[], self.deadline());
+        let ((), scripts, told) = futures::join!(others, new, own_told);
+        guard.scripts = scripts;
+        let told = match told {
+            Ok(told) => told,
+            Err(halt) => {
+                self.unguard(guard);
+                return Err(self.halted(halt));
+            }
+        };
+        match told {
+            Some(reply) if reply.ok => Ok(Some(Ok(guard))),
+            refused => {
+                self.unguard(guard);
+                Ok(refused.map(Err))
+            }
+        }
+    }
+
+    /// Guards the documents of the tab for a key to what has the focus now; with it, what the document
+    /// that has it says.
+    pub async fn guard_focus(&mut self, sent: Sent) -> Result<(FocusGuard, Reply), ActionError> {
+        loop {
+            let worlds = self.worlds_of_tab();
+            let query = json!({ "ms": self.guarded_for(), "sent": sent.name(), "focus": true });
+            let asked =
+                worlds.iter().map(|world| self.page.call(world, "guard", &query, &[], self.deadline()));
+            let told = tokio::time::timeout(GUARDED_WITHIN.min(self.left()), join_all(asked));
+            let (told, scripts) = futures::join!(told, self.guard_new_documents());
+            let told = told.unwrap_or_default();
+            let mut owners = Vec::new();
+            for (world, reply) in worlds.iter().zip(told) {
+                match reply {
+                    Ok(Some(reply)) if reply.ok => owners.push((world.clone(), reply)),
+                    Ok(_) | Err(Halt::Script(_)) => {}
+                    Err(halt) => return Err(self.halted(halt)),
+                }
+            }
+            if owners.len() == 1
+                && let Some((own, reply)) = owners.pop()
+            {
+                let armed = worlds.into_iter().filter(|world| *world != own).collect();
+                return Ok((FocusGuard { armed, scripts, ..FocusGuard::new(own, sent) }, reply));
+            }
+            self.end_guard(&worlds, scripts);
+            if self.is_over() {
+                return Err(ActionError::timed_out(format!(
+                    "no document of the page has the focus {}",
+                    self.within()
+                )));
+            }
+            // The browser is handing it from one to another, or the document that has it is being replaced.
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    pub fn unguard(&self, guard: FocusGuard) {
+        let worlds: Vec<_> = guard.armed.into_iter().chain([guard.own]).collect();
+        self.end_guard(&worlds, guard.scripts);
+    }
+
+    fn end_guard(&self, worlds: &[World], scripts: Vec<(Session, ScriptIdentifier)>) {
+        for world in worlds {
+            drop(self.page.ask(world, "unguard", &Value::Null));
+        }
+        for (session, script) in scripts {
+            drop(session.send(RemoveScriptToEvaluateOnNewDocumentParams::new(script)));
+        }
+        self.page.state.send_modify(|state| state.given.guarded_until = None);
+    }
+
+    /// Sends strokes one by one, each when the one before is confirmed. `passes_on`: into boxes of one
+    /// character, of which each hands the focus on to the next.
+    pub async fn send_strokes(
+        &mut self,
+        guard: &mut FocusGuard,
+        strokes: &[Stroke],
+        passes_on: bool,
+    ) -> Result<(), ActionError> {
+        let loader = self.loader();
+        for (n, stroke) in strokes.iter().enumerate() {
+            if passes_on && n > 0 {
+                let patience = json!({ "ms": HANDED_OVER.min(self.left()).as_secs_f64() * 1000.0 });
+                let _ = self.page.call(&guard.own, "next", &patience, &[], self.deadline()).await;
+            }
+            let started = Instant::now();
+            loop {
+                self.arm_new(guard).await;
+                let told = self.confirmation(guard);
+                self.taken(self.send_stroke(stroke), &loader, "key").await?;
+                match self.fate(guard, told).await {
+                    Fate::Seen => break,
+                    Fate::Gone if n + 1 == strokes.len() => return Ok(()),
+                    Fate::Gone => {
+                        return Err(ActionError::timed_out(format!(
+                            "the document went away after {} of {} characters",
+                            n + 1,
+                            strokes.len()
+                        )));
+                    }
+                    Fate::Beside { element, frame } => {
+                        self.bring_back(guard, &element, frame.as_deref()).await?
+                    }
+                    Fate::Elsewhere { origin } => return Err(stolen_by_frame(&origin)),
+                    Fate::Underway if started.elapsed() < HANDED_OVER => {}
+                    Fate::Underway => return Err(stolen("a frame", None)),
+                    Fate::Nowhere if self.is_over() => return Err(self.unseen("key")),
+                    Fate::Nowhere => {
+                        self.lost = Some("key");
+                        tokio::time::sleep(PAUSE.min(self.left())).await;
+                    }
+                }
+            }
+            (self.delivered, self.lost) = (true, None);
+            guard.confirmed += 1;
+        }
+        Ok(())
+    }
+
+    /// The answer to whether the next stroke has come, to be asked for before it is sent.
+    pub fn confirmation(&self, guard: &FocusGuard) -> Answer {
+        self.page.ask(&guard.own, "stroke", &json!({ "n": guard.confirmed + 1 })).boxed()
+    }
+
+    /// Where the stroke went that the browser has answered. A document that has answered it has seen all
+    /// of it that it ever will.
+    pub async fn fate(&self, guard: &FocusGuard, mut told: Answer) -> Fate {
+        match (&mut told).now_or_never() {
+            Some(Ok(reply)) if reply.ok => return Fate::Seen,
+            Some(Err(_)) => return Fate::Gone,
+            Some(Ok(_)) | None => {}
+        }
+        let others = self.worlds_of_tab().into_iter().filter(|world| *world != guard.own);
+        let mut asked: futures::stream::FuturesUnordered<_> =
+            others.map(|world| self.page.ask(&world, "kept", &Value::Null)).collect();
+        let own = self.page.ask(&guard.own, "kept", &Value::Null);
+        let all = async {
+            let own = match own.await {
+                Err(_) => return Fate::Gone,
+                Ok(own) if own.found > guard.confirmed => return Fate::Seen,
+                Ok(own) => own,
+            };
+            if let Some(element) = own.value {
+                return Fate::Beside { element, frame: own.frame };
+            }
+            while let Some(reply) = asked.next().await {
+                if let Ok(Reply { value: Some(_), origin, .. }) = reply {
+                    return if own.inside { Fate::Underway } else { Fate::Elsewhere { origin } };
+                }
+            }
+            Fate::Nowhere
+        };
+        tokio::time::timeout(crate::input::click::PRESS_ANSWER, all).await.unwrap_or(Fate::Nowhere)
+    }
+
+    /// The page has taken the focus to another element of its own. It is brought back a few times: many pages
+    /// set it late, and once.
+    async fn bring_back(
+        &self,
+        guard: &mut FocusGuard,
+        element: &str,
+        frame: Option<&str>,
+    ) -> Result<(), ActionError> {
+        guard.refocused += 1;
+        if guard.refocused <= REFOCUSED {
+            let called = self.page.call(&guard.own, "refocus", &Value::Null, &[], self.deadline()).await;
+            if called.map_err(|halt| self.halted(halt))?.is_some_and(|reply| reply.ok) {
+                return Ok(());
+            }
+        }
+        Err(stolen(element, frame))
+    }
+
+    /// Guards documents of the tab that are not yet. Queued when this is called.
+    fn arm_new(&self, guard: &mut FocusGuard) -> BoxFuture<'static, ()> {
+        let new: Vec<_> = self.worlds_of_tab();
+        guard.armed.retain(|world| new.contains(world));
+        let new: Vec<_> =
+            new.into_iter().filter(|world| *world != guard.own && !guard.armed.contains(world)).collect();
+        if new.is_empty() {
+            return futures::future::ready(()).boxed();
+        }
+        let query = json!({ "ms": self.guarded_for(), "sent": guard.sent.name() });
+        let asked: Vec<_> = new.iter().map(|world| self.page.ask(world, "guard", &query)).collect();
+        guard.armed.extend(new);
+        async move {
+            let _ = tokio::time::timeout(GUARDED_WITHIN, join_all(asked)).await;
+        }
+        .boxed()
+    }
+
+    /// Documents that begin from now on are guarded from their first script on: those of the processes that
+    /// are known, and those of frames that get one of their own.
+    async fn guard_new_documents(&self) -> Vec<(Session, ScriptIdentifier)> {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let until = since_epoch + self.left() + BEYOND;
+        self.page.state.send_modify(|state| state.given.guarded_until = Some(until));
+        let source = guarded_until(until);
+        let mut sessions: Vec<Session> = Vec::new();
+        for world in self.worlds_of_tab() {
+            if !sessions.iter().any(|session| session.id() == world.session.id()) {
+                sessions.push(world.session);
+            }
+        }
+        let added = sessions.into_iter().map(|session| {
+            let mut add = AddScriptToEvaluateOnNewDocumentParams::new(source.clone());
+            add.world_name = Some(WORLD.to_owned());
+            let added = session.send(add);
+            async move { added.await.ok().map(|added| (session, added.identifier)) }
+        });
+        let added = tokio::time::timeout(GUARDED_WITHIN, join_all(added)).await;
+        added.unwrap_or_default().into_iter().flatten().collect()
+    }
+
+    /// Of the documents of the step's tab.
+    pub fn worlds_of_tab(&self) -> Vec<World> {
+        let of_tab = self.page.look(|view| {
+            let main = view.state.frame(&view.tab().main_frame);
+            let inside = main.map(|main| view.state.inside(main)).unwrap_or_default();
+            main.into_iter().chain(inside).filter_map(|frame| frame.world.clone()).collect()
+        });
+        of_tab.unwrap_or_default()
+    }
+
+    fn guarded_for(&self) -> f64 {
+        (self.left() + BEYOND).as_secs_f64() * 1000.0
+    }
+
+    /// No document of the tab has seen an input.
+    pub fn unseen(&self, input: &str) -> ActionError {
+        let what = format!("no document of the page has seen the {input} {}", self.within());
+        ActionError::new(ActionErrorKind::Unseen, what).hint(self.page.likely_dialog())
+    }
+}
+
+impl FocusGuard {
+    const fn new(own: World, sent: Sent) -> Self {
+        Self { own, sent, armed: Vec::new(), scripts: Vec::new(), confirmed: 0, refocused: 0 }
+    }
+}
+
+/// The script that a document begins with while keys are sent.
+pub fn guarded_until(until: Duration) -> String {
+    let ms = until.as_millis();
+    format!(
+        "globalThis.regattaGuardedUntil = {ms};\n\
+         if (Object.hasOwn(globalThis, 'regatta')) regatta.call('guard', {{ ms: {ms} - Date.now(), sent: 'text' }});\n"
+    )
+}
+
+/// An element of the page has the focus; `frame` is the origin of its document where it is a frame.
+pub fn stolen(element: &str, frame: Option<&str>) -> ActionError {
+    match frame {
+        Some(origin) => stolen_by_frame(origin),
+        None => stolen_by(&format!("`{element}` of the page itself")),
+    }
+}
+
+/// A document of this origin has the focus.
+pub fn stolen_by_frame(origin: &str) -> ActionError {
+    stolen_by(&format!("a frame of {origin}"))
+}
+
+fn stolen_by(thief: &str) -> ActionError {
+    ActionError::new(ActionErrorKind::FocusStolen, format!("{thief} took the focus while keys were sent"))
+        .hint("it was sent none of them; what the field has got by then is left in it")
+}

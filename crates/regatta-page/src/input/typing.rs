@@ -1,0 +1,183 @@
+//! Keys: those of a flow, and those that write the text of a field that listens to them.
+
+use chromiumoxide::cdp::browser_protocol::input::{
+    DispatchKeyEventParams, DispatchKeyEventType, InsertTextParams,
+};
+use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, try_join};
+use serde_json::{Value, json};
+
+use crate::attempt::Attempt;
+use crate::connection::CdpError;
+use crate::error::ActionError;
+use crate::input::guard::{Fate, PAUSE, Sent, stolen, stolen_by_frame};
+use crate::page::PressedKey;
+use crate::script::Called;
+use regatta_core::flow::keyboard::{self, Key};
+
+/// Whether anything on the way of a key event, from the element that has the focus up to the window,
+/// listens to keys or to the text that is about to be put in, which a command of the script does not tell
+/// of. `getEventListeners` is the console's, and tells only of the world that asks. What cannot be looked
+/// into may listen: a closed shadow root. `null` where a frame has taken the focus meanwhile. Members are read
+/// from the prototypes, since a form gives its field of that name for any of them.
+const HEARD: &str = "(() => {
+  const KEYS = ['keydown', 'keypress', 'keyup', 'beforeinput', 'textInput'];
+  const listens = target => { const all = getEventListeners(target); return KEYS.some(type => all[type]) };
+  const read = (of, name) => of ? Reflect.get(Object.getPrototypeOf(of), name, of) : null;
+  let el = read(document, 'activeElement');
+  for (let inner = el; inner; inner = read(read(el, 'shadowRoot'), 'activeElement')) el = inner;
+  if (el && ['iframe', 'frame'].includes(read(el, 'localName'))) return null;
+  if (!el || !['input', 'textarea'].includes(read(el, 'localName')) && !read(el, 'isContentEditable')) return true;
+  for (let at = el; at; at = read(at, 'assignedSlot') || read(at, 'parentNode') || read(at, 'host')) if (listens(at)) return true;
+  return listens(window);
+})()";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Press {
+    Down,
+    Repeat,
+    Up,
+}
+
+/// What the browser is sent at once, and one document confirms.
+#[derive(Debug, Clone)]
+pub enum Stroke {
+    Key { key: Key, modifiers: i64 },
+    Insert(String),
+}
+
+impl Attempt<'_> {
+    /// To what has the focus when it is sent, and to nothing that takes the focus then.
+    pub async fn key(&mut self, name: &str, down: bool) -> Result<(), ActionError> {
+        let Some(key) = keyboard::find(name) else {
+            // The name may be a template's value.
+            return Err(ActionError::refused("this is not the name of a key"));
+        };
+        // Pressed again before it was let go: it was held, and the keyboard repeats it.
+        let press = match (down, self.page.pressed.iter().any(|pressed| pressed.key == key)) {
+            (true, true) => Press::Repeat,
+            (true, false) => Press::Down,
+            (false, _) => Press::Up,
+        };
+        let mut is_begun = false;
+        loop {
+            let (guard, told) = self.guard_focus(if down { Sent::Down } else { Sent::Up }).await?;
+            // Nothing is typed where keys would go to another origin.
+            let checked =
+                if key.is_printable() { self.check_focused(&guard.own, &told.origin) } else { Ok(()) };
+            if let Err(error) = checked.and_then(|()| self.touch()) {
+                self.unguard(guard);
+                return Err(error);
+            }
+            if !std::mem::replace(&mut is_begun, true) {
+                match press {
+                    Press::Down => {
+                        let tab = self.page.look(|view| view.frame.tab).unwrap_or_default();
+                        self.page.pressed.push(PressedKey { key: key.clone(), tab });
+                    }
+                    Press::Up => self.page.pressed.retain(|pressed| pressed.key != key),
+                    Press::Repeat => {}
+                }
+            }
+            let loader = self.loader();
+            let confirmation = self.confirmation(&guard);
+            let sent = self.key_event(&key, self.page.modifiers(), press);
+            let fate = match self.taken(sent, &loader, "key").await {
+                Ok(()) => self.fate(&guard, confirmation).await,
+                Err(error) => {
+                    self.unguard(guard);
+                    return Err(error);
+                }
+            };
+            self.unguard(guard);
+            match fate {
+                Fate::Seen | Fate::Gone => break,
+                // An open list of the browser has taken it.
+                Fate::Nowhere if told.found > 0 => break,
+                Fate::Elsewhere { origin } => return Err(stolen_by_frame(&origin)),
+                Fate::Beside { element, frame } if self.is_over() => {
+                    return Err(stolen(&element, frame.as_deref()));
+                }
+                Fate::Nowhere | Fate::Underway if self.is_over() => return Err(self.unseen("key")),
+                Fate::Beside { .. } | Fate::Underway | Fate::Nowhere => {
+                    self.lost = Some("key");
+                    tokio::time::sleep(PAUSE.min(self.left())).await;
+                }
+            }
+        }
+        self.delivered = true;
+        Ok(())
+    }
+
+    /// Asked in the page's own world, whose listeners they are. A page that gives no answer may listen. `None`
+    /// where the focus is not with the field any more.
+    pub async fn keys_are_heard(&self) -> Option<bool> {
+        let Some(world) = self.page.look(|view| view.frame.page_world.clone()).flatten() else {
+            return Some(true);
+        };
+        let mut evaluate = EvaluateParams::new(HEARD);
+        evaluate.unique_context_id = Some(world.unique.clone());
+        evaluate.include_command_line_api = Some(true);
+        evaluate.return_by_value = Some(true);
+        evaluate.silent = Some(true);
+        let called = self.page.in_world::<_, Called>(&world, evaluate, self.deadline()).await;
+        match called.ok().flatten() {
+            Some(called) if called.result.subtype.as_deref() == Some("null") => None,
+            Some(called) => Some(called.result.value != Some(json!(false))),
+            None => Some(true),
+        }
+    }
+
+    /// Queues the commands of a stroke now.
+    pub fn send_stroke(&self, stroke: &Stroke) -> BoxFuture<'static, Result<(), CdpError>> {
+        match stroke {
+            Stroke::Key { key, modifiers } => {
+                let down = self.key_event(key, *modifiers, Press::Down);
+                let up = self.key_event(key, *modifiers, Press::Up);
+                async move { try_join(down, up).await.map(|_| ()) }.boxed()
+            }
+            Stroke::Insert(text) => {
+                let inserted = self.page.tab_session().send(InsertTextParams::new(text.clone()));
+                async move { inserted.await.map(|_| ()) }.boxed()
+            }
+        }
+    }
+
+    fn key_event(
+        &self,
+        key: &Key,
+        modifiers: i64,
+        press: Press,
+    ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
+        let key = key.clone().with_modifiers(modifiers);
+        let down = press != Press::Up;
+        let kind = match (down, &key.text) {
+            (true, Some(_)) => DispatchKeyEventType::KeyDown,
+            (true, None) => DispatchKeyEventType::RawKeyDown,
+            (false, _) => DispatchKeyEventType::KeyUp,
+        };
+        let mut event = DispatchKeyEventParams::new(kind);
+        event.modifiers = Some(modifiers);
+        event.auto_repeat = (press == Press::Repeat).then_some(true);
+        event.text = key.text.clone().filter(|_| down);
+        event.unmodified_text = event.text.clone();
+        event.commands = key.command(modifiers).filter(|_| down).map(|command| vec![command.to_owned()]);
+        event.code = Some(key.code);
+        event.key = Some(key.key);
+        event.windows_virtual_key_code = Some(key.vk);
+        event.location = Some(key.location);
+        event.is_keypad = Some(key.location == 3);
+        self.page.tab_session().send_as(event)
+    }
+}
+
+/// A key for each character. What no key writes is put in as it is, and so are line breaks: to write one must
+/// not press Enter, which many pages take for "send".
+pub fn strokes(text: &str) -> Vec<Stroke> {
+    let stroke = |c: char| match keyboard::typing(c) {
+        Some((key, modifiers)) => Stroke::Key { key, modifiers },
+        None => Stroke::Insert(c.into()),
+    };
+    text.chars().map(stroke).collect()
+}

@@ -1,0 +1,21 @@
+//! Drives one page of a Chromium over the DevTools protocol.
+
+mod attempt;
+pub mod connection;
+mod error;
+mod evidence;
+mod healing;
+mod input;
+mod locating;
+mod navigate;
+mod network;
+mod page;
+mod script;
+mod state;
+
+pub use self::error::{ActionError, ActionErrorKind, PageError};
+pub use self::healing::heal::{Healed, How};
+pub use self::healing::memory::{Forgetful, Recalled, SelectorKey, SelectorMemory};
+pub use self::input::download::Downloaded;
+pub use self::network::pace::DocumentPace;
+pub use self::page::{BrowserConnection, Gate, Page, PageOptions};

@@ -1,0 +1,9 @@
+//! Finds the element that a step means, and waits until it can be acted on.
+
+pub(crate) mod aria;
+pub(crate) mod frames;
+pub(crate) mod locate;
+pub(crate) mod near;
+pub(crate) mod quad;
+pub(crate) mod scroll;
+pub(crate) mod wait;

@@ -1,0 +1,515 @@
+//! Finding what a step means: the remembered alternative first, then all as written.
+
+use std::time::Duration;
+
+use chromiumoxide::cdp::browser_protocol::accessibility::QueryAxTreeParams;
+use chromiumoxide::cdp::browser_protocol::dom::{BackendNodeId, ResolveNodeParams};
+use chromiumoxide::cdp::js_protocol::runtime::{
+    CallArgument, CallFunctionOnParams, ExecutionContextId, GetPropertiesParams, RemoteObjectId,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::SelectorKey;
+use crate::attempt::Attempt;
+use crate::error::{ActionError, ActionErrorKind};
+use crate::healing::heal::{How, Purpose, Sought};
+use crate::healing::{heal, memory};
+use crate::locating::aria;
+use crate::script::{Called, Halt, OBJECTS, Reply, Why};
+use crate::state::World;
+use crate::state::urls;
+use regatta_core::fingerprint::{Judged, Likeness};
+use regatta_core::flow::{Chain, Locator, Selector, SelectorKind};
+use regatta_core::workflow::Heal;
+
+/// A remembered selector alone is waited for this long before the accessibility tree is asked.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Nodes of one accessibility query that are looked at: one more than an error lists.
+const NODES: usize = 11;
+
+impl Attempt<'_> {
+    /// Asks the script about the locator's alternatives until it answers for good. Its answer may be a
+    /// no; see [`Self::unmet`]. Where time runs out between two looks, the last one is the answer.
+    pub async fn ask(&mut self, method: &str, locator: &Locator, query: Value) -> Result<Reply, ActionError> {
+        match self.look_or_heal(method, locator, query).await {
+            Ok(reply) => Ok(reply),
+            Err(Stop::Halt(halt)) => Err(self.halted(halt)),
+            Err(Stop::Invalid(message)) => Err(ActionError::refused(message)),
+        }
+    }
+
+    async fn look_or_heal(&mut self, method: &str, locator: &Locator, query: Value) -> Result<Reply, Stop> {
+        let mode = self.page.healing.mode;
+        let mut sought = self.seek(locator, method, &query);
+        let acts = mode == Heal::Auto && sought.known.is_some() && self.healed.is_none();
+        if acts {
+            let reply = self.look(method, &mut sought, &query, self.deadline() - self.reserve()).await?;
+            if reply.ok {
+                return Ok(self.found(&sought, reply));
+            }
+            if is_missing(&reply)
+                && self.is_at_rest()
+                && let Some(known) = &sought.known
+                && let Some(likeness) = self.look_alike(&sought, Purpose::Act).await?
+            {
+                self.tell(How::Acted, &likeness, known);
+                self.healed = Some(likeness);
+                sought = self.seek(locator, method, &query);
+            }
+        }
+        let reply = self.look(method, &mut sought, &query, self.deadline()).await?;
+        if reply.ok {
+            return Ok(self.found(&sought, reply));
+        }
+        if !is_missing(&reply) {
+            return Ok(self.with_hint(locator, &query, reply).await);
+        }
+        let suggestion = match &sought.known {
+            Some(_) if mode != Heal::Off => self.look_alike(&sought, Purpose::Suggest).await?,
+            _ => None,
+        };
+        if let (Some(likeness), Some(known)) = (&suggestion, &sought.known) {
+            self.tell(How::Suggested, likeness, known);
+            let url = self.page.look(|view| view.frame.document.url.clone()).unwrap_or_default();
+            let key = self.memory_key(locator, &url);
+            self.page.memory.suggest(&key, likeness.clone());
+        }
+        if suggestion.is_none() && sought.mistake.is_none() {
+            return Ok(self.with_hint(locator, &query, reply).await);
+        }
+        let shows = reply.why.map(|why| why.shows).unwrap_or_default();
+        let why = self.changed(&sought, suggestion.as_ref(), &self.missing(locator), shows);
+        Ok(Reply { why: Some(why), ..Reply::default() })
+    }
+
+    /// The element that will be acted on, told where it was found by likeness in an earlier run.
+    fn found(&mut self, sought: &Sought, reply: Reply) -> Reply {
+        if reply.alternative >= sought.written
+            && self.healed.is_none()
+            && let (Some(chain), Some(element)) =
+                (sought.locator.alternatives.get(reply.alternative), reply.element.clone())
+        {
+            let selector = chain.0.iter().map(ToString::to_string).collect();
+            let likeness = Likeness { selector, element };
+            self.tell(How::Remembered, &likeness, sought.known.as_ref().unwrap_or(&likeness.element));
+            self.healed = Some(likeness);
+        }
+        reply
+    }
+
+    async fn look(
+        &mut self,
+        method: &str,
+        sought: &mut Sought,
+        query: &Value,
+        until: Instant,
+    ) -> Result<Reply, Stop> {
+        let mut last = None;
+        match self.look_until(method, sought, query, until, &mut last).await {
+            Err(Stop::Halt(Halt::Deadline)) if let Some(last) = last => Ok(last),
+            looked => looked,
+        }
+    }
+
+    async fn look_until(
+        &mut self,
+        method: &str,
+        sought: &mut Sought,
+        query: &Value,
+        until: Instant,
+        last: &mut Option<Reply>,
+    ) -> Result<Reply, Stop> {
+        let mut query = query.clone();
+        let locator = sought.locator.clone();
+        let by_tree: Vec<bool> = locator.alternatives.iter().map(asks_tree).collect();
+        let any_by_tree = by_tree.contains(&true);
+        query["depth"] =
+            json!(sought.known.as_ref().and_then(|known| known.row.as_ref()).map_or(0, |row| row.depth));
+        let left = |most: Duration| {
+            let left = until.saturating_duration_since(Instant::now()).min(most);
+            json!(left.as_secs_f64() * 1000.0)
+        };
+        let mut patience = PATIENCE;
+        // Alternatives that led to another element than before, until the page has changed.
+        let mut passed: Vec<usize> = Vec::new();
+        // What is remembered goes first only where it leads to what it led to, unchanged.
+        let mut distrusted = false;
+        loop {
+            let world = self.page.world(self.deadline()).await?;
+            let remembered = sought.remembered.filter(|index| !distrusted && !passed.contains(index));
+            query["passed"] = json!(passed);
+            query["remembered"] = match remembered {
+                Some(index) => alternative(index, &locator, &by_tree),
+                None => Value::Null,
+            };
+            if let Some(index) = remembered
+                && any_by_tree
+                && !by_tree[index]
+            {
+                query["only"] = json!(true);
+                query["again"] = json!(false);
+                query["alternatives"] = json!([]);
+                query["ms"] = left(patience);
+                patience = Duration::ZERO;
+                let called = self.page.call(&world, method, &query, &[], self.deadline()).await;
+                match called? {
+                    Some(mut reply) if reply.ok => {
+                        if self.is_meant(sought, &mut reply).await? == Judged::Same {
+                            return Ok(reply);
+                        }
+                        distrusted = true;
+                        continue;
+                    }
+                    Some(_) => {}
+                    None => continue,
+                }
+            }
+            let mut lost = false;
+            for (index, chain) in locator.alternatives.iter().enumerate().filter(|(index, _)| by_tree[*index])
+            {
+                match self.stash(&world, index, chain).await? {
+                    Some(()) => {}
+                    None => lost = true,
+                }
+            }
+            if lost {
+                self.page.forget_world(&world);
+                continue;
+            }
+            query["passed"] = json!(passed);
+            query["only"] = json!(false);
+            query["again"] = json!(any_by_tree || !passed.is_empty());
+            let all = 0..locator.alternatives.len();
+            query["alternatives"] = all.map(|index| alternative(index, &locator, &by_tree)).collect();
+            query["ms"] = left(self.timeout);
+            let called = self.page.call(&world, method, &query, &[], self.deadline()).await;
+            match called? {
+                Some(mut reply) if reply.ok => match self.is_meant(sought, &mut reply).await? {
+                    Judged::Same => return Ok(reply),
+                    _ if remembered == Some(reply.alternative) => distrusted = true,
+                    Judged::Changed => {
+                        self.tell_change(sought, &reply);
+                        return Ok(reply);
+                    }
+                    Judged::Ask | Judged::Another(_) => passed.push(reply.alternative),
+                },
+                Some(reply) if reply.again && Instant::now() < until => {
+                    *last = Some(reply);
+                    passed.clear();
+                    distrusted = false;
+                }
+                Some(reply) => return Ok(reply),
+                // A navigation in the middle: the new document has the time that is left.
+                None => passed.clear(),
+            }
+        }
+    }
+
+    /// Whether what an alternative has led to is what is meant. Where it is not, that is noted.
+    async fn is_meant(&self, sought: &mut Sought, reply: &mut Reply) -> Result<Judged, Stop> {
+        reply.element = reply.element.take().map(|element| element.masked(self.page.healing.mask()));
+        let judged = self.judge(sought, reply).await?;
+        if let Judged::Another(because) = judged {
+            let mistake = self.mistake(sought, reply, because);
+            sought.mistake.get_or_insert(mistake);
+        } else if let Some(known) = &sought.known {
+            reply.element = reply.element.take().map(|element| element.after(known));
+        }
+        Ok(judged)
+    }
+
+    /// The element is there and ready for what the query needs.
+    pub async fn find(&mut self, locator: &Locator, needs: &Value) -> Result<Reply, ActionError> {
+        // What is looked for again, after an input that missed, is looked for at the step's address.
+        self.page.scene.release();
+        self.pointed = None;
+        let reply = self.ask("find", locator, json!({ "needs": needs })).await?;
+        if reply.ok { Ok(reply) } else { Err(self.unmet(locator, reply)) }
+    }
+
+    /// What a no of the script means.
+    pub fn unmet(&self, locator: &Locator, reply: Reply) -> ActionError {
+        let Why { code, message, alternative, candidates, shows, hint } = reply.why.unwrap_or_default();
+        let healed = || self.healed.as_ref().map(|healed| heal::chain(&healed.selector).to_string());
+        let selector = locator.alternatives.get(alternative).map(ToString::to_string);
+        let selector = selector.or_else(healed).unwrap_or_default();
+        let error = match code.as_str() {
+            "changed" => return ActionError::new(ActionErrorKind::Changed, message).hint(hint),
+            "missing" if message.is_empty() => ActionError::timed_out(self.missing(locator)),
+            "ambiguous" => {
+                let error = ActionError::new(ActionErrorKind::Ambiguous, format!("{message} `{selector}`"));
+                return error.hint(format!("they are {}", candidates.join(", ")));
+            }
+            "invalid" => return ActionError::refused(format!("`{selector}` is {message}")),
+            "offset" | "readonly" | "option" | "unfit" => ActionError::refused(message),
+            _ => ActionError::timed_out(message),
+        };
+        // Where something is missing, what is there instead says more than anything.
+        match code.as_str() {
+            _ if !hint.is_empty() => error.hint(hint),
+            "missing" | "empty" if !shows.is_empty() => error.hint(format!("the page shows \"{shows}\"")),
+            _ => error,
+        }
+    }
+
+    fn missing(&self, locator: &Locator) -> String {
+        let all: Vec<_> = locator.alternatives.iter().map(|chain| format!("`{chain}`")).collect();
+        let selectors = match all.as_slice() {
+            [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+            all => all.concat(),
+        };
+        format!("no element matches {selectors} {}", self.within())
+    }
+
+    /// To be called when the action has succeeded.
+    pub fn remember(&mut self, locator: &Locator, found: &Reply) {
+        let key = self.memory_key(locator, &found.url);
+        match &self.healed {
+            Some(healed) if found.alternative >= locator.alternatives.len() => {
+                let element = found.element.clone().unwrap_or_else(|| healed.element.clone());
+                let likeness = Likeness { selector: healed.selector.clone(), element };
+                self.stage(key, likeness);
+            }
+            _ => {
+                let alternative = found.cheaper.unwrap_or(found.alternative);
+                let authored = self.authored(locator);
+                let element = found.element.clone().filter(|element| authored.permits(element));
+                self.page.memory.remember(&key, alternative, element);
+            }
+        }
+    }
+
+    /// Whether anything visible matches any of the selectors, now. Waits for nothing but the document:
+    /// what has not been parsed yet is neither there nor missing.
+    pub async fn exists(&mut self, locator: &Locator) -> Result<bool, ActionError> {
+        loop {
+            let ms = self.left().as_secs_f64() * 1000.0;
+            match self.call("parsed", &json!({ "ms": ms })).await? {
+                Some(reply) if reply.ok => break,
+                Some(_) => {
+                    return Err(ActionError::timed_out(format!(
+                        "the page did not come to its end {}",
+                        self.within()
+                    )));
+                }
+                None => {}
+            }
+        }
+        Ok(self.ask("count", locator, json!({})).await?.found > 0)
+    }
+
+    pub(crate) fn memory_key(&self, locator: &Locator, url: &str) -> SelectorKey {
+        SelectorKey {
+            flow: self.flow.to_owned(),
+            step: self.step.to_owned(),
+            digest: locator.digest.clone(),
+            origin: urls::origin(url),
+            path: memory::normalised_path(url, self.page.healing.mask()),
+        }
+    }
+
+    /// Has the accessibility tree look for an alternative, and leaves what it found with the script.
+    /// `None` where the document went away.
+    pub(crate) async fn stash(&self, world: &World, index: usize, chain: &Chain) -> Result<Option<()>, Stop> {
+        let done = self.try_stash(world, index, chain).await;
+        self.page.release_objects();
+        done.map_err(|stop| match stop {
+            Stop::Invalid(message) => Stop::Invalid(format!("`{chain}`: {message}")),
+            halt @ Stop::Halt(_) => halt,
+        })
+    }
+
+    async fn try_stash(&self, world: &World, index: usize, chain: &Chain) -> Result<Option<()>, Stop> {
+        let mut from: Vec<String> = Vec::new();
+        let mut rest = chain.0.as_slice();
+        while let Some(at) = rest.iter().position(|selector| selector.kind == SelectorKind::Aria) {
+            let wanted = aria::parse(&rest[at].text).map_err(Stop::Invalid)?;
+            let Some(roots) = self.roots(world, &rest[..at], &from).await? else { return Ok(None) };
+            let mut found = Vec::new();
+            for root in roots {
+                match self.query_tree(world, root, &wanted).await? {
+                    Some(nodes) => found.extend(nodes),
+                    None => return Ok(None),
+                }
+            }
+            (from, rest) = (found, &rest[at + 1..]);
+            if from.is_empty() {
+                break;
+            }
+        }
+        let rest = if from.is_empty() { &[] } else { rest };
+        let query = json!({ "index": index, "chain": selectors(rest) });
+        Ok(self.page.call(world, "stash", &query, &from, self.deadline()).await?.map(|_| ()))
+    }
+
+    /// Handles of what `chain` leads to from `from`, or from the document.
+    async fn roots(
+        &self,
+        world: &World,
+        chain: &[Selector],
+        from: &[String],
+    ) -> Result<Option<Vec<String>>, Stop> {
+        const CALL: &str = "function(query, ...from) { return regatta.call('roots', query, ...from) }";
+        let of_node = |node: &String| CallArgument {
+            value: None,
+            unserializable_value: None,
+            object_id: Some(node.clone().into()),
+        };
+        let query = CallArgument {
+            value: Some(json!({ "chain": selectors(chain) })),
+            unserializable_value: None,
+            object_id: None,
+        };
+        let mut call = CallFunctionOnParams::new(CALL);
+        call.arguments = Some(std::iter::once(query).chain(from.iter().map(of_node)).collect());
+        call.unique_context_id = Some(world.unique.clone());
+        call.object_group = Some(OBJECTS.to_owned());
+        let Some(called) = self.page.in_world::<_, Called>(world, call, self.deadline()).await? else {
+            return Ok(None);
+        };
+        // An invalid selector leads nowhere; where no alternative is valid the script says so.
+        let Some(list) = called.result.object_id.filter(|_| called.exception_details.is_none()) else {
+            return Ok(Some(Vec::new()));
+        };
+        let mut properties = GetPropertiesParams::new(RemoteObjectId::from(list));
+        properties.own_properties = Some(true);
+        let Some(listed) = self.page.in_world::<_, Properties>(world, properties, self.deadline()).await?
+        else {
+            return Ok(None);
+        };
+        let items = listed.result.into_iter().filter(|property| property.name.parse::<u32>().is_ok());
+        Ok(Some(items.filter_map(|property| property.value?.object_id).take(NODES).collect()))
+    }
+
+    async fn query_tree(
+        &self,
+        world: &World,
+        root: String,
+        wanted: &aria::AriaSelector,
+    ) -> Result<Option<Vec<String>>, Stop> {
+        let query = QueryAxTreeParams {
+            node_id: None,
+            backend_node_id: None,
+            object_id: Some(root.into()),
+            accessible_name: wanted.name.clone(),
+            role: wanted.role.clone(),
+        };
+        let Some(tree) = self.page.in_world::<_, Tree>(world, query, self.deadline()).await? else {
+            return Ok(None);
+        };
+        let nodes =
+            tree.nodes.into_iter().filter(TreeNode::is_element).filter_map(|node| node.backend_dom_node_id);
+        let mut answers = Vec::new();
+        for node in nodes.take(NODES) {
+            let resolve = ResolveNodeParams {
+                node_id: None,
+                backend_node_id: Some(BackendNodeId::new(node)),
+                object_group: Some(OBJECTS.to_owned()),
+                execution_context_id: Some(ExecutionContextId::new(world.id)),
+            };
+            answers.push(world.session.send_as::<_, Resolved>(resolve));
+        }
+        let mut handles = Vec::new();
+        for answer in answers {
+            match self.page.answer(answer, self.deadline()).await {
+                Ok(resolved) => handles.extend(resolved.object.object_id),
+                // The node was removed in between.
+                Err(Halt::Script(_)) => {}
+                Err(halt) => return Err(halt.into()),
+            }
+        }
+        Ok(Some(handles))
+    }
+}
+
+pub(crate) enum Stop {
+    Halt(Halt),
+    Invalid(String),
+}
+
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+#[derive(Deserialize)]
+struct Properties {
+    result: Vec<Property>,
+}
+
+#[derive(Deserialize)]
+struct Property {
+    name: String,
+    value: Option<crate::script::RemoteObject>,
+}
+
+#[derive(Deserialize)]
+struct Resolved {
+    object: crate::script::RemoteObject,
+}
+
+#[derive(Deserialize)]
+struct Tree {
+    nodes: Vec<TreeNode>,
+}
+
+#[derive(Deserialize)]
+struct TreeNode {
+    ignored: bool,
+    role: Option<TreeValue>,
+    #[serde(rename = "backendDOMNodeId")]
+    backend_dom_node_id: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct TreeValue {
+    value: Option<Value>,
+}
+
+impl TreeNode {
+    fn is_element(&self) -> bool {
+        let role = self.role.as_ref().and_then(|role| role.value.as_ref()?.as_str());
+        !self.ignored
+            && role.is_some_and(|role| !matches!(role, "StaticText" | "InlineTextBox" | "RootWebArea"))
+    }
+}
+
+/// No alternative leads to anything that may be meant; not even to something that is not ready.
+fn is_missing(reply: &Reply) -> bool {
+    reply.why.as_ref().is_none_or(|why| why.code == "missing" && why.message.is_empty())
+}
+
+pub(crate) fn asks_tree(chain: &Chain) -> bool {
+    chain.0.iter().any(|selector| selector.kind == SelectorKind::Aria)
+}
+
+/// As the script wants an alternative.
+fn alternative(index: usize, locator: &Locator, by_tree: &[bool]) -> Value {
+    alternative_of(index, &locator.alternatives[index], by_tree[index])
+}
+
+pub(crate) fn alternative_of(index: usize, chain: &Chain, by_tree: bool) -> Value {
+    if by_tree {
+        json!({ "index": index, "stashed": true })
+    } else {
+        json!({ "index": index, "chain": selectors(&chain.0) })
+    }
+}
+
+fn selectors(chain: &[Selector]) -> Value {
+    let pair = |selector: &Selector| {
+        let kind = match selector.kind {
+            SelectorKind::Css => "css",
+            SelectorKind::Aria => "aria",
+            SelectorKind::Text => "text",
+            SelectorKind::XPath => "xpath",
+            SelectorKind::Pierce => "pierce",
+        };
+        json!([kind, selector.text])
+    };
+    chain.iter().map(pair).collect()
+}

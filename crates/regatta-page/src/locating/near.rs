@@ -1,0 +1,136 @@
+//! What a person is told where nothing matches: what the page has that is nearly what was asked for, and the
+//! errors that it shows.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::attempt::Attempt;
+use crate::healing::heal;
+use crate::locating::aria;
+use crate::locating::locate::{Stop, alternative_of, asks_tree};
+use crate::script::{Halt, Reply};
+use regatta_core::flow::{Chain, Locator, Selector, SelectorKind, WaitForElement};
+use regatta_core::workflow::Heal;
+
+/// The step's time is over when it is asked.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Attempt<'_> {
+    /// A no of the script with its hint. Best effort: a page that is gone says nothing.
+    pub(crate) async fn with_hint(&mut self, locator: &Locator, query: &Value, mut reply: Reply) -> Reply {
+        let Some(why) = &mut reply.why else { return reply };
+        let is_missing = why.code == "missing" && why.message.is_empty();
+        if is_missing || matches!(why.code.as_str(), "empty" | "disabled" | "invisible" | "covered") {
+            let looks = is_missing && reply.found == 0 && !is_absence(query);
+            let wanted = if looks { wanted(locator) } else { json!([]) };
+            why.hint = self.beyond_deadline(async |attempt| attempt.hint(&wanted).await).await;
+        }
+        reply
+    }
+
+    /// Of a wait that did not hold: what the properties and attributes are instead, in a sentence.
+    pub(crate) async fn instead(&mut self, wait: &WaitForElement, query: &Value) -> Option<String> {
+        let mut query = query.clone();
+        query["within"] = json!(self.within());
+        let told = self.beyond_deadline(async |attempt| attempt.ask_instead(wait, query).await).await;
+        (!told.is_empty()).then_some(told)
+    }
+
+    async fn beyond_deadline(&mut self, ask: impl AsyncFnOnce(&mut Self) -> Result<String, Stop>) -> String {
+        let late = (Instant::now() + PATIENCE).saturating_duration_since(self.deadline());
+        self.extend(late);
+        let told = ask(self).await.unwrap_or_default();
+        self.shorten(late);
+        self.page.healing.mask().apply(&told)
+    }
+
+    async fn hint(&mut self, wanted: &Value) -> Result<String, Stop> {
+        let world = self.page.world(self.deadline()).await?;
+        let query = json!({ "wanted": wanted });
+        let Some(told) = self.page.call(&world, "near", &query, &[], self.deadline()).await? else {
+            return Ok(String::new());
+        };
+        let mut near = Vec::new();
+        // Where likeness is off, nothing is looked for either.
+        if self.page.healing.mode != Heal::Off {
+            for (of, selector) in told.selectors.iter().enumerate() {
+                near.extend(self.selector_of(of, selector).await?);
+            }
+        }
+        near.dedup();
+        let mut hints = Vec::new();
+        if !near.is_empty() {
+            hints.push(format!("did you mean {}?", near.join(" or ")));
+        }
+        if !told.errors.is_empty() {
+            let errors: Vec<_> = told.errors.iter().map(|error| format!("\"{error}\"")).collect();
+            let plural = if errors.len() == 1 { "" } else { "s" };
+            hints.push(format!("the page shows the error{plural} {}", errors.join(" and ")));
+        }
+        Ok(hints.join(" "))
+    }
+
+    /// A selector that means the element alone: the one of the kind that was asked for, where it does.
+    async fn selector_of(&mut self, of: usize, own: &[String]) -> Result<Option<String>, Stop> {
+        let world = self.page.world(self.deadline()).await?;
+        let others = self.page.call(&world, "means", &json!({ "of": of }), &[], self.deadline()).await?;
+        let others = others.map(|reply| reply.selectors).unwrap_or_default();
+        for selector in std::iter::once(own.to_vec()).chain(others) {
+            let chain = heal::chain(&selector);
+            let by_tree = asks_tree(&chain);
+            if by_tree && self.stash(&world, 0, &chain).await?.is_none() {
+                return Ok(None);
+            }
+            let query = json!({ "alternative": alternative_of(0, &chain, by_tree), "of": of });
+            let agrees = self.page.call(&world, "agrees", &query, &[], self.deadline()).await?;
+            if agrees.is_some_and(|reply| reply.ok) {
+                return Ok(Some(format!("`{chain}`")));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn ask_instead(&mut self, wait: &WaitForElement, mut query: Value) -> Result<String, Stop> {
+        let world = self.page.world(self.deadline()).await?;
+        let mut alternatives = Vec::new();
+        for (index, chain) in wait.locator.alternatives.iter().enumerate() {
+            let by_tree = asks_tree(chain);
+            if by_tree && self.stash(&world, index, chain).await?.is_none() {
+                return Ok(String::new());
+            }
+            alternatives.push(alternative_of(index, chain, by_tree));
+        }
+        query["alternatives"] = alternatives.into();
+        let told = self.page.call(&world, "instead", &query, &[], self.deadline()).await;
+        match told {
+            Ok(told) => Ok(told.and_then(|reply| reply.value).unwrap_or_default()),
+            Err(Halt::Script(_)) => Ok(String::new()),
+            Err(halt) => Err(halt.into()),
+        }
+    }
+}
+
+/// A wait for something to go.
+fn is_absence(query: &Value) -> bool {
+    query["visible"] == false || query["operator"] == "<=" || query["operator"] == "==" && query["count"] == 0
+}
+
+/// The last selector of each alternative, as the script wants it.
+fn wanted(locator: &Locator) -> Value {
+    let last = |chain: &Chain| {
+        let Selector { kind, text } = chain.0.last()?;
+        Some(match kind {
+            SelectorKind::Aria => {
+                let aria = aria::parse(text).ok()?;
+                json!({ "kind": "aria", "name": aria.name, "role": aria.role })
+            }
+            SelectorKind::Text => json!({ "kind": "text", "text": text }),
+            SelectorKind::Css => json!({ "kind": "css", "text": text, "alone": chain.0.len() == 1 }),
+            SelectorKind::Pierce => json!({ "kind": "pierce", "text": text }),
+            SelectorKind::XPath => json!({ "kind": "xpath", "text": text }),
+        })
+    };
+    locator.alternatives.iter().filter_map(last).collect()
+}

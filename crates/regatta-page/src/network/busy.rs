@@ -1,0 +1,70 @@
+//! Answers that say that a site is busy: see [`regatta_core::busy`].
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use regatta_core::busy;
+
+/// More are not kept: the oldest are forgotten.
+const KEPT: usize = 64;
+
+/// A request that was answered with 429 or 503, and that has not been answered otherwise since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BusyAnswer {
+    request: String,
+    method: String,
+    pub url: String,
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+    /// When the request began and when its answer came.
+    pub began: Instant,
+    pub answered: Instant,
+}
+
+#[derive(Debug, Default)]
+pub struct BusyAnswers(VecDeque<BusyAnswer>);
+
+/// A request, as far as it matters here.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub id: &'a str,
+    pub method: &'a str,
+    pub url: &'a str,
+    pub began: Instant,
+}
+
+impl BusyAnswers {
+    /// A page may repeat a request by itself: any other answer to the same one replaces what it was told before.
+    pub fn record(&mut self, request: Request<'_>, status: u16, retry_after: Option<&str>) {
+        let Request { id, method, url, began } = request;
+        self.0.retain(|known| known.request != id && (known.method != method || known.url != url));
+        if !busy::is_busy(status) {
+            return;
+        }
+        if self.0.len() == KEPT {
+            self.0.pop_front();
+        }
+        let retry_after =
+            retry_after.and_then(|value| busy::parse_retry_after(value, jiff::Timestamp::now()));
+        self.0.push_back(BusyAnswer {
+            request: id.to_owned(),
+            method: method.to_owned(),
+            url: url.to_owned(),
+            status,
+            retry_after,
+            began,
+            answered: Instant::now(),
+        });
+    }
+
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &BusyAnswer> {
+        self.0.iter()
+    }
+
+    /// The answer to the request of this id, which is also the loader of the document that it asked for.
+    pub fn of_request(&self, id: &str) -> Option<&BusyAnswer> {
+        self.0.iter().find(|answer| answer.request == id)
+    }
+}

@@ -1,0 +1,183 @@
+//! What the browser itself would ask a person about, in a dialog that no document and no command can see or
+//! close, and that takes every press and key of the tab.
+//!
+//! A sign-in by HTTP is answered before the dialog opens: with the workflow's user and password, or by
+//! cancelling it. `Fetch.authRequired` is told only for requests that a pattern pauses when they are made. So a
+//! browser that has such dialogs pauses every request, for as long as it takes us to say "go on"; the
+//! headless shell has none, and pauses those to the origins of `[[http_auth]]` only. Passkeys are refused by
+//! an empty set of authenticators, the capture of a screen by a switch (see `chromium.rs`). Links to other
+//! programs (`tel:`) cannot be refused, they are only noticed.
+
+use std::fmt;
+
+use chromiumoxide::cdp::browser_protocol::fetch::{
+    AuthChallengeResponse, AuthChallengeResponseResponse, ContinueWithAuthParams,
+};
+use chromiumoxide::types::{Command, Method, MethodId};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::connection::Session;
+use crate::network::block;
+use crate::page::Page;
+use crate::state::{Given, State, text};
+use regatta_core::workflow::http_auth::Credential;
+
+/// A question of the browser, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    SignIn {
+        origin: String,
+        answer: Answer,
+    },
+    /// `tel`. Where the browser has dialogs one may be open.
+    External {
+        scheme: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Given,
+    /// The server has refused what it was given.
+    Refused,
+    Cancelled,
+}
+
+impl fmt::Display for Prompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SignIn { origin, answer } => {
+                let came = match answer {
+                    Answer::Given => "answered from [[http_auth]]",
+                    Answer::Refused => {
+                        "cancelled: the server has refused the user and password of [[http_auth]]"
+                    }
+                    Answer::Cancelled => "cancelled",
+                };
+                write!(f, "sign-in dialog for {origin}, {came}")
+            }
+            Self::External { scheme } => write!(f, "link to another program: `{scheme}:`"),
+        }
+    }
+}
+
+impl Page {
+    /// How servers that ask by HTTP are answered from now on.
+    pub fn set_http_auth(&mut self, credentials: Vec<Credential>) {
+        let mut changed = None;
+        self.state.send_modify(|state| {
+            let origins =
+                |given: &Given| given.credentials.iter().map(|one| one.origin.clone()).collect::<Vec<_>>();
+            let before = origins(&state.given);
+            state.given.credentials = credentials;
+            if before != origins(&state.given) {
+                changed = Some((state.sessions(), block::interception(&state.given)));
+            }
+        });
+        for session in changed.iter().flat_map(|(sessions, _)| sessions) {
+            drop(session.send(changed.as_ref().expect("it has sessions").1.clone()));
+        }
+    }
+
+    /// What a dialog that takes the input of the tab is likely to ask.
+    pub(crate) fn likely_dialog(&self) -> String {
+        let state = self.state.borrow();
+        let external = state.prompts.iter().rev().find_map(|prompt| match prompt {
+            Prompt::External { scheme } => Some(scheme),
+            Prompt::SignIn { .. } => None,
+        });
+        match external {
+            Some(scheme) => format!(
+                "a dialog of the browser is likely in front: the page has opened a `{scheme}:` link, which it asks about"
+            ),
+            None => "a dialog of the browser may be in front, which asks about a passkey, a screen to share, a sign-in \
+                     or another program"
+                .to_owned(),
+        }
+    }
+}
+
+impl State {
+    pub fn prompted(&mut self, prompt: Prompt) {
+        self.note(prompt.to_string());
+        self.prompts.push(prompt);
+    }
+
+    /// A page or a frame of it goes to `url`.
+    pub fn goes_to(&mut self, url: &str) {
+        // What a browser opens itself.
+        const OWN: [&str; 14] = [
+            "http",
+            "https",
+            "about",
+            "blob",
+            "data",
+            "javascript",
+            "file",
+            "filesystem",
+            "view-source",
+            "chrome",
+            "chrome-error",
+            "chrome-extension",
+            "devtools",
+            "ftp",
+        ];
+        if let Some((scheme, _)) = url.split_once(':')
+            && !OWN.contains(&scheme.to_ascii_lowercase().as_str())
+        {
+            self.prompted(Prompt::External { scheme: scheme.to_ascii_lowercase() });
+        }
+    }
+
+    /// The answer to a server or a proxy that asks for a user and a password. A proxy is the browser's own
+    /// affair.
+    pub fn sign_in(&mut self, params: &Value) -> ContinueWithAuthParams {
+        let request = text(&params["requestId"]).to_owned();
+        let challenge = &params["authChallenge"];
+        let answer =
+            |response| ContinueWithAuthParams::new(request.clone(), AuthChallengeResponse::new(response));
+        if challenge["source"] == "Proxy" {
+            return answer(AuthChallengeResponseResponse::Default);
+        }
+        let origin = text(&challenge["origin"]).to_owned();
+        let known = self.given.credentials.iter().find(|known| known.origin == origin).cloned();
+        let Some(known) = known else {
+            self.prompted(Prompt::SignIn { origin, answer: Answer::Cancelled });
+            return answer(AuthChallengeResponseResponse::CancelAuth);
+        };
+        // Asked again for the same request: what it was given was wrong.
+        if !self.signed_in.insert(request.clone()) {
+            self.prompted(Prompt::SignIn { origin, answer: Answer::Refused });
+            return answer(AuthChallengeResponseResponse::CancelAuth);
+        }
+        self.prompted(Prompt::SignIn { origin, answer: Answer::Given });
+        let mut given = AuthChallengeResponse::new(AuthChallengeResponseResponse::ProvideCredentials);
+        (given.username, given.password) = (Some(known.user), Some(known.password));
+        ContinueWithAuthParams::new(request, given)
+    }
+}
+
+/// Passkeys are asked for nowhere: of the authenticators that the tab is given there are none. A browser that
+/// does not know the command asks its person.
+pub fn refuse_passkeys(session: &Session, given: &Given) {
+    if given.asks {
+        drop(session.send(NoAuthenticators { enable_ui: false }));
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct NoAuthenticators {
+    #[serde(rename = "enableUI")]
+    enable_ui: bool,
+}
+
+impl Method for NoAuthenticators {
+    fn identifier(&self) -> MethodId {
+        "WebAuthn.enable".into()
+    }
+}
+
+impl Command for NoAuthenticators {
+    type Response = Value;
+}

@@ -1,0 +1,145 @@
+//! A busy site (429, 503) gives neither a yes nor a no: a step that fails on its answer is tried again later, and
+//! the input that it answered so may or may not have taken effect.
+//!
+//! It counts where the main document is such an answer, or where the last input or navigation has set off a
+//! request for data or for a document of an allowed origin that was answered so. A page may repeat a request by
+//! itself: an answer of another kind to the same request takes its place.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::attempt::Attempt;
+use crate::error::{ActionError, ActionErrorKind};
+use crate::page::Page;
+use crate::state::View;
+use crate::state::urls;
+use regatta_core::busy::is_busy;
+use regatta_core::duration::in_words;
+use regatta_core::flow::Action;
+
+/// The requests that a flow has set off, by the time they began, and which of them a later wait has confirmed.
+#[derive(Debug, Default)]
+pub struct SetOff {
+    /// When the navigation or the first input since the last pause began.
+    since: Option<Instant>,
+    /// When a wait, a capture or an asserted navigation was satisfied last.
+    confirmed: Option<Instant>,
+    /// Statuses that the flow expects of it.
+    allowed: Vec<u16>,
+}
+
+struct Busy {
+    url: String,
+    status: u16,
+    retry_after: Option<Duration>,
+}
+
+impl Page {
+    /// A navigation, or input with nothing before it that is still waited for, begins.
+    pub(crate) fn begin_set_off(&mut self) {
+        self.set_off = SetOff { since: Some(Instant::now()), ..SetOff::default() };
+    }
+
+    /// A new flow begins: the end of the earlier one has judged the requests that it set off.
+    pub(crate) fn forgive_set_off(&mut self) {
+        self.set_off.confirmed = Some(Instant::now());
+    }
+
+    /// A step with these statuses allowed acts.
+    pub(crate) fn allow_set_off(&mut self, statuses: &[u16]) {
+        self.set_off.allowed.extend_from_slice(statuses);
+    }
+
+    /// A satisfied wait shows that the refusals before it do not matter.
+    pub(crate) fn confirm_set_off(&mut self, action: &Action, asserts: bool) {
+        let is_confirmed = asserts
+            || matches!(
+                action,
+                Action::WaitForElement(_) | Action::WaitForExpression { .. } | Action::Capture(_)
+            );
+        if is_confirmed {
+            self.set_off.confirmed = Some(Instant::now());
+        }
+    }
+
+    /// Whether a busy site may be why a step failed.
+    fn busy(&self) -> Option<Busy> {
+        self.busy_document().or_else(|| self.busy_request(None))
+    }
+
+    /// Whether what the flow has set off was refused, and nothing since shows that it does not matter.
+    fn busy_unconfirmed(&self) -> Option<Busy> {
+        self.busy_document().or_else(|| self.busy_request(self.set_off.confirmed))
+    }
+
+    fn busy_document(&self) -> Option<Busy> {
+        let main = |view: View<'_>| {
+            let document = &view.state.frame(&view.tab().main_frame)?.document;
+            let status = document.status.filter(|status| is_busy(*status))?;
+            let is_allowed = self.allowed_error.as_deref() == Some(&document.loader)
+                || self.set_off.allowed.contains(&status);
+            let answer = view.state.network.busy().of_request(&document.loader);
+            let retry_after = answer.and_then(|answer| answer.retry_after);
+            (!is_allowed).then(|| Busy { url: document.url.clone(), status, retry_after })
+        };
+        self.look(main).flatten()
+    }
+
+    fn busy_request(&self, after: Option<Instant>) -> Option<Busy> {
+        let since = self.set_off.since?;
+        let state = self.state.borrow();
+        let answer = state.network.busy().iter().rev().find(|answer| {
+            answer.began >= since
+                && after.is_none_or(|after| answer.answered > after)
+                && !self.set_off.allowed.contains(&answer.status)
+                && urls::is_allowed(&answer.url, &self.allowed)
+        })?;
+        Some(Busy { url: answer.url.clone(), status: answer.status, retry_after: answer.retry_after })
+    }
+}
+
+impl Attempt<'_> {
+    /// The error of a step, in which a busy site stands for what it may have caused.
+    pub fn blame_busy(&self, error: ActionError) -> ActionError {
+        let may_be_caused = matches!(
+            error.kind,
+            ActionErrorKind::NotMet
+                | ActionErrorKind::TimedOut
+                | ActionErrorKind::Ambiguous
+                | ActionErrorKind::Changed
+                | ActionErrorKind::Navigation
+        );
+        match self.page.busy().filter(|_| may_be_caused) {
+            Some(busy) => {
+                let seen = format!("what failed: {}", error.message);
+                busy_error(&busy).hint(seen)
+            }
+            None => error,
+        }
+    }
+
+    /// # Errors
+    /// `SiteBusy` where what the flow has set off was refused.
+    pub fn refuse_busy(&self) -> Result<(), ActionError> {
+        self.page.busy_unconfirmed().map_or(Ok(()), |busy| {
+            Err(busy_error(&busy).hint(
+                "where that does not matter, say so: a customStep `regatta.allowStatus` before the step that sets it off",
+            ))
+        })
+    }
+
+    /// The document of the frame has this status, and so is not what was asked for.
+    pub fn busy_answer(view: View<'_>, status: u16, url: &str) -> ActionError {
+        let answer = view.state.network.busy().of_request(&view.frame.document.loader);
+        let retry_after = answer.and_then(|answer| answer.retry_after);
+        busy_error(&Busy { url: url.to_owned(), status, retry_after })
+    }
+}
+
+fn busy_error(Busy { url, status, retry_after }: &Busy) -> ActionError {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let asks = retry_after.map(|time| format!(" and asks to wait {}", in_words(time))).unwrap_or_default();
+    let kind = ActionErrorKind::SiteBusy { retry_after: *retry_after };
+    ActionError::new(kind, format!("the site is busy: it answered {status} for {url}{asks}"))
+}

@@ -1,0 +1,403 @@
+//! Calls into the page's injected script, and waiting for the page's state.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use chromiumoxide::cdp::browser_protocol::page::CreateIsolatedWorldParams;
+use chromiumoxide::cdp::js_protocol::runtime::{
+    CallArgument, CallFunctionOnParams, EvaluateParams, ReleaseObjectGroupParams,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::connection::{CdpError, Session};
+use crate::page::Page;
+use crate::state::{Ended, View, WORLD, World};
+use regatta_core::fingerprint::Fingerprint;
+
+/// Runs in a world of its own beside the page: the page can neither see nor change it. One call resolves,
+/// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
+/// an earlier program has used may hold an earlier version.
+pub const SOURCE: &str = concat!(
+    "(() => {\nconst VERSION = 13;\n",
+    "if (Object.hasOwn(globalThis, 'regatta') && regatta.version === VERSION) return;\n",
+    include_str!("script/injected/dom.js"),
+    include_str!("script/injected/wait.js"),
+    include_str!("script/injected/selectors.js"),
+    include_str!("script/injected/elements.js"),
+    include_str!("script/injected/pointer.js"),
+    include_str!("script/injected/keys.js"),
+    include_str!("script/injected/around.js"),
+    include_str!("script/injected/likeness.js"),
+    include_str!("script/injected/find.js"),
+    include_str!("script/injected/near.js"),
+    include_str!("script/injected/methods.js"),
+    "})();\n",
+);
+
+/// Handles of page objects, released together.
+pub const OBJECTS: &str = "regatta";
+
+/// The script keeps the deadline itself; this is for a page that no longer runs scripts.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Why waiting ended without what was waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Halt {
+    Deadline,
+    Ended(Ended),
+    /// A main-frame request outside the allowed origins was stopped; its origin.
+    Outside(String),
+    /// The script threw or the protocol refused: a defect, not the page's doing.
+    Script(String),
+}
+
+/// What the script's methods answer; each fills what it has to say.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Reply {
+    pub ok: bool,
+    /// The element it is about was found in a document that has been replaced since.
+    pub lost: bool,
+    /// The page has changed: look anew and call again.
+    pub again: bool,
+    pub why: Option<Why>,
+    pub alternative: usize,
+    /// One that means the same element and does not ask the accessibility tree.
+    pub cheaper: Option<usize>,
+    /// Of the point to click, for `Input` commands.
+    pub x: f64,
+    pub y: f64,
+    /// Of the document's viewport.
+    pub width: f64,
+    pub height: f64,
+    /// The frame is rotated, skewed or in perspective: its point has to be asked of the browser.
+    pub turned: bool,
+    /// What kind of element it is to `change`.
+    pub sort: String,
+    pub checked: bool,
+    pub empty: bool,
+    /// Its text is edited in place: `contenteditable`.
+    pub rich: bool,
+    /// It only takes the keys of an editor: only the editor's own keys select its text.
+    pub keyed: bool,
+    /// The focus is in a frame.
+    pub inside: bool,
+    /// The pointer has come into the document.
+    pub moved: bool,
+    pub found: u32,
+    pub url: String,
+    pub origin: String,
+    /// The origin of the document of a frame element that has the focus.
+    pub frame: Option<String>,
+    pub value: Option<String>,
+    /// What the element found is like.
+    pub element: Option<Fingerprint>,
+    pub elements: Vec<Fingerprint>,
+    /// Which of them is the one that was found last.
+    pub own: Option<usize>,
+    pub selectors: Vec<Vec<String>>,
+    /// What the page says is wrong.
+    pub errors: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Why {
+    pub code: String,
+    pub message: String,
+    pub alternative: usize,
+    pub candidates: Vec<String>,
+    /// Heading or title of the page.
+    pub shows: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Called {
+    pub result: RemoteObject,
+    pub exception_details: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoteObject {
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    pub subtype: Option<String>,
+    pub value: Option<Value>,
+    pub unserializable_value: Option<String>,
+    pub object_id: Option<String>,
+}
+
+impl Called {
+    /// What was thrown, in one line.
+    pub fn thrown(&self) -> Option<String> {
+        let details = self.exception_details.as_ref()?;
+        let exception = &details["exception"];
+        let described = exception["description"].as_str().map(str::to_owned);
+        // What is thrown need not be an error.
+        let described = described.or_else(|| match exception.get("value")? {
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        });
+        let described = described.or_else(|| details["text"].as_str().map(str::to_owned));
+        Some(described.as_deref().unwrap_or("an exception").lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+impl Page {
+    /// Waits for the frame that the step is played in. A violation or the page's end end every wait.
+    pub(crate) async fn until<T>(
+        &self,
+        deadline: Instant,
+        mut holds: impl FnMut(View<'_>) -> Option<T>,
+    ) -> Result<T, Halt> {
+        let mut states = self.state.subscribe();
+        let waiting = async {
+            loop {
+                {
+                    let state = states.borrow_and_update();
+                    if let Some(halt) = state.halt(&self.scene) {
+                        return Err(halt);
+                    }
+                    if let Some(held) = state.resolve(&self.scene).and_then(&mut holds) {
+                        return Ok(held);
+                    }
+                }
+                if states.changed().await.is_err() {
+                    return Err(Halt::Ended(Ended::Gone));
+                }
+            }
+        };
+        self.within(deadline, waiting).await.unwrap_or(Err(Halt::Deadline))
+    }
+
+    /// The frame that the step is played in, as it is now. `None` where there is none.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(View<'_>) -> T) -> Option<T> {
+        self.state.borrow().resolve(&self.scene).map(at)
+    }
+
+    /// Input goes to the tab, which hands it on to its frames; where the step's is gone, to the page's own.
+    pub(crate) fn tab_session(&self) -> Session {
+        let state = self.state.borrow();
+        state.resolve(&self.scene).map_or_else(|| state.main_tab(), |view| view.tab()).session.clone()
+    }
+
+    pub(crate) fn frame_session(&self) -> Session {
+        let state = self.state.borrow();
+        state.resolve(&self.scene).map_or_else(|| state.main_frame(), |view| view.frame).session.clone()
+    }
+
+    /// An answer of the browser, unless the page ends or leaves first.
+    pub(crate) async fn answer<T>(
+        &self,
+        answer: impl Future<Output = Result<T, CdpError>>,
+        deadline: Instant,
+    ) -> Result<T, Halt> {
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|error| match error {
+                CdpError::Gone => Halt::Ended(Ended::Gone),
+                CdpError::Detached => Halt::Ended(Ended::Closed),
+                CdpError::TimedOut { .. } => Halt::Deadline,
+                error => Halt::Script(error.to_string()),
+            }),
+            halt = self.until::<Infallible>(deadline, |_| None) => match halt {
+                Ok(never) => match never {},
+                Err(halt) => Err(halt),
+            },
+        }
+    }
+
+    /// The script's world in the current document of the step's frame.
+    pub(crate) async fn world(&self, deadline: Instant) -> Result<World, Halt> {
+        loop {
+            let patience = Instant::now() + Duration::from_secs(1);
+            match self.until(deadline.min(patience), |view| view.frame.world.clone()).await {
+                Err(Halt::Deadline) if Instant::now() < deadline => {
+                    // A document comes with the world. One that has lost it is given another.
+                    let Some((session, frame)) =
+                        self.look(|view| (view.frame.session.clone(), view.frame.id.clone()))
+                    else {
+                        continue;
+                    };
+                    let mut create = CreateIsolatedWorldParams::new(frame);
+                    create.world_name = Some(WORLD.to_owned());
+                    match self.answer(session.send(create), deadline).await {
+                        Ok(_) | Err(Halt::Script(_)) => {}
+                        Err(halt) => return Err(halt),
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    pub(crate) fn forget_world(&self, lost: &World) {
+        self.state.send_modify(|state| state.forget_world(lost));
+    }
+
+    /// One method of the script. `None`: the document went away in the meantime.
+    pub(crate) async fn call(
+        &self,
+        world: &World,
+        method: &str,
+        query: &Value,
+        nodes: &[String],
+        deadline: Instant,
+    ) -> Result<Option<Reply>, Halt> {
+        let make = || call_of(world, method, query, nodes);
+        let Some(mut called) = self.in_world::<_, Called>(world, make(), deadline).await? else {
+            return Ok(None);
+        };
+        if called.thrown().is_some_and(|thrown| is_not_installed(&thrown)) {
+            let mut install = EvaluateParams::new(SOURCE);
+            install.unique_context_id = Some(world.unique.clone());
+            if self.in_world::<_, Called>(world, install, deadline).await?.is_none() {
+                return Ok(None);
+            }
+            match self.in_world(world, make(), deadline).await? {
+                Some(again) => called = again,
+                None => return Ok(None),
+            }
+        }
+        if let Some(thrown) = called.thrown() {
+            return Err(Halt::Script(format!("{method}: {thrown}")));
+        }
+        let value = called.result.value.unwrap_or(Value::Null);
+        let reply: Reply =
+            serde_json::from_value(value).map_err(|error| Halt::Script(format!("{method}: {error}")))?;
+        Ok(Some(reply).filter(|reply| !reply.lost))
+    }
+
+    /// Asks the script of a document at once, for an answer that comes later.
+    pub(crate) fn ask(
+        &self,
+        world: &World,
+        method: &str,
+        query: &Value,
+    ) -> impl Future<Output = Result<Reply, CdpError>> + Send + use<> {
+        let called = world.session.send_as::<_, Called>(call_of(world, method, query, &[]));
+        async move {
+            let value = called.await?.result.value.unwrap_or(Value::Null);
+            serde_json::from_value(value)
+                .map_err(|source| CdpError::Malformed { method: "Runtime.callFunctionOn".into(), source })
+        }
+    }
+
+    /// A command to a context. `None`: the context is no more.
+    pub(crate) async fn in_world<C: chromiumoxide::Command, R: DeserializeOwned>(
+        &self,
+        world: &World,
+        command: C,
+        deadline: Instant,
+    ) -> Result<Option<R>, Halt> {
+        let answer = world.session.send_as::<C, R>(command);
+        let answer = async {
+            match answer.await {
+                Ok(answer) => Ok(Some(answer)),
+                Err(CdpError::Refused { message, .. }) if is_lost(&message) => Ok(None),
+                // A frame that leaves its process goes on in another one.
+                Err(CdpError::Detached) if world.session.id() != self.tab_session().id() => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let answer = self.answer(answer, deadline + GRACE).await?;
+        if answer.is_none() {
+            self.forget_world(world);
+        }
+        Ok(answer)
+    }
+
+    pub(crate) fn release_objects(&self) {
+        drop(self.frame_session().send(ReleaseObjectGroupParams::new(OBJECTS)));
+    }
+}
+
+fn call_of(world: &World, method: &str, query: &Value, nodes: &[String]) -> CallFunctionOnParams {
+    const CALL: &str = "function(method, query, ...nodes) { return regatta.call(method, query, ...nodes) }";
+    let mut call = CallFunctionOnParams::new(CALL);
+    let of_value = |value| CallArgument { value: Some(value), unserializable_value: None, object_id: None };
+    let of_node = |node: &String| CallArgument {
+        value: None,
+        unserializable_value: None,
+        object_id: Some(node.clone().into()),
+    };
+    let values = [Value::String(method.to_owned()), query.clone()];
+    call.arguments = Some(values.into_iter().map(of_value).chain(nodes.iter().map(of_node)).collect());
+    call.unique_context_id = Some(world.unique.clone());
+    call.await_promise = Some(true);
+    call.return_by_value = Some(true);
+    call
+}
+
+/// Chrome's words for a world without the script. An element whose id is `regatta` stands for it there.
+fn is_not_installed(thrown: &str) -> bool {
+    ["regatta is not defined", "regatta.call is not a function"].iter().any(|words| thrown.contains(words))
+}
+
+/// Chrome's words for a document that went away before or while a command ran in it.
+fn is_lost(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    [
+        "context",
+        "navigated or closed",
+        "promise was collected",
+        "with given id does not belong",
+        "could not find object",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use regex::Regex;
+
+    use super::SOURCE;
+
+    const OTHERS: [&str; 2] = [include_str!("evidence/trace/snapshot.js"), include_str!("evidence/blur.js")];
+
+    /// Members that nodes share with what is no node: values, events, styles, boxes.
+    const SHARED: &str = "data focus label list multiple options rows select size src style text title type value id media URL \
+         attributes matches checked alt selected labels timeline";
+
+    fn names(pattern: &str, text: &str) -> BTreeSet<String> {
+        let pattern = Regex::new(pattern).unwrap();
+        pattern.captures_iter(text).map(|found| found[1].to_owned()).collect()
+    }
+
+    /// A form gives its field of that name instead.
+    #[test]
+    fn members_of_nodes_are_read_by_symbols_only() {
+        let members: BTreeSet<String> =
+            names(r"\['\w+', '([\w ]+)'\]", include_str!("script/injected/dom.js"))
+                .iter()
+                .flat_map(|names| names.split(' ').map(str::to_owned).collect::<Vec<_>>())
+                .collect();
+        assert!(members.len() > 80, "{members:?}");
+        let code: String = std::iter::once(SOURCE)
+            .chain(OTHERS)
+            .flat_map(str::lines)
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let unknown: Vec<_> =
+            names(r"\bdom\.(\w+)", &code).into_iter().filter(|name| !members.contains(name)).collect();
+        assert_eq!(unknown, Vec::<String>::new(), "not aliased by dom.js");
+        let plain: Vec<_> = names(r"[\w\])]\??\.(\w+)", &code.replace("dom.", ""))
+            .into_iter()
+            .filter(|name| members.contains(name) && !SHARED.split_whitespace().any(|shared| shared == name))
+            .collect();
+        assert_eq!(plain, Vec::<String>::new(), "read from a node by a name that a page may take");
+        let unused: Vec<_> = members.difference(&names(r"\bdom\.(\w+)", &code)).cloned().collect();
+        assert_eq!(unused, Vec::<String>::new(), "aliased for nothing");
+    }
+}

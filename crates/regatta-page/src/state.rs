@@ -1,0 +1,426 @@
+//! What is known of a page from the events it sends: its tabs, their frames, its traffic.
+//!
+//! A page has its own tab and the tabs that it opened. A tab is a tree of frames; those of other sites
+//! live in processes, and so on DevTools sessions, of their own. Here they are one tree.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::connection::Session;
+use crate::network::pace::{Admitted, DocumentPace};
+use crate::network::prompts::Prompt;
+use crate::network::{Network, Open};
+use crate::script::Halt;
+use crate::state::scene::{Held, Scene};
+use crate::state::tabs::Expected;
+use regatta_core::flow::{NetworkConditions, Viewport};
+use regatta_core::workflow::block::Block;
+use regatta_core::workflow::dialog::DialogPolicy;
+use regatta_core::workflow::http_auth::Credential;
+
+mod events;
+mod provenance;
+pub(crate) mod scene;
+pub(crate) mod tabs;
+pub(crate) mod urls;
+pub(crate) mod watch;
+
+pub use self::provenance::Foreign;
+
+/// The name of the world that the injected script lives in.
+pub const WORLD: &str = "regatta";
+
+const CONSOLE_LINES: usize = 500;
+const ARRIVALS: usize = 64;
+
+#[derive(Debug)]
+pub struct State {
+    /// The page's own first, then those it opened, in their order. None is ever removed.
+    pub tabs: Vec<Tab>,
+    frames: HashMap<String, Frame>,
+    pub network: Network,
+    /// What every tab is given when it opens.
+    pub given: Given,
+    pub dialogs: Vec<Dialog>,
+    pub prompts: Vec<Prompt>,
+    /// Requests that were given a user and a password.
+    pub signed_in: HashSet<String>,
+    pub downloads: Vec<Download>,
+    pub admitted: Admitted,
+    pub expected_tabs: Expected,
+    /// The connection has ended.
+    pub is_gone: bool,
+    console: VecDeque<Said>,
+    /// Frames that went away, since one may come back from the cache: what was foreign in them.
+    gone: HashMap<String, Option<Foreign>>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    pub viewport: Option<Viewport>,
+    pub conditions: Option<NetworkConditions>,
+    pub dialogs: DialogPolicy,
+    pub block: Block,
+    pub credentials: Vec<Credential>,
+    /// The browser has dialogs of its own, which the headless shell has not.
+    pub asks: bool,
+    /// Documents that begin are guarded until then, since 1970: see [`crate::input::guard`].
+    pub guarded_until: Option<Duration>,
+    /// How fast documents may be requested.
+    pub pace: Option<Arc<dyn DocumentPace>>,
+}
+
+#[derive(Debug)]
+pub struct Tab {
+    pub session: Session,
+    /// Of its main frame; the id of its target as well.
+    pub main_frame: String,
+    /// The origin of a main-frame request that was stopped because it is not allowed.
+    pub violation: Option<String>,
+    pub ended: Option<Ended>,
+    /// Whose the tab's first document is where it has no address of its own: its opener's.
+    pub(crate) opened_by: Option<Foreign>,
+}
+
+#[derive(Debug)]
+pub struct Frame {
+    pub id: String,
+    pub session: Session,
+    /// In [`State::tabs`].
+    pub tab: usize,
+    pub parent: Option<String>,
+    /// In the order in which they were attached.
+    pub children: Vec<String>,
+    /// The injected script's, and the page's own.
+    pub world: Option<World>,
+    pub page_world: Option<World>,
+    pub document: Document,
+    /// Documents and places inside a document that the frame came to, the latest last.
+    pub arrivals: VecDeque<Arrival>,
+    /// How many there ever were.
+    pub arrived: u64,
+    /// A navigation has begun and has neither come anywhere nor ended.
+    pub leaving: bool,
+    /// How the last navigation that had no document failed.
+    pub failure: String,
+    /// The request for the document that is on its way.
+    departing: Option<String>,
+    /// The loader of the last document that was given up before it arrived.
+    pub given_up: Option<String>,
+    /// Since when the file of a request that was no document's is to begin.
+    download_due: Option<Instant>,
+    /// HTTP status of its documents by loader, until they are committed.
+    statuses: HashMap<String, u16>,
+    /// What was in it that is of no allowed origin, first of all.
+    foreign: Option<Foreign>,
+    /// What was in it before it was followed is not known.
+    has_unknown_past: bool,
+    /// The loader of the last document that the browser's history brought back.
+    restored: Option<String>,
+}
+
+/// A frame, and everything around it.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    pub state: &'a State,
+    pub frame: &'a Frame,
+}
+
+#[derive(Debug, Clone)]
+pub struct World {
+    pub session: Session,
+    pub unique: String,
+    pub id: i64,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Document {
+    pub loader: String,
+    pub url: String,
+    /// `None` for documents that no server sent.
+    pub status: Option<u16>,
+    /// Its `load` event has fired.
+    pub loaded: bool,
+    /// The browser's own page about a failed navigation.
+    pub is_error_page: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    pub number: u64,
+    pub loader: String,
+    pub url: String,
+}
+
+/// A line of the console: who said it, a colon, and what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    pub at: jiff::Timestamp,
+    pub line: String,
+}
+
+/// A JavaScript dialog, and how it was answered.
+#[derive(Debug, Clone)]
+pub struct Dialog {
+    pub kind: String,
+    pub message: String,
+    pub accepted: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Download {
+    pub id: String,
+    /// As the site suggests it.
+    pub name: String,
+    pub bytes: u64,
+    pub progress: Progress,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    UnderWay,
+    Done,
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Gone,
+    Crashed,
+    Closed,
+}
+
+/// A frame and those inside, as the browser describes them.
+pub struct FrameTree<'a>(pub &'a Value);
+
+impl FrameTree<'_> {
+    pub fn id(&self) -> &str {
+        text(&self.0["frame"]["id"])
+    }
+}
+
+impl PartialEq for World {
+    fn eq(&self, other: &Self) -> bool {
+        (self.session.id(), &self.unique) == (other.session.id(), &other.unique)
+    }
+}
+
+impl<'a> View<'a> {
+    pub fn tab(&self) -> &'a Tab {
+        &self.state.tabs[self.frame.tab]
+    }
+
+    /// The frame, or one around it, is about to be replaced.
+    pub fn is_leaving(&self) -> bool {
+        self.state.lineage(self.frame).any(|frame| frame.leaving)
+    }
+
+    /// The request for the document that the frame, or one around it, is about to be replaced by.
+    pub fn departing_request(&self) -> Option<&'a Open> {
+        let leaving = self.state.lineage(self.frame).find(|frame| frame.leaving)?;
+        self.state.network.request(leaving.departing.as_ref()?)
+    }
+
+    /// Nothing on its way for this long.
+    pub fn is_quiet(&self, for_at_least: Duration) -> bool {
+        !self.is_leaving() && self.state.network.is_quiet(for_at_least)
+    }
+
+    /// The document is all there, as its server meant it. One loader may have an HTTP error.
+    pub fn is_sound(&self, allowed_error: Option<&str>) -> bool {
+        let document = &self.frame.document;
+        document.loaded
+            && !document.is_error_page
+            && !self.is_leaving()
+            && (document.status.is_none_or(|status| status < 400) || allowed_error == Some(&document.loader))
+    }
+}
+
+impl State {
+    pub fn new(session: Session, main_frame: String, given: Given) -> Self {
+        let mut state = Self {
+            tabs: Vec::new(),
+            frames: HashMap::new(),
+            network: Network::default(),
+            given,
+            dialogs: Vec::new(),
+            prompts: Vec::new(),
+            signed_in: HashSet::new(),
+            downloads: Vec::new(),
+            admitted: Admitted::default(),
+            expected_tabs: Expected::default(),
+            is_gone: false,
+            console: VecDeque::new(),
+            gone: HashMap::new(),
+        };
+        state.open_tab(session, main_frame, None);
+        state
+    }
+
+    pub fn main_tab(&self) -> &Tab {
+        &self.tabs[0]
+    }
+
+    pub fn main_frame(&self) -> &Frame {
+        &self.frames[&self.tabs[0].main_frame]
+    }
+
+    pub fn frame_of_world(&self, world: &World) -> Option<&Frame> {
+        self.frames.values().find(|frame| frame.world.as_ref() == Some(world))
+    }
+
+    pub fn frame(&self, id: &str) -> Option<&Frame> {
+        self.frames.get(id)
+    }
+
+    /// The frame a flow means.
+    pub fn resolve(&self, scene: &Scene) -> Option<View<'_>> {
+        if let Some(held) = &scene.held {
+            return Some(View { state: self, frame: self.held(held)? });
+        }
+        let start = match &scene.target {
+            None => self.main_frame(),
+            Some(url) => self.target(url)?,
+        };
+        let mut path = scene.frame.iter();
+        let frame = path.try_fold(start, |frame, index| {
+            self.frames.get(frame.children.get(usize::try_from(*index).ok()?)?)
+        })?;
+        Some(View { state: self, frame })
+    }
+
+    /// A tab's frame is there when the tab has ended, too.
+    pub fn held(&self, held: &Held) -> Option<&Frame> {
+        match held {
+            Held::Tab(tab) => self.frames.get(&self.tabs.get(*tab)?.main_frame),
+            Held::Frame(id) => self.frames.get(id),
+        }
+    }
+
+    /// What is at the address of another page or frame: the tabs that the page has opened, or else the page
+    /// itself, or else frames. `None` where more than one is.
+    fn target(&self, url: &str) -> Option<&Frame> {
+        match self.targets(url).as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    pub fn targets(&self, url: &str) -> Vec<&Frame> {
+        let open: Vec<_> = self.open_tabs().map(|tab| &self.frames[&tab.main_frame]).collect();
+        let is_meant = |frame: &&Frame| urls::same(&frame.document.url, url);
+        let (own, others): (Vec<_>, Vec<_>) =
+            open.iter().copied().filter(is_meant).partition(|frame| frame.tab == 0);
+        let frames = || open.iter().flat_map(|main| self.inside(main)).filter(is_meant).collect();
+        [others, own].into_iter().find(|found| !found.is_empty()).unwrap_or_else(frames)
+    }
+
+    pub fn open_tabs(&self) -> impl Iterator<Item = &Tab> {
+        self.tabs.iter().filter(|tab| tab.ended.is_none())
+    }
+
+    /// Of tabs, and of frames that have one of their own.
+    pub fn sessions(&self) -> Vec<Session> {
+        let mut sessions: Vec<Session> = self.open_tabs().map(|tab| tab.session.clone()).collect();
+        for frame in self.frames.values() {
+            let is_own = |parent: &Frame| parent.session.id() != frame.session.id();
+            if frame.parent.as_ref().and_then(|parent| self.frames.get(parent)).is_some_and(is_own) {
+                sessions.push(frame.session.clone());
+            }
+        }
+        sessions
+    }
+
+    /// Why nothing can be waited for any more in a scene.
+    pub fn halt(&self, scene: &Scene) -> Option<Halt> {
+        let view = self.resolve(scene);
+        let tab = view.map_or_else(|| self.main_tab(), |view| view.tab());
+        match (tab.ended, &tab.violation) {
+            (Some(ended), _) => Some(Halt::Ended(ended)),
+            (None, _) if self.is_gone => Some(Halt::Ended(Ended::Gone)),
+            (None, Some(origin)) if view.is_some() => Some(Halt::Outside(origin.clone())),
+            (None, _) => None,
+        }
+    }
+
+    /// The frame and those around it, outwards.
+    pub fn lineage<'a>(&'a self, frame: &'a Frame) -> impl Iterator<Item = &'a Frame> {
+        std::iter::successors(Some(frame), |frame| self.frames.get(frame.parent.as_ref()?))
+    }
+
+    /// All frames inside, depth first.
+    pub fn inside(&self, frame: &Frame) -> Vec<&Frame> {
+        let mut out = Vec::new();
+        for child in frame.children.iter().filter_map(|child| self.frames.get(child)) {
+            out.push(child);
+            out.extend(self.inside(child));
+        }
+        out
+    }
+
+    /// Since when each file that the server sends has been to begin.
+    pub fn downloads_due(&self) -> impl Iterator<Item = Instant> {
+        self.frames.values().filter_map(|frame| frame.download_due)
+    }
+
+    pub const fn console(&self) -> &VecDeque<Said> {
+        &self.console
+    }
+
+    pub fn note(&mut self, line: String) {
+        if self.console.len() == CONSOLE_LINES {
+            self.console.pop_front();
+        }
+        self.console.push_back(Said { at: jiff::Timestamp::now(), line });
+    }
+}
+
+impl Frame {
+    fn new(id: &str, session: Session, tab: usize, parent: Option<String>) -> Self {
+        Self {
+            id: id.to_owned(),
+            session,
+            tab,
+            parent,
+            children: Vec::new(),
+            world: None,
+            page_world: None,
+            document: Document::default(),
+            arrivals: VecDeque::new(),
+            arrived: 0,
+            leaving: false,
+            failure: String::new(),
+            departing: None,
+            given_up: None,
+            download_due: None,
+            statuses: HashMap::new(),
+            foreign: None,
+            has_unknown_past: false,
+            restored: None,
+        }
+    }
+
+    /// The request for the last document that was asked for, by the id that its loader will have.
+    pub fn departing(&self) -> Option<&str> {
+        self.departing.as_deref()
+    }
+
+    fn arrive(&mut self, url: &str) {
+        if self.arrivals.len() == ARRIVALS {
+            self.arrivals.pop_front();
+        }
+        self.arrived += 1;
+        let loader = self.document.loader.clone();
+        self.arrivals.push_back(Arrival { number: self.arrived, loader, url: url.to_owned() });
+        self.leaving = false;
+        self.download_due = None;
+    }
+}
+
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

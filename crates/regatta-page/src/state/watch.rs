@@ -1,0 +1,339 @@
+//! The task that reads a page's events for as long as the page lives, so none pile up, and answers what
+//! must be answered at once: document requests, dialogs, and tabs and frames that begin.
+//!
+//! What begins is held by the browser until it has been looked at: so no document of a new tab is
+//! requested before somebody guards it.
+
+use chromiumoxide::cdp::browser_protocol::emulation::SetFocusEmulationEnabledParams;
+use chromiumoxide::cdp::browser_protocol::fetch::{
+    ContinueRequestParams, DisableParams as FetchDisableParams, FailRequestParams,
+};
+use chromiumoxide::cdp::browser_protocol::network::{self as cdp_network, ErrorReason};
+use chromiumoxide::cdp::browser_protocol::page::{
+    self as cdp_page, AddScriptToEvaluateOnNewDocumentParams, GetFrameTreeParams,
+    HandleJavaScriptDialogParams, SetLifecycleEventsEnabledParams,
+};
+use chromiumoxide::cdp::browser_protocol::target::{
+    DetachFromTargetParams, FilterEntry, SetAutoAttachParams, TargetFilter,
+};
+use chromiumoxide::cdp::js_protocol::runtime::{self, RunIfWaitingForDebuggerParams};
+use futures::future::try_join_all;
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+
+use crate::connection::{CdpError, Connection, Event, EventSink, Session};
+use crate::input::{emulate, guard};
+use crate::network::{block, prompts};
+use crate::script;
+use crate::state::tabs::is_internal;
+use crate::state::urls;
+use crate::state::{Dialog, Download, Ended, Given, Progress, State, WORLD, text};
+use regatta_core::workflow::dialog::DialogPolicy;
+
+pub struct Watcher {
+    pub connection: Connection,
+    pub events: EventSink,
+    pub state: watch::Sender<State>,
+    pub allowed: Vec<String>,
+    /// Regatta has started the browser.
+    pub owns_browser: bool,
+}
+
+impl Watcher {
+    pub async fn watch(self, mut events: mpsc::UnboundedReceiver<Event>) {
+        let gone = self.connection.gone();
+        tokio::pin!(gone);
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => self.happened(&event),
+                () = &mut gone => break,
+            }
+        }
+        self.state.send_modify(|state| state.is_gone = true);
+    }
+
+    fn happened(&self, Event { method, params, session_id }: &Event) {
+        let Some(id) = session_id else {
+            if method == "Fetch.requestPaused" {
+                return self.decide(&self.connection.browser(), params);
+            }
+            return self.browser_told(method, params);
+        };
+        let session = self.connection.session(id);
+        match method.as_str() {
+            "Fetch.requestPaused" => return self.decide(&session, params),
+            "Fetch.authRequired" => {
+                self.state.send_modify(|state| drop(session.send(state.sign_in(params))));
+                return;
+            }
+            "Page.javascriptDialogOpening" => return self.answer_dialog(&session, params),
+            "Target.attachedToTarget" => return self.frame_began(params),
+            // A document that comes back from the cache brings its frames without telling of them.
+            "Page.frameNavigated" if params["type"] == "BackForwardCacheRestore" => {
+                session.send_to_listeners(&GetFrameTreeParams::default());
+            }
+            "Page.frameNavigated" if params["frame"]["parentId"].is_null() => {
+                prompts::refuse_passkeys(&session, &self.state.borrow().given);
+            }
+            _ => {}
+        }
+        self.state.send_modify(|state| state.apply(&session, method, params, &self.allowed));
+        // A tab that turns out to be the browser's own, or one of its pages that does not load.
+        let urls = [&params["frame"]["url"], &params["frame"]["unreachableUrl"]];
+        if method == "Page.frameNavigated" && urls.into_iter().any(|url| is_internal(text(url))) {
+            let tab = self.state.borrow().tab_of_session(id);
+            if tab.is_some_and(|tab| tab > 0) {
+                self.let_go(id);
+            }
+        }
+    }
+
+    fn browser_told(&self, method: &str, params: &Value) {
+        match method {
+            "Target.attachedToTarget" => self.tab_began(params),
+            "Target.detachedFromTarget" => self.state.send_modify(|state| {
+                if let Some(tab) = state.tab_of_session(text(&params["sessionId"])) {
+                    state.end_tab(tab, Ended::Closed);
+                }
+            }),
+            "Browser.downloadWillBegin" => self.state.send_modify(|state| {
+                let download = Download {
+                    id: text(&params["guid"]).to_owned(),
+                    name: text(&params["suggestedFilename"]).to_owned(),
+                    bytes: 0,
+                    progress: Progress::UnderWay,
+                };
+                state.begin_download(text(&params["frameId"]), download);
+            }),
+            "Browser.downloadProgress" => self.state.send_modify(|state| {
+                let id = text(&params["guid"]);
+                let Some(download) = state.downloads.iter_mut().find(|download| download.id == id) else {
+                    return;
+                };
+                download.bytes = params["receivedBytes"].as_f64().unwrap_or(0.0) as u64;
+                download.progress = match text(&params["state"]) {
+                    "completed" => Progress::Done,
+                    "canceled" => Progress::Failed,
+                    _ => Progress::UnderWay,
+                };
+            }),
+            _ => {}
+        }
+    }
+
+    /// Every tab of the browser is told of, our own as well. A session that nobody reads would hold up its
+    /// tab.
+    fn tab_began(&self, params: &Value) {
+        let target = &params["targetInfo"];
+        let id = text(&params["sessionId"]);
+        let session = self.connection.session(id);
+        let mut is_followed = false;
+        self.state.send_modify(|state| is_followed = state.follows_tab(params, self.owns_browser));
+        if !is_followed {
+            drop(session.send(RunIfWaitingForDebuggerParams::default()));
+            self.let_go(id);
+            // A second session of a tab takes its authenticators back as it ends.
+            let state = self.state.borrow();
+            if let Some(tab) = state.open_tabs().find(|tab| tab.main_frame == text(&target["targetId"])) {
+                prompts::refuse_passkeys(&tab.session, &state.given);
+            }
+            return;
+        }
+        if self.connection.adopt(id, &self.events).is_err() {
+            return;
+        }
+        self.state.send_modify(|state| {
+            let opened_by = state.opener_of(target, &self.allowed);
+            state.open_tab(session.clone(), text(&target["targetId"]).to_owned(), opened_by);
+        });
+        drop(equip_tab(&session, &self.state.borrow().given));
+        drop(session.send(RunIfWaitingForDebuggerParams::default()));
+    }
+
+    fn let_go(&self, session: &str) {
+        let detach = DetachFromTargetParams { session_id: Some(session.to_owned().into()) };
+        drop(self.connection.browser().send(detach));
+    }
+
+    /// A frame of another site, which has a process of its own.
+    fn frame_began(&self, params: &Value) {
+        let target = &params["targetInfo"];
+        let Ok(session) = self.connection.adopt(text(&params["sessionId"]), &self.events) else { return };
+        let (frame, parent) = (text(&target["targetId"]), text(&target["parentFrameId"]));
+        self.state.send_modify(|state| state.host_frame(frame, parent, session.clone()));
+        drop(equip(&session, &self.state.borrow().given));
+        drop(session.send(RunIfWaitingForDebuggerParams::default()));
+    }
+
+    /// A request is about to be sent, redirects included. The answers are not waited for.
+    fn decide(&self, session: &Session, params: &Value) {
+        let request = text(&params["requestId"]).to_owned();
+        let url = text(&params["request"]["url"]);
+        // Only documents are looked at. What else is paused is paused to be blocked, or because its server may
+        // ask for a user and a password.
+        let kind = text(&params["resourceType"]);
+        if kind != "Document" {
+            let is_blocked = block::is_blocked(&self.state.borrow().given.block, kind);
+            return if is_blocked {
+                drop(session.send(FailRequestParams::new(request, ErrorReason::BlockedByClient)));
+            } else {
+                drop(session.send(ContinueRequestParams::new(request)));
+            };
+        }
+        let frame = text(&params["frameId"]);
+        let tab = self.state.borrow().tabs.iter().position(|tab| tab.main_frame == frame);
+        let is_guarded = |tab: &usize| !urls::is_blank(url) && (*tab == 0 || !is_internal(url));
+        match tab.filter(|tab| is_guarded(tab) && !urls::is_allowed(url, &self.allowed)) {
+            Some(tab) => {
+                self.state.send_modify(|state| {
+                    let origin = urls::origin(url);
+                    if tab > 0 {
+                        state.note(format!(
+                            "a new tab was kept from {origin}, which is not in allowed_origins"
+                        ));
+                    }
+                    state.tabs[tab].violation.get_or_insert(origin);
+                });
+                drop(session.send(FailRequestParams::new(request, ErrorReason::BlockedByClient)));
+            }
+            None => {
+                // A document has a request of the network; what a link with `download` asks for has none.
+                if session.id().is_some() && params["networkId"].is_null() {
+                    self.state.send_modify(|state| state.expect_download(frame));
+                }
+                self.continue_in_turn(session, request, text(&params["networkId"]), url);
+            }
+        }
+    }
+
+    /// Lets a document be requested when its turn at the site has come.
+    fn continue_in_turn(&self, session: &Session, request: String, of: &str, url: &str) {
+        let go_on = ContinueRequestParams::new(request);
+        let mut turn = None;
+        if self.state.borrow().given.pace.is_some() {
+            self.state.send_if_modified(|state| {
+                if let Some(pace) = &state.given.pace
+                    && state.admitted.is_new(of, url)
+                {
+                    turn = pace.turn(url);
+                }
+                false
+            });
+        }
+        match turn {
+            Some(turn) => {
+                let session = session.clone();
+                tokio::spawn(async move {
+                    turn.await;
+                    drop(session.send(go_on));
+                });
+            }
+            None => drop(session.send(go_on)),
+        }
+    }
+
+    fn answer_dialog(&self, session: &Session, params: &Value) {
+        let kind = text(&params["type"]);
+        let policy = self.state.borrow().given.dialogs.clone();
+        // Staying on a page that asks "leave?" would hang the navigation the flow wants.
+        let accepted = kind == "beforeunload" || policy != DialogPolicy::Dismiss;
+        let mut answer = HandleJavaScriptDialogParams::new(accepted);
+        if kind == "prompt" {
+            answer.prompt_text = match policy {
+                DialogPolicy::Dismiss => None,
+                // As a person who only presses OK.
+                DialogPolicy::Accept => Some(text(&params["defaultPrompt"]).to_owned()),
+                DialogPolicy::AcceptWith(text) => Some(text),
+            };
+        }
+        drop(session.send(answer));
+        self.state.send_modify(|state| {
+            let dialog =
+                Dialog { kind: kind.to_owned(), message: text(&params["message"]).to_owned(), accepted };
+            state.note(dialog.to_string());
+            state.dialogs.push(dialog);
+        });
+    }
+}
+
+/// Everything a tab needs before its first document. Queued when this is called; the future is only the
+/// answers.
+pub fn equip_tab(session: &Session, given: &Given) -> impl Future<Output = Result<(), CdpError>> + use<> {
+    let viewport = given.viewport.as_ref().map(|viewport| emulate::viewport(session, viewport));
+    prompts::refuse_passkeys(session, given);
+    let equipped = equip(session, given);
+    async move {
+        if let Some(viewport) = viewport {
+            viewport.await?;
+        }
+        equipped.await
+    }
+}
+
+/// What a frame with a process of its own needs, and a tab too.
+fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), CdpError>> + use<> {
+    let guarded = given.guarded_until.map(guard::guarded_until).unwrap_or_default();
+    let mut script = AddScriptToEvaluateOnNewDocumentParams::new(guarded + script::SOURCE);
+    script.world_name = Some(WORLD.to_owned());
+    script.run_immediately = Some(true);
+    let conditions = given.conditions.as_ref().map(|conditions| emulate::conditions(session, conditions));
+    let enabled = session.send(cdp_page::EnableParams::default());
+    // A document may have arrived before this did, though its frame waits to be told to go on: a frame
+    // that changes its process hears only then what its first process was told. That document's lifecycle
+    // is told again when its events are asked for, below.
+    session.send_to_listeners(&GetFrameTreeParams::default());
+    let answers = (
+        enabled,
+        // Also where another tab or window is in front: each process has its own word on that.
+        session.send(SetFocusEmulationEnabledParams::new(true)),
+        session.send(runtime::EnableParams::default()),
+        session.send(cdp_network::EnableParams::default()),
+        session.send(SetLifecycleEventsEnabledParams::new(true)),
+        session.send(script),
+        session.send(auto_attach("iframe")),
+        session.send(block::interception(given)),
+        session.send(block::blocked_urls(&given.block)),
+    );
+    async move {
+        try_join_all(conditions).await?;
+        answers.0.await?;
+        answers.1.await?;
+        answers.2.await?;
+        answers.3.await?;
+        answers.4.await?;
+        answers.5.await?;
+        answers.6.await?;
+        answers.7.await?;
+        answers.8.await?;
+        Ok(())
+    }
+}
+
+/// What was wanted of the browser as a whole is wanted no more: nobody would let what it holds go on.
+pub fn let_browser_go(browser: &Session) {
+    drop(browser.send(attach_no_more()));
+    drop(browser.send(FetchDisableParams::default()));
+}
+
+/// Targets of one kind are attached to as they begin, and wait until they are told to go on.
+pub fn auto_attach(kind: &str) -> SetAutoAttachParams {
+    let mut params = SetAutoAttachParams::new(true, true);
+    params.flatten = Some(true);
+    let only = FilterEntry { exclude: None, r#type: Some(kind.to_owned()) };
+    params.filter = Some(TargetFilter::new(vec![only]));
+    params
+}
+
+fn attach_no_more() -> SetAutoAttachParams {
+    let mut params = SetAutoAttachParams::new(false, false);
+    params.flatten = Some(true);
+    params
+}
+
+impl std::fmt::Display for Dialog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let done = if self.accepted { "accepted" } else { "dismissed" };
+        write!(f, "{} dialog, {done}: {}", self.kind, self.message)
+    }
+}

@@ -1,0 +1,9 @@
+//! Browsers: who starts them, and the page engine that drives them. Only this room knows
+//! chromiumoxide.
+
+pub mod adspower;
+pub mod chromium;
+mod devtools;
+pub mod leftovers;
+mod process_age;
+pub mod provider;
