@@ -53,6 +53,8 @@ impl<O: Outside> Run<'_, O> {
         page.settle(step.settle).await;
         let mut attempt = 1;
         let mut unanswered = 0;
+        // Counted apart: an answer of a busy site does not bring a person's question nearer.
+        let mut busy = 0;
         loop {
             let looked = Instant::now();
             let pass = Pass { mode: StepMode::Verify, attempt };
@@ -79,9 +81,9 @@ impl<O: Outside> Run<'_, O> {
                     return Err(Failure { flag, error, place, evidence: None }.into());
                 }
                 ActionErrorKind::SiteBusy { .. } => {
-                    unanswered += 1;
+                    busy += 1;
                     // The doubt stays for the next run: a busy site is no reason to ask a person.
-                    if unanswered >= step.attempts || !self.wait_after(step, unanswered, &error).await? {
+                    if busy >= step.attempts || !self.wait_after(step, busy, &error).await? {
                         let (flag, place) = (step.flag.clone(), Some(place));
                         return Err(Failure { flag, error, place, evidence: None }.into());
                     }

@@ -20,7 +20,7 @@ use super::retry::{Backoff, Draw, chance};
 
 use self::admission::Gatekeeper;
 use self::breaker::Breaker;
-use self::busy::Busy;
+use self::busy::{Busy, SiteAllowance};
 use self::elsewhere::Elsewhere;
 use self::job::Slots;
 use self::limits::{Alarms, Clock};
@@ -101,6 +101,7 @@ pub struct Fleet {
     gate: Gatekeeper,
     breaker: Breaker,
     elsewhere: Elsewhere,
+    site: SiteAllowance,
     /// Without a browser and an attempt left, while the provider is asked whether that was its fault.
     doubtful: Vec<JobId>,
     /// What launches were last said to wait for.
@@ -153,6 +154,7 @@ impl Fleet {
             gate: Gatekeeper::new(config.admission),
             breaker: Breaker::default(),
             elsewhere: Elsewhere::new(config.asked_at_once),
+            site: SiteAllowance::new(config.max.max(1)),
             doubtful: Vec::new(),
             waiting: false,
         }
@@ -414,7 +416,10 @@ impl Fleet {
         }
         let over = self.jobs[job.index()].clock.over();
         let failure = match attempt {
-            Attempt::Finished(RunOutcome::Completed) => return self.end(job, JobOutcome::Completed, effects),
+            Attempt::Finished(RunOutcome::Completed) => {
+                self.site.grow();
+                return self.end(job, JobOutcome::Completed, effects);
+            }
             Attempt::Finished(RunOutcome::NeedsAttention) => {
                 return self.end(job, JobOutcome::NeedsAttention, effects);
             }
@@ -534,7 +539,7 @@ impl Fleet {
     fn set_alarm(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
         let launch_at = || {
             let open = self.severity == Severity::None && self.surveyed;
-            if !open || self.slots.taken >= self.config.max {
+            if !open || self.slots.taken >= self.site.runs() {
                 return None;
             }
             if self.breaker.holds() {

@@ -80,6 +80,28 @@ async fn a_site_that_stays_busy_ends_the_run_with_the_doubt_kept_and_nobody_aske
     );
 }
 
+/// Two busy answers and one page that did not answer are not three failures.
+#[tokio::test(start_paused = true)]
+async fn busy_answers_do_not_bring_a_question_to_a_person_nearer() {
+    let site = Site {
+        clicks: [Click::Lost].into(),
+        answers: [busy(None), busy(None), ActionErrorKind::TimedOut].into(),
+        ..Site::default()
+    };
+    let bench = Bench::new(VERIFIED, site);
+    let end = bench.drive().await;
+    bench.check(
+        &end,
+        expect![[r#"
+        touched, intent on disk
+        asked: SiteBusy { retry_after: None }
+        asked: SiteBusy { retry_after: None }
+        asked: TimedOut
+        asked: yes
+        Completed, 1 submissions"#]],
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_step_that_a_busy_site_refused_is_done_again_only_after_a_no() {
     let clicks = [Click::Busy(None), Click::Busy(Some(Duration::from_secs(9)))].into();

@@ -1,5 +1,8 @@
 //! Profiles whose site is busy. No run is to blame, and the site answers later: the profile goes back into the
 //! queue and keeps its attempts, until the site has been busy too often.
+//!
+//! Meanwhile fewer runs share the site: each run that ends over it halves their number, and each profile that
+//! completes adds one. Otherwise all of them return together, none gets far, and each is soon sent back again.
 
 use std::time::Duration;
 
@@ -16,6 +19,33 @@ pub struct Busy {
     pub times: u32,
 }
 
+/// How many runs the site has been found to bear.
+#[derive(Debug, Clone, Copy)]
+pub struct SiteAllowance {
+    max: u32,
+    runs: u32,
+}
+
+impl SiteAllowance {
+    pub const fn new(max: u32) -> Self {
+        Self { max, runs: max }
+    }
+
+    /// Runs that may live at once.
+    pub const fn runs(self) -> u32 {
+        self.runs
+    }
+
+    /// `living` counts the run that has ended.
+    fn halve(&mut self, living: u32) {
+        self.runs = (self.runs.min(living) / 2).max(1);
+    }
+
+    pub fn grow(&mut self) {
+        self.runs = self.runs.saturating_add(1).min(self.max);
+    }
+}
+
 impl Fleet {
     /// A run of the job has ended over a busy site.
     pub(super) fn requeue_busy(
@@ -25,6 +55,7 @@ impl Fleet {
         retry_after: Option<Duration>,
         effects: &mut Vec<FleetEffect>,
     ) {
+        self.site.halve(self.slots.taken + 1);
         let of = self.config.busy_retries;
         let times = self.jobs[job.index()].busy.times + 1;
         if times > of {

@@ -14,7 +14,7 @@ impl Fleet {
         if self.severity > Severity::None || !self.surveyed {
             return;
         }
-        while self.slots.taken < self.config.max && self.next_launch <= now && self.has_ready(now) {
+        while self.slots.taken < self.site.runs() && self.next_launch <= now && self.has_ready(now) {
             if self.breaker.holds() || !self.admits(now, effects) || !self.is_free(now, effects) {
                 return;
             }

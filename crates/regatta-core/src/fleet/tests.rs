@@ -368,6 +368,41 @@ fn a_run_that_dies_of_being_asked_to_stop_is_stopped_and_has_not_failed() {
 }
 
 #[test]
+fn fewer_runs_share_a_busy_site_until_profiles_complete() {
+    // Of four runs two may live, and one more with each profile that completes.
+    check(
+        "max 4; enqueue a b c d e f g; a busy; a exits failed; b exits ok; c exits ok; d exits ok",
+        expect![[r#"
+            spawn a slot0
+            spawn b slot1
+            spawn c slot2
+            spawn d slot3
+            the site of a is busy, 1 of 2: 24.826s
+            b ended after 1, completed
+            spawn e slot0
+            c ended after 1, completed
+            spawn f slot1
+            spawn g slot2
+            d ended after 1, completed
+            wake at 24.826s"#]],
+    );
+    // One run goes on however often the site is busy.
+    check(
+        "max 2; enqueue a b c; a busy; a exits failed; b busy; b exits failed; c busy; c exits failed; +60s",
+        expect![[r#"
+            spawn a slot0
+            spawn b slot1
+            the site of a is busy, 1 of 2: 24.826s
+            the site of b is busy, 1 of 2: 20.661s
+            spawn c slot0
+            the site of c is busy, 1 of 2: 38.979s
+            wake at 20.661s
+            @ 20.661s
+            spawn b slot0"#]],
+    );
+}
+
+#[test]
 fn a_profile_whose_site_is_busy_goes_back_into_the_queue_and_keeps_its_attempts() {
     check(
         "enqueue a b; a busy 40s; a exits failed; b exits ok; +60s; a exits failed",
