@@ -15,10 +15,10 @@ use super::known::refuse_unknown_profiles;
 use super::retention::{self, Cleaned, Outcome, RetentionArgs};
 use super::settings::Settings;
 use super::{block_on, load, throw_away};
-use crate::providers::leftovers::{self, LeftOver};
+use crate::providers::leftovers::{self, Leftover};
 use crate::providers::provider::{Provider, ProviderError};
-use crate::store::retention::OldKind;
-use crate::store::{Holder, SessionError, lock, session};
+use crate::store::retention::RemovableKind;
+use crate::store::{LockHolder, SessionError, lock, session};
 use regatta_core::error_chain::with_cause;
 use regatta_core::id::{ProfileId, RunId};
 #[derive(Debug, Args)]
@@ -169,7 +169,7 @@ async fn end(
     profile: &ProfileId,
 ) -> Result<Option<Result<(), String>>, Failure> {
     let now = jiff::Timestamp::now();
-    let holder = Holder::new(RunId::new(now, rand::random()), now);
+    let holder = LockHolder::new(RunId::new(now, rand::random()), now);
     let _lock = match session::hold(&settings.layout, profile, &holder) {
         Ok(lock) => lock,
         Err(SessionError::Busy { .. }) => return Ok(None),
@@ -182,12 +182,12 @@ async fn end(
     }))
 }
 
-fn row(left: LeftOver) -> Row {
+fn row(left: Leftover) -> Row {
     let (kind, name, pid, profile_id) = match left {
-        LeftOver::Browser(browser) => {
+        Leftover::Browser(browser) => {
             (Kind::Browser, browser.ws.unwrap_or_default(), browser.pid, browser.profile)
         }
-        LeftOver::Process(stray) => (Kind::Process, stray.name, Some(stray.pid), stray.profile),
+        Leftover::Process(stray) => (Kind::Process, stray.name, Some(stray.pid), stray.profile),
     };
     Row { profile_id, kind, name, pid, bytes: None, state: State::Found, problem: None }
 }
@@ -199,10 +199,10 @@ fn old_row(cleaned: Cleaned) -> Row {
         Outcome::Failed(problem) => (State::NotRemoved, Some(problem)),
     };
     let (kind, name) = match (cleaned.kind, cleaned.count) {
-        (OldKind::BrowserData, _) => (Kind::BrowserData, "user data of the browser".to_owned()),
-        (OldKind::Artifacts, 1) => (Kind::Artifacts, "evidence of 1 attempt".to_owned()),
-        (OldKind::Artifacts, count) => (Kind::Artifacts, format!("evidence of {count} attempts")),
-        (OldKind::Logs, _) => (Kind::Logs, "logs".to_owned()),
+        (RemovableKind::BrowserData, _) => (Kind::BrowserData, "user data of the browser".to_owned()),
+        (RemovableKind::Artifacts, 1) => (Kind::Artifacts, "evidence of 1 attempt".to_owned()),
+        (RemovableKind::Artifacts, count) => (Kind::Artifacts, format!("evidence of {count} attempts")),
+        (RemovableKind::Logs, _) => (Kind::Logs, "logs".to_owned()),
     };
     let profile_id = cleaned.profile.unwrap_or_else(throw_away::nobody);
     Row { profile_id, kind, name, pid: None, bytes: Some(cleaned.bytes), state, problem }

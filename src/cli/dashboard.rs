@@ -20,9 +20,9 @@ use super::quantity::parse_listen;
 use super::settings::Settings;
 use super::{block_on, load, orchestrate::run_arguments, report, signals};
 use crate::report::dashboard::{Action, Backend, Board, FleetNote, Guard, Refused, serve};
-use crate::run::Stop;
+use crate::run::StopSeverity;
+use crate::store::folder_watcher::{self, FolderWatcher};
 use crate::store::session::SessionReader;
-use crate::store::watch::{self, FolderWatch};
 use crate::store::{EventReader, Layout, event_log};
 use regatta_core::event::{Event, EventKind};
 use regatta_core::id::{Flag, ProfileId};
@@ -81,7 +81,7 @@ pub fn dashboard(settings: &Settings, global: &GlobalArgs, args: DashboardArgs) 
     let workflow = report::workflow(settings);
     let page = Dashboard::start(settings, args.listen, &args.page, runs, &workflow)?;
     crate::report::say!("{}", page.address());
-    let (stop, mut stopped) = tokio::sync::watch::channel(Stop::default());
+    let (stop, mut stopped) = tokio::sync::watch::channel(StopSeverity::default());
     block_on(async {
         let signals = signals::listen()?;
         tokio::select! {
@@ -136,7 +136,7 @@ impl Dashboard {
             expected: Arc::default(),
             threads: Vec::new(),
         };
-        let watch = FolderWatch::new(settings.layout.clone(), &workflow.1);
+        let watch = FolderWatcher::new(settings.layout.clone(), &workflow.1);
         let (stopping, following) = (Arc::clone(&page.stopping), Arc::clone(&board));
         let expected = Arc::clone(&page.expected);
         page.thread("dashboard-files", move || follow(watch, &expected, &following, &pids, &stopping))?;
@@ -199,7 +199,7 @@ impl Drop for Dashboard {
 }
 
 fn follow(
-    mut watch: FolderWatch,
+    mut watch: FolderWatcher,
     expected: &Mutex<Vec<ProfileId>>,
     board: &Board,
     pids: &Mutex<Vec<u32>>,
@@ -240,7 +240,7 @@ impl Backend for Folder {
         if !known && !reader.profiles().contains(profile) {
             return None;
         }
-        let mut view = watch::read(&self.layout, &self.steps, &reader, profile).ok()?;
+        let mut view = folder_watcher::read(&self.layout, &self.steps, &reader, profile).ok()?;
         let mut events = EventReader::from_start(self.layout.events(profile));
         events.poll().unwrap_or_default().iter().for_each(|event| view.summary.apply(event));
         Some(view)

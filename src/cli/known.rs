@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::settings::Settings;
 use super::source;
 use crate::store::session::SessionReader;
-use crate::store::{Layout, watch};
+use crate::store::{Layout, folder_watcher};
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::suggestion::{did_you_mean, nearest};
 
@@ -71,7 +71,7 @@ pub fn profiles(settings: &Settings) -> Result<BTreeSet<ProfileId>, Failure> {
     let mut known: BTreeSet<ProfileId> = SessionReader::new(layout)?.profiles().iter().cloned().collect();
     known.extend(layout.profiles_with_lock()?);
     known.extend(layout.profiles_with_browser_folder()?);
-    known.extend(watch::profiles_with_events(layout)?);
+    known.extend(folder_watcher::profiles_with_events(layout)?);
     known.extend(source::listed(settings));
     Ok(known)
 }

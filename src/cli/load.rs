@@ -10,12 +10,12 @@ use super::args::ProviderName;
 use super::failure::Failure;
 use super::settings::{AdsPowerApi, SETTINGS_FILE, Settings, variables};
 use crate::providers::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
-use crate::providers::chromium::executable::Programs;
+use crate::providers::chromium::executable::ChromiumPrograms;
 use crate::providers::chromium::{Chromium, ChromiumSettings};
 use crate::providers::provider::{OnProviderNews, Provider, ProviderNews};
 use crate::store::{Layout, filesystem};
 use regatta_core::diagnostic::SourceError;
-use regatta_core::event::play as solo;
+use regatta_core::event::play as play_event;
 use regatta_core::flow::{self, Action, Flow};
 use regatta_core::id::ProfileId;
 use regatta_core::session::{Platform, Session};
@@ -91,7 +91,7 @@ pub fn workflow_setting(
     platform: Platform,
 ) -> Result<Option<Setting>, Failure> {
     let path = &settings.workflow;
-    let used = solo::variables(flow);
+    let used = play_event::variables(flow);
     let used = used.iter().map(String::as_str);
     if !path.exists() {
         refuse_undeclared(assignments, "the flow", used)?;
@@ -207,9 +207,9 @@ pub fn provider_news() -> (UnboundedReceiver<ProviderNews>, OnProviderNews) {
 }
 
 /// Where the programs of a local Chromium are looked for.
-pub fn programs(settings: &Settings) -> Programs {
+pub fn programs(settings: &Settings) -> ChromiumPrograms {
     let file = &settings.chromium;
-    Programs {
+    ChromiumPrograms {
         choice: file.browser,
         headless_shell: file.headless_shell.clone(),
         executable: file.executable.clone(),

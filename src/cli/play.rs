@@ -14,8 +14,10 @@ use super::settings::{Settings, variables};
 use super::throw_away::{self, ThrowAway, nobody};
 use super::{block_on, load, resolve, signals};
 use crate::providers::provider::StartOptions;
-use crate::report::solo_console::SoloConsole;
-use crate::run::{AttachedBrowser, LiveBrowser, Outside, Pacing, RunEnd, Selectors, Solo, StopWatch};
+use crate::report::play_console::PlayConsole;
+use crate::run::{
+    AttachedBrowser, BrowserHost, FlowPlay, LiveBrowser, Pacing, RunEnd, SelectorStorage, StopWatch,
+};
 use crate::store::{HeldProfile, Layout};
 use regatta_core::error_chain::with_cause;
 use regatta_core::event::play::origins;
@@ -114,7 +116,7 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
     // Held until the end: no run of this profile meets us in its browser.
     let held = args.profile.as_ref().map(|profile| hold(settings, profile, &run_id)).transpose()?;
     let part = part(settings, &args, flow, held.as_ref(), &run_id)?;
-    let console = SoloConsole::new(args.json, settings.terminal, settings.color);
+    let console = PlayConsole::new(args.json, settings.terminal, settings.color);
     let session = held.as_ref().and_then(|held| held.session.as_ref());
     let launch = session.map(load::launch).transpose()?.unwrap_or_default();
     let headless = match held {
@@ -127,8 +129,8 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
     let block = part.setting.block.clone();
 
     let selectors = match settings.workflow.exists() {
-        true => Selectors::Cached(settings.layout.clone()),
-        false => Selectors::Forgotten,
+        true => SelectorStorage::Cached(settings.layout.clone()),
+        false => SelectorStorage::Forgotten,
     };
     let end = if let Some(ws) = args.endpoint {
         let platform = part.platform;
@@ -181,21 +183,21 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
     }
 }
 
-fn perform<O: Outside>(
+fn perform<O: BrowserHost>(
     part: &Part,
-    outside: O,
+    browser_host: O,
     layout: &Layout,
-    console: &SoloConsole,
+    console: &PlayConsole,
 ) -> Result<RunEnd, Failure> {
     let (sender, stop) = StopWatch::new();
-    let solo = Solo {
+    let flow_play = FlowPlay {
         flow: &part.flow,
         profile_id: part.profile.clone(),
         platform: part.platform,
         identity: part.identity.clone(),
         totp_used: part.totp_used,
         variables: part.setting.variables.clone(),
-        outside,
+        browser_host,
         dialogs: part.dialogs.clone(),
         http_auth: part.setting.http_auth.clone(),
         pacing: Pacing::new(layout, &part.setting.pace),
@@ -207,7 +209,7 @@ fn perform<O: Outside>(
     block_on(async {
         let signals = signals::listen()?;
         tokio::select! {
-            end = solo.play() => Ok(end),
+            end = flow_play.play() => Ok(end),
             () = signals::ask_to_stop(signals, sender, |_| console.note("stopping")) => unreachable!("it never ends by itself"),
         }
     })

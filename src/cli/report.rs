@@ -15,7 +15,7 @@ use super::known::refuse_unknown_profiles;
 use super::load;
 use super::settings::Settings;
 use crate::report::files::{Report, csv, html, junit};
-use crate::store::watch::FolderWatch;
+use crate::store::folder_watcher::FolderWatcher;
 use crate::store::{Layout, StoreError, durable};
 use regatta_core::id::{Flag, InvalidProfileId, ProfileId};
 use regatta_core::view::overview::ProfileView;
@@ -134,7 +134,7 @@ pub fn gather(
     flags: &[Flag],
     only: Option<&HashSet<ProfileId>>,
 ) -> Result<Report, Failure> {
-    let mut watch = FolderWatch::new(layout.clone(), flags);
+    let mut watch = FolderWatcher::new(layout.clone(), flags);
     watch.expect(only.into_iter().flatten().cloned());
     watch.look()?;
     let views: Vec<&ProfileView> =

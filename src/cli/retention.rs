@@ -11,8 +11,8 @@ use super::quantity::{Bytes, parse_age};
 use super::settings::Settings;
 use super::{block_on, load, report};
 use crate::providers::leftovers;
-use crate::store::Holder;
-use crate::store::retention::{Old, OldKind, Retention, remove};
+use crate::store::LockHolder;
+use crate::store::retention::{RemovableItem, RemovableKind, Retention, remove};
 use regatta_core::id::{ProfileId, RunId};
 
 const REMOVE: &str = "What to remove";
@@ -57,7 +57,7 @@ impl RetentionArgs {
 #[derive(Debug)]
 pub struct Cleaned {
     pub profile: Option<ProfileId>,
-    pub kind: OldKind,
+    pub kind: RemovableKind,
     pub bytes: u64,
     /// Folders of evidence, say.
     pub count: usize,
@@ -87,11 +87,11 @@ pub fn clean_up(
     let (_, steps) = report::workflow(settings);
     let mut found = retention.find(&settings.layout, &steps, only, SystemTime::now())?;
     found.retain(|old| {
-        old.kind != OldKind::BrowserData
+        old.kind != RemovableKind::BrowserData
             || old.profile.as_ref().is_none_or(|profile| !alive.contains(profile))
     });
     let now = jiff::Timestamp::now();
-    let holder = Holder::new(RunId::new(now, rand::random()), now);
+    let holder = LockHolder::new(RunId::new(now, rand::random()), now);
     let mut cleaned = Vec::new();
     for olds in found.chunk_by(|a, b| a.profile == b.profile) {
         let outcome = match dry_run {
@@ -106,7 +106,7 @@ pub fn clean_up(
             cleaned.push(Cleaned {
                 profile: of_kind[0].profile.clone(),
                 kind: of_kind[0].kind,
-                bytes: of_kind.iter().map(|old: &Old| old.bytes).sum(),
+                bytes: of_kind.iter().map(|old: &RemovableItem| old.bytes).sum(),
                 count: of_kind.len(),
                 outcome: match &outcome {
                     Outcome::Found => Outcome::Found,

@@ -15,7 +15,9 @@ use super::{load, signals};
 use crate::providers::provider::StartOptions;
 use crate::report::otlp;
 use crate::report::run_console::RunConsole;
-use crate::run::{Journal, LiveBrowser, Pacing, Run, RunEnd, RunOptions, Selectors, Stop, StopWatch};
+use crate::run::{
+    EventEmitter, LiveBrowser, Pacing, Run, RunEnd, RunOptions, SelectorStorage, StopSeverity, StopWatch,
+};
 use crate::store::event_log::EventLog;
 use crate::store::session::read;
 use crate::store::{Layout, OpenSession, SessionError, lock};
@@ -130,7 +132,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Fa
     let launch = load::launch(session.session())?;
     let provider = load::provider_of(settings, launch, Some(observer))?;
     let artifacts = settings.layout.artifacts(&args.profile);
-    let outside = LiveBrowser {
+    let browser_host = LiveBrowser {
         provider,
         profile: args.profile.clone(),
         start: StartOptions { headless: load::headless(settings, args.browser.headed, launch), platform },
@@ -138,7 +140,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Fa
         block: setting.block.clone(),
         trace: settings.trace,
         layout: settings.layout.clone(),
-        selectors: Selectors::Cached(settings.layout.clone()),
+        selectors: SelectorStorage::Cached(settings.layout.clone()),
         downloads: artifacts.join(format!("{run_id}-downloads")),
         news,
         join: args.attach,
@@ -165,8 +167,8 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Fa
             run_id,
             pid: std::process::id(),
             random: rand::make_rng(),
-            outside,
-            journal: Journal::new(log, Arc::new(jiff::Timestamp::now), |event| {
+            browser_host,
+            journal: EventEmitter::new(log, Arc::new(jiff::Timestamp::now), |event| {
                 told.borrow_mut().apply(event);
                 console.show(event);
             }),
@@ -181,7 +183,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Fa
             artifacts,
         };
         let heard = |severity| match severity {
-            Stop::Now => console.note("stopping now"),
+            StopSeverity::Now => console.note("stopping now"),
             _ => console.note("stopping after this step; once more to stop now"),
         };
         // What was asked by now is heard first.

@@ -10,7 +10,7 @@ use super::complete;
 use super::failure::Failure;
 use super::settings::Settings;
 use crate::report::say;
-use crate::store::selector_cache::{Entry, Found, Known};
+use crate::store::selector_cache::{SelectorEntry, SelectorRecord, SimilarSelector};
 use crate::store::{SelectorCache, durable};
 use regatta_core::fingerprint::Fingerprint;
 use regatta_core::flow::{self, Flow, Locator, Step};
@@ -112,7 +112,7 @@ pub fn selectors(settings: &Settings, args: SelectorsArgs) -> Result<u8, Failure
 
 /// What is known of a step on a page, beside the step as its flow has it now.
 struct Line {
-    known: Known,
+    known: SelectorRecord,
     /// `None` where the flow is gone, or has no such step.
     now: Option<Locator>,
 }
@@ -129,7 +129,7 @@ impl Line {
     }
 
     fn json(&self) -> Value {
-        let Known { flow, step, origin, path, entry } = &self.known;
+        let SelectorRecord { flow, step, origin, path, entry } = &self.known;
         let mut line = json!({ "flow": flow, "step": step, "origin": origin, "path": path });
         line["edited_since"] = json!(self.is_stale());
         line["selector"] = json!(self.winner());
@@ -151,7 +151,7 @@ fn list(settings: &Settings, json: bool) -> Result<u8, Failure> {
         return Ok(0);
     }
     for line in &lines {
-        let Known { flow, step, path, entry, .. } = &line.known;
+        let SelectorRecord { flow, step, path, entry, .. } = &line.known;
         let element = entry.element.as_ref().map(|element| format!(" {element}")).unwrap_or_default();
         let by = match (line.is_stale(), line.winner()) {
             (true, _) => " (the step was edited since)".to_owned(),
@@ -167,7 +167,7 @@ fn list(settings: &Settings, json: bool) -> Result<u8, Failure> {
 }
 
 /// Selectors that were found by likeness, and what to do about them.
-fn say_found(flow: &str, step: &str, entry: &Entry) {
+fn say_found(flow: &str, step: &str, entry: &SelectorEntry) {
     for (what, found) in [("suggested", &entry.suggestion), ("healed", &entry.healed)] {
         if let Some(found) = found {
             say!("  {what}: {} by `{}`", found.likeness.element, written(found));
@@ -177,8 +177,9 @@ fn say_found(flow: &str, step: &str, entry: &Entry) {
 }
 
 fn explain(settings: &Settings, args: &SelectorsExplainArgs) -> Result<u8, Failure> {
-    let of =
-        |known: &Known| known.flow == args.flow && args.step.as_ref().is_none_or(|step| *step == known.step);
+    let of = |known: &SelectorRecord| {
+        known.flow == args.flow && args.step.as_ref().is_none_or(|step| *step == known.step)
+    };
     let lines = lines(settings, of)?;
     if lines.is_empty() {
         return Err(nothing_known(settings, &args.flow, args.step.as_deref())?);
@@ -187,7 +188,7 @@ fn explain(settings: &Settings, args: &SelectorsExplainArgs) -> Result<u8, Failu
         return print(&lines);
     }
     for line in &lines {
-        let Known { flow, step, origin, path, entry } = &line.known;
+        let SelectorRecord { flow, step, origin, path, entry } = &line.known;
         say!("{flow}, step {step}, on {origin}{path}");
         say!("  {} times, the last at {}", entry.hits, entry.at);
         if line.is_stale() {
@@ -274,14 +275,14 @@ fn carry_over(
     args: &SelectorsAcceptArgs,
     old: Option<&str>,
     locator: &Locator,
-    accepted: &Found,
+    accepted: &SimilarSelector,
 ) -> Result<(), Failure> {
     SelectorCache::open(&settings.layout)?.edit(|known| {
         let entry = &known.entry;
         if known.flow != args.flow || known.step != args.step || Some(entry.digest.as_str()) != old {
             return None;
         }
-        let mut entry = Entry { digest: locator.digest.clone(), ..entry.clone() };
+        let mut entry = SelectorEntry { digest: locator.digest.clone(), ..entry.clone() };
         for found in [&mut entry.suggestion, &mut entry.healed] {
             if let Some(same) = found.take_if(|found| found.likeness.selector == accepted.likeness.selector) {
                 entry.alternative = Some(locator.alternatives.len() - 1);
@@ -320,7 +321,7 @@ fn nothing_known(settings: &Settings, flow: &str, step: Option<&str>) -> Result<
     Ok(Failure::usage(format!("nothing is known of {what}")).hint(hint))
 }
 
-fn lines(settings: &Settings, of: impl Fn(&Known) -> bool) -> Result<Vec<Line>, Failure> {
+fn lines(settings: &Settings, of: impl Fn(&SelectorRecord) -> bool) -> Result<Vec<Line>, Failure> {
     let known = SelectorCache::open(&settings.layout)?.entries().into_iter().filter(of);
     let mut read: Option<(String, Option<Flow>)> = None;
     let mut lines = Vec::new();
@@ -347,7 +348,7 @@ fn step_of<'a>(flow: &'a Flow, number: &str) -> Option<&'a Step> {
     flow.all_steps().into_iter().find(|step| step.number == number)
 }
 
-fn written(found: &Found) -> String {
+fn written(found: &SimilarSelector) -> String {
     found.likeness.selector.join(" >>> ")
 }
 

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use super::failure::Failure;
-use crate::run::Stop;
+use crate::run::StopSeverity;
 
 /// From now on a signal is a wish, where it ended the process before. Wants the runtime in which it is
 /// heard.
@@ -13,8 +13,12 @@ pub fn listen() -> Result<Signals, Failure> {
 
 /// The first signal asks to stop after the step under way; the second, now. What came since `signals`
 /// were listened to counts.
-pub async fn ask_to_stop(mut signals: Signals, stop: watch::Sender<Stop>, mut heard: impl FnMut(Stop)) {
-    for severity in [Stop::AfterStep, Stop::Now] {
+pub async fn ask_to_stop(
+    mut signals: Signals,
+    stop: watch::Sender<StopSeverity>,
+    mut heard: impl FnMut(StopSeverity),
+) {
+    for severity in [StopSeverity::AfterStep, StopSeverity::Now] {
         signals.next().await;
         stop.send_replace(severity);
         heard(severity);

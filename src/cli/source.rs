@@ -18,7 +18,7 @@ use crate::orchestrate::source::{
     AdsPowerSource, FileSource, HttpSource, PostgresAddress, PostgresSource, ReadError, Source, SqliteSource,
 };
 use crate::orchestrate::{Intake, IntakeError};
-use crate::providers::adspower::Resolved;
+use crate::providers::adspower::ResolvedReferences;
 use regatta_core::error_chain::with_cause;
 use regatta_core::id::ProfileId;
 use regatta_core::source::row::DeclaredVariables;
@@ -127,7 +127,7 @@ fn file(
     let source = source.map_err(|error| read_failure(&error))?;
     let references = source.references().map_err(|error| read_failure(&error))?;
     let resolved = if references.is_empty() {
-        Resolved::new()
+        ResolvedReferences::new()
     } else {
         // What paces the calls lies in the folders.
         load::create_folders(settings)?;

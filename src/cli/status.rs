@@ -16,10 +16,10 @@ use super::known::{refuse_unknown_profiles, refuse_unknown_step};
 use super::report;
 use super::settings::Settings;
 use crate::report::bytes;
-use crate::store::disk::Sizes;
+use crate::store::disk::ProfileDiskUsage;
 use crate::store::provider_labels::{ProfileLabel, ProviderLabels};
 use crate::store::session::SessionReader;
-use crate::store::{event_log, watch};
+use crate::store::{event_log, folder_watcher};
 use regatta_core::event::StepMode;
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::view::overview::{ProfileView, Replaced, Shown};
@@ -127,8 +127,8 @@ struct RowSizes {
     logs: u64,
 }
 
-impl From<Sizes> for RowSizes {
-    fn from(sizes: Sizes) -> Self {
+impl From<ProfileDiskUsage> for RowSizes {
+    fn from(sizes: ProfileDiskUsage) -> Self {
         Self { browser: sizes.browser, artifacts: sizes.artifacts, logs: sizes.logs }
     }
 }
@@ -190,7 +190,7 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
     let mut known: HashSet<Flag> = steps.iter().cloned().collect();
     let mut rows = Vec::new();
     for profile in profiles {
-        let mut view = watch::read(layout, &steps, &reader, profile)?;
+        let mut view = folder_watcher::read(layout, &steps, &reader, profile)?;
         if view.pid.is_some() {
             // Of the few that are being run, the events say more. They are no reason to say nothing.
             let run = event_log::last_run(&layout.events(profile)).ok().flatten();
@@ -203,7 +203,7 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
         let stands_there = args.step.as_ref().is_none_or(|step| view.step() == Some(step));
         if is_wanted && stands_there {
             let label = labels.remove(view.id.as_str()).unwrap_or_default();
-            let sizes = args.sizes.then(|| Sizes::of(layout, &view.id).into());
+            let sizes = args.sizes.then(|| ProfileDiskUsage::of(layout, &view.id).into());
             rows.push(Row { label, sizes, ..row(view, steps.len()) });
         }
     }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::load;
 use super::settings::Settings;
-use crate::providers::leftovers::{self, LeftOver};
+use crate::providers::leftovers::{self, Leftover};
 use crate::providers::provider::ProviderError;
 use crate::store::layout::create_folder;
-use crate::store::{Holder, Layout, Lock, lock, session};
+use crate::store::{Layout, Lock, LockHolder, lock, session};
 use regatta_core::id::{ProfileId, RunId};
 
 const PREFIX: &str = "regatta-play-";
@@ -39,7 +39,7 @@ impl ThrowAway {
         })?;
         let layout = Layout::new(folder.path());
         create_folder(layout.state())?;
-        let holder = Holder::new(run_id.clone(), jiff::Timestamp::now());
+        let holder = LockHolder::new(run_id.clone(), jiff::Timestamp::now());
         let lock = session::hold(&layout, &nobody(), &holder)?;
         Ok(Self { layout, folder, _lock: lock })
     }
@@ -54,7 +54,7 @@ impl ThrowAway {
 /// What a `play` left that was killed: its folder, and what still runs of it.
 pub struct Left {
     folder: PathBuf,
-    pub found: Vec<LeftOver>,
+    pub found: Vec<Leftover>,
 }
 
 impl Left {
@@ -62,7 +62,7 @@ impl Left {
     pub async fn end(self, settings: &Settings) -> Result<(), ProviderError> {
         let layout = Layout::new(&self.folder);
         let now = jiff::Timestamp::now();
-        let holder = Holder::new(RunId::new(now, rand::random()), now);
+        let holder = LockHolder::new(RunId::new(now, rand::random()), now);
         let Ok(_lock) = session::hold(&layout, &nobody(), &holder) else { return Ok(()) };
         leftovers::end(&layout, &load::chromium(settings, layout.clone()), &nobody()).await?;
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {

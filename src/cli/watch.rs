@@ -19,7 +19,7 @@ use super::settings::Settings;
 use crate::report::dashboard::Action;
 use crate::report::watch_screen::{Screen, Wish};
 use crate::store::Layout;
-use crate::store::watch::FolderWatch;
+use crate::store::folder_watcher::FolderWatcher;
 use regatta_core::id::ProfileId;
 use regatta_core::view::overview::ProfileView;
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub fn watch(settings: &Settings, global: &GlobalArgs, args: WatchArgs) -> Resul
     let arguments: Vec<OsString> = run_arguments(global, &args.browser);
     let runs = RunCommand::new(&program, &arguments);
     let (name, steps) = report::workflow(settings);
-    let mut watch = FolderWatch::new(settings.layout.clone(), &steps);
+    let mut watch = FolderWatcher::new(settings.layout.clone(), &steps);
     watch.look()?;
     let mut screen = Screen::new(settings.color);
     let mut terminal = ratatui::try_init()
@@ -64,7 +64,7 @@ pub fn watch(settings: &Settings, global: &GlobalArgs, args: WatchArgs) -> Resul
 fn drive(
     terminal: &mut ratatui::DefaultTerminal,
     screen: &mut Screen,
-    watch: &mut FolderWatch,
+    watch: &mut FolderWatcher,
     name: &str,
     settings: &Settings,
     runs: &RunCommand,

@@ -15,7 +15,7 @@ use tracing::debug;
 use super::process::Moment;
 use crate::store::event_log::EventReader;
 use crate::store::session::{SessionReader, is_running, read};
-use crate::store::{Holder, Layout, SessionError, StoreError, filesystem, lock};
+use crate::store::{Layout, LockHolder, SessionError, StoreError, filesystem, lock};
 use regatta_core::event::{Event, EventKind};
 use regatta_core::fleet::{ChildExit, JobId, Standing};
 use regatta_core::id::{Flag, ProfileId};
@@ -48,7 +48,7 @@ pub enum FileNews {
         job: JobId,
         outcome: Option<RunOutcome>,
         /// Who held it, and when that was last seen.
-        held_by: Option<(Holder, Moment)>,
+        held_by: Option<(LockHolder, Moment)>,
         known: Known,
     },
 }
@@ -100,7 +100,7 @@ struct Followed {
 #[derive(Debug)]
 struct Adopted {
     /// As its lock names it, and when the lock was last seen held.
-    held_by: Option<(Holder, Moment)>,
+    held_by: Option<(LockHolder, Moment)>,
     caught_up: bool,
     fell: bool,
 }

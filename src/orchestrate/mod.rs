@@ -20,7 +20,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use self::outcomes::{Outcomes, SinkSpec};
 use self::shell::Shell;
 use crate::providers::provider::Provider;
-use crate::store::{Holder, Layout, Lock, LockError, StoreError};
+use crate::store::{Layout, Lock, LockError, LockHolder, StoreError};
 use regatta_core::busy::BUSY_RETRIES;
 use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use regatta_core::event::source_notice::SourceNotice;
@@ -120,7 +120,7 @@ impl OrchestrateOptions {
 #[derive(Debug, Error)]
 pub enum OrchestrateError {
     #[error("another orchestrator holds this folder{}", holder.as_ref().map(|h| format!(" (process {})", h.pid)).unwrap_or_default())]
-    Busy { holder: Option<Holder> },
+    Busy { holder: Option<LockHolder> },
     #[error(transparent)]
     Store(#[from] StoreError),
     /// What was taken in before ran to its end, as the report says.
@@ -192,7 +192,7 @@ pub async fn orchestrate(
 
 fn lock_folder(layout: &Layout) -> Result<Lock, OrchestrateError> {
     let now = jiff::Timestamp::now();
-    let holder = Holder::new(RunId::new(now, rand::random()), now);
+    let holder = LockHolder::new(RunId::new(now, rand::random()), now);
     Lock::try_acquire(&layout.orchestrator_lock(), &holder).map_err(|error| match error {
         LockError::Held { holder } => OrchestrateError::Busy { holder },
         LockError::Io(error) => error.into(),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::store::Holder;
+use crate::store::LockHolder;
 use regatta_core::fleet::{ChildExit, JobId};
 
 /// Nothing tells that a child died.
@@ -92,15 +92,15 @@ impl EndedGroup {
     }
 }
 
-pub fn terminate_adopted(_holder: &Holder) -> io::Result<()> {
+pub fn terminate_adopted(_holder: &LockHolder) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub fn kill_adopted(_holder: &Holder) -> io::Result<()> {
+pub fn kill_adopted(_holder: &LockHolder) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub fn end_adopted_group(_holder: &Holder, _seen: Moment) -> Option<EndedGroup> {
+pub fn end_adopted_group(_holder: &LockHolder, _seen: Moment) -> Option<EndedGroup> {
     None
 }
 

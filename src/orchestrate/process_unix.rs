@@ -24,7 +24,7 @@ use rustix::process::{
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::signal::unix::{self, SignalKind};
 
-use crate::store::Holder;
+use crate::store::LockHolder;
 use regatta_core::fleet::{ChildExit, JobId};
 
 /// How long members of a killed group may take to be gone.
@@ -153,13 +153,13 @@ impl EndedGroup {
 }
 
 /// Asks a run that is not our child to stop after its current step.
-pub fn terminate_adopted(holder: &Holder) -> io::Result<()> {
+pub fn terminate_adopted(holder: &LockHolder) -> io::Result<()> {
     let Some(pid) = living_pid(holder) else { return Ok(()) };
     tolerate_gone(kill_process(pid, Signal::TERM))
 }
 
 /// Ends a run that is not our child, its group too where it leads one.
-pub fn kill_adopted(holder: &Holder) -> io::Result<()> {
+pub fn kill_adopted(holder: &LockHolder) -> io::Result<()> {
     let Some(pid) = living_pid(holder) else { return Ok(()) };
     let leads = getpgid(Some(pid)).is_ok_and(|group| group == pid);
     tolerate_gone(if leads { kill_process_group(pid, Signal::KILL) } else { kill_process(pid, Signal::KILL) })
@@ -220,7 +220,7 @@ fn tolerate_gone(result: Result<(), Errno>) -> io::Result<()> {
 }
 
 /// The holder's process, if the process of that number is not a later one.
-fn living_pid(holder: &Holder) -> Option<Pid> {
+fn living_pid(holder: &LockHolder) -> Option<Pid> {
     let pid = sysinfo::Pid::from_u32(holder.pid);
     let mut system = System::new().ok()?;
     system.refresh_processes_specifics(
@@ -239,7 +239,7 @@ fn living_pid(holder: &Holder) -> Option<Pid> {
 /// `seen` is when the run was last seen alive. A member that began before then was in the group
 /// while the run led it, and a group with a member keeps its number: it is the same group still.
 #[cfg(target_os = "linux")]
-pub fn end_adopted_group(holder: &Holder, seen: Moment) -> Option<EndedGroup> {
+pub fn end_adopted_group(holder: &LockHolder, seen: Moment) -> Option<EndedGroup> {
     let group = Pid::from_raw(i32::try_from(holder.pid).ok()?)?;
     let mut members = running_members(group).peekable();
     members.peek()?;
@@ -252,7 +252,7 @@ pub fn end_adopted_group(holder: &Holder, seen: Moment) -> Option<EndedGroup> {
 
 /// Only Linux tells who is in a group.
 #[cfg(not(target_os = "linux"))]
-pub fn end_adopted_group(_holder: &Holder, _seen: Moment) -> Option<EndedGroup> {
+pub fn end_adopted_group(_holder: &LockHolder, _seen: Moment) -> Option<EndedGroup> {
     None
 }
 

@@ -13,11 +13,11 @@ use futures::future::BoxFuture;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use self::answer::Refusal;
+use self::answer::ApiRefusal;
 use self::claim::Claims;
-pub use self::listing::{ProfileChoice, Resolved};
-use self::request::{Call, ListFilter};
-use super::devtools::{self, Liveness};
+pub use self::listing::{ProfileChoice, ResolvedReferences};
+use self::request::{ApiCall, ListFilter};
+use super::liveness::{self, Liveness};
 use super::provider::{
     Endpoint, ListedProfile, OnProviderNews, OpenBrowser, Provider, ProviderError, ProviderNews, StartOptions,
 };
@@ -122,7 +122,7 @@ impl AdsPower {
             claims: Claims::new(layout),
             settings,
             api,
-            browsers: devtools::client(),
+            browsers: liveness::client(),
             on_news,
             throttled: AtomicU64::new(0),
         }
@@ -135,7 +135,7 @@ impl AdsPower {
 
     async fn active_browser(&self, profile: &ProfileId) -> Result<Option<Endpoint>, ProviderError> {
         let data = self
-            .call(&Call::active(profile), ANSWERS_WITHIN)
+            .call(&ApiCall::active(profile), ANSWERS_WITHIN)
             .await
             .map_err(|failure| self.error(failure, profile))?;
         if data["status"] == "Active"
@@ -144,7 +144,7 @@ impl AdsPower {
             return Ok(Some(Endpoint { ws, reused: true }));
         }
         let Some(ws) = self.claimed_address(profile) else { return Ok(None) };
-        let alive = devtools::liveness(&self.browsers, &ws).await == Liveness::Alive;
+        let alive = liveness::liveness(&self.browsers, &ws).await == Liveness::Alive;
         Ok(alive.then_some(Endpoint { ws, reused: true }))
     }
 
@@ -157,7 +157,7 @@ impl AdsPower {
         let mut open = Vec::new();
         for profile in profiles {
             let Some(ws) = self.claimed_address(profile) else { continue };
-            if devtools::liveness(&self.browsers, &ws).await != Liveness::Gone {
+            if liveness::liveness(&self.browsers, &ws).await != Liveness::Gone {
                 open.push(OpenBrowser { profile: profile.clone(), pid: None, ws: Some(ws) });
             }
         }
@@ -167,9 +167,9 @@ impl AdsPower {
     /// Two calls for all of them: who has them open anywhere, and what is open here. In its multi-device
     /// mode AdsPower answers the first with nothing, so the second is asked in any case.
     async fn used_by_others(&self, profiles: &[ProfileId]) -> Result<Vec<ProfileId>, ProviderError> {
-        let anywhere = self.call(&Call::cloud_active(profiles), ANSWERS_WITHIN).await;
+        let anywhere = self.call(&ApiCall::cloud_active(profiles), ANSWERS_WITHIN).await;
         let anywhere = answer::open_profiles(&anywhere.map_err(|failure| self.error_of_all(failure))?);
-        let here = self.call(&Call::local_active(), ANSWERS_WITHIN).await;
+        let here = self.call(&ApiCall::local_active(), ANSWERS_WITHIN).await;
         let here = answer::open_browsers(&here.map_err(|failure| self.error_of_all(failure))?);
         let mut open = Vec::new();
         for profile in profiles {
@@ -204,11 +204,11 @@ impl AdsPower {
         }
     }
 
-    fn error(&self, failure: Failure, profile: &ProfileId) -> ProviderError {
+    fn error(&self, failure: CallError, profile: &ProfileId) -> ProviderError {
         failure.into_error(Some(profile), self.settings.key_env.as_deref())
     }
 
-    fn error_of_all(&self, failure: Failure) -> ProviderError {
+    fn error_of_all(&self, failure: CallError) -> ProviderError {
         failure.into_error(None, self.settings.key_env.as_deref())
     }
 }
@@ -243,7 +243,7 @@ impl Provider for AdsPower {
 
     fn probe(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
         async {
-            let answered = self.call(&Call::status(), PROBED_WITHIN).await;
+            let answered = self.call(&ApiCall::status(), PROBED_WITHIN).await;
             answered.map(drop).map_err(|failure| self.error_of_all(failure))
         }
         .boxed()
@@ -268,12 +268,12 @@ impl Provider for AdsPower {
     }
 }
 
-enum Failure {
-    Refused(Refusal),
+enum CallError {
+    Refused(ApiRefusal),
     Other(ProviderError),
 }
 
-impl Failure {
+impl CallError {
     fn into_error(self, profile: Option<&ProfileId>, key_env: Option<&str>) -> ProviderError {
         match self {
             Self::Refused(refusal) => refusal.into_error(profile, key_env),

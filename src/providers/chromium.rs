@@ -16,10 +16,10 @@ use futures::future::BoxFuture;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use self::executable::Programs;
-use self::processes::{Signal, signal};
-use super::devtools::{self, Liveness};
+use self::executable::ChromiumPrograms;
+use self::processes::{EndSignal, signal};
 use super::leftovers;
+use super::liveness::{self, Liveness};
 use super::provider::{Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions};
 use crate::store::layout::create_folder;
 use crate::store::{Layout, StoreError};
@@ -40,7 +40,7 @@ const ENDS_ON_SIGNAL: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone)]
 pub struct ChromiumSettings {
-    pub programs: Programs,
+    pub programs: ChromiumPrograms,
     /// Further arguments.
     pub args: Vec<String>,
     pub start_timeout: Duration,
@@ -48,7 +48,11 @@ pub struct ChromiumSettings {
 
 impl Default for ChromiumSettings {
     fn default() -> Self {
-        Self { programs: Programs::default(), args: Vec::new(), start_timeout: Duration::from_secs(30) }
+        Self {
+            programs: ChromiumPrograms::default(),
+            args: Vec::new(),
+            start_timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -61,7 +65,7 @@ pub struct Chromium {
 
 impl Chromium {
     pub fn new(layout: Layout, settings: ChromiumSettings) -> Self {
-        Self { layout, settings, client: devtools::client() }
+        Self { layout, settings, client: liveness::client() }
     }
 
     async fn start_browser(
@@ -126,7 +130,7 @@ impl Chromium {
     /// The address the folder names, if its browser answers there.
     async fn driven_at(&self, folder: &Path) -> Option<String> {
         let ws = user_data::devtools_address(folder)?;
-        (devtools::liveness(&self.client, &ws).await == Liveness::Alive).then_some(ws)
+        (liveness::liveness(&self.client, &ws).await == Liveness::Alive).then_some(ws)
     }
 
     fn spawn(
@@ -172,7 +176,7 @@ impl Chromium {
         }
         let folder = canonical(&folder)?;
         if let Some(ws) = self.driven_at(&folder).await {
-            devtools::close(&ws).await;
+            liveness::close(&ws).await;
             if let Some(pid) = processes::main_of(&folder).await? {
                 processes::wait_gone(pid, &folder, CLOSES_ITSELF).await?;
             }
@@ -186,7 +190,7 @@ impl Chromium {
 
     /// Ends what still works in the folder: politely first, the main process before the others.
     async fn end_processes(&self, profile: &ProfileId, folder: &Path) -> Result<(), ProviderError> {
-        for how in [Signal::End, Signal::Kill] {
+        for how in [EndSignal::End, EndSignal::Kill] {
             if let Some(pid) = processes::main_of(folder).await? {
                 signal(pid, folder, how)?;
                 processes::wait_gone(pid, folder, ENDS_ON_SIGNAL).await?;
@@ -201,7 +205,7 @@ impl Chromium {
                 return Err(ProviderError::WouldNotEnd { profile: profile.clone(), pid: Some(first.pid) });
             }
             for process in left {
-                signal(process.pid, folder, Signal::Kill)?;
+                signal(process.pid, folder, EndSignal::Kill)?;
             }
             sleep(LOOK_AGAIN).await;
         }

@@ -34,7 +34,7 @@ pub fn mark(layout: &Layout, profile: &ProfileId) -> OsString {
 
 /// A process of a run that is no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stray {
+pub struct LeftoverProcess {
     pub profile: ProfileId,
     pub pid: u32,
     pub name: String,
@@ -44,12 +44,12 @@ pub struct Stray {
 
 /// Something a dead run left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeftOver {
+pub enum Leftover {
     Browser(OpenBrowser),
-    Process(Stray),
+    Process(LeftoverProcess),
 }
 
-impl LeftOver {
+impl Leftover {
     pub const fn profile(&self) -> &ProfileId {
         match self {
             Self::Browser(browser) => &browser.profile,
@@ -60,7 +60,7 @@ impl LeftOver {
 
 /// Everything that carries a mark of this folder or is a browser opened by it, but for the runs
 /// themselves; whether a run lives, only its lock says. A browser's own processes are part of it.
-pub async fn find(layout: &Layout, provider: &dyn Provider) -> Result<Vec<LeftOver>, ProviderError> {
+pub async fn find(layout: &Layout, provider: &dyn Provider) -> Result<Vec<Leftover>, ProviderError> {
     let strays = strays(layout).await?;
     let mut profiles = layout.profiles_with_browser_folder()?;
     profiles.extend(strays.iter().map(|stray| stray.profile.clone()));
@@ -70,7 +70,7 @@ pub async fn find(layout: &Layout, provider: &dyn Provider) -> Result<Vec<LeftOv
     let listed: HashSet<ProfileId> = browsers.iter().map(|browser| browser.profile.clone()).collect();
     let alone = strays.into_iter().filter(|stray| !(stray.of_browser && listed.contains(&stray.profile)));
     let mut found: Vec<_> =
-        browsers.into_iter().map(LeftOver::Browser).chain(alone.map(LeftOver::Process)).collect();
+        browsers.into_iter().map(Leftover::Browser).chain(alone.map(Leftover::Process)).collect();
     found.sort_by(|a, b| a.profile().cmp(b.profile()));
     Ok(found)
 }
@@ -112,7 +112,7 @@ pub async fn end_strays(
 }
 
 /// All processes with a mark of this folder that are no runs.
-async fn strays(layout: &Layout) -> Result<Vec<Stray>, ProviderError> {
+async fn strays(layout: &Layout) -> Result<Vec<LeftoverProcess>, ProviderError> {
     let layout = layout.clone();
     // Reads something of every process of the machine.
     tokio::task::spawn_blocking(move || look(&layout))
@@ -120,7 +120,7 @@ async fn strays(layout: &Layout) -> Result<Vec<Stray>, ProviderError> {
         .map_err(|error| ProviderError::Processes { problem: error.to_string() })?
 }
 
-fn look(layout: &Layout) -> Result<Vec<Stray>, ProviderError> {
+fn look(layout: &Layout) -> Result<Vec<LeftoverProcess>, ProviderError> {
     let problem = |error: &dyn std::fmt::Display| ProviderError::Processes { problem: error.to_string() };
     let mut system = System::new().map_err(|error| problem(&error))?;
     let wanted = ProcessRefreshKind::nothing()
@@ -140,7 +140,7 @@ fn look(layout: &Layout) -> Result<Vec<Stray>, ProviderError> {
         let folder = fs::canonicalize(layout.browser_folder(&profile)).ok();
         let of_browser = folder.is_some_and(|folder| is_of_browser(&system, process, &folder));
         let name = process.name().to_string_lossy().into_owned();
-        found.push(Stray { profile, pid: pid.as_u32(), name, of_browser });
+        found.push(LeftoverProcess { profile, pid: pid.as_u32(), name, of_browser });
     }
     found.sort_by(|a, b| (&a.profile, a.pid).cmp(&(&b.profile, b.pid)));
     Ok(found)
@@ -225,9 +225,9 @@ mod tests {
 
     use super::*;
 
-    struct Sleeper(Child);
+    struct SleepingProcess(Child);
 
-    impl Sleeper {
+    impl SleepingProcess {
         fn with(mark: Option<&OsStr>) -> Self {
             let mut command = Command::new("sleep");
             command.arg("300").stdin(Stdio::null()).env_remove(MARK);
@@ -248,7 +248,7 @@ mod tests {
         }
     }
 
-    impl Drop for Sleeper {
+    impl Drop for SleepingProcess {
         fn drop(&mut self) {
             let _ = self.0.kill();
             let _ = self.0.wait();
@@ -262,11 +262,11 @@ mod tests {
         layout.create_folders().unwrap();
         elsewhere.create_folders().unwrap();
         let (p1, p10) = ("p1".parse().unwrap(), "p10".parse().unwrap());
-        let mut left = Sleeper::with(Some(&mark(&layout, &p1)));
+        let mut left = SleepingProcess::with(Some(&mark(&layout, &p1)));
         let mut spared = [
-            Sleeper::with(Some(&mark(&layout, &p10))),
-            Sleeper::with(Some(&mark(&elsewhere, &p1))),
-            Sleeper::with(None),
+            SleepingProcess::with(Some(&mark(&layout, &p10))),
+            SleepingProcess::with(Some(&mark(&elsewhere, &p1))),
+            SleepingProcess::with(None),
         ];
         let found = strays(&layout).await.unwrap();
         let names: Vec<_> = found.iter().map(|stray| (stray.profile.as_str(), stray.pid)).collect();
@@ -274,7 +274,7 @@ mod tests {
 
         end_strays(&layout, &p1, true).await.unwrap();
         assert!(!left.lives());
-        assert!(spared.iter_mut().all(Sleeper::lives));
+        assert!(spared.iter_mut().all(SleepingProcess::lives));
     }
 
     #[test]
@@ -282,7 +282,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
         let mark = mark(&layout, &"p1".parse().unwrap());
-        let (mut stranger, mut left) = (Sleeper::with(None), Sleeper::with(Some(&mark)));
+        let (mut stranger, mut left) = (SleepingProcess::with(None), SleepingProcess::with(Some(&mark)));
         // As if a look had found them both: only the second still is what was looked for.
         kill_marked(stranger.0.id(), &mark);
         kill_marked(left.0.id(), &mark);

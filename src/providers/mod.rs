@@ -3,7 +3,7 @@
 
 pub mod adspower;
 pub mod chromium;
-mod devtools;
 pub mod leftovers;
+mod liveness;
 mod process_age;
 pub mod provider;

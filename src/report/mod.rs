@@ -5,8 +5,8 @@ pub mod files;
 pub mod fleet_console;
 pub mod notify;
 pub mod otlp;
+pub mod play_console;
 pub mod run_console;
-pub mod solo_console;
 #[cfg(test)]
 mod testing;
 pub mod watch_screen;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
-use super::{Leave, Outside, Run, Stop};
+use super::{BrowserHost, Run, RunExit, StopSeverity};
 use regatta_core::busy::{LONGEST_WAIT, WITHIN_RUN, delay};
 use regatta_core::event::EventKind;
 use regatta_core::workflow::plan::PlanStep;
 use regatta_page::{ActionError, ActionErrorKind};
 
-impl<O: Outside> Run<'_, O> {
+impl<O: BrowserHost> Run<'_, O> {
     /// Waits before attempt `attempt + 1`, as long as the error of the last one says. Returns false where the
     /// site asks for more time than a run waits. A request to stop ends the wait and the run.
     pub(super) async fn wait_after(
@@ -19,7 +19,7 @@ impl<O: Outside> Run<'_, O> {
         step: &PlanStep,
         attempt: u32,
         error: &ActionError,
-    ) -> Result<bool, Leave> {
+    ) -> Result<bool, RunExit> {
         let ActionErrorKind::SiteBusy { retry_after } = error.kind else {
             return self.back_off(attempt).await.map(|()| true);
         };
@@ -31,11 +31,11 @@ impl<O: Outside> Run<'_, O> {
         self.pause(delay).await.map(|()| true)
     }
 
-    pub(super) async fn pause(&mut self, delay: Duration) -> Result<(), Leave> {
+    pub(super) async fn pause(&mut self, delay: Duration) -> Result<(), RunExit> {
         tokio::select! {
             biased;
             () = tokio::time::sleep(delay) => self.stop.check(),
-            () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
+            () = self.stop.reached(StopSeverity::AfterStep) => Err(RunExit::Stopped),
         }
     }
 }

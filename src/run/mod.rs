@@ -24,26 +24,26 @@ use regatta_core::session::{LastError, Status};
 use regatta_core::workflow::plan::{Plan, PlanStep, Setting};
 use regatta_page::{ActionError, ActionErrorKind};
 
-pub use self::journal::{Clock, Journal};
-pub use self::live::{AttachedBrowser, LiveBrowser, Selectors};
-pub use self::outside::{Opened, Outside, PlayPage};
+pub use self::browser_host::{BrowserHost, FlowPage, OpenedBrowser};
+pub use self::event_emitter::{EventEmitter, WallClock};
+pub use self::live_browser::{AttachedBrowser, LiveBrowser, SelectorStorage};
 pub use self::pace::Pacing;
-pub use self::solo::Solo;
-pub use self::stop::{Stop, StopWatch};
+pub use self::play::FlowPlay;
+pub use self::stop::{StopSeverity, StopWatch};
 
+mod browser_host;
 mod busy;
 mod doubt;
+mod event_emitter;
+mod flow_player;
 mod heal;
-mod journal;
-mod live;
-mod outside;
+mod live_browser;
 mod pace;
 mod play;
-mod player;
 mod prepare;
 mod sign_in;
-mod solo;
 mod step;
+mod step_flow;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -93,7 +93,7 @@ impl RunEnd {
     }
 }
 
-pub struct Run<'a, O: Outside> {
+pub struct Run<'a, O: BrowserHost> {
     pub session: OpenSession,
     pub plan: &'a Plan,
     pub setting: Setting,
@@ -102,8 +102,8 @@ pub struct Run<'a, O: Outside> {
     pub pid: u32,
     /// Of passwords and of jitter.
     pub random: StdRng,
-    pub outside: O,
-    pub journal: Journal<'a>,
+    pub browser_host: O,
+    pub journal: EventEmitter<'a>,
     pub stop: StopWatch,
     pub pacing: Pacing,
     pub options: RunOptions,
@@ -113,8 +113,8 @@ pub struct Run<'a, O: Outside> {
 
 /// Why the line of awaits was left before its end.
 #[derive(Debug)]
-pub(crate) enum Leave {
-    Failed(Box<Failure>),
+pub(crate) enum RunExit {
+    Failed(Box<StepFailure>),
     Attention { flag: Option<Flag>, message: String, evidence: Option<PathBuf> },
     NoBrowser(ProviderError),
     Stopped,
@@ -123,7 +123,7 @@ pub(crate) enum Leave {
 
 /// A step that did not reach its end.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct StepFailure {
     pub flag: Flag,
     pub error: ActionError,
     pub place: Option<Place>,
@@ -131,8 +131,8 @@ pub(crate) struct Failure {
 }
 
 /// What the profile lacks is a person's to give; everything else has failed.
-impl From<Failure> for Leave {
-    fn from(failure: Failure) -> Self {
+impl From<StepFailure> for RunExit {
+    fn from(failure: StepFailure) -> Self {
         if failure.error.kind != ActionErrorKind::MissingField {
             return Self::Failed(Box::new(failure));
         }
@@ -145,13 +145,13 @@ impl From<Failure> for Leave {
     }
 }
 
-impl From<SessionError> for Leave {
+impl From<SessionError> for RunExit {
     fn from(error: SessionError) -> Self {
         Self::Store(error)
     }
 }
 
-impl<'a, O: Outside> Run<'a, O> {
+impl<'a, O: BrowserHost> Run<'a, O> {
     /// Everything from the durable `PROCESSING` to the last event. The browser is stopped at the
     /// end, whatever the end was, unless it is to be kept; only then the end is written, so that a
     /// `PROCESSING` found at start means a run that may have left its browser.
@@ -160,7 +160,7 @@ impl<'a, O: Outside> Run<'a, O> {
         let mut page = None;
         let left_behind = self.session.session().status == Status::Processing;
         let result = self.drive_steps(&mut page).await;
-        let left_behind = left_behind && !matches!(result, Err(Leave::NoBrowser(_)));
+        let left_behind = left_behind && !matches!(result, Err(RunExit::NoBrowser(_)));
         if (page.is_some() || left_behind) && !self.options.keep_browser {
             self.stop_browser(page).await;
         }
@@ -178,7 +178,7 @@ impl<'a, O: Outside> Run<'a, O> {
         end
     }
 
-    async fn drive_steps(&mut self, page: &mut Option<O::Page>) -> Result<(), Leave> {
+    async fn drive_steps(&mut self, page: &mut Option<O::Page>) -> Result<(), RunExit> {
         self.session.begin_run(&self.plan.digest, self.plan.flags())?;
         self.mask_identity();
         let steps = self.chosen_steps();
@@ -187,7 +187,7 @@ impl<'a, O: Outside> Run<'a, O> {
             plan: self.plan.digest.clone(),
             steps: self.plan.steps.len(),
             done: self.plan.steps.len() - self.plan.open_steps(self.session.session()).count(),
-            browser: self.outside.program(),
+            browser: self.browser_host.program(),
         });
         self.question_orphaned_doubt()?;
         self.question_missing_fields(&steps)?;
@@ -205,7 +205,7 @@ impl<'a, O: Outside> Run<'a, O> {
         Ok(())
     }
 
-    async fn ask_about_doubt(&mut self, page: &mut O::Page) -> Result<(), Leave> {
+    async fn ask_about_doubt(&mut self, page: &mut O::Page) -> Result<(), RunExit> {
         let doubted = self.session.session().in_flight.as_ref();
         if let Some(step) = doubted.and_then(|in_flight| self.plan.step(&in_flight.flag)) {
             self.answer_doubt(step, Instant::now(), page).await?;
@@ -213,7 +213,7 @@ impl<'a, O: Outside> Run<'a, O> {
         Ok(())
     }
 
-    fn conclude(&mut self) -> Result<(), Leave> {
+    fn conclude(&mut self) -> Result<(), RunExit> {
         let all_done = self.plan.open_steps(self.session.session()).next().is_none();
         self.session.update(|session| {
             if all_done {
@@ -243,7 +243,7 @@ impl<'a, O: Outside> Run<'a, O> {
     }
 
     /// A step in flight that the workflow no longer has needs a person.
-    fn question_orphaned_doubt(&mut self) -> Result<(), Leave> {
+    fn question_orphaned_doubt(&mut self) -> Result<(), RunExit> {
         let Some(in_flight) = &self.session.session().in_flight else { return Ok(()) };
         let flag = in_flight.flag.clone();
         if self.session.session().completion_flags.is_set(&flag) {
@@ -251,13 +251,13 @@ impl<'a, O: Outside> Run<'a, O> {
             return Ok(());
         }
         match self.plan.orphaned_doubt(self.session.session()) {
-            Some((flag, message)) => Err(Leave::Attention { flag: Some(flag), message, evidence: None }),
+            Some((flag, message)) => Err(RunExit::Attention { flag: Some(flag), message, evidence: None }),
             None => Ok(()),
         }
     }
 
     /// A field that nothing in the workflow sets, and the session lacks, is a person's to give.
-    fn question_missing_fields(&mut self, chosen: &[&PlanStep]) -> Result<(), Leave> {
+    fn question_missing_fields(&mut self, chosen: &[&PlanStep]) -> Result<(), RunExit> {
         let session = self.session.session();
         // What else is wrong with the plan was refused before the session was opened.
         let missing = self.plan.check(session.platform, Some(session)).unwrap_or_default();
@@ -269,29 +269,29 @@ impl<'a, O: Outside> Run<'a, O> {
             "step `{flag}` needs `identity.{field}`, which the profile does not have; give it: regatta resolve {} --again --set identity.{field}",
             session.profile_id
         );
-        Err(Leave::Attention { flag: Some(flag), message, evidence: None })
+        Err(RunExit::Attention { flag: Some(flag), message, evidence: None })
     }
 
-    async fn start_browser(&mut self) -> Result<O::Page, Leave> {
+    async fn start_browser(&mut self) -> Result<O::Page, RunExit> {
         let started = Instant::now();
         let in_doubt = self.session.session().in_flight.is_some();
         let journal = &mut self.journal;
         let mut tell = |news| journal.emit(told_by(news));
         let opened = tokio::select! {
             biased;
-            opened = self.outside.open(in_doubt, &mut tell) => opened.map_err(Leave::NoBrowser),
-            () = self.stop.reached(Stop::AfterStep) => Err(Leave::Stopped),
+            opened = self.browser_host.open(in_doubt, &mut tell) => opened.map_err(RunExit::NoBrowser),
+            () = self.stop.reached(StopSeverity::AfterStep) => Err(RunExit::Stopped),
         };
         let opened = match opened {
             Ok(opened) => opened,
             Err(leave) => {
                 // A browser may be on its way up all the same.
-                self.outside.close(None).await.ok();
+                self.browser_host.close(None).await.ok();
                 return Err(leave);
             }
         };
         self.journal.emit(EventKind::BrowserStarted {
-            provider: self.outside.provider().to_owned(),
+            provider: self.browser_host.provider().to_owned(),
             reused: opened.reused,
             version: opened.version,
             ms: millis(started),
@@ -301,20 +301,20 @@ impl<'a, O: Outside> Run<'a, O> {
 
     async fn stop_browser(&mut self, page: Option<O::Page>) {
         let started = Instant::now();
-        match self.outside.close(page).await {
-            Ok(()) if self.outside.leaves_browser_open() => {}
+        match self.browser_host.close(page).await {
+            Ok(()) if self.browser_host.leaves_browser_open() => {}
             Ok(()) => self.journal.emit(EventKind::BrowserStopped { ms: millis(started) }),
             Err(error) => tracing::warn!("the browser could not be stopped: {error}"),
         }
     }
 
     /// Makes the end durable and says it in words.
-    fn record(&mut self, result: Result<(), Leave>) -> RunEnd {
+    fn record(&mut self, result: Result<(), RunExit>) -> RunEnd {
         let now = self.journal.now();
         let mut end = RunEnd::of(RunOutcome::Completed);
         let written = match result {
             Ok(()) => return end,
-            Err(Leave::Stopped) => {
+            Err(RunExit::Stopped) => {
                 end.outcome = RunOutcome::Stopped;
                 // Between two steps nothing is left open; in the middle of one it stays PROCESSING.
                 self.session.update(|session| {
@@ -324,7 +324,7 @@ impl<'a, O: Outside> Run<'a, O> {
                     Ok(())
                 })
             }
-            Err(Leave::Failed(failure)) => {
+            Err(RunExit::Failed(failure)) => {
                 let message = self.journal.mask(&failure.error.message);
                 end.outcome = RunOutcome::StepFailed;
                 end.permanent = failure.error.kind == ActionErrorKind::Refused;
@@ -345,7 +345,7 @@ impl<'a, O: Outside> Run<'a, O> {
                 end.flag = Some(failure.flag.clone());
                 self.session.fail(LastError::new(Some(failure.flag), message, now))
             }
-            Err(Leave::NoBrowser(error)) => {
+            Err(RunExit::NoBrowser(error)) => {
                 end.outcome = RunOutcome::NoBrowser;
                 end.permanent = error.is_permanent();
                 match &error {
@@ -369,7 +369,7 @@ impl<'a, O: Outside> Run<'a, O> {
                 end.hint = error.hint();
                 self.session.fail(LastError::new(None, message, now))
             }
-            Err(Leave::Attention { flag, message, evidence }) => {
+            Err(RunExit::Attention { flag, message, evidence }) => {
                 let message = self.journal.mask(&message);
                 self.journal
                     .emit(EventKind::AttentionNeeded { flag: flag.clone(), message: message.clone() });
@@ -383,7 +383,7 @@ impl<'a, O: Outside> Run<'a, O> {
                 end.flag = flag.clone();
                 self.session.need_attention(LastError::new(flag, message, now))
             }
-            Err(Leave::Store(error)) => Err(error),
+            Err(RunExit::Store(error)) => Err(error),
         };
         if let Err(error) = written {
             end.outcome = RunOutcome::StepFailed;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
 use crate::store::Layout;
-use crate::store::pacer::{Pacer, Urgency};
+use crate::store::pacer::{CallPriority, Pacer};
 use regatta_core::workflow::pace::PaceLimit;
 use regatta_core::workflow::plan::origin_of;
 use regatta_page::DocumentPace;
@@ -45,7 +45,7 @@ impl Pacing {
             return Self::default();
         }
         let (sender, news) = unbounded_channel();
-        let limits = limits.iter().map(|limit| Limit {
+        let limits = limits.iter().map(|limit| OriginLimit {
             origin: limit.origin.clone(),
             pacer: Pacer::new(layout, &name(&limit.origin), limit.interval()),
         });
@@ -71,30 +71,30 @@ pub(super) async fn next(news: &mut Option<UnboundedReceiver<PaceNews>>) -> Pace
 
 #[derive(Debug)]
 pub struct SitePace {
-    limits: Vec<Limit>,
-    held: Arc<Mutex<Held>>,
+    limits: Vec<OriginLimit>,
+    held: Arc<Mutex<HeldTime>>,
     news: UnboundedSender<PaceNews>,
 }
 
 #[derive(Debug)]
-struct Limit {
+struct OriginLimit {
     origin: String,
     pacer: Pacer,
 }
 
 /// The time in which at least one document was held back.
 #[derive(Debug, Default)]
-struct Held {
+struct HeldTime {
     before: Duration,
     documents: usize,
     since: Option<Instant>,
 }
 
 /// One document is held back until this is dropped.
-struct Holding(Arc<Mutex<Held>>);
+struct HeldDocument(Arc<Mutex<HeldTime>>);
 
-impl Holding {
-    fn begin(held: &Arc<Mutex<Held>>) -> Self {
+impl HeldDocument {
+    fn begin(held: &Arc<Mutex<HeldTime>>) -> Self {
         let mut state = held.lock().unwrap_or_else(PoisonError::into_inner);
         state.documents += 1;
         state.since.get_or_insert_with(Instant::now);
@@ -102,7 +102,7 @@ impl Holding {
     }
 }
 
-impl Drop for Holding {
+impl Drop for HeldDocument {
     fn drop(&mut self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.documents -= 1;
@@ -119,7 +119,7 @@ impl DocumentPace for SitePace {
         let origin = origin_of(url)?;
         let limit = self.limits.iter().find(|limit| limit.origin == origin)?;
         let (pacer, news) = (limit.pacer.clone(), self.news.clone());
-        let holding = Holding::begin(&self.held);
+        let holding = HeldDocument::begin(&self.held);
         Some(
             async move {
                 let began = Instant::now();
@@ -144,7 +144,7 @@ impl DocumentPace for SitePace {
 /// Waits for a turn. Where the pacer's file cannot be used the document goes on: the site is asked too often
 /// rather than never.
 async fn pass(pacer: &Pacer) {
-    if let Err(error) = pacer.turn(Urgency::Normal).await {
+    if let Err(error) = pacer.turn(CallPriority::Normal).await {
         tracing::warn!(%error, "the pace of the site is not kept");
     }
 }

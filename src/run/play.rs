@@ -1,275 +1,365 @@
-//! One pass of a workflow's step through a flow of it: what is durable before the page is touched,
-//! and what is told.
+//! Plays one flow by itself: no step around it, no session, nothing durable. For its author.
 
-use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use serde_json::{Map, Value};
+use tokio::time::{Instant, sleep};
 
-use super::pace::PaceNews;
-use super::player::{Host, Player, Unplayed};
-use super::{Journal, Outside, PlayPage, Run, Stop, heal, sign_in, totp};
-use crate::store::session::{OpenSession, SessionError};
-use regatta_core::duration::in_words;
-use regatta_core::event::{EventKind, StepMode};
-use regatta_core::flow::{Flow, Place, Step};
+use super::flow_player::{FlowHost, FlowPlayer, PlayError, PlayedStep};
+use super::pace::{PaceNews, Pacing};
+use super::{BrowserHost, FlowPage, RunEnd, StopSeverity, StopWatch, heal, sign_in, totp};
+use crate::providers::provider::ProviderNews;
+use crate::store::session::SessionError;
+use regatta_core::error_chain::with_cause;
+use regatta_core::event::NetworkTotals;
+use regatta_core::event::play::{ActionName, ActionOutcome, PLAY_EVENT_VERSION, PlayEvent, PlayEventKind};
+use regatta_core::evidence::Incident;
+use regatta_core::flow::{Flow, Step};
+use regatta_core::id::ProfileId;
 use regatta_core::mask::Mask;
-use regatta_core::session::KEPT_VALUES;
+use regatta_core::outcome::RunOutcome;
+use regatta_core::session::{Identity, Platform};
 use regatta_core::workflow::Heal;
-use regatta_core::workflow::plan::{PlanStep, Setting};
+use regatta_core::workflow::dialog::DialogPolicy;
+use regatta_core::workflow::http_auth::SignIn;
 use regatta_core::workflow::template::{Scope, TOTP_SECRET_FIELD, totp_window};
-use regatta_page::{ActionError, ActionErrorKind, DocumentPace as _, Downloaded, Healed};
+use regatta_page::{ActionErrorKind, Downloaded};
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pass {
-    pub mode: StepMode,
-    /// Counts from 1 within the run.
-    pub attempt: u32,
+/// For what the last step has set off: the browser ends right after it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+pub struct FlowPlay<'a, O: BrowserHost> {
+    pub flow: &'a Flow,
+    pub profile_id: ProfileId,
+    pub platform: Platform,
+    pub identity: Identity,
+    /// The last window whose two-factor code was used for the profile: see `Session::totp_used`.
+    pub totp_used: Option<u64>,
+    pub variables: Map<String, Value>,
+    pub browser_host: O,
+    pub dialogs: DialogPolicy,
+    pub http_auth: Vec<SignIn>,
+    pub pacing: Pacing,
+    /// Between two steps.
+    pub pause: Duration,
+    /// Where pictures and evidence go, and how that folder is named to people.
+    pub artifacts: PathBuf,
+    pub stop: StopWatch,
+    pub observe: Box<dyn FnMut(&PlayEvent) + 'a>,
 }
 
-/// Between two looks at a deadline that moves while a document waits for its turn.
-const LEAST: Duration = Duration::from_millis(20);
-
-impl<O: Outside> Run<'_, O> {
-    /// One pass through `flow`, bounded by the step's timeout. In `Act` mode `in_flight` becomes
-    /// durable right before the first input. Returns the identity fields that were captured.
-    pub(super) async fn play(
-        &mut self,
-        step: &PlanStep,
-        flow: &Flow,
-        pass: Pass,
-        page: &mut O::Page,
-    ) -> Result<Vec<String>, Unplayed> {
-        self.journal.emit(EventKind::StepStarted {
-            flag: step.flag.clone(),
-            attempt: pass.attempt,
-            mode: pass.mode,
-        });
-        page.set_dialogs(&step.dialogs);
-        page.set_http_auth(sign_in::credentials(&self.setting.http_auth, &self.scope()));
-        if let Some(pace) = self.pacing.pace.clone() {
-            page.set_pace(pace);
-        }
-        let mut stop = self.stop.clone();
-        let held = self.pacing.held();
-        let pace = self.pacing.pace.clone();
-        let held_since = || pace.as_ref().map_or(Duration::ZERO, |pace| pace.held()) - held;
-        let deadline = Cell::new(Instant::now() + step.timeout);
-        let mut host = StepHost {
+impl<O: BrowserHost> FlowPlay<'_, O> {
+    /// Whatever the end, the browser is given back. Any wish to stop ends it at once: there is nothing
+    /// to finish.
+    pub async fn play(self) -> RunEnd {
+        let FlowPlay {
             flow,
-            actions: flow.all_steps(),
-            pictures: self.folder(step, pass.attempt),
-            session: &mut self.session,
-            journal: &mut self.journal,
-            setting: &self.setting,
-            step,
-            attempt: pass.attempt,
-            heal: heal::within(pass.mode, step.heal),
-            touched: pass.mode == StepMode::Verify,
-            captured: Vec::new(),
-            deadline: &deadline,
-            is_first: false,
+            profile_id,
+            platform,
+            identity,
+            variables,
+            mut browser_host,
+            pause,
+            artifacts,
+            ..
+        } = self;
+        let (dialogs, http_auth) = (self.dialogs, self.http_auth);
+        let mut pacing = self.pacing;
+        let mut stop = self.stop;
+        let mask = Mask::of(&identity);
+        let mut host = PlayHost {
+            profile_id,
+            platform,
+            identity,
+            variables,
+            artifacts,
+            mask,
+            totp_used: self.totp_used,
+            observe: self.observe,
+            seq: 0,
         };
-        let mut player = Player::new(flow, page, &mut host).paced_by(&mut self.pacing.news);
-        let played = tokio::select! {
-            biased;
-            played = until(|| deadline.get() + held_since(), player.play()) => played,
-            () = stop.reached(Stop::Now) => return Err(Unplayed::Stopped),
+        let started = Instant::now();
+        host.tell(PlayEventKind::PlayStarted {
+            flow: flow.file.clone(),
+            title: host.mask.apply(&flow.title),
+            steps: flow.all_steps().len(),
+        });
+        let (end, network) = match open(&mut browser_host, &mut stop, &mut host).await {
+            Ok(mut page) => {
+                page.set_dialogs(&dialogs);
+                page.set_http_auth(sign_in::credentials(&http_auth, &host.scope()));
+                if let Some(pace) = pacing.pace.clone() {
+                    page.set_pace(pace);
+                }
+                page.begin_trace(&flow.file);
+                let end = host.play(flow, pause, &mut page, &mut stop, &mut pacing).await;
+                let network = page.take_network_totals();
+                close(&mut browser_host, page, &mut host).await;
+                (end, network)
+            }
+            Err(end) => (end, NetworkTotals::default()),
         };
-        player.tell_healed();
-        let unplayed = match played {
-            Some(Ok(())) => return Ok(host.captured),
-            Some(Err(unplayed)) => unplayed,
-            None => Unplayed::Action { error: out_of_time(step), place: player.place },
-        };
-        if let Unplayed::Action { error, place } = &unplayed {
-            let message = self.journal.mask(&error.message);
-            self.journal.emit(EventKind::ActionFailed {
-                flag: step.flag.clone(),
-                attempt: pass.attempt,
-                flow: place.file.clone(),
-                step: place.step.clone(),
-                action: place.action.clone(),
-                message,
-            });
-        }
-        Err(unplayed)
-    }
-
-    pub(super) fn scope(&self) -> Scope<'_> {
-        scope(&self.session, &self.setting, self.journal.now())
+        host.tell(PlayEventKind::PlayFinished {
+            outcome: end.outcome,
+            exit_code: end.outcome.exit_code(),
+            message: end.message.clone(),
+            ms: millis(started.elapsed()),
+            network,
+        });
+        end
     }
 }
 
-/// `None` where the deadline passed first. It may be moved meanwhile.
-async fn until<T>(deadline: impl Fn() -> Instant, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = std::pin::pin!(future);
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut future => return Some(done),
-            () = sleep_until(deadline().max(Instant::now() + LEAST)) => {
-                if Instant::now() >= deadline() {
-                    return None;
+async fn open<O: BrowserHost>(
+    browser_host: &mut O,
+    stop: &mut StopWatch,
+    host: &mut PlayHost<'_>,
+) -> Result<O::Page, RunEnd> {
+    let started = Instant::now();
+    let mut tell = |news| {
+        host.tell(match news {
+            ProviderNews::Waits { call } => PlayEventKind::PacerWaiting { call: call.to_owned() },
+            ProviderNews::Waited { call, waited } => {
+                PlayEventKind::PacerWaited { call: call.to_owned(), ms: millis(waited) }
+            }
+            ProviderNews::KernelDownloading { message, waited } => {
+                PlayEventKind::KernelDownloading { message, ms: millis(waited) }
+            }
+        });
+    };
+    let opened = tokio::select! {
+        opened = browser_host.open(false, &mut tell) => opened.map_err(|error| RunEnd {
+            message: Some(with_cause(&error)),
+            hint: error.hint(),
+            ..RunEnd::of(RunOutcome::NoBrowser)
+        }),
+        () = stop.reached(StopSeverity::AfterStep) => Err(RunEnd::of(RunOutcome::Stopped)),
+    };
+    match opened {
+        Ok(opened) => {
+            host.tell(PlayEventKind::BrowserStarted {
+                provider: browser_host.provider().to_owned(),
+                reused: opened.reused,
+                version: opened.version.clone(),
+                ms: millis(started.elapsed()),
+            });
+            Ok(opened.page)
+        }
+        Err(end) => {
+            // A browser may be on its way up all the same.
+            browser_host.close(None).await.ok();
+            Err(end)
+        }
+    }
+}
+
+async fn close<O: BrowserHost>(browser_host: &mut O, page: O::Page, host: &mut PlayHost<'_>) {
+    let started = Instant::now();
+    match browser_host.close(Some(page)).await {
+        Ok(()) if browser_host.leaves_browser_open() => {}
+        Ok(()) => host.tell(PlayEventKind::BrowserStopped { ms: millis(started.elapsed()) }),
+        Err(error) => tracing::warn!("the browser could not be stopped: {error}"),
+    }
+}
+
+struct PlayHost<'a> {
+    profile_id: ProfileId,
+    platform: Platform,
+    identity: Identity,
+    variables: Map<String, Value>,
+    artifacts: PathBuf,
+    mask: Mask,
+    /// The last window whose two-factor code was used: see [`super::totp`].
+    totp_used: Option<u64>,
+    observe: Box<dyn FnMut(&PlayEvent) + 'a>,
+    seq: u64,
+}
+
+impl PlayHost<'_> {
+    async fn play<P: FlowPage>(
+        &mut self,
+        flow: &Flow,
+        pause: Duration,
+        page: &mut P,
+        stop: &mut StopWatch,
+        pacing: &mut Pacing,
+    ) -> RunEnd {
+        let mut player = FlowPlayer::new(flow, page, self).paced_by(&mut pacing.news);
+        player.pause = pause;
+        let played = tokio::select! {
+            played = player.play() => played,
+            () = stop.reached(StopSeverity::AfterStep) => Err(PlayError::Stopped),
+        };
+        match played {
+            Ok(()) => {
+                page.hear_out(LAST_WORDS).await;
+                if let Some(trace) = page.keep_trace(&self.artifacts, &self.mask).await {
+                    self.tell(PlayEventKind::Trace { path: trace.display().to_string() });
+                }
+                RunEnd::of(RunOutcome::Completed)
+            }
+            Err(PlayError::Stopped) => RunEnd::of(RunOutcome::Stopped),
+            Err(PlayError::Store(error)) => {
+                RunEnd { message: Some(with_cause(&error)), ..RunEnd::of(RunOutcome::StepFailed) }
+            }
+            Err(PlayError::Attention { message }) => {
+                let message = self.mask.apply(&message);
+                let incident = Incident { message: message.clone(), ..Incident::default() };
+                RunEnd {
+                    message: Some(message),
+                    hint: Some("here a run would end as NEEDS_ATTENTION and wait for a person".to_owned()),
+                    evidence: self.evidence(incident, page).await,
+                    ..RunEnd::of(RunOutcome::NeedsAttention)
+                }
+            }
+            Err(PlayError::Action { error, place }) => {
+                let gone = matches!(error.kind, ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed);
+                let message = self.mask.apply(&error.message);
+                let hint =
+                    error.hint.map(|hint| self.mask.apply(&hint)).or_else(|| elsewhere(&error.message));
+                let incident = Incident {
+                    title: flow.file.clone(),
+                    place: Some(place.clone()),
+                    message: message.clone(),
+                    hint: hint.clone(),
+                };
+                RunEnd {
+                    message: Some(message),
+                    hint,
+                    place: Some(place),
+                    evidence: if gone { None } else { self.evidence(incident, page).await },
+                    ..RunEnd::of(RunOutcome::StepFailed)
                 }
             }
         }
     }
-}
 
-fn scope<'s>(session: &'s OpenSession, setting: &'s Setting, now: jiff::Timestamp) -> Scope<'s> {
-    let session = session.session();
-    Scope {
-        profile_id: &session.profile_id,
-        platform: session.platform,
-        identity: &session.identity,
-        variables: &setting.variables,
-        now,
+    async fn evidence<P: FlowPage>(&mut self, incident: Incident, page: &mut P) -> Option<PathBuf> {
+        if page.evidence(&self.artifacts, &incident, &self.mask).await.is_empty() {
+            return None;
+        }
+        self.tell(PlayEventKind::Evidence { path: self.artifacts.display().to_string() });
+        Some(self.artifacts.clone())
+    }
+
+    fn tell(&mut self, kind: PlayEventKind) {
+        self.seq += 1;
+        let at = jiff::Timestamp::now();
+        (self.observe)(&PlayEvent { v: PLAY_EVENT_VERSION, seq: self.seq, at, kind });
+    }
+
+    fn name(&self, step: &Step) -> ActionName {
+        ActionName {
+            step: step.number.clone(),
+            line: step.line,
+            action: step.action.name().to_owned(),
+            subject: step.action.subject().map(|subject| self.mask.apply(&subject)),
+        }
     }
 }
 
-fn out_of_time(step: &PlanStep) -> ActionError {
-    ActionError {
-        kind: ActionErrorKind::TimedOut,
-        message: format!("the step did not reach its end within {}", in_words(step.timeout)),
-        hint: Some(format!("raise `timeout` of step `{}` in the workflow if it needs longer", step.flag)),
-    }
-}
-
-/// A step of a workflow, with the session behind it.
-struct StepHost<'a, 'j> {
-    flow: &'a Flow,
-    /// Of the flow, in their order.
-    actions: Vec<&'a Step>,
-    session: &'a mut OpenSession,
-    journal: &'a mut Journal<'j>,
-    setting: &'a Setting,
-    step: &'a PlanStep,
-    attempt: u32,
-    pictures: PathBuf,
-    heal: Heal,
-    /// `in_flight` is durable, or is not to be: a verify flow passes no gate.
-    touched: bool,
-    /// The identity fields that this pass has captured.
-    captured: Vec<String>,
-    /// When the attempt runs out of time.
-    deadline: &'a Cell<Instant>,
-    /// `in_flight` became durable for the action under way, the first one with an input.
-    is_first: bool,
-}
-
-impl Host for StepHost<'_, '_> {
+impl FlowHost for PlayHost<'_> {
     fn scope(&self) -> Scope<'_> {
-        scope(self.session, self.setting, self.journal.now())
+        Scope {
+            profile_id: &self.profile_id,
+            platform: self.platform,
+            identity: &self.identity,
+            variables: &self.variables,
+            now: jiff::Timestamp::now(),
+        }
     }
 
     fn mask(&self) -> &Mask {
-        self.journal.masker()
+        &self.mask
     }
 
     fn pictures(&self) -> PathBuf {
-        self.pictures.clone()
+        self.artifacts.clone()
     }
 
-    /// Makes `in_flight` durable before the first input of an attempt, once.
     fn before_touch(&mut self) -> Result<(), SessionError> {
-        self.is_first = !self.touched;
-        if !self.touched {
-            let now = self.journal.now();
-            self.session.begin_step(&self.step.flag, self.attempt, &self.captured, now)?;
-            self.touched = true;
-        }
         Ok(())
     }
 
-    /// The attempt may be repeated where no action before this one has touched the page.
-    fn not_touched(&mut self) -> Result<(), SessionError> {
-        if std::mem::take(&mut self.is_first) {
-            self.session.clear_in_flight()?;
-            self.touched = false;
+    fn captured(&mut self, step: &Step, field: &str, value: &str) -> Result<Option<String>, SessionError> {
+        self.identity.set(field, value);
+        self.mask.add(&format!("identity.{field}"), value);
+        if field == TOTP_SECRET_FIELD {
+            self.totp_used = None;
         }
-        Ok(())
+        let (step, field, characters) = (step.number.clone(), field.to_owned(), value.chars().count());
+        self.tell(PlayEventKind::Captured { step, field, characters });
+        Ok(None)
     }
 
-    /// The site may never show the value again: it is durable before the next action is sent.
-    fn captured(&mut self, _: &Step, field: &str, value: &str) -> Result<Option<String>, SessionError> {
-        let flag = &self.step.flag;
-        // Masked even where the disk refuses it.
-        self.journal.mask_value(field, value);
-        self.session.record_capture(flag, field, value, self.journal.now())?;
-        self.captured.push(field.to_owned());
-        self.journal.set_mask(Mask::of_session(self.session.session()));
-        self.journal.emit(EventKind::Captured { flag: flag.clone(), fields: vec![field.to_owned()] });
-        let has_too_many = self.session.session().has_too_many_values(field);
-        Ok(has_too_many.then(|| {
-            format!(
-                "step `{flag}` has captured `identity.{field}` again: {KEPT_VALUES} earlier values are kept, and while the step is in doubt none may be dropped"
-            )
-        }))
-    }
-
-    async fn claim_totp(&mut self, _: &Step) -> Result<jiff::Timestamp, SessionError> {
-        let field = TOTP_SECRET_FIELD;
+    async fn claim_totp(&mut self, step: &Step) -> Result<jiff::Timestamp, SessionError> {
         loop {
-            let now = self.journal.now();
-            let last_used = self.session.session().totp_used.get(field).copied();
-            let Some(wait) = totp::wait(last_used, now) else {
-                self.session.use_totp(field, totp_window(now))?;
+            let now = jiff::Timestamp::now();
+            let Some(wait) = totp::wait(self.totp_used, now) else {
+                self.totp_used = Some(totp_window(now));
                 return Ok(now);
             };
-            self.journal.emit(EventKind::TotpWaiting {
-                flag: self.step.flag.clone(),
-                field: field.to_owned(),
-                ms: wait.as_millis() as u64,
-            });
-            self.deadline.set(self.deadline.get() + wait);
-            // Not less: a moment before the window begins it would be asked again.
+            let ms = millis(wait);
+            self.tell(PlayEventKind::TotpWaiting { step: step.number.clone(), ms });
             sleep(wait + Duration::from_millis(1)).await;
         }
     }
 
     fn paced(&mut self, news: PaceNews) {
-        self.journal.emit(match news {
-            PaceNews::Waits { origin } => EventKind::PaceWaiting { origin },
-            PaceNews::Waited { origin, waited } => {
-                EventKind::PaceWaited { origin, ms: waited.as_millis() as u64 }
-            }
+        self.tell(match news {
+            PaceNews::Waits { origin } => PlayEventKind::PaceWaiting { origin },
+            PaceNews::Waited { origin, waited } => PlayEventKind::PaceWaited { origin, ms: millis(waited) },
         });
     }
 
-    fn pictured(&mut self, _: &Step, file: PathBuf) {
+    fn pictured(&mut self, step: &Step, file: PathBuf) {
         let path = file.display().to_string();
-        self.journal.emit(EventKind::Screenshot { flag: self.step.flag.clone(), path });
+        self.tell(PlayEventKind::Screenshot { step: step.number.clone(), path });
     }
 
+    /// The error that follows says what would match; nothing is acted on by guess.
     fn heal(&self) -> Heal {
-        self.heal
+        Heal::Suggest
     }
 
     fn secrets(&self) -> Mask {
-        heal::secrets(self.journal.masker(), &self.session.session().profile_id, &self.setting.variables)
-    }
-
-    fn healed(&mut self, place: &Place, healed: &Healed) {
-        let event = heal::event(&self.step.flag, place, healed, |text| self.journal.mask(text));
-        self.journal.emit(event);
-    }
-
-    fn began(&mut self, step: &Step) {
-        let before = self.actions.iter().take_while(|action| !std::ptr::eq(**action, step)).count();
-        self.journal.emit(EventKind::ActionStarted {
-            flag: self.step.flag.clone(),
-            flow: self.flow.file.clone(),
-            step: step.number.clone(),
-            number: before + 1,
-            of: self.actions.len(),
-            action: step.action.name().to_owned(),
-        });
+        heal::secrets(&self.mask, &self.profile_id, &self.variables)
     }
 
     fn downloaded(&mut self, Downloaded { path, bytes }: Downloaded) {
-        let path = path.display().to_string();
-        self.journal.emit(EventKind::Downloaded { flag: self.step.flag.clone(), path, bytes });
+        self.tell(PlayEventKind::Downloaded { path: path.display().to_string(), bytes });
     }
+
+    fn began(&mut self, step: &Step) {
+        let action = self.name(step);
+        self.tell(PlayEventKind::ActionStarted { action });
+    }
+
+    fn ended(&mut self, step: &Step, turn: &Result<PlayedStep<'_>, PlayError>, took: Duration) {
+        let (outcome, message) = match turn {
+            Ok(PlayedStep::Done) => (ActionOutcome::Done, None),
+            Ok(PlayedStep::Inside(_)) => (ActionOutcome::Holds, None),
+            Ok(PlayedStep::Past) => (ActionOutcome::HoldsNot, None),
+            Ok(PlayedStep::PassedOver) => (ActionOutcome::PassedOver, None),
+            Err(PlayError::Attention { message }) => (ActionOutcome::NeedsAttention, Some(message.clone())),
+            Err(PlayError::Action { error, .. }) => (ActionOutcome::Failed, Some(error.message.clone())),
+            Err(PlayError::Store(error)) => (ActionOutcome::Failed, Some(error.to_string())),
+            // The step never came to an end.
+            Err(PlayError::Stopped) => return,
+        };
+        let message = message.map(|message| self.mask.apply(&message));
+        let action = self.name(step);
+        self.tell(PlayEventKind::ActionFinished { action, outcome, ms: millis(took), message });
+    }
+}
+
+/// The page's message names the key of a workflow, which need not be there.
+fn elsewhere(message: &str) -> Option<String> {
+    let hint = "only if it is yours: --allow ORIGIN, or `allowed_origins` of the folder's workflow";
+    message.contains("allowed_origins").then(|| hint.to_owned())
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_millis() as u64
 }

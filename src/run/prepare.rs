@@ -3,8 +3,8 @@
 use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
 
-use super::player::unrendered;
-use super::{Failure, Leave, Outside, Run};
+use super::flow_player::unrendered;
+use super::{BrowserHost, Run, RunExit, StepFailure};
 use regatta_core::event::EventKind;
 use regatta_core::workflow::Preparation;
 use regatta_core::workflow::plan::PlanStep;
@@ -15,8 +15,8 @@ use regatta_page::ActionError;
 const CLASSES: [&[u8]; 4] =
     [b"abcdefghijkmnpqrstuvwxyz", b"ABCDEFGHJKLMNPQRSTUVWXYZ", b"23456789", b"!#%+-_=@"];
 
-impl<O: Outside> Run<'_, O> {
-    pub(super) fn prepare(&mut self, step: &PlanStep) -> Result<(), Leave> {
+impl<O: BrowserHost> Run<'_, O> {
+    pub(super) fn prepare(&mut self, step: &PlanStep) -> Result<(), RunExit> {
         let mut fields = Vec::new();
         for (field, preparation) in &step.prepare {
             if self.session.session().identity.get(field).is_some() {
@@ -27,13 +27,13 @@ impl<O: Outside> Run<'_, O> {
                 Preparation::Template(text) => template::render(text, &self.scope()).map_err(|error| {
                     let error = unrendered(&error);
                     let message = format!("prepare.{field}: {}", error.message);
-                    let failure = Failure {
+                    let failure = StepFailure {
                         flag: step.flag.clone(),
                         error: ActionError { message, ..error },
                         place: None,
                         evidence: None,
                     };
-                    Leave::from(failure)
+                    RunExit::from(failure)
                 })?,
             };
             self.session.identity(self.journal.now()).set(field, &value)?;

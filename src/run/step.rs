@@ -7,10 +7,10 @@ use std::time::Duration;
 use rand::RngExt as _;
 use tokio::time::Instant;
 
-use super::doubt::Answer;
-use super::play::Pass;
-use super::player::Unplayed;
-use super::{Failure, Leave, Outside, PlayPage, Run, millis};
+use super::doubt::DoubtAnswer;
+use super::flow_player::PlayError;
+use super::step_flow::StepAttempt;
+use super::{BrowserHost, FlowPage, Run, RunExit, StepFailure, millis};
 use regatta_core::event::{EventKind, NetworkTotals, StepMode, StepOutcome};
 use regatta_core::evidence::Incident;
 use regatta_core::retry::Backoff;
@@ -21,17 +21,17 @@ use regatta_page::ActionErrorKind;
 const BACKOFF: Backoff =
     Backoff { base: Duration::from_secs(1), factor: 2.0, cap: Duration::from_secs(8), jitter: 0.5 };
 
-impl<O: Outside> Run<'_, O> {
+impl<O: BrowserHost> Run<'_, O> {
     /// Returns when the flag is set; leaves otherwise.
-    pub(super) async fn drive_step(&mut self, step: &PlanStep, page: &mut O::Page) -> Result<(), Leave> {
+    pub(super) async fn drive_step(&mut self, step: &PlanStep, page: &mut O::Page) -> Result<(), RunExit> {
         let started = Instant::now();
         let mut network = NetworkTotals::default();
         let result = self.attempts(step, page, &mut network).await;
         network += &page.take_network_totals();
         let outcome = match &result {
             Ok(outcome) => *outcome,
-            Err(Leave::Attention { .. }) => StepOutcome::NeedsAttention,
-            Err(Leave::Stopped) => StepOutcome::Stopped,
+            Err(RunExit::Attention { .. }) => StepOutcome::NeedsAttention,
+            Err(RunExit::Stopped) => StepOutcome::Stopped,
             Err(_) => StepOutcome::Failed,
         };
         let flag = step.flag.clone();
@@ -44,17 +44,17 @@ impl<O: Outside> Run<'_, O> {
         step: &PlanStep,
         page: &mut O::Page,
         network: &mut NetworkTotals,
-    ) -> Result<StepOutcome, Leave> {
+    ) -> Result<StepOutcome, RunExit> {
         // A doubt left by an earlier run; pages that could still act were closed with the browser's
         // opening, so it is as old as this moment.
-        if let Some(Answer::Done) = self.answer_doubt(step, Instant::now(), page).await? {
+        if let Some(DoubtAnswer::Done) = self.answer_doubt(step, Instant::now(), page).await? {
             return Ok(StepOutcome::Verified);
         }
         let mut attempt = 1;
         loop {
             self.prepare(step)?;
             let flow = step.flow_on(self.session.session().platform);
-            let pass = Pass { mode: StepMode::Act, attempt };
+            let pass = StepAttempt { mode: StepMode::Act, attempt };
             page.begin_trace(&format!("{}, attempt {attempt}", step.flag));
             let unplayed = match self.play(step, flow, pass, page).await {
                 Ok(captured) => {
@@ -81,11 +81,11 @@ impl<O: Outside> Run<'_, O> {
                 return Err(failure.into());
             }
             match self.answer_doubt(step, failed_at, page).await {
-                Ok(Some(Answer::Done)) => return Ok(StepOutcome::Verified),
-                Ok(Some(Answer::NotDone) | None) => {}
-                Err(Leave::Attention { flag, message, .. }) => {
+                Ok(Some(DoubtAnswer::Done)) => return Ok(StepOutcome::Verified),
+                Ok(Some(DoubtAnswer::NotDone) | None) => {}
+                Err(RunExit::Attention { flag, message, .. }) => {
                     let message = format!("{message} (the attempt failed: {})", failure.error.message);
-                    return Err(Leave::Attention { flag, message, evidence: failure.evidence });
+                    return Err(RunExit::Attention { flag, message, evidence: failure.evidence });
                 }
                 Err(leave) => return Err(leave),
             }
@@ -93,7 +93,7 @@ impl<O: Outside> Run<'_, O> {
             if failure.error.kind == ActionErrorKind::FocusStolen {
                 let message = format!("step `{}`: {}", step.flag, failure.error.message);
                 let (flag, evidence) = (Some(step.flag.clone()), failure.evidence);
-                return Err(Leave::Attention { flag, message, evidence });
+                return Err(RunExit::Attention { flag, message, evidence });
             }
             if hopeless || attempt >= step.attempts || !self.wait_after(step, attempt, &failure.error).await?
             {
@@ -106,7 +106,7 @@ impl<O: Outside> Run<'_, O> {
     /// Sets the flag of a step that has happened, unless the session lacks what it should have learned:
     /// a value that the flow captures and that neither an attempt of this step nor its verify flow has
     /// captured. `captured` are the fields of the last pass.
-    pub(super) fn complete(&mut self, step: &PlanStep, captured: &[String]) -> Result<(), Leave> {
+    pub(super) fn complete(&mut self, step: &PlanStep, captured: &[String]) -> Result<(), RunExit> {
         let session = self.session.session();
         let earlier = session.in_flight.as_ref().map_or(&[][..], |in_flight| &in_flight.captured);
         let is_captured = |field: &str| captured.iter().chain(earlier).any(|captured| captured == field);
@@ -121,7 +121,7 @@ impl<O: Outside> Run<'_, O> {
             let message = format!(
                 "step `{flag}` has happened, but the run that did it ended before it had `identity.{field}`: give it with --done --set identity.{field}, or undo the step at the site and answer --again"
             );
-            return Err(Leave::Attention { flag: Some(flag.clone()), message, evidence: None });
+            return Err(RunExit::Attention { flag: Some(flag.clone()), message, evidence: None });
         }
         self.session.complete_step(&step.flag, &step.commits, self.journal.now())?;
         self.mask_identity();
@@ -133,18 +133,18 @@ impl<O: Outside> Run<'_, O> {
         &mut self,
         step: &PlanStep,
         attempt: u32,
-        unplayed: Unplayed,
+        unplayed: PlayError,
         page: &mut O::Page,
-    ) -> Result<Failure, Leave> {
+    ) -> Result<StepFailure, RunExit> {
         match unplayed {
-            Unplayed::Stopped => Err(Leave::Stopped),
-            Unplayed::Store(error) => Err(Leave::Store(error)),
-            Unplayed::Attention { message } => {
+            PlayError::Stopped => Err(RunExit::Stopped),
+            PlayError::Store(error) => Err(RunExit::Store(error)),
+            PlayError::Attention { message } => {
                 let incident = Incident { message: message.clone(), ..Incident::default() };
                 let evidence = self.evidence(step, attempt, incident, page).await;
-                Err(Leave::Attention { flag: Some(step.flag.clone()), message, evidence })
+                Err(RunExit::Attention { flag: Some(step.flag.clone()), message, evidence })
             }
-            Unplayed::Action { error, place } => {
+            PlayError::Action { error, place } => {
                 let evidence = match error.kind {
                     ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed => None,
                     _ => {
@@ -157,7 +157,7 @@ impl<O: Outside> Run<'_, O> {
                         self.evidence(step, attempt, incident, page).await
                     }
                 };
-                Ok(Failure { flag: step.flag.clone(), error, place: Some(place), evidence })
+                Ok(StepFailure { flag: step.flag.clone(), error, place: Some(place), evidence })
             }
         }
     }
@@ -186,7 +186,7 @@ impl<O: Outside> Run<'_, O> {
     }
 
     /// Before attempt `attempt + 1`. A wish to stop ends the wait and the run.
-    pub(super) async fn back_off(&mut self, attempt: u32) -> Result<(), Leave> {
+    pub(super) async fn back_off(&mut self, attempt: u32) -> Result<(), RunExit> {
         let delay = BACKOFF.delay(attempt, self.random.random_range(-1.0..=1.0));
         self.pause(delay).await
     }

@@ -2,10 +2,10 @@
 
 use tokio::sync::watch;
 
-use super::Leave;
+use super::RunExit;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stop {
+pub enum StopSeverity {
     #[default]
     No,
     /// After the step that is under way.
@@ -16,20 +16,20 @@ pub enum Stop {
 
 /// What a run sees of the wish.
 #[derive(Debug, Clone)]
-pub struct StopWatch(watch::Receiver<Stop>);
+pub struct StopWatch(watch::Receiver<StopSeverity>);
 
 impl StopWatch {
-    pub fn new() -> (watch::Sender<Stop>, Self) {
-        let (sender, receiver) = watch::channel(Stop::No);
+    pub fn new() -> (watch::Sender<StopSeverity>, Self) {
+        let (sender, receiver) = watch::channel(StopSeverity::No);
         (sender, Self(receiver))
     }
 
-    pub(super) fn check(&self) -> Result<(), Leave> {
-        if *self.0.borrow() >= Stop::AfterStep { Err(Leave::Stopped) } else { Ok(()) }
+    pub(super) fn check(&self) -> Result<(), RunExit> {
+        if *self.0.borrow() >= StopSeverity::AfterStep { Err(RunExit::Stopped) } else { Ok(()) }
     }
 
     /// Never returns once nobody can ask any more.
-    pub(super) async fn reached(&mut self, severity: Stop) {
+    pub(super) async fn reached(&mut self, severity: StopSeverity) {
         if self.0.wait_for(|stop| *stop >= severity).await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use futures::poll;
 
-use super::{Journal, Opened, Outside, PlayPage, Run, RunEnd, RunOptions, StopWatch};
+use super::{BrowserHost, EventEmitter, FlowPage, OpenedBrowser, Run, RunEnd, RunOptions, StopWatch};
 use crate::providers::provider::{ProviderError, ProviderNews};
 use crate::store::event_log::{EventLog, EventReader};
 use crate::store::{Layout, OpenSession};
@@ -45,10 +45,10 @@ const LOOK: &str = r#"{"title":"t","steps":[{"type":"waitForElement","selectors"
 /// What the site does with a click, and says when it is asked. A queue that is empty accepts, and
 /// says the truth.
 #[derive(Default)]
-struct Site {
+struct FakeSite {
     document: PathBuf,
     submissions: u32,
-    clicks: VecDeque<Click>,
+    clicks: VecDeque<ScriptedClick>,
     answers: VecDeque<ActionErrorKind>,
     /// What it shows to one capture after the other, and then `123456`.
     codes: VecDeque<&'static str>,
@@ -59,7 +59,7 @@ struct Site {
     story: Vec<String>,
 }
 
-enum Click {
+enum ScriptedClick {
     /// The click never gets as far as the page.
     Unreached,
     /// Accepted, and the answer is lost.
@@ -75,9 +75,9 @@ enum Click {
 }
 
 #[derive(Clone)]
-struct Fake(Rc<RefCell<Site>>);
+struct FakeBrowserHost(Rc<RefCell<FakeSite>>);
 
-impl Outside for Fake {
+impl BrowserHost for FakeBrowserHost {
     type Page = Self;
 
     fn provider(&self) -> &'static str {
@@ -88,9 +88,9 @@ impl Outside for Fake {
         &mut self,
         _: bool,
         _: &mut dyn FnMut(ProviderNews),
-    ) -> Result<Opened<Self>, ProviderError> {
+    ) -> Result<OpenedBrowser<Self>, ProviderError> {
         tokio::task::yield_now().await;
-        Ok(Opened { page: self.clone(), reused: false, version: None })
+        Ok(OpenedBrowser { page: self.clone(), reused: false, version: None })
     }
 
     async fn close(&mut self, _: Option<Self>) -> Result<(), ProviderError> {
@@ -99,7 +99,7 @@ impl Outside for Fake {
     }
 }
 
-impl PlayPage for Fake {
+impl FlowPage for FakeBrowserHost {
     async fn perform(
         &mut self,
         _: &str,
@@ -158,7 +158,7 @@ impl PlayPage for Fake {
     }
 }
 
-impl Fake {
+impl FakeBrowserHost {
     /// The site may never show a value again, so no action follows before it is durable.
     fn expect_captured_on_disk(&self) {
         let site = self.0.borrow();
@@ -169,7 +169,7 @@ impl Fake {
 
     async fn click(&self, gate: &mut dyn Gate) -> Result<(), ActionError> {
         let click = self.0.borrow_mut().clicks.pop_front();
-        if let Some(Click::Unreached) = click {
+        if let Some(ScriptedClick::Unreached) = click {
             self.tell("no button");
             return Err(failed(ActionErrorKind::TimedOut));
         }
@@ -182,19 +182,19 @@ impl Fake {
         });
         tokio::task::yield_now().await;
         match click {
-            Some(Click::Unseen) => {
+            Some(ScriptedClick::Unseen) => {
                 gate.not_touched().map_err(|_| failed(ActionErrorKind::Gate))?;
                 let document = fs::read_to_string(&self.0.borrow().document).unwrap();
                 self.tell(if document.contains("\"in_flight\"") { "unseen, IN DOUBT" } else { "unseen" });
                 return Err(failed(ActionErrorKind::Unseen));
             }
-            Some(Click::Busy(retry_after)) => {
+            Some(ScriptedClick::Busy(retry_after)) => {
                 return Err(failed(ActionErrorKind::SiteBusy { retry_after }));
             }
-            Some(Click::Stolen) => return Err(failed(ActionErrorKind::FocusStolen)),
+            Some(ScriptedClick::Stolen) => return Err(failed(ActionErrorKind::FocusStolen)),
             _ => {}
         }
-        let accepted = !matches!(click, Some(Click::Swallowed));
+        let accepted = !matches!(click, Some(ScriptedClick::Swallowed));
         self.0.borrow_mut().submissions += u32::from(accepted);
         tokio::task::yield_now().await;
         if click.is_some() { Err(failed(ActionErrorKind::TimedOut)) } else { Ok(()) }
@@ -224,20 +224,20 @@ fn failed(kind: ActionErrorKind) -> ActionError {
     ActionError { kind, message: "scripted".to_owned(), hint: None }
 }
 
-struct Bench {
+struct RunFixture {
     _folder: tempfile::TempDir,
     layout: Layout,
     plan: Plan,
-    site: Fake,
+    site: FakeBrowserHost,
 }
 
-impl Bench {
+impl RunFixture {
     /// One step with the flows above; `settings` are further lines of it.
-    fn new(settings: &str, site: Site) -> Self {
+    fn new(settings: &str, site: FakeSite) -> Self {
         Self::of(ACT, settings, site)
     }
 
-    fn of(act: &str, settings: &str, site: Site) -> Self {
+    fn of(act: &str, settings: &str, site: FakeSite) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
         layout.create_folders().unwrap();
@@ -254,15 +254,15 @@ impl Bench {
             flow::parse(&name.value, flow)
         });
         let document = layout.session(&profile());
-        let site = Fake(Rc::new(RefCell::new(Site { document, ..site })));
+        let site = FakeBrowserHost(Rc::new(RefCell::new(FakeSite { document, ..site })));
         Self { _folder: folder, layout, plan: plan.unwrap(), site }
     }
 
-    fn run(&self) -> Run<'_, Fake> {
+    fn run(&self) -> Run<'_, FakeBrowserHost> {
         self.run_by(std::sync::Arc::new(jiff::Timestamp::now))
     }
 
-    fn run_by(&self, clock: super::Clock) -> Run<'_, Fake> {
+    fn run_by(&self, clock: super::WallClock) -> Run<'_, FakeBrowserHost> {
         let run_id = RunId::new(jiff::Timestamp::now(), rand::random());
         let log = EventLog::open(&self.layout, &profile(), &run_id).unwrap();
         let fresh = || Session::new(profile(), Platform::Desktop, self.plan.flags());
@@ -272,11 +272,11 @@ impl Bench {
             session,
             plan: &self.plan,
             setting: self.plan.setting(&profile(), Platform::Desktop).unwrap(),
-            journal: Journal::new(log, clock, |_| {}),
+            journal: EventEmitter::new(log, clock, |_| {}),
             run_id,
             pid: std::process::id(),
             random: rand::make_rng(),
-            outside: self.site.clone(),
+            browser_host: self.site.clone(),
             stop: StopWatch::new().1,
             pacing: super::Pacing::default(),
             options: RunOptions::default(),
@@ -342,7 +342,7 @@ const VERIFIED: &str = "verify = \"verify\"\nsettle = \"0s\"";
 
 #[tokio::test]
 async fn intent_is_on_the_disk_when_the_page_is_touched() {
-    let bench = Bench::new(VERIFIED, Site::default());
+    let bench = RunFixture::new(VERIFIED, FakeSite::default());
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -357,7 +357,8 @@ async fn intent_is_on_the_disk_when_the_page_is_touched() {
 
 #[tokio::test]
 async fn a_submission_whose_answer_is_lost_is_found() {
-    let bench = Bench::new(VERIFIED, Site { clicks: [Click::Lost].into(), ..Site::default() });
+    let bench =
+        RunFixture::new(VERIFIED, FakeSite { clicks: [ScriptedClick::Lost].into(), ..FakeSite::default() });
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -370,7 +371,10 @@ async fn a_submission_whose_answer_is_lost_is_found() {
 
 #[tokio::test]
 async fn what_never_touched_the_page_is_repeated_without_asking() {
-    let bench = Bench::new(VERIFIED, Site { clicks: [Click::Unreached].into(), ..Site::default() });
+    let bench = RunFixture::new(
+        VERIFIED,
+        FakeSite { clicks: [ScriptedClick::Unreached].into(), ..FakeSite::default() },
+    );
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -384,8 +388,8 @@ async fn what_never_touched_the_page_is_repeated_without_asking() {
 /// Also of an attempt that is made again, and of a verify flow.
 #[tokio::test]
 async fn each_action_is_told_as_it_begins_by_its_place_and_kind_alone() {
-    let clicks = [Click::Unreached, Click::Lost].into();
-    let bench = Bench::new(VERIFIED, Site { clicks, ..Site::default() });
+    let clicks = [ScriptedClick::Unreached, ScriptedClick::Lost].into();
+    let bench = RunFixture::new(VERIFIED, FakeSite { clicks, ..FakeSite::default() });
     bench.drive().await;
     bench.check_actions(expect![[r#"
         Act, attempt 1
@@ -399,7 +403,7 @@ async fn each_action_is_told_as_it_begins_by_its_place_and_kind_alone() {
         Verify, attempt 1
         {"type":"action_started","flag":"a","flow":"verify","step":"1","number":1,"of":2,"action":"waitForElement"}
         {"type":"action_started","flag":"a","flow":"verify","step":"2","number":2,"of":2,"action":"regatta.capture"}"#]]);
-    let bench = Bench::of(WHEN, "in_doubt = \"repeat\"", Site::default());
+    let bench = RunFixture::of(WHEN, "in_doubt = \"repeat\"", FakeSite::default());
     bench.drive().await;
     bench.check_actions(expect![[r#"
         Act, attempt 1
@@ -412,9 +416,12 @@ async fn each_action_is_told_as_it_begins_by_its_place_and_kind_alone() {
 /// The site is still at work when it is asked: its early "no" would do the step twice.
 #[tokio::test]
 async fn a_no_counts_only_after_the_site_had_its_time() {
-    let late =
-        Site { clicks: [Click::Lost].into(), answers: [ActionErrorKind::NotMet].into(), ..Site::default() };
-    let bench = Bench::new("verify = \"verify\"\nsettle = \"300ms\"", late);
+    let late = FakeSite {
+        clicks: [ScriptedClick::Lost].into(),
+        answers: [ActionErrorKind::NotMet].into(),
+        ..FakeSite::default()
+    };
+    let bench = RunFixture::new("verify = \"verify\"\nsettle = \"300ms\"", late);
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -428,7 +435,10 @@ async fn a_no_counts_only_after_the_site_had_its_time() {
 
 #[tokio::test]
 async fn after_a_settled_no_the_step_runs_again() {
-    let bench = Bench::new(VERIFIED, Site { clicks: [Click::Swallowed].into(), ..Site::default() });
+    let bench = RunFixture::new(
+        VERIFIED,
+        FakeSite { clicks: [ScriptedClick::Swallowed].into(), ..FakeSite::default() },
+    );
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -442,12 +452,12 @@ async fn after_a_settled_no_the_step_runs_again() {
 
 #[tokio::test]
 async fn without_an_answer_a_person_is_asked() {
-    let unclear = Site {
-        clicks: [Click::Lost].into(),
+    let unclear = FakeSite {
+        clicks: [ScriptedClick::Lost].into(),
         answers: [ActionErrorKind::Navigation].into(),
-        ..Site::default()
+        ..FakeSite::default()
     };
-    let bench = Bench::new(&format!("{VERIFIED}\nattempts = 1"), unclear);
+    let bench = RunFixture::new(&format!("{VERIFIED}\nattempts = 1"), unclear);
     let end = bench.drive().await;
     bench.check(&end, expect![[r#"
         touched, intent on disk
@@ -459,7 +469,8 @@ async fn without_an_answer_a_person_is_asked() {
 
 #[tokio::test]
 async fn without_a_verify_flow_a_person_is_asked_at_once() {
-    let bench = Bench::new("", Site { clicks: [Click::Swallowed].into(), ..Site::default() });
+    let bench =
+        RunFixture::new("", FakeSite { clicks: [ScriptedClick::Swallowed].into(), ..FakeSite::default() });
     let end = bench.drive().await;
     bench.check(&end, expect![[r#"
         touched, intent on disk
@@ -470,7 +481,8 @@ async fn without_a_verify_flow_a_person_is_asked_at_once() {
 /// No document has seen it: nobody has to say whether it may be done again.
 #[tokio::test]
 async fn an_input_that_no_document_has_seen_was_no_touch() {
-    let bench = Bench::new("", Site { clicks: [Click::Unseen].into(), ..Site::default() });
+    let bench =
+        RunFixture::new("", FakeSite { clicks: [ScriptedClick::Unseen].into(), ..FakeSite::default() });
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -484,8 +496,10 @@ async fn an_input_that_no_document_has_seen_was_no_touch() {
 
 #[tokio::test]
 async fn a_stolen_focus_is_not_tried_again() {
-    let bench =
-        Bench::new("in_doubt = \"repeat\"", Site { clicks: [Click::Stolen].into(), ..Site::default() });
+    let bench = RunFixture::new(
+        "in_doubt = \"repeat\"",
+        FakeSite { clicks: [ScriptedClick::Stolen].into(), ..FakeSite::default() },
+    );
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -498,7 +512,10 @@ async fn a_stolen_focus_is_not_tried_again() {
 
 #[tokio::test]
 async fn what_may_be_repeated_is() {
-    let bench = Bench::new("in_doubt = \"repeat\"", Site { clicks: [Click::Lost].into(), ..Site::default() });
+    let bench = RunFixture::new(
+        "in_doubt = \"repeat\"",
+        FakeSite { clicks: [ScriptedClick::Lost].into(), ..FakeSite::default() },
+    );
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -513,7 +530,7 @@ async fn what_may_be_repeated_is() {
 #[tokio::test]
 async fn a_run_cut_off_at_any_await_does_nothing_twice() {
     for polls in 0.. {
-        let bench = Bench::new(VERIFIED, Site::default());
+        let bench = RunFixture::new(VERIFIED, FakeSite::default());
         let mut ended = false;
         {
             let mut run = std::pin::pin!(bench.run().drive());

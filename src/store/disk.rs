@@ -10,7 +10,7 @@ use regatta_core::id::ProfileId;
 
 /// What a profile's files take, in bytes of the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sizes {
+pub struct ProfileDiskUsage {
     /// User data of a local Chromium.
     pub browser: u64,
     /// Evidence, pictures, traces, downloads.
@@ -19,7 +19,7 @@ pub struct Sizes {
     pub logs: u64,
 }
 
-impl Sizes {
+impl ProfileDiskUsage {
     pub fn of(layout: &Layout, profile: &ProfileId) -> Self {
         let size = |path: &Path| measure(path).map_or(0, |measured| measured.bytes);
         Self {
@@ -35,16 +35,16 @@ impl Sizes {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Measured {
+pub struct PathUsage {
     pub bytes: u64,
     /// The latest change of anything in it.
     pub modified: SystemTime,
 }
 
 /// A file, or a folder with all that is in it. Links are not followed.
-pub fn measure(path: &Path) -> io::Result<Measured> {
+pub fn measure(path: &Path) -> io::Result<PathUsage> {
     let file = fs::symlink_metadata(path)?;
-    let mut measured = Measured { bytes: allocated(&file), modified: file.modified()? };
+    let mut measured = PathUsage { bytes: allocated(&file), modified: file.modified()? };
     if file.is_dir() {
         for entry in fs::read_dir(path)?.flatten() {
             // A browser removes files while they are looked at.

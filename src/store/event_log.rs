@@ -164,13 +164,13 @@ pub fn whole_lines(bytes: &[u8]) -> (Vec<Event>, usize) {
 
 /// What is known of the last run of a profile.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LastRun {
+pub struct LastRunEvents {
     pub run_id: RunId,
     /// In the order they were written; the first is `run_started` unless it is lost.
     pub events: Vec<Event>,
 }
 
-impl LastRun {
+impl LastRunEvents {
     /// The last `run_finished`; `None` while the run lives, and for ever when it crashed.
     pub fn finished(&self) -> Option<&Event> {
         self.events.iter().rev().find(|event| matches!(event.kind, EventKind::RunFinished { .. }))
@@ -179,14 +179,15 @@ impl LastRun {
 
 /// The events of the run that wrote the last one. Reads from the end, so the cost is that run's
 /// length and not the file's.
-pub fn last_run(path: &Path) -> Result<Option<LastRun>, StoreError> {
+pub fn last_run(path: &Path) -> Result<Option<LastRunEvents>, StoreError> {
     let error = StoreError::at("read", path);
-    let read = || -> io::Result<Option<LastRun>> {
-        let Some(lines) = LinesBackwards::open(path)? else { return Ok(None) };
-        let mut run: Option<LastRun> = None;
+    let read = || -> io::Result<Option<LastRunEvents>> {
+        let Some(lines) = ReverseLines::open(path)? else { return Ok(None) };
+        let mut run: Option<LastRunEvents> = None;
         for line in lines {
             let Some(event) = parse(&line?) else { continue };
-            let run = run.get_or_insert_with(|| LastRun { run_id: event.run_id.clone(), events: Vec::new() });
+            let run =
+                run.get_or_insert_with(|| LastRunEvents { run_id: event.run_id.clone(), events: Vec::new() });
             if event.run_id == run.run_id {
                 let first = matches!(event.kind, EventKind::RunStarted { .. });
                 run.events.push(event);
@@ -207,7 +208,7 @@ pub fn last_run(path: &Path) -> Result<Option<LastRun>, StoreError> {
 /// from the end.
 pub fn tail(path: &Path, most: usize, wanted: impl Fn(&EventKind) -> bool) -> Result<Vec<Event>, StoreError> {
     let read = || -> io::Result<Vec<Event>> {
-        let Some(lines) = LinesBackwards::open(path)? else { return Ok(Vec::new()) };
+        let Some(lines) = ReverseLines::open(path)? else { return Ok(Vec::new()) };
         let mut events = Vec::new();
         for line in lines {
             events.extend(parse(&line?).filter(|event| wanted(&event.kind)));
@@ -226,7 +227,7 @@ pub fn tail(path: &Path, most: usize, wanted: impl Fn(&EventKind) -> bool) -> Re
 pub fn last_finished(path: &Path) -> Result<Option<Event>, StoreError> {
     let error = StoreError::at("read", path);
     let read = || -> io::Result<Option<Event>> {
-        let Some(lines) = LinesBackwards::open(path)? else { return Ok(None) };
+        let Some(lines) = ReverseLines::open(path)? else { return Ok(None) };
         let mut last: Option<RunId> = None;
         for line in lines {
             let Some(event) = parse(&line?) else { continue };
@@ -258,7 +259,7 @@ fn ends_cut(file: &mut File) -> io::Result<bool> {
 }
 
 /// The lines of a file, the last one first, what follows the last line end included.
-struct LinesBackwards {
+struct ReverseLines {
     file: File,
     length: u64,
     /// Where the part that was not read yet ends.
@@ -268,7 +269,7 @@ struct LinesBackwards {
     rest: Vec<u8>,
 }
 
-impl LinesBackwards {
+impl ReverseLines {
     fn open(path: &Path) -> io::Result<Option<Self>> {
         let file = match File::open(path) {
             Ok(file) => file,
@@ -300,7 +301,7 @@ impl LinesBackwards {
     }
 }
 
-impl Iterator for LinesBackwards {
+impl Iterator for ReverseLines {
     type Item = io::Result<Vec<u8>>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -492,7 +493,7 @@ mod tests {
             let file = tempfile::NamedTempFile::new().unwrap();
             let text = lines.join("\n") + if end { "\n" } else { "" };
             fs::write(file.path(), &text).unwrap();
-            let read = LinesBackwards::open(file.path()).unwrap().unwrap();
+            let read = ReverseLines::open(file.path()).unwrap().unwrap();
             let mut read: Vec<_> = read.map(|line| String::from_utf8(line.unwrap()).unwrap()).collect();
             read.reverse();
             let expected: Vec<_> = if text.is_empty() { vec![] } else { text.split('\n').collect() };

@@ -36,13 +36,13 @@ pub struct Lock {
 
 /// Who holds a lock, as it says itself. For people; nothing is decided by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
+pub struct LockHolder {
     pub pid: u32,
     pub started_at: jiff::Timestamp,
     pub run_id: RunId,
 }
 
-impl Holder {
+impl LockHolder {
     /// This process.
     pub fn new(run_id: RunId, started_at: jiff::Timestamp) -> Self {
         Self { pid: std::process::id(), started_at, run_id }
@@ -54,14 +54,14 @@ pub enum LockError {
     /// The holder is unknown where it has not yet written its name, and on Windows, where a locked
     /// file cannot be read.
     #[error("another process holds the lock{}", holder.as_ref().map(|h| format!(" (process {})", h.pid)).unwrap_or_default())]
-    Held { holder: Option<Holder> },
+    Held { holder: Option<LockHolder> },
     #[error(transparent)]
     Io(#[from] StoreError),
 }
 
 impl Lock {
     /// Takes the lock or says who has it. Waits for nobody but those who only ask.
-    pub fn try_acquire(path: &Path, as_holder: &Holder) -> Result<Self, LockError> {
+    pub fn try_acquire(path: &Path, as_holder: &LockHolder) -> Result<Self, LockError> {
         let file = open(path)?;
         let since = Instant::now();
         loop {
@@ -99,7 +99,7 @@ impl Lock {
         self.holder_was_killed
     }
 
-    fn sign(&mut self, holder: &Holder) -> io::Result<()> {
+    fn sign(&mut self, holder: &LockHolder) -> io::Result<()> {
         let line = serde_json::to_string(holder)? + "\n";
         self.file.set_len(0)?;
         self.file.rewind()?;
@@ -126,7 +126,7 @@ pub fn is_held(path: &Path) -> Result<bool, StoreError> {
 }
 
 /// Who says that it holds the lock; it may be long gone.
-pub fn holder(path: &Path) -> Option<Holder> {
+pub fn holder(path: &Path) -> Option<LockHolder> {
     let mut text = String::new();
     File::open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
@@ -168,8 +168,8 @@ mod tests {
     use super::*;
     use crate::store::testing::{child, child_value, now, run_id};
 
-    fn me() -> Holder {
-        Holder::new(run_id(), now())
+    fn me() -> LockHolder {
+        LockHolder::new(run_id(), now())
     }
 
     #[test]

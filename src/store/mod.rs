@@ -13,6 +13,7 @@ pub mod disk;
 pub mod durable;
 pub mod event_log;
 pub mod filesystem;
+pub mod folder_watcher;
 pub mod layout;
 pub mod lock;
 pub mod pacer;
@@ -22,13 +23,12 @@ pub mod selector_cache;
 pub mod session;
 #[cfg(test)]
 mod testing;
-pub mod watch;
 
 pub use self::event_log::{EventLog, EventReader};
 pub use self::layout::Layout;
-pub use self::lock::{Holder, Lock, LockError};
-pub use self::pacer::{Confirmation, Pacer, Ticket, Urgency};
-pub use self::selector_cache::{SelectorCache, SelectorKey};
+pub use self::lock::{Lock, LockError, LockHolder};
+pub use self::pacer::{CallPriority, Pacer, PacerDecision, PacerTicket};
+pub use self::selector_cache::{CacheKey, SelectorCache};
 pub use self::session::{HeldProfile, OpenSession, SessionError, SessionReader};
 
 /// The file system refused. The source says why, [`StoreError::hint`] what to do.

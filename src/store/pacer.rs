@@ -39,7 +39,7 @@ pub struct Pacer {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Urgency {
+pub enum CallPriority {
     Normal,
     /// Whatever frees resources: throttled stops leak browsers.
     Stop,
@@ -47,16 +47,16 @@ pub enum Urgency {
 
 /// A place in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ticket {
+pub struct PacerTicket {
     number: u64,
-    urgency: Urgency,
+    urgency: CallPriority,
     /// When to ask for the first time; not yet a permission.
     pub at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "only a confirmed call may be made"]
-pub enum Confirmation {
+pub enum PacerDecision {
     /// Call now.
     Confirmed { at: Timestamp },
     /// Ask again after this time.
@@ -71,29 +71,29 @@ impl Pacer {
     }
 
     /// Queues up. The caller sleeps until `at`, then asks [`Self::confirm`] until it says yes.
-    pub fn reserve(&self, urgency: Urgency) -> Result<Ticket, StoreError> {
+    pub fn reserve(&self, urgency: CallPriority) -> Result<PacerTicket, StoreError> {
         self.with_queue(|queue, now| queue.enter(now, self.interval, urgency))
     }
 
     /// Lets the call through or says how long to wait. An answer must be asked for again in the
     /// time it names; a ticket that is dropped loses its place by itself.
-    pub fn confirm(&self, ticket: &Ticket) -> Result<Confirmation, StoreError> {
+    pub fn confirm(&self, ticket: &PacerTicket) -> Result<PacerDecision, StoreError> {
         self.with_queue(|queue, now| queue.ask(now, self.interval, ticket.number, ticket.urgency))
     }
 
     /// Waits for a turn. Returns whether it had to wait. The queue is asked in place: each question takes a
     /// fraction of a millisecond.
-    pub async fn turn(&self, urgency: Urgency) -> Result<bool, StoreError> {
+    pub async fn turn(&self, urgency: CallPriority) -> Result<bool, StoreError> {
         let ticket = self.reserve(urgency)?;
         let mut waited = false;
-        while let Confirmation::WaitMore(wait) = self.confirm(&ticket)? {
+        while let PacerDecision::WaitMore(wait) = self.confirm(&ticket)? {
             waited = true;
             tokio::time::sleep(wait).await;
         }
         Ok(waited)
     }
 
-    fn with_queue<T>(&self, work: impl FnOnce(&mut Queue, Timestamp) -> T) -> Result<T, StoreError> {
+    fn with_queue<T>(&self, work: impl FnOnce(&mut PacerQueue, Timestamp) -> T) -> Result<T, StoreError> {
         let lock = Lock::wait(&self.lock)?;
         // Read under the lock: the clock of a waiter would be old by the time it gets it.
         let now = Timestamp::now();
@@ -106,60 +106,68 @@ impl Pacer {
     }
 }
 
-fn read(path: &Path, now: Timestamp) -> Result<Queue, StoreError> {
+fn read(path: &Path, now: Timestamp) -> Result<PacerQueue, StoreError> {
     match fs::read(path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_else(|_| Queue::after_unknown_calls(now))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Queue::default()),
+        Ok(bytes) => {
+            Ok(serde_json::from_slice(&bytes).unwrap_or_else(|_| PacerQueue::after_unknown_calls(now)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(PacerQueue::default()),
         Err(error) => Err(StoreError::new("read", path, error)),
     }
 }
 
 /// All there is to know, as values; times are microseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Queue {
+struct PacerQueue {
     /// Of the last call that was let through.
     last: Option<i64>,
     /// Stops let through since the last call of another kind.
     stops_in_a_row: u8,
     next_number: u64,
     /// By number.
-    waiting: Vec<Place>,
+    waiting: Vec<QueuePlace>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Place {
+struct QueuePlace {
     number: u64,
-    urgency: Urgency,
+    urgency: CallPriority,
     /// When the place lapses.
     until: i64,
 }
 
-impl Queue {
+impl PacerQueue {
     /// In the place of a file that cannot be read: a call may have been made just now.
     fn after_unknown_calls(now: Timestamp) -> Self {
         Self { last: Some(now.as_microsecond()), ..Self::default() }
     }
 
-    fn enter(&mut self, now: Timestamp, interval: Duration, urgency: Urgency) -> Ticket {
+    fn enter(&mut self, now: Timestamp, interval: Duration, urgency: CallPriority) -> PacerTicket {
         self.settle(now);
         // Not below a number that is still around where the file was lost in between.
         let number =
             self.waiting.iter().map(|place| place.number + 1).max().unwrap_or(0).max(self.next_number);
         self.next_number = number + 1;
         let wait = self.keep(now, interval, number, urgency);
-        Ticket { number, urgency, at: Timestamp::from_microsecond(micros(now, wait)).unwrap_or(now) }
+        PacerTicket { number, urgency, at: Timestamp::from_microsecond(micros(now, wait)).unwrap_or(now) }
     }
 
-    fn ask(&mut self, now: Timestamp, interval: Duration, number: u64, urgency: Urgency) -> Confirmation {
+    fn ask(
+        &mut self,
+        now: Timestamp,
+        interval: Duration,
+        number: u64,
+        urgency: CallPriority,
+    ) -> PacerDecision {
         self.settle(now);
         let wait = self.keep(now, interval, number, urgency);
         if !wait.is_zero() {
-            return Confirmation::WaitMore(wait);
+            return PacerDecision::WaitMore(wait);
         }
         self.waiting.retain(|place| place.number != number);
         self.stops_in_a_row = counted(self.stops_in_a_row, urgency);
         self.last = Some(now.as_microsecond());
-        Confirmation::Confirmed { at: now }
+        PacerDecision::Confirmed { at: now }
     }
 
     /// Drops places that lapsed and what a clock that was set back left in the future.
@@ -173,10 +181,10 @@ impl Queue {
     }
 
     /// Renews the place and says how long to wait; zero where it is its turn now.
-    fn keep(&mut self, now: Timestamp, interval: Duration, number: u64, urgency: Urgency) -> Duration {
+    fn keep(&mut self, now: Timestamp, interval: Duration, number: u64, urgency: CallPriority) -> Duration {
         self.waiting.retain(|place| place.number != number);
         let at = self.waiting.partition_point(|place| place.number < number);
-        self.waiting.insert(at, Place { number, urgency, until: 0 });
+        self.waiting.insert(at, QueuePlace { number, urgency, until: 0 });
 
         let ahead = u32::try_from(self.ahead_of(number)).unwrap_or(u32::MAX);
         let free = self.last.map_or(now.as_microsecond(), |last| {
@@ -197,17 +205,17 @@ impl Queue {
     /// How many of those who wait go before `number`.
     fn ahead_of(&self, number: u64) -> usize {
         let numbers = |urgency| {
-            let of = move |place: &&Place| place.urgency == urgency;
+            let of = move |place: &&QueuePlace| place.urgency == urgency;
             self.waiting.iter().filter(of).map(|place| place.number).peekable()
         };
-        let (mut stops, mut others) = (numbers(Urgency::Stop), numbers(Urgency::Normal));
+        let (mut stops, mut others) = (numbers(CallPriority::Stop), numbers(CallPriority::Normal));
         let mut stops_in_a_row = self.stops_in_a_row;
         let mut ahead = 0;
         loop {
             let others_turn = stops.peek().is_none() || stops_in_a_row >= STOPS_IN_A_ROW;
             let (next, urgency) = match others_turn.then(|| others.next()).flatten() {
-                Some(next) => (Some(next), Urgency::Normal),
-                None => (stops.next(), Urgency::Stop),
+                Some(next) => (Some(next), CallPriority::Normal),
+                None => (stops.next(), CallPriority::Stop),
             };
             if next.is_none_or(|next| next == number) {
                 return ahead;
@@ -218,10 +226,10 @@ impl Queue {
     }
 }
 
-fn counted(stops_in_a_row: u8, urgency: Urgency) -> u8 {
+fn counted(stops_in_a_row: u8, urgency: CallPriority) -> u8 {
     match urgency {
-        Urgency::Stop => stops_in_a_row.saturating_add(1),
-        Urgency::Normal => 0,
+        CallPriority::Stop => stops_in_a_row.saturating_add(1),
+        CallPriority::Normal => 0,
     }
 }
 
@@ -251,17 +259,17 @@ mod tests {
     /// Callers in virtual time. Each enters at its moment, asks when it was told to, `late` ms
     /// later, and makes one call; one with `dies` never asks again.
     #[derive(Debug, Clone)]
-    struct Caller {
+    struct SimulatedCaller {
         enters: u64,
-        urgency: Urgency,
+        urgency: CallPriority,
         late: Vec<u64>,
         dies: bool,
     }
 
     /// What was let through: (ms, index of the caller).
-    fn simulate(callers: &[Caller], interval: Duration) -> Vec<(u64, usize)> {
-        let mut queue = Queue::default();
-        let mut agenda: BTreeMap<(u64, usize), Option<Ticket>> =
+    fn simulate(callers: &[SimulatedCaller], interval: Duration) -> Vec<(u64, usize)> {
+        let mut queue = PacerQueue::default();
+        let mut agenda: BTreeMap<(u64, usize), Option<PacerTicket>> =
             callers.iter().enumerate().map(|(index, caller)| ((caller.enters, index), None)).collect();
         let mut asked = vec![0; callers.len()];
         let mut through = Vec::new();
@@ -276,12 +284,12 @@ mod tests {
                     (ticket, wait)
                 }
                 Some(ticket) => match queue.ask(at, interval, ticket.number, caller.urgency) {
-                    Confirmation::Confirmed { at: said } => {
+                    PacerDecision::Confirmed { at: said } => {
                         assert_eq!(said, at);
                         through.push((ms, index));
                         continue;
                     }
-                    Confirmation::WaitMore(wait) => {
+                    PacerDecision::WaitMore(wait) => {
                         assert!(!wait.is_zero() && wait <= ASK_AGAIN);
                         (ticket, wait)
                     }
@@ -298,12 +306,12 @@ mod tests {
         through
     }
 
-    fn caller(enters: u64, urgency: Urgency) -> Caller {
-        Caller { enters, urgency, late: vec![0], dies: false }
+    fn caller(enters: u64, urgency: CallPriority) -> SimulatedCaller {
+        SimulatedCaller { enters, urgency, late: vec![0], dies: false }
     }
 
-    fn starts(count: usize) -> Vec<Caller> {
-        vec![caller(0, Urgency::Normal); count]
+    fn starts(count: usize) -> Vec<SimulatedCaller> {
+        vec![caller(0, CallPriority::Normal); count]
     }
 
     #[test]
@@ -315,7 +323,7 @@ mod tests {
     #[test]
     fn a_stop_overtakes_every_start() {
         let mut callers = starts(50);
-        callers.push(caller(5500, Urgency::Stop));
+        callers.push(caller(5500, CallPriority::Stop));
         let through = simulate(&callers, INTERVAL);
         assert_eq!(through[5..8], [(5000, 5), (6000, 50), (7000, 6)]);
     }
@@ -323,7 +331,7 @@ mod tests {
     #[test]
     fn many_stops_leave_each_fourth_slot_to_the_starts() {
         let mut callers = starts(3);
-        callers.extend(vec![caller(10, Urgency::Stop); 7]);
+        callers.extend(vec![caller(10, CallPriority::Stop); 7]);
         let order: String = simulate(&callers, INTERVAL)
             .iter()
             .map(|(_, index)| if *index < 3 { 'n' } else { 's' })
@@ -333,8 +341,8 @@ mod tests {
 
     #[test]
     fn the_places_of_dead_callers_lapse() {
-        let mut callers = vec![Caller { dies: true, ..caller(0, Urgency::Normal) }; 40];
-        callers.push(caller(1, Urgency::Normal));
+        let mut callers = vec![SimulatedCaller { dies: true, ..caller(0, CallPriority::Normal) }; 40];
+        callers.push(caller(1, CallPriority::Normal));
         let through = simulate(&callers, INTERVAL);
         assert_eq!(through.len(), 1);
         assert!(through[0].0 <= 2600, "{through:?}");
@@ -350,22 +358,22 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_costs_one_interval() {
-        let mut queue = Queue::default();
+        let mut queue = PacerQueue::default();
         let far = after(1_000_000_000);
-        let ticket = queue.enter(far, INTERVAL, Urgency::Normal);
+        let ticket = queue.enter(far, INTERVAL, CallPriority::Normal);
         assert!(matches!(
-            queue.ask(far, INTERVAL, ticket.number, Urgency::Normal),
-            Confirmation::Confirmed { .. }
+            queue.ask(far, INTERVAL, ticket.number, CallPriority::Normal),
+            PacerDecision::Confirmed { .. }
         ));
-        let _dead = queue.enter(far, INTERVAL, Urgency::Normal);
-        let _dead = queue.enter(far, INTERVAL, Urgency::Stop);
+        let _dead = queue.enter(far, INTERVAL, CallPriority::Normal);
+        let _dead = queue.enter(far, INTERVAL, CallPriority::Stop);
 
         let mut ms = 0;
-        let ticket = queue.enter(after(0), INTERVAL, Urgency::Normal);
+        let ticket = queue.enter(after(0), INTERVAL, CallPriority::Normal);
         loop {
-            match queue.ask(after(ms), INTERVAL, ticket.number, Urgency::Normal) {
-                Confirmation::Confirmed { .. } => break,
-                Confirmation::WaitMore(wait) => ms += u64::try_from(wait.as_millis()).unwrap().max(1),
+            match queue.ask(after(ms), INTERVAL, ticket.number, CallPriority::Normal) {
+                PacerDecision::Confirmed { .. } => break,
+                PacerDecision::WaitMore(wait) => ms += u64::try_from(wait.as_millis()).unwrap().max(1),
             }
         }
         assert!((1000..=2600).contains(&ms), "{ms}");
@@ -376,12 +384,12 @@ mod tests {
         let (_folder, layout) = folder();
         let interval = Duration::from_millis(60);
         let pacer = Pacer::new(&layout, "test", interval);
-        let ticket = pacer.reserve(Urgency::Normal).unwrap();
-        assert!(matches!(pacer.confirm(&ticket).unwrap(), Confirmation::Confirmed { .. }));
+        let ticket = pacer.reserve(CallPriority::Normal).unwrap();
+        assert!(matches!(pacer.confirm(&ticket).unwrap(), PacerDecision::Confirmed { .. }));
         for garbage in ["", "{", r#"{"last":"x"}"#, "\0\0\0"] {
             fs::write(layout.pacer("test"), garbage).unwrap();
             let before = Instant::now();
-            call(&pacer, Urgency::Normal);
+            call(&pacer, CallPriority::Normal);
             assert!(before.elapsed() + Duration::from_millis(1) >= interval, "{garbage:?}");
         }
     }
@@ -390,15 +398,15 @@ mod tests {
     fn a_missing_folder_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
-        let error = Pacer::new(&layout, "x", INTERVAL).reserve(Urgency::Stop).unwrap_err();
+        let error = Pacer::new(&layout, "x", INTERVAL).reserve(CallPriority::Stop).unwrap_err();
         assert_eq!(error.to_string(), format!("cannot open the lock {}", layout.pacer_lock("x").display()));
     }
 
-    fn arbitrary_caller() -> impl Strategy<Value = Caller> {
-        let urgency = prop_oneof![3 => Just(Urgency::Normal), 1 => Just(Urgency::Stop)];
+    fn arbitrary_caller() -> impl Strategy<Value = SimulatedCaller> {
+        let urgency = prop_oneof![3 => Just(CallPriority::Normal), 1 => Just(CallPriority::Stop)];
         let late = prop::collection::vec(prop_oneof![4 => 0_u64..30, 1 => 0_u64..3000], 1..4);
         (0_u64..8000, urgency, late, prop::bool::weighted(0.15))
-            .prop_map(|(enters, urgency, late, dies)| Caller { enters, urgency, late, dies })
+            .prop_map(|(enters, urgency, late, dies)| SimulatedCaller { enters, urgency, late, dies })
     }
 
     proptest! {
@@ -417,10 +425,10 @@ mod tests {
         ) {
             let callers: Vec<_> = entering
                 .iter()
-                .map(|&(at, stop)| caller(at, if stop { Urgency::Stop } else { Urgency::Normal }))
+                .map(|&(at, stop)| caller(at, if stop { CallPriority::Stop } else { CallPriority::Normal }))
                 .collect();
             let through = simulate(&callers, INTERVAL);
-            for urgency in [Urgency::Normal, Urgency::Stop] {
+            for urgency in [CallPriority::Normal, CallPriority::Stop] {
                 let order: Vec<_> = through
                     .iter()
                     .filter(|(_, index)| callers[*index].urgency == urgency)
@@ -428,11 +436,11 @@ mod tests {
                     .collect();
                 prop_assert!(order.is_sorted(), "{:?}", order);
             }
-            for (index, stop) in callers.iter().enumerate().filter(|(_, c)| c.urgency == Urgency::Stop) {
+            for (index, stop) in callers.iter().enumerate().filter(|(_, c)| c.urgency == CallPriority::Stop) {
                 let went = through.iter().find(|(_, i)| *i == index).unwrap().0;
                 let stops_before = through
                     .iter()
-                    .filter(|(at, i)| *at >= stop.enters && *at < went && callers[*i].urgency == Urgency::Stop)
+                    .filter(|(at, i)| *at >= stop.enters && *at < went && callers[*i].urgency == CallPriority::Stop)
                     .count() as u64;
                 // One of every four slots may be another's, and one interval is under way.
                 let slots = 2 + stops_before + stops_before / 3;
@@ -449,12 +457,12 @@ mod tests {
         }
     }
 
-    fn call(pacer: &Pacer, urgency: Urgency) -> Timestamp {
+    fn call(pacer: &Pacer, urgency: CallPriority) -> Timestamp {
         let ticket = pacer.reserve(urgency).unwrap();
         loop {
             match pacer.confirm(&ticket).unwrap() {
-                Confirmation::Confirmed { at } => return at,
-                Confirmation::WaitMore(wait) => thread::sleep(wait),
+                PacerDecision::Confirmed { at } => return at,
+                PacerDecision::WaitMore(wait) => thread::sleep(wait),
             }
         }
     }
@@ -465,7 +473,7 @@ mod tests {
         let (count, root) = value.split_once(' ').unwrap();
         let pacer = Pacer::new(&Layout::new(root), "test", Duration::from_millis(15));
         for number in 0..count.parse().unwrap() {
-            let urgency = if number % 4 == 3 { Urgency::Stop } else { Urgency::Normal };
+            let urgency = if number % 4 == 3 { CallPriority::Stop } else { CallPriority::Normal };
             let at = call(&pacer, urgency);
             println!("called {}", at.as_microsecond());
         }

@@ -22,7 +22,7 @@ pub struct ProfileLabel {
 pub struct ProviderLabels(PathBuf);
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Labels {
+struct LabelsDocument {
     profiles: BTreeMap<String, ProfileLabel>,
 }
 
@@ -35,7 +35,7 @@ impl ProviderLabels {
     /// What cannot be read is as if it were not there.
     pub fn read(&self) -> BTreeMap<String, ProfileLabel> {
         let text = fs::read(&self.0).unwrap_or_default();
-        serde_json::from_slice::<Labels>(&text).unwrap_or_default().profiles
+        serde_json::from_slice::<LabelsDocument>(&text).unwrap_or_default().profiles
     }
 
     /// Replaces the file where they say something new.
@@ -52,7 +52,7 @@ impl ProviderLabels {
         if !is_new {
             return Ok(());
         }
-        let bytes = serde_json::to_vec(&Labels { profiles }).expect("texts are always JSON");
+        let bytes = serde_json::to_vec(&LabelsDocument { profiles }).expect("texts are always JSON");
         durable::replace(&self.0, &bytes)
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::disk::measure;
 use super::session::{self, SessionReader, is_running};
-use super::{Holder, Layout, SessionError, StoreError, watch};
+use super::{Layout, LockHolder, SessionError, StoreError, folder_watcher};
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::view::overview::{ProfileView, Shown};
 
@@ -34,7 +34,7 @@ pub struct Retention {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OldKind {
+pub enum RemovableKind {
     BrowserData,
     Artifacts,
     Logs,
@@ -42,10 +42,10 @@ pub enum OldKind {
 
 /// Something that can be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Old {
+pub struct RemovableItem {
     /// `None`: of a flow that was played on its own.
     pub profile: Option<ProfileId>,
-    pub kind: OldKind,
+    pub kind: RemovableKind,
     pub path: PathBuf,
     pub bytes: u64,
     modified: SystemTime,
@@ -64,14 +64,20 @@ impl Retention {
         steps: &[Flag],
         only: &[ProfileId],
         now: SystemTime,
-    ) -> Result<Vec<Old>, SessionError> {
+    ) -> Result<Vec<RemovableItem>, SessionError> {
         let reader = SessionReader::new(layout)?;
-        let mut search =
-            Search { retention: *self, layout, now, found: Vec::new(), evidence: Vec::new(), kept: 0 };
+        let mut search = RetentionSearch {
+            retention: *self,
+            layout,
+            now,
+            found: Vec::new(),
+            evidence: Vec::new(),
+            kept: 0,
+        };
         for profile in search.profiles()? {
             let is_wanted = only.is_empty() || only.contains(&profile);
             let standing =
-                if is_wanted { standing(layout, &reader, &profile, steps)? } else { Standing::Kept };
+                if is_wanted { standing(layout, &reader, &profile, steps)? } else { RetentionStatus::Kept };
             search.profile(&profile, standing);
         }
         if only.is_empty() {
@@ -88,10 +94,10 @@ impl Retention {
 pub fn remove(
     layout: &Layout,
     steps: &[Flag],
-    olds: &[Old],
-    holder: &Holder,
+    olds: &[RemovableItem],
+    holder: &LockHolder,
 ) -> Result<Option<()>, SessionError> {
-    let Some(Old { profile: Some(profile), .. }) = olds.first() else {
+    let Some(RemovableItem { profile: Some(profile), .. }) = olds.first() else {
         return Ok(Some(olds.iter().try_for_each(remove_whole)?));
     };
     let _lock = match session::hold(layout, profile, holder) {
@@ -100,14 +106,14 @@ pub fn remove(
         Err(error) => return Err(error),
     };
     let standing = standing_of(session_view(layout, profile, steps)?);
-    let has_browser = olds.iter().any(|old| old.kind == OldKind::BrowserData);
-    if standing == Standing::Kept || (has_browser && standing != Standing::Completed) {
+    let has_browser = olds.iter().any(|old| old.kind == RemovableKind::BrowserData);
+    if standing == RetentionStatus::Kept || (has_browser && standing != RetentionStatus::Completed) {
         return Ok(None);
     }
     Ok(Some(olds.iter().try_for_each(remove_whole)?))
 }
 
-fn remove_whole(old: &Old) -> Result<(), StoreError> {
+fn remove_whole(old: &RemovableItem) -> Result<(), StoreError> {
     let at = StoreError::at("remove", &old.path);
     let name = old.path.file_name().unwrap_or_default().to_string_lossy();
     let aside = match name.strip_prefix(REMOVED) {
@@ -127,7 +133,7 @@ fn remove_whole(old: &Old) -> Result<(), StoreError> {
 
 /// What may be removed of a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum RetentionStatus {
     /// It is being run, or a person still has to look at it.
     Kept,
     Open,
@@ -139,11 +145,11 @@ fn standing(
     reader: &SessionReader<'_>,
     profile: &ProfileId,
     steps: &[Flag],
-) -> Result<Standing, SessionError> {
+) -> Result<RetentionStatus, SessionError> {
     if is_running(layout, profile)? {
-        return Ok(Standing::Kept);
+        return Ok(RetentionStatus::Kept);
     }
-    Ok(standing_of(watch::read(layout, steps, reader, profile)?))
+    Ok(standing_of(folder_watcher::read(layout, steps, reader, profile)?))
 }
 
 /// Of a profile whose lock this process holds.
@@ -155,27 +161,27 @@ fn session_view(layout: &Layout, profile: &ProfileId, steps: &[Flag]) -> Result<
     })
 }
 
-fn standing_of(view: ProfileView) -> Standing {
+fn standing_of(view: ProfileView) -> RetentionStatus {
     match view.shown {
-        _ if view.in_flight.is_some() => Standing::Kept,
-        Shown::Completed => Standing::Completed,
-        Shown::Pending => Standing::Open,
-        _ => Standing::Kept,
+        _ if view.in_flight.is_some() => RetentionStatus::Kept,
+        Shown::Completed => RetentionStatus::Completed,
+        Shown::Pending => RetentionStatus::Open,
+        _ => RetentionStatus::Kept,
     }
 }
 
-struct Search<'a> {
+struct RetentionSearch<'a> {
     retention: Retention,
     layout: &'a Layout,
     now: SystemTime,
-    found: Vec<Old>,
+    found: Vec<RemovableItem>,
     /// Evidence that is young enough to stay, and goes where there is too much of it.
-    evidence: Vec<Old>,
+    evidence: Vec<RemovableItem>,
     /// Bytes of artifacts that stay.
     kept: u64,
 }
 
-impl Search<'_> {
+impl RetentionSearch<'_> {
     fn profiles(&self) -> Result<BTreeSet<ProfileId>, StoreError> {
         let mut profiles = BTreeSet::new();
         if self.retention.browsers {
@@ -186,7 +192,7 @@ impl Search<'_> {
             profiles.extend(names.iter().filter_map(|name| name.parse().ok()));
         }
         if self.retention.logs.is_some() {
-            profiles.extend(watch::profiles_with_events(self.layout)?);
+            profiles.extend(folder_watcher::profiles_with_events(self.layout)?);
             let names = names(self.layout.logs())?;
             profiles.extend(names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()));
         }
@@ -197,20 +203,20 @@ impl Search<'_> {
         self.retention.artifacts.is_some() || self.retention.most_artifacts.is_some()
     }
 
-    fn profile(&mut self, profile: &ProfileId, standing: Standing) {
-        if self.retention.browsers && standing == Standing::Completed {
-            self.add(OldKind::BrowserData, Some(profile), self.layout.browser_folder(profile));
+    fn profile(&mut self, profile: &ProfileId, standing: RetentionStatus) {
+        if self.retention.browsers && standing == RetentionStatus::Completed {
+            self.add(RemovableKind::BrowserData, Some(profile), self.layout.browser_folder(profile));
         }
         if self.wants_artifacts() {
             let folder = self.layout.artifacts(profile);
-            self.evidence_in(&folder, Some(profile), standing != Standing::Kept);
+            self.evidence_in(&folder, Some(profile), standing != RetentionStatus::Kept);
         }
-        if let (Some(age), false) = (self.retention.logs, standing == Standing::Kept) {
+        if let (Some(age), false) = (self.retention.logs, standing == RetentionStatus::Kept) {
             // Outcomes are read from the events, up to a byte that the outbox remembers.
             let events = (!self.layout.outbox().exists()).then(|| self.layout.events(profile));
             for path in [self.layout.log(profile)].into_iter().chain(events) {
                 if self.age(&path).is_some_and(|old| old > age) {
-                    self.add(OldKind::Logs, Some(profile), path);
+                    self.add(RemovableKind::Logs, Some(profile), path);
                 }
             }
         }
@@ -228,7 +234,13 @@ impl Search<'_> {
             let path = folder.join(&name);
             let Ok(measured) = measure(&path) else { continue };
             let (bytes, modified) = (measured.bytes, measured.modified);
-            let old = Old { profile: profile.cloned(), kind: OldKind::Artifacts, path, bytes, modified };
+            let old = RemovableItem {
+                profile: profile.cloned(),
+                kind: RemovableKind::Artifacts,
+                path,
+                bytes,
+                modified,
+            };
             let age = self.now.duration_since(modified).unwrap_or_default();
             let is_old = self.retention.artifacts.is_some_and(|most| age > most) || name.starts_with(REMOVED);
             if !may_go || name.ends_with(DOWNLOADS) {
@@ -246,13 +258,13 @@ impl Search<'_> {
         self.now.duration_since(fs::metadata(path).ok()?.modified().ok()?).ok()
     }
 
-    fn add(&mut self, kind: OldKind, profile: Option<&ProfileId>, path: PathBuf) {
+    fn add(&mut self, kind: RemovableKind, profile: Option<&ProfileId>, path: PathBuf) {
         let Ok(measured) = measure(&path) else { return };
         let (bytes, modified) = (measured.bytes, measured.modified);
-        self.found.push(Old { profile: profile.cloned(), kind, path, bytes, modified });
+        self.found.push(RemovableItem { profile: profile.cloned(), kind, path, bytes, modified });
     }
 
-    fn finish(mut self) -> Vec<Old> {
+    fn finish(mut self) -> Vec<RemovableItem> {
         if let Some(most) = self.retention.most_artifacts {
             self.evidence.sort_by_key(|old| old.modified);
             for old in self.evidence {
@@ -271,7 +283,13 @@ impl Search<'_> {
                 {
                     let path = self.layout.browser_folders().join(name);
                     let (bytes, modified) = (measured.bytes, measured.modified);
-                    self.found.push(Old { profile: None, kind: OldKind::BrowserData, path, bytes, modified });
+                    self.found.push(RemovableItem {
+                        profile: None,
+                        kind: RemovableKind::BrowserData,
+                        path,
+                        bytes,
+                        modified,
+                    });
                 }
             }
         }
@@ -330,8 +348,8 @@ mod tests {
         Retention { browsers: true, artifacts: Some(DAY * 30), logs: Some(DAY * 30), most_artifacts: None }
     }
 
-    fn shown(layout: &Layout, found: &[Old]) -> String {
-        let line = |old: &Old| {
+    fn shown(layout: &Layout, found: &[RemovableItem]) -> String {
+        let line = |old: &RemovableItem| {
             let path = old.path.strip_prefix(layout.root()).unwrap().display();
             format!("{} {path}", old.profile.as_ref().map_or("-", ProfileId::as_str))
         };
@@ -359,7 +377,7 @@ mod tests {
         fs::write(layout.session(&id("torn")), "{").unwrap();
         write(&layout.play_artifacts().join("r1/page.html"), 40);
         let _held =
-            Lock::try_acquire(&layout.session_lock(&id("held")), &Holder::new(run_id(), now())).unwrap();
+            Lock::try_acquire(&layout.session_lock(&id("held")), &LockHolder::new(run_id(), now())).unwrap();
         let found = everything().find(&layout, &flags, &[], SystemTime::now()).unwrap();
         expect![[r#"
             - artifacts/.play/r1
@@ -389,7 +407,7 @@ mod tests {
         let (_folder, layout) = folder();
         let flags = ["a".parse().unwrap()];
         profile(&layout, "done", "COMPLETED", "");
-        let holder = Holder::new(run_id(), now());
+        let holder = LockHolder::new(run_id(), now());
         let found = everything().find(&layout, &flags, &[], SystemTime::now()).unwrap();
         let before = all(&layout);
         assert_eq!(remove(&layout, &flags, &found, &holder).unwrap(), Some(()));
@@ -406,7 +424,7 @@ mod tests {
         let (_folder, layout) = folder();
         let flags = ["a".parse().unwrap()];
         profile(&layout, "p", "COMPLETED", "");
-        let holder = Holder::new(run_id(), now());
+        let holder = LockHolder::new(run_id(), now());
         let found = everything().find(&layout, &flags, &[], SystemTime::now()).unwrap();
         let held = Lock::try_acquire(&layout.session_lock(&id("p")), &holder).unwrap();
         assert_eq!(remove(&layout, &flags, &found, &holder).unwrap(), None);
@@ -450,7 +468,7 @@ mod tests {
         let found = everything().find(&layout, &["a".parse().unwrap()], &[], SystemTime::now()).unwrap();
         let cut = found.into_iter().filter(|old| old.profile.is_none()).collect::<Vec<_>>();
         assert_eq!(shown(&layout, &cut), "- browsers/.removed-done");
-        remove(&layout, &[], &cut, &Holder::new(run_id(), now())).unwrap();
+        remove(&layout, &[], &cut, &LockHolder::new(run_id(), now())).unwrap();
         assert!(!layout.browser_folders().join(".removed-done").exists());
     }
 }

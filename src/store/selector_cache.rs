@@ -29,14 +29,14 @@ const MOST_ENTRIES: usize = 4_000;
 pub struct SelectorCache {
     path: PathBuf,
     lock: PathBuf,
-    known: BTreeMap<String, Entry>,
+    known: BTreeMap<String, SelectorEntry>,
     /// What this run learned since the last flush; `hits` count from there.
-    learned: BTreeMap<String, Entry>,
+    learned: BTreeMap<String, SelectorEntry>,
 }
 
 /// A step of a flow, on a page.
 #[derive(Debug, Clone, Copy)]
-pub struct SelectorKey<'a> {
+pub struct CacheKey<'a> {
     pub flow: &'a str,
     pub step: &'a str,
     /// Of the step's selectors: an edited step forgets.
@@ -47,7 +47,7 @@ pub struct SelectorKey<'a> {
 
 /// What is known of a step on a page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct SelectorEntry {
     pub digest: String,
     /// Index among the step's alternatives; the last one that matched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,14 +59,14 @@ pub struct Entry {
     pub element: Option<Fingerprint>,
     /// A selector found by likeness, with which a step has reached its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub healed: Option<Found>,
+    pub healed: Option<SimilarSelector>,
     /// A selector found by likeness that nobody has tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suggestion: Option<Found>,
+    pub suggestion: Option<SimilarSelector>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Found {
+pub struct SimilarSelector {
     #[serde(flatten)]
     pub likeness: Likeness,
     pub at: Timestamp,
@@ -74,18 +74,18 @@ pub struct Found {
 
 /// An entry and the step it is of.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Known {
+pub struct SelectorRecord {
     pub flow: String,
     pub step: String,
     pub origin: String,
     pub path: String,
-    pub entry: Entry,
+    pub entry: SelectorEntry,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Document {
+struct CacheDocument {
     version: u32,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, SelectorEntry>,
 }
 
 impl SelectorCache {
@@ -98,9 +98,9 @@ impl SelectorCache {
         };
         // Without the lock: the file is replaced whole.
         cache.known = match read(&cache.path)? {
-            Content::Entries(entries) => entries,
-            Content::Nothing | Content::Newer => BTreeMap::new(),
-            Content::Garbage => {
+            CacheContent::Entries(entries) => entries,
+            CacheContent::Nothing | CacheContent::Newer => BTreeMap::new(),
+            CacheContent::Garbage => {
                 let _lock = Lock::wait(&cache.lock)?;
                 read_or_set_aside(&cache.path)?.unwrap_or_default()
             }
@@ -109,7 +109,7 @@ impl SelectorCache {
     }
 
     /// What is known, unless the step was edited since.
-    pub fn recall(&self, key: SelectorKey<'_>) -> Option<Entry> {
+    pub fn recall(&self, key: CacheKey<'_>) -> Option<SelectorEntry> {
         let name = name_of(key);
         let mut recalled = BTreeMap::new();
         for entry in [self.known.get(&name), self.learned.get(&name)].into_iter().flatten() {
@@ -121,7 +121,7 @@ impl SelectorCache {
     /// An alternative matched. Kept in memory until the next flush.
     pub fn remember(
         &mut self,
-        key: SelectorKey<'_>,
+        key: CacheKey<'_>,
         alternative: usize,
         element: Option<Fingerprint>,
         at: Timestamp,
@@ -132,20 +132,20 @@ impl SelectorCache {
     }
 
     /// A step has reached its end with a selector that was found by likeness.
-    pub fn keep(&mut self, key: SelectorKey<'_>, likeness: Likeness, at: Timestamp) {
+    pub fn keep(&mut self, key: CacheKey<'_>, likeness: Likeness, at: Timestamp) {
         self.learn(key, at, |entry| {
             entry.element = Some(likeness.element.clone());
-            (entry.healed, entry.hits) = (Some(Found { likeness, at }), 1);
+            (entry.healed, entry.hits) = (Some(SimilarSelector { likeness, at }), 1);
         });
     }
 
     /// A selector was found by likeness, and not tried.
-    pub fn suggest(&mut self, key: SelectorKey<'_>, likeness: Likeness, at: Timestamp) {
-        self.learn(key, at, |entry| entry.suggestion = Some(Found { likeness, at }));
+    pub fn suggest(&mut self, key: CacheKey<'_>, likeness: Likeness, at: Timestamp) {
+        self.learn(key, at, |entry| entry.suggestion = Some(SimilarSelector { likeness, at }));
     }
 
-    fn learn(&mut self, key: SelectorKey<'_>, at: Timestamp, fill: impl FnOnce(&mut Entry)) {
-        let mut new = Entry {
+    fn learn(&mut self, key: CacheKey<'_>, at: Timestamp, fill: impl FnOnce(&mut SelectorEntry)) {
+        let mut new = SelectorEntry {
             digest: key.digest.to_owned(),
             alternative: None,
             at,
@@ -173,12 +173,12 @@ impl SelectorCache {
     }
 
     /// Everything in the file, in the order of flows and steps.
-    pub fn entries(&self) -> Vec<Known> {
+    pub fn entries(&self) -> Vec<SelectorRecord> {
         let mut all: Vec<_> = self.known.iter().filter_map(|(name, entry)| known(name, entry)).collect();
         let number =
             |step: &str| -> Vec<u32> { step.split('.').filter_map(|part| part.parse().ok()).collect() };
         all.sort_by(|a, b| {
-            let key = |known: &Known| (known.flow.clone(), number(&known.step), known.path.clone());
+            let key = |known: &SelectorRecord| (known.flow.clone(), number(&known.step), known.path.clone());
             key(a).cmp(&key(b))
         });
         all
@@ -187,7 +187,7 @@ impl SelectorCache {
     /// Changes entries that are in the file: `None` takes one out. How many were changed.
     pub fn edit(
         &mut self,
-        mut edit: impl FnMut(&Known) -> Option<Option<Entry>>,
+        mut edit: impl FnMut(&SelectorRecord) -> Option<Option<SelectorEntry>>,
     ) -> Result<usize, StoreError> {
         let _lock = Lock::wait(&self.lock)?;
         let Some(mut entries) = read_or_set_aside(&self.path)? else { return Ok(0) };
@@ -224,9 +224,9 @@ impl SelectorCache {
     }
 
     /// Under the lock.
-    fn write(&mut self, mut entries: BTreeMap<String, Entry>) -> Result<(), StoreError> {
+    fn write(&mut self, mut entries: BTreeMap<String, SelectorEntry>) -> Result<(), StoreError> {
         drop_oldest(&mut entries, MOST_ENTRIES);
-        let document = Document { version: VERSION, entries };
+        let document = CacheDocument { version: VERSION, entries };
         let bytes = serde_json::to_vec(&document).expect("the cache is always a JSON document");
         durable::replace(&self.path, &bytes)?;
         self.known = document.entries;
@@ -243,7 +243,7 @@ impl Drop for SelectorCache {
 
 /// Each part on its own: the later answer wins, and hits of the same step add up. An edited step
 /// starts afresh.
-fn absorb(entries: &mut BTreeMap<String, Entry>, name: String, new: Entry) {
+fn absorb(entries: &mut BTreeMap<String, SelectorEntry>, name: String, new: SelectorEntry) {
     match entries.entry(name) {
         MapEntry::Vacant(place) => {
             place.insert(new);
@@ -276,7 +276,7 @@ fn take<T>(old: &mut Option<T>, new: Option<T>, later: bool) {
     }
 }
 
-fn drop_oldest(entries: &mut BTreeMap<String, Entry>, most: usize) {
+fn drop_oldest(entries: &mut BTreeMap<String, SelectorEntry>, most: usize) {
     let Some(surplus) = entries.len().checked_sub(most).filter(|surplus| *surplus > 0) else { return };
     let mut by_age: Vec<_> = entries.iter().map(|(name, entry)| (entry.at, name.clone())).collect();
     by_age.sort_unstable();
@@ -285,13 +285,13 @@ fn drop_oldest(entries: &mut BTreeMap<String, Entry>, most: usize) {
     }
 }
 
-fn name_of(key: SelectorKey<'_>) -> String {
+fn name_of(key: CacheKey<'_>) -> String {
     [key.flow, key.step, key.origin, key.path].map(|part| part.replace('|', "%7C")).join("|")
 }
 
-fn known(name: &str, entry: &Entry) -> Option<Known> {
+fn known(name: &str, entry: &SelectorEntry) -> Option<SelectorRecord> {
     let mut parts = name.split('|').map(|part| part.replace("%7C", "|"));
-    Some(Known {
+    Some(SelectorRecord {
         flow: parts.next()?,
         step: parts.next()?,
         origin: parts.next()?,
@@ -300,37 +300,37 @@ fn known(name: &str, entry: &Entry) -> Option<Known> {
     })
 }
 
-enum Content {
+enum CacheContent {
     Nothing,
-    Entries(BTreeMap<String, Entry>),
+    Entries(BTreeMap<String, SelectorEntry>),
     Newer,
     Garbage,
 }
 
-fn read(path: &Path) -> Result<Content, StoreError> {
+fn read(path: &Path) -> Result<CacheContent, StoreError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(CacheContent::Nothing),
         Err(error) => return Err(StoreError::new("read", path, error)),
     };
     #[derive(Deserialize)]
-    struct Version {
+    struct CacheVersion {
         version: u32,
     }
-    if serde_json::from_slice::<Version>(&bytes).is_ok_and(|found| found.version > VERSION) {
-        return Ok(Content::Newer);
+    if serde_json::from_slice::<CacheVersion>(&bytes).is_ok_and(|found| found.version > VERSION) {
+        return Ok(CacheContent::Newer);
     }
-    Ok(serde_json::from_slice::<Document>(&bytes)
-        .map_or(Content::Garbage, |document| Content::Entries(document.entries)))
+    Ok(serde_json::from_slice::<CacheDocument>(&bytes)
+        .map_or(CacheContent::Garbage, |document| CacheContent::Entries(document.entries)))
 }
 
 /// Under the lock. `None`: the file is a newer regatta's.
-fn read_or_set_aside(path: &Path) -> Result<Option<BTreeMap<String, Entry>>, StoreError> {
+fn read_or_set_aside(path: &Path) -> Result<Option<BTreeMap<String, SelectorEntry>>, StoreError> {
     match read(path)? {
-        Content::Entries(entries) => Ok(Some(entries)),
-        Content::Nothing => Ok(Some(BTreeMap::new())),
-        Content::Newer => Ok(None),
-        Content::Garbage => {
+        CacheContent::Entries(entries) => Ok(Some(entries)),
+        CacheContent::Nothing => Ok(Some(BTreeMap::new())),
+        CacheContent::Newer => Ok(None),
+        CacheContent::Garbage => {
             // One copy is enough: it is kept for curiosity only.
             let mut aside = path.as_os_str().to_owned();
             aside.push(".damaged");
@@ -349,8 +349,8 @@ mod tests {
     use super::*;
     use crate::store::testing::{child, child_value, folder, now, storm};
 
-    fn key(path: &str) -> SelectorKey<'_> {
-        SelectorKey { flow: "flows/a.json", step: "4", digest: "d1", origin: "http://127.0.0.1:8800", path }
+    fn key(path: &str) -> CacheKey<'_> {
+        CacheKey { flow: "flows/a.json", step: "4", digest: "d1", origin: "http://127.0.0.1:8800", path }
     }
 
     fn element(name: &str) -> Fingerprint {
@@ -366,7 +366,7 @@ mod tests {
         Likeness { selector: vec![selector.to_owned()], element: element("Go") }
     }
 
-    fn alternative(cache: &SelectorCache, key: SelectorKey<'_>) -> Option<usize> {
+    fn alternative(cache: &SelectorCache, key: CacheKey<'_>) -> Option<usize> {
         cache.recall(key)?.alternative
     }
 
@@ -385,7 +385,7 @@ mod tests {
 
         let cache = SelectorCache::open(&layout).unwrap();
         assert_eq!(alternative(&cache, key("/")), Some(2));
-        assert_eq!(cache.recall(SelectorKey { digest: "d2", ..key("/") }), None, "the step was edited");
+        assert_eq!(cache.recall(CacheKey { digest: "d2", ..key("/") }), None, "the step was edited");
         expect![[r##"{"version":3,"entries":{"flows/a.json|4|http://127.0.0.1:8800|/":{"digest":"d1","alternative":2,"at":"2026-01-02T03:04:05Z","hits":2,"element":{"tag":"button","role":"button","name":"Go"},"suggestion":{"selector":["#go"],"element":{"tag":"button","role":"button","name":"Go"},"at":"2026-01-02T03:04:05Z"}},"flows/a.json|4|http://127.0.0.1:8800|/x%7Cy":{"digest":"d1","alternative":0,"at":"2026-01-02T03:04:05Z","hits":1}}}"##]].assert_eq(&fs::read_to_string(layout.selector_cache()).unwrap());
         let paths: Vec<_> = cache.entries().into_iter().map(|known| known.path).collect();
         assert_eq!(paths, ["/", "/x|y"]);
@@ -465,13 +465,13 @@ mod tests {
         cache.flush().unwrap();
         let edited = cache.edit(|known| match known.path.as_str() {
             "/gone" => Some(None),
-            _ => Some(Some(Entry { digest: "d2".to_owned(), ..known.entry.clone() })),
+            _ => Some(Some(SelectorEntry { digest: "d2".to_owned(), ..known.entry.clone() })),
         });
         assert_eq!(edited.unwrap(), 2);
         assert_eq!(one_entry(&layout).digest, "d2");
     }
 
-    fn one_entry(layout: &Layout) -> Entry {
+    fn one_entry(layout: &Layout) -> SelectorEntry {
         let entries = SelectorCache::open(layout).unwrap().entries();
         let [only] = entries.as_slice() else { panic!("{entries:?}") };
         only.entry.clone()
@@ -521,7 +521,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_there_are_too_many() {
-        let entry = |seconds: u64| Entry {
+        let entry = |seconds: u64| SelectorEntry {
             digest: String::new(),
             alternative: Some(0),
             at: now() + Duration::from_secs(seconds),

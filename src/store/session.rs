@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::lock::{self, Holder, Lock, LockError};
+use super::lock::{self, Lock, LockError, LockHolder};
 use super::{Layout, StoreError, durable};
 use regatta_core::id::{Flag, ProfileId, RunId};
 use regatta_core::session::{
@@ -27,7 +27,7 @@ const DAMAGED: &str = ".json.damaged-";
 #[derive(Debug, Error)]
 pub enum SessionError {
     #[error("profile {profile} is already being run{}", holder.as_ref().map(|h| format!(" (process {})", h.pid)).unwrap_or_default())]
-    Busy { profile: ProfileId, holder: Option<Holder> },
+    Busy { profile: ProfileId, holder: Option<LockHolder> },
     #[error("the session document {} is damaged: {problem}", path.display())]
     Damaged {
         path: PathBuf,
@@ -126,7 +126,7 @@ pub fn is_running(layout: &Layout, profile: &ProfileId) -> Result<bool, StoreErr
 
 /// Holds a profile that nobody runs, for whoever ends what its last run left: nobody else starts it
 /// meanwhile. Temp files of a killed run are swept.
-pub fn hold(layout: &Layout, profile: &ProfileId, holder: &Holder) -> Result<Lock, SessionError> {
+pub fn hold(layout: &Layout, profile: &ProfileId, holder: &LockHolder) -> Result<Lock, SessionError> {
     let lock = Lock::try_acquire(&layout.session_lock(profile), holder).map_err(|error| match error {
         LockError::Held { holder } => SessionError::Busy { profile: profile.clone(), holder },
         LockError::Io(error) => error.into(),
@@ -139,7 +139,7 @@ pub fn hold(layout: &Layout, profile: &ProfileId, holder: &Holder) -> Result<Loc
 
 /// Keeps the document of one profile for the one process that may change it. Files and a lock in this
 /// program; a simulation keeps it on a disk that fails at any moment.
-pub trait Keep: fmt::Debug + Send {
+pub trait SessionWriter: fmt::Debug + Send {
     /// Replaces the document whole; on return it is durable.
     fn write(&mut self, session: &Session) -> Result<(), StoreError>;
 }
@@ -151,7 +151,7 @@ struct LockedFile {
     _lock: Lock,
 }
 
-impl Keep for LockedFile {
+impl SessionWriter for LockedFile {
     fn write(&mut self, session: &Session) -> Result<(), StoreError> {
         durable::write(&self.path, &bytes_of(session))
     }
@@ -162,7 +162,7 @@ impl Keep for LockedFile {
 pub struct OpenSession {
     session: Session,
     run_id: RunId,
-    keep: Box<dyn Keep>,
+    keep: Box<dyn SessionWriter>,
 }
 
 impl OpenSession {
@@ -175,7 +175,7 @@ impl OpenSession {
         now: Timestamp,
         new: impl FnOnce() -> Session,
     ) -> Result<Self, SessionError> {
-        let lock = hold(layout, profile, &Holder::new(run_id.clone(), now))?;
+        let lock = hold(layout, profile, &LockHolder::new(run_id.clone(), now))?;
         let path = layout.session(profile);
         let found = match read_document(layout, profile) {
             Ok(Some(session)) => Some(session),
@@ -197,7 +197,7 @@ impl OpenSession {
 
     /// Goes on from the document that was found, or from `new`, which is durable before this returns.
     pub fn resume(
-        mut keep: Box<dyn Keep>,
+        mut keep: Box<dyn SessionWriter>,
         run_id: &RunId,
         found: Option<Session>,
         new: impl FnOnce() -> Session,
@@ -360,7 +360,7 @@ impl HeldProfile {
         run_id: &RunId,
         now: Timestamp,
     ) -> Result<Self, SessionError> {
-        let lock = hold(layout, profile, &Holder::new(run_id.clone(), now))?;
+        let lock = hold(layout, profile, &LockHolder::new(run_id.clone(), now))?;
         Ok(Self { session: read(layout, profile)?, _lock: lock })
     }
 }
@@ -410,7 +410,7 @@ fn read_document(layout: &Layout, profile: &ProfileId) -> Result<Option<Session>
     // Editors of some systems put a byte order mark in front.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     // A newer document may not parse at all, and must not count as damaged.
-    if let Ok(Version { version: Some(version) }) = serde_json::from_slice(bytes)
+    if let Ok(SessionVersion { version: Some(version) }) = serde_json::from_slice(bytes)
         && version > SESSION_VERSION.into()
     {
         return Err(SessionError::Newer { path, version });
@@ -425,7 +425,7 @@ fn read_document(layout: &Layout, profile: &ProfileId) -> Result<Option<Session>
 }
 
 #[derive(Deserialize)]
-struct Version {
+struct SessionVersion {
     version: Option<u64>,
 }
 
@@ -527,8 +527,8 @@ mod tests {
         let mut open = open(&layout).unwrap();
         assert_eq!(on_disk(&layout), fresh());
 
-        type Move = fn(&mut OpenSession) -> Result<(), SessionError>;
-        let moves: [Move; 11] = [
+        type SessionChange = fn(&mut OpenSession) -> Result<(), SessionError>;
+        let moves: [SessionChange; 11] = [
             |s| s.begin_run("sha256:1", [&flag("c")]),
             |s| s.identity(now()).set("password", "hunter2"),
             |s| s.identity(now()).set_many([("email", "a@practice.test"), ("nick", "ann")]),

@@ -10,7 +10,7 @@ use regatta::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate};
 use regatta::providers::provider::{
     Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions,
 };
-use regatta::store::{Holder, Lock};
+use regatta::store::{Lock, LockHolder};
 use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use regatta_core::fleet::{Failure, JobOutcome, Shortage, TimeLimits};
 use regatta_core::id::{ProfileId, RunId};
@@ -332,8 +332,9 @@ fn a_program_that_cannot_be_started_fails_its_profiles() {
 fn a_folder_has_one_orchestrator() {
     let folder = Folder::new();
     let now = "2026-01-02T03:04:05Z".parse().unwrap();
-    let lock = Lock::try_acquire(&folder.layout().orchestrator_lock(), &Holder::new(RunId::new(now, 1), now))
-        .unwrap();
+    let lock =
+        Lock::try_acquire(&folder.layout().orchestrator_lock(), &LockHolder::new(RunId::new(now, 1), now))
+            .unwrap();
     let error = run(&folder, options(&folder), ids("a"), |_| {}).unwrap_err();
     assert!(matches!(&error, OrchestrateError::Busy { holder: Some(_) }));
     assert_eq!(

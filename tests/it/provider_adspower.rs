@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::Uri;
 use regatta::providers::adspower::{AdsPower, AdsPowerSettings};
-use regatta::providers::chromium::executable::Programs;
+use regatta::providers::chromium::executable::ChromiumPrograms;
 use regatta::providers::chromium::{Chromium, ChromiumSettings};
 use regatta::providers::provider::{Provider, StartOptions};
 use regatta::store::Layout;
@@ -44,7 +44,7 @@ async fn forgetful(chromium: Arc<Chromium>, profile: ProfileId) -> String {
 async fn a_browser_that_adspower_forgot_is_found_and_closed() {
     let (real, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let profile: ProfileId = "k18imh7u".parse().unwrap();
-    let programs = Programs { search_path: std::env::var_os("PATH"), ..Programs::default() };
+    let programs = ChromiumPrograms { search_path: std::env::var_os("PATH"), ..ChromiumPrograms::default() };
     let settings = ChromiumSettings { programs, ..ChromiumSettings::default() };
     let chromium = Arc::new(Chromium::new(Layout::new(real.path()), settings));
     let _ends = EndsBrowsers(Layout::new(real.path()).browser_folder(&profile));

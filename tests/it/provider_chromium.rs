@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use regatta::providers::chromium::executable::{BrowserChoice, Programs, is_headless_shell};
+use regatta::providers::chromium::executable::{BrowserChoice, ChromiumPrograms, is_headless_shell};
 use regatta::providers::chromium::{Chromium, ChromiumSettings};
 use regatta::providers::provider::{Provider, ProviderError, StartOptions};
 use regatta::store::Layout;
@@ -28,11 +28,11 @@ struct Place {
 }
 
 /// Where the program looks: `CHROME` names the browser of the whole suite.
-fn installed() -> Programs {
-    Programs {
+fn installed() -> ChromiumPrograms {
+    ChromiumPrograms {
         chrome_variable: std::env::var_os("CHROME").map(Into::into),
         search_path: std::env::var_os("PATH"),
-        ..Programs::default()
+        ..ChromiumPrograms::default()
     }
 }
 
@@ -46,7 +46,7 @@ impl Place {
 
     fn provider(&self, executable: Option<PathBuf>) -> Chromium {
         let settings = ChromiumSettings {
-            programs: Programs { executable, ..installed() },
+            programs: ChromiumPrograms { executable, ..installed() },
             ..ChromiumSettings::default()
         };
         Chromium::new(Layout::new(self.folder.path()), settings)
@@ -108,7 +108,8 @@ async fn a_browser_is_started_reused_and_stopped() {
 async fn a_killed_browser_is_replaced() {
     for choice in [BrowserChoice::Chromium, BrowserChoice::HeadlessShell] {
         let place = Place::new();
-        let programs = Programs { choice, search_path: std::env::var_os("PATH"), ..Programs::default() };
+        let programs =
+            ChromiumPrograms { choice, search_path: std::env::var_os("PATH"), ..ChromiumPrograms::default() };
         let settings = ChromiumSettings { programs, ..ChromiumSettings::default() };
         let provider = Chromium::new(Layout::new(place.folder.path()), settings);
         let first = provider.start(&place.profile, &HEADLESS).await.unwrap();
@@ -153,7 +154,7 @@ async fn a_living_browser_that_cannot_be_driven_is_told() {
     // Holds the folder in its arguments and never listens.
     let script = place.script("#!/bin/sh\nsleep 600\n");
     let settings = ChromiumSettings {
-        programs: Programs { executable: Some(script), ..Programs::default() },
+        programs: ChromiumPrograms { executable: Some(script), ..ChromiumPrograms::default() },
         start_timeout: Duration::from_millis(300),
         ..ChromiumSettings::default()
     };
@@ -229,7 +230,7 @@ async fn a_browser_that_is_never_ready_is_ended() {
     let place = Place::new();
     let script = place.script("#!/bin/sh\necho still thinking >&2\nsleep 600\n");
     let settings = ChromiumSettings {
-        programs: Programs { executable: Some(script), ..Programs::default() },
+        programs: ChromiumPrograms { executable: Some(script), ..ChromiumPrograms::default() },
         start_timeout: Duration::from_millis(400),
         ..ChromiumSettings::default()
     };
@@ -288,7 +289,8 @@ fn a_folder_moves_between_the_two_programs_with_its_cookies_and_storage() {
     let place = Place::new();
     let mut seen = Vec::new();
     for choice in choices {
-        let programs = Programs { choice, search_path: std::env::var_os("PATH"), ..Programs::default() };
+        let programs =
+            ChromiumPrograms { choice, search_path: std::env::var_os("PATH"), ..ChromiumPrograms::default() };
         let settings = ChromiumSettings { programs, ..ChromiumSettings::default() };
         let provider = Chromium::new(Layout::new(place.folder.path()), settings);
         let program = provider.program(&HEADLESS).expect("`make test` installs both programs");

@@ -8,9 +8,9 @@ use std::time::Duration;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use regatta::providers::provider::{ProviderError, ProviderNews};
-use regatta::run::{Journal, Opened, Outside, Pacing, PlayPage, Run, RunOptions};
+use regatta::run::{BrowserHost, EventEmitter, FlowPage, OpenedBrowser, Pacing, Run, RunOptions};
 use regatta::store::event_log::EventLog;
-use regatta::store::session::Keep;
+use regatta::store::session::SessionWriter;
 use regatta::store::{OpenSession, SessionError, StoreError};
 use regatta_core::event::{EventKind, NetworkTotals};
 use regatta_core::evidence::Incident;
@@ -83,11 +83,11 @@ async fn run(world: World, pid: u32, profile: usize) -> i32 {
         session,
         plan: &spelt.plan,
         setting: spelt.plan.setting(&id, Platform::Desktop).unwrap(),
-        journal: Journal::new(log, world.clock(), count),
+        journal: EventEmitter::new(log, world.clock(), count),
         run_id: run_id.clone(),
         pid,
         random,
-        outside: Browser { world: world.clone(), pid, profile, run_id },
+        browser_host: Browser { world: world.clone(), pid, profile, run_id },
         stop,
         pacing: Pacing::default(),
         options: RunOptions::default(),
@@ -115,7 +115,7 @@ impl std::fmt::Debug for Disk {
     }
 }
 
-impl Keep for Disk {
+impl SessionWriter for Disk {
     fn write(&mut self, session: &Session) -> Result<(), StoreError> {
         let mut state = self.world.state();
         if !state.point(self.pid) {
@@ -177,7 +177,7 @@ struct Browser {
     run_id: RunId,
 }
 
-impl Outside for Browser {
+impl BrowserHost for Browser {
     type Page = Page;
 
     fn provider(&self) -> &'static str {
@@ -188,7 +188,7 @@ impl Outside for Browser {
         &mut self,
         in_doubt: bool,
         _: &mut dyn FnMut(ProviderNews),
-    ) -> Result<Opened<Page>, ProviderError> {
+    ) -> Result<OpenedBrowser<Page>, ProviderError> {
         self.world.pause(self.pid, 200).await;
         let profile = self.world.state().profiles[self.profile].id.clone();
         if self.world.strikes(Fault::ProviderDown) {
@@ -214,7 +214,7 @@ impl Outside for Browser {
             run_id: self.run_id.clone(),
             browser: number,
         };
-        Ok(Opened { page, reused, version: None })
+        Ok(OpenedBrowser { page, reused, version: None })
     }
 
     async fn close(&mut self, _: Option<Page>) -> Result<(), ProviderError> {
@@ -237,7 +237,7 @@ struct Page {
     browser: u64,
 }
 
-impl PlayPage for Page {
+impl FlowPage for Page {
     async fn perform(
         &mut self,
         flow: &str,

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use regatta::run::{Clock, Stop, StopWatch};
+use regatta::run::{StopSeverity, StopWatch, WallClock};
 use regatta_core::fleet::ChildExit;
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::session::{InFlight, Session};
@@ -105,7 +105,7 @@ struct Process {
     points: u32,
     dies_at: Option<u32>,
     signals: u32,
-    stop: watch::Sender<Stop>,
+    stop: watch::Sender<StopSeverity>,
     /// Taken by the run once it listens to signals.
     ear: Option<StopWatch>,
     killed_by: i32,
@@ -156,7 +156,7 @@ impl World {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn clock(&self) -> Clock {
+    pub fn clock(&self) -> WallClock {
         let world = self.clone();
         Arc::new(move || world.state().wall())
     }
@@ -397,7 +397,7 @@ impl State {
             }
             _ => {
                 process.signals += 1;
-                let stop = if process.signals > 1 { Stop::Now } else { Stop::AfterStep };
+                let stop = if process.signals > 1 { StopSeverity::Now } else { StopSeverity::AfterStep };
                 process.stop.send_replace(stop);
             }
         }

@@ -5,7 +5,7 @@ use std::ops::{Index, IndexMut};
 use super::super::files::Known;
 use super::super::process::Moment;
 use super::super::spool::SpoolAt;
-use crate::store::Holder;
+use crate::store::LockHolder;
 use regatta_core::event::NetworkTotals;
 use regatta_core::event::fleet_notice::ProfileReport;
 use regatta_core::fleet::{JobId, Mono};
@@ -68,7 +68,7 @@ pub struct Book {
     /// Why the living run is being ended.
     pub over_time: Option<String>,
     /// The adopted run whose lock fell last.
-    pub died: Option<(Holder, Moment)>,
+    pub died: Option<(LockHolder, Moment)>,
 }
 
 impl Book {

@@ -13,7 +13,7 @@ use super::super::process::{EndedGroup, Moment, end_adopted_group, kill_adopted,
 use super::super::spool::SpoolAt;
 use super::{Answer, ProviderRefusal, Shell};
 use crate::providers::leftovers;
-use crate::store::{Holder, Layout, Lock, OpenSession, SessionError, lock, session};
+use crate::store::{Layout, Lock, LockHolder, OpenSession, SessionError, lock, session};
 use regatta_core::error_chain::with_cause;
 use regatta_core::event::fleet_notice::NoticeKind;
 use regatta_core::fleet::{FleetEffect, FleetInput, JobId, Mono, Slot};
@@ -165,7 +165,7 @@ impl Shell<'_> {
         self.tell(NoticeKind::CleaningUp { profile: profile.clone(), cause });
         let died = self.books[job].died.take();
         let adopted =
-            |(holder, seen): (Holder, Moment)| -> Option<EndedGroup> { end_adopted_group(&holder, seen) };
+            |(holder, seen): (LockHolder, Moment)| -> Option<EndedGroup> { end_adopted_group(&holder, seen) };
         let group = self.children.end_group(job).or_else(|| died.and_then(adopted));
         let (provider, bound) = (Arc::clone(&self.provider), self.options.browser_stop_bound);
         let layout = self.options.layout.clone();
@@ -212,7 +212,7 @@ impl Shell<'_> {
 /// `None` where somebody runs the profile again: its left-overs are that run's business then.
 fn hold(layout: &Layout, profile: &ProfileId) -> Option<Option<Lock>> {
     let now = jiff::Timestamp::now();
-    match session::hold(layout, profile, &Holder::new(RunId::new(now, rand::random()), now)) {
+    match session::hold(layout, profile, &LockHolder::new(RunId::new(now, rand::random()), now)) {
         Ok(lock) => Some(Some(lock)),
         Err(SessionError::Busy { .. }) => None,
         // It is still to be ended; a run could not have taken the lock either.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{ReadError, Rows, Source};
-use crate::providers::adspower::Resolved;
+use crate::providers::adspower::ResolvedReferences;
 use regatta_core::id::ProfileId;
 use regatta_core::source::profile_reference::{ProfileReference, ReferenceProblem};
 use regatta_core::source::row::{DeclaredVariables, ID_COLUMNS, ProfileRow, RowProblem, check_columns};
@@ -88,7 +88,7 @@ pub struct FileSource {
     content: Content,
     declared: DeclaredVariables,
     /// What its numbers and names of AdsPower mean.
-    resolved: Arc<Resolved>,
+    resolved: Arc<ResolvedReferences>,
     /// It was looked through, and nobody has read it since.
     checked: bool,
 }
@@ -104,7 +104,7 @@ enum Content {
 enum Ids {
     /// It is told as [`LineProblem::Reference`].
     Collected,
-    Resolved(Arc<Resolved>),
+    Resolved(Arc<ResolvedReferences>),
 }
 
 impl Ids {
@@ -151,7 +151,7 @@ impl FileSource {
     }
 
     /// Looks the whole file through, with its references resolved.
-    pub fn checked(mut self, resolved: Resolved) -> Result<Self, ReadError> {
+    pub fn checked(mut self, resolved: ResolvedReferences) -> Result<Self, ReadError> {
         self.resolved = Arc::new(resolved);
         self.check()?;
         self.checked = true;
@@ -396,7 +396,7 @@ mod tests {
     fn check(format: Format, text: &str, expected: Expect) {
         let declared = ["shop", "n", "a"].into_iter().collect();
         let opened = FileSource::of_input("profiles", text.as_bytes(), format, declared)
-            .and_then(|source| source.checked(Resolved::new()));
+            .and_then(|source| source.checked(ResolvedReferences::new()));
         expected.assert_eq(&match opened {
             Ok(source) => {
                 let row = |line: io::Result<Line>| {
@@ -458,7 +458,7 @@ mod tests {
         let text = "?\n".repeat(731);
         let source =
             FileSource::of_input("profiles", text.as_bytes(), Format::List, DeclaredVariables::default());
-        let Err(error) = source.and_then(|source| source.checked(Resolved::new())) else {
+        let Err(error) = source.and_then(|source| source.checked(ResolvedReferences::new())) else {
             panic!("it is wrong")
         };
         let told = error.to_string();
@@ -597,7 +597,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_told() {
         let opened = FileSource::at(Path::new("no/such.csv"), Format::Csv, DeclaredVariables::default())
-            .checked(Resolved::new());
+            .checked(ResolvedReferences::new());
         let Err(error) = opened else { panic!() };
         expect!["cannot read the profiles from `no/such.csv`: No such file or directory (os error 2)"]
             .assert_eq(&error.to_string());

@@ -13,23 +13,23 @@ use crate::providers::provider::{ListedProfile, ProviderError};
 use regatta_core::id::{InvalidProfileId, ProfileId};
 
 #[derive(Debug, PartialEq)]
-pub enum Answer {
+pub enum ApiAnswer {
     /// The data; null where there is none.
     Success(Value),
-    Refusal(Refusal),
+    Refusal(ApiRefusal),
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ApiRefusal {
     pub call: &'static str,
-    pub kind: Kind,
+    pub kind: RefusalKind,
     code: i64,
     /// Without addresses.
     pub message: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RefusalKind {
     Throttled,
     Unauthorized,
     NoPermission,
@@ -60,7 +60,7 @@ impl Kernel {
     }
 }
 
-impl Answer {
+impl ApiAnswer {
     /// `None` where the body is not AdsPower's.
     pub fn parse(call: &'static str, body: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
@@ -78,23 +78,23 @@ impl Answer {
         }
         let message = envelope.msg.as_str().unwrap_or_default();
         let kind = kind_of(code, message);
-        Some(Self::Refusal(Refusal { call, kind, code, message: without_addresses(message) }))
+        Some(Self::Refusal(ApiRefusal { call, kind, code, message: without_addresses(message) }))
     }
 }
 
-impl Refusal {
+impl ApiRefusal {
     /// As HTTP says it.
     pub fn throttled(call: &'static str) -> Self {
-        Self { call, kind: Kind::Throttled, code: 429, message: "HTTP 429".to_owned() }
+        Self { call, kind: RefusalKind::Throttled, code: 429, message: "HTTP 429".to_owned() }
     }
 
     pub fn unauthorized(call: &'static str, message: String) -> Self {
-        Self { call, kind: Kind::Unauthorized, code: 401, message }
+        Self { call, kind: RefusalKind::Unauthorized, code: 401, message }
     }
 
     /// The kernel that the profile lacks, where the refusal is about that.
     pub fn kernel(&self) -> Option<Kernel> {
-        if !matches!(self.kind, Kind::KernelDownloading | Kind::KernelMissing) {
+        if !matches!(self.kind, RefusalKind::KernelDownloading | RefusalKind::KernelMissing) {
             return None;
         }
         let lower = self.message.to_ascii_lowercase();
@@ -106,30 +106,32 @@ impl Refusal {
     }
 
     pub fn is_downloading(&self) -> bool {
-        self.kind == Kind::KernelDownloading
+        self.kind == RefusalKind::KernelDownloading
     }
 
     /// `profile` is the one the call was about, `key_env` the variable that the settings name for the key.
     pub fn into_error(self, profile: Option<&ProfileId>, key_env: Option<&str>) -> ProviderError {
         let Self { call, kind, code, message } = self;
         match (kind, profile.cloned()) {
-            (Kind::Unauthorized, _) => {
+            (RefusalKind::Unauthorized, _) => {
                 ProviderError::Unauthorized { message, key_env: key_env.map(str::to_owned) }
             }
-            (Kind::NoPermission, _) => ProviderError::NoPermission { message },
-            (Kind::ProxyFailed, Some(profile)) => ProviderError::ProxyFailed { profile, message },
-            (Kind::OpenLimit, _) => ProviderError::OpenLimit { message },
-            (Kind::UnknownProfile, Some(profile)) => ProviderError::UnknownProfile { profile },
-            (Kind::UsedElsewhere, Some(profile)) => ProviderError::UsedElsewhere { profile },
-            (Kind::Throttled, _) => ProviderError::Throttled { call, times: 1 },
-            (Kind::KernelDownloading, _) => ProviderError::KernelMissing { downloading: true, message },
-            (Kind::KernelMissing, _) => ProviderError::KernelMissing { downloading: false, message },
-            (Kind::DailyQuota, _) => {
+            (RefusalKind::NoPermission, _) => ProviderError::NoPermission { message },
+            (RefusalKind::ProxyFailed, Some(profile)) => ProviderError::ProxyFailed { profile, message },
+            (RefusalKind::OpenLimit, _) => ProviderError::OpenLimit { message },
+            (RefusalKind::UnknownProfile, Some(profile)) => ProviderError::UnknownProfile { profile },
+            (RefusalKind::UsedElsewhere, Some(profile)) => ProviderError::UsedElsewhere { profile },
+            (RefusalKind::Throttled, _) => ProviderError::Throttled { call, times: 1 },
+            (RefusalKind::KernelDownloading, _) => {
+                ProviderError::KernelMissing { downloading: true, message }
+            }
+            (RefusalKind::KernelMissing, _) => ProviderError::KernelMissing { downloading: false, message },
+            (RefusalKind::DailyQuota, _) => {
                 let recovery = recovery(&message);
                 ProviderError::DailyQuota { message, recovery }
             }
-            (Kind::PaidPlan, _) => ProviderError::PaidPlan { message },
-            (Kind::StartFailed, _) => ProviderError::StartFailed { message },
+            (RefusalKind::PaidPlan, _) => ProviderError::PaidPlan { message },
+            (RefusalKind::StartFailed, _) => ProviderError::StartFailed { message },
             _ => ProviderError::Refused { call, code, message },
         }
     }
@@ -214,38 +216,38 @@ fn number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
-fn kind_of(code: i64, message: &str) -> Kind {
+fn kind_of(code: i64, message: &str) -> RefusalKind {
     let message = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().all(|word| message.contains(word));
     let says_any = |choices: &[&str]| choices.iter().any(|words| message.contains(words));
     if says(&["too many request"]) {
-        Kind::Throttled
+        RefusalKind::Throttled
     } else if says_any(&["api key", "api-key", "apikey", "unauthorized", "not authorized"]) {
-        Kind::Unauthorized
+        RefusalKind::Unauthorized
     } else if code == 9110 || says_any(&["no permission", "permission denied"]) {
-        Kind::NoPermission
+        RefusalKind::NoPermission
     } else if says(&["not open"]) {
-        Kind::NotOpen
+        RefusalKind::NotOpen
     } else if says(&["being used by"]) {
-        Kind::UsedElsewhere
+        RefusalKind::UsedElsewhere
     } else if says(&["is updating"]) || says(&["waiting for download"]) {
-        Kind::KernelDownloading
+        RefusalKind::KernelDownloading
     } else if says(&["not ready", "download"]) {
-        Kind::KernelMissing
+        RefusalKind::KernelMissing
     } else if says(&["daily limit"]) {
-        Kind::DailyQuota
+        RefusalKind::DailyQuota
     } else if says(&["limit"]) && says_any(&["open", "browser"]) {
-        Kind::OpenLimit
+        RefusalKind::OpenLimit
     } else if says(&["paid subscription"]) {
-        Kind::PaidPlan
+        RefusalKind::PaidPlan
     } else if says(&["proxy"]) {
-        Kind::ProxyFailed
+        RefusalKind::ProxyFailed
     } else if code == 9108 || says(&["not exist"]) {
-        Kind::UnknownProfile
+        RefusalKind::UnknownProfile
     } else if code == 100_001 || says(&["failed to start"]) {
-        Kind::StartFailed
+        RefusalKind::StartFailed
     } else {
-        Kind::Other
+        RefusalKind::Other
     }
 }
 
@@ -286,7 +288,7 @@ mod tests {
 
     #[track_caller]
     fn check(body: &Value, expected: Expect) {
-        let Some(Answer::Refusal(refusal)) = Answer::parse("start", body.to_string().as_bytes()) else {
+        let Some(ApiAnswer::Refusal(refusal)) = ApiAnswer::parse("start", body.to_string().as_bytes()) else {
             panic!("{body} is a refusal");
         };
         let error = refusal.into_error(Some(&"k1abcde".parse().unwrap()), Some("ADSPOWER_API_KEY"));
@@ -403,7 +405,9 @@ mod tests {
     fn a_missing_kernel_is_named() {
         let kernel = |message: &str| {
             let body = refused(message).to_string();
-            let Some(Answer::Refusal(refusal)) = Answer::parse("start", body.as_bytes()) else { panic!() };
+            let Some(ApiAnswer::Refusal(refusal)) = ApiAnswer::parse("start", body.as_bytes()) else {
+                panic!()
+            };
             let downloading = refusal.is_downloading();
             refusal
                 .kernel()
@@ -432,17 +436,21 @@ mod tests {
     #[test]
     fn stop_of_a_closed_browser_is_known_by_its_words() {
         let body = refused("User_id is not open").to_string();
-        let Some(Answer::Refusal(refusal)) = Answer::parse("stop", body.as_bytes()) else { panic!() };
-        assert_eq!(refusal.kind, Kind::NotOpen);
+        let Some(ApiAnswer::Refusal(refusal)) = ApiAnswer::parse("stop", body.as_bytes()) else { panic!() };
+        assert_eq!(refusal.kind, RefusalKind::NotOpen);
     }
 
     #[test]
     fn success_is_code_zero_whatever_the_message() {
         for body in [r#"{"code":0}"#, r#"{"code":"0","msg":"Success","data":null}"#] {
-            assert_eq!(Answer::parse("start", body.as_bytes()), Some(Answer::Success(Value::Null)), "{body}");
+            assert_eq!(
+                ApiAnswer::parse("start", body.as_bytes()),
+                Some(ApiAnswer::Success(Value::Null)),
+                "{body}"
+            );
         }
         for body in ["", "<html>", "[]", r#"{"msg":"success"}"#, r#"{"code":"ok"}"#] {
-            assert_eq!(Answer::parse("start", body.as_bytes()), None, "{body}");
+            assert_eq!(ApiAnswer::parse("start", body.as_bytes()), None, "{body}");
         }
     }
 

@@ -10,12 +10,12 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::answer::{self, Answer, Refusal};
-use super::claim::{Asked, Claim};
-use super::request::Call;
-use super::{AdsPower, Failure};
+use super::answer::{self, ApiAnswer, ApiRefusal};
+use super::claim::{Claim, StartTimes};
+use super::request::ApiCall;
+use super::{AdsPower, CallError};
 use crate::providers::provider::{ProviderError, ProviderNews};
-use crate::store::{Confirmation, Urgency};
+use crate::store::{CallPriority, PacerDecision};
 
 /// A wait for the pacer that is shorter is told only when it is over.
 const OVERLOOKED: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(8);
 
 /// When a call was sent, over all its repetitions.
 #[derive(Debug, Default)]
-pub struct Sent {
+pub struct SentStarts {
     /// Its timeout counts from here: the wait for its turn does not.
     pub first: Option<Instant>,
     /// Of a start: the first one that may have opened the browser.
@@ -35,35 +35,35 @@ pub struct Sent {
 }
 
 impl AdsPower {
-    pub(super) async fn call(&self, call: &Call<'_>, timeout: Duration) -> Result<Value, Failure> {
-        self.call_noting(call, timeout, &mut Sent::default()).await
+    pub(super) async fn call(&self, call: &ApiCall<'_>, timeout: Duration) -> Result<Value, CallError> {
+        self.call_noting(call, timeout, &mut SentStarts::default()).await
     }
 
     pub(super) async fn call_noting(
         &self,
-        call: &Call<'_>,
+        call: &ApiCall<'_>,
         timeout: Duration,
-        sent: &mut Sent,
-    ) -> Result<Value, Failure> {
+        sent: &mut SentStarts,
+    ) -> Result<Value, CallError> {
         let mut throttled = 0;
         let mut unreachable_since: Option<Instant> = None;
         loop {
-            self.wait_for_turn(call).await.map_err(Failure::Other)?;
-            self.claim(call, sent).map_err(Failure::Other)?;
+            self.wait_for_turn(call).await.map_err(CallError::Other)?;
+            self.claim(call, sent).map_err(CallError::Other)?;
             sent.first.get_or_insert_with(Instant::now);
             match self.send(call, timeout).await {
-                Ok(Answer::Success(data)) => return Ok(data),
-                Ok(Answer::Refusal(refusal)) => {
+                Ok(ApiAnswer::Success(data)) => return Ok(data),
+                Ok(ApiAnswer::Refusal(refusal)) => {
                     // A refused start has opened nothing.
                     sent.claimed_since = None;
-                    if refusal.kind != answer::Kind::Throttled {
-                        return Err(Failure::Refused(refusal));
+                    if refusal.kind != answer::RefusalKind::Throttled {
+                        return Err(CallError::Refused(refusal));
                     }
                     throttled += 1;
                     self.throttled.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(call = call.name, "AdsPower refused a call: too many of them");
                     if throttled >= MOST_THROTTLED {
-                        return Err(Failure::Other(ProviderError::Throttled {
+                        return Err(CallError::Other(ProviderError::Throttled {
                             call: call.name,
                             times: throttled,
                         }));
@@ -75,25 +75,25 @@ impl AdsPower {
                 Err(ProviderError::NotReachable { url, problem }) => {
                     let since = *unreachable_since.get_or_insert_with(Instant::now);
                     if !call.waits_for_restart || since.elapsed() >= self.settings.restart_timeout {
-                        return Err(Failure::Other(ProviderError::NotReachable { url, problem }));
+                        return Err(CallError::Other(ProviderError::NotReachable { url, problem }));
                     }
                     sleep(TRY_AGAIN.min(self.settings.restart_timeout)).await;
                 }
-                Err(error) => return Err(Failure::Other(error)),
+                Err(error) => return Err(CallError::Other(error)),
             }
         }
     }
 
     /// What a start may open is ours however this process ends, so that is durable before it is sent. It is
     /// written when its turn has come: a run that dies in the queue has asked for nothing.
-    fn claim(&self, call: &Call<'_>, sent: &mut Sent) -> Result<(), ProviderError> {
+    fn claim(&self, call: &ApiCall<'_>, sent: &mut SentStarts) -> Result<(), ProviderError> {
         let Some(profile) = call.opens() else { return Ok(()) };
         let now = Timestamp::now();
         let first = *sent.claimed_since.get_or_insert(now);
-        self.claims.write(profile, &Claim { ws: None, asked: Some(Asked { first, last: now }) })
+        self.claims.write(profile, &Claim { ws: None, asked: Some(StartTimes { first, last: now }) })
     }
 
-    async fn send(&self, call: &Call<'_>, timeout: Duration) -> Result<Answer, ProviderError> {
+    async fn send(&self, call: &ApiCall<'_>, timeout: Duration) -> Result<ApiAnswer, ProviderError> {
         let base_url = self.settings.base_url.trim_end_matches('/');
         let mut request = call.request(&self.api, base_url, self.settings.api).timeout(timeout);
         if let Some(key) = &self.settings.key {
@@ -115,17 +115,22 @@ impl AdsPower {
 
     /// AdsPower answers 200 nearly always; other statuses come from applications too old for a call, and
     /// from whatever stands before AdsPower.
-    fn understand(&self, call: &Call<'_>, status: StatusCode, body: &[u8]) -> Result<Answer, ProviderError> {
+    fn understand(
+        &self,
+        call: &ApiCall<'_>,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Result<ApiAnswer, ProviderError> {
         let base_url = || self.settings.base_url.trim_end_matches('/').to_owned();
-        let answer = Answer::parse(call.name, body);
+        let answer = ApiAnswer::parse(call.name, body);
         match (status, answer) {
-            (StatusCode::TOO_MANY_REQUESTS, _) => Ok(Answer::Refusal(Refusal::throttled(call.name))),
+            (StatusCode::TOO_MANY_REQUESTS, _) => Ok(ApiAnswer::Refusal(ApiRefusal::throttled(call.name))),
             (StatusCode::NOT_FOUND, _) if call.is_of_second_version(self.settings.api) => {
                 Err(ProviderError::UnknownCall { url: base_url(), call: call.name })
             }
             (_, Some(answer)) => Ok(answer),
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, None) => {
-                Ok(Answer::Refusal(Refusal::unauthorized(call.name, format!("HTTP {status}"))))
+                Ok(ApiAnswer::Refusal(ApiRefusal::unauthorized(call.name, format!("HTTP {status}"))))
             }
             (status, None) if status.is_server_error() => Err(self.not_reachable(format!("HTTP {status}"))),
             (status, None) => Err(ProviderError::NotAdsPower {
@@ -140,7 +145,7 @@ impl AdsPower {
         ProviderError::NotReachable { url: self.settings.base_url.clone(), problem }
     }
 
-    async fn wait_for_turn(&self, call: &Call<'_>) -> Result<(), ProviderError> {
+    async fn wait_for_turn(&self, call: &ApiCall<'_>) -> Result<(), ProviderError> {
         let began = Instant::now();
         let turn = self.turn(call);
         tokio::pin!(turn);
@@ -159,8 +164,8 @@ impl AdsPower {
 
     /// Whether there was a wait. A list has a second limit of its own. It must keep both at the moment it
     /// is made, so it passes the other one again when it had to wait for its own.
-    async fn turn(&self, call: &Call<'_>) -> Result<bool, ProviderError> {
-        let list = call.is_list.then(|| self.list_pacer.reserve(Urgency::Normal)).transpose()?;
+    async fn turn(&self, call: &ApiCall<'_>) -> Result<bool, ProviderError> {
+        let list = call.is_list.then(|| self.list_pacer.reserve(CallPriority::Normal)).transpose()?;
         let mut waited = false;
         if let Some(ticket) = &list {
             let wait = Duration::try_from(ticket.at.duration_since(Timestamp::now())).unwrap_or_default();
@@ -170,8 +175,8 @@ impl AdsPower {
         loop {
             waited |= self.pacer.turn(call.urgency).await?;
             match list.as_ref().map(|ticket| self.list_pacer.confirm(ticket)).transpose()? {
-                None | Some(Confirmation::Confirmed { .. }) => return Ok(waited),
-                Some(Confirmation::WaitMore(wait)) => sleep(wait).await,
+                None | Some(PacerDecision::Confirmed { .. }) => return Ok(waited),
+                Some(PacerDecision::WaitMore(wait)) => sleep(wait).await,
             }
         }
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::answer::{self, Kind, Refusal};
+use super::answer::{self, ApiRefusal, RefusalKind};
 use super::claim::Claim;
-use super::request::Call;
-use super::{ANSWERS_WITHIN, AdsPower, Failure};
-use crate::providers::devtools::{self, Liveness};
+use super::request::ApiCall;
+use super::{ANSWERS_WITHIN, AdsPower, CallError};
+use crate::providers::liveness::{self, Liveness};
 use crate::providers::provider::ProviderError;
 use regatta_core::id::ProfileId;
 
@@ -22,15 +22,15 @@ impl AdsPower {
         let ws = match &claim.ws {
             Some(ws) if !self.is_gone(ws).await => Some(ws.clone()),
             _ => match self.still_listed(profile, &claim).await {
-                Ok(Listed::Ours(ws)) => ws,
-                Ok(Listed::NotOurs) => return self.claims.remove(profile),
+                Ok(ListedBrowser::Ours(ws)) => ws,
+                Ok(ListedBrowser::NotOurs) => return self.claims.remove(profile),
                 // Our browser is gone, whatever AdsPower would say of the profile.
                 Err(_) if claim.ws.is_some() => return self.claims.remove(profile),
                 Err(error) => return Err(error),
             },
         };
-        let answered = match self.call(&Call::stop(profile), ANSWERS_WITHIN).await {
-            Ok(_) | Err(Failure::Refused(Refusal { kind: Kind::NotOpen, .. })) => Ok(()),
+        let answered = match self.call(&ApiCall::stop(profile), ANSWERS_WITHIN).await {
+            Ok(_) | Err(CallError::Refused(ApiRefusal { kind: RefusalKind::NotOpen, .. })) => Ok(()),
             Err(failure) => Err(self.error(failure, profile)),
         };
         let Some(ws) = ws else {
@@ -40,7 +40,7 @@ impl AdsPower {
         // An AdsPower that does not stop it is no reason to leave it running.
         let stopped = answered.is_ok() && self.gone(&ws, self.settings.stop_timeout).await;
         if !stopped {
-            devtools::close(&ws).await;
+            liveness::close(&ws).await;
             if !self.gone(&ws, self.settings.stop_timeout).await {
                 answered?;
                 return Err(ProviderError::WouldNotEnd { profile: profile.clone(), pid: None });
@@ -50,30 +50,32 @@ impl AdsPower {
     }
 
     /// What AdsPower has open for a profile whose browser does not answer, or was never named.
-    async fn still_listed(&self, profile: &ProfileId, claim: &Claim) -> Result<Listed, ProviderError> {
-        let call = Call::active(profile).before_a_stop();
+    async fn still_listed(&self, profile: &ProfileId, claim: &Claim) -> Result<ListedBrowser, ProviderError> {
+        let call = ApiCall::active(profile).before_a_stop();
         let data = match self.call(&call, ANSWERS_WITHIN).await {
             Ok(data) => data,
             // It was deleted meanwhile.
-            Err(Failure::Refused(Refusal { kind: Kind::UnknownProfile, .. })) => return Ok(Listed::NotOurs),
+            Err(CallError::Refused(ApiRefusal { kind: RefusalKind::UnknownProfile, .. })) => {
+                return Ok(ListedBrowser::NotOurs);
+            }
             Err(failure) => return Err(self.error(failure, profile)),
         };
         let active = data["status"] == "Active";
         match answer::browser_address(&data).filter(|_| active) {
-            Some(ws) if self.owns(Some(claim), &ws).await => Ok(Listed::Ours(Some(ws))),
-            Some(_) => Ok(Listed::NotOurs),
+            Some(ws) if self.owns(Some(claim), &ws).await => Ok(ListedBrowser::Ours(Some(ws))),
+            Some(_) => Ok(ListedBrowser::NotOurs),
             // A start that was cut off may be opening it still.
             None if claim.may_be_opening(Timestamp::now(), self.settings.start_timeout) => {
-                Ok(Listed::Ours(None))
+                Ok(ListedBrowser::Ours(None))
             }
-            None => Ok(Listed::NotOurs),
+            None => Ok(ListedBrowser::NotOurs),
         }
     }
 
     /// Whether no browser is at this address: a refused connection counts when it comes twice, since a busy
     /// browser refuses now and then.
     pub(super) async fn is_gone(&self, ws: &str) -> bool {
-        let gone = async || devtools::liveness(&self.browsers, ws).await == Liveness::Gone;
+        let gone = async || liveness::liveness(&self.browsers, ws).await == Liveness::Gone;
         if !gone().await {
             return false;
         }
@@ -95,7 +97,7 @@ impl AdsPower {
     }
 }
 
-enum Listed {
+enum ListedBrowser {
     /// The browser of our start, by its address where it has one.
     Ours(Option<String>),
     /// None, or one that a person or another program has opened.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::answer;
-use super::request::{Call, ListFilter};
+use super::request::{ApiCall, ListFilter};
 use super::{ANSWERS_WITHIN, AdsPower, ApiVersion, MOST_PAGES, PAGE};
 use crate::providers::provider::{ListedProfile, ProviderError};
 use crate::store::provider_labels::ProfileLabel;
@@ -14,7 +14,7 @@ use regatta_core::source::profile_reference::{ProfileReference, ReferenceProblem
 const MOST_QUESTIONS: usize = 20;
 
 /// What each reference means.
-pub type Resolved = HashMap<ProfileReference, Result<ProfileId, ReferenceProblem>>;
+pub type ResolvedReferences = HashMap<ProfileReference, Result<ProfileId, ReferenceProblem>>;
 
 /// Profiles by their groups and tags, both by id.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +42,7 @@ impl AdsPower {
         filter: ListFilter<'_>,
         page: usize,
     ) -> Result<Vec<Result<ListedProfile, InvalidProfileId>>, ProviderError> {
-        let answered = self.call(&Call::list(filter, page, PAGE), ANSWERS_WITHIN).await;
+        let answered = self.call(&ApiCall::list(filter, page, PAGE), ANSWERS_WITHIN).await;
         let items = answer::profiles(&answered.map_err(|failure| self.error_of_all(failure))?);
         let labels = items.iter().flatten().map(|item| {
             (item.id.clone(), ProfileLabel { number: item.number.clone(), name: item.name.clone() })
@@ -78,7 +78,7 @@ impl AdsPower {
     /// The id of the group with exactly this name: AdsPower finds names by likeness.
     pub async fn group(&self, name: &str) -> Result<Option<String>, ProviderError> {
         for page in 1..=MOST_PAGES {
-            let answered = self.call(&Call::groups(name, page, PAGE), ANSWERS_WITHIN).await;
+            let answered = self.call(&ApiCall::groups(name, page, PAGE), ANSWERS_WITHIN).await;
             let groups = answer::groups(&answered.map_err(|failure| self.error_of_all(failure))?);
             if groups.is_empty() {
                 break;
@@ -94,7 +94,7 @@ impl AdsPower {
     pub async fn tags(&self) -> Result<Vec<(String, String)>, ProviderError> {
         let mut tags: Vec<(String, String)> = Vec::new();
         for page in 1..=MOST_PAGES {
-            let answered = self.call(&Call::tags(page, PAGE), ANSWERS_WITHIN).await;
+            let answered = self.call(&ApiCall::tags(page, PAGE), ANSWERS_WITHIN).await;
             let found = answer::tags(&answered.map_err(|failure| self.error_of_all(failure))?);
             let before = tags.len();
             tags.extend(found.into_iter().filter(|tag| !tags.contains(tag)).collect::<Vec<_>>());
@@ -106,7 +106,10 @@ impl AdsPower {
     }
 
     /// Looks numbers and names up. What AdsPower finds by likeness counts where it is the same.
-    pub async fn resolve(&self, references: &[ProfileReference]) -> Result<Resolved, ProviderError> {
+    pub async fn resolve(
+        &self,
+        references: &[ProfileReference],
+    ) -> Result<ResolvedReferences, ProviderError> {
         let found = self.candidates(references).await?;
         let resolve = |reference: &ProfileReference| {
             let mut ids: Vec<ProfileId> =

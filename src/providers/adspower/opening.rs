@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::answer;
-use super::calling::{Sent, TRY_AGAIN};
+use super::calling::{SentStarts, TRY_AGAIN};
 use super::claim::Claim;
-use super::request::Call;
-use super::{ANSWERS_WITHIN, AdsPower, Failure};
-use crate::providers::devtools::{self, Liveness};
+use super::request::ApiCall;
+use super::{ANSWERS_WITHIN, AdsPower, CallError};
+use crate::providers::liveness::{self, Liveness};
 use crate::providers::provider::{Endpoint, ProviderError, ProviderNews, StartOptions};
 use regatta_core::id::ProfileId;
 
@@ -29,14 +29,14 @@ impl AdsPower {
     ) -> Result<Endpoint, ProviderError> {
         let claim = self.claims.read(profile);
         if let Some(ws) = claim.as_ref().and_then(|claim| claim.ws.clone())
-            && devtools::liveness(&self.browsers, &ws).await == Liveness::Alive
+            && liveness::liveness(&self.browsers, &ws).await == Liveness::Alive
         {
             return Ok(Endpoint { ws, reused: true });
         }
         if let Some(endpoint) = self.opened_before(profile, claim.as_ref()).await? {
             return Ok(endpoint);
         }
-        let mut sent = Sent::default();
+        let mut sent = SentStarts::default();
         let started = self.start_until_ready(profile, options, &mut sent).await;
         match started {
             Ok(endpoint) => {
@@ -60,7 +60,7 @@ impl AdsPower {
         profile: &ProfileId,
         claim: Option<&Claim>,
     ) -> Result<Option<Endpoint>, ProviderError> {
-        let call = Call::active(profile).waiting_for_a_restart();
+        let call = ApiCall::active(profile).waiting_for_a_restart();
         let data = self.call(&call, ANSWERS_WITHIN).await.map_err(|failure| self.error(failure, profile))?;
         if data["status"] != "Active" {
             return Ok(None);
@@ -89,7 +89,7 @@ impl AdsPower {
     /// Whether the browser at `ws`, which is open, was opened for this folder.
     pub(super) async fn owns(&self, claim: Option<&Claim>, ws: &str) -> bool {
         let Some(claim) = claim else { return false };
-        let born = if claim.ws.is_none() { devtools::born(ws).await } else { None };
+        let born = if claim.ws.is_none() { liveness::born(ws).await } else { None };
         claim.owns(ws, born, Timestamp::now(), self.settings.start_timeout)
     }
 
@@ -112,7 +112,7 @@ impl AdsPower {
         &self,
         profile: &ProfileId,
         error: &ProviderError,
-        sent: &Sent,
+        sent: &SentStarts,
     ) -> Result<(), ProviderError> {
         match error {
             // It may still come up, and no run would be there to use it.
@@ -135,9 +135,10 @@ impl AdsPower {
         &self,
         profile: &ProfileId,
         options: &StartOptions,
-        sent: &mut Sent,
+        sent: &mut SentStarts,
     ) -> Result<Endpoint, ProviderError> {
-        let call = Call::start(profile, options.headless, &self.settings.launch, &self.settings.launch_args);
+        let call =
+            ApiCall::start(profile, options.headless, &self.settings.launch, &self.settings.launch_args);
         let timeout = self.settings.start_timeout;
         let mut kernel = KernelWait::default();
         let mut without_devtools = 0;
@@ -149,7 +150,7 @@ impl AdsPower {
             }
             let data = match self.call_noting(&call, left, sent).await {
                 Ok(data) => data,
-                Err(Failure::Refused(refusal)) if refusal.kernel().is_some() => {
+                Err(CallError::Refused(refusal)) if refusal.kernel().is_some() => {
                     self.wait_for_kernel(profile, refusal, &mut kernel).await?;
                     // What a download takes is not the start's.
                     sent.first = None;
@@ -175,7 +176,7 @@ impl AdsPower {
     async fn wait_for_kernel(
         &self,
         profile: &ProfileId,
-        refusal: answer::Refusal,
+        refusal: answer::ApiRefusal,
         wait: &mut KernelWait,
     ) -> Result<(), ProviderError> {
         let Some(kernel) = refusal.kernel() else { return Ok(()) };
@@ -188,7 +189,7 @@ impl AdsPower {
         let since = *wait.since.get_or_insert_with(Instant::now);
         if !refusal.is_downloading() && !wait.requested {
             let Some(version) = &kernel.version else { return Err(refusal.into_error(Some(profile), None)) };
-            let call = Call::download_kernel(version);
+            let call = ApiCall::download_kernel(version);
             if let Err(failure) = self.call(&call, ANSWERS_WITHIN).await {
                 tracing::warn!(%profile, error = %self.error(failure, profile), "AdsPower does not download the kernel");
                 return Err(refusal.into_error(Some(profile), None));

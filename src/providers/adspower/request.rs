@@ -4,7 +4,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::ApiVersion;
-use crate::store::Urgency;
+use crate::store::CallPriority;
 use regatta_core::id::ProfileId;
 use regatta_core::workflow::launch::LaunchSettings;
 
@@ -12,13 +12,13 @@ const GROUPS: &str = "/api/v1/group/list";
 const TAGS: &str = "/api/v2/browser-tags/list";
 const DOWNLOAD_KERNEL: &str = "/api/v2/browser-profile/download-kernel";
 
-pub struct Call<'a> {
+pub struct ApiCall<'a> {
     pub name: &'static str,
-    pub urgency: Urgency,
+    pub urgency: CallPriority,
     /// An app that restarts is worth waiting for.
     pub waits_for_restart: bool,
     pub is_list: bool,
-    what: What<'a>,
+    what: CallKind<'a>,
 }
 
 /// Which profiles are listed; what is empty leaves none out.
@@ -34,7 +34,7 @@ pub struct ListFilter<'a> {
     pub name: Option<&'a str>,
 }
 
-enum What<'a> {
+enum CallKind<'a> {
     Start { profile: &'a ProfileId, headless: bool, launch: &'a LaunchSettings, launch_args: &'a [String] },
     Stop { profile: &'a ProfileId },
     Active { profile: &'a ProfileId },
@@ -47,30 +47,30 @@ enum What<'a> {
     DownloadKernel { version: &'a str },
 }
 
-impl<'a> Call<'a> {
+impl<'a> ApiCall<'a> {
     pub fn start(
         profile: &'a ProfileId,
         headless: bool,
         launch: &'a LaunchSettings,
         launch_args: &'a [String],
     ) -> Self {
-        let what = What::Start { profile, headless, launch, launch_args };
-        Self { name: "start", urgency: Urgency::Normal, waits_for_restart: true, is_list: false, what }
+        let what = CallKind::Start { profile, headless, launch, launch_args };
+        Self { name: "start", urgency: CallPriority::Normal, waits_for_restart: true, is_list: false, what }
     }
 
     pub fn stop(profile: &'a ProfileId) -> Self {
         Self {
             name: "stop",
-            urgency: Urgency::Stop,
+            urgency: CallPriority::Stop,
             waits_for_restart: true,
             is_list: false,
-            what: What::Stop { profile },
+            what: CallKind::Stop { profile },
         }
     }
 
     pub fn active(profile: &'a ProfileId) -> Self {
-        let what = What::Active { profile };
-        Self { name: "active", urgency: Urgency::Normal, waits_for_restart: false, is_list: false, what }
+        let what = CallKind::Active { profile };
+        Self { name: "active", urgency: CallPriority::Normal, waits_for_restart: false, is_list: false, what }
     }
 
     /// A start follows, for which an application that restarts is worth waiting for.
@@ -80,15 +80,15 @@ impl<'a> Call<'a> {
 
     /// It decides whether a stop follows, and goes as first as that.
     pub fn before_a_stop(self) -> Self {
-        Self { urgency: Urgency::Stop, waits_for_restart: true, ..self }
+        Self { urgency: CallPriority::Stop, waits_for_restart: true, ..self }
     }
 
     /// Of Chrome: the other family cannot be driven.
     pub fn download_kernel(version: &'a str) -> Self {
-        let what = What::DownloadKernel { version };
+        let what = CallKind::DownloadKernel { version };
         Self {
             name: "download-kernel",
-            urgency: Urgency::Normal,
+            urgency: CallPriority::Normal,
             waits_for_restart: true,
             is_list: false,
             what,
@@ -98,7 +98,7 @@ impl<'a> Call<'a> {
     /// The profile whose browser this call may open.
     pub fn opens(&self) -> Option<&ProfileId> {
         match self.what {
-            What::Start { profile, .. } => Some(profile),
+            CallKind::Start { profile, .. } => Some(profile),
             _ => None,
         }
     }
@@ -106,54 +106,58 @@ impl<'a> Call<'a> {
     /// Whether it is asked by a path that an older application does not have.
     pub fn is_of_second_version(&self, version: ApiVersion) -> bool {
         match &self.what {
-            What::DownloadKernel { .. } | What::Tags { .. } => true,
-            What::List { filter, .. } if !filter.tags.is_empty() => true,
-            What::Start { .. } | What::Stop { .. } | What::Active { .. } | What::List { .. } => {
-                version == ApiVersion::V2
-            }
-            What::Status | What::CloudActive { .. } | What::LocalActive | What::Groups { .. } => false,
+            CallKind::DownloadKernel { .. } | CallKind::Tags { .. } => true,
+            CallKind::List { filter, .. } if !filter.tags.is_empty() => true,
+            CallKind::Start { .. }
+            | CallKind::Stop { .. }
+            | CallKind::Active { .. }
+            | CallKind::List { .. } => version == ApiVersion::V2,
+            CallKind::Status
+            | CallKind::CloudActive { .. }
+            | CallKind::LocalActive
+            | CallKind::Groups { .. } => false,
         }
     }
 
     /// Of at most a hundred.
     pub fn cloud_active(profiles: &'a [ProfileId]) -> Self {
-        let (urgency, what) = (Urgency::Normal, What::CloudActive { profiles });
+        let (urgency, what) = (CallPriority::Normal, CallKind::CloudActive { profiles });
         Self { name: "cloud-active", urgency, waits_for_restart: false, is_list: false, what }
     }
 
     pub fn local_active() -> Self {
-        let (urgency, what) = (Urgency::Normal, What::LocalActive);
+        let (urgency, what) = (CallPriority::Normal, CallKind::LocalActive);
         Self { name: "local-active", urgency, waits_for_restart: false, is_list: false, what }
     }
 
     pub fn status() -> Self {
-        let (urgency, what) = (Urgency::Normal, What::Status);
+        let (urgency, what) = (CallPriority::Normal, CallKind::Status);
         Self { name: "status", urgency, waits_for_restart: false, is_list: false, what }
     }
 
     pub fn tags(page: usize, size: usize) -> Self {
-        let what = What::Tags { page, size };
-        Self { name: "tags", urgency: Urgency::Normal, waits_for_restart: true, is_list: true, what }
+        let what = CallKind::Tags { page, size };
+        Self { name: "tags", urgency: CallPriority::Normal, waits_for_restart: true, is_list: true, what }
     }
 
     pub fn groups(name: &'a str, page: usize, size: usize) -> Self {
-        let what = What::Groups { name, page, size };
-        Self { name: "groups", urgency: Urgency::Normal, waits_for_restart: true, is_list: true, what }
+        let what = CallKind::Groups { name, page, size };
+        Self { name: "groups", urgency: CallPriority::Normal, waits_for_restart: true, is_list: true, what }
     }
 
     pub fn list(filter: ListFilter<'a>, page: usize, size: usize) -> Self {
-        let what = What::List { filter, page, size };
-        Self { name: "list", urgency: Urgency::Normal, waits_for_restart: false, is_list: true, what }
+        let what = CallKind::List { filter, page, size };
+        Self { name: "list", urgency: CallPriority::Normal, waits_for_restart: false, is_list: true, what }
     }
 
     pub fn request(&self, client: &Client, base_url: &str, version: ApiVersion) -> RequestBuilder {
         let (method, path, parameters) = match (version, &self.what) {
             // There is no second version of these.
-            (_, What::CloudActive { .. }) => (Method::POST, self.v1_path(), self.v1_parameters()),
+            (_, CallKind::CloudActive { .. }) => (Method::POST, self.v1_path(), self.v1_parameters()),
             // Nor a first one of this.
-            (_, What::DownloadKernel { .. } | What::Tags { .. }) => self.v2(),
-            (_, What::List { filter, .. }) if !filter.tags.is_empty() => self.v2(),
-            (ApiVersion::V1, _) | (_, What::LocalActive) => {
+            (_, CallKind::DownloadKernel { .. } | CallKind::Tags { .. }) => self.v2(),
+            (_, CallKind::List { filter, .. }) if !filter.tags.is_empty() => self.v2(),
+            (ApiVersion::V1, _) | (_, CallKind::LocalActive) => {
                 (Method::GET, self.v1_path(), self.v1_parameters())
             }
             (ApiVersion::V2, _) => self.v2(),
@@ -164,23 +168,23 @@ impl<'a> Call<'a> {
 
     fn v1_path(&self) -> &'static str {
         match self.what {
-            What::Start { .. } => "/api/v1/browser/start",
-            What::Stop { .. } => "/api/v1/browser/stop",
-            What::Active { .. } => "/api/v1/browser/active",
-            What::Status => "/status",
-            What::CloudActive { .. } => "/api/v1/browser/cloud-active",
-            What::LocalActive => "/api/v1/browser/local-active",
-            What::List { .. } => "/api/v1/user/list",
-            What::Groups { .. } => GROUPS,
-            What::DownloadKernel { .. } => DOWNLOAD_KERNEL,
-            What::Tags { .. } => TAGS,
+            CallKind::Start { .. } => "/api/v1/browser/start",
+            CallKind::Stop { .. } => "/api/v1/browser/stop",
+            CallKind::Active { .. } => "/api/v1/browser/active",
+            CallKind::Status => "/status",
+            CallKind::CloudActive { .. } => "/api/v1/browser/cloud-active",
+            CallKind::LocalActive => "/api/v1/browser/local-active",
+            CallKind::List { .. } => "/api/v1/user/list",
+            CallKind::Groups { .. } => GROUPS,
+            CallKind::DownloadKernel { .. } => DOWNLOAD_KERNEL,
+            CallKind::Tags { .. } => TAGS,
         }
     }
 
     /// All of them strings. `open_tabs` is the wrong way round: 1 means not to open them.
     fn v1_parameters(&self) -> Value {
         match self.what {
-            What::Start { profile, headless, launch, launch_args } => {
+            CallKind::Start { profile, headless, launch, launch_args } => {
                 let mut start = json!({
                     "user_id": profile,
                     "open_tabs": flag(!launch.last_opened_tabs.unwrap_or(false)),
@@ -198,14 +202,14 @@ impl<'a> Call<'a> {
                     .for_each(|(name, value)| start[name] = value.into());
                 start
             }
-            What::DownloadKernel { version } => kernel(version),
-            What::Stop { profile } | What::Active { profile } => json!({ "user_id": profile }),
-            What::Status | What::LocalActive => json!({}),
-            What::CloudActive { profiles } => {
+            CallKind::DownloadKernel { version } => kernel(version),
+            CallKind::Stop { profile } | CallKind::Active { profile } => json!({ "user_id": profile }),
+            CallKind::Status | CallKind::LocalActive => json!({}),
+            CallKind::CloudActive { profiles } => {
                 let ids: Vec<&str> = profiles.iter().map(ProfileId::as_str).collect();
                 json!({ "user_ids": ids.join(",") })
             }
-            What::List { filter, page, size } => {
+            CallKind::List { filter, page, size } => {
                 let mut query = json!({ "page": page, "page_size": size });
                 if let Some(group) = filter.group {
                     query["group_id"] = group.into();
@@ -215,8 +219,8 @@ impl<'a> Call<'a> {
                 }
                 query
             }
-            What::Tags { page, size } => json!({ "page": page, "limit": size }),
-            What::Groups { name, page, size } => {
+            CallKind::Tags { page, size } => json!({ "page": page, "limit": size }),
+            CallKind::Groups { name, page, size } => {
                 json!({ "group_name": name, "page": page, "page_size": size })
             }
         }
@@ -224,7 +228,7 @@ impl<'a> Call<'a> {
 
     fn v2(&self) -> (Method, &'static str, Value) {
         match self.what {
-            What::Start { profile, headless, launch, launch_args } => {
+            CallKind::Start { profile, headless, launch, launch_args } => {
                 // Tabs of the last time and AdsPower's own page would stand beside ours.
                 let mut start = json!({
                     "profile_id": profile,
@@ -243,17 +247,17 @@ impl<'a> Call<'a> {
                     .for_each(|(name, value)| start[name] = value);
                 (Method::POST, "/api/v2/browser-profile/start", start)
             }
-            What::DownloadKernel { version } => (Method::POST, DOWNLOAD_KERNEL, kernel(version)),
-            What::Stop { profile } => {
+            CallKind::DownloadKernel { version } => (Method::POST, DOWNLOAD_KERNEL, kernel(version)),
+            CallKind::Stop { profile } => {
                 (Method::POST, "/api/v2/browser-profile/stop", json!({ "profile_id": profile }))
             }
-            What::Active { profile } => {
+            CallKind::Active { profile } => {
                 (Method::GET, "/api/v2/browser-profile/active", json!({ "profile_id": profile }))
             }
-            What::Status | What::CloudActive { .. } | What::LocalActive => {
+            CallKind::Status | CallKind::CloudActive { .. } | CallKind::LocalActive => {
                 (Method::GET, self.v1_path(), self.v1_parameters())
             }
-            What::List { filter, page, size } => {
+            CallKind::List { filter, page, size } => {
                 let mut body = json!({ "page": page, "limit": size });
                 if let Some(group) = filter.group {
                     body["group_id"] = group.into();
@@ -270,9 +274,9 @@ impl<'a> Call<'a> {
                 }
                 (Method::POST, "/api/v2/browser-profile/list", body)
             }
-            What::Tags { .. } => (Method::POST, TAGS, self.v1_parameters()),
+            CallKind::Tags { .. } => (Method::POST, TAGS, self.v1_parameters()),
             // The second version has none of its own.
-            What::Groups { .. } => (Method::GET, GROUPS, self.v1_parameters()),
+            CallKind::Groups { .. } => (Method::GET, GROUPS, self.v1_parameters()),
         }
     }
 }
@@ -306,21 +310,21 @@ mod tests {
         };
         let many = ["k1".parse().unwrap(), "k2".parse().unwrap()];
         let calls = [
-            Call::start(&profile, true, &launch, &args),
-            Call::start(&profile, false, &none, &[]),
-            Call::stop(&profile),
-            Call::active(&profile),
-            Call::status(),
-            Call::list(ListFilter::default(), 2, 100),
-            Call::cloud_active(&many),
-            Call::local_active(),
-            Call::list(ListFilter { group: Some("7"), ..ListFilter::default() }, 1, 100),
-            Call::list(ListFilter { tags: &ids, ..ListFilter::default() }, 1, 100),
-            Call::list(ListFilter { numbers: &ids, ..ListFilter::default() }, 1, 100),
-            Call::list(ListFilter { name: Some("Ann"), ..ListFilter::default() }, 1, 100),
-            Call::groups("North", 1, 100),
-            Call::tags(1, 100),
-            Call::download_kernel("147"),
+            ApiCall::start(&profile, true, &launch, &args),
+            ApiCall::start(&profile, false, &none, &[]),
+            ApiCall::stop(&profile),
+            ApiCall::active(&profile),
+            ApiCall::status(),
+            ApiCall::list(ListFilter::default(), 2, 100),
+            ApiCall::cloud_active(&many),
+            ApiCall::local_active(),
+            ApiCall::list(ListFilter { group: Some("7"), ..ListFilter::default() }, 1, 100),
+            ApiCall::list(ListFilter { tags: &ids, ..ListFilter::default() }, 1, 100),
+            ApiCall::list(ListFilter { numbers: &ids, ..ListFilter::default() }, 1, 100),
+            ApiCall::list(ListFilter { name: Some("Ann"), ..ListFilter::default() }, 1, 100),
+            ApiCall::groups("North", 1, 100),
+            ApiCall::tags(1, 100),
+            ApiCall::download_kernel("147"),
         ];
         let lines: Vec<_> = calls
             .iter()

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 use super::calling::back_off;
-use super::claim::{Asked, Claim};
+use super::claim::{Claim, StartTimes};
 use super::*;
 use regatta_core::session::Platform;
 
@@ -26,17 +26,17 @@ mod ownership;
 /// Gives its answers in order, the last one for ever; keeps what it was asked. Whether a browser is open it
 /// answers from answers of their own, where there are any.
 #[derive(Default)]
-struct Fake {
+struct FakeAdsPower {
     answers: VecDeque<(StatusCode, String)>,
     active: VecDeque<String>,
     asked: Vec<String>,
     keys: Vec<Option<String>>,
 }
 
-type Shared = Arc<Mutex<Fake>>;
+type SharedState = Arc<Mutex<FakeAdsPower>>;
 
 async fn answer(
-    State(fake): State<Shared>,
+    State(fake): State<SharedState>,
     headers: HeaderMap,
     uri: Uri,
     body: Bytes,
@@ -52,18 +52,18 @@ async fn answer(
     if fake.answers.len() > 1 { fake.answers.pop_front().unwrap() } else { fake.answers[0].clone() }
 }
 
-fn fake(answers: &[String]) -> Shared {
+fn fake(answers: &[String]) -> SharedState {
     let answers = answers.iter().map(|body| (StatusCode::OK, body.clone())).collect();
     let active = VecDeque::from([inactive()]);
-    Arc::new(Mutex::new(Fake { answers, active, ..Fake::default() }))
+    Arc::new(Mutex::new(FakeAdsPower { answers, active, ..FakeAdsPower::default() }))
 }
 
-async fn serve(fake: &Shared, listener: TcpListener) {
+async fn serve(fake: &SharedState, listener: TcpListener) {
     let router = Router::new().fallback(answer).with_state(Arc::clone(fake));
     tokio::spawn(async move { axum::serve(listener, router).await });
 }
 
-struct Place {
+struct TestFolder {
     _folder: tempfile::TempDir,
     layout: Layout,
     adspower: AdsPower,
@@ -71,7 +71,7 @@ struct Place {
     waits: Arc<Mutex<Vec<String>>>,
 }
 
-impl Place {
+impl TestFolder {
     fn new(base_url: String, change: impl FnOnce(&mut AdsPowerSettings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
@@ -97,7 +97,7 @@ impl Place {
         Self { _folder: folder, layout, adspower, profile: "k18imh7u".parse().unwrap(), waits }
     }
 
-    async fn serving(fake: &Shared, change: impl FnOnce(&mut AdsPowerSettings)) -> Self {
+    async fn serving(fake: &SharedState, change: impl FnOnce(&mut AdsPowerSettings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}/", listener.local_addr().unwrap());
         serve(fake, listener).await;
@@ -115,7 +115,7 @@ impl Place {
     /// As if a start of just before was cut off.
     fn has_asked(&self) {
         let now = jiff::Timestamp::now();
-        self.claims(&Claim { ws: None, asked: Some(Asked { first: now, last: now }) });
+        self.claims(&Claim { ws: None, asked: Some(StartTimes { first: now, last: now }) });
     }
 
     fn claims(&self, claim: &Claim) {
@@ -178,7 +178,7 @@ async fn a_browser_is_started_asked_about_and_stopped() {
     let fake = fake(&[opened(None), success()]);
     fake.lock().unwrap().active =
         [inactive(), opened(Some("Active")), inactive(), opened(Some("Active"))].into();
-    let place = Place::serving(&fake, |settings| settings.key = Some("sesame".into())).await;
+    let place = TestFolder::serving(&fake, |settings| settings.key = Some("sesame".into())).await;
     assert!(!format!("{:?}", place.adspower.settings).contains("sesame"));
 
     let ws = "ws://127.0.0.1:1/devtools/browser/6b1e";
@@ -204,7 +204,7 @@ async fn a_browser_is_started_asked_about_and_stopped() {
 #[tokio::test]
 async fn a_browser_that_is_not_ready_is_asked_for_again() {
     let fake = fake(&[not_ready(), opened(None)]);
-    let place = Place::serving(&fake, |settings| settings.api = ApiVersion::V2).await;
+    let place = TestFolder::serving(&fake, |settings| settings.api = ApiVersion::V2).await;
     place.start().await.unwrap();
     let fake = fake.lock().unwrap();
     assert_eq!(fake.asked.len(), 3);
@@ -215,7 +215,8 @@ async fn a_browser_that_is_not_ready_is_asked_for_again() {
 #[tokio::test]
 async fn a_browser_that_is_never_ready_is_stopped() {
     let fake = fake(&[not_ready()]);
-    let place = Place::serving(&fake, |settings| settings.start_timeout = Duration::from_millis(300)).await;
+    let place =
+        TestFolder::serving(&fake, |settings| settings.start_timeout = Duration::from_millis(300)).await;
     check(
         &place.start().await.unwrap_err(),
         expect![[r#"
@@ -231,7 +232,7 @@ async fn a_kernel_that_is_being_downloaded_is_waited_for() {
     let downloads = refused("SunBrowser 136 is updating, waiting for download.");
     let fake = fake(&[downloads.clone(), downloads, opened(None)]);
     // The download takes longer than a start may.
-    let place = Place::serving(&fake, |settings| settings.start_timeout = Duration::from_secs(3)).await;
+    let place = TestFolder::serving(&fake, |settings| settings.start_timeout = Duration::from_secs(3)).await;
     place.start().await.unwrap();
     assert_eq!(fake.lock().unwrap().asked.len(), 4);
     // At once, and not each time it is asked.
@@ -257,7 +258,7 @@ async fn two_calls_say_which_of_a_hundred_are_open_elsewhere() {
     let ours = "ws://127.0.0.1:1/devtools/browser/6b1e";
     let here = json!({ "code": 0, "msg": "success", "data": { "list": [here(ours)] } });
     let fake = fake(&[anywhere.to_string(), here.to_string()]);
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     place.adspower.claims.write(&"p8".parse().unwrap(), &Claim::of(ours)).unwrap();
     let profiles: Vec<ProfileId> = (0..100).map(|n| format!("p{n}").parse().unwrap()).collect();
     let open = place.adspower.open_elsewhere(&profiles).await.unwrap();
@@ -298,7 +299,7 @@ async fn a_stop_finds_budget_among_many_starts_and_is_made_again_when_it_is_refu
         })
     };
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let place = Place::new(base_url.clone(), |settings| settings.calls_per_second = 20.0);
+    let place = TestFolder::new(base_url.clone(), |settings| settings.calls_per_second = 20.0);
     place.has_asked();
     let layout = place.layout.clone();
     let starts = (0..16).map(|n| {
@@ -328,7 +329,7 @@ async fn a_stop_finds_budget_among_many_starts_and_is_made_again_when_it_is_refu
 #[tokio::test]
 async fn a_throttled_call_is_made_again_later() {
     let fake = fake(&[throttled(), throttled(), opened(None), success()]);
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     place.start().await.unwrap();
     assert_eq!((place.adspower.throttled(), fake.lock().unwrap().asked.len()), (2, 4));
 }
@@ -337,7 +338,7 @@ async fn a_throttled_call_is_made_again_later() {
 async fn what_http_itself_refuses_is_known_by_its_status() {
     let fake = fake(&["slow down".to_owned(), opened(None), success()]);
     fake.lock().unwrap().answers[0].0 = StatusCode::TOO_MANY_REQUESTS;
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     place.start().await.unwrap();
     assert_eq!(place.adspower.throttled(), 1);
     {
@@ -360,7 +361,7 @@ async fn what_http_itself_refuses_is_known_by_its_status() {
 #[tokio::test]
 async fn a_call_that_is_throttled_for_ever_is_given_up() {
     let fake = fake(&[throttled()]);
-    let place = Place::serving(&fake, |settings| settings.calls_per_second = 1000.0).await;
+    let place = TestFolder::serving(&fake, |settings| settings.calls_per_second = 1000.0).await;
     place.has_asked();
     check(
         &place.stop().await.unwrap_err(),
@@ -374,7 +375,7 @@ async fn a_call_that_is_throttled_for_ever_is_given_up() {
 #[tokio::test]
 async fn a_closed_browser_is_stopped_already() {
     let fake = fake(&[refused("User_id is not open")]);
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     place.has_asked();
     place.stop().await.unwrap();
     assert_eq!(
@@ -387,7 +388,7 @@ async fn a_closed_browser_is_stopped_already() {
 async fn a_refusal_is_told_and_not_repeated() {
     let fake = fake(&[refused("user_id does not exist")]);
     fake.lock().unwrap().active.clear();
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     for error in [place.start().await.unwrap_err(), place.active().await.unwrap_err()] {
         assert_eq!(error.to_string(), "AdsPower knows no profile k18imh7u");
     }
@@ -401,7 +402,7 @@ async fn an_app_that_restarts_is_waited_for() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let place = Place::new(format!("http://{address}"), |settings| {
+    let place = TestFolder::new(format!("http://{address}"), |settings| {
         settings.restart_timeout = Duration::from_secs(20)
     });
     let fake = fake(&[opened(None)]);
@@ -418,7 +419,7 @@ async fn an_app_that_is_not_there_is_told() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", free.local_addr().unwrap());
     drop(free);
-    let place = Place::new(base_url, |_| {});
+    let place = TestFolder::new(base_url, |_| {});
     for error in [place.start().await.unwrap_err(), place.active().await.unwrap_err()] {
         check(
             &error,
@@ -435,7 +436,7 @@ async fn another_program_is_told() {
     let fake = fake(&["<html>hello</html>".to_owned()]);
     fake.lock().unwrap().answers[0].0 = StatusCode::NOT_FOUND;
     fake.lock().unwrap().active.clear();
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     check(
         &place.start().await.unwrap_err(),
         expect![[r#"
@@ -450,8 +451,8 @@ async fn an_app_that_hangs_is_told() {
     // Accepts, by the system, and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", silent.local_addr().unwrap());
-    let place = Place::new(base_url, |_| {});
-    let call = Call::active(&place.profile);
+    let place = TestFolder::new(base_url, |_| {});
+    let call = ApiCall::active(&place.profile);
     let answered = place.adspower.call(&call, Duration::from_millis(200)).await;
     let Err(failure) = answered else { panic!() };
     check(
@@ -470,7 +471,7 @@ async fn all_pages_are_listed_though_they_are_shorter_than_asked_for() {
         json!({ "code": 0, "msg": "Success", "data": { "list": list, "page": 1 } }).to_string()
     };
     let fake = fake(&[page(&["a", "b"]), page(&["c"]), page(&[])]);
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     let began = Instant::now();
     let listed = place.adspower.list().await.unwrap();
     assert!(began.elapsed() >= Duration::from_secs(2), "one page a second");
@@ -488,7 +489,7 @@ async fn a_list_is_made_when_its_own_limit_lets_it_through() {
     let page = json!({ "code": 0, "msg": "Success", "data": { "list": [{ "user_id": "a" }] } }).to_string();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
-    let place = Place::new(base_url, |settings| settings.calls_per_second = 5.0);
+    let place = TestFolder::new(base_url, |settings| settings.calls_per_second = 5.0);
     let layout = place.layout.clone();
     let let_through = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&let_through);
@@ -515,7 +516,7 @@ async fn a_list_is_made_when_its_own_limit_lets_it_through() {
 async fn a_call_that_waits_long_for_its_turn_says_so_meanwhile() {
     let page = json!({ "code": 0, "msg": "Success", "data": { "status": "Inactive" } }).to_string();
     let place =
-        Place::serving(&fake(&[page.clone(), page]), |settings| settings.calls_per_second = 0.4).await;
+        TestFolder::serving(&fake(&[page.clone(), page]), |settings| settings.calls_per_second = 0.4).await;
     place.active().await.unwrap();
     assert_eq!(*place.waits.lock().unwrap(), [""; 0]);
     place.active().await.unwrap();

@@ -44,7 +44,7 @@ pub enum BrowserChoice {
 
 /// Where the two programs are looked for. A name without a folder is looked for in `search_path`.
 #[derive(Debug, Clone, Default)]
-pub struct Programs {
+pub struct ChromiumPrograms {
     pub choice: BrowserChoice,
     /// `headless_shell` of the settings.
     pub headless_shell: Option<PathBuf>,
@@ -58,7 +58,7 @@ pub struct Programs {
     pub search_path: Option<OsString>,
 }
 
-impl Programs {
+impl ChromiumPrograms {
     /// Returns the program of a run with or without a window.
     pub fn find(&self, headless: bool) -> Result<PathBuf, ProviderError> {
         let takes_shell = headless && self.choice != BrowserChoice::Chromium;
@@ -123,8 +123,8 @@ mod tests {
     }
 
     /// The programs of a headless run and of one with a window.
-    fn found(folder: &tempfile::TempDir, programs: Programs) -> [String; 2] {
-        let programs = Programs { search_path: Some(folder.path().into()), ..programs };
+    fn found(folder: &tempfile::TempDir, programs: ChromiumPrograms) -> [String; 2] {
+        let programs = ChromiumPrograms { search_path: Some(folder.path().into()), ..programs };
         [true, false].map(|headless| match programs.find(headless) {
             Ok(path) => path.strip_prefix(folder.path()).unwrap_or(&path).display().to_string(),
             Err(error) => error.to_string().replace(&folder.path().display().to_string(), "FOLDER"),
@@ -134,47 +134,48 @@ mod tests {
     #[test]
     fn a_headless_run_takes_the_shell_and_a_window_takes_the_full_browser() {
         let both = folder(&["chromium-headless-shell", "google-chrome", "chromium"]);
-        let of = |choice| found(&both, Programs { choice, ..Programs::default() });
+        let of = |choice| found(&both, ChromiumPrograms { choice, ..ChromiumPrograms::default() });
         assert_eq!(of(BrowserChoice::Auto), ["chromium-headless-shell", "chromium"]);
         assert_eq!(of(BrowserChoice::HeadlessShell), ["chromium-headless-shell", "chromium"]);
         assert_eq!(of(BrowserChoice::Chromium), ["chromium", "chromium"]);
         let full = folder(&["google-chrome"]);
-        assert_eq!(found(&full, Programs::default()), ["google-chrome", "google-chrome"]);
+        assert_eq!(found(&full, ChromiumPrograms::default()), ["google-chrome", "google-chrome"]);
     }
 
     #[test]
     fn the_settings_come_before_the_environment_and_that_before_the_path() {
         let all = folder(&["chromium-headless-shell", "chromium", "set", "set-shell", "chrome", "shell"]);
         let named = |name: &str| Some(PathBuf::from(name));
-        let everything = Programs {
+        let everything = ChromiumPrograms {
             headless_shell: named("set-shell"),
             executable: named("set"),
             headless_shell_variable: named("shell"),
             chrome_variable: named("chrome"),
-            ..Programs::default()
+            ..ChromiumPrograms::default()
         };
         assert_eq!(found(&all, everything.clone()), ["set-shell", "set"]);
-        let without_shell = Programs { headless_shell: None, ..everything };
+        let without_shell = ChromiumPrograms { headless_shell: None, ..everything };
         assert_eq!(found(&all, without_shell.clone()), ["set", "set"]);
-        let environment = Programs { executable: None, ..without_shell };
+        let environment = ChromiumPrograms { executable: None, ..without_shell };
         assert_eq!(found(&all, environment.clone()), ["shell", "chrome"]);
-        let chrome = Programs { headless_shell_variable: None, ..environment };
+        let chrome = ChromiumPrograms { headless_shell_variable: None, ..environment };
         assert_eq!(found(&all, chrome.clone()), ["chrome", "chrome"]);
         assert_eq!(
-            found(&all, Programs { chrome_variable: None, ..chrome }),
+            found(&all, ChromiumPrograms { chrome_variable: None, ..chrome }),
             ["chromium-headless-shell", "chromium"]
         );
     }
 
     #[test]
     fn a_program_that_is_not_there_or_cannot_do_it_is_named() {
-        let check = |programs: Programs, headless: bool, expected: Expect| {
+        let check = |programs: ChromiumPrograms, headless: bool, expected: Expect| {
             let error = programs.find(headless).unwrap_err();
             expected.assert_eq(&format!("{error}\nhint: {}", error.hint().unwrap()));
             assert!(!error.retryable());
         };
         let empty = folder(&["chrome-headless-shell"]);
-        let nothing = || Programs { search_path: Some("/nonexistent".into()), ..Programs::default() };
+        let nothing =
+            || ChromiumPrograms { search_path: Some("/nonexistent".into()), ..ChromiumPrograms::default() };
         check(
             nothing(),
             true,
@@ -183,21 +184,22 @@ mod tests {
                 hint: install Chromium (apt-get install chromium-headless-shell, or chromium for windows too) or Chrome, or name its executable: CHROME=/path/to/chrome"#]],
         );
         check(
-            Programs { choice: BrowserChoice::HeadlessShell, ..nothing() },
+            ChromiumPrograms { choice: BrowserChoice::HeadlessShell, ..nothing() },
             true,
             expect![[r#"
                 no headless shell found
                 hint: install it (apt-get install chromium-headless-shell), name it with CHROME_HEADLESS_SHELL=/path, or take the full browser: browser = "chromium" in regatta.toml"#]],
         );
         check(
-            Programs { chrome_variable: Some("/no/chrome".into()), ..nothing() },
+            ChromiumPrograms { chrome_variable: Some("/no/chrome".into()), ..nothing() },
             true,
             expect![[r#"
                 no Chromium found at /no/chrome
                 hint: name an executable file, or leave it out to use an installed Chromium or Chrome"#]],
         );
         let shell = empty.path().join("chrome-headless-shell");
-        let error = Programs { chrome_variable: Some(shell.clone()), ..nothing() }.find(false).unwrap_err();
+        let error =
+            ChromiumPrograms { chrome_variable: Some(shell.clone()), ..nothing() }.find(false).unwrap_err();
         assert_eq!(error.to_string(), format!("{} has no window", shell.display()));
     }
 }

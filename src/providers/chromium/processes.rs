@@ -13,7 +13,7 @@ use super::LOOK_AGAIN;
 use crate::providers::provider::ProviderError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Process {
+pub struct BrowserProcess {
     pub pid: u32,
     /// The browser itself, not one of its helpers; or the script that starts it.
     pub is_main: bool,
@@ -21,7 +21,7 @@ pub struct Process {
     pub is_script: bool,
 }
 
-impl Process {
+impl BrowserProcess {
     fn new(pid: Pid, arguments: &[OsString]) -> Self {
         let program = arguments.first().map(Path::new).and_then(Path::file_name).and_then(OsStr::to_str);
         let is_script = matches!(program, Some("sh" | "bash" | "dash"));
@@ -30,7 +30,7 @@ impl Process {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub enum EndSignal {
     /// Chromium writes its files and ends.
     End,
     Kill,
@@ -43,7 +43,7 @@ pub fn folder_argument(folder: &Path) -> OsString {
 }
 
 /// All processes of the folder.
-pub async fn of(folder: &Path) -> Result<Vec<Process>, ProviderError> {
+pub async fn of(folder: &Path) -> Result<Vec<BrowserProcess>, ProviderError> {
     let folder = folder.to_owned();
     // Reads something of every process of the machine.
     tokio::task::spawn_blocking(move || look(ProcessesToUpdate::All, &folder))
@@ -52,15 +52,15 @@ pub async fn of(folder: &Path) -> Result<Vec<Process>, ProviderError> {
 }
 
 /// The processes of every folder below `folders`, by its name.
-pub async fn all_below(folders: &Path) -> Result<HashMap<String, Vec<Process>>, ProviderError> {
+pub async fn all_below(folders: &Path) -> Result<HashMap<String, Vec<BrowserProcess>>, ProviderError> {
     let Ok(folders) = std::fs::canonicalize(folders) else { return Ok(HashMap::new()) };
     tokio::task::spawn_blocking(move || {
         let mut start = folder_argument(&folders);
         start.push(std::path::MAIN_SEPARATOR_STR);
-        let mut found: HashMap<String, Vec<Process>> = HashMap::new();
+        let mut found: HashMap<String, Vec<BrowserProcess>> = HashMap::new();
         for (pid, process) in read(ProcessesToUpdate::All)?.processes() {
             if let Some(name) = process.cmd().iter().find_map(|argument| name_after(argument, &start)) {
-                found.entry(name).or_default().push(Process::new(*pid, process.cmd()));
+                found.entry(name).or_default().push(BrowserProcess::new(*pid, process.cmd()));
             }
         }
         Ok(found)
@@ -81,7 +81,7 @@ pub async fn main_of(folder: &Path) -> Result<Option<u32>, ProviderError> {
     Ok(main_among(&of(folder).await?).map(|process| process.pid))
 }
 
-pub fn main_among(processes: &[Process]) -> Option<&Process> {
+pub fn main_among(processes: &[BrowserProcess]) -> Option<&BrowserProcess> {
     processes.iter().filter(|process| process.is_main).min_by_key(|process| process.is_script)
 }
 
@@ -98,7 +98,7 @@ pub async fn wait_gone(pid: u32, folder: &Path, within: Duration) -> Result<bool
 }
 
 /// Signals the process, and the group it leads, if it still is one of the folder.
-pub fn signal(pid: u32, folder: &Path, how: Signal) -> Result<(), ProviderError> {
+pub fn signal(pid: u32, folder: &Path, how: EndSignal) -> Result<(), ProviderError> {
     if is_of(pid, folder)? {
         send(pid, how);
     }
@@ -110,14 +110,14 @@ fn is_of(pid: u32, folder: &Path) -> Result<bool, ProviderError> {
 }
 
 /// Not to be able to look is an error: it must not be taken for an empty folder.
-fn look(which: ProcessesToUpdate<'_>, folder: &Path) -> Result<Vec<Process>, ProviderError> {
+fn look(which: ProcessesToUpdate<'_>, folder: &Path) -> Result<Vec<BrowserProcess>, ProviderError> {
     let system = read(which)?;
     let argument = folder_argument(folder);
     Ok(system
         .processes()
         .iter()
         .filter(|(_, process)| holds(process.cmd(), &argument))
-        .map(|(pid, process)| Process::new(*pid, process.cmd()))
+        .map(|(pid, process)| BrowserProcess::new(*pid, process.cmd()))
         .collect())
 }
 
@@ -162,12 +162,12 @@ pub fn is_root() -> bool {
 }
 
 #[cfg(unix)]
-fn send(pid: u32, how: Signal) {
+fn send(pid: u32, how: EndSignal) {
     use rustix::process::{Pid, Signal as Unix, getpgid, kill_process, kill_process_group};
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
     let signal = match how {
-        Signal::End => Unix::TERM,
-        Signal::Kill => Unix::KILL,
+        EndSignal::End => Unix::TERM,
+        EndSignal::Kill => Unix::KILL,
     };
     // An error means that it is gone, or is not ours to end: the caller looks again.
     let _ = match getpgid(Some(pid)) {
@@ -177,7 +177,7 @@ fn send(pid: u32, how: Signal) {
 }
 
 #[cfg(not(unix))]
-fn send(pid: u32, _how: Signal) {
+fn send(pid: u32, _how: EndSignal) {
     let pid = Pid::from_u32(pid);
     let Ok(mut system) = System::new() else { return };
     system.refresh_processes(ProcessesToUpdate::Some(&[pid]), true);
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn the_script_that_starts_a_browser_is_not_the_browser() {
         let of = |pid: usize, program: &str| {
-            Process::new(Pid::from(pid), &[program, "-e", "--user-data-dir=/w"].map(OsString::from))
+            BrowserProcess::new(Pid::from(pid), &[program, "-e", "--user-data-dir=/w"].map(OsString::from))
         };
         let (script, browser) = (of(1, "/bin/sh"), of(2, "/usr/lib/chromium/chromium-headless-shell"));
         assert_eq!(main_among(&[script, browser]), Some(&browser));

@@ -11,28 +11,28 @@ const PORT_FILE: &str = "DevToolsActivePort";
 
 /// Who claims the folder: `SingletonLock` is a link to `host-pid`. There is none on Windows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub struct UserDataHolder {
     host: String,
     pid: u32,
 }
 
-impl Holder {
+impl UserDataHolder {
     /// Only there its process can be looked for.
     pub fn is_of_this_machine(&self) -> bool {
         sysinfo::System::host_name().is_ok_and(|host| host == self.host)
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for UserDataHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a browser on {} (process {})", self.host, self.pid)
     }
 }
 
-pub fn holder(folder: &Path) -> Option<Holder> {
+pub fn holder(folder: &Path) -> Option<UserDataHolder> {
     let target = fs::read_link(folder.join("SingletonLock")).ok()?;
     let (host, pid) = target.to_str()?.rsplit_once('-')?;
-    Some(Holder { host: host.to_owned(), pid: pid.parse().ok()? })
+    Some(UserDataHolder { host: host.to_owned(), pid: pid.parse().ok()? })
 }
 
 /// What the port file says. Believe it only when the browser there gives the same answer: the file

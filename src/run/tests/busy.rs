@@ -9,7 +9,7 @@ fn busy(seconds: Option<u64>) -> ActionErrorKind {
 }
 
 /// How long the run waited each time, in seconds.
-fn waits(bench: &Bench) -> Vec<u64> {
+fn waits(bench: &RunFixture) -> Vec<u64> {
     let events = bench.events();
     events
         .iter()
@@ -22,12 +22,12 @@ fn waits(bench: &Bench) -> Vec<u64> {
 
 #[tokio::test(start_paused = true)]
 async fn a_verify_flow_that_finds_the_site_busy_has_no_answer_and_asks_again_when_the_site_says() {
-    let site = Site {
-        clicks: [Click::Lost].into(),
+    let site = FakeSite {
+        clicks: [ScriptedClick::Lost].into(),
         answers: [busy(Some(30)), busy(Some(30))].into(),
-        ..Site::default()
+        ..FakeSite::default()
     };
-    let bench = Bench::new(VERIFIED, site);
+    let bench = RunFixture::new(VERIFIED, site);
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -44,12 +44,12 @@ async fn a_verify_flow_that_finds_the_site_busy_has_no_answer_and_asks_again_whe
 
 #[tokio::test(start_paused = true)]
 async fn a_site_that_stays_busy_ends_the_run_with_the_doubt_kept_and_nobody_asked() {
-    let site = Site {
-        clicks: [Click::Lost].into(),
+    let site = FakeSite {
+        clicks: [ScriptedClick::Lost].into(),
         answers: [busy(None), busy(None), busy(Some(20))].into(),
-        ..Site::default()
+        ..FakeSite::default()
     };
-    let bench = Bench::new(VERIFIED, site);
+    let bench = RunFixture::new(VERIFIED, site);
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -83,12 +83,12 @@ async fn a_site_that_stays_busy_ends_the_run_with_the_doubt_kept_and_nobody_aske
 /// Two busy answers and one page that did not answer are not three failures.
 #[tokio::test(start_paused = true)]
 async fn busy_answers_do_not_bring_a_question_to_a_person_nearer() {
-    let site = Site {
-        clicks: [Click::Lost].into(),
+    let site = FakeSite {
+        clicks: [ScriptedClick::Lost].into(),
         answers: [busy(None), busy(None), ActionErrorKind::TimedOut].into(),
-        ..Site::default()
+        ..FakeSite::default()
     };
-    let bench = Bench::new(VERIFIED, site);
+    let bench = RunFixture::new(VERIFIED, site);
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -104,8 +104,8 @@ async fn busy_answers_do_not_bring_a_question_to_a_person_nearer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_a_busy_site_refused_is_done_again_only_after_a_no() {
-    let clicks = [Click::Busy(None), Click::Busy(Some(Duration::from_secs(9)))].into();
-    let bench = Bench::new(VERIFIED, Site { clicks, ..Site::default() });
+    let clicks = [ScriptedClick::Busy(None), ScriptedClick::Busy(Some(Duration::from_secs(9)))].into();
+    let bench = RunFixture::new(VERIFIED, FakeSite { clicks, ..FakeSite::default() });
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -124,8 +124,8 @@ async fn a_step_that_a_busy_site_refused_is_done_again_only_after_a_no() {
 /// The fleet gives the slot to another profile meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_run_does_not_keep_its_browser_for_a_site_that_asks_for_an_hour() {
-    let clicks = [Click::Busy(Some(Duration::from_secs(3600)))].into();
-    let bench = Bench::new("in_doubt = \"repeat\"", Site { clicks, ..Site::default() });
+    let clicks = [ScriptedClick::Busy(Some(Duration::from_secs(3600)))].into();
+    let bench = RunFixture::new("in_doubt = \"repeat\"", FakeSite { clicks, ..FakeSite::default() });
     let end = bench.drive().await;
     bench.check(
         &end,

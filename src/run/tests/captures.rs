@@ -18,14 +18,18 @@ const SHOWN_AFTER: &str = r#"{"title":"t","steps":[
     {"type":"close"}]}"#;
 const LOOKED_AT: &str = "verify = \"look\"\nsettle = \"0s\"";
 
-fn late(answers: impl IntoIterator<Item = ActionErrorKind>, codes: &[&'static str]) -> Site {
-    Site { answers: answers.into_iter().collect(), codes: codes.iter().copied().collect(), ..Site::default() }
+fn late(answers: impl IntoIterator<Item = ActionErrorKind>, codes: &[&'static str]) -> FakeSite {
+    FakeSite {
+        answers: answers.into_iter().collect(),
+        codes: codes.iter().copied().collect(),
+        ..FakeSite::default()
+    }
 }
 
 /// The account was locked for ever: the step counted as verified, and the key was nowhere.
 #[tokio::test]
 async fn a_value_that_was_captured_before_a_late_wait_failed_is_kept() {
-    let bench = Bench::of(ACTIVATE, LOOKED_AT, late([ActionErrorKind::TimedOut], &["KEY1"]));
+    let bench = RunFixture::of(ACTIVATE, LOOKED_AT, late([ActionErrorKind::TimedOut], &["KEY1"]));
     let end = bench.drive().await;
     bench.check(
         &end,
@@ -45,7 +49,7 @@ async fn a_value_that_was_captured_before_a_late_wait_failed_is_kept() {
 #[tokio::test]
 async fn a_run_cut_off_at_any_await_keeps_what_it_has_captured() {
     for polls in 0.. {
-        let bench = Bench::of(ACTIVATE, LOOKED_AT, late([], &["KEY1", "KEY2"]));
+        let bench = RunFixture::of(ACTIVATE, LOOKED_AT, late([], &["KEY1", "KEY2"]));
         let mut ended = false;
         {
             let mut run = std::pin::pin!(bench.run().drive());
@@ -69,7 +73,7 @@ async fn a_run_cut_off_at_any_await_keeps_what_it_has_captured() {
 
 #[tokio::test]
 async fn a_step_that_happened_without_its_value_needs_a_person() {
-    let bench = Bench::of(SHOWN_AFTER, LOOKED_AT, late([ActionErrorKind::TimedOut], &["KEY1"]));
+    let bench = RunFixture::of(SHOWN_AFTER, LOOKED_AT, late([ActionErrorKind::TimedOut], &["KEY1"]));
     // A value that was left from earlier is not the one of this step.
     bench.prepare_session(|session| session.identity.set("key", "OLD"));
     let end = bench.drive().await;
@@ -85,11 +89,11 @@ async fn a_step_that_happened_without_its_value_needs_a_person() {
 
 #[tokio::test]
 async fn each_attempts_value_is_kept_beside_the_one_before_it() {
-    let site = Site {
-        clicks: [Click::Swallowed, Click::Swallowed].into(),
+    let site = FakeSite {
+        clicks: [ScriptedClick::Swallowed, ScriptedClick::Swallowed].into(),
         ..late([ActionErrorKind::NotMet, ActionErrorKind::NotMet], &["KEY1", "KEY2", "KEY3"])
     };
-    let bench = Bench::of(ACTIVATE, LOOKED_AT, site);
+    let bench = RunFixture::of(ACTIVATE, LOOKED_AT, site);
     assert_eq!(bench.drive().await.outcome.exit_code(), 0);
     let session = bench.session();
     let kept: Vec<_> =
@@ -100,7 +104,7 @@ async fn each_attempts_value_is_kept_beside_the_one_before_it() {
 
 #[tokio::test]
 async fn no_value_is_dropped_while_the_step_is_in_doubt() {
-    let bench = Bench::of(SHOWN_AFTER, "", late([], &["NEW"]));
+    let bench = RunFixture::of(SHOWN_AFTER, "", late([], &["NEW"]));
     bench.prepare_session(|session| {
         let run_id = RunId::new(jiff::Timestamp::UNIX_EPOCH, 1);
         for value in 0..=10 {
@@ -126,8 +130,8 @@ async fn a_prepared_value_moves_into_place_with_the_flag() {
         {"type":"change","selectors":["new"],"value":"{{ identity.new_password }}"},
         {"type":"click","selectors":["button"],"offsetX":1,"offsetY":1}]}"#;
     let settings = "prepare = { new_password = \"next\" }\ncommit = { password = \"new_password\" }\n";
-    let site = Site { clicks: [Click::Lost].into(), ..Site::default() };
-    let bench = Bench::of(ROTATE, &format!("{settings}{LOOKED_AT}"), site);
+    let site = FakeSite { clicks: [ScriptedClick::Lost].into(), ..FakeSite::default() };
+    let bench = RunFixture::of(ROTATE, &format!("{settings}{LOOKED_AT}"), site);
     bench.prepare_session(|session| session.identity.set("password", "first"));
     let end = bench.drive().await;
     bench.check(
@@ -152,7 +156,7 @@ async fn a_prepared_value_moves_into_place_with_the_flag() {
 async fn a_field_that_the_profile_lacks_is_a_persons_to_give() {
     const TYPED: &str =
         r#"{"title":"t","steps":[{"type":"change","selectors":["code"],"value":"{{ totp }}"}]}"#;
-    let bench = Bench::of(TYPED, "", Site::default());
+    let bench = RunFixture::of(TYPED, "", FakeSite::default());
     let end = bench.drive().await;
     bench.check(&end, expect![[r#"
         NeedsAttention, 0 submissions
@@ -166,7 +170,7 @@ async fn a_field_that_was_not_captured_on_the_way_is_a_persons_to_give() {
         {"type":"customStep","name":"regatta.when","parameters":{"exists":["banner"],"steps":[
             {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["key"],"from":"text","into":"identity.key"}}]}},
         {"type":"change","selectors":["code"],"value":"{{ identity.key }}"}]}"#;
-    let bench = Bench::of(WITHIN, "", Site { lacks_banner: true, ..Site::default() });
+    let bench = RunFixture::of(WITHIN, "", FakeSite { lacks_banner: true, ..FakeSite::default() });
     let end = bench.drive().await;
     bench.check(&end, expect![[r#"
         NeedsAttention, 0 submissions

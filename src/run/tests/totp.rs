@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::run::Clock;
+use crate::run::WallClock;
 use regatta_core::workflow::template::totp_code;
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -12,7 +12,7 @@ const TYPES_TWICE: &str = r#"{"title":"t","steps":[
     {"type":"change","selectors":["code"],"value":"{{ totp }}"}]}"#;
 
 /// Shows the virtual clock: 1 s into a window at its start.
-fn clock() -> Clock {
+fn clock() -> WallClock {
     let started = tokio::time::Instant::now();
     Arc::new(move || {
         let passed = i64::try_from(started.elapsed().as_millis()).unwrap();
@@ -26,7 +26,7 @@ fn code(second: i64) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_code_is_typed_once_and_the_wait_does_not_count_against_the_timeout() {
-    let bench = Bench::of(TYPES_TWICE, "timeout = \"10s\"\nin_doubt = \"repeat\"", Site::default());
+    let bench = RunFixture::of(TYPES_TWICE, "timeout = \"10s\"\nin_doubt = \"repeat\"", FakeSite::default());
     bench.prepare_session(|session| session.identity.set("two_fa_secret", SECRET));
     let clock = clock();
     let end = bench.run_by(Arc::clone(&clock)).drive().await;
@@ -49,7 +49,7 @@ async fn a_code_is_typed_once_and_the_wait_does_not_count_against_the_timeout() 
 #[tokio::test(start_paused = true)]
 async fn the_window_is_durable_before_its_code_is_typed() {
     for polls in 0..40 {
-        let bench = Bench::of(TYPES_TWICE, "in_doubt = \"repeat\"", Site::default());
+        let bench = RunFixture::of(TYPES_TWICE, "in_doubt = \"repeat\"", FakeSite::default());
         bench.prepare_session(|session| session.identity.set("two_fa_secret", SECRET));
         let mut run = std::pin::pin!(bench.run_by(clock()).drive());
         for _ in 0..polls {

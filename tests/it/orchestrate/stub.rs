@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdout, Command, Stdio, exit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use regatta::store::{Holder, Layout, Lock};
+use regatta::store::{Layout, Lock, LockHolder};
 use regatta_core::event::{EVENT_VERSION, Event, EventKind};
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::outcome::RunOutcome;
@@ -262,7 +262,7 @@ impl Run {
         let (verb, rest) = sentence.split_once(' ').unwrap_or((sentence, ""));
         match verb {
             "lock" => {
-                let holder = Holder::new(self.run_id(), jiff::Timestamp::now());
+                let holder = LockHolder::new(self.run_id(), jiff::Timestamp::now());
                 let path = self.folder.layout().session_lock(&profile);
                 self.lock = Some(Lock::try_acquire(&path, &holder).unwrap());
             }

@@ -11,23 +11,23 @@ use crate::outcome::RunOutcome;
 use crate::workflow::plan::origin_of;
 use crate::workflow::template::{self, Scope};
 
-pub const SOLO_EVENT_VERSION: u32 = 1;
+pub const PLAY_EVENT_VERSION: u32 = 1;
 
 /// One JSON object a line, for a program beside the flow's author; never stored. Like an
 /// [`Event`](crate::event::Event) it holds no value of an identity field.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SoloEvent {
+pub struct PlayEvent {
     pub v: u32,
     /// Counts from 1.
     pub seq: u64,
     pub at: jiff::Timestamp,
     #[serde(flatten)]
-    pub kind: SoloEventKind,
+    pub kind: PlayEventKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum SoloEventKind {
+pub enum PlayEventKind {
     PlayStarted {
         flow: String,
         title: String,

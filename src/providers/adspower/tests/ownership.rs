@@ -13,7 +13,7 @@ async fn of_a_person() -> (String, String) {
     (json!({ "code": 0, "msg": "success", "data": data }).to_string(), ws)
 }
 
-fn names(fake: &Shared) -> Vec<String> {
+fn names(fake: &SharedState) -> Vec<String> {
     let fake = fake.lock().unwrap();
     let name =
         |asked: &String| asked.split(['?', ' ']).next().unwrap().rsplit('/').next().unwrap().to_owned();
@@ -23,7 +23,7 @@ fn names(fake: &Shared) -> Vec<String> {
 #[tokio::test]
 async fn what_was_never_asked_for_is_not_ours_to_stop() {
     let fake = fake(&[success()]);
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     place.stop().await.unwrap();
     assert!(fake.lock().unwrap().asked.is_empty(), "a person may have opened it");
 }
@@ -32,7 +32,7 @@ async fn what_was_never_asked_for_is_not_ours_to_stop() {
 async fn what_is_asked_for_is_known_before_the_answer() {
     // Never answers a start: as if we died before the answer came.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let place = Place::new(format!("http://{}", listener.local_addr().unwrap()), |_| {});
+    let place = TestFolder::new(format!("http://{}", listener.local_addr().unwrap()), |_| {});
     let router = Router::new().fallback(async move |uri: Uri| {
         if uri.path().ends_with("/start") {
             std::future::pending::<()>().await;
@@ -50,7 +50,7 @@ async fn what_a_person_has_opened_is_refused_and_left_open() {
     let (active, _) = of_a_person().await;
     let fake = fake(&[success()]);
     fake.lock().unwrap().active = [active].into();
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     check(
         &place.start().await.unwrap_err(),
         expect![[r#"
@@ -69,7 +69,7 @@ async fn what_is_being_opened_is_ours_only_where_we_have_just_asked_for_it() {
         json!({ "code": 0, "msg": "success", "data": { "status": "Active", "ws": {} } }).to_string();
     let fake = fake(&[opened(None)]);
     fake.lock().unwrap().active = [opening].into();
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     assert!(matches!(place.start().await, Err(ProviderError::OpenHere { .. })));
     place.has_asked();
     place.start().await.unwrap();
@@ -81,7 +81,7 @@ async fn where_our_browser_is_gone_a_persons_is_not_stopped() {
     let (active, _) = of_a_person().await;
     let fake = fake(&[success()]);
     fake.lock().unwrap().active = [active].into();
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     // Nobody listens at port 1.
     place.claims(&Claim::of("ws://127.0.0.1:1/devtools/browser/6b1e"));
     place.stop().await.unwrap();
@@ -94,9 +94,10 @@ async fn a_start_that_was_cut_off_long_ago_claims_no_browser_of_unknown_age() {
     let (active, ws) = of_a_person().await;
     let fake = fake(&[success()]);
     fake.lock().unwrap().active = [active].into();
-    let place = Place::serving(&fake, |settings| settings.start_timeout = Duration::from_secs(60)).await;
+    let place = TestFolder::serving(&fake, |settings| settings.start_timeout = Duration::from_secs(60)).await;
     let ago = |seconds| jiff::Timestamp::now() - Duration::from_secs(seconds);
-    let asked = |seconds| Claim { ws: None, asked: Some(Asked { first: ago(seconds), last: ago(seconds) }) };
+    let asked =
+        |seconds| Claim { ws: None, asked: Some(StartTimes { first: ago(seconds), last: ago(seconds) }) };
     place.claims(&asked(3600));
     assert!(matches!(place.start().await, Err(ProviderError::OpenHere { .. })));
     place.stop().await.unwrap();
@@ -109,7 +110,7 @@ async fn a_start_that_was_cut_off_long_ago_claims_no_browser_of_unknown_age() {
 #[tokio::test]
 async fn a_start_that_was_cut_off_just_now_is_stopped_though_nothing_is_open_yet() {
     let fake = fake(&[refused("User_id is not open")]);
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     place.has_asked();
     place.stop().await.unwrap();
     assert_eq!(names(&fake), ["active", "stop"]);
@@ -118,7 +119,7 @@ async fn a_start_that_was_cut_off_just_now_is_stopped_though_nothing_is_open_yet
 #[tokio::test]
 async fn who_waits_for_a_turn_has_claimed_nothing() {
     let fake = fake(&[opened(None)]);
-    let place = Place::serving(&fake, |settings| settings.calls_per_second = 0.5).await;
+    let place = TestFolder::serving(&fake, |settings| settings.calls_per_second = 0.5).await;
     let cut_off = tokio::time::timeout(Duration::from_millis(500), place.start()).await;
     assert!(cut_off.is_err());
     assert_eq!((names(&fake), place.claim()), (vec!["active".to_owned()], None));
@@ -130,7 +131,7 @@ async fn a_refused_start_leaves_no_claim() {
         [refused("This feature is only available in paid subscriptions"), refused("Check Proxy Fail")]
     {
         let fake = fake(&[refusal]);
-        let place = Place::serving(&fake, |_| {}).await;
+        let place = TestFolder::serving(&fake, |_| {}).await;
         place.start().await.unwrap_err();
         assert_eq!(place.claim(), None);
     }
@@ -141,7 +142,7 @@ async fn a_refused_start_leaves_no_claim() {
 async fn what_is_listed_and_dead_is_in_nobodys_use() {
     let fake = fake(&[opened(None)]);
     fake.lock().unwrap().active = [opened(Some("Active"))].into();
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     place.start().await.unwrap();
     assert_eq!(names(&fake), ["active", "start"]);
 }
@@ -155,7 +156,7 @@ async fn what_is_open_here_is_in_use_unless_we_have_opened_it() {
     // As in AdsPower's multi-device mode.
     let nowhere = json!({ "code": 0, "msg": "success", "data": [] }).to_string();
     let fake = fake(&[nowhere, here]);
-    let place = Place::serving(&fake, |_| {}).await;
+    let place = TestFolder::serving(&fake, |_| {}).await;
     let id = |name: &str| name.parse::<ProfileId>().unwrap();
     for name in ["ours", "again"] {
         place.adspower.claims.write(&id(name), &Claim::of(ours)).unwrap();

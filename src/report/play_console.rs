@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use regatta_core::duration::in_words;
-use regatta_core::event::play::{ActionName, ActionOutcome, SoloEvent, SoloEventKind};
+use regatta_core::event::play::{ActionName, ActionOutcome, PlayEvent, PlayEventKind};
 
 /// Redraws of the line that moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -14,7 +14,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Of a subject: a selector or an expression may be of any length.
 const SUBJECT: usize = 60;
 
-pub struct SoloConsole {
+pub struct PlayConsole {
     json: bool,
     lines: RefCell<Lines>,
     terminal: bool,
@@ -29,24 +29,24 @@ struct Lines {
     notes: Vec<String>,
 }
 
-impl SoloConsole {
+impl PlayConsole {
     pub fn new(json: bool, terminal: bool, color: bool) -> Self {
         let lines = RefCell::new(Lines { color, notes: Vec::new() });
         Self { json, lines, terminal, bar: RefCell::default() }
     }
 
-    pub fn show(&self, event: &SoloEvent) {
+    pub fn show(&self, event: &PlayEvent) {
         if self.json {
             crate::report::say!("{}", serde_json::to_string(event).unwrap_or_default());
             return;
         }
         match &event.kind {
-            SoloEventKind::ActionStarted { action } if self.terminal => {
+            PlayEventKind::ActionStarted { action } if self.terminal => {
                 let bar = ProgressBar::new_spinner().with_style(moving()).with_message(head(action));
                 bar.enable_steady_tick(TICK);
                 self.bar.replace(Some(bar));
             }
-            SoloEventKind::ActionFinished { .. } => self.finish(),
+            PlayEventKind::ActionFinished { .. } => self.finish(),
             _ => {}
         }
         if let Some(line) = self.lines.borrow_mut().line(&event.kind) {
@@ -77,43 +77,43 @@ impl SoloConsole {
 }
 
 impl Lines {
-    fn line(&mut self, kind: &SoloEventKind) -> Option<String> {
+    fn line(&mut self, kind: &PlayEventKind) -> Option<String> {
         Some(match kind {
-            SoloEventKind::PlayStarted { flow, title, steps } => {
+            PlayEventKind::PlayStarted { flow, title, steps } => {
                 let steps = if *steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
                 format!("{flow}: {title}, {steps}")
             }
-            SoloEventKind::PaceWaiting { origin } => format!("waits for its turn at {origin} ([[pace]])"),
-            SoloEventKind::PaceWaited { origin, ms } => {
+            PlayEventKind::PaceWaiting { origin } => format!("waits for its turn at {origin} ([[pace]])"),
+            PlayEventKind::PaceWaited { origin, ms } => {
                 format!("waited {} for its turn at {origin} ([[pace]])", time(*ms))
             }
-            SoloEventKind::PacerWaiting { call } => format!("waits for the provider's rate limit ({call})"),
-            SoloEventKind::PacerWaited { call, ms } => {
+            PlayEventKind::PacerWaiting { call } => format!("waits for the provider's rate limit ({call})"),
+            PlayEventKind::PacerWaited { call, ms } => {
                 format!("waited {} for the provider's rate limit ({call})", time(*ms))
             }
-            SoloEventKind::KernelDownloading { message, ms } => {
+            PlayEventKind::KernelDownloading { message, ms } => {
                 format!("waits for the browser's kernel, {} by now: {message}", time(*ms))
             }
-            SoloEventKind::BrowserStarted { provider, reused, ms, .. } => {
+            PlayEventKind::BrowserStarted { provider, reused, ms, .. } => {
                 let how = if *reused { "taken over" } else { "started" };
                 format!("browser {how} ({provider}, {})", time(*ms))
             }
-            SoloEventKind::ActionStarted { .. } => {
+            PlayEventKind::ActionStarted { .. } => {
                 self.notes.clear();
                 return None;
             }
-            SoloEventKind::TotpWaiting { ms, .. } => {
+            PlayEventKind::TotpWaiting { ms, .. } => {
                 format!("waiting {} for the next two-factor code", in_words(Duration::from_millis(*ms)))
             }
-            SoloEventKind::Captured { field, characters, .. } => {
+            PlayEventKind::Captured { field, characters, .. } => {
                 self.notes.push(format!("identity.{field}: {characters} characters, not shown"));
                 return None;
             }
-            SoloEventKind::Screenshot { path, .. } => {
+            PlayEventKind::Screenshot { path, .. } => {
                 self.notes.push(path.clone());
                 return None;
             }
-            SoloEventKind::ActionFinished { action, outcome, ms, .. } => {
+            PlayEventKind::ActionFinished { action, outcome, ms, .. } => {
                 let notes = std::mem::take(&mut self.notes);
                 let said = match outcome {
                     ActionOutcome::Done if notes.is_empty() => short(action.subject.as_deref()),
@@ -133,13 +133,13 @@ impl Lines {
                 };
                 format!("{} {:>8}  {said}", head(action), time(*ms)).trim_end().to_owned()
             }
-            SoloEventKind::Downloaded { path, bytes } => {
+            PlayEventKind::Downloaded { path, bytes } => {
                 format!("downloaded {path}, {}", indicatif::HumanBytes(*bytes))
             }
-            SoloEventKind::Trace { path } => format!("trace in {path}"),
+            PlayEventKind::Trace { path } => format!("trace in {path}"),
             // The error that follows names it.
-            SoloEventKind::Evidence { .. } | SoloEventKind::BrowserStopped { .. } => return None,
-            SoloEventKind::PlayFinished { ms, network, .. } => format!(
+            PlayEventKind::Evidence { .. } | PlayEventKind::BrowserStopped { .. } => return None,
+            PlayEventKind::PlayFinished { ms, network, .. } => format!(
                 "{} in all, {} requests, {} received",
                 time(*ms),
                 network.requests,
@@ -193,23 +193,23 @@ mod tests {
             subject: Some(subject.to_owned()).filter(|subject| !subject.is_empty()),
         };
         let finished =
-            |action, outcome, ms| SoloEventKind::ActionFinished { action, outcome, ms, message: None };
+            |action, outcome, ms| PlayEventKind::ActionFinished { action, outcome, ms, message: None };
         let events = [
-            SoloEventKind::PlayStarted { flow: "flows/a.json".into(), title: "Sign up".into(), steps: 7 },
-            SoloEventKind::BrowserStarted {
+            PlayEventKind::PlayStarted { flow: "flows/a.json".into(), title: "Sign up".into(), steps: 7 },
+            PlayEventKind::BrowserStarted {
                 provider: "chromium".into(),
                 reused: false,
                 version: None,
                 ms: 1440,
             },
-            SoloEventKind::ActionStarted { action: action("1", "navigate", "{{ variables.site }}/signup") },
+            PlayEventKind::ActionStarted { action: action("1", "navigate", "{{ variables.site }}/signup") },
             finished(action("1", "navigate", "{{ variables.site }}/signup"), ActionOutcome::Done, 120),
             finished(action("2", "regatta.when", "#cookies"), ActionOutcome::Holds, 2),
             finished(action("2.1", "click", "aria/Accept"), ActionOutcome::Done, 21),
             finished(action("3", "regatta.when", "#offer"), ActionOutcome::HoldsNot, 1),
-            SoloEventKind::Captured { step: "4".into(), field: "code".into(), characters: 6 },
+            PlayEventKind::Captured { step: "4".into(), field: "code".into(), characters: 6 },
             finished(action("4", "regatta.capture", "#code"), ActionOutcome::Done, 3),
-            SoloEventKind::Screenshot { step: "5".into(), path: "artifacts/.play/r/after.png".into() },
+            PlayEventKind::Screenshot { step: "5".into(), path: "artifacts/.play/r/after.png".into() },
             finished(action("5", "regatta.screenshot", "after"), ActionOutcome::Done, 80),
             finished(action("6", "close", ""), ActionOutcome::Done, 1),
             finished(
@@ -218,7 +218,7 @@ mod tests {
                 10_004,
             ),
             finished(action("8", "regatta.handoff", "m"), ActionOutcome::NeedsAttention, 0),
-            SoloEventKind::PlayFinished {
+            PlayEventKind::PlayFinished {
                 outcome: RunOutcome::StepFailed,
                 exit_code: 1,
                 message: None,

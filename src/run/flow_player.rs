@@ -1,6 +1,6 @@
 //! Plays one flow on a page: renders each step when its turn comes, and keeps what was captured.
 //!
-//! A run plays the flows of its steps, `regatta play` one by itself: what differs is the [`Host`].
+//! A run plays the flows of its steps, `regatta play` one by itself: what differs is the [`FlowHost`].
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::pace::{self, PaceNews};
 use super::step::file_name;
-use super::{PlayPage, totp};
+use super::{FlowPage, totp};
 use crate::store::session::SessionError;
 use regatta_core::flow::{Action, Flow, Place, Step, refused_picture};
 use regatta_core::mask::Mask;
@@ -23,7 +23,7 @@ use regatta_page::{ActionError, ActionErrorKind, Downloaded, Gate, Healed};
 const ACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who has a flow played: knows the names its templates use, and what has to be kept of it.
-pub(super) trait Host {
+pub(super) trait FlowHost {
     fn scope(&self) -> Scope<'_>;
 
     fn mask(&self) -> &Mask;
@@ -40,7 +40,7 @@ pub(super) trait Host {
     }
 
     /// The page has shown the value of an identity field. On return it is as durable as the host keeps
-    /// values, and part of [`Host::scope`]. Returns a message where a person has to look before any
+    /// values, and part of [`FlowHost::scope`]. Returns a message where a person has to look before any
     /// further action.
     fn captured(&mut self, step: &Step, field: &str, value: &str) -> Result<Option<String>, SessionError>;
 
@@ -66,12 +66,12 @@ pub(super) trait Host {
 
     fn began(&mut self, _: &Step) {}
 
-    fn ended(&mut self, _: &Step, _: &Result<Turn<'_>, Unplayed>, _: Duration) {}
+    fn ended(&mut self, _: &Step, _: &Result<PlayedStep<'_>, PlayError>, _: Duration) {}
 }
 
 /// What came of a step.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Turn<'a> {
+pub(super) enum PlayedStep<'a> {
     Done,
     /// The condition of a `when` holds: these are next.
     Inside(&'a [Step]),
@@ -83,7 +83,7 @@ pub(super) enum Turn<'a> {
 
 /// Why a flow did not reach its end.
 #[derive(Debug)]
-pub(super) enum Unplayed {
+pub(super) enum PlayError {
     Action {
         error: ActionError,
         place: Place,
@@ -97,7 +97,7 @@ pub(super) enum Unplayed {
     Store(SessionError),
 }
 
-pub(super) struct Player<'a, P, H> {
+pub(super) struct FlowPlayer<'a, P, H> {
     flow: &'a Flow,
     page: &'a mut P,
     host: &'a mut H,
@@ -109,7 +109,7 @@ pub(super) struct Player<'a, P, H> {
     news: Option<&'a mut Option<UnboundedReceiver<PaceNews>>>,
 }
 
-impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
+impl<'a, P: FlowPage, H: FlowHost> FlowPlayer<'a, P, H> {
     pub fn new(flow: &'a Flow, page: &'a mut P, host: &'a mut H) -> Self {
         Self { flow, page, host, pause: Duration::ZERO, place: Place::default(), news: None }
     }
@@ -118,11 +118,11 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
         Self { news: Some(news), ..self }
     }
 
-    pub async fn play(&mut self) -> Result<(), Unplayed> {
+    pub async fn play(&mut self) -> Result<(), PlayError> {
         self.page.begin_flow(self.host.heal());
         let played = self.play_all(&self.flow.steps).await;
         // The browser may end where a person must go on, too.
-        if matches!(played, Ok(()) | Err(Unplayed::Attention { .. })) {
+        if matches!(played, Ok(()) | Err(PlayError::Attention { .. })) {
             for file in self.page.finish().await {
                 self.host.downloaded(file);
             }
@@ -134,7 +134,7 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
         }
     }
 
-    async fn play_all(&mut self, steps: &'a [Step]) -> Result<(), Unplayed> {
+    async fn play_all(&mut self, steps: &'a [Step]) -> Result<(), PlayError> {
         for step in steps {
             if !self.pause.is_zero() && !self.place.step.is_empty() {
                 tokio::time::sleep(self.pause).await;
@@ -144,29 +144,29 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
             let started = Instant::now();
             let turn = self.play_step(step).await;
             self.host.ended(step, &turn, started.elapsed());
-            if let Turn::Inside(steps) = turn? {
+            if let PlayedStep::Inside(steps) = turn? {
                 Box::pin(self.play_all(steps)).await?;
             }
         }
         Ok(())
     }
 
-    async fn play_step(&mut self, step: &'a Step) -> Result<Turn<'a>, Unplayed> {
+    async fn play_step(&mut self, step: &'a Step) -> Result<PlayedStep<'a>, PlayError> {
         if matches!(step.action, Action::StartPage { .. }) {
-            return Ok(Turn::PassedOver);
+            return Ok(PlayedStep::PassedOver);
         }
         let code_of = match totp::is_used_by(step) {
-            true => Some(self.host.claim_totp(step).await.map_err(Unplayed::Store)?),
+            true => Some(self.host.claim_totp(step).await.map_err(PlayError::Store)?),
             false => None,
         };
         let rendered = self.render(step, code_of).map_err(|error| self.unplayed(error))?;
         if let Action::Handoff { message } = rendered.action {
-            return Err(Unplayed::Attention { message });
+            return Err(PlayError::Attention { message });
         }
         let timeout = step.timeout.or(self.flow.timeout).unwrap_or(ACTION_TIMEOUT);
         self.page.hide(self.host.secrets());
         let host = RefCell::new(&mut *self.host);
-        let mut gate = HostGate { host: &host, refusal: None };
+        let mut gate = InputGate { host: &host, refusal: None };
         let performed = {
             let mut performed =
                 std::pin::pin!(self.page.perform(&self.flow.file, &rendered, timeout, &mut gate));
@@ -183,23 +183,23 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
         let refusal = gate.refusal;
         self.tell_healed();
         if let Some(refusal) = refusal {
-            return Err(Unplayed::Store(refusal));
+            return Err(PlayError::Store(refusal));
         }
         let text = performed.map_err(|error| self.unplayed(error))?;
         match (&step.action, rendered.action, text) {
-            (Action::When { steps, .. }, _, Some(_)) => return Ok(Turn::Inside(steps)),
-            (Action::When { .. }, _, None) => return Ok(Turn::Past),
+            (Action::When { steps, .. }, _, Some(_)) => return Ok(PlayedStep::Inside(steps)),
+            (Action::When { .. }, _, None) => return Ok(PlayedStep::Past),
             (Action::Capture(capture), _, Some(text)) => {
-                let question = self.host.captured(step, &capture.into, &text).map_err(Unplayed::Store)?;
+                let question = self.host.captured(step, &capture.into, &text).map_err(PlayError::Store)?;
                 if let Some(message) = question {
-                    return Err(Unplayed::Attention { message });
+                    return Err(PlayError::Attention { message });
                 }
                 self.page.hide(self.host.secrets());
             }
             (_, Action::Screenshot { name }, _) => self.host.pictured(step, name.into()),
             _ => {}
         }
-        Ok(Turn::Done)
+        Ok(PlayedStep::Done)
     }
 
     /// Returns the step as the page takes it: templates filled in, files by their whole paths. `code_of`
@@ -235,19 +235,19 @@ impl<'a, P: PlayPage, H: Host> Player<'a, P, H> {
         }
     }
 
-    fn unplayed(&self, error: ActionError) -> Unplayed {
-        Unplayed::Action { error, place: self.place.clone() }
+    fn unplayed(&self, error: ActionError) -> PlayError {
+        PlayError::Action { error, place: self.place.clone() }
     }
 }
 
-struct HostGate<'a, 'h, H> {
+struct InputGate<'a, 'h, H> {
     /// Also for what is reported while a step is played.
     host: &'a RefCell<&'h mut H>,
     /// Why the host said no: then nothing may touch the page.
     refusal: Option<SessionError>,
 }
 
-impl<H: Host> HostGate<'_, '_, H> {
+impl<H: FlowHost> InputGate<'_, '_, H> {
     fn refuse(&mut self, error: SessionError) -> String {
         let message = error.to_string();
         self.refusal = Some(error);
@@ -255,7 +255,7 @@ impl<H: Host> HostGate<'_, '_, H> {
     }
 }
 
-impl<H: Host> Gate for HostGate<'_, '_, H> {
+impl<H: FlowHost> Gate for InputGate<'_, '_, H> {
     fn before_touch(&mut self) -> Result<(), String> {
         let written = self.host.borrow_mut().before_touch();
         written.map_err(|error| self.refuse(error))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::outside::{Opened, Outside, PlayPage};
+use super::browser_host::{BrowserHost, FlowPage, OpenedBrowser};
 use crate::providers::leftovers;
 use crate::providers::provider::{Provider, ProviderError, ProviderNews, StartOptions};
 use crate::store::Layout;
@@ -35,7 +35,7 @@ pub struct LiveBrowser {
     pub allowed_origins: Vec<String>,
     pub block: Block,
     pub trace: TraceMode,
-    pub selectors: Selectors,
+    pub selectors: SelectorStorage,
     /// Where what a dead run left is known by.
     pub layout: Layout,
     /// The folder in which what the pages download is put.
@@ -48,7 +48,7 @@ pub struct LiveBrowser {
 
 /// Where it is remembered which selectors matched.
 #[derive(Debug, Clone)]
-pub enum Selectors {
+pub enum SelectorStorage {
     /// In the cache of this folder.
     Cached(Layout),
     /// Nowhere.
@@ -62,7 +62,7 @@ pub struct AttachedBrowser {
     pub platform: Platform,
     pub allowed_origins: Vec<String>,
     pub block: Block,
-    pub selectors: Selectors,
+    pub selectors: SelectorStorage,
     pub trace: TraceMode,
 }
 
@@ -76,7 +76,7 @@ pub struct LivePage {
 
 impl LiveBrowser {
     /// A tab beside those of whoever opened the browser. Where its downloads go is left as it is.
-    async fn join(&self) -> Result<Opened<LivePage>, ProviderError> {
+    async fn join(&self) -> Result<OpenedBrowser<LivePage>, ProviderError> {
         let profile = || self.profile.clone();
         let undrivable =
             |error: PageError| ProviderError::Undrivable { profile: profile(), problem: error.to_string() };
@@ -85,7 +85,7 @@ impl LiveBrowser {
         let connection = BrowserConnection::connect(&endpoint.ws).await.map_err(undrivable)?;
         let page = connection.open_new_page(self.page_options(None)).await.map_err(undrivable)?;
         let version = connection.version().await;
-        Ok(Opened { page: LivePage { page, connection, is_shared: true }, reused: true, version })
+        Ok(OpenedBrowser { page: LivePage { page, connection, is_shared: true }, reused: true, version })
     }
 
     fn page_options(&self, downloads: Option<PathBuf>) -> PageOptions {
@@ -100,7 +100,7 @@ impl LiveBrowser {
     }
 }
 
-impl Outside for LiveBrowser {
+impl BrowserHost for LiveBrowser {
     type Page = LivePage;
 
     fn provider(&self) -> &'static str {
@@ -115,7 +115,7 @@ impl Outside for LiveBrowser {
         &mut self,
         in_doubt: bool,
         tell: &mut dyn FnMut(ProviderNews),
-    ) -> Result<Opened<LivePage>, ProviderError> {
+    ) -> Result<OpenedBrowser<LivePage>, ProviderError> {
         let profile = self.profile.clone();
         let undrivable = |error: PageError| ProviderError::Undrivable {
             profile: profile.clone(),
@@ -140,7 +140,7 @@ impl Outside for LiveBrowser {
         }
         let version = connection.version().await;
         let page = LivePage { page, connection, is_shared: false };
-        Ok(Opened { page, reused: endpoint.reused, version })
+        Ok(OpenedBrowser { page, reused: endpoint.reused, version })
     }
 
     fn leaves_browser_open(&self) -> bool {
@@ -178,7 +178,7 @@ async fn telling<T>(
     started
 }
 
-impl Outside for AttachedBrowser {
+impl BrowserHost for AttachedBrowser {
     type Page = LivePage;
 
     fn provider(&self) -> &'static str {
@@ -189,7 +189,7 @@ impl Outside for AttachedBrowser {
         &mut self,
         _: bool,
         _: &mut dyn FnMut(ProviderNews),
-    ) -> Result<Opened<LivePage>, ProviderError> {
+    ) -> Result<OpenedBrowser<LivePage>, ProviderError> {
         let unreachable =
             |error: PageError| ProviderError::NoEndpoint { url: self.ws.clone(), problem: error.to_string() };
         let connection = BrowserConnection::connect(&self.ws).await.map_err(unreachable)?;
@@ -205,7 +205,7 @@ impl Outside for AttachedBrowser {
         // One that is there already, if only a blank one, is not ours to close.
         let page = connection.open_new_page(options).await.map_err(unreachable)?;
         let version = connection.version().await;
-        Ok(Opened { page: LivePage { page, connection, is_shared: true }, reused: true, version })
+        Ok(OpenedBrowser { page: LivePage { page, connection, is_shared: true }, reused: true, version })
     }
 
     fn leaves_browser_open(&self) -> bool {
@@ -220,7 +220,7 @@ impl Outside for AttachedBrowser {
     }
 }
 
-impl PlayPage for LivePage {
+impl FlowPage for LivePage {
     async fn perform(
         &mut self,
         flow: &str,
@@ -298,7 +298,7 @@ impl PlayPage for LivePage {
     }
 }
 
-impl Selectors {
+impl SelectorStorage {
     /// Without its cache a run is slower, and no worse.
     fn memory(&self) -> Box<dyn SelectorMemory> {
         let Self::Cached(layout) = self else { return Box::new(Forgetful) };
@@ -345,8 +345,8 @@ impl SelectorMemory for CachedSelectors {
     }
 }
 
-fn stored(key: &SelectorKey) -> selector_cache::SelectorKey<'_> {
-    selector_cache::SelectorKey {
+fn stored(key: &SelectorKey) -> selector_cache::CacheKey<'_> {
+    selector_cache::CacheKey {
         flow: &key.flow,
         step: &key.step,
         digest: &key.digest,

@@ -1,7 +1,7 @@
 //! Follows a whole folder: every session, lock and event file of it, however many there are.
 //!
 //! A look costs as much as changed, plus a question for each file. So who looks again and again should
-//! leave some time between two looks: [`FolderWatch::rest`] says how much.
+//! leave some time between two looks: [`FolderWatcher::rest`] says how much.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,17 +24,17 @@ const LEAST_REST: Duration = Duration::from_millis(300);
 const MOST_REST: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub struct FolderWatch {
+pub struct FolderWatcher {
     layout: Layout,
     /// The workflow's steps; empty where they are not known.
     steps: Vec<Flag>,
-    profiles: BTreeMap<ProfileId, Watched>,
+    profiles: BTreeMap<ProfileId, WatchedProfile>,
     /// How long the last look took.
     took: Duration,
 }
 
 #[derive(Debug)]
-struct Watched {
+struct WatchedProfile {
     view: ProfileView,
     events: EventReader,
     /// Of the document when it was read.
@@ -42,7 +42,7 @@ struct Watched {
     is_new: bool,
 }
 
-impl FolderWatch {
+impl FolderWatcher {
     /// `steps` are the workflow's; empty where they are not known.
     pub fn new(layout: Layout, steps: &[Flag]) -> Self {
         Self { layout, steps: steps.to_vec(), profiles: BTreeMap::new(), took: Duration::ZERO }
@@ -92,7 +92,7 @@ impl FolderWatch {
     }
 }
 
-impl Watched {
+impl WatchedProfile {
     fn look(
         &mut self,
         layout: &Layout,
@@ -131,8 +131,8 @@ impl Watched {
     }
 }
 
-fn watched(profiles: &mut BTreeMap<ProfileId, Watched>, layout: &Layout, profile: ProfileId) {
-    profiles.entry(profile).or_insert_with_key(|profile| Watched {
+fn watched(profiles: &mut BTreeMap<ProfileId, WatchedProfile>, layout: &Layout, profile: ProfileId) {
+    profiles.entry(profile).or_insert_with_key(|profile| WatchedProfile {
         view: ProfileView::pending(profile.clone()),
         events: EventReader::from_start(layout.events(profile)),
         stamp: None,
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use crate::store::event_log::EventLog;
     use crate::store::testing::{folder, now, run_id};
-    use crate::store::{Holder, Lock};
+    use crate::store::{Lock, LockHolder};
     use regatta_core::id::RunId;
     use regatta_core::outcome::RunOutcome;
 
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn what_changed_is_told_once_and_what_is_expected_is_shown() {
         let (_folder, layout) = folder();
-        let mut watch = FolderWatch::new(layout.clone(), &[]);
+        let mut watch = FolderWatcher::new(layout.clone(), &[]);
         watch.expect([id("p3")]);
         session(&layout, "p1", "COMPLETED");
         let mut log = EventLog::open(&layout, &id("p2"), &run_id()).unwrap();
@@ -250,10 +250,10 @@ mod tests {
     #[test]
     fn a_lock_that_falls_is_seen_though_nothing_was_written() {
         let (_folder, layout) = folder();
-        let holder = Holder::new(RunId::new(now(), 1), now());
+        let holder = LockHolder::new(RunId::new(now(), 1), now());
         let held = Lock::try_acquire(&layout.session_lock(&id("p1")), &holder).unwrap();
         session(&layout, "p1", "PROCESSING");
-        let mut watch = FolderWatch::new(layout, &[]);
+        let mut watch = FolderWatcher::new(layout, &[]);
         watch.look().unwrap();
         let seen = watch.view(&id("p1")).unwrap();
         assert_eq!((seen.shown, seen.pid), (Shown::Processing, Some(std::process::id())));
@@ -270,7 +270,7 @@ mod tests {
         session(&layout, "p1", "COMPLETED");
         let flags: Vec<Flag> = ["a", "c"].map(|flag| flag.parse().unwrap()).to_vec();
         let shown = |steps: &[Flag]| {
-            let mut watch = FolderWatch::new(layout.clone(), steps);
+            let mut watch = FolderWatcher::new(layout.clone(), steps);
             watch.look().unwrap();
             let view = watch.view(&id("p1")).unwrap();
             (view.shown, view.done(), view.steps())
@@ -284,7 +284,7 @@ mod tests {
     fn a_damaged_document_is_shown_and_a_repaired_one_too() {
         let (_folder, layout) = folder();
         fs::write(layout.session(&id("p1")), "{").unwrap();
-        let mut watch = FolderWatch::new(layout.clone(), &[]);
+        let mut watch = FolderWatcher::new(layout.clone(), &[]);
         watch.look().unwrap();
         assert_eq!(watch.view(&id("p1")).unwrap().shown, Shown::Damaged);
         session(&layout, "p1", "COMPLETED");

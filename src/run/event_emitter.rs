@@ -9,17 +9,17 @@ use regatta_core::event::{Event, EventKind};
 use regatta_core::mask::Mask;
 
 /// What the clock on the wall shows; it may be set at any time. Spans are measured by another one.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-pub struct Journal<'a> {
+pub struct EventEmitter<'a> {
     log: EventLog,
-    clock: Clock,
+    clock: WallClock,
     mask: Mask,
     observe: Box<dyn FnMut(&Event) + 'a>,
 }
 
-impl<'a> Journal<'a> {
-    pub fn new(log: EventLog, clock: Clock, observe: impl FnMut(&Event) + 'a) -> Self {
+impl<'a> EventEmitter<'a> {
+    pub fn new(log: EventLog, clock: WallClock, observe: impl FnMut(&Event) + 'a) -> Self {
         Self { log, clock, mask: Mask::default(), observe: Box::new(observe) }
     }
 

@@ -16,12 +16,12 @@ use regatta_page::{ActionError, DocumentPace, Downloaded, Gate, Healed};
 
 /// Gives a run its browser, and takes it back.
 #[expect(async_fn_in_trait, reason = "a run lives on one thread; no bound on the futures is needed")]
-pub trait Outside {
-    type Page: PlayPage;
+pub trait BrowserHost {
+    type Page: FlowPage;
 
     fn provider(&self) -> &'static str;
 
-    /// The browser's program that [`Outside::open`] would start, where it is known before.
+    /// The browser's program that [`BrowserHost::open`] would start, where it is known before.
     fn program(&self) -> Option<String> {
         None
     }
@@ -33,9 +33,9 @@ pub trait Outside {
         &mut self,
         in_doubt: bool,
         tell: &mut dyn FnMut(ProviderNews),
-    ) -> Result<Opened<Self::Page>, ProviderError>;
+    ) -> Result<OpenedBrowser<Self::Page>, ProviderError>;
 
-    /// Whether [`Outside::close`] closes pages of this run alone, because the browser belongs to a person or
+    /// Whether [`BrowserHost::close`] closes pages of this run alone, because the browser belongs to a person or
     /// another program.
     fn leaves_browser_open(&self) -> bool {
         false
@@ -45,7 +45,7 @@ pub trait Outside {
     async fn close(&mut self, page: Option<Self::Page>) -> Result<(), ProviderError>;
 }
 
-pub struct Opened<P> {
+pub struct OpenedBrowser<P> {
     pub page: P,
     /// A browser that already ran was taken over.
     pub reused: bool,
@@ -55,7 +55,7 @@ pub struct Opened<P> {
 
 /// Where steps are played.
 #[expect(async_fn_in_trait, reason = "a run lives on one thread; no bound on the futures is needed")]
-pub trait PlayPage {
+pub trait FlowPage {
     /// Plays one rendered step of `flow`. The gate is asked right before the first input is sent,
     /// never earlier. Gives the text a `regatta.capture` read; of a `regatta.when`, a text where its
     /// condition holds and none where it does not.

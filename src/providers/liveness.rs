@@ -35,7 +35,7 @@ pub fn client() -> reqwest::Client {
 /// Whether the browser that `ws` names still listens. Its UUID must match: ports are reused.
 pub async fn liveness(client: &reqwest::Client, ws: &str) -> Liveness {
     #[derive(Deserialize)]
-    struct Version {
+    struct VersionReply {
         #[serde(rename = "webSocketDebuggerUrl")]
         ws: String,
     }
@@ -46,7 +46,7 @@ pub async fn liveness(client: &reqwest::Client, ws: &str) -> Liveness {
         Err(error) if error.is_timeout() => return Liveness::Silent,
         Err(_) => return Liveness::Gone,
     };
-    match answer.json::<Version>().await {
+    match answer.json::<VersionReply>().await {
         Ok(version) if Url::parse(&version.ws).is_ok_and(|url| url.path() == address.path()) => {
             Liveness::Alive
         }
