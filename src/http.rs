@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder};
 
-use regatta_core::busy::parse_retry_after;
+use regatta_core::site_busy::parse_retry_after;
 
 /// For anywhere: with the certificate authorities that this machine trusts.
 #[expect(clippy::disallowed_methods, reason = "this is the place they come from")]

@@ -11,7 +11,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathComplete
 use super::args::{ColorChoice, GlobalArgs};
 use super::settings::Settings;
 use super::{known, load};
-use regatta_core::view::overview::Shown;
+use regatta_core::view::overview::DisplayStatus;
 
 /// The variable by which a shell's script asks this program what fits.
 pub const VARIABLE: &str = "REGATTA_COMPLETE";
@@ -38,7 +38,7 @@ pub fn flags() -> ArgValueCompleter {
 pub fn statuses() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
         // Small letters are as good, and a person types them.
-        fitting(word, Shown::ALL.map(|shown| shown.as_str().to_ascii_lowercase()))
+        fitting(word, DisplayStatus::ALL.map(|shown| shown.as_str().to_ascii_lowercase()))
     })
 }
 

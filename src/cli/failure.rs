@@ -6,7 +6,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use crate::run::RunEnd;
 use crate::store::{SessionError, StoreError};
-use regatta_core::diagnostic::SourceError;
+use regatta_core::diagnostic::FileDiagnostic;
 use regatta_core::error_chain::with_cause;
 use regatta_core::outcome::RunOutcome;
 
@@ -18,7 +18,7 @@ pub struct Failure {
     /// Lines below the message: where it happened, what was kept.
     context: Vec<String>,
     hint: Option<String>,
-    source: Option<Box<SourceError>>,
+    source: Option<Box<FileDiagnostic>>,
 }
 
 impl Failure {
@@ -90,8 +90,8 @@ impl Failure {
     }
 }
 
-impl From<Box<SourceError>> for Failure {
-    fn from(source: Box<SourceError>) -> Self {
+impl From<Box<FileDiagnostic>> for Failure {
+    fn from(source: Box<FileDiagnostic>) -> Self {
         Self { source: Some(source), ..Self::usage("") }
     }
 }

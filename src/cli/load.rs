@@ -14,7 +14,7 @@ use crate::providers::chromium::executable::ChromiumPrograms;
 use crate::providers::chromium::{Chromium, ChromiumSettings};
 use crate::providers::provider::{OnProviderNews, Provider, ProviderNews};
 use crate::store::{Layout, filesystem};
-use regatta_core::diagnostic::SourceError;
+use regatta_core::diagnostic::FileDiagnostic;
 use regatta_core::event::play as play_event;
 use regatta_core::flow::{self, Action, Flow};
 use regatta_core::id::ProfileId;
@@ -23,7 +23,7 @@ use regatta_core::suggestion::did_you_mean;
 use regatta_core::text_file::TextFile;
 use regatta_core::workflow;
 use regatta_core::workflow::launch::LaunchSettings;
-use regatta_core::workflow::plan::{Plan, Setting};
+use regatta_core::workflow::plan::{Plan, ProfileSettings};
 use regatta_core::workflow::template::is_template;
 
 /// The plan, with `--set` laid over its variables, each of which it declares. Flows stand relative to
@@ -39,7 +39,7 @@ pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Pla
         let bytes = std::fs::read(&path).map_err(|error| {
             let problem = format!("cannot read the flow `{}`: {error}", path.display());
             Box::new(
-                SourceError::new(&name, &text, flow_name.at.clone(), problem)
+                FileDiagnostic::new(&name, &text, flow_name.at.clone(), problem)
                     .help("flows stand relative to the workflow file"),
             )
         })?;
@@ -89,7 +89,7 @@ pub fn workflow_setting(
     flow: &Flow,
     profile: &ProfileId,
     platform: Platform,
-) -> Result<Option<Setting>, Failure> {
+) -> Result<Option<ProfileSettings>, Failure> {
     let path = &settings.workflow;
     let used = play_event::variables(flow);
     let used = used.iter().map(String::as_str);
@@ -107,7 +107,7 @@ pub fn workflow_setting(
     workflow.steps.clear();
     let none = |_: &_| unreachable!("a workflow without steps names no flow");
     let plan = Plan::assemble(&name, &text, workflow, &variables(assignments), none)?;
-    Ok(Some(plan.setting(profile, platform)?))
+    Ok(Some(plan.settings_for(profile, platform)?))
 }
 
 /// A flow by its path, which stands as the shell gave it, or else in the folder.
@@ -135,7 +135,7 @@ fn read_workflow(path: &Path) -> Result<(String, String), Failure> {
 }
 
 /// With the files it uploads looked for, where their names are known already.
-fn parse_flow(name: &str, path: &Path, text: &str) -> Result<Flow, Box<SourceError>> {
+fn parse_flow(name: &str, path: &Path, text: &str) -> Result<Flow, Box<FileDiagnostic>> {
     let mut flow = flow::parse(name, text)?;
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     flow.folder = path.parent().unwrap_or(Path::new("")).to_owned();

@@ -131,7 +131,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     let plan = load::plan(settings, &args.browser.set)?;
     let anybody: ProfileId = "profile".parse().map_err(|error| Failure::usage(format!("{error}")))?;
     for platform in [Platform::Desktop, Platform::Mobile] {
-        plan.setting(&anybody, platform)?;
+        plan.settings_for(&anybody, platform)?;
         plan.check(platform, None)?;
     }
     let limits = limits(settings, &args, &plan)?;

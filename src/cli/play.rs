@@ -23,14 +23,14 @@ use regatta_core::error_chain::with_cause;
 use regatta_core::event::play::origins;
 use regatta_core::evidence::TraceMode;
 use regatta_core::flow::Flow;
-use regatta_core::flow::playable::Around;
+use regatta_core::flow::validation::ValidationContext;
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::outcome::RunOutcome;
 use regatta_core::session::{Identity, Platform};
 use regatta_core::workflow::block::Block;
 use regatta_core::workflow::dialog::DialogPolicy;
 use regatta_core::workflow::parse_duration;
-use regatta_core::workflow::plan::{Setting, check_flow, origin};
+use regatta_core::workflow::plan::{ProfileSettings, check_flow, origin};
 use regatta_core::workflow::template::{Names, Scope, TOTP_SECRET_FIELD};
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -103,7 +103,7 @@ struct Part {
     platform: Platform,
     identity: Identity,
     totp_used: Option<u64>,
-    setting: Setting,
+    setting: ProfileSettings,
     dialogs: DialogPolicy,
     pause: Duration,
     artifacts: PathBuf,
@@ -257,7 +257,7 @@ fn part(
             now: jiff::Timestamp::now(),
         };
         let (allowed_origins, dialogs) = (origins(&flow, &scope), DialogPolicy::Dismiss);
-        Setting {
+        ProfileSettings {
             allowed_origins,
             variables,
             block: Block::default(),
@@ -285,12 +285,13 @@ fn part(
 }
 
 /// Whatever can be known to be wrong before a browser starts.
-fn check(flow: &Flow, setting: &Setting, scope: Scope<'_>) -> Result<(), Failure> {
+fn check(flow: &Flow, setting: &ProfileSettings, scope: Scope<'_>) -> Result<(), Failure> {
     let names = Names {
         identity: scope.identity.iter().map(|(name, _)| name.to_owned()).collect(),
         variables: setting.variables.keys().cloned().collect(),
     };
-    let around = Around { allowed_origins: &setting.allowed_origins, scope: Some(scope), step: None };
+    let around =
+        ValidationContext { allowed_origins: &setting.allowed_origins, scope: Some(scope), step: None };
     let missing = check_flow(flow, names, around)?;
     let Some(first) = missing.first() else { return Ok(()) };
     let all: Vec<_> = missing.iter().map(|field| format!("identity.{field}")).collect();

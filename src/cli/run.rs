@@ -123,7 +123,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Fa
         refuse_unverifiable(&plan, session.session())?;
     }
     let platform = session.session().platform;
-    let setting = plan.setting(&args.profile, platform)?;
+    let setting = plan.settings_for(&args.profile, platform)?;
     refuse_step_beside_doubt(&args, session.session())?;
 
     refuse_to_join_beside_doubt(&args, session.session())?;
@@ -246,7 +246,7 @@ fn check(settings: &Settings, plan: &Plan, profile: &ProfileId) -> Result<Sessio
         }
         Err(error) => return Err(error.into()),
     };
-    plan.setting(profile, session.platform)?;
+    plan.settings_for(profile, session.platform)?;
     plan.check(session.platform, Some(&session))?;
     Ok(session)
 }

@@ -20,10 +20,10 @@ use crate::providers::chromium::executable::BrowserChoice;
 use crate::report::notify::Webhook;
 use crate::store::Layout;
 use crate::store::retention::Retention;
-use regatta_core::busy::BUSY_RETRIES;
-use regatta_core::diagnostic::SourceError;
+use regatta_core::diagnostic::FileDiagnostic;
 use regatta_core::evidence::TraceMode;
 use regatta_core::session::Platform;
+use regatta_core::site_busy::BUSY_RETRIES;
 use regatta_core::text_file::TextFile;
 use regatta_core::workflow::launch::{DeviceScale, LaunchSettings};
 use regatta_core::workflow::{parse_duration, toml_error};
@@ -220,7 +220,7 @@ impl Settings {
             return Err(no_folder(root));
         }
         let (file, text) = read_settings(root)?;
-        let error = |at, problem: String| Box::new(SourceError::new(SETTINGS_FILE, &text, at, problem));
+        let error = |at, problem: String| Box::new(FileDiagnostic::new(SETTINGS_FILE, &text, at, problem));
         let time = |written: Option<&Spanned<String>>| match written {
             None => Ok(None),
             Some(written) => {

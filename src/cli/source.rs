@@ -22,7 +22,7 @@ use crate::providers::adspower::ResolvedReferences;
 use regatta_core::error_chain::with_cause;
 use regatta_core::id::ProfileId;
 use regatta_core::source::row::DeclaredVariables;
-use regatta_core::source::spec::{Format, Place, SourceSpec};
+use regatta_core::source::spec::{Format, SourceLocation, SourceSpec};
 use regatta_core::workflow::parse_duration;
 #[derive(Debug, Args)]
 pub struct IntakeArgs {
@@ -115,14 +115,16 @@ pub fn password_in_sight(option: &str, section: &str, key: &str) -> Failure {
 
 fn file(
     settings: &Settings,
-    place: &Place,
+    place: &SourceLocation,
     format: Format,
     declared: &DeclaredVariables,
 ) -> Result<FileSource, Failure> {
     let declared = declared.clone();
     let source = match place {
-        Place::StandardInput => FileSource::of_input("standard input", io::stdin().lock(), format, declared),
-        Place::Path(path) => Ok(FileSource::at(&found(settings, Path::new(path)), format, declared)),
+        SourceLocation::StandardInput => {
+            FileSource::of_input("standard input", io::stdin().lock(), format, declared)
+        }
+        SourceLocation::Path(path) => Ok(FileSource::at(&found(settings, Path::new(path)), format, declared)),
     };
     let source = source.map_err(|error| read_failure(&error))?;
     let references = source.references().map_err(|error| read_failure(&error))?;
@@ -144,7 +146,7 @@ fn file(
 pub fn listed(settings: &Settings) -> Vec<ProfileId> {
     let text = settings.source.from.as_deref().unwrap_or(USUAL);
     match SourceSpec::parse(text) {
-        Ok(SourceSpec::File { place: Place::Path(path), format }) => {
+        Ok(SourceSpec::File { place: SourceLocation::Path(path), format }) => {
             FileSource::ids(&found(settings, Path::new(&path)), format)
         }
         _ => Vec::new(),

@@ -22,7 +22,7 @@ use crate::store::session::SessionReader;
 use crate::store::{event_log, folder_watcher};
 use regatta_core::event::StepMode;
 use regatta_core::id::{Flag, ProfileId};
-use regatta_core::view::overview::{ProfileView, Replaced, Shown};
+use regatta_core::view::overview::{DisplayStatus, ProfileView, ReplacedField};
 use regatta_core::view::summary::CurrentAction;
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -70,15 +70,15 @@ pub enum SortBy {
 
 /// In any case of letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StatusName(pub Shown);
+pub struct StatusName(pub DisplayStatus);
 
 impl FromStr for StatusName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Shown::ALL.into_iter().find(|shown| shown.as_str().eq_ignore_ascii_case(text));
+        let found = DisplayStatus::ALL.into_iter().find(|shown| shown.as_str().eq_ignore_ascii_case(text));
         found.map(Self).ok_or_else(|| {
-            let names = Shown::ALL.map(Shown::as_str).join(", ");
+            let names = DisplayStatus::ALL.map(DisplayStatus::as_str).join(", ");
             format!("no profile is ever `{text}`: {names}")
         })
     }
@@ -98,7 +98,7 @@ struct Row {
     #[serde(flatten)]
     label: ProfileLabel,
     /// The stored status, or INTERRUPTED, or DAMAGED.
-    status: Shown,
+    status: DisplayStatus,
     done: usize,
     steps: usize,
     /// The step in flight, in doubt where nobody runs the profile.
@@ -108,7 +108,7 @@ struct Row {
     error: Option<String>,
     /// Values that runs have replaced, newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    superseded: Vec<Replaced>,
+    superseded: Vec<ReplacedField>,
     /// Process that drives the profile now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
@@ -199,7 +199,7 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
         if args.step.is_some() {
             known.extend(view.flags.iter().map(|(flag, _)| flag).chain(&view.in_flight).cloned());
         }
-        let is_wanted = args.status.is_empty() || args.status.iter().any(|status| status.0 == view.shown);
+        let is_wanted = args.status.is_empty() || args.status.iter().any(|status| status.0 == view.status);
         let stands_there = args.step.as_ref().is_none_or(|step| view.step() == Some(step));
         if is_wanted && stands_there {
             let label = labels.remove(view.id.as_str()).unwrap_or_default();
@@ -224,8 +224,8 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
 
 /// `steps`: of the workflow, all of which a profile that never ran has before it.
 fn row(mut view: ProfileView, steps: usize) -> Row {
-    let is_new = view.flags.is_empty() && view.shown != Shown::Damaged;
-    let current = view.summary.current.take().filter(|_| view.shown == Shown::Processing);
+    let is_new = view.flags.is_empty() && view.status != DisplayStatus::Damaged;
+    let current = view.summary.current.take().filter(|_| view.status == DisplayStatus::Processing);
     Row {
         now: current.map(|step| Now {
             flag: step.flag.to_string(),
@@ -234,7 +234,7 @@ fn row(mut view: ProfileView, steps: usize) -> Row {
             action: step.action,
         }),
         sizes: None,
-        status: view.shown,
+        status: view.status,
         done: view.done(),
         steps: if is_new { steps } else { view.flags.len() },
         in_flight: view.in_flight.map(|flag| flag.to_string()),
@@ -317,11 +317,11 @@ fn table(rows: &[Row], color: bool, terminal: Option<usize>) -> String {
         let note = room.map_or(note.as_str().into(), |room| console::truncate_str(&note, room, "…"));
         let paint = match row.status {
             _ if !color => "",
-            Shown::Completed => "\u{1b}[32m",
-            Shown::Failed | Shown::Damaged => "\u{1b}[31m",
-            Shown::NeedsAttention | Shown::Interrupted => "\u{1b}[33m",
-            Shown::Processing => "\u{1b}[36m",
-            Shown::Pending => "",
+            DisplayStatus::Completed => "\u{1b}[32m",
+            DisplayStatus::Failed | DisplayStatus::Damaged => "\u{1b}[31m",
+            DisplayStatus::NeedsAttention | DisplayStatus::Interrupted => "\u{1b}[33m",
+            DisplayStatus::Processing => "\u{1b}[36m",
+            DisplayStatus::Pending => "",
         };
         let steps = format!("{}/{}", row.done, row.steps);
         let text = |of: &Option<String>| of.clone().unwrap_or_default();
@@ -376,11 +376,11 @@ mod tests {
             sizes: None,
         };
         let mut rows = [
-            row("p1", Shown::Completed, 4, None, None, None),
-            row("k18imh7u", Shown::Processing, 1, Some("store_signup"), None, Some(42)),
-            row("p3", Shown::Interrupted, 1, Some("store_signup"), None, None),
-            row("p4", Shown::Failed, 2, None, Some("dev_registration: the button is disabled"), None),
-            row("p5", Shown::Processing, 1, None, None, Some(43)),
+            row("p1", DisplayStatus::Completed, 4, None, None, None),
+            row("k18imh7u", DisplayStatus::Processing, 1, Some("store_signup"), None, Some(42)),
+            row("p3", DisplayStatus::Interrupted, 1, Some("store_signup"), None, None),
+            row("p4", DisplayStatus::Failed, 2, None, Some("dev_registration: the button is disabled"), None),
+            row("p5", DisplayStatus::Processing, 1, None, None, Some(43)),
         ];
         rows[4].now = Some(Now {
             flag: "store_signup".to_owned(),

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::load;
 use super::settings::Settings;
 use regatta_core::flow::Action;
-use regatta_core::flow::playable;
+use regatta_core::flow::validation;
 use regatta_core::session::Platform;
 
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub fn validate(settings: &Settings, args: ValidateArgs) -> Result<u8, Failure> 
     let mut expected = std::collections::BTreeSet::new();
     let mut origins = Vec::new();
     for platform in [Platform::Desktop, Platform::Mobile] {
-        origins = plan.setting(&nobody, platform)?.allowed_origins;
+        origins = plan.settings_for(&nobody, platform)?.allowed_origins;
         expected.extend(plan.check(platform, None)?.into_keys());
     }
     match plan.steps.len() {
@@ -60,7 +60,7 @@ pub fn validate(settings: &Settings, args: ValidateArgs) -> Result<u8, Failure> 
                 );
             }
         }
-        for (step, problem) in playable::useless_selectors(flow) {
+        for (step, problem) in validation::useless_selectors(flow) {
             crate::report::say!(
                 "warning: {}: {problem}; the step's other selectors are tried",
                 step.place(flow)

@@ -17,12 +17,12 @@ use crate::store::event_log::EventReader;
 use crate::store::session::{SessionReader, is_running, read};
 use crate::store::{Layout, LockHolder, SessionError, StoreError, filesystem, lock};
 use regatta_core::event::{Event, EventKind};
-use regatta_core::fleet::{ChildExit, JobId, Standing};
+use regatta_core::fleet::{ChildExit, JobId, ProfileStatus};
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::outcome::RunOutcome;
 use regatta_core::session::Session;
 use regatta_core::session::Status;
-use regatta_core::view::standing as last_word;
+use regatta_core::view::profile_status;
 use regatta_core::view::summary::ProfileSummary;
 
 /// What is looked at of a run's output. One that is refused says little.
@@ -206,26 +206,26 @@ impl Folder {
         reader: &SessionReader<'_>,
         profile: &ProfileId,
         left: &HashSet<ProfileId>,
-    ) -> (Standing, Known, Result<Option<Session>, SessionError>) {
+    ) -> (ProfileStatus, Known, Result<Option<Session>, SessionError>) {
         // The lock first: a run that ends in between has written its last change by then.
         let held = is_running(&self.layout, profile);
         let session = reader.read(profile);
         let mut known = self.known(&session, ProfileSummary::default());
         let standing = match (held, &session) {
-            (Ok(true), _) => Standing::Held,
+            (Ok(true), _) => ProfileStatus::Held,
             (Err(error), _) => {
                 known.last_error = Some(with_cause(&error));
-                Standing::Damaged
+                ProfileStatus::Damaged
             }
-            (Ok(false), Err(_)) => Standing::Damaged,
-            (Ok(false), Ok(None)) => Standing::Open,
+            (Ok(false), Err(_)) => ProfileStatus::Damaged,
+            (Ok(false), Ok(None)) => ProfileStatus::Open,
             // A browser that was kept open on purpose is not of a run that died.
             (Ok(false), Ok(Some(session)))
                 if session.status == Status::Processing && left.contains(profile) =>
             {
-                Standing::LeftBehind
+                ProfileStatus::LeftBehind
             }
-            (Ok(false), Ok(Some(session))) => last_word::standing(session, &self.flags),
+            (Ok(false), Ok(Some(session))) => profile_status::profile_status(session, &self.flags),
         };
         (standing, known, session)
     }
@@ -233,7 +233,7 @@ impl Folder {
     fn known(&self, session: &Result<Option<Session>, SessionError>, summary: ProfileSummary) -> Known {
         let (steps_done, told) = match session {
             Ok(Some(session)) => (
-                last_word::steps_done(session, &self.flags),
+                profile_status::steps_done(session, &self.flags),
                 session.last_error.as_ref().map(|error| error.message.clone()),
             ),
             Ok(None) => (0, None),
@@ -307,7 +307,7 @@ impl Adopted {
             Ok(session) => session.as_ref(),
         };
         let held_by = self.held_by.as_ref().map(|(holder, _)| &holder.run_id);
-        last_word::outcome(session, &folder.flags, summary, held_by)
+        profile_status::outcome_from_lock(session, &folder.flags, summary, held_by)
     }
 }
 

@@ -22,11 +22,11 @@ use super::source::{Passed, ReadError, Rows, Source};
 use super::spool::{Spool, SpoolAt};
 use crate::store::session::{SessionReader, is_running};
 use crate::store::{Layout, SessionError, StoreError};
-use regatta_core::fleet::Standing;
+use regatta_core::fleet::ProfileStatus;
 use regatta_core::id::ProfileId;
 use regatta_core::session::{Platform, Session};
 use regatta_core::source::row::{DeclaredVariables, ProfileRow, RowProblem};
-use regatta_core::view::overview::Shown;
+use regatta_core::view::overview::DisplayStatus;
 
 /// Batches on their way to the fleet.
 const ON_THE_WAY: usize = 4;
@@ -41,7 +41,7 @@ pub struct Intake {
     /// In an order of chance, by this seed.
     pub shuffle: Option<u64>,
     /// Only profiles that stand so; empty: all.
-    pub only: Vec<Shown>,
+    pub only: Vec<DisplayStatus>,
     /// The site is asked about steps that wait for a person's answer.
     pub verify: bool,
     /// Of sessions that do not exist yet and whose row names none.
@@ -54,7 +54,7 @@ pub struct Intake {
 #[derive(Debug)]
 pub struct Looked {
     pub profile: ProfileId,
-    pub standing: Standing,
+    pub standing: ProfileStatus,
     pub known: Known,
     pub priority: i32,
     /// What its session begins with.
@@ -211,7 +211,7 @@ struct Looker {
     left: HashSet<ProfileId>,
     spool: Spool,
     limit: Option<usize>,
-    only: Vec<Shown>,
+    only: Vec<DisplayStatus>,
     verify: bool,
     /// The chance, and what waits for it.
     shuffle: Option<(StdRng, Vec<Row>)>,
@@ -333,7 +333,7 @@ impl Looker {
         let in_doubt = matches!(&session, Ok(Some(session)) if session.in_flight.is_some());
         let standing = match standing {
             // Its run asks the site.
-            Standing::NeedsAttention if self.verify && in_doubt => Standing::Open,
+            ProfileStatus::NeedsAttention if self.verify && in_doubt => ProfileStatus::Open,
             standing => standing,
         };
         let mut conflicts = Vec::new();
@@ -342,17 +342,18 @@ impl Looker {
             conflicts = row.conflicts(session);
         }
         let is_new = matches!(session, Ok(None));
-        let has_work = matches!(standing, Standing::Open | Standing::Held | Standing::LeftBehind);
+        let has_work =
+            matches!(standing, ProfileStatus::Open | ProfileStatus::Held | ProfileStatus::LeftBehind);
         self.taken += usize::from(has_work);
         Ok(Some(Looked { profile, standing, known, priority, new: new.filter(|_| is_new), conflicts }))
     }
 
-    fn is_wanted(&self, standing: Standing, session: Option<&Session>) -> bool {
+    fn is_wanted(&self, standing: ProfileStatus, session: Option<&Session>) -> bool {
         self.only.is_empty() || {
             let status = match (standing, session) {
-                (Standing::Damaged, _) => Shown::Damaged,
-                (_, Some(session)) => Shown::of(session.status, standing == Standing::Held),
-                (_, None) => Shown::Pending,
+                (ProfileStatus::Damaged, _) => DisplayStatus::Damaged,
+                (_, Some(session)) => DisplayStatus::of(session.status, standing == ProfileStatus::Held),
+                (_, None) => DisplayStatus::Pending,
             };
             self.only.contains(&status)
         }

@@ -6,23 +6,23 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use regatta_core::fleet::Measured;
+use regatta_core::fleet::MachineLoad;
 
 /// Blocks for some file reads.
-pub fn measure() -> Measured {
+pub fn measure() -> MachineLoad {
     let linux = Linux { proc: "/proc".into(), groups: "/sys/fs/cgroup".into() };
     let processors =
         std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
     if cfg!(target_os = "linux") { linux.measure(processors) } else { elsewhere(processors) }
 }
 
-fn elsewhere(processors: u32) -> Measured {
+fn elsewhere(processors: u32) -> MachineLoad {
     let free_memory = sysinfo::System::new().ok().map(|mut system| {
         system.refresh_memory();
         system.available_memory()
     });
     let load = sysinfo::System::load_average().ok().map(|load| load.one / f64::from(processors));
-    Measured { free_memory, load, memory_pressure: None, processors }
+    MachineLoad { free_memory, load, memory_pressure: None, processors }
 }
 
 struct Linux {
@@ -31,14 +31,14 @@ struct Linux {
 }
 
 impl Linux {
-    fn measure(&self, processors: u32) -> Measured {
+    fn measure(&self, processors: u32) -> MachineLoad {
         let places = self.memory_groups();
         let free_of_groups = places.iter().filter_map(|place| place.free());
         let free_memory = self.available().into_iter().chain(free_of_groups).min();
         let load =
             read(&self.proc.join("loadavg")).and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
         let own = places.first().and_then(|place| pressure(&place.folder.join("memory.pressure")));
-        Measured {
+        MachineLoad {
             free_memory,
             load: load.map(|load| load / f64::from(processors.max(1))),
             memory_pressure: own.or_else(|| pressure(&self.proc.join("pressure/memory"))),
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     /// A machine of files: `NAME CONTENT`, below `proc` and `groups`.
-    fn machine(files: &[(&str, &str)]) -> Measured {
+    fn machine(files: &[(&str, &str)]) -> MachineLoad {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             let path = folder.path().join(name);
@@ -130,7 +130,7 @@ mod tests {
             ("proc/loadavg", "3.00 2.00 1.00 1/100 4711\n"),
             ("proc/pressure/memory", "some avg10=12.50 avg60=0.00 avg300=0.00 total=0\nfull avg10=1.00\n"),
         ]);
-        let expected = Measured {
+        let expected = MachineLoad {
             free_memory: Some(4 << 20),
             load: Some(1.5),
             memory_pressure: Some(12.5),
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_system_that_tells_nothing_holds_nothing_up() {
-        assert_eq!(machine(&[]), Measured { processors: 2, ..Measured::default() });
+        assert_eq!(machine(&[]), MachineLoad { processors: 2, ..MachineLoad::default() });
     }
 
     #[cfg(target_os = "linux")]

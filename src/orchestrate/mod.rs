@@ -21,12 +21,12 @@ use self::outcomes::{Outcomes, SinkSpec};
 use self::shell::Shell;
 use crate::providers::provider::Provider;
 use crate::store::{Layout, Lock, LockError, LockHolder, StoreError};
-use regatta_core::busy::BUSY_RETRIES;
 use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use regatta_core::event::source_notice::SourceNotice;
 use regatta_core::fleet::{Admission, FleetConfig, TimeLimits};
 use regatta_core::id::{Flag, RunId};
 use regatta_core::retry::Backoff;
+use regatta_core::site_busy::BUSY_RETRIES;
 
 mod files;
 mod intake;

@@ -24,7 +24,7 @@ use regatta_core::error_chain::with_cause;
 use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use regatta_core::event::source_notice::SourceNotice;
 use regatta_core::event::{EventKind, RunCause};
-use regatta_core::fleet::{Fleet, FleetInput, JobId, JobState, Mono, Severity, Slot, Standing};
+use regatta_core::fleet::{Fleet, FleetInput, JobId, JobState, Mono, ProfileStatus, Severity, Slot};
 use regatta_core::id::ProfileId;
 use regatta_core::outcome::{FleetOutcome, RunOutcome};
 use regatta_core::session::Platform;
@@ -211,8 +211,8 @@ impl<'a> Shell<'a> {
         if self.fleet.knows(&profile) {
             return;
         }
-        let cause = (standing == Standing::LeftBehind).then(|| "an earlier run died".to_owned());
-        let book = (standing != Standing::Open || known.says_anything())
+        let cause = (standing == ProfileStatus::LeftBehind).then(|| "an earlier run died".to_owned());
+        let book = (standing != ProfileStatus::Open || known.says_anything())
             .then(|| Box::new(Book { known, cause, ..Book::default() }));
         self.books.open(book, new);
         if !conflicts.is_empty() {
@@ -256,7 +256,7 @@ impl<'a> Shell<'a> {
     fn read(&mut self, news: FileNews) {
         match news {
             FileNews::Told { job, event } => {
-                self.happened(FleetInput::ChildTold { job });
+                self.happened(FleetInput::ChildReported { job });
                 match event.kind {
                     EventKind::ProviderPaused { ms } => {
                         self.happened(FleetInput::ProviderPaused { pause: Duration::from_millis(ms) });

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use regatta_core::event::NetworkTotals;
 use regatta_core::id::{Flag, ProfileId};
-use regatta_core::view::overview::{Cause, Overview, ProfileView, Shown, Timeline, causes, timeline};
+use regatta_core::view::overview::{
+    DisplayStatus, FailureCause, Overview, ProfileView, Timeline, causes, timeline,
+};
 
 mod csv;
 mod html;
@@ -29,7 +31,7 @@ pub struct Report {
     pub name: String,
     pub at: jiff::Timestamp,
     pub overview: Overview,
-    pub causes: Vec<Cause>,
+    pub causes: Vec<FailureCause>,
     pub slowest: Vec<Slow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
@@ -46,7 +48,7 @@ pub struct Slow {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ProfileLine {
     pub profile_id: ProfileId,
-    pub status: Shown,
+    pub status: DisplayStatus,
     pub steps_done: usize,
     pub steps: Vec<StepLine>,
     pub runs: usize,
@@ -135,16 +137,16 @@ fn line(view: &ProfileView) -> ProfileLine {
     });
     ProfileLine {
         profile_id: view.id.clone(),
-        status: view.shown,
+        status: view.status,
         steps_done: view.done(),
         steps: steps.collect(),
         runs: history.runs.len(),
         ms: view.run_ms(),
         error: view.trouble().map(str::to_owned),
-        evidence: history.evidence.clone().filter(|_| view.shown.is_trouble()),
+        evidence: history.evidence.clone().filter(|_| view.status.is_trouble()),
         network: view.summary.network.clone(),
         started_at: history.runs.first().map(|run| run.started_at),
-        heard_at: view.summary.heard_at,
+        heard_at: view.summary.last_event_at,
     }
 }
 

@@ -56,7 +56,7 @@ fn spans(run: &RunSpan, profile: &ProfileId, workflow: &str) -> Vec<SpanData> {
         root,
         SpanId::INVALID,
         "run".into(),
-        (run.started_at, run.heard_at),
+        (run.started_at, run.last_event_at),
         attributes,
         status,
     )];
@@ -66,7 +66,7 @@ fn spans(run: &RunSpan, profile: &ProfileId, workflow: &str) -> Vec<SpanData> {
         let (attempts, others) = rest.split_at(count);
         rest = others;
         let id = span_id(&format!("{}/{}/{}", run.run_id, first.flag, rest.len()));
-        spans.push(step(trace, id, root, attempts, run.heard_at));
+        spans.push(step(trace, id, root, attempts, run.last_event_at));
     }
     spans
 }

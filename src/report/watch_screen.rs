@@ -16,7 +16,7 @@ use super::words::{bytes, span};
 use crate::report::dashboard::Action;
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::session::Resolution;
-use regatta_core::view::overview::{ProfileView, Shown};
+use regatta_core::view::overview::{DisplayStatus, ProfileView};
 
 /// Columns from which the detail stands beside the list, not below it.
 const WIDE: u16 = 120;
@@ -43,7 +43,7 @@ const KEYS: [(&str, &str); 14] = [
 pub struct Screen {
     filter: String,
     is_typing: bool,
-    status: Option<Shown>,
+    status: Option<DisplayStatus>,
     selected: Option<ProfileId>,
     /// First row of the list that is seen.
     offset: usize,
@@ -79,7 +79,7 @@ impl Screen {
         self.selected.as_ref()
     }
 
-    /// Shown until the next key.
+    /// DisplayStatus until the next key.
     pub fn say(&mut self, message: String) {
         self.message = Some(message);
     }
@@ -148,14 +148,14 @@ impl Screen {
     pub fn shown<'a>(&self, views: &[&'a ProfileView]) -> Vec<&'a ProfileView> {
         let words = self.filter.to_lowercase();
         let fits = |view: &&ProfileView| {
-            self.status.is_none_or(|status| view.shown == status)
+            self.status.is_none_or(|status| view.status == status)
                 && (words.is_empty()
                     || view.id.as_str().to_lowercase().contains(&words)
                     || view.step().is_some_and(|step| step.as_str().to_lowercase().contains(&words))
                     || view.trouble().is_some_and(|trouble| trouble.to_lowercase().contains(&words)))
         };
         let mut shown: Vec<_> = views.iter().copied().filter(fits).collect();
-        shown.sort_by_key(|view| rank(view.shown));
+        shown.sort_by_key(|view| rank(view.status));
         shown
     }
 
@@ -208,8 +208,8 @@ impl Screen {
     }
 
     fn head<'t>(&self, name: &'t str, views: &[&ProfileView], shown: usize) -> Line<'t> {
-        let mut counts: BTreeMap<Shown, usize> = BTreeMap::new();
-        views.iter().for_each(|view| *counts.entry(view.shown).or_default() += 1);
+        let mut counts: BTreeMap<DisplayStatus, usize> = BTreeMap::new();
+        views.iter().for_each(|view| *counts.entry(view.status).or_default() += 1);
         let mut spans = vec![Span::styled(format!(" {name} "), Style::new().add_modifier(Modifier::BOLD))];
         for (shown, count) in counts {
             spans.push(Span::raw(" "));
@@ -239,7 +239,7 @@ impl Screen {
             let rest = fit(&format!(" {steps:>5}  {}", note(view, now)), width.saturating_sub(id + 17));
             let mut line = Line::from(vec![
                 Span::raw(before),
-                Span::styled(format!("{:<15}", view.shown.as_str()), self.tone(view.shown)),
+                Span::styled(format!("{:<15}", view.status.as_str()), self.tone(view.status)),
                 Span::raw(rest),
             ]);
             if mark == '▸' {
@@ -268,7 +268,7 @@ impl Screen {
                     if last.attempt > 1 { format!(", attempt {}", last.attempt) } else { String::new() };
                 format!("{}{tries}", span(if last.outcome.is_some() { last.ms } else { ms }))
             });
-            let under_way = view.shown == Shown::Processing && view.step() == Some(flag);
+            let under_way = view.status == DisplayStatus::Processing && view.step() == Some(flag);
             let (mark, tone) = match (done, under_way) {
                 (true, _) => ('✓', self.style(Color::Green)),
                 (_, true) => ('▸', self.style(Color::Cyan)),
@@ -293,7 +293,7 @@ impl Screen {
         if let Some(trouble) = view.trouble() {
             lines.push(Line::styled(trouble.to_owned(), self.style(Color::Red)));
         }
-        if let Some(evidence) = view.summary.history.evidence.as_ref().filter(|_| view.shown.is_trouble()) {
+        if let Some(evidence) = view.summary.history.evidence.as_ref().filter(|_| view.status.is_trouble()) {
             lines.push(Line::raw(format!("see {evidence}")));
         }
         let facts = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(inner.height);
@@ -341,13 +341,13 @@ impl Screen {
         Line::styled(cut(&text, width), Style::new().add_modifier(Modifier::BOLD))
     }
 
-    fn tone(&self, shown: Shown) -> Style {
+    fn tone(&self, shown: DisplayStatus) -> Style {
         match shown {
-            Shown::Completed => self.style(Color::Green),
-            Shown::Failed | Shown::Damaged => self.style(Color::Red),
-            Shown::NeedsAttention | Shown::Interrupted => self.style(Color::Yellow),
-            Shown::Processing => self.style(Color::Cyan),
-            Shown::Pending => self.style(Color::DarkGray),
+            DisplayStatus::Completed => self.style(Color::Green),
+            DisplayStatus::Failed | DisplayStatus::Damaged => self.style(Color::Red),
+            DisplayStatus::NeedsAttention | DisplayStatus::Interrupted => self.style(Color::Yellow),
+            DisplayStatus::Processing => self.style(Color::Cyan),
+            DisplayStatus::Pending => self.style(Color::DarkGray),
         }
     }
 
@@ -359,14 +359,14 @@ impl Screen {
 /// What a key would do to the profile, or why it does not fit.
 fn question(key: char, view: &ProfileView) -> Result<Question, String> {
     let id = &view.id;
-    match (key, view.shown) {
-        ('x', Shown::Processing) => Ok(Question::Act(Action::Stop)),
+    match (key, view.status) {
+        ('x', DisplayStatus::Processing) => Ok(Question::Act(Action::Stop)),
         ('x', _) => Err(format!("nothing of {id} runs")),
-        (_, Shown::Processing) => Err(format!("{id} is being run: x asks its run to stop")),
-        ('v', Shown::NeedsAttention) => Ok(Question::Happened),
+        (_, DisplayStatus::Processing) => Err(format!("{id} is being run: x asks its run to stop")),
+        ('v', DisplayStatus::NeedsAttention) => Ok(Question::Happened),
         ('v', _) => Err(format!("{id} waits for no answer")),
-        ('r', Shown::NeedsAttention) => Err(format!("{id} waits for your answer: v")),
-        ('r', Shown::Completed) => {
+        ('r', DisplayStatus::NeedsAttention) => Err(format!("{id} waits for your answer: v")),
+        ('r', DisplayStatus::Completed) => {
             Err(format!("{id} is completed: nothing is left to do; z does its steps again"))
         }
         ('r', _) => Ok(Question::Act(Action::Retry)),
@@ -378,13 +378,13 @@ fn question(key: char, view: &ProfileView) -> Result<Question, String> {
 /// last, and always.
 fn footer(before: &[&str], chosen: Option<&ProfileView>, width: usize) -> String {
     const LAST: &str = "  ? keys  q quit";
-    let act = chosen.and_then(|view| match view.shown {
-        Shown::Processing => Some("x stop"),
-        Shown::NeedsAttention => Some("v answer"),
-        Shown::Completed | Shown::Damaged => None,
+    let act = chosen.and_then(|view| match view.status {
+        DisplayStatus::Processing => Some("x stop"),
+        DisplayStatus::NeedsAttention => Some("v answer"),
+        DisplayStatus::Completed | DisplayStatus::Damaged => None,
         _ => Some("r run"),
     });
-    let reset = chosen.filter(|view| view.shown != Shown::Processing).map(|_| "z reset");
+    let reset = chosen.filter(|view| view.status != DisplayStatus::Processing).map(|_| "z reset");
     let rest = ["↑↓ choose", "/ filter", "s status", "Enter detail"];
     let mut text = String::new();
     for item in before.iter().copied().chain(act).chain(rest).chain(reset) {
@@ -397,38 +397,38 @@ fn footer(before: &[&str], chosen: Option<&ProfileView>, width: usize) -> String
     text + LAST
 }
 
-const fn rank(shown: Shown) -> u8 {
+const fn rank(shown: DisplayStatus) -> u8 {
     match shown {
-        Shown::Processing => 0,
-        Shown::NeedsAttention => 1,
-        Shown::Failed => 2,
-        Shown::Interrupted => 3,
-        Shown::Damaged => 4,
-        Shown::Pending => 5,
-        Shown::Completed => 6,
+        DisplayStatus::Processing => 0,
+        DisplayStatus::NeedsAttention => 1,
+        DisplayStatus::Failed => 2,
+        DisplayStatus::Interrupted => 3,
+        DisplayStatus::Damaged => 4,
+        DisplayStatus::Pending => 5,
+        DisplayStatus::Completed => 6,
     }
 }
 
 /// Every status in turn, then all of them again.
-fn next(status: Option<Shown>) -> Option<Shown> {
-    let place = status.and_then(|status| Shown::ALL.iter().position(|shown| *shown == status));
-    Shown::ALL.get(place.map_or(0, |place| place + 1)).copied()
+fn next(status: Option<DisplayStatus>) -> Option<DisplayStatus> {
+    let place = status.and_then(|status| DisplayStatus::ALL.iter().position(|shown| *shown == status));
+    DisplayStatus::ALL.get(place.map_or(0, |place| place + 1)).copied()
 }
 
-const fn word(shown: Shown) -> &'static str {
+const fn word(shown: DisplayStatus) -> &'static str {
     match shown {
-        Shown::Processing => "running",
-        Shown::Pending => "pending",
-        Shown::Interrupted => "interrupted",
-        Shown::NeedsAttention => "need a person",
-        Shown::Failed => "failed",
-        Shown::Damaged => "damaged",
-        Shown::Completed => "completed",
+        DisplayStatus::Processing => "running",
+        DisplayStatus::Pending => "pending",
+        DisplayStatus::Interrupted => "interrupted",
+        DisplayStatus::NeedsAttention => "need a person",
+        DisplayStatus::Failed => "failed",
+        DisplayStatus::Damaged => "damaged",
+        DisplayStatus::Completed => "completed",
     }
 }
 
 fn note(view: &ProfileView, now: jiff::Timestamp) -> String {
-    if view.shown == Shown::Processing {
+    if view.status == DisplayStatus::Processing {
         return view.summary.current.as_ref().map_or_else(
             || match &view.summary.waits_for {
                 Some(what) => format!("waits: {what}"),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rand::RngExt as _;
 
 use super::{BrowserHost, Run, RunExit, StopSeverity};
-use regatta_core::busy::{LONGEST_WAIT, WITHIN_RUN, delay};
 use regatta_core::event::EventKind;
+use regatta_core::site_busy::{LONGEST_WAIT, WITHIN_RUN, delay};
 use regatta_core::workflow::plan::PlanStep;
 use regatta_page::{ActionError, ActionErrorKind};
 

@@ -13,7 +13,7 @@ use super::pace::{self, PaceNews};
 use super::step::file_name;
 use super::{FlowPage, totp};
 use crate::store::session::SessionError;
-use regatta_core::flow::{Action, Flow, Place, Step, refused_picture};
+use regatta_core::flow::{Action, Flow, Step, StepLocation, refused_picture};
 use regatta_core::mask::Mask;
 use regatta_core::workflow::Heal;
 use regatta_core::workflow::template::{self, Scope, TemplateError};
@@ -62,7 +62,7 @@ pub(super) trait FlowHost {
     fn secrets(&self) -> Mask;
 
     /// An element was found by likeness.
-    fn healed(&mut self, _: &Place, _: &Healed) {}
+    fn healed(&mut self, _: &StepLocation, _: &Healed) {}
 
     fn began(&mut self, _: &Step) {}
 
@@ -86,7 +86,7 @@ pub(super) enum PlayedStep<'a> {
 pub(super) enum PlayError {
     Action {
         error: ActionError,
-        place: Place,
+        place: StepLocation,
     },
     /// A person must go on.
     Attention {
@@ -104,14 +104,14 @@ pub(super) struct FlowPlayer<'a, P, H> {
     /// Between two steps.
     pub pause: Duration,
     /// Of the step under way, or of the last one.
-    pub place: Place,
+    pub place: StepLocation,
     /// What is to be reported of the pace, while a step is played.
     news: Option<&'a mut Option<UnboundedReceiver<PaceNews>>>,
 }
 
 impl<'a, P: FlowPage, H: FlowHost> FlowPlayer<'a, P, H> {
     pub fn new(flow: &'a Flow, page: &'a mut P, host: &'a mut H) -> Self {
-        Self { flow, page, host, pause: Duration::ZERO, place: Place::default(), news: None }
+        Self { flow, page, host, pause: Duration::ZERO, place: StepLocation::default(), news: None }
     }
 
     pub fn paced_by(self, news: &'a mut Option<UnboundedReceiver<PaceNews>>) -> Self {

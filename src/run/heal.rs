@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use regatta_core::event::{EventKind, HealHow, StepMode};
-use regatta_core::flow::Place;
+use regatta_core::flow::StepLocation;
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::mask::Mask;
 use regatta_core::workflow::Heal;
@@ -29,7 +29,12 @@ pub(super) fn secrets(mask: &Mask, profile: &ProfileId, variables: &Map<String, 
     mask
 }
 
-pub(super) fn event(flag: &Flag, place: &Place, healed: &Healed, mask: impl Fn(&str) -> String) -> EventKind {
+pub(super) fn event(
+    flag: &Flag,
+    place: &StepLocation,
+    healed: &Healed,
+    mask: impl Fn(&str) -> String,
+) -> EventKind {
     EventKind::Healed {
         flag: flag.clone(),
         flow: place.file.clone(),

@@ -16,12 +16,12 @@ use crate::providers::provider::{ProviderError, ProviderNews};
 use crate::store::session::{OpenSession, SessionError};
 use regatta_core::error_chain::with_cause;
 use regatta_core::event::{EventKind, RunCause};
-use regatta_core::flow::Place;
+use regatta_core::flow::StepLocation;
 use regatta_core::id::{Flag, RunId};
 use regatta_core::mask::Mask;
 use regatta_core::outcome::RunOutcome;
 use regatta_core::session::{LastError, Status};
-use regatta_core::workflow::plan::{Plan, PlanStep, Setting};
+use regatta_core::workflow::plan::{Plan, PlanStep, ProfileSettings};
 use regatta_page::{ActionError, ActionErrorKind};
 
 pub use self::browser_host::{BrowserHost, FlowPage, OpenedBrowser};
@@ -66,7 +66,7 @@ pub struct RunEnd {
     pub outcome: RunOutcome,
     pub flag: Option<Flag>,
     pub message: Option<String>,
-    pub place: Option<Place>,
+    pub place: Option<StepLocation>,
     pub hint: Option<String>,
     /// The folder with screenshot, page and console of a failed step.
     pub evidence: Option<PathBuf>,
@@ -96,7 +96,7 @@ impl RunEnd {
 pub struct Run<'a, O: BrowserHost> {
     pub session: OpenSession,
     pub plan: &'a Plan,
-    pub setting: Setting,
+    pub setting: ProfileSettings,
     pub run_id: RunId,
     /// Of this process.
     pub pid: u32,
@@ -126,7 +126,7 @@ pub(crate) enum RunExit {
 pub(crate) struct StepFailure {
     pub flag: Flag,
     pub error: ActionError,
-    pub place: Option<Place>,
+    pub place: Option<StepLocation>,
     pub evidence: Option<PathBuf>,
 }
 

@@ -13,11 +13,11 @@ use super::{BrowserHost, EventEmitter, FlowPage, Run, StopSeverity, heal, sign_i
 use crate::store::session::{OpenSession, SessionError};
 use regatta_core::duration::in_words;
 use regatta_core::event::{EventKind, StepMode};
-use regatta_core::flow::{Flow, Place, Step};
+use regatta_core::flow::{Flow, Step, StepLocation};
 use regatta_core::mask::Mask;
 use regatta_core::session::KEPT_VALUES;
 use regatta_core::workflow::Heal;
-use regatta_core::workflow::plan::{PlanStep, Setting};
+use regatta_core::workflow::plan::{PlanStep, ProfileSettings};
 use regatta_core::workflow::template::{Scope, TOTP_SECRET_FIELD, totp_window};
 use regatta_page::{ActionError, ActionErrorKind, DocumentPace as _, Downloaded, Healed};
 
@@ -118,7 +118,7 @@ async fn until<T>(deadline: impl Fn() -> Instant, future: impl Future<Output = T
     }
 }
 
-fn scope<'s>(session: &'s OpenSession, setting: &'s Setting, now: jiff::Timestamp) -> Scope<'s> {
+fn scope<'s>(session: &'s OpenSession, setting: &'s ProfileSettings, now: jiff::Timestamp) -> Scope<'s> {
     let session = session.session();
     Scope {
         profile_id: &session.profile_id,
@@ -144,7 +144,7 @@ struct StepHost<'a, 'j> {
     actions: Vec<&'a Step>,
     session: &'a mut OpenSession,
     journal: &'a mut EventEmitter<'j>,
-    setting: &'a Setting,
+    setting: &'a ProfileSettings,
     step: &'a PlanStep,
     attempt: u32,
     pictures: PathBuf,
@@ -251,7 +251,7 @@ impl FlowHost for StepHost<'_, '_> {
         heal::secrets(self.journal.masker(), &self.session.session().profile_id, &self.setting.variables)
     }
 
-    fn healed(&mut self, place: &Place, healed: &Healed) {
+    fn healed(&mut self, place: &StepLocation, healed: &Healed) {
         let event = heal::event(&self.step.flag, place, healed, |text| self.journal.mask(text));
         self.journal.emit(event);
     }

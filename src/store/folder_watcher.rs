@@ -14,7 +14,7 @@ use super::{Layout, SessionError, StoreError, lock};
 use regatta_core::event::EventKind;
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::session::Status;
-use regatta_core::view::overview::{ProfileView, Shown};
+use regatta_core::view::overview::{DisplayStatus, ProfileView};
 
 /// The ending of an event file's name, behind the id.
 const EVENTS: &str = ".events.jsonl";
@@ -117,7 +117,7 @@ impl WatchedProfile {
             let mut view = self.view.clone();
             if self.is_at_work() {
                 // Only its lock says that a run is over which said nothing.
-                (view.shown, view.pid) = ask(layout, profile, Status::Processing)?;
+                (view.status, view.pid) = ask(layout, profile, Status::Processing)?;
             }
             view
         };
@@ -127,7 +127,7 @@ impl WatchedProfile {
     }
 
     const fn is_at_work(&self) -> bool {
-        matches!(self.view.shown, Shown::Processing | Shown::Interrupted)
+        matches!(self.view.status, DisplayStatus::Processing | DisplayStatus::Interrupted)
     }
 }
 
@@ -149,8 +149,8 @@ pub fn read(
 ) -> Result<ProfileView, SessionError> {
     Ok(match reader.read(profile) {
         Ok(Some(session)) => {
-            let (shown, pid) = ask(layout, profile, session.status)?;
-            ProfileView { shown, pid, ..ProfileView::of(&session) }.under(steps)
+            let (status, pid) = ask(layout, profile, session.status)?;
+            ProfileView { status, pid, ..ProfileView::of(&session) }.under(steps)
         }
         Ok(None) => ProfileView::pending(profile.clone()),
         Err(error) => ProfileView::damaged(profile.clone(), error.to_string()),
@@ -158,14 +158,18 @@ pub fn read(
 }
 
 /// Whether somebody runs the profile, and who. A completed one is not asked about: it is what it is.
-fn ask(layout: &Layout, profile: &ProfileId, status: Status) -> Result<(Shown, Option<u32>), StoreError> {
+fn ask(
+    layout: &Layout,
+    profile: &ProfileId,
+    status: Status,
+) -> Result<(DisplayStatus, Option<u32>), StoreError> {
     if status == Status::Completed {
-        return Ok((Shown::Completed, None));
+        return Ok((DisplayStatus::Completed, None));
     }
     let path = layout.session_lock(profile);
     let is_held = lock::is_held(&path)?;
     let pid = if is_held { lock::holder(&path).map(|holder| holder.pid) } else { None };
-    Ok((Shown::of(status, is_held), pid))
+    Ok((DisplayStatus::of(status, is_held), pid))
 }
 
 /// Those whose runs have written events.
@@ -221,10 +225,15 @@ mod tests {
         .unwrap();
         assert_eq!(names(&watch.look().unwrap()), ["p1", "p2", "p3"]);
         assert!(watch.look().unwrap().is_empty());
-        let shown: Vec<_> = watch.views().map(|view| (view.id.as_str(), view.shown, view.steps())).collect();
+        let status: Vec<_> =
+            watch.views().map(|view| (view.id.as_str(), view.status, view.steps())).collect();
         assert_eq!(
-            shown,
-            [("p1", Shown::Completed, 2), ("p2", Shown::Pending, 2), ("p3", Shown::Pending, 0)]
+            status,
+            [
+                ("p1", DisplayStatus::Completed, 2),
+                ("p2", DisplayStatus::Pending, 2),
+                ("p3", DisplayStatus::Pending, 0)
+            ]
         );
 
         session(&layout, "p1", "FAILED");
@@ -243,7 +252,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(names(&watch.look().unwrap()), ["p1", "p2"]);
-        assert_eq!(watch.view(&id("p1")).unwrap().shown, Shown::Failed);
+        assert_eq!(watch.view(&id("p1")).unwrap().status, DisplayStatus::Failed);
         assert_eq!(watch.view(&id("p2")).unwrap().summary.outcome(), Some(outcome));
     }
 
@@ -256,11 +265,11 @@ mod tests {
         let mut watch = FolderWatcher::new(layout, &[]);
         watch.look().unwrap();
         let seen = watch.view(&id("p1")).unwrap();
-        assert_eq!((seen.shown, seen.pid), (Shown::Processing, Some(std::process::id())));
+        assert_eq!((seen.status, seen.pid), (DisplayStatus::Processing, Some(std::process::id())));
         drop(held);
         assert_eq!(names(&watch.look().unwrap()), ["p1"]);
         let seen = watch.view(&id("p1")).unwrap();
-        assert_eq!((seen.shown, seen.pid), (Shown::Interrupted, None));
+        assert_eq!((seen.status, seen.pid), (DisplayStatus::Interrupted, None));
     }
 
     #[test]
@@ -269,15 +278,15 @@ mod tests {
         // The document knows `a`, done, and `b`, open.
         session(&layout, "p1", "COMPLETED");
         let flags: Vec<Flag> = ["a", "c"].map(|flag| flag.parse().unwrap()).to_vec();
-        let shown = |steps: &[Flag]| {
+        let status = |steps: &[Flag]| {
             let mut watch = FolderWatcher::new(layout.clone(), steps);
             watch.look().unwrap();
             let view = watch.view(&id("p1")).unwrap();
-            (view.shown, view.done(), view.steps())
+            (view.status, view.done(), view.steps())
         };
-        assert_eq!(shown(&flags), (Shown::Pending, 1, 2));
-        assert_eq!(shown(&flags[..1]), (Shown::Completed, 1, 1));
-        assert_eq!(shown(&[]), (Shown::Completed, 1, 2));
+        assert_eq!(status(&flags), (DisplayStatus::Pending, 1, 2));
+        assert_eq!(status(&flags[..1]), (DisplayStatus::Completed, 1, 1));
+        assert_eq!(status(&[]), (DisplayStatus::Completed, 1, 2));
     }
 
     #[test]
@@ -286,9 +295,9 @@ mod tests {
         fs::write(layout.session(&id("p1")), "{").unwrap();
         let mut watch = FolderWatcher::new(layout.clone(), &[]);
         watch.look().unwrap();
-        assert_eq!(watch.view(&id("p1")).unwrap().shown, Shown::Damaged);
+        assert_eq!(watch.view(&id("p1")).unwrap().status, DisplayStatus::Damaged);
         session(&layout, "p1", "COMPLETED");
         assert_eq!(names(&watch.look().unwrap()), ["p1"]);
-        assert_eq!(watch.view(&id("p1")).unwrap().shown, Shown::Completed);
+        assert_eq!(watch.view(&id("p1")).unwrap().status, DisplayStatus::Completed);
     }
 }

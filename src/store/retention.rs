@@ -13,7 +13,7 @@ use super::disk::measure;
 use super::session::{self, SessionReader, is_running};
 use super::{Layout, LockHolder, SessionError, StoreError, folder_watcher};
 use regatta_core::id::{Flag, ProfileId};
-use regatta_core::view::overview::{ProfileView, Shown};
+use regatta_core::view::overview::{DisplayStatus, ProfileView};
 
 /// In front of a name that is being removed. A profile's id has no dot, and evidence is not named so.
 const REMOVED: &str = ".removed-";
@@ -162,10 +162,10 @@ fn session_view(layout: &Layout, profile: &ProfileId, steps: &[Flag]) -> Result<
 }
 
 fn standing_of(view: ProfileView) -> RetentionStatus {
-    match view.shown {
+    match view.status {
         _ if view.in_flight.is_some() => RetentionStatus::Kept,
-        Shown::Completed => RetentionStatus::Completed,
-        Shown::Pending => RetentionStatus::Open,
+        DisplayStatus::Completed => RetentionStatus::Completed,
+        DisplayStatus::Pending => RetentionStatus::Open,
         _ => RetentionStatus::Kept,
     }
 }

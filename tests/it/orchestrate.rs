@@ -12,7 +12,7 @@ use regatta::providers::provider::{
 };
 use regatta::store::{Lock, LockHolder};
 use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
-use regatta_core::fleet::{Failure, JobOutcome, Shortage, TimeLimits};
+use regatta_core::fleet::{JobFailure, JobOutcome, Shortage, TimeLimits};
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::outcome::FleetOutcome;
 use regatta_core::retry::Backoff;
@@ -324,7 +324,7 @@ fn a_program_that_cannot_be_started_fails_its_profiles() {
     let nowhere = OrchestrateOptions { program: "/nowhere/regatta".into(), retries: 1, ..options(&folder) };
     let report = run(&folder, nowhere, ids("a b"), |_| {}).unwrap();
     assert_eq!(lines(&report), ["a failed(NotSpawned) 2 0/1", "b failed(NotSpawned) 2 0/1"]);
-    assert_eq!(report.profiles[0].outcome, JobOutcome::Failed(Failure::NotSpawned));
+    assert_eq!(report.profiles[0].outcome, JobOutcome::Failed(JobFailure::NotSpawned));
     assert!(report.profiles[0].last_error.as_deref().is_some_and(|error| error.contains("No such file")));
 }
 

@@ -10,12 +10,12 @@ use regatta::store::event_log::whole_lines;
 use regatta_core::event::{Event, EventKind, RunCause};
 use regatta_core::fleet::{
     Admission, ChildExit, Fleet, FleetConfig, FleetEffect, FleetFact, FleetInput, JobId, JobOutcome, Mono,
-    Severity, Standing, TimeLimits,
+    ProfileStatus, Severity, TimeLimits,
 };
 use regatta_core::id::RunId;
 use regatta_core::outcome::FleetOutcome;
 use regatta_core::retry::Backoff;
-use regatta_core::view::standing as last_word;
+use regatta_core::view::profile_status;
 use regatta_core::view::summary::ProfileSummary;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -194,9 +194,9 @@ impl Shell {
                 let state = self.world.state();
                 let (held, flags) = (state.profiles[profile].lock.is_some(), &state.spelt.flags);
                 let standing = match state.session(profile) {
-                    _ if held => Standing::Held,
-                    None => Standing::Open,
-                    Some(session) => last_word::standing(session, flags),
+                    _ if held => ProfileStatus::Held,
+                    None => ProfileStatus::Open,
+                    Some(session) => profile_status::profile_status(session, flags),
                 };
                 (state.profiles[profile].id.clone(), standing)
             };
@@ -232,7 +232,7 @@ impl Shell {
             }
             FleetEffect::CleanUp { job } => self.clean_up(job),
             FleetEffect::Probe => self.probe(),
-            FleetEffect::LookElsewhere { .. } => {
+            FleetEffect::CheckElsewhere { .. } => {
                 self.world.state().violated("the provider is asked though it cannot be".to_owned());
             }
             FleetEffect::Measure => {
@@ -258,7 +258,7 @@ impl Shell {
                 self.severity = severity;
             }
             FleetEffect::Report(fact) => self.world.state().tell(|| format!("{fact:?}")),
-            FleetEffect::Refuse(refusal) => {
+            FleetEffect::RejectInput(refusal) => {
                 let what = format!("the fleet was told what cannot be: {refusal}");
                 self.world.state().violated(what);
             }
@@ -351,7 +351,12 @@ impl Shell {
                 let (events, _): (Vec<Event>, usize) = whole_lines(&bytes);
                 let summary: ProfileSummary = events.iter().collect();
                 let (held_by, flags) = (self.adopted.remove(&job).flatten(), &state.spelt.flags);
-                last_word::outcome(state.session(job.index()), flags, &summary, held_by.as_ref())
+                profile_status::outcome_from_lock(
+                    state.session(job.index()),
+                    flags,
+                    &summary,
+                    held_by.as_ref(),
+                )
             };
             self.happened(FleetInput::AdoptedEnded { job, outcome: ended }).await;
         }

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// What is wrong with a file, where, and what to do next. Printed by miette with the lines around.
 #[derive(Debug, Clone, Error, Diagnostic)]
 #[error("{problem}")]
-pub struct SourceError {
+pub struct FileDiagnostic {
     problem: String,
     #[source_code]
     text: NamedSource<String>,
@@ -19,7 +19,7 @@ pub struct SourceError {
     help: Option<String>,
 }
 
-impl SourceError {
+impl FileDiagnostic {
     /// `at` are byte offsets in `text`; `label` stands at the place itself.
     pub fn new(file: &str, text: &str, at: Range<usize>, problem: impl Into<String>) -> Self {
         let end = at.end.min(text.len());
@@ -82,6 +82,6 @@ mod tests {
         assert_eq!(offset_of(text, 2, 1), 3);
         assert_eq!(offset_of(text, 4, 1), 8);
         assert_eq!(offset_of(text, 9, 9), text.len());
-        assert_eq!(SourceError::new("f.json", text, 8..9, "x").place(), "f.json:4:1");
+        assert_eq!(FileDiagnostic::new("f.json", text, 8..9, "x").place(), "f.json:4:1");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::flow::Place;
+use super::flow::StepLocation;
 
 /// When a trace is kept of an attempt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -21,7 +21,7 @@ pub enum TraceMode {
 pub struct Incident {
     /// `store_signup, attempt 2`.
     pub title: String,
-    pub place: Option<Place>,
+    pub place: Option<StepLocation>,
     pub message: String,
     pub hint: Option<String>,
 }

@@ -4,9 +4,9 @@
 //! Made in the page (`regatta-page/src/script/injected/likeness.js`), compared here. Holds nothing that was typed: the
 //! content of fields never gets into one, and identity values are masked before anything is compared.
 //!
-//! `authored` holds what the flow's own selectors call an element, which outranks all that was seen.
+//! `authored_names` holds what the flow's own selectors call an element, which outranks all that was seen.
 //! `judge` decides whether an element that a selector matches is the one that is meant, `search` looks for
-//! it where none matches. `words` compares labels, `risk` knows which must not be mixed up, `row` compares the items of lists that elements stand in.
+//! it where none matches. `words` compares labels, `risk` knows which must not be mixed up, `element_row` compares the items of lists that elements stand in.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 
 use super::mask::Mask;
 
-mod authored;
+mod authored_names;
+mod element_row;
 mod judge;
 mod risk;
-mod row;
 mod search;
 mod words;
 
-pub use self::authored::{Authored, Fit, is_by_name};
-pub use self::judge::{Because, Judged, Question};
-pub use self::row::{Row, Standing};
-use self::words::Difference;
+pub use self::authored_names::{AuthoredNames, NameFit, is_by_name};
+pub use self::element_row::{ElementRow, RowComparison};
+pub use self::judge::{ElementComparison, MismatchReason, Verdict};
+use self::words::LabelDifference;
 
 /// Names and texts are kept up to this many characters. The page sends more: a value that is cut
 /// could not be masked.
@@ -77,7 +77,7 @@ pub struct Fingerprint {
     pub series: bool,
     /// The item of a list or the like that it stands in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub row: Option<Row>,
+    pub row: Option<ElementRow>,
     /// Labels that it was seen with before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub formerly: Vec<String>,
@@ -93,7 +93,7 @@ pub struct Likeness {
 
 /// What an element can be used for. Different kinds are different elements, whatever else agrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ElementKind {
     Press,
     Field,
     Toggle,
@@ -104,13 +104,13 @@ enum Kind {
 /// Points for and against, by which candidates are ranked. Keys are apart: where something is searched
 /// because its selectors no longer match, they are what has changed.
 #[derive(Debug, Clone, Copy, Default)]
-struct Evidence {
+struct MatchScore {
     favour: i32,
     against: i32,
     keys_against: i32,
 }
 
-impl Evidence {
+impl MatchScore {
     fn key(&mut self, known: Option<&String>, seen: Option<&String>, points: i32, against: i32) {
         match (known, seen) {
             (Some(known), Some(seen)) if known == seen => self.favour += points,
@@ -148,8 +148,8 @@ impl Fingerprint {
             && evidence.favour - evidence.against - evidence.keys_against > 0
     }
 
-    fn weigh(&self, seen: &Self) -> Evidence {
-        let mut evidence = Evidence::default();
+    fn weigh(&self, seen: &Self) -> MatchScore {
+        let mut evidence = MatchScore::default();
         let attribute = |name: &str| (self.attributes.get(name), seen.attributes.get(name));
         // Of a link or a text in a list neither key nor label says that it is another one.
         let content = self.item && seen.item && self.role != "button" && self.takes_no_value();
@@ -177,10 +177,10 @@ impl Fingerprint {
         let (label, now) = (self.label(), seen.label());
         match words::compare(label, now) {
             _ if label.is_empty() => {}
-            Difference::None => evidence.favour += 4,
-            Difference::Count => evidence.favour += 3,
+            LabelDifference::None => evidence.favour += 4,
+            LabelDifference::Count => evidence.favour += 3,
             // A text may say anything.
-            Difference::Number | Difference::Words if self.name.is_empty() => {}
+            LabelDifference::Number | LabelDifference::Words if self.name.is_empty() => {}
             _ if now.is_empty() => evidence.against += 2,
             // What a field is called is not its state; what a button is called may be.
             _ if !self.takes_no_value() => evidence.against += 5,
@@ -241,43 +241,43 @@ impl Fingerprint {
     }
 
     fn takes_no_value(&self) -> bool {
-        matches!(self.kind(), Kind::Press | Kind::Plain)
+        matches!(self.kind(), ElementKind::Press | ElementKind::Plain)
     }
 
     /// Roles of elements of its kind; where it is a plain one, of all that are not.
-    pub fn roles(&self) -> (Vec<&'static str>, Which) {
+    pub fn roles(&self) -> (Vec<&'static str>, RoleMatch) {
         let kind = self.kind();
-        if kind == Kind::Plain {
-            return (ROLES.iter().flat_map(|(_, roles)| roles.iter().copied()).collect(), Which::None);
+        if kind == ElementKind::Plain {
+            return (ROLES.iter().flat_map(|(_, roles)| roles.iter().copied()).collect(), RoleMatch::NoneOf);
         }
         let of_kind = ROLES.iter().filter(|(other, _)| *other == kind);
-        (of_kind.flat_map(|(_, roles)| roles.iter().copied()).collect(), Which::Any)
+        (of_kind.flat_map(|(_, roles)| roles.iter().copied()).collect(), RoleMatch::AnyOf)
     }
 
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ElementKind {
         let of = ROLES.iter().find(|(_, roles)| roles.contains(&self.role.as_str()));
-        of.map_or(Kind::Plain, |(kind, _)| *kind)
+        of.map_or(ElementKind::Plain, |(kind, _)| *kind)
     }
 }
 
 /// How a list of roles is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    Any,
-    None,
+pub enum RoleMatch {
+    AnyOf,
+    NoneOf,
 }
 
-const ROLES: [(Kind, &[&str]); 4] = [
+const ROLES: [(ElementKind, &[&str]); 4] = [
     (
-        Kind::Press,
+        ElementKind::Press,
         &["button", "link", "menuitem", "menuitemcheckbox", "menuitemradio", "tab", "option", "treeitem"],
     ),
-    (Kind::Field, &["textbox", "searchbox", "combobox", "listbox", "spinbutton", "slider"]),
-    (Kind::Toggle, &["checkbox", "radio", "switch"]),
-    (Kind::File, &["file"]),
+    (ElementKind::Field, &["textbox", "searchbox", "combobox", "listbox", "spinbutton", "slider"]),
+    (ElementKind::Toggle, &["checkbox", "radio", "switch"]),
+    (ElementKind::File, &["file"]),
 ];
 
-impl Kind {
+impl ElementKind {
     /// A plain element that is made a proper button stays what it was.
     fn may_become(self, other: Self) -> bool {
         self == other || matches!((self, other), (Self::Plain, Self::Press))
@@ -305,7 +305,7 @@ impl fmt::Display for Fingerprint {
             let shown: String = label.chars().take(if cut { 39 } else { 40 }).collect();
             write!(f, " \"{shown}{}\"", if cut { "…" } else { "" })?;
         }
-        if let Some(title) = self.row.as_ref().and_then(Row::title) {
+        if let Some(title) = self.row.as_ref().and_then(ElementRow::title) {
             let shown: String = title.chars().take(40).collect();
             write!(f, " in \"{shown}\"")?;
         }

@@ -18,17 +18,16 @@ use super::id::ProfileId;
 use super::outcome::{FleetOutcome, RunOutcome};
 use super::retry::{Backoff, Draw, chance};
 
-use self::admission::Gatekeeper;
+use self::admission::AdmissionControl;
 use self::breaker::Breaker;
-use self::busy::{Busy, SiteAllowance};
-use self::elsewhere::Elsewhere;
+use self::elsewhere::OpenElsewhere;
 use self::job::Slots;
-use self::limits::{Alarms, Clock};
-use self::queue::Queue;
+use self::limits::{DeadlineQueue, RunClock};
+use self::queue::LaunchQueue;
+use self::site_busy::{SiteAllowance, SiteBusyState};
 
 mod admission;
 mod breaker;
-mod busy;
 mod elsewhere;
 mod job;
 mod launch;
@@ -36,11 +35,14 @@ mod limits;
 mod messages;
 mod provider;
 mod queue;
+mod site_busy;
 
-pub use self::admission::{Admission, Measured, RUN_MEMORY, Shortage};
-pub use self::job::{Failure, JobId, JobOutcome, JobState, Slot, Tally};
-pub use self::limits::{Demand, TimeLimit, TimeLimits};
-pub use self::messages::{ChildExit, FleetEffect, FleetFact, FleetInput, Refusal, Severity, Standing};
+pub use self::admission::{Admission, MachineLoad, RUN_MEMORY, Shortage};
+pub use self::job::{JobFailure, JobId, JobOutcome, JobState, Slot, Tally};
+pub use self::limits::{Enforcement, TimeLimit, TimeLimits};
+pub use self::messages::{
+    ChildExit, FleetEffect, FleetFact, FleetInput, FleetInputError, ProfileStatus, Severity,
+};
 
 /// Time since the orchestrator started; never goes back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +85,7 @@ pub struct Fleet {
     known: HashSet<ProfileId>,
     /// Never launched, by priority and then first to last, behind those whose back-off has passed: what was begun is
     /// finished before anything new begins.
-    queue: Queue,
+    queue: LaunchQueue,
     backing_off: BTreeSet<(Mono, JobId)>,
     slots: Slots,
     severity: Severity,
@@ -97,10 +99,10 @@ pub struct Fleet {
     /// The moment of the latest `WakeAt` not yet answered.
     alarm: Option<Mono>,
     tally: Tally,
-    clocks: Alarms,
-    gate: Gatekeeper,
+    clocks: DeadlineQueue,
+    gate: AdmissionControl,
     breaker: Breaker,
-    elsewhere: Elsewhere,
+    elsewhere: OpenElsewhere,
     site: SiteAllowance,
     /// Without a browser and an attempt left, while the provider is asked whether that was its fault.
     doubtful: Vec<JobId>,
@@ -117,16 +119,16 @@ struct Job {
     attempts: u32,
     /// How often it was put off for being open elsewhere.
     put_off: u32,
-    clock: Clock,
+    clock: RunClock,
     /// Of the child that crashed last.
     died_of: Option<ChildExit>,
     /// The run under way has said that another one would end in the same way.
     failed_for_good: bool,
-    busy: Busy,
+    site_busy: SiteBusyState,
 }
 
 /// How an attempt ended.
-enum Attempt {
+enum AttemptEnd {
     Finished(RunOutcome),
     Crashed,
     NotSpawned,
@@ -138,7 +140,7 @@ impl Fleet {
             config: FleetConfig { max: config.max.max(1), ..config },
             jobs: Vec::new(),
             known: HashSet::new(),
-            queue: Queue::default(),
+            queue: LaunchQueue::default(),
             backing_off: BTreeSet::new(),
             slots: Slots::default(),
             severity: Severity::None,
@@ -150,10 +152,10 @@ impl Fleet {
             drain_until: None,
             alarm: None,
             tally: Tally::default(),
-            clocks: Alarms::default(),
-            gate: Gatekeeper::new(config.admission),
+            clocks: DeadlineQueue::default(),
+            gate: AdmissionControl::new(config.admission),
             breaker: Breaker::default(),
-            elsewhere: Elsewhere::new(config.asked_at_once),
+            elsewhere: OpenElsewhere::new(config.asked_at_once),
             site: SiteAllowance::new(config.max.max(1)),
             doubtful: Vec::new(),
             waiting: false,
@@ -196,7 +198,7 @@ impl Fleet {
     pub fn handle(&mut self, now: Mono, input: FleetInput) -> Vec<FleetEffect> {
         let mut effects = Vec::new();
         if let Err(refusal) = self.take(now, input, &mut effects) {
-            effects.push(FleetEffect::Refuse(refusal));
+            effects.push(FleetEffect::RejectInput(refusal));
             return effects;
         }
         self.launch(now, &mut effects);
@@ -205,7 +207,12 @@ impl Fleet {
         effects
     }
 
-    fn take(&mut self, now: Mono, input: FleetInput, effects: &mut Vec<FleetEffect>) -> Result<(), Refusal> {
+    fn take(
+        &mut self,
+        now: Mono,
+        input: FleetInput,
+        effects: &mut Vec<FleetEffect>,
+    ) -> Result<(), FleetInputError> {
         match input {
             FleetInput::ProfileEnqueued { profile, standing, priority } => {
                 self.enqueue(now, profile, standing, priority, effects)?
@@ -218,14 +225,14 @@ impl Fleet {
                     self.start_clock(now, job);
                     self.stop(job, effects);
                 }
-                state => return Err(Refusal::WrongState { job, state, input: "been spawned" }),
+                state => return Err(FleetInputError::WrongState { job, state, input: "been spawned" }),
             },
             FleetInput::SpawnFailed { job } => match self.known_state(job)? {
                 JobState::Starting { slot } => {
                     self.slots.free(slot);
-                    self.settle(now, job, Attempt::NotSpawned, effects);
+                    self.settle(now, job, AttemptEnd::NotSpawned, effects);
                 }
-                state => return Err(Refusal::WrongState { job, state, input: "failed to spawn" }),
+                state => return Err(FleetInputError::WrongState { job, state, input: "failed to spawn" }),
             },
             FleetInput::ChildExited { job, exit } => match (self.known_state(job)?, exit.outcome()) {
                 (JobState::Running { slot }, None) => {
@@ -236,9 +243,9 @@ impl Fleet {
                 (JobState::Running { slot }, Some(RunOutcome::Busy)) => self.adopt(now, job, slot, effects),
                 (JobState::Running { slot }, Some(outcome)) => {
                     self.slots.free(slot);
-                    self.settle(now, job, Attempt::Finished(outcome), effects);
+                    self.settle(now, job, AttemptEnd::Finished(outcome), effects);
                 }
-                (state, _) => return Err(Refusal::WrongState { job, state, input: "exited" }),
+                (state, _) => return Err(FleetInputError::WrongState { job, state, input: "exited" }),
             },
             FleetInput::AdoptedEnded { job, outcome } => match (self.known_state(job)?, outcome) {
                 (JobState::Adopted { slot }, None) => {
@@ -247,15 +254,17 @@ impl Fleet {
                 }
                 (JobState::Adopted { slot }, Some(outcome)) => {
                     self.slots.free(slot);
-                    self.settle(now, job, Attempt::Finished(outcome), effects);
+                    self.settle(now, job, AttemptEnd::Finished(outcome), effects);
                 }
-                (state, _) => return Err(Refusal::WrongState { job, state, input: "let its lock go" }),
+                (state, _) => {
+                    return Err(FleetInputError::WrongState { job, state, input: "let its lock go" });
+                }
             },
             FleetInput::CleanedUp { job } => match self.known_state(job)? {
                 JobState::CleaningUp { slot } => {
                     self.slots.free(slot);
                     match (self.jobs[job.index()].attempts, self.severity) {
-                        (1.., _) => self.settle(now, job, Attempt::Crashed, effects),
+                        (1.., _) => self.settle(now, job, AttemptEnd::Crashed, effects),
                         // What lived was a run of before this fleet.
                         (0, Severity::None) => {
                             self.set(job, JobState::Queued);
@@ -265,29 +274,33 @@ impl Fleet {
                         (0, Severity::Drain | Severity::Now) => self.end(job, JobOutcome::Stopped, effects),
                     }
                 }
-                state => return Err(Refusal::WrongState { job, state, input: "been cleaned up" }),
+                state => return Err(FleetInputError::WrongState { job, state, input: "been cleaned up" }),
             },
-            FleetInput::ChildTold { job } => match self.known_state(job)? {
+            FleetInput::ChildReported { job } => match self.known_state(job)? {
                 JobState::Running { .. } | JobState::Adopted { .. } => self.jobs[job.index()].clock.hear(now),
-                state => return Err(Refusal::WrongState { job, state, input: "told anything" }),
+                state => return Err(FleetInputError::WrongState { job, state, input: "told anything" }),
             },
             FleetInput::UsedElsewhere { job } => match self.known_state(job)? {
                 JobState::Running { .. } | JobState::Adopted { .. } => self.elsewhere.refuse(job),
-                state => return Err(Refusal::WrongState { job, state, input: "been refused its profile" }),
+                state => {
+                    return Err(FleetInputError::WrongState { job, state, input: "been refused its profile" });
+                }
             },
             FleetInput::RunFailedForGood { job } => match self.known_state(job)? {
                 JobState::Running { .. } | JobState::Adopted { .. } => {
                     self.jobs[job.index()].failed_for_good = true;
                 }
-                state => return Err(Refusal::WrongState { job, state, input: "failed for good" }),
+                state => return Err(FleetInputError::WrongState { job, state, input: "failed for good" }),
             },
             FleetInput::SiteBusy { job, retry_after } => match self.known_state(job)? {
                 JobState::Running { .. } | JobState::Adopted { .. } => {
-                    self.jobs[job.index()].busy.found = Some(retry_after);
+                    self.jobs[job.index()].site_busy.found = Some(retry_after);
                 }
-                state => return Err(Refusal::WrongState { job, state, input: "found its site busy" }),
+                state => {
+                    return Err(FleetInputError::WrongState { job, state, input: "found its site busy" });
+                }
             },
-            FleetInput::LookedElsewhere { open } => self.put_off_all(now, &open, effects),
+            FleetInput::ElsewhereChecked { open } => self.put_off_all(now, &open, effects),
             FleetInput::MachineMeasured(measured) => self.gate.learn(now, measured),
             FleetInput::ProviderProbed { is_up } => self.provider_answered(now, is_up, effects),
             FleetInput::ProviderPaused { pause } => {
@@ -318,15 +331,15 @@ impl Fleet {
         &mut self,
         now: Mono,
         profile: ProfileId,
-        standing: Standing,
+        standing: ProfileStatus,
         priority: i32,
         effects: &mut Vec<FleetEffect>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), FleetInputError> {
         if self.closed {
-            return Err(Refusal::IntakeClosed(profile));
+            return Err(FleetInputError::IntakeClosed(profile));
         }
         if !self.known.insert(profile.clone()) {
-            return Err(Refusal::Duplicate(profile));
+            return Err(FleetInputError::Duplicate(profile));
         }
         let job = JobId(index(self.jobs.len()));
         self.jobs.push(Job {
@@ -335,30 +348,30 @@ impl Fleet {
             priority,
             attempts: 0,
             put_off: 0,
-            clock: Clock::default(),
+            clock: RunClock::default(),
             died_of: None,
             failed_for_good: false,
-            busy: Busy::default(),
+            site_busy: SiteBusyState::default(),
         });
         match standing {
-            Standing::Completed => self.end(job, JobOutcome::Completed, effects),
-            Standing::NeedsAttention => self.end(job, JobOutcome::NeedsAttention, effects),
-            Standing::Damaged => self.end(job, JobOutcome::Failed(Failure::Damaged), effects),
-            Standing::Held => {
+            ProfileStatus::Completed => self.end(job, JobOutcome::Completed, effects),
+            ProfileStatus::NeedsAttention => self.end(job, JobOutcome::NeedsAttention, effects),
+            ProfileStatus::Damaged => self.end(job, JobOutcome::Failed(JobFailure::Damaged), effects),
+            ProfileStatus::Held => {
                 let slot = self.slots.take();
                 self.jobs[job.index()].attempts = 1;
                 self.adopt(now, job, slot, effects);
             }
             // It lives as a crashed run does until it is cleaned up.
-            Standing::LeftBehind => {
+            ProfileStatus::LeftBehind => {
                 let slot = self.slots.take();
                 self.set(job, JobState::CleaningUp { slot });
                 effects.push(FleetEffect::CleanUp { job });
             }
-            Standing::Open if self.severity > Severity::None => {
+            ProfileStatus::Open if self.severity > Severity::None => {
                 self.end(job, JobOutcome::Stopped, effects);
             }
-            Standing::Open => self.queue.push_back(priority, job),
+            ProfileStatus::Open => self.queue.push_back(priority, job),
         }
         Ok(())
     }
@@ -373,7 +386,7 @@ impl Fleet {
 
     fn start_clock(&mut self, now: Mono, job: JobId) {
         let clock = &mut self.jobs[job.index()].clock;
-        *clock = Clock::began(now);
+        *clock = RunClock::began(now);
         self.clocks.watch(&self.config.limits, job, clock);
     }
 
@@ -389,16 +402,16 @@ impl Fleet {
             };
             effects.push(FleetEffect::Report(FleetFact::OverTime { job, limit, demand }));
             effects.push(match demand {
-                Demand::Ask | Demand::Terminate => FleetEffect::Terminate { job },
-                Demand::Kill => FleetEffect::Kill { job },
+                Enforcement::StopAfterStep | Enforcement::StopNow => FleetEffect::Terminate { job },
+                Enforcement::Kill => FleetEffect::Kill { job },
             });
         }
     }
 
     /// An attempt is over and its slot is free.
-    fn settle(&mut self, now: Mono, job: JobId, attempt: Attempt, effects: &mut Vec<FleetEffect>) {
+    fn settle(&mut self, now: Mono, job: JobId, attempt: AttemptEnd, effects: &mut Vec<FleetEffect>) {
         let refused = self.elsewhere.was_refused(job);
-        if refused && matches!(attempt, Attempt::Finished(RunOutcome::NoBrowser)) {
+        if refused && matches!(attempt, AttemptEnd::Finished(RunOutcome::NoBrowser)) {
             self.excuse(job);
             return match self.severity {
                 Severity::None => self.put_off(now, job, effects),
@@ -410,31 +423,31 @@ impl Fleet {
         if !for_good {
             self.judge_provider(job, &attempt, effects);
         }
-        let busy = self.jobs[job.index()].busy.found.take();
-        if let (Some(retry_after), Attempt::Finished(RunOutcome::StepFailed)) = (busy, &attempt) {
+        let busy = self.jobs[job.index()].site_busy.found.take();
+        if let (Some(retry_after), AttemptEnd::Finished(RunOutcome::StepFailed)) = (busy, &attempt) {
             return self.requeue_busy(now, job, retry_after, effects);
         }
         let over = self.jobs[job.index()].clock.over();
         let failure = match attempt {
-            Attempt::Finished(RunOutcome::Completed) => {
+            AttemptEnd::Finished(RunOutcome::Completed) => {
                 self.site.grow();
                 return self.end(job, JobOutcome::Completed, effects);
             }
-            Attempt::Finished(RunOutcome::NeedsAttention) => {
+            AttemptEnd::Finished(RunOutcome::NeedsAttention) => {
                 return self.end(job, JobOutcome::NeedsAttention, effects);
             }
-            Attempt::Finished(RunOutcome::StepFailed) => Failure::StepFailed,
-            Attempt::Finished(RunOutcome::Usage) => Failure::Usage,
-            Attempt::Finished(RunOutcome::NoBrowser) => Failure::NoBrowser,
-            Attempt::Finished(RunOutcome::Damaged) => Failure::Damaged,
+            AttemptEnd::Finished(RunOutcome::StepFailed) => JobFailure::StepFailed,
+            AttemptEnd::Finished(RunOutcome::Usage) => JobFailure::Usage,
+            AttemptEnd::Finished(RunOutcome::NoBrowser) => JobFailure::NoBrowser,
+            AttemptEnd::Finished(RunOutcome::Damaged) => JobFailure::Damaged,
             // An adopted run cannot have found the profile busy; were it said, a fresh run sees.
-            Attempt::Finished(RunOutcome::Stopped | RunOutcome::Busy) => Failure::Interrupted,
-            Attempt::Crashed => Failure::Crashed,
-            Attempt::NotSpawned => Failure::NotSpawned,
+            AttemptEnd::Finished(RunOutcome::Stopped | RunOutcome::Busy) => JobFailure::Interrupted,
+            AttemptEnd::Crashed => JobFailure::Crashed,
+            AttemptEnd::NotSpawned => JobFailure::NotSpawned,
         };
         // We ended it, and not for the fleet's sake.
         let failure = match (failure, over) {
-            (Failure::Interrupted | Failure::Crashed, Some(limit)) if self.severity < Severity::Now => {
+            (JobFailure::Interrupted | JobFailure::Crashed, Some(limit)) if self.severity < Severity::Now => {
                 limit.failure()
             }
             _ => failure,
@@ -443,17 +456,19 @@ impl Fleet {
         // neither has used its attempt up.
         let died_of = self.jobs[job.index()].died_of.take();
         let stopped_by_us = match failure {
-            Failure::Interrupted => self.severity > Severity::None,
+            JobFailure::Interrupted => self.severity > Severity::None,
             // It was asked before it listened.
-            Failure::Crashed if died_of == Some(ChildExit::ASKED) => self.severity > Severity::None,
-            Failure::Crashed => self.severity == Severity::Now,
+            JobFailure::Crashed if died_of == Some(ChildExit::ASKED) => self.severity > Severity::None,
+            JobFailure::Crashed => self.severity == Severity::Now,
             _ => false,
         };
         let attempts = self.jobs[job.index()].attempts;
         let attempts_left = failure.may_be_retried() && !for_good && attempts <= self.config.retries;
         match self.severity {
             // Whose fault it was shows in a moment.
-            Severity::None if failure == Failure::NoBrowser && !for_good && self.breaker.is_suspected() => {
+            Severity::None
+                if failure == JobFailure::NoBrowser && !for_good && self.breaker.is_suspected() =>
+            {
                 if !attempts_left {
                     self.doubtful.push(job);
                 }
@@ -466,7 +481,7 @@ impl Fleet {
         }
     }
 
-    fn back_off(&mut self, now: Mono, job: JobId, failure: Failure, effects: &mut Vec<FleetEffect>) {
+    fn back_off(&mut self, now: Mono, job: JobId, failure: JobFailure, effects: &mut Vec<FleetEffect>) {
         let attempt = self.jobs[job.index()].attempts;
         let chance = chance(self.config.seed, Draw::Retry { job: job.0, attempt });
         let delay = self.config.backoff.delay(attempt, chance);
@@ -565,8 +580,8 @@ impl Fleet {
         }
     }
 
-    fn known_state(&self, job: JobId) -> Result<JobState, Refusal> {
-        self.jobs.get(job.index()).map(|job| job.state).ok_or(Refusal::UnknownJob(job))
+    fn known_state(&self, job: JobId) -> Result<JobState, FleetInputError> {
+        self.jobs.get(job.index()).map(|job| job.state).ok_or(FleetInputError::UnknownJob(job))
     }
 
     fn set(&mut self, job: JobId, state: JobState) {

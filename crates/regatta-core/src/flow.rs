@@ -1,7 +1,7 @@
 //! A Chrome DevTools Recorder user flow, and the custom steps that make it a step of ours.
 //!
 //! Parsing takes the whole schema; what is parsed and cannot be played is refused by
-//! [`crate::flow::playable`] before a browser starts, never skipped. The format is described by the
+//! [`crate::flow::validation`] before a browser starts, never skipped. The format is described by the
 //! Recorder's own export and by npm `@puppeteer/replay`.
 
 use std::fmt;
@@ -13,13 +13,13 @@ use serde_json::Map;
 pub use self::edit::{EditError, with_alternative};
 pub use self::parse::{LONGEST_RECORDED_TIMEOUT, parse};
 pub use self::selector::{Chain, Locator, Selector, SelectorKind};
-use crate::diagnostic::{SourceError, offset_of};
+use crate::diagnostic::{FileDiagnostic, offset_of};
 
 mod edit;
 pub mod keyboard;
 mod parse;
-pub mod playable;
 mod selector;
+pub mod validation;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flow {
@@ -227,14 +227,14 @@ pub enum CaptureFrom {
 
 /// Where in a flow something happened: `flows/store.json:12, step 4 (click)`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct StepLocation {
     pub file: String,
     pub line: usize,
     pub step: String,
     pub action: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for StepLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}, step {} ({})", self.file, self.line, self.step, self.action)
     }
@@ -242,11 +242,11 @@ impl fmt::Display for Place {
 
 impl Flow {
     /// An error with the step's place in the file.
-    pub fn error_at(&self, step: &Step, problem: impl Into<String>) -> SourceError {
+    pub fn error_at(&self, step: &Step, problem: impl Into<String>) -> FileDiagnostic {
         let start = offset_of(&self.text, step.line, 1);
         let line = self.text[start..].lines().next().unwrap_or_default();
         let indent = line.len() - line.trim_start().len();
-        SourceError::new(&self.file, &self.text, start + indent..start + line.len(), problem)
+        FileDiagnostic::new(&self.file, &self.text, start + indent..start + line.len(), problem)
             .label(format!("step {}", step.number))
     }
 
@@ -276,8 +276,8 @@ impl Flow {
 }
 
 impl Step {
-    pub fn place(&self, flow: &Flow) -> Place {
-        Place {
+    pub fn place(&self, flow: &Flow) -> StepLocation {
+        StepLocation {
             file: flow.file.clone(),
             line: self.line,
             step: self.number.clone(),

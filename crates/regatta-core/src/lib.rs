@@ -3,7 +3,6 @@
 //! Pure: no files, processes, sockets, clock, environment, randomness or async runtime. Time and
 //! chance enter as values, so every rule here can be tested as data.
 
-pub mod busy;
 pub mod diagnostic;
 pub mod duration;
 pub mod error_chain;
@@ -17,6 +16,7 @@ pub mod mask;
 pub mod outcome;
 pub mod retry;
 pub mod session;
+pub mod site_busy;
 pub mod source;
 pub mod suggestion;
 pub mod text_file;

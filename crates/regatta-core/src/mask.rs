@@ -34,8 +34,8 @@ impl Mask {
     }
 
     /// The same for what browsers write.
-    pub const fn veil(&self) -> Veil<'_> {
-        Veil(self)
+    pub const fn for_browser(&self) -> BrowserMask<'_> {
+        BrowserMask(self)
     }
 
     /// The name of the field that has a value of which this is a part.
@@ -106,9 +106,9 @@ impl Mask {
 
 /// A mask that also knows values in the other forms they take in a browser.
 #[derive(Clone, Copy)]
-pub struct Veil<'a>(&'a Mask);
+pub struct BrowserMask<'a>(&'a Mask);
 
-impl Veil<'_> {
+impl BrowserMask<'_> {
     /// Any text; a value that is percent-encoded otherwise than forms do it is hidden too.
     pub fn text(&self, text: &str) -> String {
         let masked = self.0.apply(text);
@@ -170,7 +170,7 @@ mod tests {
         let mut identity = Identity::default();
         identity.set("name", "Ann Lee & Söhne");
         let mask = Mask::of(&identity);
-        let veil = mask.veil();
+        let veil = mask.for_browser();
         assert_eq!(veil.text("/x/Ann%20Lee%20%26%20S%c3%b6hne?q=%41"), "/x/‹identity.name›?q=A");
         assert_eq!(veil.text("/x?n=Ann+Lee+%26+S%C3%B6hne&q=%41"), "/x?n=‹identity.name›&q=%41");
         assert_eq!(veil.text("100 % %zz %"), "100 % %zz %");

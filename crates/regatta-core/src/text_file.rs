@@ -1,6 +1,6 @@
 //! Files that a person wrote, as the editors of all systems save them.
 
-use crate::diagnostic::SourceError;
+use crate::diagnostic::FileDiagnostic;
 
 /// What UTF-8 files of some editors begin with; it is no part of the text.
 const MARK: char = '\u{feff}';
@@ -14,7 +14,7 @@ pub struct TextFile {
 
 impl TextFile {
     /// `name` is the one people know the file by.
-    pub fn decode(name: &str, bytes: Vec<u8>) -> Result<Self, Box<SourceError>> {
+    pub fn decode(name: &str, bytes: Vec<u8>) -> Result<Self, Box<FileDiagnostic>> {
         if let Some(text) = utf16(&bytes) {
             return Err(not_utf8(name, &text, 0, "it looks like UTF-16"));
         }
@@ -38,8 +38,8 @@ impl TextFile {
     }
 }
 
-fn not_utf8(name: &str, text: &str, at: usize, guess: &str) -> Box<SourceError> {
-    let error = SourceError::new(name, text, at..at + 1, format!("the file is not UTF-8: {guess}"));
+fn not_utf8(name: &str, text: &str, at: usize, guess: &str) -> Box<FileDiagnostic> {
+    let error = FileDiagnostic::new(name, text, at..at + 1, format!("the file is not UTF-8: {guess}"));
     Box::new(error.help("save it as UTF-8 and try again"))
 }
 

@@ -1,5 +1,5 @@
 //! Folds of events and sessions, which every view of a fleet shares.
 
 pub mod overview;
-pub mod standing;
+pub mod profile_status;
 pub mod summary;

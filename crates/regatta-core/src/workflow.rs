@@ -20,7 +20,7 @@ use toml::Spanned;
 
 use super::id::Flag;
 use super::session::{Commit, Platform};
-use crate::diagnostic::SourceError;
+use crate::diagnostic::FileDiagnostic;
 use crate::workflow::dialog::DialogPolicy;
 use crate::workflow::http_auth::{HttpAuth, HttpAuthWire};
 use crate::workflow::pace::{PER_MINUTE, Pace, PaceWire};
@@ -35,11 +35,11 @@ const PASSWORD_LENGTHS: std::ops::RangeInclusive<u64> = 8..=128;
 pub struct Workflow {
     pub name: String,
     /// Templates; rendered, they are origins: `http://127.0.0.1:8800`.
-    pub allowed_origins: Vec<Written<String>>,
+    pub allowed_origins: Vec<Located<String>>,
     /// In the order of the file: a variable may use those before it.
     pub variables: Map<String, Value>,
     /// Templates; what pages are not to load: see [`crate::workflow::block`].
-    pub block: Vec<Written<String>>,
+    pub block: Vec<Located<String>>,
     /// Of the steps that name none of their own, and of a flow that is played by itself.
     pub dialogs: DialogPolicy,
     pub http_auth: Vec<HttpAuth>,
@@ -50,10 +50,10 @@ pub struct Workflow {
 #[derive(Debug, Clone)]
 pub struct WorkflowStep {
     pub flag: Flag,
-    pub flow: PerPlatform<Written<String>>,
-    pub verify: Option<PerPlatform<Written<String>>>,
+    pub flow: PerPlatform<Located<String>>,
+    pub verify: Option<PerPlatform<Located<String>>>,
     /// Identity fields set before the step acts, where the session has none. In the order of the file.
-    pub prepare: Vec<(String, Written<Preparation>)>,
+    pub prepare: Vec<(String, Located<Preparation>)>,
     /// Prepared fields that move into place together with the flag. In the order of the file.
     pub commits: Vec<Commit>,
     /// Bounds one attempt.
@@ -69,7 +69,7 @@ pub struct WorkflowStep {
 
 /// A value and where it stands in the file, as byte offsets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written<T> {
+pub struct Located<T> {
     pub value: T,
     pub at: Range<usize>,
 }
@@ -142,8 +142,8 @@ pub enum Heal {
 }
 
 /// `file` is the name people know it by; it stands in every error.
-pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<SourceError>> {
-    let error = |at: Range<usize>, problem: String| SourceError::new(file, text, at, problem);
+pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<FileDiagnostic>> {
+    let error = |at: Range<usize>, problem: String| FileDiagnostic::new(file, text, at, problem);
     let wire: WorkflowWire = toml::from_str(text).map_err(|toml| toml_error(file, text, &toml))?;
     if wire.allowed_origins.get_ref().is_empty() {
         return Err(Box::new(error(wire.allowed_origins.span(), "`allowed_origins` is empty".into()).help(
@@ -180,8 +180,8 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<SourceError>> {
 }
 
 /// Any TOML error with its place; for the workflow and the settings alike.
-pub fn toml_error(file: &str, text: &str, error: &toml::de::Error) -> Box<SourceError> {
-    Box::new(SourceError::new(file, text, error.span().unwrap_or(0..1), error.message().trim()))
+pub fn toml_error(file: &str, text: &str, error: &toml::de::Error) -> Box<FileDiagnostic> {
+    Box::new(FileDiagnostic::new(file, text, error.span().unwrap_or(0..1), error.message().trim()))
 }
 
 /// `60s`, `1m 30s`, `500ms`: positive, as jiff's friendly format has it.
@@ -197,7 +197,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
 pub struct InvalidDuration(String);
 
 struct ParsedStep {
-    flag: Written<Flag>,
+    flag: Located<Flag>,
     rest: WorkflowStep,
 }
 
@@ -205,8 +205,8 @@ fn workflow_step(
     wire: StepWire,
     dialogs: &DialogPolicy,
     heal: Heal,
-    error: &impl Fn(Range<usize>, String) -> SourceError,
-) -> Result<ParsedStep, Box<SourceError>> {
+    error: &impl Fn(Range<usize>, String) -> FileDiagnostic,
+) -> Result<ParsedStep, Box<FileDiagnostic>> {
     let flag_at = wire.flag.span();
     let flag: Flag =
         wire.flag.into_inner().parse().map_err(|problem: super::id::InvalidFlag| {
@@ -257,12 +257,12 @@ fn workflow_step(
                     "expected a template (\"{{ profile_id }}@example.test\") or { generate = \"password\", length = 20 }",
                 ))
             })?;
-            Ok((field, Written { value, at }))
+            Ok((field, Located { value, at }))
         })
-        .collect::<Result<Vec<_>, Box<SourceError>>>()?;
+        .collect::<Result<Vec<_>, Box<FileDiagnostic>>>()?;
     let commits = commits(&flag, wire.commit.unwrap_or_default(), &prepare, error)?;
     Ok(ParsedStep {
-        flag: Written { value: flag.clone(), at: flag_at },
+        flag: Located { value: flag.clone(), at: flag_at },
         rest: WorkflowStep {
             flag,
             flow: wire.flow.into_per_platform(),
@@ -283,9 +283,9 @@ fn workflow_step(
 fn commits(
     flag: &Flag,
     wire: indexmap::IndexMap<String, Spanned<String>>,
-    prepare: &[(String, Written<Preparation>)],
-    error: &impl Fn(Range<usize>, String) -> SourceError,
-) -> Result<Vec<Commit>, Box<SourceError>> {
+    prepare: &[(String, Located<Preparation>)],
+    error: &impl Fn(Range<usize>, String) -> FileDiagnostic,
+) -> Result<Vec<Commit>, Box<FileDiagnostic>> {
     let commit = |(into, from): (String, Spanned<String>)| {
         let (at, from) = (from.span(), from.into_inner());
         if from == into || !prepare.iter().any(|(field, _)| *field == from) {
@@ -326,8 +326,8 @@ fn http_auth(HttpAuthWire { origin, user, password_field }: HttpAuthWire) -> Htt
 
 fn pace(
     PaceWire { origin, per_minute }: PaceWire,
-    error: &impl Fn(Range<usize>, String) -> SourceError,
-) -> Result<Pace, Box<SourceError>> {
+    error: &impl Fn(Range<usize>, String) -> FileDiagnostic,
+) -> Result<Pace, Box<FileDiagnostic>> {
     let (at, per_minute) = (per_minute.span(), per_minute.into_inner());
     if !PER_MINUTE.contains(&per_minute) {
         let (least, most) = (PER_MINUTE.start(), PER_MINUTE.end());
@@ -339,8 +339,8 @@ fn pace(
     Ok(Pace { origin: written(origin), per_minute })
 }
 
-fn written<T>(spanned: Spanned<T>) -> Written<T> {
-    Written { at: spanned.span(), value: spanned.into_inner() }
+fn written<T>(spanned: Spanned<T>) -> Located<T> {
+    Located { at: spanned.span(), value: spanned.into_inner() }
 }
 
 #[derive(Deserialize)]
@@ -388,10 +388,10 @@ struct StepWire {
 }
 
 /// `"flows/a.json"` or `{ mobile = "…", desktop = "…" }`; untagged enums would lose the places.
-struct FlowNames(PerPlatform<Written<String>>);
+struct FlowNames(PerPlatform<Located<String>>);
 
 impl FlowNames {
-    fn into_per_platform(self) -> PerPlatform<Written<String>> {
+    fn into_per_platform(self) -> PerPlatform<Located<String>> {
         self.0
     }
 }
@@ -401,7 +401,7 @@ impl<'de> Deserialize<'de> for FlowNames {
         let whole = Spanned::<FlowNamesInner>::deserialize(deserializer)?;
         let at = whole.span();
         Ok(Self(match whole.into_inner() {
-            FlowNamesInner::One(value) => PerPlatform::Both(Written { value, at }),
+            FlowNamesInner::One(value) => PerPlatform::Both(Located { value, at }),
             FlowNamesInner::Split(mobile, desktop) => {
                 PerPlatform::Split { mobile: written(mobile), desktop: written(desktop) }
             }

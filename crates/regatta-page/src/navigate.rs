@@ -11,7 +11,7 @@ use crate::error::{ActionError, ActionErrorKind};
 use crate::script::Halt;
 use crate::state::View;
 use crate::state::urls;
-use regatta_core::busy::is_busy;
+use regatta_core::site_busy::is_busy;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

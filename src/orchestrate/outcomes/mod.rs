@@ -23,7 +23,7 @@ use crate::store::{EventReader, Layout};
 use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind};
 use regatta_core::event::source_notice::SourceNotice;
 use regatta_core::event::{EventKind, StepOutcome};
-use regatta_core::fleet::{Failure, JobOutcome};
+use regatta_core::fleet::{JobFailure, JobOutcome};
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::session::{Session, Status};
 use regatta_core::source::outcome_document::{OUTCOME_VERSION, OutcomeDocument, OutcomeReader};
@@ -120,7 +120,7 @@ impl Outcomes {
             | NoticeKind::CleaningUp { profile, .. } => Told::Events(profile.clone()),
             NoticeKind::Ended(report) => match report.outcome {
                 // These a run has told itself.
-                JobOutcome::Failed(Failure::StepFailed | Failure::NoBrowser) => return,
+                JobOutcome::Failed(JobFailure::StepFailed | JobFailure::NoBrowser) => return,
                 JobOutcome::Failed(_) => {
                     Told::Fleet { profile: report.profile_id.clone(), error: report.last_error.clone() }
                 }

@@ -55,10 +55,10 @@ impl Shell<'_> {
                     })
                 }));
             }
-            FleetEffect::LookElsewhere { jobs } => self.look_elsewhere(jobs),
+            FleetEffect::CheckElsewhere { jobs } => self.look_elsewhere(jobs),
             FleetEffect::WakeAt(Mono(at)) => self.alarm = self.started.checked_add(at),
             FleetEffect::Report(fact) => self.pass_on(fact),
-            FleetEffect::Refuse(refusal) => debug!(%refusal, "refused"),
+            FleetEffect::RejectInput(refusal) => debug!(%refusal, "refused"),
             FleetEffect::Finish { outcome } => {
                 info!(?outcome, "finished");
                 self.tell(NoticeKind::Finished { outcome, tally: self.fleet.tally() });
@@ -76,7 +76,7 @@ impl Shell<'_> {
             let open = match timeout(LOOK, provider.open_elsewhere(&profiles)).await {
                 Ok(Ok(open)) => open,
                 Ok(Err(error)) if let Some(refusal) = ProviderRefusal::of(&error) => {
-                    return Answer::Refused(FleetInput::LookedElsewhere { open: Vec::new() }, refusal);
+                    return Answer::Refused(FleetInput::ElsewhereChecked { open: Vec::new() }, refusal);
                 }
                 Ok(Err(error)) => {
                     warn!(
@@ -91,7 +91,7 @@ impl Shell<'_> {
                 }
             };
             let open = jobs.iter().zip(&profiles).filter(|(_, profile)| open.contains(profile));
-            Answer::Input(FleetInput::LookedElsewhere { open: open.map(|(job, _)| *job).collect() })
+            Answer::Input(FleetInput::ElsewhereChecked { open: open.map(|(job, _)| *job).collect() })
         }));
     }
 

@@ -11,7 +11,9 @@ use crate::report::fleet_console::short_of;
 use regatta_core::duration::in_words;
 use regatta_core::event::fleet_notice::NoticeKind;
 use regatta_core::id::{Flag, ProfileId};
-use regatta_core::view::overview::{Cause, Overview, ProfileView, Shown, Timeline, causes, timeline};
+use regatta_core::view::overview::{
+    DisplayStatus, FailureCause, Overview, ProfileView, Timeline, causes, timeline,
+};
 
 /// Changes that a page may be behind before it gets the whole again.
 const BEHIND: usize = 16;
@@ -66,7 +68,7 @@ struct State {
 struct Counted {
     #[serde(serialize_with = "inner")]
     overview: Arc<Overview>,
-    causes: Vec<Cause>,
+    causes: Vec<FailureCause>,
     timeline: Option<Timeline>,
 }
 
@@ -160,21 +162,21 @@ mod erased {
 /// Columns by place, since ten thousand of them travel: see `COLUMNS` in `assets/model.js`.
 fn row(view: &ProfileView) -> String {
     let summary = &view.summary;
-    let current = summary.current.as_ref().filter(|_| view.shown == Shown::Processing);
+    let current = summary.current.as_ref().filter(|_| view.status == DisplayStatus::Processing);
     let error = view.trouble().map(|error| {
         let line = error.lines().next().unwrap_or_default();
         line.chars().take(ERROR).collect::<String>()
     });
     let columns = (
         &view.id,
-        view.shown,
+        view.status,
         view.done(),
         view.steps(),
-        view.step().filter(|_| view.shown != Shown::Completed),
+        view.step().filter(|_| view.status != DisplayStatus::Completed),
         error,
         view.run_ms(),
         summary.network.bytes_received,
-        summary.heard_at.map(jiff::Timestamp::as_millisecond),
+        summary.last_event_at.map(jiff::Timestamp::as_millisecond),
         current.map(|step| step.attempt),
         current.map(|step| step.since.as_millisecond()),
         summary.history.runs.len(),
@@ -206,7 +208,7 @@ mod tests {
         assert_eq!(whole["counted"]["overview"]["by_status"]["COMPLETED"], 3);
         assert!(changes.try_recv().is_err(), "nothing has changed since");
 
-        views[6].shown = Shown::Failed;
+        views[6].status = DisplayStatus::Failed;
         let changed = [views[6].id.clone()];
         board.publish(views.iter(), &changed, at());
         let change: Value = serde_json::from_str(&changes.try_recv().unwrap()).unwrap();

@@ -5,7 +5,7 @@ use serde::Serialize;
 use regatta_core::event::{Event, NetworkTotals};
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::outcome::RunOutcome;
-use regatta_core::view::overview::{ProfileView, Shown};
+use regatta_core::view::overview::{DisplayStatus, ProfileView};
 use regatta_core::view::summary::StepSpan;
 
 /// Runs that are listed: the latest.
@@ -14,7 +14,7 @@ const RUNS: usize = 20;
 #[derive(Serialize)]
 pub struct Detail {
     profile_id: ProfileId,
-    status: Shown,
+    status: DisplayStatus,
     flags: Vec<(Flag, bool)>,
     in_flight: Option<Flag>,
     error: Option<String>,
@@ -60,7 +60,7 @@ impl Detail {
         let runs = latest.map(|run| Run {
             run_id: run.run_id.to_string(),
             started_at: run.started_at.as_millisecond(),
-            heard_at: run.heard_at.as_millisecond(),
+            heard_at: run.last_event_at.as_millisecond(),
             outcome: run.outcome,
             message: run.message.clone(),
             steps: run.steps.iter().map(step).collect(),
@@ -70,10 +70,10 @@ impl Detail {
         let failure = history.evidence.as_deref().and_then(below).map(|folder| folder + "/screenshot.png");
         let picture = history.picture.as_deref().and_then(below);
         Self {
-            picture: if view.shown.is_trouble() { failure.or(picture) } else { picture.or(failure) },
+            picture: if view.status.is_trouble() { failure.or(picture) } else { picture.or(failure) },
             error: view.trouble().map(str::to_owned),
             profile_id: view.id,
-            status: view.shown,
+            status: view.status,
             flags: view.flags,
             in_flight: view.in_flight,
             pid: view.pid,

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use regatta_core::view::overview::{Overview, STEP_OUTCOMES, Shown};
+use regatta_core::view::overview::{DisplayStatus, Overview, STEP_OUTCOMES};
 
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -45,7 +45,7 @@ pub fn metrics(overview: &Overview, memory: u64) -> String {
 
     let profiles = Family::<ByStatus, Gauge<i64, AtomicI64>>::default();
     registry.register("profiles", "Profiles by the status they are shown with", profiles.clone());
-    for shown in Shown::ALL {
+    for shown in DisplayStatus::ALL {
         let status = shown.as_str().to_lowercase();
         profiles.get_or_create(&ByStatus { status }).set(whole(overview.count(shown) as u64));
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Report;
 use crate::report::words::{bytes, span};
 use regatta_core::duration::in_words;
-use regatta_core::view::overview::{Shown, Timeline};
+use regatta_core::view::overview::{DisplayStatus, Timeline};
 
 const TEMPLATE: &str = include_str!("report.html");
 /// Pictures of failures in one page, and the largest of one, in bytes.
@@ -144,7 +144,7 @@ pub fn html(
     let page = Page {
         name: &report.name,
         at: report.at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-        span: match (overview.started_at, overview.heard_at) {
+        span: match (overview.started_at, overview.last_event_at) {
             (Some(from), Some(to)) => {
                 let ms = u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0);
                 format!(
@@ -179,13 +179,15 @@ fn tiles(report: &Report) -> Vec<Tile> {
     let number = |tone, number: usize, what| Tile { tone, number: number.to_string(), what };
     let mut tiles = vec![
         number("plain", overview.profiles, "profiles"),
-        number("good", count(Shown::Completed), "completed"),
-        number("bad", count(Shown::Failed) + count(Shown::Damaged), "failed"),
-        number("warn", count(Shown::NeedsAttention), "need a person"),
+        number("good", count(DisplayStatus::Completed), "completed"),
+        number("bad", count(DisplayStatus::Failed) + count(DisplayStatus::Damaged), "failed"),
+        number("warn", count(DisplayStatus::NeedsAttention), "need a person"),
     ];
-    for (shown, what) in
-        [(Shown::Processing, "running"), (Shown::Interrupted, "interrupted"), (Shown::Pending, "pending")]
-    {
+    for (shown, what) in [
+        (DisplayStatus::Processing, "running"),
+        (DisplayStatus::Interrupted, "interrupted"),
+        (DisplayStatus::Pending, "pending"),
+    ] {
         if count(shown) > 0 {
             tiles.push(number(tone(shown), count(shown), what));
         }
@@ -237,12 +239,12 @@ fn plot(timeline: &Timeline) -> Plot {
     }
 }
 
-const fn tone(shown: Shown) -> &'static str {
+const fn tone(shown: DisplayStatus) -> &'static str {
     match shown {
-        Shown::Completed => "good",
-        Shown::Failed | Shown::Damaged => "bad",
-        Shown::NeedsAttention | Shown::Interrupted => "warn",
-        Shown::Processing => "live",
-        Shown::Pending => "plain",
+        DisplayStatus::Completed => "good",
+        DisplayStatus::Failed | DisplayStatus::Damaged => "bad",
+        DisplayStatus::NeedsAttention | DisplayStatus::Interrupted => "warn",
+        DisplayStatus::Processing => "live",
+        DisplayStatus::Pending => "plain",
     }
 }

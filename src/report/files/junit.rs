@@ -7,7 +7,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::{ProfileLine, Report, StepLine};
-use regatta_core::view::overview::Shown;
+use regatta_core::view::overview::DisplayStatus;
 
 pub fn junit(report: &Report) -> Result<String, SerializeError> {
     let mut document = quick_junit::Report::new(&report.name);
@@ -57,7 +57,7 @@ fn status(profile: &ProfileLine, step: &StepLine) -> TestCaseStatus {
 
 fn non_success(profile: &ProfileLine, error: Option<&str>) -> TestCaseStatus {
     let kind = match profile.status {
-        Shown::Failed => NonSuccessKind::Failure,
+        DisplayStatus::Failed => NonSuccessKind::Failure,
         _ => NonSuccessKind::Error,
     };
     let mut status = TestCaseStatus::non_success(kind);

@@ -13,7 +13,7 @@ use super::screen::Screen;
 use crate::report::words::bytes;
 use regatta_core::event::StepMode;
 use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind};
-use regatta_core::fleet::{Demand, Severity, Slot};
+use regatta_core::fleet::{Enforcement, Severity, Slot};
 use regatta_core::id::ProfileId;
 use regatta_core::view::summary::{Phase, ProfileSummary};
 
@@ -129,9 +129,9 @@ impl Live {
             NoticeKind::OverTime { profile, demand, .. } => {
                 if let Some(line) = self.slots.values().find(|line| line.profile == *profile) {
                     line.bar.set_message(match demand {
-                        Demand::Ask => "over its time, asked to stop",
-                        Demand::Terminate => "over its time, told to stop now",
-                        Demand::Kill => "over its time, killed",
+                        Enforcement::StopAfterStep => "over its time, asked to stop",
+                        Enforcement::StopNow => "over its time, told to stop now",
+                        Enforcement::Kill => "over its time, killed",
                     });
                 }
             }
@@ -218,7 +218,7 @@ pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
             };
             format!("step {}/{} {}{doubt}{action}{tried}", step.number, summary.steps, step.flag)
         }
-        (None, Phase::Unheard | Phase::Starting) => match &summary.waits_for {
+        (None, Phase::NoEvents | Phase::Starting) => match &summary.waits_for {
             Some(what) => format!("{steps}, waits: {what}"),
             None => format!("{steps}, waits for its browser"),
         },

@@ -7,7 +7,7 @@ use super::{counts, first_line, span};
 use regatta_core::duration::in_words;
 use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind, ProfileReport};
 use regatta_core::event::{EventKind, StepMode, StepOutcome};
-use regatta_core::fleet::{Demand, Failure, JobOutcome, Severity, Shortage, TimeLimit};
+use regatta_core::fleet::{Enforcement, JobFailure, JobOutcome, Severity, Shortage, TimeLimit};
 
 pub struct Plain {
     quiet: bool,
@@ -80,9 +80,9 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
         }
         NoticeKind::OverTime { profile, limit, demand } => {
             let done = match demand {
-                Demand::Ask => "asked to stop after its step",
-                Demand::Terminate => "told to stop now",
-                Demand::Kill => "killed",
+                Enforcement::StopAfterStep => "asked to stop after its step",
+                Enforcement::StopNow => "told to stop now",
+                Enforcement::Kill => "killed",
             };
             let what = match limit {
                 TimeLimit::Run(limit) => format!("runs for {}", in_words(*limit)),
@@ -175,7 +175,7 @@ fn ended(report: &ProfileReport) -> Option<(Tone, String)> {
 }
 
 /// The run's own words where it had any.
-fn because(failure: Failure, report: &ProfileReport) -> String {
+fn because(failure: JobFailure, report: &ProfileReport) -> String {
     match &report.last_error {
         Some(error) => format!(": {}", first_line(error)),
         None => format!(": {failure}"),

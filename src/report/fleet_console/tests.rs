@@ -5,7 +5,7 @@ use expect_test::expect;
 use super::*;
 use regatta_core::event::fleet_notice::{FLEET_REPORT_VERSION, NoticeKind, ProfileReport};
 use regatta_core::event::{EVENT_VERSION, Event, EventKind, NetworkTotals, StepMode, StepOutcome};
-use regatta_core::fleet::{Demand, Failure, JobOutcome, Severity, Shortage, Slot, TimeLimit};
+use regatta_core::fleet::{Enforcement, JobFailure, JobOutcome, Severity, Shortage, Slot, TimeLimit};
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::outcome::{FleetOutcome, RunOutcome};
 
@@ -38,9 +38,9 @@ fn profiles() -> Vec<ProfileReport> {
         ProfileReport {
             last_error: Some("no element matches any of its 3 selectors within 10 s\nmore of it".to_owned()),
             evidence: Some("artifacts/b-2/1".to_owned()),
-            ..profile("b-2", JobOutcome::Failed(Failure::StepFailed), 1, 3, 12_340)
+            ..profile("b-2", JobOutcome::Failed(JobFailure::StepFailed), 1, 3, 12_340)
         },
-        profile("crashes", JobOutcome::Failed(Failure::Crashed), 0, 1, 90),
+        profile("crashes", JobOutcome::Failed(JobFailure::Crashed), 0, 1, 90),
         ProfileReport {
             last_error: Some("step `store_signup` is in doubt".to_owned()),
             ..profile("c", JobOutcome::NeedsAttention, 2, 1, 7_500_000)
@@ -344,9 +344,9 @@ fn what_launches_wait_for_and_what_happens_to_a_slow_run_is_said() {
     let ten_minutes = Duration::from_secs(600);
     let over = |limit, demand| NoticeKind::OverTime { profile: id("p1"), limit, demand };
     let kinds = [
-        over(TimeLimit::Stall(ten_minutes), Demand::Ask),
-        over(TimeLimit::Stall(ten_minutes), Demand::Terminate),
-        over(TimeLimit::Run(ten_minutes), Demand::Kill),
+        over(TimeLimit::Stall(ten_minutes), Enforcement::StopAfterStep),
+        over(TimeLimit::Stall(ten_minutes), Enforcement::StopNow),
+        over(TimeLimit::Run(ten_minutes), Enforcement::Kill),
         NoticeKind::Waiting(Shortage::Memory { free: 300 << 20, wanted: 1 << 30 }),
         NoticeKind::Waiting(Shortage::MemoryPressure { percent: 12.4 }),
         NoticeKind::Waiting(Shortage::Load { load: 3.25, most: 1.5 }),

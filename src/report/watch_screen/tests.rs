@@ -243,7 +243,7 @@ fn a_key_that_does_not_fit_says_why_and_asks_nothing() {
 #[test]
 fn a_person_answers_for_a_step_in_doubt() {
     let mut views = folder();
-    views[3].shown = Shown::NeedsAttention;
+    views[3].status = DisplayStatus::NeedsAttention;
     let id = views[3].id.clone();
     let views: Vec<_> = views.iter().collect();
     let mut screen = Screen::default();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use expect_test::expect;
 use regatta_core::evidence::{Incident, TraceMode};
-use regatta_core::flow::Place;
+use regatta_core::flow::StepLocation;
 use regatta_core::mask::Mask;
 use regatta_core::session::{Identity, Platform};
 use regatta_core::workflow::block::Block;
@@ -158,7 +158,7 @@ async fn the_index_says_what_failed_and_marks_where_and_runs_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let incident = Incident {
         title: "store_signup, attempt 2".into(),
-        place: Some(Place {
+        place: Some(StepLocation {
             file: "flows/store.json".into(),
             line: 31,
             step: "4".into(),

@@ -1,7 +1,7 @@
 //! Which selectors are refused before a browser starts: only those that the browser refuses, too.
 
 use regatta_core::flow;
-use regatta_core::flow::playable::useless_selectors;
+use regatta_core::flow::validation::useless_selectors;
 use serde_json::{Value, json};
 
 use super::rig::Rig;

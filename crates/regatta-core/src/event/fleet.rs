@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::event::Event;
 use crate::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind, ProfileReport};
 use crate::event::source_notice::SourceNotice;
-use crate::fleet::{Demand, JobOutcome, Severity, Shortage, Tally, TimeLimit};
+use crate::fleet::{Enforcement, JobOutcome, Severity, Shortage, Tally, TimeLimit};
 use crate::id::ProfileId;
 
 pub const FLEET_EVENT_VERSION: u32 = 1;
@@ -22,7 +22,7 @@ pub enum FleetLine<'a> {
     /// Of a run: the only lines with a `run_id`.
     Told(&'a Event),
     Fleet(FleetEvent<'a>),
-    Finished(Finished<'a>),
+    Finished(FleetFinished<'a>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,7 +35,7 @@ pub struct FleetEvent<'a> {
 
 /// The report with the `type` of a line; `v` is the report's.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Finished<'a> {
+pub struct FleetFinished<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     at: Timestamp,
@@ -103,7 +103,7 @@ pub enum FleetEventKind<'a> {
         ms: u64,
     },
     ProfileEnded(&'a ProfileReport),
-    LaunchesWaiting(Reason<'a>),
+    LaunchesWaiting(WaitReason<'a>),
     LaunchesResumed,
     /// The session is kept; names of fields, never values.
     SourceDiffers {
@@ -135,7 +135,7 @@ pub enum FleetEventKind<'a> {
 /// What launches wait for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
-pub enum Reason<'a> {
+pub enum WaitReason<'a> {
     /// In bytes.
     Memory {
         free: u64,
@@ -175,7 +175,7 @@ impl<'a> FleetLine<'a> {
 
     /// The last line.
     pub const fn finished(at: Timestamp, report: &'a FleetReport) -> Self {
-        Self::Finished(Finished { kind: "fleet_finished", at, report })
+        Self::Finished(FleetFinished { kind: "fleet_finished", at, report })
     }
 }
 
@@ -221,21 +221,23 @@ fn kind(notice: &NoticeKind) -> Option<FleetEventKind<'_>> {
                 TimeLimit::Stall(span) => ("stall", span),
             };
             let demand = match demand {
-                Demand::Ask => "stop_after_step",
-                Demand::Terminate => "stop_now",
-                Demand::Kill => "kill",
+                Enforcement::StopAfterStep => "stop_after_step",
+                Enforcement::StopNow => "stop_now",
+                Enforcement::Kill => "kill",
             };
             FleetEventKind::RunOverTime { profile_id: profile, limit, ms: millis(*span), demand }
         }
         NoticeKind::Waiting(shortage) => FleetEventKind::LaunchesWaiting(match *shortage {
-            Shortage::Memory { free, wanted } => Reason::Memory { free, wanted },
-            Shortage::MemoryPressure { percent } => Reason::MemoryPressure { percent },
-            Shortage::Load { load, most } => Reason::Load { load, most },
-            Shortage::Settling => Reason::Settling,
+            Shortage::Memory { free, wanted } => WaitReason::Memory { free, wanted },
+            Shortage::MemoryPressure { percent } => WaitReason::MemoryPressure { percent },
+            Shortage::Load { load, most } => WaitReason::Load { load, most },
+            Shortage::Settling => WaitReason::Settling,
         }),
-        NoticeKind::ProviderDown { problem } => FleetEventKind::LaunchesWaiting(Reason::Provider { problem }),
+        NoticeKind::ProviderDown { problem } => {
+            FleetEventKind::LaunchesWaiting(WaitReason::Provider { problem })
+        }
         NoticeKind::ProviderPaused { pause } => {
-            FleetEventKind::LaunchesWaiting(Reason::ProviderQuota { ms: millis(*pause) })
+            FleetEventKind::LaunchesWaiting(WaitReason::ProviderQuota { ms: millis(*pause) })
         }
         NoticeKind::Resumed => FleetEventKind::LaunchesResumed,
         NoticeKind::Source(notice) => source(notice),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::source_notice::SourceNotice;
 use crate::event::{Event, NetworkTotals};
-use crate::fleet::{Demand, JobOutcome, Severity, Shortage, Slot, Tally, TimeLimit};
+use crate::fleet::{Enforcement, JobOutcome, Severity, Shortage, Slot, Tally, TimeLimit};
 use crate::id::ProfileId;
 use crate::outcome::FleetOutcome;
 
@@ -84,7 +84,7 @@ pub enum NoticeKind {
     OverTime {
         profile: ProfileId,
         limit: TimeLimit,
-        demand: Demand,
+        demand: Enforcement,
     },
     /// Launches wait for the machine.
     Waiting(Shortage),

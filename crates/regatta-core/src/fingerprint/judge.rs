@@ -4,16 +4,16 @@
 //! stands where the other stood, and a changed label needs a reason: the flow calls it so, it was seen to
 //! alternate, or a key of the page still says the same.
 
-use super::authored::{Authored, Fit};
+use super::authored_names::{AuthoredNames, NameFit};
+use super::element_row::RowComparison;
 use super::risk::{is_grave, is_risky};
-use super::row::Standing;
-use super::words::{self, Difference};
-use super::{Fingerprint, Kind, TEST_IDS};
+use super::words::{self, LabelDifference};
+use super::{ElementKind, Fingerprint, TEST_IDS};
 
 /// An element, and what there is to hold it against.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
-    pub authored: &'a Authored,
+pub struct ElementComparison<'a> {
+    pub authored: &'a AuthoredNames,
     /// The alternative that matched it says the whole of its name.
     pub by_name: bool,
     /// What the locator led to before; `None` on the first visit.
@@ -22,18 +22,18 @@ pub struct Question<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judged {
+pub enum Verdict {
     Same,
     /// The same element, whose label, text or row has changed: to be told.
     Changed,
     /// It depends on what else is on the page.
     Ask,
-    Another(Because),
+    Another(MismatchReason),
 }
 
 /// What tells that it is another element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Because {
+pub enum MismatchReason {
     /// The flow's own selectors call it something else.
     Name,
     Kind,
@@ -43,70 +43,82 @@ pub enum Because {
     Place,
 }
 
-impl Question<'_> {
+impl ElementComparison<'_> {
     /// `others` are the page's elements of its kind but for itself, once they were asked for.
     #[must_use]
-    pub fn judge(&self, others: Option<&[Fingerprint]>) -> Judged {
+    pub fn judge(&self, others: Option<&[Fingerprint]>) -> Verdict {
         let Self { authored, by_name, known, seen } = *self;
         let fit = match authored.fit(seen) {
-            _ if by_name => Fit::Whole,
+            _ if by_name => NameFit::Whole,
             // The numbers in the flow's own words say which one it is.
-            Fit::Whole if seen.series && !authored.has_numbers_of(seen) => Fit::Contrary,
+            NameFit::Whole if seen.series && !authored.has_numbers_of(seen) => NameFit::Contrary,
             fit => fit,
         };
-        if fit == Fit::Contrary {
-            return Judged::Another(Because::Name);
+        if fit == NameFit::Contrary {
+            return Verdict::Another(MismatchReason::Name);
         }
         let Some(known) = known.filter(|known| authored.permits(known)) else {
-            let risky = fit == Fit::Part && authored.goes_on_riskily(seen.label());
-            return if risky { Judged::Another(Because::Name) } else { Judged::Same };
+            let risky = fit == NameFit::Part && authored.goes_on_riskily(seen.label());
+            return if risky { Verdict::Another(MismatchReason::Name) } else { Verdict::Same };
         };
         let judged = known.judge_as(seen, fit, authored, others);
         match judged {
-            Judged::Same if known.differs_in_words(seen) => Judged::Changed,
+            Verdict::Same if known.differs_in_words(seen) => Verdict::Changed,
             judged => judged,
         }
     }
 }
 
 impl Fingerprint {
-    fn judge_as(&self, seen: &Self, fit: Fit, authored: &Authored, others: Option<&[Self]>) -> Judged {
-        let whole = fit == Fit::Whole;
+    fn judge_as(
+        &self,
+        seen: &Self,
+        fit: NameFit,
+        authored: &AuthoredNames,
+        others: Option<&[Self]>,
+    ) -> Verdict {
+        let whole = fit == NameFit::Whole;
         if !self.kind().may_become(seen.kind()) {
-            return Judged::Another(Because::Kind);
+            return Verdict::Another(MismatchReason::Kind);
         }
         if self.is_in_another_row(seen, whole) {
-            return Judged::Another(Because::Row);
+            return Verdict::Another(MismatchReason::Row);
         }
         let (label, now) = (self.label(), seen.label());
         if label.is_empty() && now.is_empty() {
             return self.judge_nameless(seen, authored);
         }
         match words::compare(label, now) {
-            _ if whole => Judged::Same,
-            Difference::None => self.judge_place(seen, authored),
-            Difference::Count => self.judge_count(seen, others),
-            Difference::Number | Difference::Words if fit == Fit::Part => {
+            _ if whole => Verdict::Same,
+            LabelDifference::None => self.judge_place(seen, authored),
+            LabelDifference::Count => self.judge_count(seen, others),
+            LabelDifference::Number | LabelDifference::Words if fit == NameFit::Part => {
                 // Where the flow has the whole label, more words are another label.
                 let risky = is_risky(label, now) || is_risky(now, label) || is_grave(now);
-                if authored.is_whole(label) || risky { Judged::Another(Because::Name) } else { Judged::Same }
+                if authored.is_whole(label) || risky {
+                    Verdict::Another(MismatchReason::Name)
+                } else {
+                    Verdict::Same
+                }
             }
-            Difference::Number | Difference::Words => self.judge_relabelled(seen, others),
+            LabelDifference::Number | LabelDifference::Words => self.judge_relabelled(seen, others),
         }
     }
 
     /// Nothing but the label is known to be the same: that is enough only where no other has it.
-    fn judge_place(&self, seen: &Self, authored: &Authored) -> Judged {
-        let Some(twins) = self.twins else { return Judged::Same };
+    fn judge_place(&self, seen: &Self, authored: &AuthoredNames) -> Verdict {
+        let Some(twins) = self.twins else { return Verdict::Same };
         if self.shares_telling_key(seen) {
-            return Judged::Same;
+            return Verdict::Same;
         }
         let told_by_row = match (&self.row, &seen.row) {
-            (Some(row), Some(now)) => matches!(row.compare(now), Standing::Same | Standing::Changed),
+            (Some(row), Some(now)) => {
+                matches!(row.compare(now), RowComparison::Same | RowComparison::Changed)
+            }
             _ => false,
         };
         if told_by_row {
-            return Judged::Same;
+            return Verdict::Same;
         }
         let same_place =
             self.path == seen.path && self.landmark == seen.landmark && self.has_heading_of(seen);
@@ -114,71 +126,75 @@ impl Fingerprint {
             // The flow chooses one of several items that say the same, such as the newest mail of a sender.
             let chosen = authored.takes_end() && (seen.role == "link" || !is_grave(seen.label()));
             let unchanged = same_place && (self.twins == seen.twins || chosen);
-            return if unchanged { Judged::Same } else { Judged::Another(Because::Place) };
+            return if unchanged { Verdict::Same } else { Verdict::Another(MismatchReason::Place) };
         }
         if same_place || self.is_consistent_with(seen) {
-            Judged::Same
+            Verdict::Same
         } else {
-            Judged::Another(Because::Place)
+            Verdict::Another(MismatchReason::Place)
         }
     }
 
-    fn judge_count(&self, seen: &Self, others: Option<&[Self]>) -> Judged {
+    fn judge_count(&self, seen: &Self, others: Option<&[Self]>) -> Verdict {
         if self.series || seen.series {
-            return Judged::Another(Because::Label);
+            return Verdict::Another(MismatchReason::Label);
         }
-        let Some(others) = others else { return Judged::Ask };
-        if self.is_elsewhere(others) { Judged::Another(Because::Label) } else { Judged::Changed }
+        let Some(others) = others else { return Verdict::Ask };
+        if self.is_elsewhere(others) { Verdict::Another(MismatchReason::Label) } else { Verdict::Changed }
     }
 
-    fn judge_relabelled(&self, seen: &Self, others: Option<&[Self]>) -> Judged {
+    fn judge_relabelled(&self, seen: &Self, others: Option<&[Self]>) -> Verdict {
         let (label, now) = (self.label(), seen.label());
         let nameless = label.is_empty() || now.is_empty();
         if nameless && !self.picture.is_empty() && self.picture == seen.picture {
-            return Judged::Same;
+            return Verdict::Same;
         }
         let alternates = self.formerly.iter().any(|label| words::compare(label, now).is_alike());
         if !alternates && !self.may_be_relabelled(seen) {
-            return Judged::Another(if label.is_empty() { Because::Picture } else { Because::Label });
+            return Verdict::Another(if label.is_empty() {
+                MismatchReason::Picture
+            } else {
+                MismatchReason::Label
+            });
         }
-        let Some(others) = others else { return Judged::Ask };
-        if self.is_elsewhere(others) { Judged::Another(Because::Label) } else { Judged::Changed }
+        let Some(others) = others else { return Verdict::Ask };
+        if self.is_elsewhere(others) { Verdict::Another(MismatchReason::Label) } else { Verdict::Changed }
     }
 
-    fn judge_nameless(&self, seen: &Self, authored: &Authored) -> Judged {
+    fn judge_nameless(&self, seen: &Self, authored: &AuthoredNames) -> Verdict {
         if !self.picture.is_empty() || !seen.picture.is_empty() {
             return if self.picture == seen.picture {
                 self.judge_place(seen, authored)
             } else {
-                Judged::Another(Because::Picture)
+                Verdict::Another(MismatchReason::Picture)
             };
         }
         if self.shares_key(seen) {
-            return Judged::Same;
+            return Verdict::Same;
         }
         if self.contradicts_key(seen) {
-            return Judged::Another(Because::Place);
+            return Verdict::Another(MismatchReason::Place);
         }
         let like = ["type", "autocomplete", "value"]
             .iter()
             .all(|name| self.attributes.get(*name) == seen.attributes.get(*name));
         let there = self.path == seen.path && self.classes == seen.classes && like;
-        let alone = self.kind() != Kind::Press || seen.twins == Some(0) && self.twins == Some(0);
+        let alone = self.kind() != ElementKind::Press || seen.twins == Some(0) && self.twins == Some(0);
         let told_by_row = match (&self.row, &seen.row) {
             (Some(row), Some(now)) if !row.texts.is_empty() => {
                 let steps = row.depth as usize;
                 let inside =
                     |of: &Self| of.path.rsplit('>').take(steps).map(str::to_owned).collect::<Vec<_>>();
-                row.compare(now) != Standing::Another && inside(self) == inside(seen) && like
+                row.compare(now) != RowComparison::Another && inside(self) == inside(seen) && like
             }
             _ => false,
         };
-        if told_by_row && self.kind() != Kind::Press {
-            return Judged::Same;
+        if told_by_row && self.kind() != ElementKind::Press {
+            return Verdict::Same;
         }
         // A box that content comes and goes in has neither a label nor a picture.
-        let same_box = self.kind() == Kind::Plain && self.tag == seen.tag;
-        if there && alone || same_box { Judged::Same } else { Judged::Another(Because::Place) }
+        let same_box = self.kind() == ElementKind::Plain && self.tag == seen.tag;
+        if there && alone || same_box { Verdict::Same } else { Verdict::Another(MismatchReason::Place) }
     }
 
     fn is_in_another_row(&self, seen: &Self, whole: bool) -> bool {
@@ -187,7 +203,7 @@ impl Fingerprint {
             Some(now) => {
                 let leads_there = self.attributes.contains_key("to")
                     && self.attributes.get("to") == seen.attributes.get("to");
-                row.compare(now) == Standing::Another && (row.many || !whole) && !leads_there
+                row.compare(now) == RowComparison::Another && (row.many || !whole) && !leads_there
             }
             None => row.many && !row.texts.is_empty() && !self.shares_telling_key(seen),
         }

@@ -6,19 +6,19 @@ use std::sync::LazyLock;
 
 use super::words::words;
 
-struct Meaning {
+struct RiskyMeaning {
     grave: bool,
     name: &'static str,
     words: Vec<Vec<&'static str>>,
 }
 
-struct Lists {
-    consequences: Vec<Meaning>,
-    distinctions: Vec<Meaning>,
+struct RiskyWords {
+    consequences: Vec<RiskyMeaning>,
+    distinctions: Vec<RiskyMeaning>,
 }
 
-static LISTS: LazyLock<Lists> = LazyLock::new(|| {
-    let mut lists = Lists { consequences: Vec::new(), distinctions: Vec::new() };
+static LISTS: LazyLock<RiskyWords> = LazyLock::new(|| {
+    let mut lists = RiskyWords { consequences: Vec::new(), distinctions: Vec::new() };
     let mut section = "";
     for line in include_str!("risky_words.txt").lines().map(str::trim) {
         if line.is_empty() || line.starts_with('#') {
@@ -37,7 +37,7 @@ static LISTS: LazyLock<Lists> = LazyLock::new(|| {
                 parts
             };
             let words = words.split_whitespace().map(pattern).collect();
-            let meaning = Meaning { grave: section == "[grave]", name, words };
+            let meaning = RiskyMeaning { grave: section == "[grave]", name, words };
             if section == "[distinction]" { &mut lists.distinctions } else { &mut lists.consequences }
                 .push(meaning);
         }
@@ -45,7 +45,7 @@ static LISTS: LazyLock<Lists> = LazyLock::new(|| {
     lists
 });
 
-fn meanings(list: &'static [Meaning], text: &str) -> BTreeSet<&'static str> {
+fn meanings(list: &'static [RiskyMeaning], text: &str) -> BTreeSet<&'static str> {
     let words = words(text);
     let fits = |word: &str, part: &str| match part.strip_suffix('*') {
         Some(stem) => word.starts_with(stem),
@@ -181,7 +181,7 @@ mod tests {
             is_grave("Delete draft") && is_grave("Konto löschen") && !is_grave("Export") && !is_grave("Save")
         );
         let all = lists.consequences.iter().chain(&lists.distinctions);
-        for Meaning { name, words, .. } in all {
+        for RiskyMeaning { name, words, .. } in all {
             assert!(words.len() >= 4, "{name}");
             for pattern in words {
                 assert!(

@@ -1,10 +1,10 @@
 //! The element that is meant, among those that a page has, where no selector leads to it any more.
 
-use super::authored::{Authored, Fit};
+use super::authored_names::{AuthoredNames, NameFit};
+use super::element_row::RowComparison;
 use super::risk::is_risky;
-use super::row::Standing;
-use super::words::{self, Difference};
-use super::{Fingerprint, Kind};
+use super::words::{self, LabelDifference};
+use super::{ElementKind, Fingerprint};
 
 /// A candidate must be this much ahead of the next, in percent of all the evidence there could be.
 const MARGIN: i32 = 25;
@@ -14,10 +14,10 @@ const SUGGESTED: i32 = 40;
 impl Fingerprint {
     /// The one of `among` that is this element, where there is no doubt: it may be acted on.
     #[must_use]
-    pub fn best(&self, among: &[Self], authored: &Authored) -> Option<usize> {
+    pub fn best(&self, among: &[Self], authored: &AuthoredNames) -> Option<usize> {
         let fits: Vec<_> = (0..among.len()).filter(|at| self.is_found_in(&among[*at], authored)).collect();
         // Where one has the very label, a number that differs is another one's.
-        let exact = |at: &&usize| words::compare(self.label(), among[**at].label()) == Difference::None;
+        let exact = |at: &&usize| words::compare(self.label(), among[**at].label()) == LabelDifference::None;
         let exactly: Vec<_> = fits.iter().filter(exact).copied().collect();
         let fits = if exactly.is_empty() { fits } else { exactly };
         let best = self.ahead(among, &fits)?;
@@ -28,11 +28,11 @@ impl Fingerprint {
 
     /// The one that a person should look at, where there is none to act on.
     #[must_use]
-    pub fn resembling(&self, among: &[Self], authored: &Authored) -> Option<usize> {
+    pub fn resembling(&self, among: &[Self], authored: &AuthoredNames) -> Option<usize> {
         let harmless = |seen: &Self| {
             seen.label().is_empty() == self.label().is_empty()
                 && !is_risky(self.label(), seen.label())
-                && authored.fit(seen) != Fit::Contrary
+                && authored.fit(seen) != NameFit::Contrary
                 && !self.is_in_another_row_than(seen)
         };
         let fits: Vec<_> = (0..among.len()).filter(|at| harmless(&among[*at])).collect();
@@ -81,8 +81,8 @@ impl Fingerprint {
         (evidence.favour - evidence.against) * 100 / self.weigh(self).favour.max(1)
     }
 
-    fn is_found_in(&self, seen: &Self, authored: &Authored) -> bool {
-        let named = matches!(authored.fit(seen), Fit::Unnamed | Fit::Whole);
+    fn is_found_in(&self, seen: &Self, authored: &AuthoredNames) -> bool {
+        let named = matches!(authored.fit(seen), NameFit::Unnamed | NameFit::Whole);
         if self.kind() != seen.kind() || !named || self.is_in_another_row_than(seen) {
             return false;
         }
@@ -90,18 +90,19 @@ impl Fingerprint {
         if label.is_empty() && now.is_empty() {
             let pictured = !self.picture.is_empty() && self.picture == seen.picture;
             let told = self.row.as_ref().is_some_and(|row| row.many && !row.texts.is_empty());
-            let bare = self.picture.is_empty() && seen.picture.is_empty() && self.kind() != Kind::Plain;
+            let bare =
+                self.picture.is_empty() && seen.picture.is_empty() && self.kind() != ElementKind::Plain;
             return pictured && (told || self.twins == Some(0) && self.is_consistent_with(seen))
                 || bare && (told || self.shares_key(seen));
         }
         match words::compare(label, now) {
-            Difference::None | Difference::Count => {
+            LabelDifference::None | LabelDifference::Count => {
                 let told = self.row.as_ref().is_some_and(|row| row.many && !row.texts.is_empty());
                 let alone = self.twins.unwrap_or_default() == 0 && self.is_consistent_with(seen);
                 self.shares_telling_key(seen) || told || alone
             }
-            Difference::Number | Difference::Words if now.is_empty() => false,
-            Difference::Number | Difference::Words => {
+            LabelDifference::Number | LabelDifference::Words if now.is_empty() => false,
+            LabelDifference::Number | LabelDifference::Words => {
                 let alternates = self.formerly.iter().any(|label| words::compare(label, now).is_alike());
                 let drawn = label.is_empty() && !self.picture.is_empty() && self.picture == seen.picture;
                 alternates || drawn || authored.is_empty() && self.may_be_relabelled(seen)
@@ -112,13 +113,13 @@ impl Fingerprint {
     fn is_in_another_row_than(&self, seen: &Self) -> bool {
         let Some(row) = self.row.as_ref().filter(|row| !row.texts.is_empty()) else { return false };
         match &seen.row {
-            Some(now) => row.compare(now) == Standing::Another,
+            Some(now) => row.compare(now) == RowComparison::Another,
             None => row.many,
         }
     }
 }
 
-impl Kind {
+impl ElementKind {
     /// May be the same to a person.
     fn resembles(self, other: Self) -> bool {
         self == other || matches!((self, other), (Self::Press, Self::Plain) | (Self::Plain, Self::Press))

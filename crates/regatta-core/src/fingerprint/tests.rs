@@ -43,7 +43,7 @@ fn print(text: &str) -> Fingerprint {
             print.twins = Some(twins);
         } else if let Some(row) = part.strip_prefix('/') {
             let texts: Vec<_> = row.split(',').map(str::to_owned).collect();
-            print.row = Some(Row { texts, keys: vec![0], many: true, depth: 2 });
+            print.row = Some(ElementRow { texts, keys: vec![0], many: true, depth: 2 });
         } else if let Some((name, value)) = part.split_once('=') {
             print.attributes.insert(name.to_owned(), value.to_owned());
         } else {
@@ -53,29 +53,29 @@ fn print(text: &str) -> Fingerprint {
     print
 }
 
-fn authored(selectors: &[&str]) -> Authored {
+fn authored(selectors: &[&str]) -> AuthoredNames {
     let chain = |text: &&str| Chain(vec![Selector::parse(text)]);
     let locator = Locator { alternatives: selectors.iter().map(chain).collect(), digest: String::new() };
-    Authored::of(&locator, |text| Some(text.to_owned()), &Mask::default())
+    AuthoredNames::of(&locator, |text| Some(text.to_owned()), &Mask::default())
 }
 
 /// As the engine does: the others are asked for only where it depends on them.
 fn judge(
-    authored: &Authored,
+    authored: &AuthoredNames,
     known: Option<&Fingerprint>,
     seen: &Fingerprint,
     others: &[Fingerprint],
-) -> Judged {
-    let question = Question { authored, by_name: false, known, seen };
+) -> Verdict {
+    let question = ElementComparison { authored, by_name: false, known, seen };
     match question.judge(None) {
-        Judged::Ask => question.judge(Some(others)),
+        Verdict::Ask => question.judge(Some(others)),
         judged => judged,
     }
 }
 
 fn check(rows: &[(&str, &str, &str)], expected: Expect) {
     let row = |(why, known, seen): &(&str, &str, &str)| {
-        let judged = judge(&Authored::default(), Some(&print(known)), &print(seen), &[]);
+        let judged = judge(&AuthoredNames::default(), Some(&print(known)), &print(seen), &[]);
         format!("{judged:?}: {why}\n")
     };
     expected.assert_eq(&rows.iter().map(row).collect::<String>());
@@ -255,10 +255,13 @@ fn a_changed_label_is_another_element_where_the_old_one_is_still_there() {
     let seen = print("button button \"Save changes\" id=save");
     let judged = |others: &[&str]| {
         let others: Vec<_> = others.iter().map(|other| print(other)).collect();
-        judge(&Authored::default(), Some(&known), &seen, &others)
+        judge(&AuthoredNames::default(), Some(&known), &seen, &others)
     };
-    assert_eq!(judged(&["button button \"Cancel\"", "heading h1 \"Save\""]), Judged::Changed);
-    assert_eq!(judged(&["button button \"Cancel\"", "link a \"save\""]), Judged::Another(Because::Label));
+    assert_eq!(judged(&["button button \"Cancel\"", "heading h1 \"Save\""]), Verdict::Changed);
+    assert_eq!(
+        judged(&["button button \"Cancel\"", "link a \"save\""]),
+        Verdict::Another(MismatchReason::Label)
+    );
 }
 
 #[test]
@@ -267,12 +270,12 @@ fn a_label_that_was_seen_to_alternate_is_no_reason() {
     let watch = print("button button \"Watching\"").after(&follow);
     assert_eq!(watch.formerly, ["Follow"]);
     let judged = |known: &Fingerprint, seen: &str, others: &[Fingerprint]| {
-        judge(&Authored::default(), Some(known), &print(seen), others)
+        judge(&AuthoredNames::default(), Some(known), &print(seen), others)
     };
-    assert_eq!(judged(&watch, "button button \"Follow\"", &[]), Judged::Changed);
+    assert_eq!(judged(&watch, "button button \"Follow\"", &[]), Verdict::Changed);
     let other = [print("button button \"Watching\"")];
-    assert_eq!(judged(&watch, "button button \"Follow\"", &other), Judged::Another(Because::Label));
-    assert_eq!(judged(&follow, "button button \"Watching\"", &[]), Judged::Another(Because::Label));
+    assert_eq!(judged(&watch, "button button \"Follow\"", &other), Verdict::Another(MismatchReason::Label));
+    assert_eq!(judged(&follow, "button button \"Watching\"", &[]), Verdict::Another(MismatchReason::Label));
     assert_eq!(print("button button \"Follow\"").after(&watch).formerly, ["Watching"]);
 }
 
@@ -281,10 +284,10 @@ fn the_words_of_the_flow_outrank_the_memory() {
     let save = authored(&["aria/Save", "form > button"]);
     let (known, poisoned) = (print("button button \"Save\""), print("button button \"Delete\""));
     let judged = |known: Option<&Fingerprint>, seen: &str| judge(&save, known, &print(seen), &[]);
-    assert_eq!(judged(Some(&poisoned), "button button \"Save\""), Judged::Same);
+    assert_eq!(judged(Some(&poisoned), "button button \"Save\""), Verdict::Same);
     for known in [None, Some(&known), Some(&poisoned)] {
-        assert_eq!(judged(known, "button button \"Delete\" id=save"), Judged::Another(Because::Name));
-        assert_eq!(judged(known, "button button \"Save\" id=other"), Judged::Same);
+        assert_eq!(judged(known, "button button \"Delete\" id=save"), Verdict::Another(MismatchReason::Name));
+        assert_eq!(judged(known, "button button \"Save\" id=other"), Verdict::Same);
     }
     assert!(!save.permits(&poisoned) && save.permits(&known));
     // A part of the text is no whole name.
@@ -292,26 +295,26 @@ fn the_words_of_the_flow_outrank_the_memory() {
     let off = print("button button \"Deactivate account\"");
     assert_eq!(
         judge(&account, Some(&off), &print("button button \"Delete account\""), &[]),
-        Judged::Another(Because::Name)
+        Verdict::Another(MismatchReason::Name)
     );
     let send = authored(&["text/Send"]);
     assert_eq!(
         judge(&send, None, &print("button button \"Send later\""), &[]),
-        Judged::Another(Because::Name)
+        Verdict::Another(MismatchReason::Name)
     );
     let start = authored(&["text/Get going"]);
     let now = print("button button \"Get going now\"");
-    assert_eq!(judge(&start, None, &now, &[]), Judged::Same);
+    assert_eq!(judge(&start, None, &now, &[]), Verdict::Same);
     assert_eq!(
         judge(&start, Some(&print("button button \"Get going for free\"")), &now, &[]),
-        Judged::Changed
+        Verdict::Changed
     );
 }
 
 #[track_caller]
 fn check_best(known: &str, among: &[&str], expected: Expect) {
     let prints: Vec<_> = among.iter().map(|other| print(other)).collect();
-    let (known, named) = (print(known), Authored::default());
+    let (known, named) = (print(known), AuthoredNames::default());
     let best = known.best(&prints, &named).map_or("none", |index| among[index]);
     let like = known.resembling(&prints, &named).map_or("none", |index| among[index]);
     expected.assert_eq(&if best == "none" && like != "none" {
@@ -429,7 +432,7 @@ prop_compose! {
         twins in prop::option::of(0_u32..2),
         row in prop::option::of(prop::sample::select(vec!["Ann", "Bob"])),
     ) -> Fingerprint {
-        let row = row.map(|name| Row { texts: vec![name.to_owned()], keys: vec![0], many: true, depth: 1 });
+        let row = row.map(|name| ElementRow { texts: vec![name.to_owned()], keys: vec![0], many: true, depth: 1 });
         Fingerprint {
             role: role.to_owned(), tag: tag.to_owned(), name: name.to_owned(), text: text.to_owned(),
             attributes, classes, path: path.to_owned(), landmark: landmark.to_owned(), heading: heading.to_owned(),
@@ -447,19 +450,19 @@ proptest! {
     #[test]
     fn no_element_differs_from_itself(print in any_print()) {
         prop_assume!(is_told(&print));
-        prop_assert_eq!(judge(&Authored::default(), Some(&print), &print, &[]), Judged::Same);
+        prop_assert_eq!(judge(&AuthoredNames::default(), Some(&print), &print, &[]), Verdict::Same);
         prop_assert!(print.is_read_from(&print));
     }
 
     /// What says something else is acted on only with a reason.
     #[test]
     fn what_says_something_of_consequence_is_another(known in any_print(), seen in any_print()) {
-        let judged = judge(&Authored::default(), Some(&known), &seen, &[]);
-        let acted = matches!(judged, Judged::Same | Judged::Changed);
+        let judged = judge(&AuthoredNames::default(), Some(&known), &seen, &[]);
+        let acted = matches!(judged, Verdict::Same | Verdict::Changed);
         if seen.label() == "Delete" && !known.label().is_empty() && known.label() != "Delete" {
             prop_assert!(!acted, "{judged:?}");
-            prop_assert_eq!(known.best(std::slice::from_ref(&seen), &Authored::default()), None);
-            prop_assert_eq!(known.resembling(std::slice::from_ref(&seen), &Authored::default()), None);
+            prop_assert_eq!(known.best(std::slice::from_ref(&seen), &AuthoredNames::default()), None);
+            prop_assert_eq!(known.resembling(std::slice::from_ref(&seen), &AuthoredNames::default()), None);
         }
         if let (Some(known), Some(seen)) = (&known.row, &seen.row) && known.texts != seen.texts {
             prop_assert!(!acted, "{judged:?}");
@@ -468,7 +471,7 @@ proptest! {
             prop_assert!(!acted, "{judged:?}");
         }
         if acted && (known.name != seen.name || known.text != seen.text) {
-            prop_assert_eq!(judged, Judged::Changed, "it is not told");
+            prop_assert_eq!(judged, Verdict::Changed, "it is not told");
         }
     }
 
@@ -477,11 +480,11 @@ proptest! {
     fn the_name_in_the_flow_decides(known in any_print(), seen in any_print(), mode in any::<bool>()) {
         let named = authored(if mode { &["aria/Save", "#x"] } else { &["#x", "aria/Keep", "text/Keep"] });
         let judged = judge(&named, Some(&known), &seen, &[]);
-        if named.fit(&seen) != Fit::Whole {
-            prop_assert_eq!(judged, Judged::Another(Because::Name));
+        if named.fit(&seen) != NameFit::Whole {
+            prop_assert_eq!(judged, Verdict::Another(MismatchReason::Name));
             prop_assert_eq!(known.best(std::slice::from_ref(&seen), &named), None);
         } else if !named.permits(&known) {
-            prop_assert_eq!(judged, Judged::Same);
+            prop_assert_eq!(judged, Verdict::Same);
         }
     }
 
@@ -489,7 +492,7 @@ proptest! {
     fn the_order_of_the_candidates_decides_nothing(
         known in any_print(), mut among in prop::collection::vec(any_print(), 0..6),
     ) {
-        let named = Authored::default();
+        let named = AuthoredNames::default();
         let best = known.best(&among, &named).map(|index| among[index].clone());
         among.reverse();
         prop_assert_eq!(best.clone(), known.best(&among, &named).map(|index| among[index].clone()));
@@ -510,9 +513,9 @@ fn of_items_that_say_the_same_the_flow_may_ask_for_the_first() {
     let judged = |selector: &str, known: &Fingerprint, seen: &Fingerprint| {
         judge(&authored(&[selector]), Some(known), seen, &[])
     };
-    assert_eq!(judged("li:first-child [data-sender=\"shop\"]", &known, &seen), Judged::Same);
+    assert_eq!(judged("li:first-child [data-sender=\"shop\"]", &known, &seen), Verdict::Same);
     // Where it stood is no choice of the author's.
-    let place = Judged::Another(Because::Place);
+    let place = Verdict::Another(MismatchReason::Place);
     assert_eq!(judged("li:nth-child(1) > a", &known, &seen), place);
     assert_eq!(judged("a:first-child", &known, &seen), place);
     let (known, seen) =

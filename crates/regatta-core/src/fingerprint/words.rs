@@ -2,7 +2,7 @@
 
 /// How one label differs from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Difference {
+pub enum LabelDifference {
     /// Case, blanks and punctuation at most.
     None,
     /// A count or a price: `Cart (1)` and `Cart (2)`.
@@ -21,7 +21,7 @@ enum Token {
     Count,
 }
 
-impl Difference {
+impl LabelDifference {
     /// The same to a person.
     pub fn is_alike(self) -> bool {
         matches!(self, Self::None | Self::Count)
@@ -29,14 +29,14 @@ impl Difference {
 }
 
 #[must_use]
-pub fn compare(known: &str, seen: &str) -> Difference {
+pub fn compare(known: &str, seen: &str) -> LabelDifference {
     if known == seen {
-        return Difference::None;
+        return LabelDifference::None;
     }
     let (a, b) = (tokens(known), tokens(seen));
     if !a.iter().chain(&b).any(|token| matches!(token, Token::Word(_) | Token::Name(_))) {
         let bare = |text: &str| text.split_whitespace().collect::<String>();
-        return if bare(known) == bare(seen) { Difference::None } else { Difference::Words };
+        return if bare(known) == bare(seen) { LabelDifference::None } else { LabelDifference::Words };
     }
     let is_number = |text: &str| text.chars().all(|c| !c.is_alphabetic()) && text.contains(char::is_numeric);
     let joined = |tokens: &[Token]| -> String {
@@ -55,16 +55,16 @@ pub fn compare(known: &str, seen: &str) -> Difference {
         names.collect()
     };
     if joined(&a) != joined(&b) {
-        return Difference::Words;
+        return LabelDifference::Words;
     }
     if named(&a) != named(&b) {
-        return if joined(&a).is_empty() { Difference::Words } else { Difference::Number };
+        return if joined(&a).is_empty() { LabelDifference::Words } else { LabelDifference::Number };
     }
     let numbers = |text: &str| {
         let digits = text.split(|c: char| !c.is_numeric()).filter(|run| !run.is_empty());
         digits.map(str::to_owned).collect::<Vec<_>>()
     };
-    if numbers(known) == numbers(seen) { Difference::None } else { Difference::Count }
+    if numbers(known) == numbers(seen) { LabelDifference::None } else { LabelDifference::Count }
 }
 
 /// The words of a label, in small letters.

@@ -37,7 +37,7 @@ impl Admission {
 
 /// The machine at one moment; what the system does not tell is `None` and holds nothing up.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Measured {
+pub struct MachineLoad {
     /// Bytes that may still be taken, limits of the control group included.
     pub free_memory: Option<u64>,
     /// Of the last minute, for each processor this process may use.
@@ -67,27 +67,27 @@ pub enum Shortage {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Room {
-    Yes,
+pub enum LaunchRoom {
+    Available,
     Unknown,
-    No(Shortage),
+    Short(Shortage),
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Gatekeeper {
+pub struct AdmissionControl {
     admission: Admission,
-    measured: Option<(Mono, Measured)>,
+    measured: Option<(Mono, MachineLoad)>,
     /// Asked for, not answered.
     pub measuring: bool,
     recent: VecDeque<Mono>,
 }
 
-impl Gatekeeper {
+impl AdmissionControl {
     pub fn new(admission: Admission) -> Self {
         Self { admission, ..Self::default() }
     }
 
-    pub fn learn(&mut self, now: Mono, measured: Measured) {
+    pub fn learn(&mut self, now: Mono, measured: MachineLoad) {
         self.measuring = false;
         self.measured = Some((now, measured));
     }
@@ -104,45 +104,45 @@ impl Gatekeeper {
         Some(at.after(FRESH))
     }
 
-    pub fn room(&mut self, now: Mono, living: usize) -> Room {
+    pub fn room(&mut self, now: Mono, living: usize) -> LaunchRoom {
         if !self.admission.is_asked_for() {
-            return Room::Yes;
+            return LaunchRoom::Available;
         }
         while self.recent.front().is_some_and(|at| at.after(SETTLES) <= now) {
             self.recent.pop_front();
         }
         match self.measured {
             Some((at, measured)) if now < at.after(FRESH) => self.judge(&measured, living),
-            _ => Room::Unknown,
+            _ => LaunchRoom::Unknown,
         }
     }
 
-    fn judge(&self, measured: &Measured, living: usize) -> Room {
+    fn judge(&self, measured: &MachineLoad, living: usize) -> LaunchRoom {
         let Admission { min_free_memory, max_load, auto } = self.admission;
         // Somebody has to run, or a fleet on a small machine would never end.
         if auto && living == 0 && min_free_memory.is_none() && max_load.is_none() {
-            return Room::Yes;
+            return LaunchRoom::Available;
         }
         let recent = self.recent.len() as u64;
         if let Some(free) = measured.free_memory.filter(|_| auto || min_free_memory.is_some()) {
             let wanted = min_free_memory.unwrap_or(RUN_MEMORY).saturating_add(RUN_MEMORY * (recent + 1));
             if free < wanted {
-                return Room::No(Shortage::Memory { free, wanted });
+                return LaunchRoom::Short(Shortage::Memory { free, wanted });
             }
         }
         if let Some(percent) = measured.memory_pressure.filter(|percent| *percent > MOST_MEMORY_PRESSURE) {
-            return Room::No(Shortage::MemoryPressure { percent });
+            return LaunchRoom::Short(Shortage::MemoryPressure { percent });
         }
         // An automatic fleet leaves the processors busy, not overrun.
         let most = max_load.or(auto.then_some(2.0));
         if let Some((load, most)) = measured.load.zip(most).filter(|(load, most)| load >= most) {
-            return Room::No(Shortage::Load { load, most });
+            return LaunchRoom::Short(Shortage::Load { load, most });
         }
         // The load of a minute knows nothing of the last seconds.
         if auto && recent >= u64::from(measured.processors.max(1)) {
-            return Room::No(Shortage::Settling);
+            return LaunchRoom::Short(Shortage::Settling);
         }
-        Room::Yes
+        LaunchRoom::Available
     }
 }
 
@@ -155,12 +155,12 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[track_caller]
-    fn check(admission: Admission, launches: usize, living: usize, measured: Measured, expected: Expect) {
-        let mut gate = Gatekeeper::new(admission);
+    fn check(admission: Admission, launches: usize, living: usize, measured: MachineLoad, expected: Expect) {
+        let mut gate = AdmissionControl::new(admission);
         let now = Mono(Duration::from_secs(60));
         (0..launches).for_each(|_| gate.launched(now));
         if admission != Admission::default() {
-            assert_eq!(gate.room(now, living), Room::Unknown);
+            assert_eq!(gate.room(now, living), LaunchRoom::Unknown);
         }
         gate.learn(now, measured);
         expected.assert_eq(&format!("{:?}", gate.room(now, living)));
@@ -168,59 +168,59 @@ mod tests {
 
     #[test]
     fn what_is_not_asked_for_holds_nothing_up() {
-        let full = Measured { free_memory: Some(0), load: Some(99.0), ..Measured::default() };
-        check(Admission::default(), 0, 3, full, expect!["Yes"]);
+        let full = MachineLoad { free_memory: Some(0), load: Some(99.0), ..MachineLoad::default() };
+        check(Admission::default(), 0, 3, full, expect!["Available"]);
     }
 
     #[test]
     fn what_the_system_does_not_tell_holds_nothing_up() {
         let all = Admission { min_free_memory: Some(MIB), max_load: Some(1.0), auto: false };
-        check(all, 0, 3, Measured::default(), expect!["Yes"]);
+        check(all, 0, 3, MachineLoad::default(), expect!["Available"]);
     }
 
     #[test]
     fn memory_stays_free_and_the_last_launches_count() {
         let admission = Admission { min_free_memory: Some(1000 * MIB), ..Admission::default() };
-        let free = |mib: u64| Measured { free_memory: Some(mib * MIB), ..Measured::default() };
-        check(admission, 0, 1, free(1400), expect!["Yes"]);
-        check(admission, 0, 0, free(1399), expect!["No(Memory { free: 1466957824, wanted: 1468006400 })"]);
-        check(admission, 2, 2, free(2199), expect!["No(Memory { free: 2305818624, wanted: 2306867200 })"]);
-        check(admission, 2, 2, free(2200), expect!["Yes"]);
+        let free = |mib: u64| MachineLoad { free_memory: Some(mib * MIB), ..MachineLoad::default() };
+        check(admission, 0, 1, free(1400), expect!["Available"]);
+        check(admission, 0, 0, free(1399), expect!["Short(Memory { free: 1466957824, wanted: 1468006400 })"]);
+        check(admission, 2, 2, free(2199), expect!["Short(Memory { free: 2305818624, wanted: 2306867200 })"]);
+        check(admission, 2, 2, free(2200), expect!["Available"]);
     }
 
     #[test]
     fn load_and_pressure_hold_launches_up() {
         let admission = Admission { max_load: Some(1.5), ..Admission::default() };
-        let load = |load: f64| Measured { load: Some(load), ..Measured::default() };
-        check(admission, 0, 1, load(1.49), expect!["Yes"]);
-        check(admission, 0, 0, load(1.5), expect!["No(Load { load: 1.5, most: 1.5 })"]);
-        let swaps = Measured { memory_pressure: Some(10.5), ..Measured::default() };
-        check(admission, 0, 1, swaps, expect!["No(MemoryPressure { percent: 10.5 })"]);
+        let load = |load: f64| MachineLoad { load: Some(load), ..MachineLoad::default() };
+        check(admission, 0, 1, load(1.49), expect!["Available"]);
+        check(admission, 0, 0, load(1.5), expect!["Short(Load { load: 1.5, most: 1.5 })"]);
+        let swaps = MachineLoad { memory_pressure: Some(10.5), ..MachineLoad::default() };
+        check(admission, 0, 1, swaps, expect!["Short(MemoryPressure { percent: 10.5 })"]);
     }
 
     #[test]
     fn an_automatic_fleet_grows_step_by_step_and_always_runs_one() {
         let auto = Admission { auto: true, ..Admission::default() };
-        let roomy = Measured {
+        let roomy = MachineLoad {
             free_memory: Some(64_000 * MIB),
             load: Some(0.1),
             memory_pressure: Some(0.0),
             processors: 2,
         };
-        check(auto, 1, 1, roomy, expect!["Yes"]);
-        check(auto, 2, 2, roomy, expect!["No(Settling)"]);
-        let full = Measured { free_memory: Some(0), ..roomy };
-        check(auto, 0, 0, full, expect!["Yes"]);
-        check(auto, 0, 1, full, expect!["No(Memory { free: 0, wanted: 838860800 })"]);
+        check(auto, 1, 1, roomy, expect!["Available"]);
+        check(auto, 2, 2, roomy, expect!["Short(Settling)"]);
+        let full = MachineLoad { free_memory: Some(0), ..roomy };
+        check(auto, 0, 0, full, expect!["Available"]);
+        check(auto, 0, 1, full, expect!["Short(Memory { free: 0, wanted: 838860800 })"]);
     }
 
     #[test]
     fn a_measurement_is_believed_for_a_moment() {
-        let mut gate = Gatekeeper::new(Admission { auto: true, ..Admission::default() });
+        let mut gate = AdmissionControl::new(Admission { auto: true, ..Admission::default() });
         let at = |millis| Mono(Duration::from_millis(millis));
-        gate.learn(at(0), Measured::default());
-        assert_eq!(gate.room(at(999), 0), Room::Yes);
-        assert_eq!(gate.room(at(1000), 0), Room::Unknown);
+        gate.learn(at(0), MachineLoad::default());
+        assert_eq!(gate.room(at(999), 0), LaunchRoom::Available);
+        assert_eq!(gate.room(at(1000), 0), LaunchRoom::Unknown);
         assert_eq!(gate.again_at(), Some(at(1000)));
     }
 }

@@ -17,11 +17,11 @@ const PROBE_LAST: Duration = Duration::from_secs(60);
 pub struct Breaker {
     /// The latest jobs without a browser, each once; none of another end came between.
     browserless: Vec<JobId>,
-    state: State,
+    state: BreakerState,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum State {
+enum BreakerState {
     #[default]
     Closed,
     /// Asked, and not known to be down yet.
@@ -32,11 +32,11 @@ enum State {
 
 impl Breaker {
     pub fn holds(&self) -> bool {
-        self.state != State::Closed
+        self.state != BreakerState::Closed
     }
 
     pub fn is_open(&self) -> bool {
-        matches!(self.state, State::Open { .. })
+        matches!(self.state, BreakerState::Open { .. })
     }
 
     /// A run had its browser.
@@ -51,21 +51,21 @@ impl Breaker {
             self.browserless.push(job);
         }
         let several = self.browserless.len() >= SEVERAL;
-        let suspected = self.state == State::Closed && (several || last);
+        let suspected = self.state == BreakerState::Closed && (several || last);
         if suspected {
-            self.state = State::Suspected;
+            self.state = BreakerState::Suspected;
         }
         suspected
     }
 
     /// Whether the provider is being asked, and not known to be down.
     pub fn is_suspected(&self) -> bool {
-        self.state == State::Suspected
+        self.state == BreakerState::Suspected
     }
 
     pub fn probe_at(&self) -> Option<Mono> {
         match self.state {
-            State::Open { probe_at, asking: false, .. } => Some(probe_at),
+            BreakerState::Open { probe_at, asking: false, .. } => Some(probe_at),
             _ => None,
         }
     }
@@ -74,7 +74,7 @@ impl Breaker {
     #[must_use = "the question has to be asked"]
     pub fn is_due(&mut self, now: Mono) -> bool {
         match &mut self.state {
-            State::Open { probe_at, asking, .. } if !*asking && *probe_at <= now => {
+            BreakerState::Open { probe_at, asking, .. } if !*asking && *probe_at <= now => {
                 *asking = true;
                 true
             }
@@ -85,13 +85,13 @@ impl Breaker {
     /// Pauses until a moment that is known. Where that is news, returns the jobs that are to have their
     /// attempt back.
     pub fn pause(&mut self, until: Mono) -> Option<Vec<JobId>> {
-        self.open(State::Open { probe_at: until, pause: PROBE_FIRST, asking: false })
+        self.open(BreakerState::Open { probe_at: until, pause: PROBE_FIRST, asking: false })
     }
 
     /// It answers: launches go on. Whether they had waited for it as down.
     pub fn up(&mut self) -> bool {
         let was_open = self.is_open();
-        self.state = State::Closed;
+        self.state = BreakerState::Closed;
         self.browserless.clear();
         was_open
     }
@@ -99,13 +99,13 @@ impl Breaker {
     /// It is down. The jobs that are to have their attempt back, where that is news.
     pub fn down(&mut self, now: Mono) -> Option<Vec<JobId>> {
         let pause = match self.state {
-            State::Open { pause, .. } => (pause * 2).min(PROBE_LAST),
-            State::Closed | State::Suspected => PROBE_FIRST,
+            BreakerState::Open { pause, .. } => (pause * 2).min(PROBE_LAST),
+            BreakerState::Closed | BreakerState::Suspected => PROBE_FIRST,
         };
-        self.open(State::Open { probe_at: now.after(pause), pause, asking: false })
+        self.open(BreakerState::Open { probe_at: now.after(pause), pause, asking: false })
     }
 
-    fn open(&mut self, state: State) -> Option<Vec<JobId>> {
+    fn open(&mut self, state: BreakerState) -> Option<Vec<JobId>> {
         let news = (!self.is_open()).then(|| std::mem::take(&mut self.browserless));
         self.state = state;
         news

@@ -16,7 +16,7 @@ const WAITS: Backoff =
 const MOST_WAITS: u32 = 5;
 
 #[derive(Debug, Clone, Default)]
-pub struct Elsewhere {
+pub struct OpenElsewhere {
     /// How many profiles one question is about; 0: nobody can be asked.
     at_once: usize,
     /// The answer about them is awaited.
@@ -28,7 +28,7 @@ pub struct Elsewhere {
     waiting: BTreeSet<(Mono, JobId)>,
 }
 
-impl Elsewhere {
+impl OpenElsewhere {
     pub fn new(at_once: usize) -> Self {
         Self { at_once, ..Self::default() }
     }

@@ -81,7 +81,7 @@ impl fmt::Display for JobState {
 pub enum JobOutcome {
     Completed,
     NeedsAttention,
-    Failed(Failure),
+    Failed(JobFailure),
     /// Still open because the fleet was stopped: never launched, checkpointed, killed, or not tried
     /// again.
     Stopped,
@@ -90,7 +90,7 @@ pub enum JobOutcome {
 /// Why an attempt, or the last attempt, did not complete its profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Failure {
+pub enum JobFailure {
     StepFailed,
     Usage,
     NoBrowser,
@@ -110,7 +110,7 @@ pub enum Failure {
     Stalled,
 }
 
-impl Failure {
+impl JobFailure {
     /// Whether a fresh run may succeed without anything being changed.
     pub const fn may_be_retried(self) -> bool {
         match self {
@@ -128,7 +128,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for JobFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::StepFailed => "a step failed",

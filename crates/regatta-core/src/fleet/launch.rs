@@ -3,9 +3,11 @@
 
 use std::collections::HashSet;
 
-use super::admission::Room;
-use super::elsewhere::Elsewhere;
-use super::{Failure, Fleet, FleetEffect, FleetFact, JobId, JobOutcome, JobState, Mono, Severity, Shortage};
+use super::admission::LaunchRoom;
+use super::elsewhere::OpenElsewhere;
+use super::{
+    Fleet, FleetEffect, FleetFact, JobFailure, JobId, JobOutcome, JobState, Mono, Severity, Shortage,
+};
 use crate::retry::{Draw, chance, jittered};
 
 impl Fleet {
@@ -49,27 +51,27 @@ impl Fleet {
         }
         let coming: Vec<JobId> = self.coming(now).take(self.config.asked_at_once).collect();
         if let Some(jobs) = self.elsewhere.ask(coming.into_iter()) {
-            effects.push(FleetEffect::LookElsewhere { jobs });
+            effects.push(FleetEffect::CheckElsewhere { jobs });
         }
         false
     }
 
     fn admits(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) -> bool {
         match self.gate.room(now, self.living()) {
-            Room::Yes => {
+            LaunchRoom::Available => {
                 if std::mem::take(&mut self.waiting) {
                     effects.push(FleetEffect::Report(FleetFact::Resumed));
                 }
                 return true;
             }
-            Room::Unknown => {
+            LaunchRoom::Unknown => {
                 if !std::mem::replace(&mut self.gate.measuring, true) {
                     effects.push(FleetEffect::Measure);
                 }
             }
             // It shows by itself in seconds.
-            Room::No(Shortage::Settling) => {}
-            Room::No(shortage) => {
+            LaunchRoom::Short(Shortage::Settling) => {}
+            LaunchRoom::Short(shortage) => {
                 if !std::mem::replace(&mut self.waiting, true) {
                     effects.push(FleetEffect::Report(FleetFact::Waiting(shortage)));
                 }
@@ -111,8 +113,8 @@ impl Fleet {
 
     pub(super) fn put_off(&mut self, now: Mono, job: JobId, effects: &mut Vec<FleetEffect>) {
         let times = &mut self.jobs[job.index()].put_off;
-        let Some(delay) = Elsewhere::wait(*times) else {
-            return self.end(job, JobOutcome::Failed(Failure::UsedElsewhere), effects);
+        let Some(delay) = OpenElsewhere::wait(*times) else {
+            return self.end(job, JobOutcome::Failed(JobFailure::UsedElsewhere), effects);
         };
         *times += 1;
         let until = now.after(delay);

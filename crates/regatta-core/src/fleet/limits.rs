@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Failure, JobId, Mono};
+use super::{JobFailure, JobId, Mono};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeLimits {
@@ -32,10 +32,10 @@ pub enum TimeLimit {
 }
 
 impl TimeLimit {
-    pub const fn failure(self) -> Failure {
+    pub const fn failure(self) -> JobFailure {
         match self {
-            Self::Run(_) => Failure::OutOfTime,
-            Self::Stall(_) => Failure::Stalled,
+            Self::Run(_) => JobFailure::OutOfTime,
+            Self::Stall(_) => JobFailure::Stalled,
         }
     }
 }
@@ -51,23 +51,23 @@ impl fmt::Display for TimeLimit {
 
 /// What a run over its time is told, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Demand {
+pub enum Enforcement {
     /// To stop after its step.
-    Ask,
+    StopAfterStep,
     /// To stop now.
-    Terminate,
+    StopNow,
     Kill,
 }
 
 /// The clock of one living run.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Clock {
+pub struct RunClock {
     began: Mono,
     heard: Mono,
-    over: Option<(TimeLimit, Demand)>,
+    over: Option<(TimeLimit, Enforcement)>,
 }
 
-impl Clock {
+impl RunClock {
     pub const fn began(now: Mono) -> Self {
         Self { began: now, heard: now, over: None }
     }
@@ -87,10 +87,10 @@ impl Clock {
 /// When the clocks of the living have to be looked at. Lazy: an event moves no alarm, a clock that rings
 /// too early is set again.
 #[derive(Debug, Clone, Default)]
-pub struct Alarms(BTreeSet<(Mono, JobId)>);
+pub struct DeadlineQueue(BTreeSet<(Mono, JobId)>);
 
-impl Alarms {
-    pub fn watch(&mut self, limits: &TimeLimits, job: JobId, clock: &Clock) {
+impl DeadlineQueue {
+    pub fn watch(&mut self, limits: &TimeLimits, job: JobId, clock: &RunClock) {
         if let Some((until, _)) = next_limit(limits, clock) {
             self.0.insert((until, job));
         }
@@ -113,28 +113,28 @@ impl Alarms {
         limits: &TimeLimits,
         now: Mono,
         job: JobId,
-        clock: &mut Clock,
-    ) -> Option<(TimeLimit, Demand)> {
+        clock: &mut RunClock,
+    ) -> Option<(TimeLimit, Enforcement)> {
         let demand = match (clock.over, next_limit(limits, clock)) {
-            (Some((limit, Demand::Ask)), _) => (limit, Demand::Terminate),
-            (Some((limit, Demand::Terminate)), _) => (limit, Demand::Kill),
+            (Some((limit, Enforcement::StopAfterStep)), _) => (limit, Enforcement::StopNow),
+            (Some((limit, Enforcement::StopNow)), _) => (limit, Enforcement::Kill),
             // There is nothing beyond.
-            (Some((_, Demand::Kill)), _) | (None, None) => return None,
-            (None, Some((until, limit))) if until <= now => (limit, Demand::Ask),
+            (Some((_, Enforcement::Kill)), _) | (None, None) => return None,
+            (None, Some((until, limit))) if until <= now => (limit, Enforcement::StopAfterStep),
             (None, Some((until, _))) => {
                 self.0.insert((until, job));
                 return None;
             }
         };
         clock.over = Some(demand);
-        if demand.1 < Demand::Kill {
+        if demand.1 < Enforcement::Kill {
             self.0.insert((now.after(limits.grace), job));
         }
         Some(demand)
     }
 }
 
-fn next_limit(limits: &TimeLimits, clock: &Clock) -> Option<(Mono, TimeLimit)> {
+fn next_limit(limits: &TimeLimits, clock: &RunClock) -> Option<(Mono, TimeLimit)> {
     let run = limits.run.map(|limit| (clock.began.after(limit), TimeLimit::Run(limit)));
     let stall = limits.stall.map(|limit| (clock.heard.after(limit), TimeLimit::Stall(limit)));
     run.into_iter().chain(stall).min_by_key(|(until, _)| *until)

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Demand, Failure, JobId, JobOutcome, JobState, Measured, Mono, Shortage, Slot, TimeLimit};
+use super::{
+    Enforcement, JobFailure, JobId, JobOutcome, JobState, MachineLoad, Mono, Shortage, Slot, TimeLimit,
+};
 use crate::id::ProfileId;
 use crate::outcome::{FleetOutcome, RunOutcome};
 
 /// What is known of a profile before it is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum ProfileStatus {
     /// Steps are open and nobody runs it.
     Open,
     Completed,
@@ -62,7 +64,7 @@ pub enum FleetInput {
     /// Higher priorities are launched first.
     ProfileEnqueued {
         profile: ProfileId,
-        standing: Standing,
+        standing: ProfileStatus,
         priority: i32,
     },
     /// The locks of all profiles known by now were looked at. Nothing is launched before: a living
@@ -90,11 +92,11 @@ pub enum FleetInput {
         job: JobId,
     },
     /// A living run told something.
-    ChildTold {
+    ChildReported {
         job: JobId,
     },
     /// The machine was measured, as far as the system tells.
-    MachineMeasured(Measured),
+    MachineMeasured(MachineLoad),
     /// The provider was asked whether it is there.
     ProviderProbed {
         is_up: bool,
@@ -119,7 +121,7 @@ pub enum FleetInput {
     },
     /// Of those the provider was asked about, these are open on another device. None where it could not
     /// say.
-    LookedElsewhere {
+    ElsewhereChecked {
         open: Vec<JobId>,
     },
     /// Raises the severity by one.
@@ -159,15 +161,15 @@ pub enum FleetEffect {
     Measure,
     /// Ask whether the provider is there: answered by `ProviderProbed`.
     Probe,
-    /// Ask the provider which of these are open on another device: answered by `LookedElsewhere`.
-    LookElsewhere {
+    /// Ask the provider which of these are open on another device: answered by `ElsewhereChecked`.
+    CheckElsewhere {
         jobs: Vec<JobId>,
     },
     /// Answered by `TimeReached`. The latest one counts alone.
     WakeAt(Mono),
     Report(FleetFact),
     /// An input was not for the state its job is in. Nothing else came of it.
-    Refuse(Refusal),
+    RejectInput(FleetInputError),
     /// The last effect of all, but for refusals.
     Finish {
         outcome: FleetOutcome,
@@ -181,7 +183,7 @@ pub enum FleetFact {
     OverTime {
         job: JobId,
         limit: TimeLimit,
-        demand: Demand,
+        demand: Enforcement,
     },
     /// Launches wait, for another reason than before.
     Waiting(Shortage),
@@ -213,7 +215,7 @@ pub enum FleetFact {
         job: JobId,
         attempt: u32,
         delay: Duration,
-        failure: Failure,
+        failure: JobFailure,
     },
     Ended {
         job: JobId,
@@ -224,7 +226,7 @@ pub enum FleetFact {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Refusal {
+pub enum FleetInputError {
     #[error("profile {0} is in the list already")]
     Duplicate(ProfileId),
     #[error("profile {0} came after the list was closed")]

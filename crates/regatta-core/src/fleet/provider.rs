@@ -1,21 +1,28 @@
 //! Whose fault it is where a run had no browser: its profile's, or the provider's, which is then waited for
 //! and costs no attempt.
 
-use super::{Attempt, Failure, Fleet, FleetEffect, FleetFact, JobId, JobOutcome, JobState, Mono, Severity};
+use super::{
+    AttemptEnd, Fleet, FleetEffect, FleetFact, JobFailure, JobId, JobOutcome, JobState, Mono, Severity,
+};
 use crate::outcome::RunOutcome;
 
 impl Fleet {
     /// A run without a browser may be the provider's fault; one that had it speaks for the provider.
-    pub(super) fn judge_provider(&mut self, job: JobId, attempt: &Attempt, effects: &mut Vec<FleetEffect>) {
+    pub(super) fn judge_provider(
+        &mut self,
+        job: JobId,
+        attempt: &AttemptEnd,
+        effects: &mut Vec<FleetEffect>,
+    ) {
         match attempt {
-            Attempt::Finished(RunOutcome::NoBrowser) if self.breaker.is_open() => self.excuse(job),
-            Attempt::Finished(RunOutcome::NoBrowser) => {
+            AttemptEnd::Finished(RunOutcome::NoBrowser) if self.breaker.is_open() => self.excuse(job),
+            AttemptEnd::Finished(RunOutcome::NoBrowser) => {
                 let last = self.jobs[job.index()].attempts > self.config.retries;
                 if self.severity == Severity::None && self.breaker.refused(job, last) {
                     effects.push(FleetEffect::Probe);
                 }
             }
-            Attempt::Finished(
+            AttemptEnd::Finished(
                 RunOutcome::Completed | RunOutcome::StepFailed | RunOutcome::NeedsAttention,
             ) => {
                 self.breaker.served();
@@ -37,7 +44,7 @@ impl Fleet {
             for job in doubtful {
                 if let JobState::BackingOff { until } = self.state(job) {
                     self.backing_off.remove(&(until, job));
-                    self.end(job, JobOutcome::Failed(Failure::NoBrowser), effects);
+                    self.end(job, JobOutcome::Failed(JobFailure::NoBrowser), effects);
                 }
             }
         } else if let Some(refused) = self.breaker.down(now) {

@@ -7,9 +7,9 @@ use super::JobId;
 
 /// Priorities are few, so that each costs a queue and a job costs its number.
 #[derive(Debug, Clone, Default)]
-pub struct Queue(BTreeMap<Reverse<i32>, VecDeque<JobId>>);
+pub struct LaunchQueue(BTreeMap<Reverse<i32>, VecDeque<JobId>>);
 
-impl Queue {
+impl LaunchQueue {
     pub fn push_back(&mut self, priority: i32, job: JobId) {
         self.0.entry(Reverse(priority)).or_default().push_back(job);
     }

@@ -96,17 +96,17 @@ impl Story {
     fn happen(&mut self, words: &[&str]) {
         match words {
             ["enqueue", names @ ..] => {
-                return names.iter().for_each(|name| self.enqueue(name, Standing::Open));
+                return names.iter().for_each(|name| self.enqueue(name, ProfileStatus::Open));
             }
             ["found", name, standing] => {
                 return self.enqueue(
                     name,
                     match *standing {
-                        "completed" => Standing::Completed,
-                        "attention" => Standing::NeedsAttention,
-                        "damaged" => Standing::Damaged,
-                        "held" => Standing::Held,
-                        "left" => Standing::LeftBehind,
+                        "completed" => ProfileStatus::Completed,
+                        "attention" => ProfileStatus::NeedsAttention,
+                        "damaged" => ProfileStatus::Damaged,
+                        "held" => ProfileStatus::Held,
+                        "left" => ProfileStatus::LeftBehind,
                         other => panic!("unknown standing {other}"),
                     },
                 );
@@ -118,7 +118,7 @@ impl Story {
             ["close"] => self.feed(FleetInput::IntakeClosed),
             ["probe", answer] => self.feed(FleetInput::ProviderProbed { is_up: answer == "up" }),
             ["paused", time] => self.feed(FleetInput::ProviderPaused { pause: duration(time) }),
-            ["measured", mib, load] => self.feed(FleetInput::MachineMeasured(Measured {
+            ["measured", mib, load] => self.feed(FleetInput::MachineMeasured(MachineLoad {
                 free_memory: Some(mib.parse::<u64>().unwrap() << 20),
                 load: Some(load.parse().unwrap()),
                 memory_pressure: None,
@@ -127,14 +127,14 @@ impl Story {
             [name, "refused"] => self.feed(FleetInput::UsedElsewhere { job: self.job(name) }),
             ["elsewhere", ref names @ ..] => {
                 let open = names.iter().map(|name| self.job(name)).collect();
-                self.feed(FleetInput::LookedElsewhere { open });
+                self.feed(FleetInput::ElsewhereChecked { open });
             }
             [name, "refused-for-good"] => self.feed(FleetInput::RunFailedForGood { job: self.job(name) }),
             [name, "busy", ref asked @ ..] => {
                 let retry_after = asked.first().map(|time| duration(time));
                 self.feed(FleetInput::SiteBusy { job: self.job(name), retry_after });
             }
-            [name, "told"] => self.feed(FleetInput::ChildTold { job: self.job(name) }),
+            [name, "told"] => self.feed(FleetInput::ChildReported { job: self.job(name) }),
             ["stop"] => self.feed(FleetInput::StopRequested),
             [time] => self.pass(duration(time.strip_prefix('+').expect("a word of the story"))),
             [name, "spawned"] => self.feed(FleetInput::ChildSpawned { job: self.job(name) }),
@@ -151,7 +151,7 @@ impl Story {
         }
     }
 
-    fn enqueue(&mut self, name: &str, standing: Standing) {
+    fn enqueue(&mut self, name: &str, standing: ProfileStatus) {
         // `a^2` has priority 2.
         let (name, priority) = name.split_once('^').unwrap_or((name, "0"));
         let (profile, priority) = (name.parse().unwrap(), priority.parse().unwrap());
@@ -205,7 +205,7 @@ impl Story {
             FleetEffect::Kill { job } => format!("kill {}", name(job)),
             FleetEffect::Measure => "measure".to_owned(),
             FleetEffect::Probe => "probe".to_owned(),
-            FleetEffect::LookElsewhere { jobs } => {
+            FleetEffect::CheckElsewhere { jobs } => {
                 let names: Vec<_> = jobs.iter().map(|job| name(job).as_str()).collect();
                 format!("look elsewhere for {}", names.join(" "))
             }
@@ -239,7 +239,7 @@ impl Story {
             }
             FleetEffect::Report(FleetFact::Cleared { job }) => format!("{} is cleared", name(job)),
             FleetEffect::Report(FleetFact::Stopping(severity)) => format!("stopping {severity:?}"),
-            FleetEffect::Refuse(refusal) => format!("refused: {refusal}"),
+            FleetEffect::RejectInput(refusal) => format!("refused: {refusal}"),
             FleetEffect::Finish { outcome } => format!("finish {outcome:?}"),
         }
     }
@@ -1293,7 +1293,7 @@ fn ten_thousand_completed_profiles_are_passed_over() {
     });
     for number in 0..10_000 {
         let profile = format!("p{number}").parse().unwrap();
-        let input = FleetInput::ProfileEnqueued { profile, standing: Standing::Completed, priority: 0 };
+        let input = FleetInput::ProfileEnqueued { profile, standing: ProfileStatus::Completed, priority: 0 };
         let effects = fleet.handle(Mono::default(), input);
         assert!(matches!(effects[..], [FleetEffect::Report(FleetFact::Ended { .. })]));
     }
@@ -1316,11 +1316,11 @@ enum Happening {
     Unlocked(u8, i32),
     Cleaned(u8),
     RefusedElsewhere(u8),
-    Elsewhere(u8),
+    OpenElsewhere(u8),
     Told(u8),
     ForGood(u8),
     Busy(u8, u64),
-    Measured(u64),
+    MachineLoad(u64),
     Probed(bool),
     Paused(u16),
     Stop,
@@ -1338,11 +1338,11 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => (any::<u8>(), 0..9_i32).prop_map(|(job, code)| Happening::Unlocked(job, code)),
         4 => any::<u8>().prop_map(Happening::Cleaned),
         2 => any::<u8>().prop_map(Happening::RefusedElsewhere),
-        2 => any::<u8>().prop_map(Happening::Elsewhere),
+        2 => any::<u8>().prop_map(Happening::OpenElsewhere),
         4 => any::<u8>().prop_map(Happening::Told),
         2 => any::<u8>().prop_map(Happening::ForGood),
         4 => (any::<u8>(), 0..100_u64).prop_map(|(job, asked)| Happening::Busy(job, asked)),
-        8 => (0..2_000_u64).prop_map(Happening::Measured),
+        8 => (0..2_000_u64).prop_map(Happening::MachineLoad),
         3 => any::<bool>().prop_map(Happening::Probed),
         1 => any::<u16>().prop_map(Happening::Paused),
         1 => Just(Happening::Stop),
@@ -1361,13 +1361,13 @@ struct Judge {
     /// The provider is known to be down.
     down: bool,
     /// The hardest demand on each living run.
-    demands: std::collections::BTreeMap<JobId, Demand>,
+    demands: std::collections::BTreeMap<JobId, Enforcement>,
 }
 
 impl Judge {
     fn see(&mut self, fleet: &Fleet, config: &FleetConfig, effects: &[FleetEffect]) {
         for effect in effects {
-            if matches!(effect, FleetEffect::Refuse(_)) {
+            if matches!(effect, FleetEffect::RejectInput(_)) {
                 continue;
             }
             assert!(!self.finished, "{effect:?} after the end");
@@ -1424,10 +1424,10 @@ impl Judge {
                 }
                 FleetEffect::Measure
                 | FleetEffect::Probe
-                | FleetEffect::LookElsewhere { .. }
+                | FleetEffect::CheckElsewhere { .. }
                 | FleetEffect::Report(FleetFact::Waiting(_))
                 | FleetEffect::WakeAt(_)
-                | FleetEffect::Refuse(_) => {}
+                | FleetEffect::RejectInput(_) => {}
             }
         }
         assert_eq!(self.living.len(), fleet.living());
@@ -1465,12 +1465,12 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
                 profile: format!("p{name}").parse().unwrap(),
                 priority: i32::from(name % 3),
                 standing: match standing {
-                    0 => Standing::Completed,
-                    1 => Standing::NeedsAttention,
-                    2 => Standing::Damaged,
-                    3 => Standing::Held,
-                    4 => Standing::LeftBehind,
-                    _ => Standing::Open,
+                    0 => ProfileStatus::Completed,
+                    1 => ProfileStatus::NeedsAttention,
+                    2 => ProfileStatus::Damaged,
+                    3 => ProfileStatus::Held,
+                    4 => ProfileStatus::LeftBehind,
+                    _ => ProfileStatus::Open,
                 },
             },
             Happening::Survey => FleetInput::SurveyEnded,
@@ -1482,18 +1482,19 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
                 FleetInput::AdoptedEnded { job: job(number), outcome: code(exit).outcome() }
             }
             Happening::RefusedElsewhere(number) => FleetInput::UsedElsewhere { job: job(number) },
-            Happening::Elsewhere(number) => {
-                FleetInput::LookedElsewhere { open: vec![job(number), job(number / 2)] }
+            Happening::OpenElsewhere(number) => {
+                FleetInput::ElsewhereChecked { open: vec![job(number), job(number / 2)] }
             }
             Happening::ForGood(number) => FleetInput::RunFailedForGood { job: job(number) },
             Happening::Busy(number, asked) => FleetInput::SiteBusy {
                 job: job(number),
                 retry_after: (asked > 50).then(|| Duration::from_secs(asked)),
             },
-            Happening::Told(number) => FleetInput::ChildTold { job: job(number) },
-            Happening::Measured(mib) => {
-                FleetInput::MachineMeasured(Measured { free_memory: Some(mib << 20), ..Measured::default() })
-            }
+            Happening::Told(number) => FleetInput::ChildReported { job: job(number) },
+            Happening::MachineLoad(mib) => FleetInput::MachineMeasured(MachineLoad {
+                free_memory: Some(mib << 20),
+                ..MachineLoad::default()
+            }),
             Happening::Probed(is_up) => FleetInput::ProviderProbed { is_up },
             Happening::Paused(millis) => {
                 FleetInput::ProviderPaused { pause: Duration::from_millis(millis.into()) }
@@ -1533,9 +1534,9 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
         }
         // A faithful shell answers what it was asked, and rings the alarm.
         for answer in [
-            FleetInput::MachineMeasured(Measured::default()),
+            FleetInput::MachineMeasured(MachineLoad::default()),
             FleetInput::ProviderProbed { is_up: true },
-            FleetInput::LookedElsewhere { open: Vec::new() },
+            FleetInput::ElsewhereChecked { open: Vec::new() },
         ] {
             if !judge.finished {
                 all.extend(feed(&mut fleet, &mut judge, now, answer));

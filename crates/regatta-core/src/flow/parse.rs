@@ -18,8 +18,8 @@ use self::wire::{
 use super::{
     Action, AssertedNavigation, Capture, CaptureFrom, Flow, NetworkConditions, Step, refused_picture,
 };
-use crate::diagnostic::{SourceError, line_and_column, offset_of};
-use crate::flow::playable::instead_of;
+use crate::diagnostic::{FileDiagnostic, line_and_column, offset_of};
+use crate::flow::validation::replacement_for;
 use crate::workflow::template::is_template;
 
 mod document;
@@ -41,7 +41,7 @@ const CUSTOM_STEPS: &str =
     "regatta.capture, regatta.when, regatta.upload, regatta.handoff, regatta.screenshot, regatta.allowStatus";
 
 /// `file` is the name people know the flow by; it stands in every error.
-pub fn parse(file: &str, text: &str) -> Result<Flow, Box<SourceError>> {
+pub fn parse(file: &str, text: &str) -> Result<Flow, Box<FileDiagnostic>> {
     let source = Source { file, text };
     let document::Document { title, timeout, selector_attribute, steps } = source.document()?;
     Ok(Flow {
@@ -60,11 +60,11 @@ struct Source<'a> {
     text: &'a str,
 }
 
-type Parsed<T> = Result<T, Box<SourceError>>;
+type Parsed<T> = Result<T, Box<FileDiagnostic>>;
 
 impl Source<'_> {
-    fn error(&self, at: Range<usize>, problem: impl Into<String>) -> SourceError {
-        SourceError::new(self.file, self.text, at, problem)
+    fn error(&self, at: Range<usize>, problem: impl Into<String>) -> FileDiagnostic {
+        FileDiagnostic::new(self.file, self.text, at, problem)
     }
 
     /// Where `slice`, borrowed from the text, stands in it.
@@ -112,7 +112,7 @@ impl Source<'_> {
 
     fn step(&self, slice: &str, number: String) -> Parsed<Step> {
         let span = self.span(slice);
-        let named = |error: SourceError| Box::new(error.label(format!("step {number}")));
+        let named = |error: FileDiagnostic| Box::new(error.label(format!("step {number}")));
         let head: StepWire<'_> = self.read(slice, "a step: {\"type\": …}")?;
         let Some(kind) = head.kind else {
             return Err(named(
@@ -201,7 +201,7 @@ impl Source<'_> {
                 return Err(Box::new(
                     self.error(self.span(slice), format!("step {number}: unknown type `{other}`"))
                         .label(format!("step {number}"))
-                        .help(instead_of(other).map_or_else(
+                        .help(replacement_for(other).map_or_else(
                             || format!("expected one of {STEP_TYPES}"),
                             |instead| format!("{instead}; known types are {STEP_TYPES}"),
                         )),

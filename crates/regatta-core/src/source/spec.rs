@@ -13,7 +13,7 @@ use crate::source::profile_reference::is_number;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceSpec {
     File {
-        place: Place,
+        place: SourceLocation,
         format: Format,
     },
     Sqlite {
@@ -32,7 +32,7 @@ pub enum SourceSpec {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum SourceLocation {
     StandardInput,
     Path(String),
 }
@@ -114,7 +114,8 @@ impl SourceSpec {
         let prefixes = [("list:", Format::List), ("csv:", Format::Csv), ("jsonl:", Format::JsonLines)];
         let named = prefixes.iter().find_map(|(prefix, format)| Some((text.strip_prefix(prefix)?, *format)));
         let (place, format) = named.unwrap_or_else(|| (text, Format::of_name(text)));
-        let place = if place == "-" { Place::StandardInput } else { Place::Path(place.to_owned()) };
+        let place =
+            if place == "-" { SourceLocation::StandardInput } else { SourceLocation::Path(place.to_owned()) };
         Ok(Self::File { place, format })
     }
 

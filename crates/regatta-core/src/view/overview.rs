@@ -12,7 +12,7 @@ use crate::outcome::RunOutcome;
 use crate::session::{Session, Status, Superseded};
 use crate::view::summary::{Phase, ProfileSummary, RunSpan};
 
-pub use self::causes::{Cause, causes, shape};
+pub use self::causes::{FailureCause, causes, shape};
 pub use self::timeline::{Bucket, Lane, LaneRun, LaneStep, Timeline, timeline};
 
 mod causes;
@@ -21,7 +21,7 @@ mod timeline;
 /// How a profile is shown: its stored status, or what only a look at lock and file can tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Shown {
+pub enum DisplayStatus {
     Processing,
     #[default]
     Pending,
@@ -34,7 +34,7 @@ pub enum Shown {
     Completed,
 }
 
-impl Shown {
+impl DisplayStatus {
     pub const ALL: [Self; 7] = [
         Self::Processing,
         Self::Pending,
@@ -74,7 +74,7 @@ impl Shown {
     }
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for DisplayStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -82,13 +82,13 @@ impl fmt::Display for Shown {
 
 /// A value of an identity field that a run has replaced. The value itself stays in the session.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Replaced {
+pub struct ReplacedField {
     pub field: String,
     pub at: jiff::Timestamp,
     pub run_id: RunId,
 }
 
-impl From<&Superseded> for Replaced {
+impl From<&Superseded> for ReplacedField {
     fn from(old: &Superseded) -> Self {
         Self { field: old.field.clone(), at: old.at, run_id: old.run_id.clone() }
     }
@@ -98,7 +98,7 @@ impl From<&Superseded> for Replaced {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProfileView {
     pub id: ProfileId,
-    pub shown: Shown,
+    pub status: DisplayStatus,
     /// In the order of the workflow, or of the document where that is not known; empty before the first
     /// run.
     pub flags: Vec<(Flag, bool)>,
@@ -107,7 +107,7 @@ pub struct ProfileView {
     /// As the document tells it, `FLAG: MESSAGE`.
     pub error: Option<String>,
     /// Values that were replaced, newest first.
-    pub superseded: Vec<Replaced>,
+    pub superseded: Vec<ReplacedField>,
     /// Process that drives the profile now.
     pub pid: Option<u32>,
     pub summary: ProfileSummary,
@@ -118,7 +118,7 @@ impl ProfileView {
     pub fn pending(id: ProfileId) -> Self {
         Self {
             id,
-            shown: Shown::Pending,
+            status: DisplayStatus::Pending,
             flags: Vec::new(),
             in_flight: None,
             error: None,
@@ -130,21 +130,21 @@ impl ProfileView {
 
     /// Of a document that cannot be read.
     pub fn damaged(id: ProfileId, problem: String) -> Self {
-        Self { shown: Shown::Damaged, error: Some(problem), ..Self::pending(id) }
+        Self { status: DisplayStatus::Damaged, error: Some(problem), ..Self::pending(id) }
     }
 
     /// Of a profile that nobody runs.
     pub fn of(session: &Session) -> Self {
         Self {
             id: session.profile_id.clone(),
-            shown: Shown::of(session.status, false),
+            status: DisplayStatus::of(session.status, false),
             flags: session.completion_flags.iter().map(|(flag, done)| (flag.clone(), done)).collect(),
             in_flight: session.in_flight.as_ref().map(|in_flight| in_flight.flag.clone()),
             error: session.last_error.as_ref().map(|error| match &error.flag {
                 Some(flag) => format!("{flag}: {}", error.message),
                 None => error.message.clone(),
             }),
-            superseded: session.superseded.iter().map(Replaced::from).collect(),
+            superseded: session.superseded.iter().map(ReplacedField::from).collect(),
             pid: None,
             summary: ProfileSummary::default(),
         }
@@ -159,8 +159,8 @@ impl ProfileView {
         }
         let is_done = |flag: &Flag| self.flags.iter().any(|(name, done)| name == flag && *done);
         self.flags = steps.iter().map(|flag| (flag.clone(), is_done(flag))).collect();
-        if self.shown == Shown::Completed && self.done() < self.flags.len() {
-            self.shown = Shown::Pending;
+        if self.status == DisplayStatus::Completed && self.done() < self.flags.len() {
+            self.status = DisplayStatus::Pending;
         }
         self
     }
@@ -176,7 +176,7 @@ impl ProfileView {
 
     /// The step it is in, or where it stands.
     pub fn step(&self) -> Option<&Flag> {
-        let current = self.summary.current.as_ref().filter(|_| self.shown == Shown::Processing);
+        let current = self.summary.current.as_ref().filter(|_| self.status == DisplayStatus::Processing);
         let next = || self.flags.iter().find(|(_, done)| !done).map(|(flag, _)| flag);
         current.map(|step| &step.flag).or(self.in_flight.as_ref()).or_else(next)
     }
@@ -184,12 +184,12 @@ impl ProfileView {
     /// What went wrong, where something did and stands.
     pub fn trouble(&self) -> Option<&str> {
         let told = self.error.as_deref().or(self.summary.last_error.as_deref());
-        told.filter(|_| self.shown.is_trouble())
+        told.filter(|_| self.status.is_trouble())
     }
 
     /// From the first event of its runs to the last, in milliseconds, pauses between runs left out.
     pub fn run_ms(&self) -> u64 {
-        let span = |run: &RunSpan| run.heard_at.duration_since(run.started_at).as_millis();
+        let span = |run: &RunSpan| run.last_event_at.duration_since(run.started_at).as_millis();
         let sum: i128 = self.summary.history.runs.iter().map(span).sum();
         u64::try_from(sum).unwrap_or(0)
     }
@@ -222,7 +222,7 @@ pub struct StepStats {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Overview {
     pub profiles: usize,
-    /// In the order of [`Shown::ALL`].
+    /// In the order of [`DisplayStatus::ALL`].
     #[serde(serialize_with = "named_statuses")]
     pub by_status: [usize; 7],
     pub steps_done: usize,
@@ -239,12 +239,13 @@ pub struct Overview {
     pub downloads: u64,
     pub network: NetworkTotals,
     pub started_at: Option<jiff::Timestamp>,
-    pub heard_at: Option<jiff::Timestamp>,
+    #[serde(rename = "heard_at")]
+    pub last_event_at: Option<jiff::Timestamp>,
 }
 
 impl Overview {
-    pub fn count(&self, shown: Shown) -> usize {
-        self.by_status[shown as usize]
+    pub fn count(&self, status: DisplayStatus) -> usize {
+        self.by_status[status as usize]
     }
 
     /// `order`: the workflow's steps, where it is known; steps that only documents name follow.
@@ -264,7 +265,7 @@ impl Overview {
 
     fn add(&mut self, view: &ProfileView) {
         self.profiles += 1;
-        self.by_status[view.shown as usize] += 1;
+        self.by_status[view.status as usize] += 1;
         self.steps_done += view.done();
         self.steps_total += view.steps();
         let summary = &view.summary;
@@ -281,7 +282,7 @@ impl Overview {
         self.network += &summary.network;
         let first = history.runs.first().map(|run| run.started_at);
         self.started_at = self.started_at.into_iter().chain(first).min();
-        self.heard_at = self.heard_at.max(summary.heard_at);
+        self.last_event_at = self.last_event_at.max(summary.last_event_at);
     }
 }
 
@@ -321,14 +322,15 @@ impl Steps {
         for (flag, done) in &view.flags {
             let stats = self.at(flag);
             stats.done += usize::from(*done);
-            stats.reached += usize::from(*done || (!open && view.shown != Shown::Pending));
+            stats.reached += usize::from(*done || (!open && view.status != DisplayStatus::Pending));
             open |= !done;
         }
         if let Some(flag) = view.step() {
             let stats = self.at(flag);
-            stats.running +=
-                usize::from(view.shown == Shown::Processing && view.summary.phase != Phase::Starting);
-            stats.troubled += usize::from(view.shown.is_trouble());
+            stats.running += usize::from(
+                view.status == DisplayStatus::Processing && view.summary.phase != Phase::Starting,
+            );
+            stats.troubled += usize::from(view.status.is_trouble());
         }
         for span in view.summary.history.spans() {
             let stats = self.at(&span.flag);
@@ -364,7 +366,7 @@ const fn outcome_place(outcome: StepOutcome) -> usize {
 }
 
 fn named_statuses<S: Serializer>(counts: &[usize; 7], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(Shown::ALL.iter().zip(counts))
+    serializer.collect_map(DisplayStatus::ALL.iter().zip(counts))
 }
 
 fn named_outcomes<S: Serializer>(counts: &[u64; 5], serializer: S) -> Result<S::Ok, S::Error> {

@@ -11,7 +11,7 @@ use crate::event::{Event, EventKind, NetworkTotals, StepMode, StepOutcome};
 use crate::id::{Flag, RunId};
 use crate::outcome::RunOutcome;
 
-pub use self::history::{Failed, History, RunSpan, StepSpan};
+pub use self::history::{History, RunSpan, StepFailure, StepSpan};
 
 mod history;
 
@@ -35,7 +35,7 @@ pub struct ProfileSummary {
     pub network: NetworkTotals,
     pub started_at: Option<jiff::Timestamp>,
     /// When the latest event was written.
-    pub heard_at: Option<jiff::Timestamp>,
+    pub last_event_at: Option<jiff::Timestamp>,
     /// Every run that was folded, for what is counted over time.
     pub history: History,
 }
@@ -44,7 +44,7 @@ pub struct ProfileSummary {
 pub enum Phase {
     /// No event yet.
     #[default]
-    Unheard,
+    NoEvents,
     /// Waits for the provider's browser.
     Starting,
     /// Has a browser; whether in a step or between two says [`ProfileSummary::current`].
@@ -101,7 +101,7 @@ impl ProfileSummary {
             self.run_id = Some(event.run_id.clone());
             self.started_at = Some(event.at);
         }
-        self.heard_at = Some(event.at);
+        self.last_event_at = Some(event.at);
         self.history.apply(event);
         match &event.kind {
             EventKind::RunStarted { pid, steps, done, .. } => {
@@ -221,7 +221,7 @@ impl<'a> FromIterator<&'a ProfileSummary> for FleetTotals {
             totals.done += profile.done;
             totals.network += &profile.network;
             match profile.phase {
-                Phase::Unheard => {}
+                Phase::NoEvents => {}
                 Phase::Starting | Phase::Driving | Phase::Ending => totals.running += 1,
                 Phase::Finished(RunOutcome::Completed) => totals.completed += 1,
                 Phase::Finished(RunOutcome::NeedsAttention) => totals.need_attention += 1,
@@ -364,7 +364,7 @@ pub(crate) mod tests {
             06 r1 "type":"action_started","flag":"b","flow":"f","step":"9","number":9,"of":9,"action":"close"
             07 r1 "type":"step_started","flag":"c","attempt":1,"mode":"act""#,
             expect![[r#"
-                Unheard 0/0, 0 requests
+                NoEvents 0/0, 0 requests
                 Driving 0/0 step 1/0 c attempt 1 Act, 0 requests"#]],
         );
     }

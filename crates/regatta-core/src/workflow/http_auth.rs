@@ -4,15 +4,15 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::workflow::Written;
+use crate::workflow::Located;
 
 /// As a workflow writes it: `origin` and `user` are templates, `password_field` names a field of the
 /// identity.
 #[derive(Debug, Clone)]
 pub struct HttpAuth {
-    pub origin: Written<String>,
-    pub user: Written<String>,
-    pub password_field: Written<String>,
+    pub origin: Located<String>,
+    pub user: Located<String>,
+    pub password_field: Located<String>,
 }
 
 /// For one profile: the origin is rendered. The user is still a template, since a step may make its value.

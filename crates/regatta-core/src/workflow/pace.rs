@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::workflow::Written;
+use crate::workflow::Located;
 
 /// Documents a minute that a workflow may allow an origin.
 pub const PER_MINUTE: std::ops::RangeInclusive<u32> = 1..=6000;
@@ -12,7 +12,7 @@ pub const PER_MINUTE: std::ops::RangeInclusive<u32> = 1..=6000;
 /// As a workflow writes it: `origin` is a template.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    pub origin: Written<String>,
+    pub origin: Located<String>,
     pub per_minute: u32,
 }
 

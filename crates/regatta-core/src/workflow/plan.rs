@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::diagnostic::SourceError;
+use crate::diagnostic::FileDiagnostic;
 use crate::flow::Flow;
-use crate::flow::playable::Around;
+use crate::flow::validation::ValidationContext;
 use crate::id::{Flag, ProfileId};
 use crate::session::{Commit, Identity, Platform, Session};
 use crate::source::row::DeclaredVariables;
@@ -22,9 +22,9 @@ use crate::workflow::dialog::DialogPolicy;
 use crate::workflow::http_auth::{HttpAuth, SignIn};
 use crate::workflow::pace::{Pace, PaceLimit};
 use crate::workflow::template::{self, Names, Scope, TemplateError};
-use crate::workflow::{Heal, InDoubt, PerPlatform, Preparation, Workflow, Written};
+use crate::workflow::{Heal, InDoubt, Located, PerPlatform, Preparation, Workflow};
 
-use self::check::Check;
+use self::check::FlowCheck;
 pub use self::check::check_flow;
 
 mod check;
@@ -35,8 +35,8 @@ pub struct Plan {
     /// `sha256:…` over the texts of the workflow and its flows.
     pub digest: String,
     pub steps: Vec<PlanStep>,
-    allowed_origins: Vec<Written<String>>,
-    block: Vec<Written<String>>,
+    allowed_origins: Vec<Located<String>>,
+    block: Vec<Located<String>>,
     dialogs: DialogPolicy,
     http_auth: Vec<HttpAuth>,
     pace: Vec<Pace>,
@@ -54,7 +54,7 @@ pub struct PlanStep {
     pub flag: Flag,
     pub flow: PerPlatform<Flow>,
     pub verify: Option<PerPlatform<Flow>>,
-    pub prepare: Vec<(String, Written<Preparation>)>,
+    pub prepare: Vec<(String, Located<Preparation>)>,
     pub commits: Vec<Commit>,
     pub timeout: Duration,
     pub attempts: u32,
@@ -66,7 +66,7 @@ pub struct PlanStep {
 
 /// What the plan is for one profile: its templates over origins and variables are rendered.
 #[derive(Debug, Clone)]
-pub struct Setting {
+pub struct ProfileSettings {
     pub allowed_origins: Vec<String>,
     pub block: Block,
     /// Of the workflow; its steps have their own.
@@ -84,15 +84,15 @@ impl Plan {
         text: &str,
         workflow: Workflow,
         overrides: &Map<String, Value>,
-        mut flow: impl FnMut(&Written<String>) -> Result<Flow, Box<SourceError>>,
-    ) -> Result<Self, Box<SourceError>> {
+        mut flow: impl FnMut(&Located<String>) -> Result<Flow, Box<FileDiagnostic>>,
+    ) -> Result<Self, Box<FileDiagnostic>> {
         let mut hasher = Sha256::new();
         hasher.update(text);
-        let mut load = |name: Written<String>| {
+        let mut load = |name: Located<String>| {
             let flow = flow(&name)?;
             hasher.update([0]);
             hasher.update(&flow.text);
-            Ok::<_, Box<SourceError>>(flow)
+            Ok::<_, Box<FileDiagnostic>>(flow)
         };
         let steps = workflow
             .steps
@@ -112,7 +112,7 @@ impl Plan {
                     heal: step.heal,
                 })
             })
-            .collect::<Result<_, Box<SourceError>>>()?;
+            .collect::<Result<_, Box<FileDiagnostic>>>()?;
         let mut variables = workflow.variables;
         for (name, value) in overrides {
             variables.insert(name.clone(), value.clone());
@@ -178,7 +178,11 @@ impl Plan {
 
     /// Variables, origins and what is blocked for one profile. Variables may use `profile_id`, `platform` and the
     /// variables before them.
-    pub fn setting(&self, profile_id: &ProfileId, platform: Platform) -> Result<Setting, Box<SourceError>> {
+    pub fn settings_for(
+        &self,
+        profile_id: &ProfileId,
+        platform: Platform,
+    ) -> Result<ProfileSettings, Box<FileDiagnostic>> {
         let identity = Identity::default();
         let mut variables = Map::new();
         let render = |text: &str, variables: &Map<String, Value>| {
@@ -214,18 +218,19 @@ impl Plan {
                 origin(&text).ok_or_else(|| {
                     let problem = format!("`{text}` is not an origin");
                     Box::new(
-                        SourceError::new(&self.file, &self.text, written.at.clone(), problem)
+                        FileDiagnostic::new(&self.file, &self.text, written.at.clone(), problem)
                             .help("an origin is scheme, host and port: \"https://app.example.test\""),
                     )
                 })
             })
-            .collect::<Result<_, Box<SourceError>>>()?;
+            .collect::<Result<_, Box<FileDiagnostic>>>()?;
         let mut block = Block::default();
         for written in &self.block {
             let text = render(&written.value, &variables)
                 .map_err(|error| self.template_error("`block`", written.at.clone(), &error))?;
             block.add(&text).map_err(|invalid| {
-                let error = SourceError::new(&self.file, &self.text, written.at.clone(), invalid.to_string());
+                let error =
+                    FileDiagnostic::new(&self.file, &self.text, written.at.clone(), invalid.to_string());
                 Box::new(error.help(invalid.hint()))
             })?;
         }
@@ -236,26 +241,33 @@ impl Plan {
             let origin =
                 origin(&text).filter(|origin| allowed_origins.contains(origin)).ok_or_else(|| {
                     let problem = format!("`{text}` is not among `allowed_origins`");
-                    let error = SourceError::new(&self.file, &self.text, at(), problem);
+                    let error = FileDiagnostic::new(&self.file, &self.text, at(), problem);
                     Box::new(error.help("a password is sent to origins that runs may visit, and to no other"))
                 })?;
             let (user, password_field) = (auth.user.value.clone(), auth.password_field.value.clone());
             Ok(SignIn { origin, user, password_field })
         };
-        let http_auth = self.http_auth.iter().map(sign_in).collect::<Result<_, Box<SourceError>>>()?;
+        let http_auth = self.http_auth.iter().map(sign_in).collect::<Result<_, Box<FileDiagnostic>>>()?;
         let limit = |Pace { origin: written, per_minute }: &Pace| {
             let text = render(&written.value, &variables)
                 .map_err(|error| self.template_error("`pace.origin`", written.at.clone(), &error))?;
             let origin =
                 origin(&text).filter(|origin| allowed_origins.contains(origin)).ok_or_else(|| {
                     let problem = format!("`{text}` is not among `allowed_origins`");
-                    let error = SourceError::new(&self.file, &self.text, written.at.clone(), problem);
+                    let error = FileDiagnostic::new(&self.file, &self.text, written.at.clone(), problem);
                     Box::new(error.help("runs ask no other origin for anything"))
                 })?;
             Ok(PaceLimit { origin, per_minute: *per_minute })
         };
-        let pace = self.pace.iter().map(limit).collect::<Result<_, Box<SourceError>>>()?;
-        Ok(Setting { allowed_origins, block, dialogs: self.dialogs.clone(), http_auth, pace, variables })
+        let pace = self.pace.iter().map(limit).collect::<Result<_, Box<FileDiagnostic>>>()?;
+        Ok(ProfileSettings {
+            allowed_origins,
+            block,
+            dialogs: self.dialogs.clone(),
+            http_auth,
+            pace,
+            variables,
+        })
     }
 
     /// Why nothing can find out whether the step in flight has happened: the workflow no longer has it.
@@ -277,7 +289,7 @@ impl Plan {
         &self,
         platform: Platform,
         session: Option<&Session>,
-    ) -> Result<BTreeMap<String, Flag>, Box<SourceError>> {
+    ) -> Result<BTreeMap<String, Flag>, Box<FileDiagnostic>> {
         let mut names = Names {
             identity: session
                 .map(|session| session.identity.iter().map(|(name, _)| name.to_owned()).collect())
@@ -286,8 +298,8 @@ impl Plan {
         };
         // Any id will do where there is none: only what every profile shares is looked at then.
         let anybody = "profile".parse().expect("letters make an id");
-        let setting = self.setting(session.map_or(&anybody, |session| &session.profile_id), platform)?;
-        let around = Around {
+        let setting = self.settings_for(session.map_or(&anybody, |session| &session.profile_id), platform)?;
+        let around = ValidationContext {
             allowed_origins: &setting.allowed_origins,
             scope: session.map(|session| Scope {
                 profile_id: &session.profile_id,
@@ -302,7 +314,7 @@ impl Plan {
         let open = |step: &&PlanStep| session.is_none_or(|s| !s.completion_flags.is_set(&step.flag));
         for step in self.steps.iter().filter(open) {
             let mut needed = BTreeSet::new();
-            let mut check = Check { names: &mut names, missing: &mut needed };
+            let mut check = FlowCheck { names: &mut names, missing: &mut needed };
             for (field, preparation) in &step.prepare {
                 if let Preparation::Template(text) = &preparation.value {
                     let place = format!("step `{}`: prepare.{field}", step.flag);
@@ -312,7 +324,7 @@ impl Plan {
                 }
                 check.names.identity.insert(field.clone());
             }
-            let around = Around { step: Some((step.flag.as_str(), step.timeout)), ..around };
+            let around = ValidationContext { step: Some((step.flag.as_str(), step.timeout)), ..around };
             check.flow(step.flow.on(platform), around)?;
             // What a flow captures is durable at once, so a verify flow may use it.
             if let Some(verify) = &step.verify {
@@ -332,7 +344,7 @@ impl Plan {
         // Any step may make the values.
         if let Some(first) = self.steps.iter().find(open) {
             let mut needed = BTreeSet::new();
-            let mut check = Check { names: &mut names, missing: &mut needed };
+            let mut check = FlowCheck { names: &mut names, missing: &mut needed };
             for auth in &self.http_auth {
                 let field = &auth.password_field;
                 for (place, text, at) in [
@@ -367,8 +379,10 @@ impl Plan {
         found
     }
 
-    fn template_error(&self, place: &str, at: Range<usize>, error: &TemplateError) -> Box<SourceError> {
-        Box::new(SourceError::new(&self.file, &self.text, at, format!("{place}: {error}")).help(error.hint()))
+    fn template_error(&self, place: &str, at: Range<usize>, error: &TemplateError) -> Box<FileDiagnostic> {
+        Box::new(
+            FileDiagnostic::new(&self.file, &self.text, at, format!("{place}: {error}")).help(error.hint()),
+        )
     }
 }
 
@@ -451,7 +465,7 @@ mod tests {
 
     #[test]
     fn origins_and_variables_are_rendered_for_a_profile() {
-        let setting = plan("", "").setting(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
+        let setting = plan("", "").settings_for(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
         assert_eq!(setting.allowed_origins, ["http://127.0.0.1"]);
         for not_an_origin in ["127.0.0.1", "http://a/b", "data:x", "about:blank"] {
             assert_eq!(origin(not_an_origin), None, "{not_an_origin}");
@@ -465,7 +479,7 @@ mod tests {
             ("greeting".to_owned(), "{{ no template }}".into()),
         ]);
         let plan = plan("", "").with_own_variables(&own);
-        let setting = plan.setting(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
+        let setting = plan.settings_for(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
         assert_eq!(setting.allowed_origins, ["http://127.0.0.1:8800"]);
         assert_eq!(setting.variables["greeting"], "{{ no template }}");
     }
@@ -480,7 +494,7 @@ mod tests {
         let plan = Plan::assemble("w", text, workflow, &set, |_| unreachable!()).unwrap();
         let own = Map::from_iter([("shop".to_owned(), "east".into())]);
         let setting =
-            plan.with_own_variables(&own).setting(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
+            plan.with_own_variables(&own).settings_for(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
         assert_eq!(setting.variables["shop"], "south");
     }
 
@@ -491,9 +505,9 @@ mod tests {
                 "name = \"n\"\nallowed_origins = [\"http://a.test\"]\n[[http_auth]]\n{auth}\n[[step]]\nflag = \"a\"\nflow = \"a.json\"\nprepare = {{ pin = \"1\" }}\n"
             );
             let workflow = workflow::parse("workflow.toml", &text).unwrap();
-            let flow = |name: &Written<String>| flow::parse(&name.value, r#"{"title":"t","steps":[]}"#);
+            let flow = |name: &Located<String>| flow::parse(&name.value, r#"{"title":"t","steps":[]}"#);
             let plan = Plan::assemble("workflow.toml", &text, workflow, &Map::new(), flow).unwrap();
-            let setting = plan.setting(&"p1".parse().unwrap(), Platform::Desktop);
+            let setting = plan.settings_for(&"p1".parse().unwrap(), Platform::Desktop);
             match setting.and_then(|setting| {
                 plan.check(Platform::Desktop, Some(&fresh(&plan))).map(|missing| (missing, setting.http_auth))
             }) {
@@ -521,10 +535,10 @@ mod tests {
             let text = format!(
                 "name = \"n\"\nallowed_origins = [\"http://a.test\"]\n[[pace]]\n{pace}\n[[step]]\nflag = \"a\"\nflow = \"a.json\"\n"
             );
-            let flow = |name: &Written<String>| flow::parse(&name.value, r#"{"title":"t","steps":[]}"#);
+            let flow = |name: &Located<String>| flow::parse(&name.value, r#"{"title":"t","steps":[]}"#);
             let setting = workflow::parse("workflow.toml", &text)
                 .and_then(|workflow| Plan::assemble("workflow.toml", &text, workflow, &Map::new(), flow))
-                .and_then(|plan| plan.setting(&"p1".parse().unwrap(), Platform::Desktop));
+                .and_then(|plan| plan.settings_for(&"p1".parse().unwrap(), Platform::Desktop));
             match setting {
                 Ok(setting) => format!("{:?}", setting.pace),
                 Err(error) => format!("{}: {error}", error.place()),
@@ -550,9 +564,9 @@ mod tests {
                 "name = \"n\"\nallowed_origins = [\"http://a\"]\n[variables]\ncdn = \"cdn.example\"\n[network]\nblock = [{block}]\n[[step]]\nflag = \"a\"\nflow = \"a.json\"\n"
             );
             let workflow = workflow::parse("workflow.toml", &text).unwrap();
-            let flow = |name: &Written<String>| flow::parse(&name.value, r#"{"title":"t","steps":[]}"#);
+            let flow = |name: &Located<String>| flow::parse(&name.value, r#"{"title":"t","steps":[]}"#);
             let plan = Plan::assemble("workflow.toml", &text, workflow, &Map::new(), flow).unwrap();
-            plan.setting(&"p1".parse().unwrap(), Platform::Desktop)
+            plan.settings_for(&"p1".parse().unwrap(), Platform::Desktop)
         };
         let block = setting(r#""image", "*.{{ variables.cdn }}/x*""#).unwrap().block;
         assert_eq!((block.types.len(), block.urls), (1, vec!["*.cdn.example/x*".to_owned()]));

@@ -9,7 +9,7 @@ use super::{Document, Incident};
 use crate::evidence::trace::Story;
 use crate::evidence::trace::capture::{NoPicture, View};
 use crate::network::{Exchange, Outcome};
-use regatta_core::mask::Veil;
+use regatta_core::mask::BrowserMask;
 
 const TEMPLATE: &str = include_str!("index.html");
 
@@ -57,7 +57,7 @@ struct Request {
 }
 
 pub fn write(story: &Story<'_>, incident: &Incident, view: &View, no_picture: Option<NoPicture>) -> String {
-    let veil = story.mask.veil();
+    let veil = story.mask.for_browser();
     let act = story.recorder.last();
     let place = match (&incident.place, act) {
         (Some(place), _) => place.to_string(),
@@ -117,7 +117,7 @@ fn marks(document: &Document, point: Option<(f64, f64)>) -> Vec<Mark> {
     marks
 }
 
-fn request(exchange: &Exchange, veil: &Veil<'_>) -> Request {
+fn request(exchange: &Exchange, veil: &BrowserMask<'_>) -> Request {
     let answered = exchange.response.as_ref().map(|response| response.status);
     let (status, is_bad) = match (&exchange.outcome, answered) {
         (Outcome::Failed(error), _) => (error.clone(), true),

@@ -18,7 +18,7 @@ use crate::page::Page;
 use crate::script::{Halt, Reply, Why};
 use crate::{SelectorKey, SelectorMemory};
 use regatta_core::fingerprint::{
-    Authored, Because, Fingerprint, Judged, Likeness, Question, Which, is_by_name,
+    AuthoredNames, ElementComparison, Fingerprint, Likeness, MismatchReason, RoleMatch, Verdict, is_by_name,
 };
 use regatta_core::flow::{Chain, Locator, Selector};
 use regatta_core::mask::Mask;
@@ -77,7 +77,7 @@ pub(crate) struct Sought {
     /// What it led to last time, where the flow's own selectors do not contradict that.
     pub known: Option<Fingerprint>,
     /// What the flow's own selectors call it.
-    pub authored: Authored,
+    pub authored: AuthoredNames,
     /// Something is about to be done to it: it has to be the one that is meant.
     pub acts: bool,
     /// The first alternative that led to another element.
@@ -87,7 +87,7 @@ pub(crate) struct Sought {
 pub(crate) struct Mistake {
     selector: String,
     seen: Fingerprint,
-    because: Because,
+    because: MismatchReason,
 }
 
 impl Healing {
@@ -150,7 +150,7 @@ impl Attempt<'_> {
         let acts = ["hit", "editable", "files"]
             .iter()
             .any(|need| !matches!(needs[need], Value::Null | Value::Bool(false)));
-        let authored = if acts { self.authored(&locator) } else { Authored::default() };
+        let authored = if acts { self.authored(&locator) } else { AuthoredNames::default() };
         let url = self.page.look(|view| view.frame.document.url.clone()).unwrap_or_default();
         let key = self.memory_key(&locator, &url);
         let recalled = self.page.memory.recall(&key);
@@ -166,24 +166,25 @@ impl Attempt<'_> {
     }
 
     /// What the written alternatives call their element.
-    pub(crate) fn authored(&self, locator: &Locator) -> Authored {
-        Authored::of(locator, name_of, self.page.healing.mask())
+    pub(crate) fn authored(&self, locator: &Locator) -> AuthoredNames {
+        AuthoredNames::of(locator, name_of, self.page.healing.mask())
     }
 
     /// Whether an alternative has led to the element that is meant. Asks the page only where it depends on
     /// what else is there.
-    pub(crate) async fn judge(&self, sought: &Sought, reply: &Reply) -> Result<Judged, Stop> {
-        let Some(seen) = &reply.element else { return Ok(Judged::Same) };
+    pub(crate) async fn judge(&self, sought: &Sought, reply: &Reply) -> Result<Verdict, Stop> {
+        let Some(seen) = &reply.element else { return Ok(Verdict::Same) };
         if !sought.acts {
             let same = sought.known.as_ref().is_none_or(|known| known.is_read_from(seen));
-            return Ok(if same { Judged::Same } else { Judged::Another(Because::Place) });
+            return Ok(if same { Verdict::Same } else { Verdict::Another(MismatchReason::Place) });
         }
         let chain = sought.locator.alternatives.get(reply.alternative);
         let by_name =
             reply.alternative < sought.written && chain.is_some_and(|chain| is_by_name(chain, name_of));
-        let question = Question { authored: &sought.authored, by_name, known: sought.known.as_ref(), seen };
+        let question =
+            ElementComparison { authored: &sought.authored, by_name, known: sought.known.as_ref(), seen };
         Ok(match (question.judge(None), &sought.known) {
-            (Judged::Ask, Some(known)) => {
+            (Verdict::Ask, Some(known)) => {
                 let others = self.others(known, sought.bare).await?;
                 question.judge(Some(&others.unwrap_or_default()))
             }
@@ -191,7 +192,7 @@ impl Attempt<'_> {
         })
     }
 
-    pub(crate) fn mistake(&self, sought: &Sought, reply: &Reply, because: Because) -> Mistake {
+    pub(crate) fn mistake(&self, sought: &Sought, reply: &Reply, because: MismatchReason) -> Mistake {
         let chain = sought.locator.alternatives.get(reply.alternative);
         Mistake {
             selector: chain.map(ToString::to_string).unwrap_or_default(),
@@ -291,7 +292,8 @@ impl Attempt<'_> {
     ) -> Result<Option<(Vec<Fingerprint>, Option<usize>)>, Stop> {
         let world = self.page.world(self.deadline()).await?;
         let (roles, which) = known.roles();
-        let query = json!({ "known": known, "roles": roles, "none": which == Which::None, "bare": bare });
+        let query =
+            json!({ "known": known, "roles": roles, "none": which == RoleMatch::NoneOf, "bare": bare });
         let reply = self.page.call(&world, "likes", &query, &[], self.deadline()).await?;
         let masked = |seen: Fingerprint| seen.masked(&self.page.healing.mask);
         Ok(reply.map(|reply| (reply.elements.into_iter().map(masked).collect(), reply.own)))
@@ -321,7 +323,7 @@ impl Attempt<'_> {
         let (flow, step) = (self.flow, self.step);
         let known = sought.known.as_ref();
         let message = match (&sought.mistake, known) {
-            (Some(Mistake { selector, seen, because: Because::Name }), _) => {
+            (Some(Mistake { selector, seen, because: MismatchReason::Name }), _) => {
                 let said = sought.authored.selector().unwrap_or_default();
                 format!("`{selector}` matches {seen}, which is not what `{said}` of the same step calls for")
             }
@@ -330,7 +332,7 @@ impl Attempt<'_> {
             }
             _ => missing.to_owned(),
         };
-        let by_name = sought.mistake.as_ref().is_some_and(|mistake| mistake.because == Because::Name);
+        let by_name = sought.mistake.as_ref().is_some_and(|mistake| mistake.because == MismatchReason::Name);
         let forget = if by_name {
             format!("correct the selectors of {flow}, step {step}, if the page is right")
         } else {

@@ -20,7 +20,7 @@ use crate::locating::aria;
 use crate::script::{Called, Halt, OBJECTS, Reply, Why};
 use crate::state::World;
 use crate::state::urls;
-use regatta_core::fingerprint::{Judged, Likeness};
+use regatta_core::fingerprint::{Likeness, Verdict};
 use regatta_core::flow::{Chain, Locator, Selector, SelectorKind};
 use regatta_core::workflow::Heal;
 
@@ -157,7 +157,7 @@ impl Attempt<'_> {
                 let called = self.page.call(&world, method, &query, &[], self.deadline()).await;
                 match called? {
                     Some(mut reply) if reply.ok => {
-                        if self.is_meant(sought, &mut reply).await? == Judged::Same {
+                        if self.is_meant(sought, &mut reply).await? == Verdict::Same {
                             return Ok(reply);
                         }
                         distrusted = true;
@@ -188,13 +188,13 @@ impl Attempt<'_> {
             let called = self.page.call(&world, method, &query, &[], self.deadline()).await;
             match called? {
                 Some(mut reply) if reply.ok => match self.is_meant(sought, &mut reply).await? {
-                    Judged::Same => return Ok(reply),
+                    Verdict::Same => return Ok(reply),
                     _ if remembered == Some(reply.alternative) => distrusted = true,
-                    Judged::Changed => {
+                    Verdict::Changed => {
                         self.tell_change(sought, &reply);
                         return Ok(reply);
                     }
-                    Judged::Ask | Judged::Another(_) => passed.push(reply.alternative),
+                    Verdict::Ask | Verdict::Another(_) => passed.push(reply.alternative),
                 },
                 Some(reply) if reply.again && Instant::now() < until => {
                     *last = Some(reply);
@@ -209,10 +209,10 @@ impl Attempt<'_> {
     }
 
     /// Whether what an alternative has led to is what is meant. Where it is not, that is noted.
-    async fn is_meant(&self, sought: &mut Sought, reply: &mut Reply) -> Result<Judged, Stop> {
+    async fn is_meant(&self, sought: &mut Sought, reply: &mut Reply) -> Result<Verdict, Stop> {
         reply.element = reply.element.take().map(|element| element.masked(self.page.healing.mask()));
         let judged = self.judge(sought, reply).await?;
-        if let Judged::Another(because) = judged {
+        if let Verdict::Another(because) = judged {
             let mistake = self.mistake(sought, reply, because);
             sought.mistake.get_or_insert(mistake);
         } else if let Some(known) = &sought.known {

@@ -1,11 +1,11 @@
-//! Answers that say that a site is busy: see [`regatta_core::busy`].
+//! Answers that say that a site is busy: see [`regatta_core::site_busy`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use regatta_core::busy;
+use regatta_core::site_busy;
 
 /// More are not kept: the oldest are forgotten.
 const KEPT: usize = 64;
@@ -40,14 +40,14 @@ impl BusyAnswers {
     pub fn record(&mut self, request: Request<'_>, status: u16, retry_after: Option<&str>) {
         let Request { id, method, url, began } = request;
         self.0.retain(|known| known.request != id && (known.method != method || known.url != url));
-        if !busy::is_busy(status) {
+        if !site_busy::is_busy(status) {
             return;
         }
         if self.0.len() == KEPT {
             self.0.pop_front();
         }
         let retry_after =
-            retry_after.and_then(|value| busy::parse_retry_after(value, jiff::Timestamp::now()));
+            retry_after.and_then(|value| site_busy::parse_retry_after(value, jiff::Timestamp::now()));
         self.0.push_back(BusyAnswer {
             request: id.to_owned(),
             method: method.to_owned(),

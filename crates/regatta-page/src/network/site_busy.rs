@@ -14,9 +14,9 @@ use crate::error::{ActionError, ActionErrorKind};
 use crate::page::Page;
 use crate::state::View;
 use crate::state::urls;
-use regatta_core::busy::is_busy;
 use regatta_core::duration::in_words;
 use regatta_core::flow::Action;
+use regatta_core::site_busy::is_busy;
 
 /// The requests that a flow has set off, by the time they began, and which of them a later wait has confirmed.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::wire::FlowWire;
 use super::{Parsed, Source};
-use crate::diagnostic::SourceError;
+use crate::diagnostic::FileDiagnostic;
 
 const EXPECTED: &str = "a flow: {\"title\": …, \"steps\": […]}";
 
@@ -61,7 +61,7 @@ impl<'a> Source<'a> {
 
     fn flow(&self, slice: &'a str) -> Parsed<Document<'a>> {
         let wire: FlowWire<'_> = self.read(slice, EXPECTED)?;
-        let missing = |key: &str| -> Box<SourceError> {
+        let missing = |key: &str| -> Box<FileDiagnostic> {
             let error = self.error(0..1, format!("the flow has no `{key}`"));
             Box::new(error.help("a Recorder export has `title` and `steps`"))
         };

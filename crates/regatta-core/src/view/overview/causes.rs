@@ -12,7 +12,7 @@ use crate::outcome::RunOutcome;
 const NAMED: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Cause {
+pub struct FailureCause {
     /// `None`: no step was to blame.
     pub flag: Option<Flag>,
     /// `flows/store.json, step 4 (click)`, where an action failed.
@@ -29,13 +29,13 @@ pub struct Cause {
 }
 
 /// The most profiles first, then the most attempts.
-pub fn causes<'a>(views: impl IntoIterator<Item = &'a ProfileView>) -> Vec<Cause> {
+pub fn causes<'a>(views: impl IntoIterator<Item = &'a ProfileView>) -> Vec<FailureCause> {
     let mut places: HashMap<(Option<Flag>, Option<String>, String), usize> = HashMap::new();
-    let mut causes: Vec<Cause> = Vec::new();
+    let mut causes: Vec<FailureCause> = Vec::new();
     let mut at = |flag: Option<&Flag>, place: Option<String>, message: &str, profile: &ProfileId| {
         let key = (flag.cloned(), place.clone(), shape(message, profile));
         *places.entry(key).or_insert_with(|| {
-            causes.push(Cause {
+            causes.push(FailureCause {
                 flag: flag.cloned(),
                 place,
                 message: message.lines().next().unwrap_or_default().to_owned(),
@@ -64,7 +64,7 @@ pub fn causes<'a>(views: impl IntoIterator<Item = &'a ProfileView>) -> Vec<Cause
                 found.push((at(None, None, message, &view.id), None, None));
             }
         }
-        if !view.shown.is_trouble() {
+        if !view.status.is_trouble() {
             continue;
         }
         // The attempt that failed last is why it stands here, if it failed in the step it stands in.

@@ -1,7 +1,7 @@
 //! Profiles for tests of views. The program's own tests include this file, too, which is why the module
 //! around it names the types.
 
-use super::{Event, ProfileView, Shown};
+use super::{DisplayStatus, Event, ProfileView};
 
 /// Lines of `SECONDS RUN KIND`, the kind as JSON without its braces.
 pub fn events(story: &str) -> Vec<Event> {
@@ -18,13 +18,13 @@ pub fn events(story: &str) -> Vec<Event> {
 }
 
 /// A profile as its document and its events tell it.
-pub fn view(id: &str, shown: Shown, flags: &str, story: &str) -> ProfileView {
+pub fn view(id: &str, status: DisplayStatus, flags: &str, story: &str) -> ProfileView {
     let flags = flags.split_whitespace().map(|word| match word.strip_prefix('+') {
         Some(done) => (done.parse().unwrap(), true),
         None => (word.parse().unwrap(), false),
     });
     let summary = events(story).iter().collect();
-    ProfileView { shown, flags: flags.collect(), summary, ..ProfileView::pending(id.parse().unwrap()) }
+    ProfileView { status, flags: flags.collect(), summary, ..ProfileView::pending(id.parse().unwrap()) }
 }
 
 const NETWORK: &str = r#""network":{"requests":9,"failed":1,"bytes_received":2048,"bytes_sent":512}"#;
@@ -48,7 +48,7 @@ pub fn completed(id: &str, second: u32, ms: u64) -> ProfileView {
         second + 3,
         second + 4
     );
-    view(id, Shown::Completed, "+a +b", &story(&lines))
+    view(id, DisplayStatus::Completed, "+a +b", &story(&lines))
 }
 
 pub fn failed(id: &str, second: u32, message: &str) -> ProfileView {
@@ -66,7 +66,7 @@ pub fn failed(id: &str, second: u32, message: &str) -> ProfileView {
         second + 3,
         second + 3
     );
-    view(id, Shown::Failed, "a b", &story(&lines))
+    view(id, DisplayStatus::Failed, "a b", &story(&lines))
 }
 
 pub fn running(id: &str, second: u32) -> ProfileView {
@@ -76,7 +76,7 @@ pub fn running(id: &str, second: u32) -> ProfileView {
         {second:02} r1 "type":"browser_started","provider":"chromium","reused":false,"ms":900
         {second:02} r1 "type":"step_started","flag":"b","attempt":1,"mode":"act""#
     );
-    view(id, Shown::Processing, "+a b", &story(&lines))
+    view(id, DisplayStatus::Processing, "+a b", &story(&lines))
 }
 
 pub fn folder() -> Vec<ProfileView> {

@@ -16,7 +16,7 @@ fn check(told: impl IntoIterator<Item = String>, expected: Expect) {
 #[test]
 fn a_folder_is_counted_by_status_and_by_step() {
     let overview = Overview::of(&folder(), &["a".parse().unwrap()]);
-    let counts = Shown::ALL.map(|shown| format!("{shown} {}", overview.count(shown)));
+    let counts = DisplayStatus::ALL.map(|status| format!("{status} {}", overview.count(status)));
     let steps = overview.steps.iter().map(|step| {
         format!(
             "{}: reached {} done {} running {} failed {} troubled {} median {:?} p95 {:?} outcomes {:?}",
@@ -71,7 +71,7 @@ fn failures_are_grouped_whatever_their_numbers() {
     views.push(failed("p9", 9, "the button is disabled"));
     // It failed once, and went on.
     let mut recovered = failed("p10", 9, "the button is disabled");
-    recovered.shown = Shown::Completed;
+    recovered.status = DisplayStatus::Completed;
     views.push(recovered);
     let lines = causes(&views).into_iter().map(|cause| {
         let names: Vec<_> = cause.profiles.iter().map(ProfileId::as_str).collect();
@@ -148,7 +148,7 @@ fn an_older_stretch_of_work_is_not_drawn() {
     let mut old = completed("old", 0, 10);
     for run in &mut old.summary.history.runs {
         run.started_at = "2026-01-01T00:00:00Z".parse().unwrap();
-        run.heard_at = "2026-01-01T00:01:00Z".parse().unwrap();
+        run.last_event_at = "2026-01-01T00:01:00Z".parse().unwrap();
     }
     let views = [old, completed("new", 0, 10)];
     let timeline = timeline(&views, "2026-01-02T05:00:00Z".parse().unwrap()).unwrap();

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{ProfileView, Shown};
+use super::{DisplayStatus, ProfileView};
 use crate::id::{Flag, ProfileId};
 use crate::outcome::RunOutcome;
 use crate::view::summary::RunSpan;
@@ -74,11 +74,11 @@ pub fn timeline<'a>(views: impl IntoIterator<Item = &'a ProfileView>, now: Times
     let mut runs: Vec<(&RunSpan, &ProfileView, bool)> = Vec::new();
     for view in views {
         let last = view.summary.history.runs.len();
-        let living = |place: usize| place + 1 == last && view.shown == Shown::Processing;
+        let living = |place: usize| place + 1 == last && view.status == DisplayStatus::Processing;
         runs.extend(view.summary.history.runs.iter().enumerate().map(|(at, run)| (run, view, living(at))));
     }
     let end = |(run, _, is_living): &(&RunSpan, &ProfileView, bool)| {
-        if *is_living { now.max(run.heard_at) } else { run.heard_at }
+        if *is_living { now.max(run.last_event_at) } else { run.last_event_at }
     };
     // From the latest to the first before which nothing happened for a while.
     runs.sort_by_key(|run| std::cmp::Reverse(end(run)));
@@ -102,7 +102,7 @@ pub fn timeline<'a>(views: impl IntoIterator<Item = &'a ProfileView>, now: Times
         |at: Timestamp| usize::try_from(at.duration_since(from).as_secs() / width).unwrap_or(0).min(last);
     for (run, ..) in &runs {
         for span in &run.steps {
-            let bucket = &mut buckets[place(span.ended_at.unwrap_or(run.heard_at))];
+            let bucket = &mut buckets[place(span.ended_at.unwrap_or(run.last_event_at))];
             bucket.bytes += span.bytes_received;
             bucket.failed += u64::from(span.is_failed_attempt());
             bucket.steps += u64::from(span.outcome.is_some_and(|outcome| {
@@ -110,12 +110,12 @@ pub fn timeline<'a>(views: impl IntoIterator<Item = &'a ProfileView>, now: Times
                 matches!(outcome, Done | Verified)
             }));
         }
-        buckets[place(run.heard_at)].completed += u64::from(run.outcome == Some(RunOutcome::Completed));
+        buckets[place(run.last_event_at)].completed += u64::from(run.outcome == Some(RunOutcome::Completed));
     }
     let undrawn = runs.len().saturating_sub(DRAWN);
     runs.truncate(DRAWN);
     runs.sort_by_key(|(run, ..)| run.started_at);
-    let mut flags = Flags::default();
+    let mut flags = FlagIndex::default();
     let mut lanes: Vec<(Timestamp, Lane)> = Vec::new();
     for run in &runs {
         let ended = end(run);
@@ -136,7 +136,7 @@ fn draw(
     (run, view, is_living): &(&RunSpan, &ProfileView, bool),
     from: Timestamp,
     ended: Timestamp,
-    flags: &mut Flags,
+    flags: &mut FlagIndex,
 ) -> LaneRun {
     let after = |at: Timestamp| i64::try_from(at.duration_since(from).as_millis()).unwrap_or(i64::MAX);
     let steps = run.steps.iter().map(|span| LaneStep {
@@ -156,12 +156,12 @@ fn draw(
 }
 
 #[derive(Default)]
-struct Flags {
+struct FlagIndex {
     names: Vec<Flag>,
     places: HashMap<Flag, usize>,
 }
 
-impl Flags {
+impl FlagIndex {
     fn place(&mut self, flag: &Flag) -> usize {
         if let Some(place) = self.places.get(flag) {
             return *place;

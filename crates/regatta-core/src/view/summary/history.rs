@@ -30,7 +30,7 @@ pub struct RunSpan {
     pub run_id: RunId,
     pub started_at: jiff::Timestamp,
     /// Of its latest event: its end, where it has an outcome.
-    pub heard_at: jiff::Timestamp,
+    pub last_event_at: jiff::Timestamp,
     /// `None`: it runs, or it died.
     pub outcome: Option<RunOutcome>,
     /// What it said of its end, unless it completed.
@@ -54,13 +54,13 @@ pub struct StepSpan {
     pub bytes_sent: u64,
     pub requests: u64,
     /// The last action of it that failed.
-    pub failed: Option<Box<Failed>>,
+    pub failed: Option<Box<StepFailure>>,
     pub evidence: Option<String>,
 }
 
 /// Where a flow failed, and what was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
+pub struct StepFailure {
     pub flow: String,
     pub step: String,
     pub action: String,
@@ -73,14 +73,14 @@ impl History {
             self.runs.push(RunSpan {
                 run_id: event.run_id.clone(),
                 started_at: event.at,
-                heard_at: event.at,
+                last_event_at: event.at,
                 outcome: None,
                 message: None,
                 steps: Vec::new(),
             });
         }
         let Some(run) = self.runs.last_mut() else { return };
-        run.heard_at = event.at;
+        run.last_event_at = event.at;
         match &event.kind {
             EventKind::PacerWaited { ms, .. } => {
                 self.pacer_waits += 1;
@@ -102,7 +102,7 @@ impl History {
             }
             EventKind::ActionFailed { flag, flow, step, action, message, .. } => {
                 if let Some(span) = run.span(flag) {
-                    span.failed = Some(Box::new(Failed {
+                    span.failed = Some(Box::new(StepFailure {
                         flow: flow.clone(),
                         step: step.clone(),
                         action: action.clone(),
@@ -216,7 +216,12 @@ mod tests {
             let span = |from: jiff::Timestamp, to: jiff::Timestamp| {
                 format!("{}-{}", from.strftime("%S"), to.strftime("%S"))
             };
-            lines.push(format!("{} {} {:?}", run.run_id, span(run.started_at, run.heard_at), run.outcome));
+            lines.push(format!(
+                "{} {} {:?}",
+                run.run_id,
+                span(run.started_at, run.last_event_at),
+                run.outcome
+            ));
             lines.extend(run.steps.iter().map(|step| {
                 let until = step.ended_at.map_or("..".to_owned(), |at| at.strftime("%S").to_string());
                 let failed =
@@ -267,7 +272,7 @@ mod tests {
                   a Act 1 02-04 None took None, 0 B no element FAILED
                   a Verify 1 04-06 None took None, 0 B not there
                   a Act 2 06-09 Some(Done) took Some(7000), 2048 B
-                  b Act 1 10-10 Some(Failed) took None, 2048 B FAILED
+                  b Act 1 10-10 Some(StepFailure) took None, 2048 B FAILED
                 r2 20-21 None
                   b Act 1 21-.. None took None, 0 B
                 1 waits of 120 ms, 1 browsers"#]],

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::SourceError;
-use crate::flow::playable::{self, Around};
+use crate::diagnostic::FileDiagnostic;
+use crate::flow::validation::{self, ValidationContext};
 use crate::flow::{Action, Flow, Step};
 use crate::workflow::template::{self, Names, TemplateError};
 
-pub(super) struct Check<'a> {
+pub(super) struct FlowCheck<'a> {
     pub names: &'a mut Names,
     /// Collects the identity fields that nothing sets.
     pub missing: &'a mut BTreeSet<String>,
 }
 
-impl Check<'_> {
+impl FlowCheck<'_> {
     pub fn text(&mut self, text: &str, is_certain: bool) -> Result<(), TemplateError> {
         if !is_certain {
             // Needed only where the condition holds: then the run finds out.
@@ -29,13 +29,13 @@ impl Check<'_> {
         template::check(text, self.names)
     }
 
-    pub fn flow(&mut self, flow: &Flow, around: Around<'_>) -> Result<(), Box<SourceError>> {
-        playable::check(flow, around)?;
+    pub fn flow(&mut self, flow: &Flow, around: ValidationContext<'_>) -> Result<(), Box<FileDiagnostic>> {
+        validation::check(flow, around)?;
         self.steps(flow, &flow.steps, true)
     }
 
     /// `is_certain`: the steps stand outside a `when`.
-    fn steps(&mut self, flow: &Flow, steps: &[Step], is_certain: bool) -> Result<(), Box<SourceError>> {
+    fn steps(&mut self, flow: &Flow, steps: &[Step], is_certain: bool) -> Result<(), Box<FileDiagnostic>> {
         for step in steps {
             self.step(flow, step, is_certain)?;
             if let Action::When { steps, .. } = &step.action {
@@ -45,7 +45,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn step(&mut self, flow: &Flow, step: &Step, is_certain: bool) -> Result<(), Box<SourceError>> {
+    fn step(&mut self, flow: &Flow, step: &Step, is_certain: bool) -> Result<(), Box<FileDiagnostic>> {
         step.map_text(&mut |text| self.text(text, is_certain).map(|()| String::new())).map_err(
             |error: TemplateError| {
                 let problem = format!("step {} ({}): {error}", step.number, step.action.name());
@@ -64,9 +64,9 @@ impl Check<'_> {
 pub fn check_flow(
     flow: &Flow,
     mut names: Names,
-    around: Around<'_>,
-) -> Result<BTreeSet<String>, Box<SourceError>> {
+    around: ValidationContext<'_>,
+) -> Result<BTreeSet<String>, Box<FileDiagnostic>> {
     let mut missing = BTreeSet::new();
-    Check { names: &mut names, missing: &mut missing }.flow(flow, around)?;
+    FlowCheck { names: &mut names, missing: &mut missing }.flow(flow, around)?;
     Ok(missing)
 }

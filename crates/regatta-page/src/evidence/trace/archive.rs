@@ -28,7 +28,7 @@ pub struct Story<'a> {
 /// The bytes of a trace.zip.
 pub fn write(story: &Story<'_>) -> io::Result<Vec<u8>> {
     let lines = format::lines(story);
-    let veil = story.mask.veil();
+    let veil = story.mask.for_browser();
     let mut network = String::new();
     let began = story.recorder.clock.epoch;
     for exchange in story.exchanges.iter().filter(|exchange| exchange.wall_time * 1000.0 >= began) {

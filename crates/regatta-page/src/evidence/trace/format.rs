@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Act;
 use super::archive::Story;
 use super::capture::{Document, View};
-use regatta_core::mask::Veil;
+use regatta_core::mask::BrowserMask;
 
 const VERSION: u32 = 8;
 const PAGE: &str = "page@1";
@@ -35,7 +35,7 @@ impl Lines {
 
 pub fn lines(story: &Story<'_>) -> Lines {
     let recorder = story.recorder;
-    let veil = story.mask.veil();
+    let veil = story.mask.for_browser();
     let mut out = Lines::default();
     let began = recorder.acts.front().map_or(recorder.clock.epoch, |act| act.started);
     let views = recorder.acts.iter().flat_map(|act| [&act.before, &act.after]).flatten();
@@ -84,7 +84,7 @@ fn write_act(
     failed: Option<&View>,
     incident: Option<&str>,
     end: f64,
-    veil: &Veil<'_>,
+    veil: &BrowserMask<'_>,
     out: &mut Lines,
 ) {
     let call = format!("call@{}", act.number);
@@ -150,7 +150,7 @@ fn write_act(
     }
 }
 
-fn write_view(view: &View, name: &str, call: &str, veil: &Veil<'_>, out: &mut Lines) {
+fn write_view(view: &View, name: &str, call: &str, veil: &BrowserMask<'_>, out: &mut Lines) {
     if let Some(document) = &view.document {
         write_document(document, view.at, name, call, veil, out);
     }
@@ -170,7 +170,14 @@ fn write_view(view: &View, name: &str, call: &str, veil: &Veil<'_>, out: &mut Li
     }
 }
 
-fn write_document(document: &Document, at: f64, name: &str, call: &str, veil: &Veil<'_>, out: &mut Lines) {
+fn write_document(
+    document: &Document,
+    at: f64,
+    name: &str,
+    call: &str,
+    veil: &BrowserMask<'_>,
+    out: &mut Lines,
+) {
     for (index, frame) in document.frames.iter().enumerate() {
         out.push(&json!({
             "type": "frame-snapshot",
@@ -194,7 +201,7 @@ fn write_document(document: &Document, at: f64, name: &str, call: &str, veil: &V
 }
 
 /// Texts and attributes without the values of the identity.
-fn veiled(node: &Value, veil: &Veil<'_>) -> Value {
+fn veiled(node: &Value, veil: &BrowserMask<'_>) -> Value {
     match node {
         Value::String(text) => Value::String(veil.text(text)),
         // The first is the name of the element, which is nobody's value.

@@ -5,12 +5,12 @@
 use serde_json::{Value, json};
 
 use crate::network::{Exchange, Header, Outcome};
-use regatta_core::mask::Veil;
+use regatta_core::mask::BrowserMask;
 
 /// Whoever has these is signed in.
 const CREDENTIALS: [&str; 4] = ["cookie", "set-cookie", "authorization", "proxy-authorization"];
 
-pub fn entry(exchange: &Exchange, page: &str, veil: &Veil<'_>) -> Value {
+pub fn entry(exchange: &Exchange, page: &str, veil: &BrowserMask<'_>) -> Value {
     let started = exchange.wall_time * 1000.0;
     let total = exchange.ended.map_or(0.0, |ended| (ended - exchange.started).max(0.0) * 1000.0);
     let date = jiff::Timestamp::from_millisecond(started as i64).unwrap_or_default();
@@ -51,7 +51,7 @@ pub fn entry(exchange: &Exchange, page: &str, veil: &Veil<'_>) -> Value {
     entry
 }
 
-fn response(exchange: &Exchange, version: &str, veil: &Veil<'_>) -> Value {
+fn response(exchange: &Exchange, version: &str, veil: &BrowserMask<'_>) -> Value {
     let failure = match &exchange.outcome {
         Outcome::Failed(error) => Some(error.as_str()),
         Outcome::Blocked => Some("blocked"),
@@ -109,7 +109,7 @@ fn timings(exchange: &Exchange, total: f64) -> Value {
     })
 }
 
-fn headers(headers: &[Header], veil: &Veil<'_>) -> Vec<Value> {
+fn headers(headers: &[Header], veil: &BrowserMask<'_>) -> Vec<Value> {
     let shown = |(name, value): &Header| {
         let is_credential = CREDENTIALS.iter().any(|credential| name.eq_ignore_ascii_case(credential));
         json!({ "name": name, "value": if is_credential { "‹left out›".to_owned() } else { veil.text(value) } })
@@ -148,7 +148,7 @@ mod tests {
         let mut identity = Identity::default();
         identity.set("email", "ann@a.test");
         let mask = Mask::of(&identity);
-        let entry = entry(&network.exchanges()[0], "page@1", &mask.veil());
+        let entry = entry(&network.exchanges()[0], "page@1", &mask.for_browser());
         expect![[r#"
             {
               "pageref": "page@1",
@@ -244,7 +244,7 @@ mod tests {
         let said: Vec<_> = network
             .exchanges()
             .iter()
-            .map(|exchange| entry(exchange, "page@1", &mask.veil())["response"].clone())
+            .map(|exchange| entry(exchange, "page@1", &mask.for_browser())["response"].clone())
             .map(|response| format!("{} {}", response["status"], response["_failureText"]))
             .collect();
         assert_eq!(said, ["-1 \"blocked\"", "-1 \"net::ERR\""]);

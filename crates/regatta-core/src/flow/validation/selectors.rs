@@ -13,7 +13,7 @@ use selectors::parser::{
     NonTSPseudoClass, ParseRelative, PseudoElement, SelectorImpl, SelectorList, SelectorParseErrorKind,
 };
 
-use super::Refusal;
+use super::Unplayable;
 use crate::flow::{Selector, SelectorKind};
 use crate::workflow::template::is_template;
 
@@ -46,7 +46,7 @@ const FOREIGN: [&str; 24] = [
 ];
 
 /// Why a selector matches nothing on any page.
-pub fn invalid(selector: &Selector) -> Option<Refusal> {
+pub fn invalid(selector: &Selector) -> Option<Unplayable> {
     if is_template(&selector.text) {
         return None;
     }
@@ -58,7 +58,7 @@ pub fn invalid(selector: &Selector) -> Option<Refusal> {
     }
 }
 
-fn invalid_css(selector: &Selector) -> Option<Refusal> {
+fn invalid_css(selector: &Selector) -> Option<Unplayable> {
     let mut parser = Parser::new(&selector.text);
     let error = SelectorList::parse(&Css, &mut parser, ParseRelative::No).err()?;
     let problem = format!("`{selector}` is not a valid CSS selector");
@@ -67,22 +67,22 @@ fn invalid_css(selector: &Selector) -> Option<Refusal> {
         _ => None,
     };
     Some(match foreign {
-        Some(name) => Refusal::new(
+        Some(name) => Unplayable::new(
             format!("{problem}: no browser has `:{name}`"),
             "write `text/…` to find an element by its text, `aria/…` by its name, or a CSS selector that a browser knows",
         ),
-        None => Refusal::new(
+        None => Unplayable::new(
             problem,
             "a selector without a prefix is CSS; other kinds begin with aria/, text/, xpath/ or pierce/",
         ),
     })
 }
 
-fn invalid_xpath(selector: &Selector) -> Option<Refusal> {
+fn invalid_xpath(selector: &Selector) -> Option<Unplayable> {
     if let Ok(Some(_)) = sxd_xpath::Factory::new().build(&selector.text) {
         return None;
     }
-    Some(Refusal::new(
+    Some(Unplayable::new(
         format!("`{selector}` is not a valid XPath"),
         "what follows `xpath/` is the whole expression: \"xpath///button[text()=\\\"Save\\\"]\"",
     ))

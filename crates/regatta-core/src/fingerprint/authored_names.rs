@@ -3,20 +3,20 @@
 //! something else is another one, though its place and its keys are the same.
 
 use super::risk::is_risky;
-use super::words::{self, Difference};
+use super::words::{self, LabelDifference};
 use super::{Fingerprint, LONGEST};
 use crate::flow::{Chain, Locator, Selector, SelectorKind};
 use crate::mask::Mask;
 
 /// The names that a locator's alternatives give to its element; each of them will do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Authored {
-    names: Vec<Name>,
+pub struct AuthoredNames {
+    names: Vec<AuthoredName>,
     takes_end: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Name {
+struct AuthoredName {
     text: String,
     /// The whole of it, as `aria/` and attributes compare; `text/` takes a part.
     whole: bool,
@@ -25,7 +25,7 @@ struct Name {
 
 /// How an element is called, as its flow sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fit {
+pub enum NameFit {
     /// The flow says nothing.
     Unnamed,
     /// As the flow says.
@@ -35,7 +35,7 @@ pub enum Fit {
     Contrary,
 }
 
-impl Authored {
+impl AuthoredNames {
     /// `aria` gives the name in an `aria/` selector, where it has one.
     #[must_use]
     pub fn of(locator: &Locator, aria: impl Fn(&str) -> Option<String>, mask: &Mask) -> Self {
@@ -44,7 +44,7 @@ impl Authored {
             let Some((last, text, whole)) = last_name(chain, &aria) else { continue };
             let text: String = mask.apply(&text).chars().take(LONGEST).collect();
             if !text.trim().is_empty() {
-                names.push(Name { text, whole, selector: mask.apply(&last.to_string()) });
+                names.push(AuthoredName { text, whole, selector: mask.apply(&last.to_string()) });
             }
         }
         let mut selectors = locator.alternatives.iter().flat_map(|chain| &chain.0);
@@ -76,33 +76,33 @@ impl Authored {
     }
 
     #[must_use]
-    pub fn fit(&self, seen: &Fingerprint) -> Fit {
+    pub fn fit(&self, seen: &Fingerprint) -> NameFit {
         if self.names.is_empty() {
-            return Fit::Unnamed;
+            return NameFit::Unnamed;
         }
         let labels = seen.labels();
         if labels.iter().any(|label| self.is_whole(label)) {
-            return Fit::Whole;
+            return NameFit::Whole;
         }
         if self.names.iter().any(|name| name.whole) {
-            return Fit::Contrary;
+            return NameFit::Contrary;
         }
-        let has = |name: &Name| labels.iter().any(|label| words::contains(label, &name.text));
-        if self.names.iter().any(has) { Fit::Part } else { Fit::Contrary }
+        let has = |name: &AuthoredName| labels.iter().any(|label| words::contains(label, &name.text));
+        if self.names.iter().any(has) { NameFit::Part } else { NameFit::Contrary }
     }
 
     /// Whether something may be remembered of an element: not where its name contradicts the flow's. One
     /// without a name may be one whose name the program cannot tell.
     #[must_use]
     pub fn permits(&self, element: &Fingerprint) -> bool {
-        element.labels().is_empty() || self.fit(element) != Fit::Contrary
+        element.labels().is_empty() || self.fit(element) != NameFit::Contrary
     }
 
     /// Whether `label` begins as the flow says and goes on with something of consequence: `Send later`. A
     /// part from the middle was chosen by an author who knew the rest.
     #[must_use]
     pub fn goes_on_riskily(&self, label: &str) -> bool {
-        let begins = |name: &Name| words::words(label).starts_with(&words::words(&name.text));
+        let begins = |name: &AuthoredName| words::words(label).starts_with(&words::words(&name.text));
         self.names
             .iter()
             .filter(|name| words::contains(label, &name.text))
@@ -113,7 +113,7 @@ impl Authored {
     #[must_use]
     pub fn has_numbers_of(&self, seen: &Fingerprint) -> bool {
         let same = |label: &&str| {
-            self.names.iter().any(|name| words::compare(&name.text, label) == Difference::None)
+            self.names.iter().any(|name| words::compare(&name.text, label) == LabelDifference::None)
         };
         seen.labels().iter().any(same)
     }
@@ -217,8 +217,8 @@ mod tests {
         text.split('[').next().filter(|name| !name.is_empty()).map(str::to_owned)
     }
 
-    fn authored(selectors: &[&str]) -> Authored {
-        Authored::of(&locator(selectors), aria, &Mask::default())
+    fn authored(selectors: &[&str]) -> AuthoredNames {
+        AuthoredNames::of(&locator(selectors), aria, &Mask::default())
     }
 
     #[test]
@@ -276,22 +276,22 @@ mod tests {
                 Fingerprint { role: "button".to_owned(), name: name.to_owned(), ..Fingerprint::default() };
             authored(selectors).fit(&seen)
         };
-        assert_eq!(fit(&["#save"], "Delete"), Fit::Unnamed);
-        assert_eq!(fit(&["#save", "aria/Save"], "Delete"), Fit::Contrary);
-        assert_eq!(fit(&["#save", "aria/Save"], "SAVE"), Fit::Whole);
-        assert_eq!(fit(&["aria/Save", "aria/Speichern"], "Speichern"), Fit::Whole);
-        assert_eq!(fit(&["aria/Send", "text/Send"], "Send later"), Fit::Contrary);
-        assert_eq!(fit(&["text/Send"], "Send later"), Fit::Part);
-        assert_eq!(fit(&["aria/Cart (1)"], "Cart (2)"), Fit::Whole);
-        assert_eq!(fit(&["aria/Save", "#save"], ""), Fit::Contrary);
+        assert_eq!(fit(&["#save"], "Delete"), NameFit::Unnamed);
+        assert_eq!(fit(&["#save", "aria/Save"], "Delete"), NameFit::Contrary);
+        assert_eq!(fit(&["#save", "aria/Save"], "SAVE"), NameFit::Whole);
+        assert_eq!(fit(&["aria/Save", "aria/Speichern"], "Speichern"), NameFit::Whole);
+        assert_eq!(fit(&["aria/Send", "text/Send"], "Send later"), NameFit::Contrary);
+        assert_eq!(fit(&["text/Send"], "Send later"), NameFit::Part);
+        assert_eq!(fit(&["aria/Cart (1)"], "Cart (2)"), NameFit::Whole);
+        assert_eq!(fit(&["aria/Save", "#save"], ""), NameFit::Contrary);
     }
 
     #[test]
     fn what_is_masked_in_an_element_is_masked_in_its_name() {
         let mut mask = Mask::default();
         mask.add("identity.email", "ann@practice.test");
-        let authored = Authored::of(&locator(&["text/Hello ann@practice.test"]), aria, &mask);
+        let authored = AuthoredNames::of(&locator(&["text/Hello ann@practice.test"]), aria, &mask);
         let seen = Fingerprint { text: "Hello ‹identity.email›".to_owned(), ..Fingerprint::default() };
-        assert_eq!(authored.fit(&seen), Fit::Whole);
+        assert_eq!(authored.fit(&seen), NameFit::Whole);
     }
 }

@@ -1,17 +1,17 @@
 //! What a session document and the events say of a profile, to whoever did not run it.
 
-use crate::fleet::Standing;
+use crate::fleet::ProfileStatus;
 use crate::id::{Flag, RunId};
 use crate::outcome::RunOutcome;
 use crate::session::{Session, Status};
 use crate::view::summary::ProfileSummary;
 
 /// Of a profile that nobody runs. `flags` are the workflow's.
-pub fn standing(session: &Session, flags: &[Flag]) -> Standing {
+pub fn profile_status(session: &Session, flags: &[Flag]) -> ProfileStatus {
     match session.status {
-        Status::Completed if steps_done(session, flags) == flags.len() => Standing::Completed,
-        Status::NeedsAttention => Standing::NeedsAttention,
-        _ => Standing::Open,
+        Status::Completed if steps_done(session, flags) == flags.len() => ProfileStatus::Completed,
+        Status::NeedsAttention => ProfileStatus::NeedsAttention,
+        _ => ProfileStatus::Open,
     }
 }
 
@@ -21,15 +21,15 @@ pub fn steps_done(session: &Session, flags: &[Flag]) -> usize {
 
 /// How a run ended whose process only its lock told of. The session knows best; what it leaves open
 /// the run's own last word says. `None`: it crashed. `held_by` is the run the lock named.
-pub fn outcome(
+pub fn outcome_from_lock(
     session: Option<&Session>,
     flags: &[Flag],
     summary: &ProfileSummary,
     held_by: Option<&RunId>,
 ) -> Option<RunOutcome> {
-    match session.map(|session| standing(session, flags)) {
-        Some(Standing::Completed) => return Some(RunOutcome::Completed),
-        Some(Standing::NeedsAttention) => return Some(RunOutcome::NeedsAttention),
+    match session.map(|session| profile_status(session, flags)) {
+        Some(ProfileStatus::Completed) => return Some(RunOutcome::Completed),
+        Some(ProfileStatus::NeedsAttention) => return Some(RunOutcome::NeedsAttention),
         _ => {}
     }
     let is_its_own = held_by.is_none() || held_by == summary.run_id.as_ref();

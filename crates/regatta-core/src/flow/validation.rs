@@ -4,19 +4,19 @@
 
 use std::time::Duration;
 
-pub use self::instead::instead_of;
-use crate::diagnostic::SourceError;
+pub use self::replacements::replacement_for;
+use crate::diagnostic::FileDiagnostic;
 use crate::flow::keyboard;
 use crate::flow::{Action, Flow, LONGEST_RECORDED_TIMEOUT, Locator, Step};
 use crate::workflow::template::{Scope, is_template};
 
 mod address;
-mod instead;
+mod replacements;
 mod selectors;
 
 /// What a flow is played in.
 #[derive(Clone, Copy)]
-pub struct Around<'a> {
+pub struct ValidationContext<'a> {
     pub allowed_origins: &'a [String],
     /// Of one profile. `None`: the flow is checked for any.
     pub scope: Option<Scope<'a>>,
@@ -26,28 +26,28 @@ pub struct Around<'a> {
 
 /// Why a step cannot be played, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Refusal {
+struct Unplayable {
     problem: String,
     help: String,
 }
 
-impl Refusal {
+impl Unplayable {
     fn new(problem: impl Into<String>, help: impl Into<String>) -> Self {
         Self { problem: problem.into(), help: help.into() }
     }
 }
 
 /// The first step of a flow that cannot be played.
-pub fn check(flow: &Flow, around: Around<'_>) -> Result<(), Box<SourceError>> {
+pub fn check(flow: &Flow, around: ValidationContext<'_>) -> Result<(), Box<FileDiagnostic>> {
     if let (Some(timeout), Some(refusal)) = (flow.timeout, flow.timeout.and_then(|t| too_long(t, around))) {
         let place = flow.text.find("\"timeout\"").unwrap_or_default();
         let problem = format!("`timeout` of the flow is {} ms{}", timeout.as_millis(), refusal.problem);
-        let error = SourceError::new(&flow.file, &flow.text, place..place + 1, problem);
+        let error = FileDiagnostic::new(&flow.file, &flow.text, place..place + 1, problem);
         return Err(Box::new(error.help(refusal.help)));
     }
     for step in flow.all_steps() {
         let problem = |problem: String| format!("step {} ({}): {problem}", step.number, step.action.name());
-        if let Some(Refusal { problem: why, help }) = refusal(step, around) {
+        if let Some(Unplayable { problem: why, help }) = refusal(step, around) {
             return Err(Box::new(flow.error_at(step, problem(why)).help(help)));
         }
     }
@@ -64,12 +64,12 @@ pub fn useless_selectors(flow: &Flow) -> Vec<(&Step, String)> {
     found
 }
 
-fn refusal(step: &Step, around: Around<'_>) -> Option<Refusal> {
+fn refusal(step: &Step, around: ValidationContext<'_>) -> Option<Unplayable> {
     if let Some(timeout) = step.timeout
         && let Some(refusal) = too_long(timeout, around)
     {
         let problem = format!("`timeout` is {} ms{}", timeout.as_millis(), refusal.problem);
-        return Some(Refusal { problem, ..refusal });
+        return Some(Unplayable { problem, ..refusal });
     }
     let own = match &step.action {
         Action::Foreign { name } => Some(foreign(name)),
@@ -84,33 +84,33 @@ fn refusal(step: &Step, around: Around<'_>) -> Option<Refusal> {
 }
 
 /// A recorded timeout is always played; the workflow's step ends it where it is shorter.
-fn too_long(timeout: Duration, around: Around<'_>) -> Option<Refusal> {
+fn too_long(timeout: Duration, around: ValidationContext<'_>) -> Option<Unplayable> {
     let (flag, bound) = around.step?;
     (timeout > LONGEST_RECORDED_TIMEOUT.max(bound)).then(|| {
-        Refusal::new(
+        Unplayable::new(
             format!(", and step `{flag}` of the workflow ends after {} ms", bound.as_millis()),
             format!("raise `timeout` of step `{flag}` in the workflow, or lower this one"),
         )
     })
 }
 
-fn foreign(name: &str) -> Refusal {
-    let help = instead_of(name).unwrap_or(
+fn foreign(name: &str) -> Unplayable {
+    let help = replacement_for(name).unwrap_or(
         "remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the README",
     );
-    Refusal::new("this custom step is another program's and cannot be played", help)
+    Unplayable::new("this custom step is another program's and cannot be played", help)
 }
 
 /// What browsers call a key that an input method has taken.
 const NAMELESS_KEYS: [&str; 8] =
     ["Process", "Dead", "Unidentified", "Compose", "HangulMode", "HanjaMode", "KanaMode", "Hiragana"];
 
-fn no_key(key: &str) -> Option<Refusal> {
+fn no_key(key: &str) -> Option<Unplayable> {
     if is_template(key) || keyboard::find(key).is_some() {
         return None;
     }
     if NAMELESS_KEYS.contains(&key) {
-        return Some(Refusal::new(
+        return Some(Unplayable::new(
             format!(
                 "`{key}` names no key: it stands for a character that several keys or an input method wrote"
             ),
@@ -127,16 +127,16 @@ fn no_key(key: &str) -> Option<Refusal> {
         None => "keys are named as in `event.key`: Enter, Tab, ArrowDown, a; text belongs in a `change` of the field"
             .to_owned(),
     };
-    Some(Refusal::new(problem, help))
+    Some(Unplayable::new(problem, help))
 }
 
 /// Browsers show scripts this much of the file that a person has chosen.
-fn chosen_file(value: &str) -> Option<Refusal> {
+fn chosen_file(value: &str) -> Option<Unplayable> {
     const FAKE: &str = r"c:\fakepath\";
     let is_fake = value.get(..FAKE.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAKE));
     is_fake.then(|| {
         let file = &value[FAKE.len()..];
-        Refusal::new(
+        Unplayable::new(
             format!("`{value}` is what a browser shows of a file that was chosen: the recording has no file"),
             format!(
                 "put the file beside the flow and write a customStep `regatta.upload` with the same `selectors` and \"files\": [{}]",
@@ -147,13 +147,13 @@ fn chosen_file(value: &str) -> Option<Refusal> {
 }
 
 /// One that may match is enough.
-fn no_selector(locator: &Locator) -> Option<Refusal> {
+fn no_selector(locator: &Locator) -> Option<Unplayable> {
     let mut invalid: Vec<_> = invalid_alternatives(locator).collect();
     (invalid.len() == locator.alternatives.len()).then(|| invalid.swap_remove(0))
 }
 
 /// The alternatives that no page understands.
-fn invalid_alternatives(locator: &Locator) -> impl Iterator<Item = Refusal> {
+fn invalid_alternatives(locator: &Locator) -> impl Iterator<Item = Unplayable> {
     locator.alternatives.iter().filter_map(|chain| chain.0.iter().find_map(selectors::invalid))
 }
 

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Around, Refusal};
+use super::{Unplayable, ValidationContext};
 use crate::workflow::plan::origin_of;
 use crate::workflow::template::{self, is_template};
 
@@ -10,7 +10,7 @@ use crate::workflow::template::{self, is_template};
 const BLANK: &str = "about:blank";
 
 /// Why a `navigate` cannot go there.
-pub fn refused(written: &str, around: Around<'_>) -> Option<Refusal> {
+pub fn refused(written: &str, around: ValidationContext<'_>) -> Option<Unplayable> {
     let rendered = match &around.scope {
         Some(scope) if is_template(written) && is_known(written) => template::render(written, scope).ok()?,
         _ => written.to_owned(),
@@ -27,16 +27,16 @@ pub fn refused(written: &str, around: Around<'_>) -> Option<Refusal> {
         Ok(_) => origin_of(known),
         Err(_) if is_template(&rendered) => return None,
         Err(problem) => {
-            return Some(Refusal::new(format!("`{rendered}` is not an address: {problem}"), SCHEME));
+            return Some(Unplayable::new(format!("`{rendered}` is not an address: {problem}"), SCHEME));
         }
     };
     match origin {
         Some(origin) if around.allowed_origins.contains(&origin) => None,
-        Some(origin) => Some(Refusal::new(
+        Some(origin) => Some(Unplayable::new(
             format!("{origin} is not in allowed_origins"),
             "only if the site is yours: add it to `allowed_origins` of the workflow, or to `play` with --allow",
         )),
-        None => Some(Refusal::new(
+        None => Some(Unplayable::new(
             format!("`{rendered}` is not an address of http or https"),
             "flows go to pages of `allowed_origins` only",
         )),
@@ -44,7 +44,7 @@ pub fn refused(written: &str, around: Around<'_>) -> Option<Refusal> {
 }
 
 /// Why no page is ever at an address that a step asserts.
-pub fn never_met(written: &str) -> Option<Refusal> {
+pub fn never_met(written: &str) -> Option<Unplayable> {
     let known = known_part(written);
     if known.is_empty() || known.starts_with('*') {
         return None;
@@ -55,7 +55,7 @@ pub fn never_met(written: &str) -> Option<Refusal> {
 const SCHEME: &str = "write the whole address, with http:// or https://";
 
 /// `shop.test/cart` and `localhost:8800/cart`: the second one reads as an address of the scheme `localhost`.
-fn without_scheme(known: &str, whole: &str) -> Option<Refusal> {
+fn without_scheme(known: &str, whole: &str) -> Option<Unplayable> {
     let is_missing = match known.split_once(':') {
         // A template may bring the scheme.
         None if known.is_empty() && is_template(whole) => false,
@@ -76,7 +76,7 @@ fn without_scheme(known: &str, whole: &str) -> Option<Refusal> {
             }
             host => format!("write `http://{host}`, or with https"),
         };
-        Refusal::new(format!("`{whole}` has no scheme"), help)
+        Unplayable::new(format!("`{whole}` has no scheme"), help)
     })
 }
 

@@ -9,7 +9,7 @@ fn check(steps: &str, expected: Expect) {
         let text = format!("{{\"title\":\"t\",\"steps\":[\n{}]}}", step.trim_end_matches(','));
         let flow = flow::parse("f.json", &text).unwrap();
         let allowed = ["http://shop.test".to_owned()];
-        let around = Around {
+        let around = ValidationContext {
             allowed_origins: &allowed,
             scope: None,
             step: Some(("signup", Duration::from_secs(60))),
@@ -157,7 +157,7 @@ fn what_is_known_of_a_profile_is_put_in_before_an_address_is_compared() {
         now: jiff::Timestamp::UNIX_EPOCH,
     };
     let allowed = ["http://shop.test".to_owned()];
-    let around = Around { allowed_origins: &allowed, scope: Some(scope), step: None };
+    let around = ValidationContext { allowed_origins: &allowed, scope: Some(scope), step: None };
     let told =
         ["{{ variables.shop }}/a", "{{ variables.site }}/a", "{{ variables.site }}/{{ identity.code }}"];
     let told = told.map(|url| {
@@ -259,7 +259,7 @@ fn a_timeout_beyond_the_recorders_is_bounded_by_the_workflows_step() {
     );
     let text = "{\"title\":\"t\",\n\"timeout\":90000,\"steps\":[{\"type\":\"close\"}]}";
     let flow = flow::parse("f.json", text).unwrap();
-    let around = |bound| Around {
+    let around = |bound| ValidationContext {
         allowed_origins: &[],
         scope: None,
         step: Some(("signup", Duration::from_secs(bound))),
@@ -273,7 +273,7 @@ fn a_timeout_beyond_the_recorders_is_bounded_by_the_workflows_step() {
     // A shorter step of the workflow ends what was recorded, as it always has.
     let recorded = flow::parse("f.json", r#"{"title":"t","timeout":5000,"steps":[]}"#).unwrap();
     super::check(&recorded, around(1)).unwrap();
-    let by_itself = Around { step: None, ..around(1) };
+    let by_itself = ValidationContext { step: None, ..around(1) };
     super::check(&flow, by_itself).unwrap();
 }
 

@@ -4,12 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::LONGEST;
-use super::words::{self, Difference};
+use super::words::{self, LabelDifference};
 use crate::mask::Mask;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Row {
+pub struct ElementRow {
     /// What it says, without what its buttons say and its fields hold; the first six pieces.
     pub texts: Vec<String>,
     /// Those of them that none of its neighbours has: what tells it from them.
@@ -29,7 +29,7 @@ fn is_zero(depth: &u32) -> bool {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum RowComparison {
     /// Nothing in it says which row it is.
     Unknown,
     Same,
@@ -38,24 +38,24 @@ pub enum Standing {
     Another,
 }
 
-impl Row {
+impl ElementRow {
     pub(super) fn masked(self, mask: &Mask) -> Self {
         let short = |text: String| mask.apply_to_start(&text).chars().take(LONGEST).collect();
         Self { texts: self.texts.into_iter().map(short).collect(), ..self }
     }
 
     #[must_use]
-    pub fn compare(&self, seen: &Self) -> Standing {
+    pub fn compare(&self, seen: &Self) -> RowComparison {
         if self.texts.is_empty() {
-            return Standing::Unknown;
+            return RowComparison::Unknown;
         }
-        let equal = |a: &String, b: &String| words::compare(a, b) == Difference::None;
+        let equal = |a: &String, b: &String| words::compare(a, b) == LabelDifference::None;
         let all = |same: &dyn Fn(&String, &String) -> bool| {
             self.texts.len() == seen.texts.len()
                 && self.texts.iter().zip(&seen.texts).all(|(a, b)| same(a, b))
         };
         if all(&equal) {
-            return Standing::Same;
+            return RowComparison::Same;
         }
         let keys: Vec<_> = self.keys.iter().filter_map(|key| Some((*key, self.texts.get(*key)?))).collect();
         match keys.first() {
@@ -66,10 +66,10 @@ impl Row {
                 let is_there = |own: &String| seen.texts.iter().any(|text| equal(own, text));
                 let there = keys.iter().filter(|(_, own)| is_there(own)).count();
                 let same = named && (there == keys.len() || there >= 2);
-                if same { Standing::Changed } else { Standing::Another }
+                if same { RowComparison::Changed } else { RowComparison::Another }
             }
-            None if all(&|a, b| words::compare(a, b).is_alike()) => Standing::Changed,
-            None => Standing::Another,
+            None if all(&|a, b| words::compare(a, b).is_alike()) => RowComparison::Changed,
+            None => RowComparison::Another,
         }
     }
 
@@ -83,42 +83,42 @@ impl Row {
 mod tests {
     use super::*;
 
-    fn row(texts: &[&str], keys: &[usize]) -> Row {
+    fn row(texts: &[&str], keys: &[usize]) -> ElementRow {
         let texts = texts.iter().map(|text| (*text).to_owned()).collect();
-        Row { texts, keys: keys.to_vec(), many: !keys.is_empty(), depth: 2 }
+        ElementRow { texts, keys: keys.to_vec(), many: !keys.is_empty(), depth: 2 }
     }
 
     #[test]
     fn a_row_is_told_by_what_its_neighbours_do_not_say() {
         let ann = row(&["Ann", "active"], &[0]);
-        assert_eq!(ann.compare(&row(&["Ann", "active"], &[])), Standing::Same);
-        assert_eq!(ann.compare(&row(&["Ann", "on leave"], &[0])), Standing::Changed);
-        assert_eq!(ann.compare(&row(&["Ann", "on leave"], &[])), Standing::Changed);
-        assert_eq!(ann.compare(&row(&["Bob", "active"], &[0])), Standing::Another);
-        assert_eq!(ann.compare(&row(&["Bob", "Ann"], &[])), Standing::Another);
-        assert_eq!(ann.compare(&row(&[], &[])), Standing::Another);
+        assert_eq!(ann.compare(&row(&["Ann", "active"], &[])), RowComparison::Same);
+        assert_eq!(ann.compare(&row(&["Ann", "on leave"], &[0])), RowComparison::Changed);
+        assert_eq!(ann.compare(&row(&["Ann", "on leave"], &[])), RowComparison::Changed);
+        assert_eq!(ann.compare(&row(&["Bob", "active"], &[0])), RowComparison::Another);
+        assert_eq!(ann.compare(&row(&["Bob", "Ann"], &[])), RowComparison::Another);
+        assert_eq!(ann.compare(&row(&[], &[])), RowComparison::Another);
         let invoice = row(&["Invoice", "1001", "€ 10"], &[1]);
-        assert_eq!(invoice.compare(&row(&["Invoice", "1002", "€ 10"], &[1])), Standing::Another);
-        assert_eq!(invoice.compare(&row(&["Invoice", "1001", "€ 12"], &[1])), Standing::Changed);
+        assert_eq!(invoice.compare(&row(&["Invoice", "1002", "€ 10"], &[1])), RowComparison::Another);
+        assert_eq!(invoice.compare(&row(&["Invoice", "1001", "€ 12"], &[1])), RowComparison::Changed);
     }
 
     #[test]
     fn a_state_that_one_row_alone_has_is_not_its_name() {
         let ann = row(&["active", "Ann"], &[0, 1]);
-        assert_eq!(ann.compare(&row(&["active", "Bob"], &[0, 1])), Standing::Another);
-        assert_eq!(ann.compare(&row(&["active", "Bob"], &[])), Standing::Another);
+        assert_eq!(ann.compare(&row(&["active", "Bob"], &[0, 1])), RowComparison::Another);
+        assert_eq!(ann.compare(&row(&["active", "Bob"], &[])), RowComparison::Another);
         let ann = row(&["Ann", "ann@x.test", "today"], &[0, 1, 2]);
-        assert_eq!(ann.compare(&row(&["Ann", "ann@x.test", "a week ago"], &[0, 1])), Standing::Changed);
+        assert_eq!(ann.compare(&row(&["Ann", "ann@x.test", "a week ago"], &[0, 1])), RowComparison::Changed);
     }
 
     #[test]
     fn without_neighbours_all_of_it_counts() {
         let asked = row(&["Move (3)", "Are you sure?"], &[]);
-        assert_eq!(asked.compare(&row(&["Move (3)", "Are you sure?"], &[])), Standing::Same);
-        assert_eq!(asked.compare(&row(&["Move (4)", "Are you sure?"], &[])), Standing::Changed);
-        assert_eq!(asked.compare(&row(&["Move all", "Are you sure?"], &[])), Standing::Another);
+        assert_eq!(asked.compare(&row(&["Move (3)", "Are you sure?"], &[])), RowComparison::Same);
+        assert_eq!(asked.compare(&row(&["Move (4)", "Are you sure?"], &[])), RowComparison::Changed);
+        assert_eq!(asked.compare(&row(&["Move all", "Are you sure?"], &[])), RowComparison::Another);
         let one = row(&["Ann", "(3)"], &[]);
-        assert_eq!(one.compare(&row(&["Ann"], &[])), Standing::Another);
-        assert_eq!(row(&[], &[]).compare(&one), Standing::Unknown);
+        assert_eq!(one.compare(&row(&["Ann"], &[])), RowComparison::Another);
+        assert_eq!(row(&[], &[]).compare(&one), RowComparison::Unknown);
     }
 }

@@ -70,7 +70,7 @@ const ANSWERS: &[(&[&str], &str)] = &[
 ];
 
 /// What to write in the place of a step that another runner calls `name`.
-pub fn instead_of(name: &str) -> Option<&'static str> {
+pub fn replacement_for(name: &str) -> Option<&'static str> {
     let last = name.rsplit(['.', '/', ':']).next().unwrap_or(name);
     let plain: String = last.chars().filter(char::is_ascii_alphanumeric).collect();
     let plain = plain.to_ascii_lowercase();

@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use super::{Failure, Fleet, FleetEffect, FleetFact, JobId, JobOutcome, JobState, Mono, Severity};
-use crate::busy::{BETWEEN_RUNS, delay};
+use super::{Fleet, FleetEffect, FleetFact, JobFailure, JobId, JobOutcome, JobState, Mono, Severity};
 use crate::retry::{Draw, chance};
+use crate::site_busy::{BETWEEN_RUNS, delay};
 
 /// The busy answers that runs of a job have reported.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Busy {
+pub struct SiteBusyState {
     /// The run under way is ending over it; the time that the site asks for.
     pub found: Option<Option<Duration>>,
     /// How often the profile went back into the queue for it.
@@ -57,15 +57,15 @@ impl Fleet {
     ) {
         self.site.halve(self.slots.taken + 1);
         let of = self.config.busy_retries;
-        let times = self.jobs[job.index()].busy.times + 1;
+        let times = self.jobs[job.index()].site_busy.times + 1;
         if times > of {
-            return self.end(job, JobOutcome::Failed(Failure::SiteBusy), effects);
+            return self.end(job, JobOutcome::Failed(JobFailure::SiteBusy), effects);
         }
         self.excuse(job);
         if self.severity > Severity::None {
             return self.end(job, JobOutcome::Stopped, effects);
         }
-        self.jobs[job.index()].busy.times = times;
+        self.jobs[job.index()].site_busy.times = times;
         let chance = chance(self.config.seed, Draw::Busy { job: job.0, times });
         let delay = delay(BETWEEN_RUNS, times, retry_after, chance);
         let until = now.after(delay);
