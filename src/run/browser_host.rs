@@ -12,7 +12,7 @@ use regatta_core::mask::Mask;
 use regatta_core::workflow::Heal;
 use regatta_core::workflow::dialog::DialogPolicy;
 use regatta_core::workflow::http_auth::Credential;
-use regatta_page::{ActionError, DocumentPace, Downloaded, Gate, Healed};
+use regatta_page::{ActionError, DocumentPace, DownloadedFile, HealingEvent, InputGate};
 
 /// Gives a run its browser, and takes it back.
 #[expect(async_fn_in_trait, reason = "a run lives on one thread; no bound on the futures is needed")]
@@ -64,7 +64,7 @@ pub trait FlowPage {
         flow: &str,
         step: &Step,
         timeout: Duration,
-        gate: &mut dyn Gate,
+        gate: &mut dyn InputGate,
     ) -> Result<Option<String>, ActionError>;
 
     /// How the page's dialogs are answered from now on.
@@ -79,7 +79,7 @@ pub trait FlowPage {
 
     /// To be called when a flow has reached its end: returns when what it set off has arrived and been
     /// downloaded. The files it downloaded.
-    async fn finish(&mut self) -> Vec<Downloaded>;
+    async fn finish(&mut self) -> Vec<DownloadedFile>;
 
     /// What follows is an attempt of its own to whoever traces it.
     fn begin_trace(&mut self, title: &str);
@@ -92,7 +92,7 @@ pub trait FlowPage {
 
     /// Closes every other page of the browser, and returns when everything this one might still send
     /// is answered, or after `at_most`.
-    async fn settle(&mut self, at_most: Duration);
+    async fn wait_until_idle(&mut self, at_most: Duration);
 
     /// The same for this page alone: other pages stay.
     async fn hear_out(&mut self, at_most: Duration);
@@ -112,7 +112,7 @@ pub trait FlowPage {
     fn hide(&mut self, _mask: Mask) {}
 
     /// Elements that were found by likeness since the last call.
-    fn take_healed(&mut self) -> Vec<Healed> {
+    fn take_healing_events(&mut self) -> Vec<HealingEvent> {
         Vec::new()
     }
 

@@ -55,7 +55,7 @@ impl<O: BrowserHost> Run<'_, O> {
         let Some(flow) = step.verify_on(self.session.session().platform) else {
             return Err(attention(step, "it has no verify flow"));
         };
-        page.settle(step.settle).await;
+        page.wait_until_idle(step.settle).await;
         let mut attempt = 1;
         let mut unanswered = 0;
         // Counted apart: an answer of a busy site does not bring a person's question nearer.

@@ -17,7 +17,7 @@ use regatta_core::flow::{Action, Flow, Step, StepLocation, refused_picture};
 use regatta_core::mask::Mask;
 use regatta_core::workflow::Heal;
 use regatta_core::workflow::template::{self, Scope, TemplateError};
-use regatta_page::{ActionError, ActionErrorKind, Downloaded, Gate, Healed};
+use regatta_page::{ActionError, ActionErrorKind, DownloadedFile, HealingEvent, InputGate};
 
 /// Bound of an action where neither its step nor its flow has one.
 const ACTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,10 +32,10 @@ pub(super) trait FlowHost {
     fn pictures(&self) -> PathBuf;
 
     /// Right before each step's first input; a refusal stops it.
-    fn before_touch(&mut self) -> Result<(), SessionError>;
+    fn before_input(&mut self) -> Result<(), SessionError>;
 
-    /// No document has seen any input of the step that `before_touch` was called for last.
-    fn not_touched(&mut self) -> Result<(), SessionError> {
+    /// No document has seen any input of the step that `before_input` was called for last.
+    fn input_not_seen(&mut self) -> Result<(), SessionError> {
         Ok(())
     }
 
@@ -53,7 +53,7 @@ pub(super) trait FlowHost {
 
     fn pictured(&mut self, step: &Step, file: PathBuf);
 
-    fn downloaded(&mut self, file: Downloaded);
+    fn downloaded(&mut self, file: DownloadedFile);
 
     /// What to do where selectors match nothing any more.
     fn heal(&self) -> Heal;
@@ -62,7 +62,7 @@ pub(super) trait FlowHost {
     fn secrets(&self) -> Mask;
 
     /// An element was found by likeness.
-    fn healed(&mut self, _: &StepLocation, _: &Healed) {}
+    fn healed(&mut self, _: &StepLocation, _: &HealingEvent) {}
 
     fn began(&mut self, _: &Step) {}
 
@@ -166,7 +166,7 @@ impl<'a, P: FlowPage, H: FlowHost> FlowPlayer<'a, P, H> {
         let timeout = step.timeout.or(self.flow.timeout).unwrap_or(ACTION_TIMEOUT);
         self.page.hide(self.host.secrets());
         let host = RefCell::new(&mut *self.host);
-        let mut gate = InputGate { host: &host, refusal: None };
+        let mut gate = HostInputGate { host: &host, refusal: None };
         let performed = {
             let mut performed =
                 std::pin::pin!(self.page.perform(&self.flow.file, &rendered, timeout, &mut gate));
@@ -230,7 +230,7 @@ impl<'a, P: FlowPage, H: FlowHost> FlowPlayer<'a, P, H> {
 
     /// Also to be called where the time ran out in the middle of a step.
     pub fn tell_healed(&mut self) {
-        for healed in self.page.take_healed() {
+        for healed in self.page.take_healing_events() {
             self.host.healed(&self.place, &healed);
         }
     }
@@ -240,14 +240,14 @@ impl<'a, P: FlowPage, H: FlowHost> FlowPlayer<'a, P, H> {
     }
 }
 
-struct InputGate<'a, 'h, H> {
+struct HostInputGate<'a, 'h, H> {
     /// Also for what is reported while a step is played.
     host: &'a RefCell<&'h mut H>,
     /// Why the host said no: then nothing may touch the page.
     refusal: Option<SessionError>,
 }
 
-impl<H: FlowHost> InputGate<'_, '_, H> {
+impl<H: FlowHost> HostInputGate<'_, '_, H> {
     fn refuse(&mut self, error: SessionError) -> String {
         let message = error.to_string();
         self.refusal = Some(error);
@@ -255,14 +255,14 @@ impl<H: FlowHost> InputGate<'_, '_, H> {
     }
 }
 
-impl<H: FlowHost> Gate for InputGate<'_, '_, H> {
-    fn before_touch(&mut self) -> Result<(), String> {
-        let written = self.host.borrow_mut().before_touch();
+impl<H: FlowHost> InputGate for HostInputGate<'_, '_, H> {
+    fn before_input(&mut self) -> Result<(), String> {
+        let written = self.host.borrow_mut().before_input();
         written.map_err(|error| self.refuse(error))
     }
 
-    fn not_touched(&mut self) -> Result<(), String> {
-        let written = self.host.borrow_mut().not_touched();
+    fn input_not_seen(&mut self) -> Result<(), String> {
+        let written = self.host.borrow_mut().input_not_seen();
         written.map_err(|error| self.refuse(error))
     }
 }

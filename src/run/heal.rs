@@ -7,7 +7,7 @@ use regatta_core::flow::StepLocation;
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::mask::Mask;
 use regatta_core::workflow::Heal;
-use regatta_page::{Healed, How};
+use regatta_page::{HealingEvent, HealingKind};
 
 /// A verify flow's yes is no guess: nothing is acted on by likeness there.
 pub(super) fn within(mode: StepMode, heal: Heal) -> Heal {
@@ -32,7 +32,7 @@ pub(super) fn secrets(mask: &Mask, profile: &ProfileId, variables: &Map<String, 
 pub(super) fn event(
     flag: &Flag,
     place: &StepLocation,
-    healed: &Healed,
+    healed: &HealingEvent,
     mask: impl Fn(&str) -> String,
 ) -> EventKind {
     EventKind::Healed {
@@ -40,10 +40,10 @@ pub(super) fn event(
         flow: place.file.clone(),
         step: place.step.clone(),
         how: match healed.how {
-            How::Suggested => HealHow::Suggested,
-            How::Acted => HealHow::Acted,
-            How::Remembered => HealHow::Remembered,
-            How::Changed => HealHow::Changed,
+            HealingKind::Suggested => HealHow::Suggested,
+            HealingKind::Acted => HealHow::Acted,
+            HealingKind::Remembered => HealHow::Remembered,
+            HealingKind::Changed => HealHow::Changed,
         },
         selector: mask(&healed.selector),
         known: mask(&healed.known),

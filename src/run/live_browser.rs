@@ -24,8 +24,8 @@ use regatta_core::workflow::block::Block;
 use regatta_core::workflow::dialog::DialogPolicy;
 use regatta_core::workflow::http_auth::Credential;
 use regatta_page::{
-    ActionError, BrowserConnection, DocumentPace, Downloaded, Forgetful, Gate, Healed, Page, PageError,
-    PageOptions, Recalled, SelectorKey, SelectorMemory,
+    ActionError, BrowserConnection, DocumentPace, DownloadedFile, HealingEvent, InputGate, LocatorKey,
+    NoMemory, Page, PageError, PageOptions, RememberedLocator, SelectorMemory,
 };
 
 pub struct LiveBrowser {
@@ -226,7 +226,7 @@ impl FlowPage for LivePage {
         flow: &str,
         step: &Step,
         timeout: Duration,
-        gate: &mut dyn Gate,
+        gate: &mut dyn InputGate,
     ) -> Result<Option<String>, ActionError> {
         self.page.perform(flow, step, timeout, gate).await
     }
@@ -247,7 +247,7 @@ impl FlowPage for LivePage {
         self.page.set_pace(pace);
     }
 
-    async fn finish(&mut self) -> Vec<Downloaded> {
+    async fn finish(&mut self) -> Vec<DownloadedFile> {
         self.page.finish().await
     }
 
@@ -260,10 +260,10 @@ impl FlowPage for LivePage {
     }
 
     async fn hear_out(&mut self, at_most: Duration) {
-        self.page.settle(at_most).await;
+        self.page.wait_until_idle(at_most).await;
     }
 
-    async fn settle(&mut self, at_most: Duration) {
+    async fn wait_until_idle(&mut self, at_most: Duration) {
         // A window the attempt opened could act while the site is asked whether it has.
         if self.is_shared {
             self.page.close_opened_tabs().await;
@@ -289,8 +289,8 @@ impl FlowPage for LivePage {
         self.page.hide(mask);
     }
 
-    fn take_healed(&mut self) -> Vec<Healed> {
-        self.page.take_healed()
+    fn take_healing_events(&mut self) -> Vec<HealingEvent> {
+        self.page.take_healing_events()
     }
 
     fn keep_healed(&mut self) {
@@ -301,12 +301,12 @@ impl FlowPage for LivePage {
 impl SelectorStorage {
     /// Without its cache a run is slower, and no worse.
     fn memory(&self) -> Box<dyn SelectorMemory> {
-        let Self::Cached(layout) = self else { return Box::new(Forgetful) };
+        let Self::Cached(layout) = self else { return Box::new(NoMemory) };
         match SelectorCache::open(layout) {
             Ok(cache) => Box::new(CachedSelectors(cache)),
             Err(error) => {
                 tracing::warn!("the selector cache is not used: {error}");
-                Box::new(Forgetful)
+                Box::new(NoMemory)
             }
         }
     }
@@ -316,19 +316,19 @@ impl SelectorStorage {
 struct CachedSelectors(SelectorCache);
 
 impl SelectorMemory for CachedSelectors {
-    fn recall(&mut self, key: &SelectorKey) -> Recalled {
-        self.0.recall(stored(key)).map_or_else(Recalled::default, |entry| Recalled {
+    fn recall(&mut self, key: &LocatorKey) -> RememberedLocator {
+        self.0.recall(stored(key)).map_or_else(RememberedLocator::default, |entry| RememberedLocator {
             alternative: entry.alternative,
             element: entry.element,
             healed: entry.healed.map(|healed| healed.likeness.selector),
         })
     }
 
-    fn remember(&mut self, key: &SelectorKey, alternative: usize, element: Option<Fingerprint>) {
+    fn remember(&mut self, key: &LocatorKey, alternative: usize, element: Option<Fingerprint>) {
         self.0.remember(stored(key), alternative, element, jiff::Timestamp::now());
     }
 
-    fn suggest(&mut self, key: &SelectorKey, likeness: Likeness) {
+    fn suggest(&mut self, key: &LocatorKey, likeness: Likeness) {
         self.0.suggest(stored(key), likeness, jiff::Timestamp::now());
         // The error names the command that reads it, and a run may end at any moment after it.
         if let Err(error) = self.0.flush() {
@@ -336,7 +336,7 @@ impl SelectorMemory for CachedSelectors {
         }
     }
 
-    fn keep(&mut self, key: &SelectorKey, likeness: Likeness) {
+    fn keep(&mut self, key: &LocatorKey, likeness: Likeness) {
         self.0.keep(stored(key), likeness, jiff::Timestamp::now());
     }
 
@@ -345,7 +345,7 @@ impl SelectorMemory for CachedSelectors {
     }
 }
 
-fn stored(key: &SelectorKey) -> selector_cache::CacheKey<'_> {
+fn stored(key: &LocatorKey) -> selector_cache::CacheKey<'_> {
     selector_cache::CacheKey {
         flow: &key.flow,
         step: &key.step,

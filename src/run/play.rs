@@ -24,7 +24,7 @@ use regatta_core::workflow::Heal;
 use regatta_core::workflow::dialog::DialogPolicy;
 use regatta_core::workflow::http_auth::SignIn;
 use regatta_core::workflow::template::{Scope, TOTP_SECRET_FIELD, totp_window};
-use regatta_page::{ActionErrorKind, Downloaded};
+use regatta_page::{ActionErrorKind, DownloadedFile};
 
 /// For what the last step has set off: the browser ends right after it.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -278,7 +278,7 @@ impl FlowHost for PlayHost<'_> {
         self.artifacts.clone()
     }
 
-    fn before_touch(&mut self) -> Result<(), SessionError> {
+    fn before_input(&mut self) -> Result<(), SessionError> {
         Ok(())
     }
 
@@ -327,7 +327,7 @@ impl FlowHost for PlayHost<'_> {
         heal::secrets(&self.mask, &self.profile_id, &self.variables)
     }
 
-    fn downloaded(&mut self, Downloaded { path, bytes }: Downloaded) {
+    fn downloaded(&mut self, DownloadedFile { path, bytes }: DownloadedFile) {
         self.tell(PlayEventKind::Downloaded { path: path.display().to_string(), bytes });
     }
 

@@ -19,7 +19,7 @@ use regatta_core::session::KEPT_VALUES;
 use regatta_core::workflow::Heal;
 use regatta_core::workflow::plan::{PlanStep, ProfileSettings};
 use regatta_core::workflow::template::{Scope, TOTP_SECRET_FIELD, totp_window};
-use regatta_page::{ActionError, ActionErrorKind, DocumentPace as _, Downloaded, Healed};
+use regatta_page::{ActionError, ActionErrorKind, DocumentPace as _, DownloadedFile, HealingEvent};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StepAttempt {
@@ -173,7 +173,7 @@ impl FlowHost for StepHost<'_, '_> {
     }
 
     /// Makes `in_flight` durable before the first input of an attempt, once.
-    fn before_touch(&mut self) -> Result<(), SessionError> {
+    fn before_input(&mut self) -> Result<(), SessionError> {
         self.is_first = !self.touched;
         if !self.touched {
             let now = self.journal.now();
@@ -184,7 +184,7 @@ impl FlowHost for StepHost<'_, '_> {
     }
 
     /// The attempt may be repeated where no action before this one has touched the page.
-    fn not_touched(&mut self) -> Result<(), SessionError> {
+    fn input_not_seen(&mut self) -> Result<(), SessionError> {
         if std::mem::take(&mut self.is_first) {
             self.session.clear_in_flight()?;
             self.touched = false;
@@ -251,7 +251,7 @@ impl FlowHost for StepHost<'_, '_> {
         heal::secrets(self.journal.masker(), &self.session.session().profile_id, &self.setting.variables)
     }
 
-    fn healed(&mut self, place: &StepLocation, healed: &Healed) {
+    fn healed(&mut self, place: &StepLocation, healed: &HealingEvent) {
         let event = heal::event(&self.step.flag, place, healed, |text| self.journal.mask(text));
         self.journal.emit(event);
     }
@@ -268,7 +268,7 @@ impl FlowHost for StepHost<'_, '_> {
         });
     }
 
-    fn downloaded(&mut self, Downloaded { path, bytes }: Downloaded) {
+    fn downloaded(&mut self, DownloadedFile { path, bytes }: DownloadedFile) {
         let path = path.display().to_string();
         self.journal.emit(EventKind::Downloaded { flag: self.step.flag.clone(), path, bytes });
     }

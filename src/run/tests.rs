@@ -24,7 +24,7 @@ use regatta_core::session::{Platform, Session};
 use regatta_core::workflow;
 use regatta_core::workflow::dialog::DialogPolicy;
 use regatta_core::workflow::plan::Plan;
-use regatta_page::{ActionError, ActionErrorKind, Downloaded, Gate};
+use regatta_page::{ActionError, ActionErrorKind, DownloadedFile, InputGate};
 
 mod busy;
 mod captures;
@@ -105,7 +105,7 @@ impl FlowPage for FakeBrowserHost {
         _: &str,
         step: &Step,
         _: Duration,
-        gate: &mut dyn Gate,
+        gate: &mut dyn InputGate,
     ) -> Result<Option<String>, ActionError> {
         self.expect_captured_on_disk();
         tokio::task::yield_now().await;
@@ -139,11 +139,11 @@ impl FlowPage for FakeBrowserHost {
 
     fn set_dialogs(&mut self, _: &DialogPolicy) {}
 
-    async fn finish(&mut self) -> Vec<Downloaded> {
+    async fn finish(&mut self) -> Vec<DownloadedFile> {
         Vec::new()
     }
 
-    async fn settle(&mut self, _: Duration) {
+    async fn wait_until_idle(&mut self, _: Duration) {
         tokio::task::yield_now().await;
     }
 
@@ -167,13 +167,13 @@ impl FakeBrowserHost {
         assert!(document.contains(code), "an action follows, and {code} is not in {document}");
     }
 
-    async fn click(&self, gate: &mut dyn Gate) -> Result<(), ActionError> {
+    async fn click(&self, gate: &mut dyn InputGate) -> Result<(), ActionError> {
         let click = self.0.borrow_mut().clicks.pop_front();
         if let Some(ScriptedClick::Unreached) = click {
             self.tell("no button");
             return Err(failed(ActionErrorKind::TimedOut));
         }
-        gate.before_touch().map_err(|_| failed(ActionErrorKind::Gate))?;
+        gate.before_input().map_err(|_| failed(ActionErrorKind::Gate))?;
         let document = fs::read_to_string(&self.0.borrow().document).unwrap();
         self.tell(if document.contains("\"in_flight\"") {
             "touched, intent on disk"
@@ -183,7 +183,7 @@ impl FakeBrowserHost {
         tokio::task::yield_now().await;
         match click {
             Some(ScriptedClick::Unseen) => {
-                gate.not_touched().map_err(|_| failed(ActionErrorKind::Gate))?;
+                gate.input_not_seen().map_err(|_| failed(ActionErrorKind::Gate))?;
                 let document = fs::read_to_string(&self.0.borrow().document).unwrap();
                 self.tell(if document.contains("\"in_flight\"") { "unseen, IN DOUBT" } else { "unseen" });
                 return Err(failed(ActionErrorKind::Unseen));

@@ -20,7 +20,7 @@ use regatta_core::mask::Mask;
 use regatta_core::outcome::RunOutcome;
 use regatta_core::session::{Platform, Session, Status};
 use regatta_core::workflow::dialog::DialogPolicy;
-use regatta_page::{ActionError, ActionErrorKind, Downloaded, Gate};
+use regatta_page::{ActionError, ActionErrorKind, DownloadedFile, InputGate};
 
 use crate::chance::Fault;
 use crate::world::{Click, Kind, OnExit, World};
@@ -243,7 +243,7 @@ impl FlowPage for Page {
         flow: &str,
         step: &Step,
         _: Duration,
-        gate: &mut dyn Gate,
+        gate: &mut dyn InputGate,
     ) -> Result<Option<String>, ActionError> {
         let (_, number) = flow.split_once('/').unwrap();
         let number = number.parse().unwrap();
@@ -269,7 +269,7 @@ impl FlowPage for Page {
 
     fn set_dialogs(&mut self, _: &DialogPolicy) {}
 
-    async fn finish(&mut self) -> Vec<Downloaded> {
+    async fn finish(&mut self) -> Vec<DownloadedFile> {
         Vec::new()
     }
 
@@ -288,7 +288,7 @@ impl FlowPage for Page {
         self.world.pause(self.pid, 5).await;
     }
 
-    async fn settle(&mut self, _: Duration) {
+    async fn wait_until_idle(&mut self, _: Duration) {
         self.world.pause(self.pid, 20).await;
     }
 
@@ -328,11 +328,11 @@ impl Page {
         Ok(state.strikes(Fault::PageHangs))
     }
 
-    async fn click(&self, step: usize, gate: &mut dyn Gate) -> Result<(), ActionError> {
+    async fn click(&self, step: usize, gate: &mut dyn InputGate) -> Result<(), ActionError> {
         if self.world.strikes(Fault::Unreached) {
             return Err(failed(ActionErrorKind::TimedOut));
         }
-        gate.before_touch().map_err(|_| failed(ActionErrorKind::Gate))?;
+        gate.before_input().map_err(|_| failed(ActionErrorKind::Gate))?;
         let Some((click, is_busy)) = self.act(step) else { return std::future::pending().await };
         self.world.pause(self.pid, 20).await;
         self.disturbed().await?;

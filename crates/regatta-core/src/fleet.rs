@@ -283,7 +283,11 @@ impl Fleet {
             FleetInput::UsedElsewhere { job } => match self.known_state(job)? {
                 JobState::Running { .. } | JobState::Adopted { .. } => self.elsewhere.refuse(job),
                 state => {
-                    return Err(FleetInputError::WrongState { job, state, input: "been refused its profile" });
+                    return Err(FleetInputError::WrongState {
+                        job,
+                        state,
+                        input: "been refused its profile",
+                    });
                 }
             },
             FleetInput::RunFailedForGood { job } => match self.known_state(job)? {

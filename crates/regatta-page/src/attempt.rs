@@ -8,11 +8,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::error::{ActionError, ActionErrorKind};
-use crate::input::asserted::Acted;
-use crate::page::{Gate, Page};
-use crate::script::{Halt, Reply};
-use crate::state::scene::Scene;
-use crate::state::{Ended, Foreign, World};
+use crate::input::asserted::NavigationBaseline;
+use crate::page::{InputGate, Page};
+use crate::script::{Reply, WaitError};
+use crate::state::step_target::StepTarget;
+use crate::state::{ExecutionContext, ForeignOrigin, PageEnd};
 use regatta_core::duration::in_words;
 use regatta_core::fingerprint::Likeness;
 use regatta_core::flow::keyboard;
@@ -21,7 +21,7 @@ use regatta_core::flow::{Action, Locator, Step};
 /// How long a step waits for a document that the step before has set off, before it looks at the old one.
 pub const LEAVING: Duration = Duration::from_secs(5);
 
-pub struct Attempt<'a> {
+pub struct StepAttempt<'a> {
     pub page: &'a mut Page,
     pub flow: &'a str,
     pub step: &'a str,
@@ -35,28 +35,28 @@ pub struct Attempt<'a> {
     /// What was found by likeness, where no selector led to the element.
     pub healed: Option<Likeness>,
     /// An element was told to have changed: once is enough, however often it is looked for.
-    pub told_change: bool,
+    pub change_reported: bool,
     /// A press was kept from the page.
     pub missed: bool,
     /// The element that the pointer was brought to, as it was when its selectors led to it.
     pub pointed: Option<Reply>,
     /// Where the step acts.
-    pub acted: Acted,
+    pub baseline: NavigationBaseline,
     /// A document of the page has seen an input of this attempt.
     pub delivered: bool,
     /// What was sent last and seen by no document.
     pub lost: Option<&'static str>,
-    gate: &'a mut dyn Gate,
+    gate: &'a mut dyn InputGate,
     touched: bool,
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> StepAttempt<'a> {
     pub fn new(
         page: &'a mut Page,
         flow: &'a str,
         step: &'a str,
         timeout: Duration,
-        gate: &'a mut dyn Gate,
+        gate: &'a mut dyn InputGate,
     ) -> Self {
         let limit = Instant::now() + timeout;
         let held_before = page.held();
@@ -70,10 +70,10 @@ impl<'a> Attempt<'a> {
             held_before,
             allowed_statuses,
             healed: None,
-            told_change: false,
+            change_reported: false,
             missed: false,
             pointed: None,
-            acted: Acted::default(),
+            baseline: NavigationBaseline::default(),
             delivered: false,
             lost: None,
             gate,
@@ -101,7 +101,7 @@ impl<'a> Attempt<'a> {
         });
         let Some(tab) = tab else { return self.play(step).await };
         let mut states = self.page.state.subscribe();
-        let closed = states.wait_for(|state| state.tabs[tab].ended == Some(Ended::Closed));
+        let closed = states.wait_for(|state| state.tabs[tab].ended == Some(PageEnd::Closed));
         tokio::select! {
             biased;
             Ok(_) = closed => {}
@@ -115,19 +115,19 @@ impl<'a> Attempt<'a> {
         if matches!(step.action, Action::Navigate { .. } | Action::Close) {
             self.await_aftermath().await?;
         }
-        self.enter(Scene::of(step)).await;
+        self.enter(StepTarget::of(step)).await;
         if let Action::Navigate { .. } = step.action {
-            self.page.pardon();
+            self.page.clear_violation();
         } else {
             // Before a click the frame that it costs anyway is used: see `aim`.
             let aims =
                 matches!(step.action, Action::Click(_) | Action::DoubleClick(_) | Action::Hover { .. });
             if !aims {
-                self.hear_out().await;
+                self.await_input_tasks().await;
             }
-            self.let_leave().await?;
+            self.await_departure().await?;
         }
-        self.note_place();
+        self.record_baseline();
         let dialogs = self.page.state.borrow().dialogs.len();
         let mut result = self.act(&step.action).await;
         // Sent again, it was not even waited for: the page in the background draws nothing more.
@@ -141,7 +141,7 @@ impl<'a> Attempt<'a> {
             && self.touched
             && !self.delivered
         {
-            self.gate.not_touched().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
+            self.gate.input_not_seen().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
         } else if self.touched {
             self.page.note_input_sent();
         }
@@ -150,7 +150,7 @@ impl<'a> Attempt<'a> {
             Err(error) => Err(error),
         };
         if result.is_ok() {
-            self.page.confirm_set_off(&step.action, !step.navigations.is_empty());
+            self.page.confirm_triggered_requests(&step.action, !step.navigations.is_empty());
         }
         result.map_err(|error| self.blame_busy(error)).map_err(|error| {
             let state = self.page.state.borrow();
@@ -168,32 +168,32 @@ impl<'a> Attempt<'a> {
     }
 
     /// What the last input set off is heard of where that input went, before the step turns elsewhere.
-    async fn enter(&mut self, scene: Scene) {
+    async fn enter(&mut self, step_target: StepTarget) {
         let is_there_already = {
             let state = self.page.state.borrow();
-            let there = scene.frame_id(&state);
-            there.is_some() && there == self.page.scene.frame_id(&state)
+            let there = step_target.frame_id(&state);
+            there.is_some() && there == self.page.step_target.frame_id(&state)
         };
         if !is_there_already {
-            self.hear_out().await;
+            self.await_input_tasks().await;
         }
-        self.page.scene = scene;
+        self.page.step_target = step_target;
     }
 
     async fn act(&mut self, action: &Action) -> Result<Option<String>, ActionError> {
         match action {
             Action::SetViewport(viewport) => {
                 let applied = self.page.apply_viewport(viewport);
-                self.page.answer(applied, self.deadline()).await.map_err(|halt| self.halted(halt))?;
+                self.page.answer(applied, self.deadline()).await.map_err(|error| self.wait_failed(error))?;
             }
             Action::EmulateNetworkConditions(conditions) => {
                 let applied = self.page.apply_conditions(*conditions);
-                self.page.answer(applied, self.deadline()).await.map_err(|halt| self.halted(halt))?;
+                self.page.answer(applied, self.deadline()).await.map_err(|error| self.wait_failed(error))?;
             }
             Action::Close => self.close().await?,
             Action::Navigate { url } => {
-                self.page.begin_set_off();
-                self.page.allow_set_off(&self.allowed_statuses);
+                self.page.track_triggered_requests();
+                self.page.allow_triggered_statuses(&self.allowed_statuses);
                 self.navigate(url).await?;
             }
             Action::Click(click) => self.click(click, 1).await?,
@@ -224,7 +224,7 @@ impl<'a> Attempt<'a> {
     /// The page itself or, with a `target`, another one.
     async fn close(&mut self) -> Result<(), ActionError> {
         let tab = self.page.until(self.deadline(), |view| Some(view.frame.tab)).await;
-        let tab = tab.map_err(|halt| self.halted(halt))?;
+        let tab = tab.map_err(|error| self.wait_failed(error))?;
         // Its answer may be lost in the end that it brings about.
         drop(self.page.tab_session().send(ClosePageParams::default()));
         let mut states = self.page.state.subscribe();
@@ -237,18 +237,18 @@ impl<'a> Attempt<'a> {
 
     /// Whether something visible matches now. Where the step's page or frame is not there, nothing does.
     async fn holds(&mut self, exists: &Locator) -> Result<bool, ActionError> {
-        if self.page.look(|_| ()).is_none() {
+        if self.page.with_view(|_| ()).is_none() {
             return Ok(false);
         }
         self.exists(exists).await
     }
 
     /// Whether the last input has set off a navigation is known when the page has been heard of since.
-    async fn hear_out(&mut self) {
+    async fn await_input_tasks(&mut self) {
         let patience = Instant::now() + LEAVING.min(self.timeout / 2);
         // A page or frame that closed over its input says nothing more.
         if std::mem::take(&mut self.page.stirred)
-            && self.page.look(|_| ()).is_some()
+            && self.page.with_view(|_| ()).is_some()
             && let Ok(world) = self.page.world(patience).await
         {
             let _ = self.page.call(&world, "tasks", &Value::Null, &[], patience).await;
@@ -257,25 +257,25 @@ impl<'a> Attempt<'a> {
 
     /// A navigation that the step before set off is about to replace the document: what is found in the
     /// old one now would be lost, or worse, clicked twice.
-    pub async fn let_leave(&mut self) -> Result<(), ActionError> {
+    pub async fn await_departure(&mut self) -> Result<(), ActionError> {
         let patience = Instant::now() + LEAVING.min(self.timeout / 2);
         match self.page.until(patience, |view| (!view.is_leaving()).then_some(())).await {
-            Ok(()) | Err(Halt::Deadline) => Ok(()),
-            Err(halt) => Err(self.halted(halt)),
+            Ok(()) | Err(WaitError::Deadline) => Ok(()),
+            Err(error) => Err(self.wait_failed(error)),
         }
     }
 
     /// Once, right before the first input.
     pub fn touch(&mut self) -> Result<(), ActionError> {
         self.page.stirred = true;
-        self.hold_place();
+        self.pin_target();
         self.page.note_input();
-        self.page.allow_set_off(&self.allowed_statuses);
+        self.page.allow_triggered_statuses(&self.allowed_statuses);
         if self.page.modifiers() != 0 {
             self.page.guard_new_tabs();
         }
         if !self.touched {
-            self.gate.before_touch().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
+            self.gate.before_input().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
             self.touched = true;
         }
         Ok(())
@@ -302,32 +302,35 @@ impl<'a> Attempt<'a> {
         Instant::now() >= self.deadline()
     }
 
-    pub fn halted(&self, halt: Halt) -> ActionError {
-        match halt {
-            Halt::Deadline => self.nowhere().unwrap_or_else(|| ActionError::from_halt(halt, self.timeout)),
-            halt => ActionError::from_halt(halt, self.timeout),
+    pub fn wait_failed(&self, error: WaitError) -> ActionError {
+        match error {
+            WaitError::Deadline => {
+                self.nowhere().unwrap_or_else(|| ActionError::from_wait(error, self.timeout))
+            }
+            error => ActionError::from_wait(error, self.timeout),
         }
     }
 
     /// Where the step's page or frame is not there.
     fn nowhere(&self) -> Option<ActionError> {
         let state = self.page.state.borrow();
-        let scene = &self.page.scene;
-        if state.resolve(scene).is_some() {
+        let step_target = &self.page.step_target;
+        if state.resolve(step_target).is_some() {
             return None;
         }
         let within = self.within();
-        let outermost = Scene { frame: Vec::new(), held: None, ..scene.clone() };
+        let outermost = StepTarget { frame: Vec::new(), held: None, ..step_target.clone() };
         if let Some(view) = state.resolve(&outermost) {
             let frames: Vec<_> =
                 state.inside(view.frame).iter().map(|frame| frame.document.url.clone()).collect();
-            let error = ActionError::timed_out(format!("the page has no frame {:?} {within}", scene.frame));
+            let error =
+                ActionError::timed_out(format!("the page has no frame {:?} {within}", step_target.frame));
             return Some(match frames.as_slice() {
                 [] => error.hint("it has no frames at all"),
                 frames => error.hint(format!("its frames are {}", frames.join(", "))),
             });
         }
-        let target = scene.target.as_deref().unwrap_or_default();
+        let target = step_target.target.as_deref().unwrap_or_default();
         let kept = state.open_tabs().find_map(|tab| tab.violation.clone());
         let mut open: Vec<_> = state.open_tabs().filter_map(|tab| state.frame(&tab.main_frame)).collect();
         open.extend(state.inside(state.main_frame()));
@@ -361,13 +364,14 @@ impl<'a> Attempt<'a> {
             let world = self.page.world(self.deadline()).await?;
             self.page.call(&world, method, query, &[], self.deadline()).await
         };
-        called.await.map_err(|halt| self.halted(halt))
+        called.await.map_err(|error| self.wait_failed(error))
     }
 
     /// Nothing is typed into the step's document where it is not of an allowed origin. `origin` is what it says
     /// of itself.
     pub fn check_origin(&self, origin: &str) -> Result<(), ActionError> {
-        match self.page.look(|view| view.state.foreign_in(view.frame, Some(origin), &self.page.allowed)) {
+        match self.page.with_view(|view| view.state.foreign_in(view.frame, Some(origin), &self.page.allowed))
+        {
             Some(None) => Ok(()),
             Some(Some(foreign)) => Err(not_allowed("typing into", &foreign)),
             None => Err(ActionError::refused("typing into a frame that is gone")),
@@ -375,7 +379,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// The same of the document that has the focus.
-    pub fn check_focused(&self, world: &World, origin: &str) -> Result<(), ActionError> {
+    pub fn check_focused(&self, world: &ExecutionContext, origin: &str) -> Result<(), ActionError> {
         let state = self.page.state.borrow();
         let Some(frame) = state.frame_of_world(world) else {
             return Err(ActionError::refused("typing into a frame that is gone"));
@@ -388,7 +392,7 @@ impl<'a> Attempt<'a> {
 
     /// Nothing is pressed in a document that is not of an allowed origin.
     pub fn check_frame(&self, origin: &str) -> Result<(), ActionError> {
-        let foreign = self.page.look(|view| {
+        let foreign = self.page.with_view(|view| {
             let place = if view.frame.parent.is_some() { "the frame is" } else { "the page is" };
             let foreign = view.state.foreign_in(view.frame, Some(origin), &self.page.allowed)?;
             Some(not_allowed(place, &foreign))
@@ -397,7 +401,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn not_allowed(place: &str, foreign: &Foreign) -> ActionError {
+fn not_allowed(place: &str, foreign: &ForeignOrigin) -> ActionError {
     match (&foreign.heir, &foreign.origin) {
         (None, origin) => {
             let origin = origin.as_deref().unwrap_or("of an unknown origin");

@@ -4,7 +4,7 @@
 //! own ideas and waits for the loads of frames, and its socket holds a second command back until the
 //! first is acknowledged (it leaves Nagle's algorithm on), so neither is used.
 //!
-//! One task owns the socket. Commands are queued when the future of [`Session::send`] is *made*, not when
+//! One task owns the socket. Commands are queued when the future of [`CdpSession::send`] is *made*, not when
 //! it is first polled: sends made in a row travel together, in one write.
 
 use std::borrow::Cow;
@@ -49,7 +49,7 @@ pub enum CdpError {
 /// An event as it came. Events are read leniently, field by field, by who wants them: the typed ones
 /// would fail whole on a variant that is younger than the crate.
 #[derive(Debug, Clone)]
-pub struct Event {
+pub struct CdpEvent {
     pub method: String,
     /// `None`: the browser's own.
     pub session_id: Option<String>,
@@ -58,28 +58,28 @@ pub struct Event {
 
 /// Where the events of one or several sessions arrive, none lost, in the order the browser sent them. It
 /// grows while nobody reads: whoever subscribes reads, or drops the other end.
-pub type EventSink = mpsc::UnboundedSender<Event>;
+pub type EventSink = mpsc::UnboundedSender<CdpEvent>;
 
 /// Cheap to clone. The connection ends when the last clone and the last session are dropped.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    orders: mpsc::UnboundedSender<Order>,
+    orders: mpsc::UnboundedSender<ConnectionRequest>,
     gone: watch::Receiver<bool>,
 }
 
 /// A page's (or, without an id, the browser's) end of the connection. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct CdpSession {
     connection: Connection,
     id: Option<SessionId>,
 }
 
-enum Order {
-    Call { method: MethodId, session: Option<SessionId>, params: Value, answer: Answer },
+enum ConnectionRequest {
+    Call { method: MethodId, session: Option<SessionId>, params: Value, answer: ReplyTo },
     Subscribe { session: Option<String>, events: EventSink },
 }
 
-enum Answer {
+enum ReplyTo {
     Caller(oneshot::Sender<Result<Value, CdpError>>),
     /// Those who listen to the session.
     Listeners,
@@ -89,7 +89,7 @@ type Socket = WebSocketStream<TokioAdapter<TcpStream>>;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Call<'a> {
+struct CommandMessage<'a> {
     id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<&'a str>,
@@ -100,11 +100,11 @@ struct Call<'a> {
 /// An answer, which has an id, or an event, which has a method.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Heard {
+struct IncomingMessage {
     id: Option<u64>,
     #[serde(default)]
     result: Value,
-    error: Option<Refusal>,
+    error: Option<ProtocolError>,
     method: Option<String>,
     session_id: Option<String>,
     #[serde(default)]
@@ -112,15 +112,15 @@ struct Heard {
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct ProtocolError {
     #[serde(default)]
     message: String,
 }
 
-struct Pending {
+struct PendingCall {
     method: MethodId,
     session: Option<String>,
-    answer: Answer,
+    answer: ReplyTo,
 }
 
 impl Connection {
@@ -140,11 +140,11 @@ impl Connection {
         Ok(Self { orders, gone: is_gone })
     }
 
-    pub fn browser(&self) -> Session {
-        Session { connection: self.clone(), id: None }
+    pub fn browser(&self) -> CdpSession {
+        CdpSession { connection: self.clone(), id: None }
     }
 
-    pub async fn attach(&self, target: &str, events: &EventSink) -> Result<Session, CdpError> {
+    pub async fn attach(&self, target: &str, events: &EventSink) -> Result<CdpSession, CdpError> {
         let mut attach = AttachToTargetParams::new(target.to_owned());
         attach.flatten = Some(true);
         let id = self.browser().send(attach).await?.session_id;
@@ -153,13 +153,13 @@ impl Connection {
 
     /// A session that the browser has attached by itself. Nothing is lost in between: a session is
     /// silent until it is told to enable something.
-    pub fn adopt(&self, session: &str, events: &EventSink) -> Result<Session, CdpError> {
+    pub fn adopt(&self, session: &str, events: &EventSink) -> Result<CdpSession, CdpError> {
         self.subscribe(Some(session.to_owned()), events)?;
         Ok(self.session(session))
     }
 
-    pub fn session(&self, id: &str) -> Session {
-        Session { connection: self.clone(), id: Some(SessionId::new(id)) }
+    pub fn session(&self, id: &str) -> CdpSession {
+        CdpSession { connection: self.clone(), id: Some(SessionId::new(id)) }
     }
 
     /// The events of the browser itself.
@@ -168,7 +168,7 @@ impl Connection {
     }
 
     fn subscribe(&self, session: Option<String>, events: &EventSink) -> Result<(), CdpError> {
-        let order = Order::Subscribe { session, events: events.clone() };
+        let order = ConnectionRequest::Subscribe { session, events: events.clone() };
         self.orders.send(order).map_err(|_| CdpError::Gone)
     }
 
@@ -186,7 +186,7 @@ impl Connection {
     }
 }
 
-impl Session {
+impl CdpSession {
     pub fn id(&self) -> Option<&str> {
         self.id.as_ref().map(|id| id.inner().as_str())
     }
@@ -225,7 +225,7 @@ impl Session {
     ) -> impl Future<Output = Result<R, CdpError>> + Send + use<C, R> {
         let method = command.identifier();
         let (answer, answered) = oneshot::channel();
-        let queued = self.order(&command, Answer::Caller(answer));
+        let queued = self.order(&command, ReplyTo::Caller(answer));
         async move {
             queued?;
             let value = answered.await.map_err(|_| CdpError::Gone)??;
@@ -237,7 +237,7 @@ impl Session {
     /// between what the browser told before and after it. A refusal is not told.
     pub fn send_to_listeners<C: Command>(&self, command: &C) {
         // Of a connection that has ended nobody hears anything any more.
-        let _ = self.order(command, Answer::Listeners);
+        let _ = self.order(command, ReplyTo::Listeners);
     }
 
     fn queue<C: Command>(
@@ -246,7 +246,7 @@ impl Session {
     ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<C> {
         let method = command.identifier();
         let (answer, answered) = oneshot::channel();
-        let queued = self.order(command, Answer::Caller(answer));
+        let queued = self.order(command, ReplyTo::Caller(answer));
         async move {
             queued?;
             match tokio::time::timeout(ANSWER_WITHIN, answered).await {
@@ -257,16 +257,16 @@ impl Session {
         }
     }
 
-    fn order<C: Command>(&self, command: &C, answer: Answer) -> Result<(), CdpError> {
+    fn order<C: Command>(&self, command: &C, answer: ReplyTo) -> Result<(), CdpError> {
         let method = command.identifier();
         let params = serde_json::to_value(command)
             .map_err(|source| CdpError::Malformed { method: method.clone(), source })?;
-        let order = Order::Call { method, session: self.id.clone(), params, answer };
+        let order = ConnectionRequest::Call { method, session: self.id.clone(), params, answer };
         self.connection.orders.send(order).map_err(|_| CdpError::Gone)
     }
 }
 
-impl Answer {
+impl ReplyTo {
     fn is_wanted(&self) -> bool {
         match self {
             Self::Caller(caller) => !caller.is_closed(),
@@ -298,9 +298,9 @@ async fn open(url: &str) -> Result<Socket, String> {
     Ok(socket)
 }
 
-async fn serve(socket: Socket, mut orders: mpsc::UnboundedReceiver<Order>) {
+async fn serve(socket: Socket, mut orders: mpsc::UnboundedReceiver<ConnectionRequest>) {
     let (mut sending, mut heard) = socket.split();
-    let mut calls = Calls::default();
+    let mut calls = CallTable::default();
     let mut unsent = false;
     loop {
         tokio::select! {
@@ -308,8 +308,8 @@ async fn serve(socket: Socket, mut orders: mpsc::UnboundedReceiver<Order>) {
             biased;
             order = orders.recv() => match order {
                 None => return,
-                Some(Order::Subscribe { session, events }) => calls.subscribe(session, events),
-                Some(Order::Call { method, session, params, answer }) => {
+                Some(ConnectionRequest::Subscribe { session, events }) => calls.subscribe(session, events),
+                Some(ConnectionRequest::Call { method, session, params, answer }) => {
                     if let Some(call) = calls.make(method, session, &params, answer) {
                         if sending.feed(Message::text(call)).await.is_err() {
                             return;
@@ -338,13 +338,13 @@ async fn serve(socket: Socket, mut orders: mpsc::UnboundedReceiver<Order>) {
 
 /// Commands that wait for their answers, and who wants to hear of events.
 #[derive(Default)]
-struct Calls {
+struct CallTable {
     made: u64,
-    pending: HashMap<u64, Pending>,
+    pending: HashMap<u64, PendingCall>,
     sinks: HashMap<Option<String>, Vec<EventSink>>,
 }
 
-impl Calls {
+impl CallTable {
     fn subscribe(&mut self, session: Option<String>, events: EventSink) {
         self.sinks.entry(session).or_default().push(events);
     }
@@ -355,17 +355,17 @@ impl Calls {
         method: MethodId,
         session: Option<SessionId>,
         params: &Value,
-        answer: Answer,
+        answer: ReplyTo,
     ) -> Option<String> {
         self.made += 1;
         let session = session.map(|id| id.inner().clone());
-        let call = Call { id: self.made, session_id: session.as_deref(), method: &method, params };
+        let call = CommandMessage { id: self.made, session_id: session.as_deref(), method: &method, params };
         match serde_json::to_string(&call) {
             Ok(text) => {
                 if self.pending.len() > 256 {
                     self.pending.retain(|_, call| call.answer.is_wanted());
                 }
-                self.pending.insert(self.made, Pending { method, session, answer });
+                self.pending.insert(self.made, PendingCall { method, session, answer });
                 Some(text)
             }
             Err(source) => {
@@ -375,18 +375,18 @@ impl Calls {
         }
     }
 
-    fn hear(&mut self, heard: Heard) {
+    fn hear(&mut self, heard: IncomingMessage) {
         if let Some(call) = heard.id.and_then(|id| self.pending.remove(&id)) {
             match call.answer {
-                Answer::Caller(caller) => {
+                ReplyTo::Caller(caller) => {
                     let _ = caller.send(read_answer(&call.method, heard));
                 }
-                Answer::Listeners if heard.error.is_none() => self.tell(&Event {
+                ReplyTo::Listeners if heard.error.is_none() => self.tell(&CdpEvent {
                     method: call.method.into_owned(),
                     session_id: call.session,
                     params: heard.result,
                 }),
-                Answer::Listeners => {}
+                ReplyTo::Listeners => {}
             }
             return;
         }
@@ -400,10 +400,10 @@ impl Calls {
                 call.answer.refuse(CdpError::Detached);
             }
         }
-        self.tell(&Event { method, session_id: heard.session_id, params: heard.params });
+        self.tell(&CdpEvent { method, session_id: heard.session_id, params: heard.params });
     }
 
-    fn tell(&mut self, event: &Event) {
+    fn tell(&mut self, event: &CdpEvent) {
         if let Some(listeners) = self.sinks.get_mut(&event.session_id) {
             // As a rule there is one.
             listeners.retain(|listener| listener.send(event.clone()).is_ok());
@@ -411,7 +411,7 @@ impl Calls {
     }
 }
 
-fn read_answer(method: &MethodId, heard: Heard) -> Result<Value, CdpError> {
+fn read_answer(method: &MethodId, heard: IncomingMessage) -> Result<Value, CdpError> {
     match heard.error {
         // Chrome words it so for a session that has just been detached.
         Some(refusal) if refusal.message.contains("Session with given id not found") => {

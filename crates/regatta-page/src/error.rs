@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::connection::CdpError;
-use crate::script::Halt;
-use crate::state::Ended;
+use crate::script::WaitError;
+use crate::state::PageEnd;
 use regatta_core::duration::in_words;
 
 #[derive(Debug, thiserror::Error)]
@@ -73,18 +73,22 @@ impl ActionError {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    pub(crate) fn from_halt(halt: Halt, timeout: Duration) -> Self {
-        match halt {
-            Halt::Deadline => {
+    pub(crate) fn from_wait(error: WaitError, timeout: Duration) -> Self {
+        match error {
+            WaitError::Deadline => {
                 Self::timed_out(format!("the page did not answer within {}", in_words(timeout)))
             }
-            Halt::Ended(Ended::Gone) => Self::new(ActionErrorKind::BrowserGone, "the browser is gone"),
-            Halt::Ended(Ended::Closed) => Self::new(ActionErrorKind::BrowserGone, "the page was closed"),
-            Halt::Ended(Ended::Crashed) => Self::new(ActionErrorKind::PageCrashed, "the page crashed"),
-            Halt::Outside(origin) => {
+            WaitError::Ended(PageEnd::Gone) => Self::new(ActionErrorKind::BrowserGone, "the browser is gone"),
+            WaitError::Ended(PageEnd::Closed) => {
+                Self::new(ActionErrorKind::BrowserGone, "the page was closed")
+            }
+            WaitError::Ended(PageEnd::Crashed) => Self::new(ActionErrorKind::PageCrashed, "the page crashed"),
+            WaitError::OriginNotAllowed(origin) => {
                 Self::refused(format!("the page went to {origin}, which is not in allowed_origins"))
             }
-            Halt::Script(message) => Self::timed_out(format!("the page could not be examined: {message}")),
+            WaitError::Script(message) => {
+                Self::timed_out(format!("the page could not be examined: {message}"))
+            }
         }
     }
 }

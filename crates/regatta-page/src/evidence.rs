@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tokio::time::Instant;
 
-use self::trace::Story;
-use crate::evidence::trace::capture::{self, Document, Picture, View};
+use self::trace::EvidenceSources;
+use crate::evidence::trace::capture::{self, DocumentSnapshot, PageSnapshot, PictureFormat};
 use crate::page::Page;
 use regatta_core::evidence::{Incident, TraceMode};
 use regatta_core::mask::Mask;
@@ -30,18 +30,21 @@ pub async fn gather(page: &Page, dir: &Path, incident: &Incident, mask: &Mask) -
     }
     let chains = page.trace.last().map(|act| act.chains.clone()).unwrap_or_default();
     // The picture says most; the rest has what is left of the time, and a second at least.
-    let picture = capture::picture(page, Picture::Png, deadline).await;
+    let picture = capture::picture(page, PictureFormat::Png, deadline).await;
     let deadline = deadline.max(Instant::now() + AT_LEAST);
     let document = capture::document(page, &chains, deadline).await;
     let html = tokio::time::timeout_at(deadline, html(page, deadline)).await.ok().flatten();
     let no_picture = picture.as_ref().err().copied();
-    let view =
-        View { at: page.trace.now(), document, picture: picture.ok().map(|picture| (picture, Picture::Png)) };
+    let view = PageSnapshot {
+        at: page.trace.now(),
+        document,
+        picture: picture.ok().map(|picture| (picture, PictureFormat::Png)),
+    };
     let mut files = Vec::new();
     {
         let state = page.state.borrow();
         let exchanges = state.network.exchanges();
-        let story = Story {
+        let story = EvidenceSources {
             recorder: &page.trace,
             exchanges: &exchanges,
             console: state.console(),
@@ -77,7 +80,7 @@ pub async fn keep_trace(page: &Page, dir: &Path, mask: &Mask) -> Option<PathBuf>
     let (name, content) = {
         let state = page.state.borrow();
         let exchanges = state.network.exchanges();
-        let story = Story {
+        let story = EvidenceSources {
             recorder: &page.trace,
             exchanges: &exchanges,
             console: state.console(),
@@ -90,7 +93,7 @@ pub async fn keep_trace(page: &Page, dir: &Path, mask: &Mask) -> Option<PathBuf>
     keep(dir, name, content).await
 }
 
-fn zipped(story: &Story<'_>) -> Option<(&'static str, Vec<u8>)> {
+fn zipped(story: &EvidenceSources<'_>) -> Option<(&'static str, Vec<u8>)> {
     match trace::write(story) {
         Ok(zip) => Some(("trace.zip", zip)),
         Err(error) => {

@@ -14,8 +14,8 @@ mod script;
 mod state;
 
 pub use self::error::{ActionError, ActionErrorKind, PageError};
-pub use self::healing::heal::{Healed, How};
-pub use self::healing::memory::{Forgetful, Recalled, SelectorKey, SelectorMemory};
-pub use self::input::download::Downloaded;
+pub use self::healing::likeness::{HealingEvent, HealingKind};
+pub use self::healing::memory::{LocatorKey, NoMemory, RememberedLocator, SelectorMemory};
+pub use self::input::download::DownloadedFile;
 pub use self::network::pace::DocumentPace;
-pub use self::page::{BrowserConnection, Gate, Page, PageOptions};
+pub use self::page::{BrowserConnection, InputGate, Page, PageOptions};

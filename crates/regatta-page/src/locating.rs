@@ -2,8 +2,8 @@
 
 pub(crate) mod aria;
 pub(crate) mod frames;
-pub(crate) mod locate;
 pub(crate) mod near;
 pub(crate) mod quad;
+pub(crate) mod resolve;
 pub(crate) mod scroll;
 pub(crate) mod wait;

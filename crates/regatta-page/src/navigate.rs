@@ -6,16 +6,16 @@ use chromiumoxide::cdp::browser_protocol::page::{NavigateParams, StopLoadingPara
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::error::{ActionError, ActionErrorKind};
-use crate::script::Halt;
-use crate::state::View;
+use crate::script::WaitError;
+use crate::state::FrameView;
 use crate::state::urls;
 use regatta_core::site_busy::is_busy;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Navigated {
+struct NavigateResult {
     loader_id: Option<String>,
     error_text: Option<String>,
     #[serde(default)]
@@ -28,7 +28,7 @@ const TRIES: u32 = 3;
 /// What the browser says of a navigation that was given up comes this much after its answer, at most.
 const GIVEN_UP: Duration = Duration::from_secs(1);
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// Until the main frame's document has loaded; what its frames load is not waited for beyond that. A
     /// navigation that the page replaces by one of its own before it arrives is made again, once that one
     /// has arrived.
@@ -39,28 +39,30 @@ impl Attempt<'_> {
         }
         // The page's own tab is not taken for one that is not there yet.
         let there = self.page.until(self.deadline(), |_| Some(())).await;
-        there.map_err(|halt| self.halted(halt))?;
-        self.hold_place();
+        there.map_err(|error| self.wait_failed(error))?;
+        self.pin_target();
         for _ in 0..TRIES {
             if self.navigate_once(url).await? {
                 return Ok(());
             }
         }
-        let there = self.page.look(|view| view.frame.document.url.clone()).unwrap_or_default();
+        let there = self.page.with_view(|view| view.frame.document.url.clone()).unwrap_or_default();
         Err(navigation(format!("the page went to {there} each time before it came to {url}")))
     }
 
     /// False where the page has gone elsewhere, and has arrived there.
     async fn navigate_once(&mut self, url: &str) -> Result<bool, ActionError> {
-        let before = self.page.look(|view| view.frame.arrived).unwrap_or_default();
+        let before = self.page.with_view(|view| view.frame.arrived).unwrap_or_default();
         let downloads = self.page.state.borrow().downloads.len();
         // A frame may lose the session of its own over it.
-        let answer = self.page.tab_session().send_unbounded::<_, Navigated>(self.navigation_to(url));
+        let answer = self.page.tab_session().send_unbounded::<_, NavigateResult>(self.navigation_to(url));
         let navigated = match self.page.answer(answer, self.deadline()).await {
             Ok(navigated) => navigated,
-            Err(Halt::Deadline) => return Err(self.gave_up_loading()),
-            Err(Halt::Script(message)) => return Err(ActionError::new(ActionErrorKind::Navigation, message)),
-            Err(halt) => return Err(self.halted(halt)),
+            Err(WaitError::Deadline) => return Err(self.gave_up_loading()),
+            Err(WaitError::Script(message)) => {
+                return Err(ActionError::new(ActionErrorKind::Navigation, message));
+            }
+            Err(error) => return Err(self.wait_failed(error)),
         };
         if navigated.is_download {
             return self.until_saved(downloads).await.map(|()| true);
@@ -71,7 +73,7 @@ impl Attempt<'_> {
             (None | Some(""), None) => Ok(true),
             (None | Some(""), Some(loader)) => self.until_loaded(before, Some(loader)).await,
             (Some("net::ERR_ABORTED"), loader) => {
-                let replaced = |view: View<'_>| {
+                let replaced = |view: FrameView<'_>| {
                     let frame = view.frame;
                     let is_another = frame.departing() != loader && frame.leaving;
                     (frame.arrived > before || is_another).then_some(())
@@ -79,16 +81,16 @@ impl Attempt<'_> {
                 let patience = self.deadline().min(Instant::now() + GIVEN_UP);
                 match self.page.until(patience, replaced).await {
                     Ok(()) => self.until_replaced().await.map(|()| false),
-                    Err(Halt::Deadline) => Err(navigation(format!("net::ERR_ABORTED at {url}"))
+                    Err(WaitError::Deadline) => Err(navigation(format!("net::ERR_ABORTED at {url}"))
                         .hint("the server sent no page, or the page stopped it")),
-                    Err(halt) => Err(self.halted(halt)),
+                    Err(error) => Err(self.wait_failed(error)),
                 }
             }
             (Some(error), _) => {
                 // Whether it was our own doing is known by then: no request is refused before that is noted.
-                let comes = |view: View<'_>| view.frame.document.is_error_page.then_some(());
+                let comes = |view: FrameView<'_>| view.frame.document.is_error_page.then_some(());
                 match self.page.until(self.deadline(), comes).await {
-                    Err(halt @ Halt::Outside(_)) => Err(self.halted(halt)),
+                    Err(error @ WaitError::OriginNotAllowed(_)) => Err(self.wait_failed(error)),
                     _ => Err(navigation(format!("{error} at {url}"))),
                 }
             }
@@ -99,8 +101,8 @@ impl Attempt<'_> {
     async fn until_replaced(&self) -> Result<(), ActionError> {
         match self.page.until(self.deadline(), |view| (!view.frame.leaving).then_some(())).await {
             Ok(()) => Ok(()),
-            Err(Halt::Deadline) => Err(self.gave_up_loading()),
-            Err(halt) => Err(self.halted(halt)),
+            Err(WaitError::Deadline) => Err(self.gave_up_loading()),
+            Err(error) => Err(self.wait_failed(error)),
         }
     }
 
@@ -109,21 +111,21 @@ impl Attempt<'_> {
         if self.page.downloads.is_none() {
             return Err(navigation("the server sent a download instead of a page"));
         }
-        let begun = |view: View<'_>| (view.state.downloads.len() > known).then_some(());
+        let begun = |view: FrameView<'_>| (view.state.downloads.len() > known).then_some(());
         match self.page.until(self.deadline(), begun).await {
             Ok(()) => Ok(()),
-            Err(Halt::Deadline) => {
+            Err(WaitError::Deadline) => {
                 let what = format!("the browser did not begin to save the download {}", self.within());
                 Err(ActionError::timed_out(what))
             }
-            Err(halt) => Err(self.halted(halt)),
+            Err(error) => Err(self.wait_failed(error)),
         }
     }
 
     fn navigation_to(&self, url: &str) -> NavigateParams {
         let mut navigate = NavigateParams::new(url);
         // A tab need not be told which frame is meant.
-        let inner = self.page.look(|view| view.frame.parent.is_some().then(|| view.frame.id.clone()));
+        let inner = self.page.with_view(|view| view.frame.parent.is_some().then(|| view.frame.id.clone()));
         navigate.frame_id = inner.flatten().map(Into::into);
         navigate
     }
@@ -132,7 +134,7 @@ impl Attempt<'_> {
     /// With `loader`, that one has been there: an earlier navigation may still have been arriving. False
     /// where that one was given up for another one, which has arrived.
     pub async fn until_loaded(&mut self, before: u64, loader: Option<&str>) -> Result<bool, ActionError> {
-        let loaded = |view: View<'_>| {
+        let loaded = |view: FrameView<'_>| {
             let frame = view.frame;
             let mut since = frame.arrivals.iter().filter(|arrival| arrival.number > before);
             let arrived = since.any(|arrival| loader.is_none_or(|loader| arrival.loader == loader));
@@ -145,20 +147,20 @@ impl Attempt<'_> {
         match self.page.until(self.deadline(), loaded).await {
             Ok(None) => self.until_replaced().await.map(|()| false),
             Ok(Some(None)) => {
-                let document = self.page.look(|view| view.frame.document.clone()).unwrap_or_default();
+                let document = self.page.with_view(|view| view.frame.document.clone()).unwrap_or_default();
                 if document.status.is_some_and(|status| self.allowed_statuses.contains(&status)) {
                     self.page.allowed_error = Some(document.loader);
                 }
                 Ok(true)
             }
             Ok(Some(Some(refusal))) => Err(refusal),
-            Err(Halt::Deadline) => Err(self.gave_up_loading()),
-            Err(halt) => Err(self.halted(halt)),
+            Err(WaitError::Deadline) => Err(self.gave_up_loading()),
+            Err(error) => Err(self.wait_failed(error)),
         }
     }
 
     /// What is wrong with the document that the main frame came to.
-    pub fn refusal(&self, view: View<'_>) -> Option<ActionError> {
+    pub fn refusal(&self, view: FrameView<'_>) -> Option<ActionError> {
         let frame = view.frame;
         let url = frame.arrivals.back().map(|arrival| arrival.url.as_str()).unwrap_or_default();
         if frame.document.is_error_page {

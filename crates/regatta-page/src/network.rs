@@ -11,17 +11,17 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use tokio::time::Instant;
 
-pub use self::busy::BusyAnswers;
-pub use self::exchange::{Exchange, Header, Outcome};
+pub use self::busy_answers::BusyAnswers;
+pub use self::exchange::{Exchange, Header, RequestOutcome};
 use self::exchange::{headers, kind, number, text};
 use regatta_core::event::{NetworkTotals, ResourceType, TypeTotals};
 
 pub(crate) mod block;
-mod busy;
+mod busy_answers;
 mod exchange;
 pub(crate) mod pace;
 pub(crate) mod prompts;
-pub(crate) mod site_busy;
+pub(crate) mod triggered_requests;
 
 /// Finished requests that are remembered, and unfinished ones that are followed.
 const REMEMBERED: usize = 300;
@@ -29,7 +29,7 @@ const FOLLOWED: usize = 1000;
 
 #[derive(Debug)]
 pub struct Network {
-    open: IndexMap<String, Open>,
+    open: IndexMap<String, OpenRequest>,
     /// The latest last.
     done: VecDeque<Exchange>,
     /// Request headers that came before their request.
@@ -42,7 +42,7 @@ pub struct Network {
 
 /// A request on its way: one exchange for each redirect that it took, and the one that is under way.
 #[derive(Debug)]
-pub struct Open {
+pub struct OpenRequest {
     loader: String,
     is_activity: bool,
     /// It has an end, and something may be sent with it.
@@ -69,7 +69,7 @@ impl Default for Network {
     }
 }
 
-impl Open {
+impl OpenRequest {
     pub fn exchange(&self) -> Option<&Exchange> {
         self.hops.last()
     }
@@ -107,7 +107,7 @@ impl Network {
             "Network.webSocketFrameReceived" => {
                 return self.frame(id, params, |totals| &mut totals.bytes_received);
             }
-            "Network.webSocketClosed" => return self.end(id, Outcome::Finished, None),
+            "Network.webSocketClosed" => return self.end(id, RequestOutcome::Finished, None),
             _ => return,
         }
         self.last_traffic = Instant::now();
@@ -124,7 +124,7 @@ impl Network {
 
     /// Requests that wait for their answer and began at `since` or later; a beacon is one of them. Streams,
     /// sockets and media have no end to wait for.
-    pub fn under_way(&self, since: Instant) -> impl Iterator<Item = &Open> {
+    pub fn under_way(&self, since: Instant) -> impl Iterator<Item = &OpenRequest> {
         self.open.values().filter(move |open| open.is_answered && open.began >= since)
     }
 
@@ -133,7 +133,7 @@ impl Network {
         &self.busy
     }
 
-    pub fn request(&self, id: &str) -> Option<&Open> {
+    pub fn request(&self, id: &str) -> Option<&OpenRequest> {
         self.open.get(id)
     }
 
@@ -147,7 +147,7 @@ impl Network {
         let gone: Vec<String> =
             self.open.iter().filter(|(_, open)| is_gone(&open.loader)).map(|(id, _)| id.clone()).collect();
         for id in gone {
-            self.end(&id, Outcome::Cancelled, None);
+            self.end(&id, RequestOutcome::Cancelled, None);
         }
     }
 
@@ -181,7 +181,7 @@ impl Network {
         {
             before.answered(redirect);
             before.ended = Some(exchange.started);
-            before.outcome = Outcome::Redirected;
+            before.outcome = RequestOutcome::Redirected;
             let (kind, bytes) = (before.kind, before.received(&redirect["encodedDataLength"]));
             self.count(kind, |totals| &mut totals.bytes_received, bytes);
         }
@@ -207,7 +207,7 @@ impl Network {
         {
             self.remember(forgotten.hops);
         }
-        let open = self.open.entry(id.to_owned()).or_insert_with(|| Open {
+        let open = self.open.entry(id.to_owned()).or_insert_with(|| OpenRequest {
             loader: loader.to_owned(),
             is_activity,
             is_answered,
@@ -261,7 +261,12 @@ impl Network {
         let Some(status) = status.as_u64().and_then(|status| u16::try_from(status).ok()) else { return };
         let mut given = exchange::headers(headers).into_iter();
         let retry_after = given.rfind(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
-        let request = busy::Request { id, method: &exchange.method, url: &exchange.url, began: open.began };
+        let request = busy_answers::RequestIdentity {
+            id,
+            method: &exchange.method,
+            url: &exchange.url,
+            began: open.began,
+        };
         self.busy.record(request, status, retry_after.as_ref().map(|(_, value)| value.as_str()));
     }
 
@@ -285,7 +290,7 @@ impl Network {
         let Some(exchange) = self.open.get_mut(id).and_then(|open| open.hops.last_mut()) else { return };
         let (kind, bytes) = (exchange.kind, exchange.received(&params["encodedDataLength"]));
         self.count(kind, |totals| &mut totals.bytes_received, bytes);
-        self.end(id, Outcome::Finished, Some(number(&params["timestamp"])));
+        self.end(id, RequestOutcome::Finished, Some(number(&params["timestamp"])));
     }
 
     fn failed(&mut self, id: &str, params: &Value) {
@@ -295,12 +300,12 @@ impl Network {
         };
         let outcome = if is_blocked(params) {
             self.count(kind, |totals| &mut totals.blocked, 1);
-            Outcome::Blocked
+            RequestOutcome::Blocked
         } else if params["canceled"] == true {
-            Outcome::Cancelled
+            RequestOutcome::Cancelled
         } else {
             self.count(kind, |totals| &mut totals.failed, 1);
-            Outcome::Failed(text(&params["errorText"]).to_owned())
+            RequestOutcome::Failed(text(&params["errorText"]).to_owned())
         };
         self.end(id, outcome, Some(number(&params["timestamp"])));
     }
@@ -312,7 +317,7 @@ impl Network {
         }
     }
 
-    fn end(&mut self, id: &str, outcome: Outcome, at: Option<f64>) {
+    fn end(&mut self, id: &str, outcome: RequestOutcome, at: Option<f64>) {
         let Some(mut open) = self.open.shift_remove(id) else { return };
         if open.is_answered {
             self.last_answer = Instant::now();
@@ -414,8 +419,8 @@ mod tests {
         check(
             events.into_iter().chain(answers),
             expect![[r#"
-                Document http://a.example/a 302 Redirected, 50 out, 100 in
-                Document http://a.example/b 200 Finished, 50 out, 900 in
+                DocumentState http://a.example/a 302 Redirected, 50 out, 100 in
+                DocumentState http://a.example/b 200 Finished, 50 out, 900 in
                 {"requests":2,"failed":0,"bytes_received":1000,"bytes_sent":100,"by_type":{"document":{"requests":2,"bytes_received":1000,"bytes_sent":100}}}"#]],
         );
     }
@@ -497,7 +502,7 @@ mod tests {
         assert!(!network.is_quiet(Duration::ZERO));
         network.abandon(|loader| loader == "L");
         assert!(network.is_quiet(Duration::ZERO));
-        assert_eq!(network.exchanges()[0].outcome, Outcome::Cancelled);
+        assert_eq!(network.exchanges()[0].outcome, RequestOutcome::Cancelled);
     }
 
     #[test]

@@ -19,22 +19,22 @@ use tokio::sync::{mpsc, watch as channel};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::connection::{CdpError, Connection};
 use crate::error::{ActionError, ActionErrorKind, PageError};
-use crate::evidence::trace::Recorder;
+use crate::evidence::trace::TraceRecorder;
 use crate::evidence::{self, trace};
-use crate::healing::heal::Healed;
-use crate::healing::heal::Healing;
+use crate::healing::likeness::HealingEvent;
+use crate::healing::likeness::HealingState;
 use crate::healing::memory::SelectorMemory;
 use crate::input::aftermath::PendingInput;
 use crate::input::emulate;
-use crate::locating::frames::Owner;
-use crate::network::site_busy::SetOff;
-use crate::script::Halt;
-use crate::state::scene::Scene;
-use crate::state::watch::Watcher;
-use crate::state::{Ended, FrameTree, Given, State};
+use crate::locating::frames::FrameElement;
+use crate::network::triggered_requests::TriggeredRequests;
+use crate::script::WaitError;
+use crate::state::step_target::StepTarget;
+use crate::state::watch::PageWatcher;
+use crate::state::{FrameTree, PageEnd, PageState, TabSettings};
 use crate::state::{tabs, watch};
 use regatta_core::event::NetworkTotals;
 use regatta_core::evidence::{Incident, TraceMode};
@@ -59,27 +59,27 @@ pub struct PageOptions {
 
 /// Asked right before the first click or keystroke of a step: what must be durable by then is written
 /// by it. Its error stops the step before anything was touched.
-pub trait Gate {
-    fn before_touch(&mut self) -> Result<(), String>;
+pub trait InputGate {
+    fn before_input(&mut self) -> Result<(), String>;
 
-    /// No document has seen any input since `before_touch` was called for this step: it was no touch.
-    fn not_touched(&mut self) -> Result<(), String> {
+    /// No document has seen any input since `before_input` was called for this step: it was no touch.
+    fn input_not_seen(&mut self) -> Result<(), String> {
         Ok(())
     }
 }
 
 /// For what only looks.
-pub(crate) struct Shut;
+pub(crate) struct NoInputGate;
 
-impl Gate for Shut {
-    fn before_touch(&mut self) -> Result<(), String> {
+impl InputGate for NoInputGate {
+    fn before_input(&mut self) -> Result<(), String> {
         Err("a question touches nothing".to_owned())
     }
 }
 
 /// One that is held down, and the tab in which it was pressed.
 #[derive(Debug)]
-pub(crate) struct PressedKey {
+pub(crate) struct HeldKey {
     pub(crate) key: Key,
     pub(crate) tab: usize,
 }
@@ -99,24 +99,24 @@ pub struct Page {
     pub(crate) guards_browser: bool,
     /// Of the page's own tab.
     pub(crate) target: String,
-    pub(crate) state: channel::Sender<State>,
+    pub(crate) state: channel::Sender<PageState>,
     pub(crate) watcher: JoinHandle<()>,
     pub(crate) allowed: Vec<String>,
     pub(crate) downloads: Option<PathBuf>,
     pub(crate) memory: Box<dyn SelectorMemory>,
-    pub(crate) healing: Healing,
-    pub(crate) trace: Recorder,
+    pub(crate) healing: HealingState,
+    pub(crate) trace: TraceRecorder,
     /// Where the step is played.
-    pub(crate) scene: Scene,
-    pub(crate) owners: Vec<Owner>,
+    pub(crate) step_target: StepTarget,
+    pub(crate) owners: Vec<FrameElement>,
     /// Keys that are held down.
-    pub(crate) pressed: Vec<PressedKey>,
+    pub(crate) pressed: Vec<HeldKey>,
     /// The last click was with Ctrl or Meta: what a list has chosen stays chosen.
     pub(crate) adds: bool,
     /// Input was sent, and the page has not been heard of since.
     pub(crate) stirred: bool,
     pub(crate) pending_input: Option<PendingInput>,
-    pub(crate) set_off: SetOff,
+    pub(crate) triggered: TriggeredRequests,
     /// The submission that had no answer when the last flow ended, or was refused by a busy site.
     pub(crate) unanswered: Option<ActionError>,
     /// No document has seen an input: a dialog of the browser is likely in front, which nothing closes.
@@ -239,24 +239,24 @@ pub(crate) async fn new_tab(connection: &Connection) -> Result<String, CdpError>
 pub(crate) async fn follow(
     browser: &BrowserConnection,
     target: &str,
-    mut given: Given,
+    mut settings: TabSettings,
     allowed: &[String],
     downloads: Option<&Path>,
-) -> Result<(channel::Sender<State>, JoinHandle<()>), CdpError> {
+) -> Result<(channel::Sender<PageState>, JoinHandle<()>), CdpError> {
     let BrowserConnection { connection, is_ours } = browser;
     let (events, heard) = mpsc::unbounded_channel();
     let version = connection.browser().send_as::<_, Value>(GetVersionParams::default());
     let session = connection.attach(target, &events).await?;
     // The headless shell has no dialogs of its own; the full browser without a window has them.
     let product = version.await?["product"].as_str().unwrap_or_default().to_owned();
-    given.asks = !product.starts_with("HeadlessChrome");
+    settings.asks = !product.starts_with("HeadlessChrome");
     let tree: Value = session.send_as(GetFrameTreeParams::default()).await?;
     let tree = FrameTree(&tree["frameTree"]);
-    let mut state = State::new(session.clone(), tree.id().to_owned(), given.clone());
+    let mut state = PageState::new(session.clone(), tree.id().to_owned(), settings.clone());
     state.adopt_tree(&session, &tree, true, allowed);
     let (state, _) = channel::channel(state);
     connection.listen(&events)?;
-    let watcher = Watcher {
+    let watcher = PageWatcher {
         connection: connection.clone(),
         events,
         state: state.clone(),
@@ -268,7 +268,7 @@ pub(crate) async fn follow(
     if *is_ours {
         tabs::guard_browser(connection);
     }
-    let equipped = watch::equip_tab(&session, &given);
+    let equipped = watch::equip_tab(&session, &settings);
     let attaching = own.send(watch::auto_attach("page"));
     let saving = downloads.map(|folder| {
         let mut saving = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::AllowAndName);
@@ -301,8 +301,8 @@ impl Page {
     ) -> Result<Self, CdpError> {
         let PageOptions { allowed_origins: allowed, block, trace, platform, memory, downloads } = options;
         let viewport = (platform == Platform::Mobile).then_some(emulate::PHONE);
-        let given = Given { viewport, block, ..Given::default() };
-        let (state, watcher) = follow(browser, &target, given, &allowed, downloads.as_deref()).await?;
+        let settings = TabSettings { viewport, block, ..TabSettings::default() };
+        let (state, watcher) = follow(browser, &target, settings, &allowed, downloads.as_deref()).await?;
         Ok(Self {
             connection: browser.connection.clone(),
             owns_browser: browser.is_ours,
@@ -313,15 +313,15 @@ impl Page {
             allowed,
             downloads,
             memory,
-            healing: Healing::default(),
-            trace: Recorder::new(trace),
-            scene: Scene::default(),
+            healing: HealingState::default(),
+            trace: TraceRecorder::new(trace),
+            step_target: StepTarget::default(),
             owners: Vec::new(),
             pressed: Vec::new(),
             adds: false,
             stirred: false,
             pending_input: None,
-            set_off: SetOff::default(),
+            triggered: TriggeredRequests::default(),
             unanswered: None,
             is_covered: false,
             allowed_statuses: Vec::new(),
@@ -333,14 +333,14 @@ impl Page {
     pub(crate) async fn reopen(&mut self) -> Result<(), CdpError> {
         watch::let_browser_go(&self.connection.browser());
         self.watcher.abort();
-        let given = self.state.borrow().given.clone();
+        let settings = self.state.borrow().settings.clone();
         let before = std::mem::replace(&mut self.target, new_tab(&self.connection).await?);
         if std::mem::take(&mut self.is_covered) {
             drop(self.connection.browser().send(CloseTargetParams::new(before)));
         }
         let browser = BrowserConnection { connection: self.connection.clone(), is_ours: self.owns_browser };
         let followed =
-            follow(&browser, &self.target, given, &self.allowed, self.downloads.as_deref()).await?;
+            follow(&browser, &self.target, settings, &self.allowed, self.downloads.as_deref()).await?;
         (self.state, self.watcher) = followed;
         self.guards_browser = self.owns_browser;
         self.owners.clear();
@@ -358,10 +358,10 @@ impl Page {
 
     /// How dialogs are answered from now on.
     pub fn set_dialogs(&mut self, policy: DialogPolicy) {
-        self.state.send_modify(|state| state.given.dialogs = policy);
+        self.state.send_modify(|state| state.settings.dialogs = policy);
     }
 
-    /// Plays one rendered step. Calls `gate.before_touch()` once, right before the first click or
+    /// Plays one rendered step. Calls `gate.before_input()` once, right before the first click or
     /// keystroke it sends: never earlier, and not at all where it sends none (a wait, a scroll, a
     /// navigation). The text that a `regatta.capture` read; of a `regatta.when`, whose inner steps are
     /// the caller's to play, a text where its condition holds and none where it does not.
@@ -374,10 +374,10 @@ impl Page {
         flow: &str,
         step: &Step,
         timeout: Duration,
-        gate: &mut dyn Gate,
+        gate: &mut dyn InputGate,
     ) -> Result<Option<String>, ActionError> {
         let begins = matches!(step.action, Action::Navigate { .. } | Action::SetViewport(_));
-        let closed = self.state.borrow().main_tab().ended == Some(Ended::Closed);
+        let closed = self.state.borrow().main_tab().ended == Some(PageEnd::Closed);
         if begins && (closed || self.is_covered) && step.target.is_none() && !self.connection.is_gone() {
             let reopened = self.reopen().await;
             reopened.map_err(|error| ActionError::new(ActionErrorKind::BrowserGone, error.to_string()))?;
@@ -388,7 +388,7 @@ impl Page {
             self.trace.looked_before(Some(view));
         }
         // Boxed, because the layout of this deep future would exceed the recursion limit of callers' crates.
-        let mut attempt = Attempt::new(self, flow, &step.number, timeout, gate);
+        let mut attempt = StepAttempt::new(self, flow, &step.number, timeout, gate);
         let performed = Box::pin(attempt.perform(step)).await;
         self.is_covered |= performed.as_ref().is_err_and(|error| error.kind == ActionErrorKind::Unseen);
         self.trace.close(performed.as_ref().err());
@@ -402,7 +402,7 @@ impl Page {
     /// A flow begins: what to do where its selectors match nothing any more.
     pub fn begin_flow(&mut self, heal: Heal) {
         self.healing.begin(heal);
-        self.forgive_set_off();
+        self.confirm_earlier_requests();
     }
 
     /// Nothing of this is remembered of a page.
@@ -411,8 +411,8 @@ impl Page {
     }
 
     /// What was found by likeness since the last call.
-    pub fn take_healed(&mut self) -> Vec<Healed> {
-        self.healing.take_told()
+    pub fn take_healing_events(&mut self) -> Vec<HealingEvent> {
+        self.healing.take_events()
     }
 
     /// A trace is one of what follows.
@@ -444,9 +444,9 @@ impl Page {
 
     /// Returns when everything the page might still send is on its way or answered: a tenth of a second
     /// without traffic, or `at_most`.
-    pub async fn settle(&mut self, at_most: Duration) {
+    pub async fn wait_until_idle(&mut self, at_most: Duration) {
         const QUIET: Duration = Duration::from_millis(100);
-        self.scene = Scene::default();
+        self.step_target = StepTarget::default();
         let until_quiet = async {
             let deadline = Instant::now() + at_most;
             // Whatever the last input set off in the page has run after two frames.
@@ -459,7 +459,7 @@ impl Page {
                 });
                 let Ok(last_traffic) = idle.await else { return };
                 tokio::time::sleep_until(last_traffic + QUIET).await;
-                if self.look(|view| view.is_quiet(QUIET)) == Some(true) {
+                if self.with_view(|view| view.is_quiet(QUIET)) == Some(true) {
                     return;
                 }
             }
@@ -471,7 +471,7 @@ impl Page {
     /// Every step says so too; this is for after the last one.
     pub fn left_allowed_origins(&self) -> Option<ActionError> {
         let violation = self.state.borrow().main_tab().violation.clone();
-        violation.map(|origin| ActionError::from_halt(Halt::Outside(origin), Duration::ZERO))
+        violation.map(|origin| ActionError::from_wait(WaitError::OriginNotAllowed(origin), Duration::ZERO))
     }
 
     /// The submission that the last flow had set off when [`Self::finish`] was called and that has not been
@@ -481,8 +481,8 @@ impl Page {
     }
 
     /// A `navigate` step begins anew, wherever its tab went before.
-    pub(crate) fn pardon(&self) {
-        let tab = self.look(|view| view.frame.tab);
+    pub(crate) fn clear_violation(&self) {
+        let tab = self.with_view(|view| view.frame.tab);
         self.state.send_modify(|state| {
             if let Some(tab) = tab {
                 state.tabs[tab].violation = None;

@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::connection::{CdpError, Session};
+use crate::connection::{CdpError, CdpSession};
 use crate::page::Page;
-use crate::state::{Ended, View, WORLD, World};
+use crate::state::{ExecutionContext, FrameView, PageEnd, WORLD};
 use regatta_core::fingerprint::Fingerprint;
 
 /// Runs in a world of its own beside the page: the page can neither see nor change it. One call resolves,
@@ -45,11 +45,11 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Why waiting ended without what was waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Halt {
+pub enum WaitError {
     Deadline,
-    Ended(Ended),
+    Ended(PageEnd),
     /// A main-frame request outside the allowed origins was stopped; its origin.
-    Outside(String),
+    OriginNotAllowed(String),
     /// The script threw or the protocol refused: a defect, not the page's doing.
     Script(String),
 }
@@ -63,7 +63,7 @@ pub struct Reply {
     pub lost: bool,
     /// The page has changed: look anew and call again.
     pub again: bool,
-    pub why: Option<Why>,
+    pub why: Option<FailureReason>,
     pub alternative: usize,
     /// One that means the same element and does not ask the accessibility tree.
     pub cheaper: Option<usize>,
@@ -105,7 +105,7 @@ pub struct Reply {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Why {
+pub struct FailureReason {
     pub code: String,
     pub message: String,
     pub alternative: usize,
@@ -118,7 +118,7 @@ pub struct Why {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Called {
+pub struct RemoteResult {
     pub result: RemoteObject,
     pub exception_details: Option<Value>,
 }
@@ -134,7 +134,7 @@ pub struct RemoteObject {
     pub object_id: Option<String>,
 }
 
-impl Called {
+impl RemoteResult {
     /// What was thrown, in one line.
     pub fn thrown(&self) -> Option<String> {
         let details = self.exception_details.as_ref()?;
@@ -155,42 +155,42 @@ impl Page {
     pub(crate) async fn until<T>(
         &self,
         deadline: Instant,
-        mut holds: impl FnMut(View<'_>) -> Option<T>,
-    ) -> Result<T, Halt> {
+        mut holds: impl FnMut(FrameView<'_>) -> Option<T>,
+    ) -> Result<T, WaitError> {
         let mut states = self.state.subscribe();
         let waiting = async {
             loop {
                 {
                     let state = states.borrow_and_update();
-                    if let Some(halt) = state.halt(&self.scene) {
-                        return Err(halt);
+                    if let Some(error) = state.wait_error(&self.step_target) {
+                        return Err(error);
                     }
-                    if let Some(held) = state.resolve(&self.scene).and_then(&mut holds) {
+                    if let Some(held) = state.resolve(&self.step_target).and_then(&mut holds) {
                         return Ok(held);
                     }
                 }
                 if states.changed().await.is_err() {
-                    return Err(Halt::Ended(Ended::Gone));
+                    return Err(WaitError::Ended(PageEnd::Gone));
                 }
             }
         };
-        self.within(deadline, waiting).await.unwrap_or(Err(Halt::Deadline))
+        self.within(deadline, waiting).await.unwrap_or(Err(WaitError::Deadline))
     }
 
     /// The frame that the step is played in, as it is now. `None` where there is none.
-    pub(crate) fn look<T>(&self, at: impl FnOnce(View<'_>) -> T) -> Option<T> {
-        self.state.borrow().resolve(&self.scene).map(at)
+    pub(crate) fn with_view<T>(&self, at: impl FnOnce(FrameView<'_>) -> T) -> Option<T> {
+        self.state.borrow().resolve(&self.step_target).map(at)
     }
 
     /// Input goes to the tab, which hands it on to its frames; where the step's is gone, to the page's own.
-    pub(crate) fn tab_session(&self) -> Session {
+    pub(crate) fn tab_session(&self) -> CdpSession {
         let state = self.state.borrow();
-        state.resolve(&self.scene).map_or_else(|| state.main_tab(), |view| view.tab()).session.clone()
+        state.resolve(&self.step_target).map_or_else(|| state.main_tab(), |view| view.tab()).session.clone()
     }
 
-    pub(crate) fn frame_session(&self) -> Session {
+    pub(crate) fn frame_session(&self) -> CdpSession {
         let state = self.state.borrow();
-        state.resolve(&self.scene).map_or_else(|| state.main_frame(), |view| view.frame).session.clone()
+        state.resolve(&self.step_target).map_or_else(|| state.main_frame(), |view| view.frame).session.clone()
     }
 
     /// An answer of the browser, unless the page ends or leaves first.
@@ -198,39 +198,39 @@ impl Page {
         &self,
         answer: impl Future<Output = Result<T, CdpError>>,
         deadline: Instant,
-    ) -> Result<T, Halt> {
+    ) -> Result<T, WaitError> {
         tokio::select! {
             biased;
             answer = answer => answer.map_err(|error| match error {
-                CdpError::Gone => Halt::Ended(Ended::Gone),
-                CdpError::Detached => Halt::Ended(Ended::Closed),
-                CdpError::TimedOut { .. } => Halt::Deadline,
-                error => Halt::Script(error.to_string()),
+                CdpError::Gone => WaitError::Ended(PageEnd::Gone),
+                CdpError::Detached => WaitError::Ended(PageEnd::Closed),
+                CdpError::TimedOut { .. } => WaitError::Deadline,
+                error => WaitError::Script(error.to_string()),
             }),
-            halt = self.until::<Infallible>(deadline, |_| None) => match halt {
+            ended = self.until::<Infallible>(deadline, |_| None) => match ended {
                 Ok(never) => match never {},
-                Err(halt) => Err(halt),
+                Err(error) => Err(error),
             },
         }
     }
 
     /// The script's world in the current document of the step's frame.
-    pub(crate) async fn world(&self, deadline: Instant) -> Result<World, Halt> {
+    pub(crate) async fn world(&self, deadline: Instant) -> Result<ExecutionContext, WaitError> {
         loop {
             let patience = Instant::now() + Duration::from_secs(1);
             match self.until(deadline.min(patience), |view| view.frame.world.clone()).await {
-                Err(Halt::Deadline) if Instant::now() < deadline => {
+                Err(WaitError::Deadline) if Instant::now() < deadline => {
                     // A document comes with the world. One that has lost it is given another.
                     let Some((session, frame)) =
-                        self.look(|view| (view.frame.session.clone(), view.frame.id.clone()))
+                        self.with_view(|view| (view.frame.session.clone(), view.frame.id.clone()))
                     else {
                         continue;
                     };
                     let mut create = CreateIsolatedWorldParams::new(frame);
                     create.world_name = Some(WORLD.to_owned());
                     match self.answer(session.send(create), deadline).await {
-                        Ok(_) | Err(Halt::Script(_)) => {}
-                        Err(halt) => return Err(halt),
+                        Ok(_) | Err(WaitError::Script(_)) => {}
+                        Err(error) => return Err(error),
                     }
                 }
                 other => return other,
@@ -238,27 +238,27 @@ impl Page {
         }
     }
 
-    pub(crate) fn forget_world(&self, lost: &World) {
+    pub(crate) fn forget_world(&self, lost: &ExecutionContext) {
         self.state.send_modify(|state| state.forget_world(lost));
     }
 
     /// One method of the script. `None`: the document went away in the meantime.
     pub(crate) async fn call(
         &self,
-        world: &World,
+        world: &ExecutionContext,
         method: &str,
         query: &Value,
         nodes: &[String],
         deadline: Instant,
-    ) -> Result<Option<Reply>, Halt> {
+    ) -> Result<Option<Reply>, WaitError> {
         let make = || call_of(world, method, query, nodes);
-        let Some(mut called) = self.in_world::<_, Called>(world, make(), deadline).await? else {
+        let Some(mut called) = self.in_world::<_, RemoteResult>(world, make(), deadline).await? else {
             return Ok(None);
         };
         if called.thrown().is_some_and(|thrown| is_not_installed(&thrown)) {
             let mut install = EvaluateParams::new(SOURCE);
             install.unique_context_id = Some(world.unique.clone());
-            if self.in_world::<_, Called>(world, install, deadline).await?.is_none() {
+            if self.in_world::<_, RemoteResult>(world, install, deadline).await?.is_none() {
                 return Ok(None);
             }
             match self.in_world(world, make(), deadline).await? {
@@ -267,22 +267,22 @@ impl Page {
             }
         }
         if let Some(thrown) = called.thrown() {
-            return Err(Halt::Script(format!("{method}: {thrown}")));
+            return Err(WaitError::Script(format!("{method}: {thrown}")));
         }
         let value = called.result.value.unwrap_or(Value::Null);
         let reply: Reply =
-            serde_json::from_value(value).map_err(|error| Halt::Script(format!("{method}: {error}")))?;
+            serde_json::from_value(value).map_err(|error| WaitError::Script(format!("{method}: {error}")))?;
         Ok(Some(reply).filter(|reply| !reply.lost))
     }
 
     /// Asks the script of a document at once, for an answer that comes later.
     pub(crate) fn ask(
         &self,
-        world: &World,
+        world: &ExecutionContext,
         method: &str,
         query: &Value,
     ) -> impl Future<Output = Result<Reply, CdpError>> + Send + use<> {
-        let called = world.session.send_as::<_, Called>(call_of(world, method, query, &[]));
+        let called = world.session.send_as::<_, RemoteResult>(call_of(world, method, query, &[]));
         async move {
             let value = called.await?.result.value.unwrap_or(Value::Null);
             serde_json::from_value(value)
@@ -293,10 +293,10 @@ impl Page {
     /// A command to a context. `None`: the context is no more.
     pub(crate) async fn in_world<C: chromiumoxide::Command, R: DeserializeOwned>(
         &self,
-        world: &World,
+        world: &ExecutionContext,
         command: C,
         deadline: Instant,
-    ) -> Result<Option<R>, Halt> {
+    ) -> Result<Option<R>, WaitError> {
         let answer = world.session.send_as::<C, R>(command);
         let answer = async {
             match answer.await {
@@ -319,7 +319,7 @@ impl Page {
     }
 }
 
-fn call_of(world: &World, method: &str, query: &Value, nodes: &[String]) -> CallFunctionOnParams {
+fn call_of(world: &ExecutionContext, method: &str, query: &Value, nodes: &[String]) -> CallFunctionOnParams {
     const CALL: &str = "function(method, query, ...nodes) { return regatta.call(method, query, ...nodes) }";
     let mut call = CallFunctionOnParams::new(CALL);
     let of_value = |value| CallArgument { value: Some(value), unserializable_value: None, object_id: None };

@@ -10,13 +10,13 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::connection::Session;
-use crate::network::pace::{Admitted, DocumentPace};
-use crate::network::prompts::Prompt;
-use crate::network::{Network, Open};
-use crate::script::Halt;
-use crate::state::scene::{Held, Scene};
-use crate::state::tabs::Expected;
+use crate::connection::CdpSession;
+use crate::network::pace::{AdmittedDocuments, DocumentPace};
+use crate::network::prompts::BrowserPrompt;
+use crate::network::{Network, OpenRequest};
+use crate::script::WaitError;
+use crate::state::step_target::{PinnedTarget, StepTarget};
+use crate::state::tabs::ExpectedTabs;
 use regatta_core::flow::{NetworkConditions, Viewport};
 use regatta_core::workflow::block::Block;
 use regatta_core::workflow::dialog::DialogPolicy;
@@ -24,12 +24,12 @@ use regatta_core::workflow::http_auth::Credential;
 
 mod events;
 mod provenance;
-pub(crate) mod scene;
+pub(crate) mod step_target;
 pub(crate) mod tabs;
 pub(crate) mod urls;
 pub(crate) mod watch;
 
-pub use self::provenance::Foreign;
+pub use self::provenance::ForeignOrigin;
 
 /// The name of the world that the injected script lives in.
 pub const WORLD: &str = "regatta";
@@ -38,29 +38,29 @@ const CONSOLE_LINES: usize = 500;
 const ARRIVALS: usize = 64;
 
 #[derive(Debug)]
-pub struct State {
+pub struct PageState {
     /// The page's own first, then those it opened, in their order. None is ever removed.
-    pub tabs: Vec<Tab>,
-    frames: HashMap<String, Frame>,
+    pub tabs: Vec<TabState>,
+    frames: HashMap<String, FrameState>,
     pub network: Network,
     /// What every tab is given when it opens.
-    pub given: Given,
+    pub settings: TabSettings,
     pub dialogs: Vec<Dialog>,
-    pub prompts: Vec<Prompt>,
+    pub prompts: Vec<BrowserPrompt>,
     /// Requests that were given a user and a password.
     pub signed_in: HashSet<String>,
     pub downloads: Vec<Download>,
-    pub admitted: Admitted,
-    pub expected_tabs: Expected,
+    pub admitted: AdmittedDocuments,
+    pub expected_tabs: ExpectedTabs,
     /// The connection has ended.
     pub is_gone: bool,
-    console: VecDeque<Said>,
+    console: VecDeque<ConsoleLine>,
     /// Frames that went away, since one may come back from the cache: what was foreign in them.
-    gone: HashMap<String, Option<Foreign>>,
+    gone: HashMap<String, Option<ForeignOrigin>>,
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Given {
+pub struct TabSettings {
     pub viewport: Option<Viewport>,
     pub conditions: Option<NetworkConditions>,
     pub dialogs: DialogPolicy,
@@ -75,30 +75,30 @@ pub struct Given {
 }
 
 #[derive(Debug)]
-pub struct Tab {
-    pub session: Session,
+pub struct TabState {
+    pub session: CdpSession,
     /// Of its main frame; the id of its target as well.
     pub main_frame: String,
     /// The origin of a main-frame request that was stopped because it is not allowed.
     pub violation: Option<String>,
-    pub ended: Option<Ended>,
+    pub ended: Option<PageEnd>,
     /// Whose the tab's first document is where it has no address of its own: its opener's.
-    pub(crate) opened_by: Option<Foreign>,
+    pub(crate) opened_by: Option<ForeignOrigin>,
 }
 
 #[derive(Debug)]
-pub struct Frame {
+pub struct FrameState {
     pub id: String,
-    pub session: Session,
-    /// In [`State::tabs`].
+    pub session: CdpSession,
+    /// In [`PageState::tabs`].
     pub tab: usize,
     pub parent: Option<String>,
     /// In the order in which they were attached.
     pub children: Vec<String>,
     /// The injected script's, and the page's own.
-    pub world: Option<World>,
-    pub page_world: Option<World>,
-    pub document: Document,
+    pub world: Option<ExecutionContext>,
+    pub page_world: Option<ExecutionContext>,
+    pub document: DocumentState,
     /// Documents and places inside a document that the frame came to, the latest last.
     pub arrivals: VecDeque<Arrival>,
     /// How many there ever were.
@@ -116,7 +116,7 @@ pub struct Frame {
     /// HTTP status of its documents by loader, until they are committed.
     statuses: HashMap<String, u16>,
     /// What was in it that is of no allowed origin, first of all.
-    foreign: Option<Foreign>,
+    foreign: Option<ForeignOrigin>,
     /// What was in it before it was followed is not known.
     has_unknown_past: bool,
     /// The loader of the last document that the browser's history brought back.
@@ -125,20 +125,20 @@ pub struct Frame {
 
 /// A frame, and everything around it.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
-    pub state: &'a State,
-    pub frame: &'a Frame,
+pub struct FrameView<'a> {
+    pub state: &'a PageState,
+    pub frame: &'a FrameState,
 }
 
 #[derive(Debug, Clone)]
-pub struct World {
-    pub session: Session,
+pub struct ExecutionContext {
+    pub session: CdpSession,
     pub unique: String,
     pub id: i64,
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Document {
+pub struct DocumentState {
     pub loader: String,
     pub url: String,
     /// `None` for documents that no server sent.
@@ -158,7 +158,7 @@ pub struct Arrival {
 
 /// A line of the console: who said it, a colon, and what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct ConsoleLine {
     pub at: jiff::Timestamp,
     pub line: String,
 }
@@ -177,18 +177,18 @@ pub struct Download {
     /// As the site suggests it.
     pub name: String,
     pub bytes: u64,
-    pub progress: Progress,
+    pub progress: DownloadProgress,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum DownloadProgress {
     UnderWay,
     Done,
     Failed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum PageEnd {
     Gone,
     Crashed,
     Closed,
@@ -203,14 +203,14 @@ impl FrameTree<'_> {
     }
 }
 
-impl PartialEq for World {
+impl PartialEq for ExecutionContext {
     fn eq(&self, other: &Self) -> bool {
         (self.session.id(), &self.unique) == (other.session.id(), &other.unique)
     }
 }
 
-impl<'a> View<'a> {
-    pub fn tab(&self) -> &'a Tab {
+impl<'a> FrameView<'a> {
+    pub fn tab(&self) -> &'a TabState {
         &self.state.tabs[self.frame.tab]
     }
 
@@ -220,7 +220,7 @@ impl<'a> View<'a> {
     }
 
     /// The request for the document that the frame, or one around it, is about to be replaced by.
-    pub fn departing_request(&self) -> Option<&'a Open> {
+    pub fn departing_request(&self) -> Option<&'a OpenRequest> {
         let leaving = self.state.lineage(self.frame).find(|frame| frame.leaving)?;
         self.state.network.request(leaving.departing.as_ref()?)
     }
@@ -240,19 +240,19 @@ impl<'a> View<'a> {
     }
 }
 
-impl State {
-    pub fn new(session: Session, main_frame: String, given: Given) -> Self {
+impl PageState {
+    pub fn new(session: CdpSession, main_frame: String, settings: TabSettings) -> Self {
         let mut state = Self {
             tabs: Vec::new(),
             frames: HashMap::new(),
             network: Network::default(),
-            given,
+            settings,
             dialogs: Vec::new(),
             prompts: Vec::new(),
             signed_in: HashSet::new(),
             downloads: Vec::new(),
-            admitted: Admitted::default(),
-            expected_tabs: Expected::default(),
+            admitted: AdmittedDocuments::default(),
+            expected_tabs: ExpectedTabs::default(),
             is_gone: false,
             console: VecDeque::new(),
             gone: HashMap::new(),
@@ -261,73 +261,73 @@ impl State {
         state
     }
 
-    pub fn main_tab(&self) -> &Tab {
+    pub fn main_tab(&self) -> &TabState {
         &self.tabs[0]
     }
 
-    pub fn main_frame(&self) -> &Frame {
+    pub fn main_frame(&self) -> &FrameState {
         &self.frames[&self.tabs[0].main_frame]
     }
 
-    pub fn frame_of_world(&self, world: &World) -> Option<&Frame> {
+    pub fn frame_of_world(&self, world: &ExecutionContext) -> Option<&FrameState> {
         self.frames.values().find(|frame| frame.world.as_ref() == Some(world))
     }
 
-    pub fn frame(&self, id: &str) -> Option<&Frame> {
+    pub fn frame(&self, id: &str) -> Option<&FrameState> {
         self.frames.get(id)
     }
 
     /// The frame a flow means.
-    pub fn resolve(&self, scene: &Scene) -> Option<View<'_>> {
-        if let Some(held) = &scene.held {
-            return Some(View { state: self, frame: self.held(held)? });
+    pub fn resolve(&self, step_target: &StepTarget) -> Option<FrameView<'_>> {
+        if let Some(held) = &step_target.held {
+            return Some(FrameView { state: self, frame: self.held(held)? });
         }
-        let start = match &scene.target {
+        let start = match &step_target.target {
             None => self.main_frame(),
             Some(url) => self.target(url)?,
         };
-        let mut path = scene.frame.iter();
+        let mut path = step_target.frame.iter();
         let frame = path.try_fold(start, |frame, index| {
             self.frames.get(frame.children.get(usize::try_from(*index).ok()?)?)
         })?;
-        Some(View { state: self, frame })
+        Some(FrameView { state: self, frame })
     }
 
     /// A tab's frame is there when the tab has ended, too.
-    pub fn held(&self, held: &Held) -> Option<&Frame> {
+    pub fn held(&self, held: &PinnedTarget) -> Option<&FrameState> {
         match held {
-            Held::Tab(tab) => self.frames.get(&self.tabs.get(*tab)?.main_frame),
-            Held::Frame(id) => self.frames.get(id),
+            PinnedTarget::Tab(tab) => self.frames.get(&self.tabs.get(*tab)?.main_frame),
+            PinnedTarget::Frame(id) => self.frames.get(id),
         }
     }
 
     /// What is at the address of another page or frame: the tabs that the page has opened, or else the page
     /// itself, or else frames. `None` where more than one is.
-    fn target(&self, url: &str) -> Option<&Frame> {
+    fn target(&self, url: &str) -> Option<&FrameState> {
         match self.targets(url).as_slice() {
             [only] => Some(only),
             _ => None,
         }
     }
 
-    pub fn targets(&self, url: &str) -> Vec<&Frame> {
+    pub fn targets(&self, url: &str) -> Vec<&FrameState> {
         let open: Vec<_> = self.open_tabs().map(|tab| &self.frames[&tab.main_frame]).collect();
-        let is_meant = |frame: &&Frame| urls::same(&frame.document.url, url);
+        let is_meant = |frame: &&FrameState| urls::same(&frame.document.url, url);
         let (own, others): (Vec<_>, Vec<_>) =
             open.iter().copied().filter(is_meant).partition(|frame| frame.tab == 0);
         let frames = || open.iter().flat_map(|main| self.inside(main)).filter(is_meant).collect();
         [others, own].into_iter().find(|found| !found.is_empty()).unwrap_or_else(frames)
     }
 
-    pub fn open_tabs(&self) -> impl Iterator<Item = &Tab> {
+    pub fn open_tabs(&self) -> impl Iterator<Item = &TabState> {
         self.tabs.iter().filter(|tab| tab.ended.is_none())
     }
 
     /// Of tabs, and of frames that have one of their own.
-    pub fn sessions(&self) -> Vec<Session> {
-        let mut sessions: Vec<Session> = self.open_tabs().map(|tab| tab.session.clone()).collect();
+    pub fn sessions(&self) -> Vec<CdpSession> {
+        let mut sessions: Vec<CdpSession> = self.open_tabs().map(|tab| tab.session.clone()).collect();
         for frame in self.frames.values() {
-            let is_own = |parent: &Frame| parent.session.id() != frame.session.id();
+            let is_own = |parent: &FrameState| parent.session.id() != frame.session.id();
             if frame.parent.as_ref().and_then(|parent| self.frames.get(parent)).is_some_and(is_own) {
                 sessions.push(frame.session.clone());
             }
@@ -335,25 +335,25 @@ impl State {
         sessions
     }
 
-    /// Why nothing can be waited for any more in a scene.
-    pub fn halt(&self, scene: &Scene) -> Option<Halt> {
-        let view = self.resolve(scene);
+    /// Why nothing can be waited for any more in a step_target.
+    pub fn wait_error(&self, step_target: &StepTarget) -> Option<WaitError> {
+        let view = self.resolve(step_target);
         let tab = view.map_or_else(|| self.main_tab(), |view| view.tab());
         match (tab.ended, &tab.violation) {
-            (Some(ended), _) => Some(Halt::Ended(ended)),
-            (None, _) if self.is_gone => Some(Halt::Ended(Ended::Gone)),
-            (None, Some(origin)) if view.is_some() => Some(Halt::Outside(origin.clone())),
+            (Some(ended), _) => Some(WaitError::Ended(ended)),
+            (None, _) if self.is_gone => Some(WaitError::Ended(PageEnd::Gone)),
+            (None, Some(origin)) if view.is_some() => Some(WaitError::OriginNotAllowed(origin.clone())),
             (None, _) => None,
         }
     }
 
     /// The frame and those around it, outwards.
-    pub fn lineage<'a>(&'a self, frame: &'a Frame) -> impl Iterator<Item = &'a Frame> {
+    pub fn lineage<'a>(&'a self, frame: &'a FrameState) -> impl Iterator<Item = &'a FrameState> {
         std::iter::successors(Some(frame), |frame| self.frames.get(frame.parent.as_ref()?))
     }
 
     /// All frames inside, depth first.
-    pub fn inside(&self, frame: &Frame) -> Vec<&Frame> {
+    pub fn inside(&self, frame: &FrameState) -> Vec<&FrameState> {
         let mut out = Vec::new();
         for child in frame.children.iter().filter_map(|child| self.frames.get(child)) {
             out.push(child);
@@ -367,7 +367,7 @@ impl State {
         self.frames.values().filter_map(|frame| frame.download_due)
     }
 
-    pub const fn console(&self) -> &VecDeque<Said> {
+    pub const fn console(&self) -> &VecDeque<ConsoleLine> {
         &self.console
     }
 
@@ -375,12 +375,12 @@ impl State {
         if self.console.len() == CONSOLE_LINES {
             self.console.pop_front();
         }
-        self.console.push_back(Said { at: jiff::Timestamp::now(), line });
+        self.console.push_back(ConsoleLine { at: jiff::Timestamp::now(), line });
     }
 }
 
-impl Frame {
-    fn new(id: &str, session: Session, tab: usize, parent: Option<String>) -> Self {
+impl FrameState {
+    fn new(id: &str, session: CdpSession, tab: usize, parent: Option<String>) -> Self {
         Self {
             id: id.to_owned(),
             session,
@@ -389,7 +389,7 @@ impl Frame {
             children: Vec::new(),
             world: None,
             page_world: None,
-            document: Document::default(),
+            document: DocumentState::default(),
             arrivals: VecDeque::new(),
             arrived: 0,
             leaving: false,

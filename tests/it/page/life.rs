@@ -210,7 +210,7 @@ async fn traffic_is_counted_and_waited_for() {
     let loaded = rig.page.take_network_totals();
     assert!(loaded.requests >= 1 && loaded.bytes_received > 100 && loaded.bytes_sent > 50, "{loaded:?}");
     rig.play(r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3}"##).await;
-    rig.page.settle(Duration::from_secs(10)).await;
+    rig.page.wait_until_idle(Duration::from_secs(10)).await;
     let sent = rig.page.take_network_totals();
     assert!(sent.requests == 1 && sent.bytes_sent > 5000 && sent.failed == 0, "{sent:?}");
     let kinds: Vec<_> = loaded.by_type.keys().chain(sent.by_type.keys()).copied().collect();

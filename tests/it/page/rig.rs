@@ -19,7 +19,8 @@ use regatta_core::flow::{self, Flow};
 use regatta_core::session::Platform;
 use regatta_core::workflow::block::Block;
 use regatta_page::{
-    ActionError, BrowserConnection, Gate, Page, PageOptions, Recalled, SelectorKey, SelectorMemory,
+    ActionError, BrowserConnection, InputGate, LocatorKey, Page, PageOptions, RememberedLocator,
+    SelectorMemory,
 };
 
 use crate::support::chrome::Chrome;
@@ -40,30 +41,30 @@ pub struct Rig {
 }
 
 #[derive(Clone, Default)]
-pub struct Memory(pub Arc<Mutex<HashMap<SelectorKey, Remembered>>>);
+pub struct Memory(pub Arc<Mutex<HashMap<LocatorKey, Remembered>>>);
 
 #[derive(Debug, Clone, Default)]
 pub struct Remembered {
-    pub recalled: Recalled,
+    pub recalled: RememberedLocator,
     pub suggestion: Option<Likeness>,
 }
 
 impl SelectorMemory for Memory {
-    fn recall(&mut self, key: &SelectorKey) -> Recalled {
+    fn recall(&mut self, key: &LocatorKey) -> RememberedLocator {
         self.0.lock().unwrap().get(key).map(|remembered| remembered.recalled.clone()).unwrap_or_default()
     }
 
-    fn remember(&mut self, key: &SelectorKey, alternative: usize, element: Option<Fingerprint>) {
+    fn remember(&mut self, key: &LocatorKey, alternative: usize, element: Option<Fingerprint>) {
         let mut memory = self.0.lock().unwrap();
         let recalled = &mut memory.entry(key.clone()).or_default().recalled;
         (recalled.alternative, recalled.element) = (Some(alternative), element);
     }
 
-    fn suggest(&mut self, key: &SelectorKey, likeness: Likeness) {
+    fn suggest(&mut self, key: &LocatorKey, likeness: Likeness) {
         self.0.lock().unwrap().entry(key.clone()).or_default().suggestion = Some(likeness);
     }
 
-    fn keep(&mut self, key: &SelectorKey, likeness: Likeness) {
+    fn keep(&mut self, key: &LocatorKey, likeness: Likeness) {
         let mut memory = self.0.lock().unwrap();
         let recalled = &mut memory.entry(key.clone()).or_default().recalled;
         (recalled.healed, recalled.element) = (Some(likeness.selector), Some(likeness.element));
@@ -79,7 +80,8 @@ impl Memory {
     /// As if another one had won, nobody knows where.
     pub fn set_won(&self, alternative: usize) {
         for remembered in self.0.lock().unwrap().values_mut() {
-            remembered.recalled = Recalled { alternative: Some(alternative), ..Recalled::default() };
+            remembered.recalled =
+                RememberedLocator { alternative: Some(alternative), ..RememberedLocator::default() };
         }
     }
 }
@@ -92,13 +94,13 @@ pub struct Counter {
     pub says_no: bool,
 }
 
-impl Gate for Counter {
-    fn before_touch(&mut self) -> Result<(), String> {
+impl InputGate for Counter {
+    fn before_input(&mut self) -> Result<(), String> {
         self.calls += 1;
         if self.says_no { Err("not now".to_owned()) } else { Ok(()) }
     }
 
-    fn not_touched(&mut self) -> Result<(), String> {
+    fn input_not_seen(&mut self) -> Result<(), String> {
         self.untouched += 1;
         Ok(())
     }
@@ -348,7 +350,7 @@ impl Rig {
 
     /// What was found by likeness since the last call, a line each.
     pub fn healed(&mut self) -> String {
-        let healed = self.page.take_healed();
+        let healed = self.page.take_healing_events();
         healed
             .into_iter()
             .map(|healed| {

@@ -5,10 +5,10 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
-use super::{Document, Incident};
-use crate::evidence::trace::Story;
-use crate::evidence::trace::capture::{NoPicture, View};
-use crate::network::{Exchange, Outcome};
+use super::{DocumentSnapshot, Incident};
+use crate::evidence::trace::EvidenceSources;
+use crate::evidence::trace::capture::{NoPicture, PageSnapshot};
+use crate::network::{Exchange, RequestOutcome};
 use regatta_core::mask::BrowserMask;
 
 const TEMPLATE: &str = include_str!("index.html");
@@ -18,26 +18,26 @@ const LINES: usize = 100;
 const REQUESTS: usize = 50;
 
 #[derive(Serialize)]
-struct Index<'a> {
+struct IndexPage<'a> {
     title: String,
     place: String,
     message: String,
     hint: Option<String>,
     address: Option<String>,
     looked_for: Vec<String>,
-    given: Vec<(&'static str, String)>,
+    arguments: Vec<(&'static str, String)>,
     /// Base64 of a PNG.
     picture: Option<&'a String>,
     no_picture: Option<String>,
-    marks: Vec<Mark>,
+    marks: Vec<PictureMark>,
     console: Vec<String>,
-    requests: Vec<Request>,
+    requests: Vec<RequestRow>,
     at: String,
 }
 
 /// Where the picture is marked, in percent of it.
 #[derive(Serialize)]
-struct Mark {
+struct PictureMark {
     kind: &'static str,
     left: f64,
     top: f64,
@@ -46,7 +46,7 @@ struct Mark {
 }
 
 #[derive(Serialize)]
-struct Request {
+struct RequestRow {
     method: String,
     url: String,
     kind: String,
@@ -56,8 +56,13 @@ struct Request {
     bytes: u64,
 }
 
-pub fn write(story: &Story<'_>, incident: &Incident, view: &View, no_picture: Option<NoPicture>) -> String {
-    let veil = story.mask.for_browser();
+pub fn write(
+    story: &EvidenceSources<'_>,
+    incident: &Incident,
+    view: &PageSnapshot,
+    no_picture: Option<NoPicture>,
+) -> String {
+    let mask = story.mask.for_browser();
     let act = story.recorder.last();
     let place = match (&incident.place, act) {
         (Some(place), _) => place.to_string(),
@@ -65,23 +70,26 @@ pub fn write(story: &Story<'_>, incident: &Incident, view: &View, no_picture: Op
         (None, None) => String::new(),
     };
     let looked_for: Vec<_> =
-        act.into_iter().flat_map(|act| &act.selectors).map(|text| veil.text(text)).collect();
-    let given: Vec<_> =
-        act.into_iter().flat_map(|act| &act.given).map(|(name, value)| (*name, veil.field(value))).collect();
+        act.into_iter().flat_map(|act| &act.selectors).map(|text| mask.text(text)).collect();
+    let arguments: Vec<_> = act
+        .into_iter()
+        .flat_map(|act| &act.arguments)
+        .map(|(name, value)| (*name, mask.field(value)))
+        .collect();
     let console = story.console.iter().skip(story.console.len().saturating_sub(LINES));
-    let console: Vec<_> = console.map(|said| veil.text(&said.line)).collect();
+    let console: Vec<_> = console.map(|said| mask.text(&said.line)).collect();
     let requests = story.exchanges.iter().skip(story.exchanges.len().saturating_sub(REQUESTS));
-    let requests: Vec<_> = requests.map(|exchange| request(exchange, &veil)).collect();
+    let requests: Vec<_> = requests.map(|exchange| request(exchange, &mask)).collect();
     let address = view.document.as_ref().and_then(|document| document.frames.first());
     let marks = view.document.as_ref().map(|document| marks(document, act.and_then(|act| act.point)));
-    let page = Index {
-        title: veil.text(&incident.title),
-        place: veil.text(&place),
-        message: veil.text(&incident.message),
-        hint: incident.hint.as_ref().map(|hint| veil.text(hint)),
-        address: address.map(|frame| veil.text(&frame.url)),
+    let page = IndexPage {
+        title: mask.text(&incident.title),
+        place: mask.text(&place),
+        message: mask.text(&incident.message),
+        hint: incident.hint.as_ref().map(|hint| mask.text(hint)),
+        address: address.map(|frame| mask.text(&frame.url)),
         looked_for,
-        given,
+        arguments,
         picture: view.picture.as_ref().map(|(picture, _)| picture),
         no_picture: no_picture.map(|why| why.to_string()),
         marks: marks.unwrap_or_default(),
@@ -98,12 +106,12 @@ pub fn write(story: &Story<'_>, incident: &Incident, view: &View, no_picture: Op
 }
 
 /// The click point; without one, what was looked for, as far as it is there.
-fn marks(document: &Document, point: Option<(f64, f64)>) -> Vec<Mark> {
+fn marks(document: &DocumentSnapshot, point: Option<(f64, f64)>) -> Vec<PictureMark> {
     let (width, height) = (document.width.max(1.0) / 100.0, document.height.max(1.0) / 100.0);
     let mut marks: Vec<_> = document
         .boxes
         .iter()
-        .map(|rect| Mark {
+        .map(|rect| PictureMark {
             kind: "box",
             left: rect.x / width,
             top: rect.y / height,
@@ -112,25 +120,25 @@ fn marks(document: &Document, point: Option<(f64, f64)>) -> Vec<Mark> {
         })
         .collect();
     if let Some((x, y)) = point {
-        marks.push(Mark { kind: "point", left: x / width, top: y / height, width: 0.0, height: 0.0 });
+        marks.push(PictureMark { kind: "point", left: x / width, top: y / height, width: 0.0, height: 0.0 });
     }
     marks
 }
 
-fn request(exchange: &Exchange, veil: &BrowserMask<'_>) -> Request {
+fn request(exchange: &Exchange, mask: &BrowserMask<'_>) -> RequestRow {
     let answered = exchange.response.as_ref().map(|response| response.status);
     let (status, is_bad) = match (&exchange.outcome, answered) {
-        (Outcome::Failed(error), _) => (error.clone(), true),
-        (Outcome::Blocked, _) => ("blocked".to_owned(), false),
-        (Outcome::Cancelled, _) => ("cancelled".to_owned(), false),
-        (Outcome::UnderWay, None) => ("under way".to_owned(), true),
+        (RequestOutcome::Failed(error), _) => (error.clone(), true),
+        (RequestOutcome::Blocked, _) => ("blocked".to_owned(), false),
+        (RequestOutcome::Cancelled, _) => ("cancelled".to_owned(), false),
+        (RequestOutcome::UnderWay, None) => ("under way".to_owned(), true),
         (_, Some(status)) => (status.to_string(), status >= 400),
         (_, None) => (String::new(), false),
     };
     let ms = exchange.ended.map(|ended| format!("{:.0}", (ended - exchange.started).max(0.0) * 1000.0));
-    Request {
+    RequestRow {
         method: exchange.method.clone(),
-        url: veil.text(&exchange.url),
+        url: mask.text(&exchange.url),
         kind: format!("{:?}", exchange.kind).to_lowercase(),
         status,
         is_bad,

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use tokio::time::Instant;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::error::ActionError;
 use crate::evidence;
-use crate::evidence::trace::capture::{self, NoPicture, Picture};
+use crate::evidence::trace::capture::{self, NoPicture, PictureFormat};
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     async fn picture(&self) -> Result<Vec<u8>, NoPicture> {
-        let taken = capture::picture(self.page, Picture::Png, self.deadline()).await?;
+        let taken = capture::picture(self.page, PictureFormat::Png, self.deadline()).await?;
         evidence::decode_base64(&taken).ok_or(NoPicture::NotDrawn)
     }
 
@@ -21,7 +21,10 @@ impl Attempt<'_> {
             Ok(png) => png,
             Err(why) => {
                 // A page that has ended says so.
-                self.page.until(Instant::now(), |_| Some(())).await.map_err(|halt| self.halted(halt))?;
+                self.page
+                    .until(Instant::now(), |_| Some(()))
+                    .await
+                    .map_err(|error| self.wait_failed(error))?;
                 let what = format!("no picture could be taken {}: {why}", self.within());
                 return Err(ActionError::timed_out(what));
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::capture::View;
+use self::capture::PageSnapshot;
 use crate::error::ActionError;
 use regatta_core::evidence::TraceMode;
 use regatta_core::flow::{Action, Step};
@@ -19,39 +19,39 @@ pub mod capture;
 mod format;
 mod har;
 
-pub use self::archive::{Story, write};
+pub use self::archive::{EvidenceSources, write};
 
 /// Actions that are remembered, and bytes of what was seen around them.
 const REMEMBERED: usize = 500;
 const SEEN: usize = 64 << 20;
 
 #[derive(Debug)]
-pub struct Recorder {
+pub struct TraceRecorder {
     mode: TraceMode,
     title: String,
-    clock: Clock,
-    acts: VecDeque<Act>,
+    clock: TraceClock,
+    acts: VecDeque<ActionRecord>,
     seen: usize,
     begun: usize,
 }
 
 /// Milliseconds since the epoch, which only run forward.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub struct TraceClock {
     started: Instant,
     epoch: f64,
 }
 
 /// One step of a flow, as it was played.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Act {
+pub struct ActionRecord {
     pub number: usize,
     pub flow: String,
     pub line: usize,
     pub step: String,
     pub action: String,
     /// What it was given, named as in the flow.
-    pub given: Vec<(&'static str, String)>,
+    pub arguments: Vec<(&'static str, String)>,
     /// As the flow writes them, and as the page's script takes them.
     pub selectors: Vec<String>,
     pub chains: Vec<serde_json::Value>,
@@ -60,11 +60,11 @@ pub struct Act {
     pub error: Option<(String, Option<String>)>,
     /// Where the mouse went.
     pub point: Option<(f64, f64)>,
-    pub before: Option<View>,
-    pub after: Option<View>,
+    pub before: Option<PageSnapshot>,
+    pub after: Option<PageSnapshot>,
 }
 
-impl Clock {
+impl TraceClock {
     pub fn start() -> Self {
         Self { started: Instant::now(), epoch: jiff::Timestamp::now().as_millisecond() as f64 }
     }
@@ -75,9 +75,16 @@ impl Clock {
     }
 }
 
-impl Recorder {
+impl TraceRecorder {
     pub fn new(mode: TraceMode) -> Self {
-        Self { mode, title: String::new(), clock: Clock::start(), acts: VecDeque::new(), seen: 0, begun: 0 }
+        Self {
+            mode,
+            title: String::new(),
+            clock: TraceClock::start(),
+            acts: VecDeque::new(),
+            seen: 0,
+            begun: 0,
+        }
     }
 
     /// Forgets what was before.
@@ -101,7 +108,7 @@ impl Recorder {
             self.seen -= forgotten.size();
         }
         self.begun += 1;
-        self.acts.push_back(Act::new(self.begun, flow, step, self.clock.now()));
+        self.acts.push_back(ActionRecord::new(self.begun, flow, step, self.clock.now()));
     }
 
     pub fn aimed(&mut self, x: f64, y: f64) {
@@ -110,16 +117,16 @@ impl Recorder {
         }
     }
 
-    pub fn looked_before(&mut self, view: Option<View>) {
-        self.seen += view.as_ref().map_or(0, View::size);
+    pub fn looked_before(&mut self, view: Option<PageSnapshot>) {
+        self.seen += view.as_ref().map_or(0, PageSnapshot::size);
         if let Some(act) = self.acts.back_mut() {
             act.started = self.clock.now();
             act.before = view;
         }
     }
 
-    pub fn looked_after(&mut self, view: Option<View>) {
-        self.seen += view.as_ref().map_or(0, View::size);
+    pub fn looked_after(&mut self, view: Option<PageSnapshot>) {
+        self.seen += view.as_ref().map_or(0, PageSnapshot::size);
         if let Some(act) = self.acts.back_mut() {
             act.after = view;
         }
@@ -139,14 +146,14 @@ impl Recorder {
     }
 
     /// What was tried last, where anything was.
-    pub fn last(&self) -> Option<&Act> {
+    pub fn last(&self) -> Option<&ActionRecord> {
         self.acts.back()
     }
 }
 
-impl Act {
+impl ActionRecord {
     fn new(number: usize, flow: &str, step: &Step, started: f64) -> Self {
-        let given = match &step.action {
+        let arguments = match &step.action {
             Action::Navigate { url } => vec![("url", url.clone())],
             Action::Change { value, .. } => vec![("value", value.clone())],
             Action::KeyDown { key } | Action::KeyUp { key } => vec![("key", key.clone())],
@@ -161,7 +168,7 @@ impl Act {
             line: step.line,
             step: step.number.clone(),
             action: step.action.name().to_owned(),
-            given,
+            arguments,
             selectors: alternatives.iter().map(ToString::to_string).collect(),
             chains: alternatives.iter().filter_map(capture::chain).collect(),
             started,
@@ -174,6 +181,6 @@ impl Act {
     }
 
     fn size(&self) -> usize {
-        [&self.before, &self.after].into_iter().flatten().map(View::size).sum()
+        [&self.before, &self.after].into_iter().flatten().map(PageSnapshot::size).sum()
     }
 }

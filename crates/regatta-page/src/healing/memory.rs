@@ -7,7 +7,7 @@ use regatta_core::mask::Mask;
 
 /// What is remembered is remembered per flow step, origin and path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SelectorKey {
+pub struct LocatorKey {
     /// The flow's file.
     pub flow: String,
     /// The step's number in it.
@@ -20,7 +20,7 @@ pub struct SelectorKey {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recalled {
+pub struct RememberedLocator {
     /// The alternative that matched last time.
     pub alternative: Option<usize>,
     /// What it led to.
@@ -30,31 +30,31 @@ pub struct Recalled {
 }
 
 pub trait SelectorMemory: Send {
-    fn recall(&mut self, key: &SelectorKey) -> Recalled;
+    fn recall(&mut self, key: &LocatorKey) -> RememberedLocator;
     /// An alternative led to an element, and the action succeeded.
-    fn remember(&mut self, key: &SelectorKey, alternative: usize, element: Option<Fingerprint>);
+    fn remember(&mut self, key: &LocatorKey, alternative: usize, element: Option<Fingerprint>);
     /// Nobody has tried it.
-    fn suggest(&mut self, key: &SelectorKey, likeness: Likeness);
+    fn suggest(&mut self, key: &LocatorKey, likeness: Likeness);
     /// A step has reached its end with it.
-    fn keep(&mut self, key: &SelectorKey, likeness: Likeness);
+    fn keep(&mut self, key: &LocatorKey, likeness: Likeness);
     /// None of these values is kept, wherever it came from.
     fn hide(&mut self, _mask: &Mask) {}
 }
 
 /// Remembers nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Forgetful;
+pub struct NoMemory;
 
-impl SelectorMemory for Forgetful {
-    fn recall(&mut self, _: &SelectorKey) -> Recalled {
-        Recalled::default()
+impl SelectorMemory for NoMemory {
+    fn recall(&mut self, _: &LocatorKey) -> RememberedLocator {
+        RememberedLocator::default()
     }
 
-    fn remember(&mut self, _: &SelectorKey, _: usize, _: Option<Fingerprint>) {}
+    fn remember(&mut self, _: &LocatorKey, _: usize, _: Option<Fingerprint>) {}
 
-    fn suggest(&mut self, _: &SelectorKey, _: Likeness) {}
+    fn suggest(&mut self, _: &LocatorKey, _: Likeness) {}
 
-    fn keep(&mut self, _: &SelectorKey, _: Likeness) {}
+    fn keep(&mut self, _: &LocatorKey, _: Likeness) {}
 }
 
 /// The path with every segment that is all digits, at least eight hex digits or a uuid as `:id`, so

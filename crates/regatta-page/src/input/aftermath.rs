@@ -10,12 +10,12 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::error::ActionError;
 use crate::page::Page;
-use crate::state::scene::Scene;
+use crate::state::step_target::StepTarget;
 use crate::state::urls;
-use crate::state::{State, View};
+use crate::state::{FrameView, PageState};
 use regatta_core::duration::in_words;
 
 /// Requests have been quiet for this long when what an input set off is over. A timer of the page that
@@ -35,11 +35,11 @@ pub struct PendingInput {
     first: Instant,
     last: Instant,
     /// Where the last of it went.
-    scene: Scene,
+    step_target: StepTarget,
 }
 
 /// Until when what is on its way is waited for.
-struct Limits {
+struct AftermathLimits {
     rest: Instant,
     arrival: Instant,
     /// How long documents had been held back by then: what is held from here on moves both.
@@ -51,10 +51,10 @@ impl Page {
     pub(crate) fn note_input(&mut self) {
         let now = Instant::now();
         if self.pending_input.is_none() {
-            self.begin_set_off();
+            self.track_triggered_requests();
         }
         let first = self.pending_input.as_ref().map_or(now, |pending| pending.first);
-        self.pending_input = Some(PendingInput { first, last: now, scene: self.scene.clone() });
+        self.pending_input = Some(PendingInput { first, last: now, step_target: self.step_target.clone() });
     }
 
     /// The input of a step has been sent to its end.
@@ -65,7 +65,7 @@ impl Page {
     }
 }
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// Returns once what the input since the last call has set off is over, or after [`PATIENCE`]. The time
     /// that it takes is not counted against the step.
     ///
@@ -75,12 +75,12 @@ impl Attempt<'_> {
     pub async fn await_aftermath(&mut self) -> Result<(), ActionError> {
         let Some(pending) = self.page.pending_input.clone() else { return Ok(()) };
         let (started, held) = (Instant::now(), self.page.held());
-        let limits = Limits { rest: started + PATIENCE, arrival: started + self.timeout, held };
-        let scene = std::mem::replace(&mut self.page.scene, pending.scene.clone());
+        let limits = AftermathLimits { rest: started + PATIENCE, arrival: started + self.timeout, held };
+        let step_target = std::mem::replace(&mut self.page.step_target, pending.step_target.clone());
         self.await_rest(&pending, &limits).await;
-        let unanswered = self.page.look(unanswered_submission).flatten();
+        let unanswered = self.page.with_view(unanswered_submission).flatten();
         let refused = self.refuse_busy();
-        self.page.scene = scene;
+        self.page.step_target = step_target;
         self.page.pending_input = None;
         self.page.stirred = false;
         let held = self.page.held() - held;
@@ -94,7 +94,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn await_rest(&self, pending: &PendingInput, limits: &Limits) {
+    async fn await_rest(&self, pending: &PendingInput, limits: &AftermathLimits) {
         let mut quiet_since = pending.last;
         loop {
             // Timers of the page run by the page's own clock, and before later ones of ours.
@@ -112,13 +112,13 @@ impl Attempt<'_> {
         }
     }
 
-    fn held_since(&self, limits: &Limits) -> Duration {
+    fn held_since(&self, limits: &AftermathLimits) -> Duration {
         self.page.held().saturating_sub(limits.held)
     }
 
     /// Also where the document goes away meanwhile.
     async fn rest_in_page(&self, rest: Duration, deadline: Instant) {
-        let is_there = self.page.look(|view| view.tab().ended.is_none()) == Some(true);
+        let is_there = self.page.with_view(|view| view.tab().ended.is_none()) == Some(true);
         if is_there && let Ok(world) = self.page.world(deadline).await {
             let query = json!({ "ms": rest.as_secs_f64() * 1000.0 });
             let _ = self.page.call(&world, "rest", &query, &[], deadline).await;
@@ -128,7 +128,7 @@ impl Attempt<'_> {
     }
 
     /// Until nothing is on its way any more that is worth waiting for.
-    async fn await_answers(&self, pending: &PendingInput, limits: &Limits) {
+    async fn await_answers(&self, pending: &PendingInput, limits: &AftermathLimits) {
         let mut states = self.page.state.subscribe();
         loop {
             let until = on_its_way(&states.borrow_and_update(), pending, limits);
@@ -143,12 +143,12 @@ impl Attempt<'_> {
 }
 
 /// Until when it is waited for, if anything is.
-fn on_its_way(state: &State, pending: &PendingInput, limits: &Limits) -> Option<Instant> {
+fn on_its_way(state: &PageState, pending: &PendingInput, limits: &AftermathLimits) -> Option<Instant> {
     if state.is_gone {
         return None;
     }
-    let view = state.resolve(&pending.scene).filter(|view| view.tab().ended.is_none());
-    let leaving = view.filter(View::is_leaving).map(|view| match view.departing_request() {
+    let view = state.resolve(&pending.step_target).filter(|view| view.tab().ended.is_none());
+    let leaving = view.filter(FrameView::is_leaving).map(|view| match view.departing_request() {
         Some(_) => limits.arrival,
         None => limits.rest,
     });
@@ -159,7 +159,7 @@ fn on_its_way(state: &State, pending: &PendingInput, limits: &Limits) -> Option<
 }
 
 /// The origin that a form was sent to. What is only read may be given up.
-fn unanswered_submission(view: View<'_>) -> Option<String> {
+fn unanswered_submission(view: FrameView<'_>) -> Option<String> {
     let request = view.departing_request()?.exchange()?;
     let is_read = matches!(request.method.as_str(), "GET" | "HEAD");
     (!is_read).then(|| urls::origin(&request.url))

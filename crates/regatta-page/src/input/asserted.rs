@@ -5,62 +5,63 @@
 
 use serde_json::json;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::error::ActionError;
 use crate::navigate::navigation;
-use crate::script::Halt;
-use crate::state::scene::Held;
+use crate::script::WaitError;
+use crate::state::step_target::PinnedTarget;
 use crate::state::urls;
-use crate::state::{Ended, Frame, State, View};
+use crate::state::{FrameState, FrameView, PageEnd, PageState};
 use regatta_core::flow::AssertedNavigation;
 use regatta_core::wildcard;
 
 /// Where the step was about to act, and what had arrived there by then.
 #[derive(Debug, Default)]
-pub struct Acted {
+pub struct NavigationBaseline {
     tab: usize,
     /// The step's own frame, then those around it, outwards, then the other tabs: a popup may
     /// send its opener on.
-    places: Vec<Place>,
+    places: Vec<FrameBaseline>,
 }
 
 #[derive(Debug)]
-struct Place {
-    held: Held,
+struct FrameBaseline {
+    held: PinnedTarget,
     after: u64,
-    reach: Reach,
+    reach: FrameRelation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum FrameRelation {
     Own,
     Around,
     OtherTab,
 }
 
-impl Acted {
-    fn at(state: &State, frame: &Frame) -> Self {
-        let place = |frame: &Frame, reach| Place {
-            held: Held::of(View { state, frame }),
+impl NavigationBaseline {
+    fn at(state: &PageState, frame: &FrameState) -> Self {
+        let place = |frame: &FrameState, reach| FrameBaseline {
+            held: PinnedTarget::of(FrameView { state, frame }),
             after: frame.arrived,
             reach,
         };
-        let around = state.lineage(frame).skip(1).map(|frame| place(frame, Reach::Around));
+        let around = state.lineage(frame).skip(1).map(|frame| place(frame, FrameRelation::Around));
         let tabs = state.open_tabs().filter_map(|tab| state.frame(&tab.main_frame));
-        let others = tabs.filter(|main| main.tab != frame.tab).map(|frame| place(frame, Reach::OtherTab));
-        let places = std::iter::once(place(frame, Reach::Own)).chain(around).chain(others).collect();
+        let others =
+            tabs.filter(|main| main.tab != frame.tab).map(|frame| place(frame, FrameRelation::OtherTab));
+        let places = std::iter::once(place(frame, FrameRelation::Own)).chain(around).chain(others).collect();
         Self { tab: frame.tab, places }
     }
 
     /// The first place that has come to `url`, or without one anywhere, and the number of its arrival.
-    fn arrival(&self, state: &State, url: Option<&str>) -> Option<(usize, u64)> {
+    fn arrival(&self, state: &PageState, url: Option<&str>) -> Option<(usize, u64)> {
         let is_closed = state.tabs[self.tab].ended.is_some();
         let own_is_gone = self.places.first().is_none_or(|own| state.held(&own.held).is_none());
         self.places.iter().enumerate().find_map(|(index, place)| {
             let counts = match place.reach {
-                Reach::Own => true,
-                Reach::Around => url.is_some() || own_is_gone,
-                Reach::OtherTab => url.is_some() || is_closed,
+                FrameRelation::Own => true,
+                FrameRelation::Around => url.is_some() || own_is_gone,
+                FrameRelation::OtherTab => url.is_some() || is_closed,
             };
             let frame = state.held(&place.held).filter(|_| counts)?;
             let mut since = frame.arrivals.iter().filter(|arrival| arrival.number > place.after);
@@ -70,56 +71,56 @@ impl Acted {
     }
 
     /// Why nothing can arrive any more. What a tab that closed hands on to other tabs may.
-    fn halt(&self, state: &State) -> Option<Halt> {
+    fn wait_error(&self, state: &PageState) -> Option<WaitError> {
         let tab = &state.tabs[self.tab];
         match (tab.ended, &tab.violation) {
-            _ if state.is_gone => Some(Halt::Ended(Ended::Gone)),
-            (Some(Ended::Closed), _) if state.open_tabs().next().is_some() => None,
-            (Some(ended), _) => Some(Halt::Ended(ended)),
-            (None, Some(origin)) => Some(Halt::Outside(origin.clone())),
+            _ if state.is_gone => Some(WaitError::Ended(PageEnd::Gone)),
+            (Some(PageEnd::Closed), _) if state.open_tabs().next().is_some() => None,
+            (Some(ended), _) => Some(WaitError::Ended(ended)),
+            (None, Some(origin)) => Some(WaitError::OriginNotAllowed(origin.clone())),
             (None, None) => None,
         }
     }
 
-    fn own<'a>(&self, state: &'a State) -> Option<(&'a Frame, u64)> {
+    fn own<'a>(&self, state: &'a PageState) -> Option<(&'a FrameState, u64)> {
         let own = self.places.first()?;
         Some((state.held(&own.held)?, own.after))
     }
 }
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// To be called before the step acts: what arrives from here on followed its action.
-    pub fn note_place(&mut self) {
+    pub fn record_baseline(&mut self) {
         let state = self.page.state.borrow();
-        if let Some(view) = state.resolve(&self.page.scene) {
-            self.acted = Acted::at(&state, view.frame);
+        if let Some(view) = state.resolve(&self.page.step_target) {
+            self.baseline = NavigationBaseline::at(&state, view.frame);
         }
     }
 
     /// To be called right before the step acts in a tab or frame: it is meant at any address from here on.
-    pub fn hold_place(&mut self) {
-        self.note_place();
-        let held = self.page.look(Held::of);
+    pub fn pin_target(&mut self) {
+        self.record_baseline();
+        let held = self.page.with_view(PinnedTarget::of);
         if let Some(held) = held {
-            self.page.scene.hold(held);
+            self.page.step_target.hold(held);
         }
     }
 
     /// The navigations that the flow asserts followed the action: each a place that the step's frame came to
     /// since, in their order.
     pub async fn assert_navigations(&mut self, asserted: &[AssertedNavigation]) -> Result<(), ActionError> {
-        if self.acted.places.is_empty() {
-            self.note_place();
-            for place in &mut self.acted.places {
+        if self.baseline.places.is_empty() {
+            self.record_baseline();
+            for place in &mut self.baseline.places {
                 place.after = 0;
             }
         }
         for (index, assertion) in asserted.iter().enumerate() {
             let (place, number) =
                 self.assert_url(assertion.url.as_deref().filter(|url| !url.is_empty())).await?;
-            let place = &mut self.acted.places[place];
+            let place = &mut self.baseline.places[place];
             let before = std::mem::replace(&mut place.after, number);
-            self.page.scene.hold(place.held.clone());
+            self.page.step_target.hold(place.held.clone());
             self.until_loaded(before, None).await?;
             let title = assertion.title.as_deref().filter(|title| !title.is_empty());
             if let Some(title) = title.filter(|_| index + 1 == asserted.len()) {
@@ -132,27 +133,27 @@ impl Attempt<'_> {
     /// The place and the number of the arrival that is meant.
     async fn assert_url(&self, url: Option<&str>) -> Result<(usize, u64), ActionError> {
         // An error page that is not what is waited for is an answer already.
-        let refusal = |state: &State| {
-            let (own, _) = self.acted.own(state).filter(|(own, after)| own.arrived > *after)?;
-            self.refusal(View { state, frame: own })
+        let refusal = |state: &PageState| {
+            let (own, _) = self.baseline.own(state).filter(|(own, after)| own.arrived > *after)?;
+            self.refusal(FrameView { state, frame: own })
         };
         let mut states = self.page.state.subscribe();
         let waiting = async {
             loop {
                 {
                     let state = states.borrow_and_update();
-                    if let Some(arrival) = self.acted.arrival(&state, url) {
+                    if let Some(arrival) = self.baseline.arrival(&state, url) {
                         return Ok(arrival);
                     }
                     if let Some(refusal) = refusal(&state) {
                         return Err(refusal);
                     }
-                    if let Some(halt) = self.acted.halt(&state) {
-                        return Err(self.halted(halt));
+                    if let Some(error) = self.baseline.wait_error(&state) {
+                        return Err(self.wait_failed(error));
                     }
                 }
                 if states.changed().await.is_err() {
-                    return Err(self.halted(Halt::Ended(Ended::Gone)));
+                    return Err(self.wait_failed(WaitError::Ended(PageEnd::Gone)));
                 }
             }
         };
@@ -164,9 +165,11 @@ impl Attempt<'_> {
 
     fn not_there(&self, url: Option<&str>) -> ActionError {
         let state = self.page.state.borrow();
-        let Some((frame, after)) = self.acted.own(&state) else { return self.halted(Halt::Deadline) };
-        if let Some(ended) = state.tabs[self.acted.tab].ended {
-            return self.halted(Halt::Ended(ended));
+        let Some((frame, after)) = self.baseline.own(&state) else {
+            return self.wait_failed(WaitError::Deadline);
+        };
+        if let Some(ended) = state.tabs[self.baseline.tab].ended {
+            return self.wait_failed(WaitError::Ended(ended));
         }
         let wanted = url.map(|url| format!(" to {url}")).unwrap_or_default();
         match frame.arrivals.iter().rfind(|arrival| arrival.number > after) {

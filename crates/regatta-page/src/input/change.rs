@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::error::ActionError;
-use crate::input::click::{Pressed, Then};
-use crate::input::typing::{Stroke, strokes};
+use crate::input::click::{PointerPurpose, PressOutcome};
+use crate::input::typing::{Keystroke, strokes};
 use crate::script::Reply;
 use regatta_core::flow::keyboard::{self, CONTROL, META};
 use regatta_core::flow::{Button, Click, Device, Locator};
@@ -24,7 +24,7 @@ const SELECTING: i64 = if cfg!(target_os = "macos") { META } else { CONTROL };
 /// More characters than that are pasted, not typed, by a person too.
 const LONGEST: usize = 500;
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// `further`: more options of a list that takes several.
     pub async fn change(
         &mut self,
@@ -68,7 +68,7 @@ impl Attempt<'_> {
     /// False where nothing was typed, and the field is to be found again: its document went away, or a frame
     /// took the focus.
     async fn type_over(&mut self, locator: &Locator, value: &str) -> Result<bool, ActionError> {
-        let world = self.page.world(self.deadline()).await.map_err(|halt| self.halted(halt))?;
+        let world = self.page.world(self.deadline()).await.map_err(|error| self.wait_failed(error))?;
         self.touch()?;
         // Sent together, answered in turn: who listens is asked when the field has the focus.
         let edit = self.page.call(&world, "edit", &Value::Null, &[], self.deadline());
@@ -77,7 +77,7 @@ impl Attempt<'_> {
             // Something took the focus in between: this document is asked again, as a whole.
             return Ok(false);
         };
-        let Some(ready) = ready.map_err(|halt| self.halted(halt))? else { return Ok(false) };
+        let Some(ready) = ready.map_err(|error| self.wait_failed(error))? else { return Ok(false) };
         if !ready.ok {
             return Err(self.unmet(locator, ready));
         }
@@ -100,7 +100,7 @@ impl Attempt<'_> {
                 Some(reply) => return Err(self.unmet(locator, reply)),
             }
         }
-        let key = |name, modifiers| Stroke::Key {
+        let key = |name, modifiers| Keystroke::Key {
             key: keyboard::find(name).expect("a key of the table"),
             modifiers,
         };
@@ -112,7 +112,7 @@ impl Attempt<'_> {
         } else if value.chars().count() <= LONGEST {
             selects.iter().cloned().chain(strokes(value)).collect()
         } else {
-            selects.iter().cloned().chain([Stroke::Insert(value.to_owned())]).collect()
+            selects.iter().cloned().chain([Keystroke::Insert(value.to_owned())]).collect()
         };
         let mut guard = match self.guard_field().await? {
             None => return Ok(false),
@@ -135,7 +135,7 @@ impl Attempt<'_> {
                 Ok(Some(reply)) if !reply.ok => {}
                 pasted => {
                     self.unguard(guard);
-                    pasted.map_err(|halt| self.halted(halt))?;
+                    pasted.map_err(|error| self.wait_failed(error))?;
                     self.delivered = true;
                     return Ok(true);
                 }
@@ -145,7 +145,7 @@ impl Attempt<'_> {
         self.unguard(guard);
         sent?;
         let typed = self.page.call(&own, "typed", &json!({ "text": value }), &[], self.deadline()).await;
-        match typed.map_err(|halt| self.halted(halt))? {
+        match typed.map_err(|error| self.wait_failed(error))? {
             Some(reply) if !reply.ok => Err(self.unmet(locator, reply)),
             // The document may have gone away over the text.
             Some(_) | None => Ok(true),
@@ -179,7 +179,7 @@ impl Attempt<'_> {
             duration: None,
         };
         let found = loop {
-            let aimed = self.aim(locator, &needs, Device::Mouse, Then::Press).await?;
+            let aimed = self.aim(locator, &needs, Device::Mouse, PointerPurpose::Press).await?;
             // The wait for the click may have seen the state change by itself.
             if aimed.found.checked == wanted {
                 self.remember(locator, &aimed.found);
@@ -187,7 +187,7 @@ impl Attempt<'_> {
             }
             self.touch()?;
             match self.press(&aimed, &click, 1).await? {
-                Pressed::Reached => break aimed.found,
+                PressOutcome::Reached => break aimed.found,
                 missed => self.check_missed(missed).await?,
             }
         };

@@ -12,14 +12,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::connection::CdpError;
 use crate::error::ActionError;
 use crate::input::change::ADDING;
 use crate::input::guard::PAUSE;
-use crate::locating::frames::Surface;
-use crate::script::{Halt, Reply, Why};
-use crate::state::{Ended, World};
+use crate::locating::frames::TabMapping;
+use crate::script::{FailureReason, Reply, WaitError};
+use crate::state::{ExecutionContext, PageEnd};
 use regatta_core::flow::{Button, Click, Device, Locator};
 
 /// Once a button was pressed its answer is waited for this long, even past the deadline: whether the
@@ -28,14 +28,14 @@ pub const PRESS_ANSWER: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// What the pointer is brought to an element for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
+pub enum PointerPurpose {
     Rest,
     Press,
 }
 
 /// What became of a press that the browser has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pressed {
+pub enum PressOutcome {
     Reached,
     /// Something else came under the pointer at the last moment: the page has not seen that press.
     Kept,
@@ -44,40 +44,40 @@ pub enum Pressed {
 }
 
 /// An element that the pointer is on.
-pub struct Aimed {
+pub struct PointerTarget {
     pub found: Reply,
     /// The worlds of the documents around the element's own, innermost first.
-    around: Vec<World>,
+    around: Vec<ExecutionContext>,
 }
 
-type Answers = FuturesUnordered<BoxFuture<'static, Result<Reply, CdpError>>>;
+type WatcherReplies = FuturesUnordered<BoxFuture<'static, Result<Reply, CdpError>>>;
 
 /// The generated command leaves an empty list of points out, and the browser refuses what has none.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Touch {
+struct DispatchTouchEvent {
     #[serde(rename = "type")]
     kind: DispatchTouchEventType,
     touch_points: Vec<TouchPoint>,
     modifiers: i64,
 }
 
-impl Method for Touch {
+impl Method for DispatchTouchEvent {
     fn identifier(&self) -> MethodId {
         "Input.dispatchTouchEvent".into()
     }
 }
 
-impl Command for Touch {
+impl Command for DispatchTouchEvent {
     type Response = Value;
 }
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     pub async fn click(&mut self, click: &Click, count: i64) -> Result<(), ActionError> {
         let at = click.offset.map(|(x, y)| json!({ "x": x, "y": y }));
         let needs = json!({ "visible": true, "enabled": true, "hit": true, "at": at });
         loop {
-            let aimed = self.aim(&click.locator, &needs, click.device, Then::Press).await?;
+            let aimed = self.aim(&click.locator, &needs, click.device, PointerPurpose::Press).await?;
             self.check_frame(&aimed.found.origin)?;
             self.touch()?;
             if click.button == Button::Auxiliary {
@@ -87,7 +87,7 @@ impl Attempt<'_> {
                 Device::Touch => self.tap(&aimed, click, count).await?,
                 Device::Mouse | Device::Pen => self.press(&aimed, click, count).await?,
             };
-            if reached == Pressed::Reached {
+            if reached == PressOutcome::Reached {
                 self.page.adds = self.page.modifiers() & ADDING != 0;
                 self.remember(&click.locator, &aimed.found);
                 return Ok(());
@@ -97,15 +97,15 @@ impl Attempt<'_> {
     }
 
     /// After a press that no page has got. It is tried again until the deadline.
-    pub async fn check_missed(&mut self, how: Pressed) -> Result<(), ActionError> {
+    pub async fn check_missed(&mut self, how: PressOutcome) -> Result<(), ActionError> {
         match how {
-            Pressed::Unseen if self.is_over() => Err(self.unseen("press")),
-            Pressed::Unseen => {
+            PressOutcome::Unseen if self.is_over() => Err(self.unseen("press")),
+            PressOutcome::Unseen => {
                 self.lost = Some("press");
                 tokio::time::sleep(PAUSE.min(self.left())).await;
                 Ok(())
             }
-            Pressed::Kept | Pressed::Reached => {
+            PressOutcome::Kept | PressOutcome::Reached => {
                 (self.missed, self.lost) = (true, None);
                 if self.is_over() { Err(self.all_missed()) } else { Ok(()) }
             }
@@ -120,7 +120,7 @@ impl Attempt<'_> {
 
     pub async fn hover(&mut self, locator: &Locator) -> Result<(), ActionError> {
         let needs = json!({ "visible": true, "hit": true });
-        let aimed = self.aim(locator, &needs, Device::Mouse, Then::Rest).await?;
+        let aimed = self.aim(locator, &needs, Device::Mouse, PointerPurpose::Rest).await?;
         self.remember(locator, &aimed.found);
         Ok(())
     }
@@ -133,8 +133,8 @@ impl Attempt<'_> {
         locator: &Locator,
         needs: &Value,
         device: Device,
-        then: Then,
-    ) -> Result<Aimed, ActionError> {
+        then: PointerPurpose,
+    ) -> Result<PointerTarget, ActionError> {
         let mut last = None;
         loop {
             let mut found = match self.keep(locator, needs).await? {
@@ -143,10 +143,10 @@ impl Attempt<'_> {
             };
             let element = found.clone();
             let around = match self.surface(&mut found).await? {
-                Surface::Reached(around) => around,
-                Surface::Lost => continue,
-                Surface::Blocked(reply) if self.is_over() => return Err(self.unmet(locator, *reply)),
-                Surface::Blocked(reply) => {
+                TabMapping::Reached(around) => around,
+                TabMapping::Lost => continue,
+                TabMapping::Blocked(reply) if self.is_over() => return Err(self.unmet(locator, *reply)),
+                TabMapping::Blocked(reply) => {
                     last = Some(*reply);
                     continue;
                 }
@@ -156,7 +156,7 @@ impl Attempt<'_> {
                 let moved = self.mouse(DispatchMouseEventType::MouseMoved, &found, None, 0, device);
                 match self.page.answer(moved, self.deadline()).await {
                     Ok(_) => self.pointed = Some(element),
-                    Err(Halt::Deadline) => {
+                    Err(WaitError::Deadline) => {
                         return Err(match last {
                             Some(reply) => self.unmet(locator, reply),
                             None if self.missed => self.all_missed(),
@@ -166,25 +166,25 @@ impl Attempt<'_> {
                         });
                     }
                     // A navigation may swallow the move; finding again tells.
-                    Err(Halt::Script(_)) if !self.is_over() => continue,
-                    Err(halt) => return Err(self.halted(halt)),
+                    Err(WaitError::Script(_)) if !self.is_over() => continue,
+                    Err(error) => return Err(self.wait_failed(error)),
                 }
             }
             let stirred = self.page.stirred;
-            let query = json!({ "stirred": stirred, "watch": then == Then::Press });
+            let query = json!({ "stirred": stirred, "watch": then == PointerPurpose::Press });
             let (confirmed, outside) =
                 tokio::try_join!(self.call("confirm", &query), self.confirm_around(&around, &query))?;
             match confirmed.map(|inside| settle(inside, outside)) {
                 // The step before has set off a navigation: this is not the document that is meant.
                 Some(reply)
-                    if reply.ok && stirred && self.page.look(|view| view.is_leaving()) == Some(true) =>
+                    if reply.ok && stirred && self.page.with_view(|view| view.is_leaving()) == Some(true) =>
                 {
                     self.page.stirred = false;
-                    self.let_leave().await?;
+                    self.await_departure().await?;
                 }
                 Some(reply) if reply.ok => {
                     self.page.stirred = false;
-                    return Ok(Aimed { found, around });
+                    return Ok(PointerTarget { found, around });
                 }
                 Some(reply) if self.is_over() => return Err(self.unmet(locator, reply)),
                 reply => last = reply,
@@ -209,7 +209,12 @@ impl Attempt<'_> {
 
     /// Press and release travel together: each would otherwise wait a round trip. The move before them has
     /// already cost the frame that proves the element is not moving.
-    pub async fn press(&mut self, aimed: &Aimed, click: &Click, count: i64) -> Result<Pressed, ActionError> {
+    pub async fn press(
+        &mut self,
+        aimed: &PointerTarget,
+        click: &Click,
+        count: i64,
+    ) -> Result<PressOutcome, ActionError> {
         let at = &aimed.found;
         let button = match click.button {
             Button::Primary => MouseButton::Left,
@@ -243,12 +248,17 @@ impl Attempt<'_> {
         }
         self.taken(try_join_all(answers), &loader, "click").await?;
         let pressed = self.reached(aimed, told, sent_at).await;
-        self.delivered |= pressed == Pressed::Reached;
+        self.delivered |= pressed == PressOutcome::Reached;
         Ok(pressed)
     }
 
     /// A finger: the browser makes the mouse events that pages expect after it.
-    async fn tap(&mut self, aimed: &Aimed, click: &Click, count: i64) -> Result<Pressed, ActionError> {
+    async fn tap(
+        &mut self,
+        aimed: &PointerTarget,
+        click: &Click,
+        count: i64,
+    ) -> Result<PressOutcome, ActionError> {
         let at = &aimed.found;
         let loader = self.loader();
         let told = self.ask_watchers(aimed, "reached");
@@ -268,13 +278,13 @@ impl Attempt<'_> {
         }
         self.taken(try_join_all(answers), &loader, "touch").await?;
         let pressed = self.reached(aimed, told, sent_at).await;
-        self.delivered |= pressed == Pressed::Reached;
+        self.delivered |= pressed == PressOutcome::Reached;
         Ok(pressed)
     }
 
     /// Each document that watches a press, at once: the step's own, and those around it.
-    fn ask_watchers(&self, aimed: &Aimed, method: &str) -> Answers {
-        let own = self.page.look(|view| view.frame.world.clone()).flatten();
+    fn ask_watchers(&self, aimed: &PointerTarget, method: &str) -> WatcherReplies {
+        let own = self.page.with_view(|view| view.frame.world.clone()).flatten();
         own.iter()
             .chain(&aimed.around)
             .map(|world| self.page.ask(world, method, &Value::Null).boxed())
@@ -285,12 +295,21 @@ impl Attempt<'_> {
     /// own answer. Where it is not there by then the documents are asked again, for what they have seen: one
     /// that has answered the press has seen all that it ever will. A document that went away over it has had
     /// it; so has another one of the tab that has seen a press meanwhile.
-    async fn reached(&self, aimed: &Aimed, mut told: Answers, sent_at: Instant) -> Pressed {
+    async fn reached(
+        &self,
+        aimed: &PointerTarget,
+        mut told: WatcherReplies,
+        sent_at: Instant,
+    ) -> PressOutcome {
         let fate = |reply: &Result<Reply, CdpError>| {
-            if reply.as_ref().is_ok_and(|reply| !reply.ok) { Pressed::Kept } else { Pressed::Reached }
+            if reply.as_ref().is_ok_and(|reply| !reply.ok) {
+                PressOutcome::Kept
+            } else {
+                PressOutcome::Reached
+            }
         };
         if told.is_empty() {
-            return Pressed::Reached;
+            return PressOutcome::Reached;
         }
         let pressed = match told.next().now_or_never().flatten() {
             Some(first) => fate(&first),
@@ -301,7 +320,7 @@ impl Attempt<'_> {
                         seen = self.seen(aimed, sent_at) => seen,
                     }
                 };
-                tokio::time::timeout(PRESS_ANSWER, answered).await.unwrap_or(Pressed::Reached)
+                tokio::time::timeout(PRESS_ANSWER, answered).await.unwrap_or(PressOutcome::Reached)
             }
         };
         // The next press there is somebody else's.
@@ -312,24 +331,24 @@ impl Attempt<'_> {
     }
 
     /// What the documents have seen of a press that was answered.
-    async fn seen(&self, aimed: &Aimed, sent_at: Instant) -> Pressed {
+    async fn seen(&self, aimed: &PointerTarget, sent_at: Instant) -> PressOutcome {
         let mut watchers = self.ask_watchers(aimed, "seen");
-        let mut all = Pressed::Unseen;
+        let mut all = PressOutcome::Unseen;
         while let Some(reply) = watchers.next().await {
             match reply {
-                Ok(reply) if !reply.ok => return Pressed::Kept,
+                Ok(reply) if !reply.ok => return PressOutcome::Kept,
                 Ok(reply) if reply.found == 0 => {}
-                Ok(_) | Err(_) => all = Pressed::Reached,
+                Ok(_) | Err(_) => all = PressOutcome::Reached,
             }
         }
-        if all == Pressed::Reached {
+        if all == PressOutcome::Reached {
             return all;
         }
         let query = json!({ "ms": sent_at.elapsed().as_secs_f64() * 1000.0 });
         let asked = self.worlds_of_tab().into_iter().map(|world| self.page.ask(&world, "pressed", &query));
         let told = join_all(asked).await;
         if told.iter().any(|reply| reply.as_ref().is_ok_and(|reply| reply.ok)) {
-            Pressed::Reached
+            PressOutcome::Reached
         } else {
             all
         }
@@ -337,7 +356,7 @@ impl Attempt<'_> {
 
     /// Of the document that input is about to change.
     pub fn loader(&self) -> String {
-        self.page.look(|view| view.frame.document.loader.clone()).unwrap_or_default()
+        self.page.with_view(|view| view.frame.document.loader.clone()).unwrap_or_default()
     }
 
     /// The page's answer to input that has been sent. A document that goes away over it never answers:
@@ -354,11 +373,11 @@ impl Attempt<'_> {
             left = self.page.until(deadline, |view| (view.frame.document.loader != loader).then_some(())) => left,
         };
         match answered {
-            Ok(()) | Err(Halt::Ended(Ended::Closed)) => Ok(()),
-            Err(Halt::Deadline) => {
+            Ok(()) | Err(WaitError::Ended(PageEnd::Closed)) => Ok(()),
+            Err(WaitError::Deadline) => {
                 Err(ActionError::timed_out(format!("the page did not answer the {input}")))
             }
-            Err(halt) => Err(self.halted(halt)),
+            Err(error) => Err(self.wait_failed(error)),
         }
     }
 
@@ -387,7 +406,7 @@ impl Attempt<'_> {
         points: Vec<TouchPoint>,
     ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
         let modifiers = self.page.modifiers();
-        self.page.tab_session().send_as(Touch { kind, touch_points: points, modifiers })
+        self.page.tab_session().send_as(DispatchTouchEvent { kind, touch_points: points, modifiers })
     }
 }
 
@@ -399,7 +418,10 @@ fn settle(inside: Reply, outside: Reply) -> Reply {
     }
     if inside.ok && outside.moved && !inside.moved {
         let message = "the frame does not get the pointer".to_owned();
-        return Reply { why: Some(Why { message, ..Why::default() }), ..Reply::default() };
+        return Reply {
+            why: Some(FailureReason { message, ..FailureReason::default() }),
+            ..Reply::default()
+        };
     }
     inside
 }

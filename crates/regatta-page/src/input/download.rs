@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::input::aftermath::ARRIVAL;
-use crate::page::{Page, Shut};
-use crate::state::scene::Scene;
-use crate::state::{Download, Progress, State};
+use crate::page::{NoInputGate, Page};
+use crate::state::step_target::StepTarget;
+use crate::state::{Download, DownloadProgress, PageState};
 
 /// A file that a flow has downloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Downloaded {
+pub struct DownloadedFile {
     pub path: PathBuf,
     pub bytes: u64,
 }
@@ -18,25 +18,26 @@ pub struct Downloaded {
 impl Page {
     /// To be called when a flow has reached its end. Waits for what the last input set off, which may turn
     /// out to be a download, then for downloads. The caller bounds the latter.
-    pub async fn finish(&mut self) -> Vec<Downloaded> {
-        let finished = Attempt::new(self, "", "", ARRIVAL, &mut Shut).await_aftermath().await;
+    pub async fn finish(&mut self) -> Vec<DownloadedFile> {
+        let finished = StepAttempt::new(self, "", "", ARRIVAL, &mut NoInputGate).await_aftermath().await;
         self.unanswered = finished.err();
         let Some(folder) = self.downloads.clone() else { return Vec::new() };
         let mut states = self.state.subscribe();
-        let is_over = |state: &State| {
-            state.is_gone || state.downloads.iter().all(|download| download.progress != Progress::UnderWay)
+        let is_over = |state: &PageState| {
+            state.is_gone
+                || state.downloads.iter().all(|download| download.progress != DownloadProgress::UnderWay)
         };
         let _ = states.wait_for(is_over).await;
         let mut ended = Vec::new();
         self.state.send_modify(|state| ended = std::mem::take(&mut state.downloads));
-        self.scene = Scene::default();
+        self.step_target = StepTarget::default();
         ended.into_iter().filter_map(|download| keep(&folder, download)).collect()
     }
 }
 
 /// Under the name that the site suggests, or one like it where that is taken.
-fn keep(folder: &Path, download: Download) -> Option<Downloaded> {
-    if download.progress != Progress::Done {
+fn keep(folder: &Path, download: Download) -> Option<DownloadedFile> {
+    if download.progress != DownloadProgress::Done {
         tracing::warn!(name = download.name, "a download did not end");
         return None;
     }
@@ -44,10 +45,10 @@ fn keep(folder: &Path, download: Download) -> Option<Downloaded> {
     let name = file_name(&download.name);
     let to = (1..).map(|n| folder.join(numbered(&name, n))).find(|path| !path.exists())?;
     match std::fs::rename(&from, &to) {
-        Ok(()) => Some(Downloaded { path: to, bytes: download.bytes }),
+        Ok(()) => Some(DownloadedFile { path: to, bytes: download.bytes }),
         Err(error) => {
             tracing::warn!(%error, "a download keeps the name the browser gave it");
-            Some(Downloaded { path: from, bytes: download.bytes })
+            Some(DownloadedFile { path: from, bytes: download.bytes })
         }
     }
 }

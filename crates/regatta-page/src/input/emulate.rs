@@ -6,7 +6,7 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
 use chromiumoxide::cdp::browser_protocol::network;
 use futures::future::try_join_all;
 
-use crate::connection::{CdpError, Session};
+use crate::connection::{CdpError, CdpSession};
 use crate::page::Page;
 use regatta_core::flow::{NetworkConditions, Viewport};
 
@@ -26,7 +26,7 @@ impl Page {
         &self,
         wanted: &Viewport,
     ) -> impl Future<Output = Result<(), CdpError>> + use<> {
-        self.state.send_modify(|state| state.given.viewport = Some(wanted.clone()));
+        self.state.send_modify(|state| state.settings.viewport = Some(wanted.clone()));
         viewport(&self.tab_session(), wanted)
     }
 
@@ -35,7 +35,7 @@ impl Page {
         &self,
         wanted: NetworkConditions,
     ) -> impl Future<Output = Result<(), CdpError>> + use<> {
-        self.state.send_modify(|state| state.given.conditions = Some(wanted));
+        self.state.send_modify(|state| state.settings.conditions = Some(wanted));
         let sessions = self.state.borrow().sessions();
         let answers: Vec<_> = sessions.iter().map(|session| conditions(session, &wanted)).collect();
         async move { try_join_all(answers).await.map(|_| ()) }
@@ -43,7 +43,7 @@ impl Page {
 }
 
 pub fn viewport(
-    session: &Session,
+    session: &CdpSession,
     viewport: &Viewport,
 ) -> impl Future<Output = Result<(), CdpError>> + use<> {
     let mut metrics = SetDeviceMetricsOverrideParams::new(
@@ -69,7 +69,7 @@ pub fn viewport(
 
 /// As DevTools reads a recording: nothing at all is offline, a negative rate is no limit.
 pub fn conditions(
-    session: &Session,
+    session: &CdpSession,
     conditions: &NetworkConditions,
 ) -> impl Future<Output = Result<(), CdpError>> + use<> {
     let NetworkConditions { download, upload, latency } = *conditions;

@@ -15,12 +15,12 @@ use futures::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::attempt::Attempt;
-use crate::connection::{CdpError, Session};
+use crate::attempt::StepAttempt;
+use crate::connection::{CdpError, CdpSession};
 use crate::error::{ActionError, ActionErrorKind};
-use crate::input::typing::Stroke;
-use crate::script::{Halt, Reply};
-use crate::state::{WORLD, World};
+use crate::input::typing::Keystroke;
+use crate::script::{Reply, WaitError};
+use crate::state::{ExecutionContext, WORLD};
 
 /// A document that does not answer for so long runs no script that could take the focus either.
 const GUARDED_WITHIN: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ pub const PAUSE: Duration = Duration::from_millis(20);
 
 /// What is sent while the documents are guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
+pub enum KeyInput {
     /// Characters, each with its keydown and keyup.
     Text,
     Down,
@@ -48,10 +48,10 @@ pub enum Sent {
 
 /// The guarded documents of a tab, and the one that the keys are meant for.
 pub struct FocusGuard {
-    pub own: World,
-    sent: Sent,
-    armed: Vec<World>,
-    scripts: Vec<(Session, ScriptIdentifier)>,
+    pub own: ExecutionContext,
+    sent: KeyInput,
+    armed: Vec<ExecutionContext>,
+    scripts: Vec<(CdpSession, ScriptIdentifier)>,
     /// Strokes that were confirmed.
     confirmed: u32,
     refocused: u32,
@@ -59,7 +59,7 @@ pub struct FocusGuard {
 
 /// What the documents say of a stroke.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum StrokeOutcome {
     Seen,
     /// The document went away over it.
     Gone,
@@ -79,9 +79,9 @@ pub enum Fate {
     Nowhere,
 }
 
-type Answer = BoxFuture<'static, Result<Reply, CdpError>>;
+type StrokeConfirmation = BoxFuture<'static, Result<Reply, CdpError>>;
 
-impl Sent {
+impl KeyInput {
     const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -91,23 +91,25 @@ impl Sent {
     }
 }
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// Guards the documents of the tab for text into the field that was found. `None` where its document
     /// went away; a reply where the field does not take the focus.
     pub async fn guard_field(&mut self) -> Result<Option<Result<FocusGuard, Reply>>, ActionError> {
-        let Some(own) = self.page.look(|view| view.frame.world.clone()).flatten() else { return Ok(None) };
-        let mut guard = FocusGuard::new(own.clone(), Sent::Text);
+        let Some(own) = self.page.with_view(|view| view.frame.world.clone()).flatten() else {
+            return Ok(None);
+        };
+        let mut guard = FocusGuard::new(own.clone(), KeyInput::Text);
         let others = self.arm_new(&mut guard);
         let new = self.guard_new_documents();
-        let query = json!({ "ms": self.guarded_for(), "sent": Sent::Text.name(), "field": true });
+        let query = json!({ "ms": self.guarded_for(), "sent": KeyInput::Text.name(), "field": true });
         let own_told = self.page.call(&own, "guard", &query, &[], self.deadline());
         let ((), scripts, told) = futures::join!(others, new, own_told);
         guard.scripts = scripts;
         let told = match told {
             Ok(told) => told,
-            Err(halt) => {
+            Err(error) => {
                 self.unguard(guard);
-                return Err(self.halted(halt));
+                return Err(self.wait_failed(error));
             }
         };
         match told {
@@ -121,7 +123,7 @@ impl Attempt<'_> {
 
     /// Guards the documents of the tab for a key to what has the focus now; with it, what the document
     /// that has it says.
-    pub async fn guard_focus(&mut self, sent: Sent) -> Result<(FocusGuard, Reply), ActionError> {
+    pub async fn guard_focus(&mut self, sent: KeyInput) -> Result<(FocusGuard, Reply), ActionError> {
         loop {
             let worlds = self.worlds_of_tab();
             let query = json!({ "ms": self.guarded_for(), "sent": sent.name(), "focus": true });
@@ -134,8 +136,8 @@ impl Attempt<'_> {
             for (world, reply) in worlds.iter().zip(told) {
                 match reply {
                     Ok(Some(reply)) if reply.ok => owners.push((world.clone(), reply)),
-                    Ok(_) | Err(Halt::Script(_)) => {}
-                    Err(halt) => return Err(self.halted(halt)),
+                    Ok(_) | Err(WaitError::Script(_)) => {}
+                    Err(error) => return Err(self.wait_failed(error)),
                 }
             }
             if owners.len() == 1
@@ -161,14 +163,14 @@ impl Attempt<'_> {
         self.end_guard(&worlds, guard.scripts);
     }
 
-    fn end_guard(&self, worlds: &[World], scripts: Vec<(Session, ScriptIdentifier)>) {
+    fn end_guard(&self, worlds: &[ExecutionContext], scripts: Vec<(CdpSession, ScriptIdentifier)>) {
         for world in worlds {
             drop(self.page.ask(world, "unguard", &Value::Null));
         }
         for (session, script) in scripts {
             drop(session.send(RemoveScriptToEvaluateOnNewDocumentParams::new(script)));
         }
-        self.page.state.send_modify(|state| state.given.guarded_until = None);
+        self.page.state.send_modify(|state| state.settings.guarded_until = None);
     }
 
     /// Sends strokes one by one, each when the one before is confirmed. `passes_on`: into boxes of one
@@ -176,7 +178,7 @@ impl Attempt<'_> {
     pub async fn send_strokes(
         &mut self,
         guard: &mut FocusGuard,
-        strokes: &[Stroke],
+        strokes: &[Keystroke],
         passes_on: bool,
     ) -> Result<(), ActionError> {
         let loader = self.loader();
@@ -191,23 +193,23 @@ impl Attempt<'_> {
                 let told = self.confirmation(guard);
                 self.taken(self.send_stroke(stroke), &loader, "key").await?;
                 match self.fate(guard, told).await {
-                    Fate::Seen => break,
-                    Fate::Gone if n + 1 == strokes.len() => return Ok(()),
-                    Fate::Gone => {
+                    StrokeOutcome::Seen => break,
+                    StrokeOutcome::Gone if n + 1 == strokes.len() => return Ok(()),
+                    StrokeOutcome::Gone => {
                         return Err(ActionError::timed_out(format!(
                             "the document went away after {} of {} characters",
                             n + 1,
                             strokes.len()
                         )));
                     }
-                    Fate::Beside { element, frame } => {
+                    StrokeOutcome::Beside { element, frame } => {
                         self.bring_back(guard, &element, frame.as_deref()).await?
                     }
-                    Fate::Elsewhere { origin } => return Err(stolen_by_frame(&origin)),
-                    Fate::Underway if started.elapsed() < HANDED_OVER => {}
-                    Fate::Underway => return Err(stolen("a frame", None)),
-                    Fate::Nowhere if self.is_over() => return Err(self.unseen("key")),
-                    Fate::Nowhere => {
+                    StrokeOutcome::Elsewhere { origin } => return Err(stolen_by_frame(&origin)),
+                    StrokeOutcome::Underway if started.elapsed() < HANDED_OVER => {}
+                    StrokeOutcome::Underway => return Err(stolen("a frame", None)),
+                    StrokeOutcome::Nowhere if self.is_over() => return Err(self.unseen("key")),
+                    StrokeOutcome::Nowhere => {
                         self.lost = Some("key");
                         tokio::time::sleep(PAUSE.min(self.left())).await;
                     }
@@ -220,16 +222,16 @@ impl Attempt<'_> {
     }
 
     /// The answer to whether the next stroke has come, to be asked for before it is sent.
-    pub fn confirmation(&self, guard: &FocusGuard) -> Answer {
+    pub fn confirmation(&self, guard: &FocusGuard) -> StrokeConfirmation {
         self.page.ask(&guard.own, "stroke", &json!({ "n": guard.confirmed + 1 })).boxed()
     }
 
     /// Where the stroke went that the browser has answered. A document that has answered it has seen all
     /// of it that it ever will.
-    pub async fn fate(&self, guard: &FocusGuard, mut told: Answer) -> Fate {
+    pub async fn fate(&self, guard: &FocusGuard, mut told: StrokeConfirmation) -> StrokeOutcome {
         match (&mut told).now_or_never() {
-            Some(Ok(reply)) if reply.ok => return Fate::Seen,
-            Some(Err(_)) => return Fate::Gone,
+            Some(Ok(reply)) if reply.ok => return StrokeOutcome::Seen,
+            Some(Err(_)) => return StrokeOutcome::Gone,
             Some(Ok(_)) | None => {}
         }
         let others = self.worlds_of_tab().into_iter().filter(|world| *world != guard.own);
@@ -238,21 +240,25 @@ impl Attempt<'_> {
         let own = self.page.ask(&guard.own, "kept", &Value::Null);
         let all = async {
             let own = match own.await {
-                Err(_) => return Fate::Gone,
-                Ok(own) if own.found > guard.confirmed => return Fate::Seen,
+                Err(_) => return StrokeOutcome::Gone,
+                Ok(own) if own.found > guard.confirmed => return StrokeOutcome::Seen,
                 Ok(own) => own,
             };
             if let Some(element) = own.value {
-                return Fate::Beside { element, frame: own.frame };
+                return StrokeOutcome::Beside { element, frame: own.frame };
             }
             while let Some(reply) = asked.next().await {
                 if let Ok(Reply { value: Some(_), origin, .. }) = reply {
-                    return if own.inside { Fate::Underway } else { Fate::Elsewhere { origin } };
+                    return if own.inside {
+                        StrokeOutcome::Underway
+                    } else {
+                        StrokeOutcome::Elsewhere { origin }
+                    };
                 }
             }
-            Fate::Nowhere
+            StrokeOutcome::Nowhere
         };
-        tokio::time::timeout(crate::input::click::PRESS_ANSWER, all).await.unwrap_or(Fate::Nowhere)
+        tokio::time::timeout(crate::input::click::PRESS_ANSWER, all).await.unwrap_or(StrokeOutcome::Nowhere)
     }
 
     /// The page has taken the focus to another element of its own. It is brought back a few times: many pages
@@ -266,7 +272,7 @@ impl Attempt<'_> {
         guard.refocused += 1;
         if guard.refocused <= REFOCUSED {
             let called = self.page.call(&guard.own, "refocus", &Value::Null, &[], self.deadline()).await;
-            if called.map_err(|halt| self.halted(halt))?.is_some_and(|reply| reply.ok) {
+            if called.map_err(|error| self.wait_failed(error))?.is_some_and(|reply| reply.ok) {
                 return Ok(());
             }
         }
@@ -293,12 +299,12 @@ impl Attempt<'_> {
 
     /// Documents that begin from now on are guarded from their first script on: those of the processes that
     /// are known, and those of frames that get one of their own.
-    async fn guard_new_documents(&self) -> Vec<(Session, ScriptIdentifier)> {
+    async fn guard_new_documents(&self) -> Vec<(CdpSession, ScriptIdentifier)> {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let until = since_epoch + self.left() + BEYOND;
-        self.page.state.send_modify(|state| state.given.guarded_until = Some(until));
+        self.page.state.send_modify(|state| state.settings.guarded_until = Some(until));
         let source = guarded_until(until);
-        let mut sessions: Vec<Session> = Vec::new();
+        let mut sessions: Vec<CdpSession> = Vec::new();
         for world in self.worlds_of_tab() {
             if !sessions.iter().any(|session| session.id() == world.session.id()) {
                 sessions.push(world.session);
@@ -315,8 +321,8 @@ impl Attempt<'_> {
     }
 
     /// Of the documents of the step's tab.
-    pub fn worlds_of_tab(&self) -> Vec<World> {
-        let of_tab = self.page.look(|view| {
+    pub fn worlds_of_tab(&self) -> Vec<ExecutionContext> {
+        let of_tab = self.page.with_view(|view| {
             let main = view.state.frame(&view.tab().main_frame);
             let inside = main.map(|main| view.state.inside(main)).unwrap_or_default();
             main.into_iter().chain(inside).filter_map(|frame| frame.world.clone()).collect()
@@ -336,7 +342,7 @@ impl Attempt<'_> {
 }
 
 impl FocusGuard {
-    const fn new(own: World, sent: Sent) -> Self {
+    const fn new(own: ExecutionContext, sent: KeyInput) -> Self {
         Self { own, sent, armed: Vec::new(), scripts: Vec::new(), confirmed: 0, refocused: 0 }
     }
 }

@@ -8,12 +8,12 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join};
 use serde_json::{Value, json};
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::connection::CdpError;
 use crate::error::ActionError;
-use crate::input::guard::{Fate, PAUSE, Sent, stolen, stolen_by_frame};
-use crate::page::PressedKey;
-use crate::script::Called;
+use crate::input::guard::{KeyInput, PAUSE, StrokeOutcome, stolen, stolen_by_frame};
+use crate::page::HeldKey;
+use crate::script::RemoteResult;
 use regatta_core::flow::keyboard::{self, Key};
 
 /// Whether anything on the way of a key event, from the element that has the focus up to the window,
@@ -34,7 +34,7 @@ const HEARD: &str = "(() => {
 })()";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Press {
+enum KeyPhase {
     Down,
     Repeat,
     Up,
@@ -42,12 +42,12 @@ enum Press {
 
 /// What the browser is sent at once, and one document confirms.
 #[derive(Debug, Clone)]
-pub enum Stroke {
+pub enum Keystroke {
     Key { key: Key, modifiers: i64 },
     Insert(String),
 }
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// To what has the focus when it is sent, and to nothing that takes the focus then.
     pub async fn key(&mut self, name: &str, down: bool) -> Result<(), ActionError> {
         let Some(key) = keyboard::find(name) else {
@@ -56,13 +56,13 @@ impl Attempt<'_> {
         };
         // Pressed again before it was let go: it was held, and the keyboard repeats it.
         let press = match (down, self.page.pressed.iter().any(|pressed| pressed.key == key)) {
-            (true, true) => Press::Repeat,
-            (true, false) => Press::Down,
-            (false, _) => Press::Up,
+            (true, true) => KeyPhase::Repeat,
+            (true, false) => KeyPhase::Down,
+            (false, _) => KeyPhase::Up,
         };
         let mut is_begun = false;
         loop {
-            let (guard, told) = self.guard_focus(if down { Sent::Down } else { Sent::Up }).await?;
+            let (guard, told) = self.guard_focus(if down { KeyInput::Down } else { KeyInput::Up }).await?;
             // Nothing is typed where keys would go to another origin.
             let checked =
                 if key.is_printable() { self.check_focused(&guard.own, &told.origin) } else { Ok(()) };
@@ -72,12 +72,12 @@ impl Attempt<'_> {
             }
             if !std::mem::replace(&mut is_begun, true) {
                 match press {
-                    Press::Down => {
-                        let tab = self.page.look(|view| view.frame.tab).unwrap_or_default();
-                        self.page.pressed.push(PressedKey { key: key.clone(), tab });
+                    KeyPhase::Down => {
+                        let tab = self.page.with_view(|view| view.frame.tab).unwrap_or_default();
+                        self.page.pressed.push(HeldKey { key: key.clone(), tab });
                     }
-                    Press::Up => self.page.pressed.retain(|pressed| pressed.key != key),
-                    Press::Repeat => {}
+                    KeyPhase::Up => self.page.pressed.retain(|pressed| pressed.key != key),
+                    KeyPhase::Repeat => {}
                 }
             }
             let loader = self.loader();
@@ -92,15 +92,17 @@ impl Attempt<'_> {
             };
             self.unguard(guard);
             match fate {
-                Fate::Seen | Fate::Gone => break,
+                StrokeOutcome::Seen | StrokeOutcome::Gone => break,
                 // An open list of the browser has taken it.
-                Fate::Nowhere if told.found > 0 => break,
-                Fate::Elsewhere { origin } => return Err(stolen_by_frame(&origin)),
-                Fate::Beside { element, frame } if self.is_over() => {
+                StrokeOutcome::Nowhere if told.found > 0 => break,
+                StrokeOutcome::Elsewhere { origin } => return Err(stolen_by_frame(&origin)),
+                StrokeOutcome::Beside { element, frame } if self.is_over() => {
                     return Err(stolen(&element, frame.as_deref()));
                 }
-                Fate::Nowhere | Fate::Underway if self.is_over() => return Err(self.unseen("key")),
-                Fate::Beside { .. } | Fate::Underway | Fate::Nowhere => {
+                StrokeOutcome::Nowhere | StrokeOutcome::Underway if self.is_over() => {
+                    return Err(self.unseen("key"));
+                }
+                StrokeOutcome::Beside { .. } | StrokeOutcome::Underway | StrokeOutcome::Nowhere => {
                     self.lost = Some("key");
                     tokio::time::sleep(PAUSE.min(self.left())).await;
                 }
@@ -113,7 +115,7 @@ impl Attempt<'_> {
     /// Asked in the page's own world, whose listeners they are. A page that gives no answer may listen. `None`
     /// where the focus is not with the field any more.
     pub async fn keys_are_heard(&self) -> Option<bool> {
-        let Some(world) = self.page.look(|view| view.frame.page_world.clone()).flatten() else {
+        let Some(world) = self.page.with_view(|view| view.frame.page_world.clone()).flatten() else {
             return Some(true);
         };
         let mut evaluate = EvaluateParams::new(HEARD);
@@ -121,7 +123,7 @@ impl Attempt<'_> {
         evaluate.include_command_line_api = Some(true);
         evaluate.return_by_value = Some(true);
         evaluate.silent = Some(true);
-        let called = self.page.in_world::<_, Called>(&world, evaluate, self.deadline()).await;
+        let called = self.page.in_world::<_, RemoteResult>(&world, evaluate, self.deadline()).await;
         match called.ok().flatten() {
             Some(called) if called.result.subtype.as_deref() == Some("null") => None,
             Some(called) => Some(called.result.value != Some(json!(false))),
@@ -130,14 +132,14 @@ impl Attempt<'_> {
     }
 
     /// Queues the commands of a stroke now.
-    pub fn send_stroke(&self, stroke: &Stroke) -> BoxFuture<'static, Result<(), CdpError>> {
+    pub fn send_stroke(&self, stroke: &Keystroke) -> BoxFuture<'static, Result<(), CdpError>> {
         match stroke {
-            Stroke::Key { key, modifiers } => {
-                let down = self.key_event(key, *modifiers, Press::Down);
-                let up = self.key_event(key, *modifiers, Press::Up);
+            Keystroke::Key { key, modifiers } => {
+                let down = self.key_event(key, *modifiers, KeyPhase::Down);
+                let up = self.key_event(key, *modifiers, KeyPhase::Up);
                 async move { try_join(down, up).await.map(|_| ()) }.boxed()
             }
-            Stroke::Insert(text) => {
+            Keystroke::Insert(text) => {
                 let inserted = self.page.tab_session().send(InsertTextParams::new(text.clone()));
                 async move { inserted.await.map(|_| ()) }.boxed()
             }
@@ -148,10 +150,10 @@ impl Attempt<'_> {
         &self,
         key: &Key,
         modifiers: i64,
-        press: Press,
+        press: KeyPhase,
     ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
         let key = key.clone().with_modifiers(modifiers);
-        let down = press != Press::Up;
+        let down = press != KeyPhase::Up;
         let kind = match (down, &key.text) {
             (true, Some(_)) => DispatchKeyEventType::KeyDown,
             (true, None) => DispatchKeyEventType::RawKeyDown,
@@ -159,7 +161,7 @@ impl Attempt<'_> {
         };
         let mut event = DispatchKeyEventParams::new(kind);
         event.modifiers = Some(modifiers);
-        event.auto_repeat = (press == Press::Repeat).then_some(true);
+        event.auto_repeat = (press == KeyPhase::Repeat).then_some(true);
         event.text = key.text.clone().filter(|_| down);
         event.unmodified_text = event.text.clone();
         event.commands = key.command(modifiers).filter(|_| down).map(|command| vec![command.to_owned()]);
@@ -174,10 +176,10 @@ impl Attempt<'_> {
 
 /// A key for each character. What no key writes is put in as it is, and so are line breaks: to write one must
 /// not press Enter, which many pages take for "send".
-pub fn strokes(text: &str) -> Vec<Stroke> {
+pub fn strokes(text: &str) -> Vec<Keystroke> {
     let stroke = |c: char| match keyboard::typing(c) {
-        Some((key, modifiers)) => Stroke::Key { key, modifiers },
-        None => Stroke::Insert(c.into()),
+        Some((key, modifiers)) => Keystroke::Key { key, modifiers },
+        None => Keystroke::Insert(c.into()),
     };
     text.chars().map(stroke).collect()
 }

@@ -8,12 +8,12 @@ use chromiumoxide::cdp::browser_protocol::dom::SetFileInputFilesParams;
 use chromiumoxide::cdp::js_protocol::runtime::{CallFunctionOnParams, RemoteObjectId};
 use serde_json::json;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::error::ActionError;
-use crate::script::{Called, OBJECTS};
+use crate::script::{OBJECTS, RemoteResult};
 use regatta_core::flow::Locator;
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// `files` by their whole paths. The browser tells the page with the input's own events.
     pub async fn upload(&mut self, locator: &Locator, files: &[String]) -> Result<(), ActionError> {
         let mut paths = Vec::new();
@@ -38,12 +38,12 @@ impl Attempt<'_> {
 
     /// A handle of the element that was found. `None` where its document went away.
     async fn held(&self) -> Result<Option<RemoteObjectId>, ActionError> {
-        let world = self.page.world(self.deadline()).await.map_err(|halt| self.halted(halt))?;
+        let world = self.page.world(self.deadline()).await.map_err(|error| self.wait_failed(error))?;
         let mut call = CallFunctionOnParams::new("function() { return regatta.call('input') }");
         call.unique_context_id = Some(world.unique.clone());
         call.object_group = Some(OBJECTS.to_owned());
-        let called = self.page.in_world::<_, Called>(&world, call, self.deadline()).await;
-        let called = called.map_err(|halt| self.halted(halt))?;
+        let called = self.page.in_world::<_, RemoteResult>(&world, call, self.deadline()).await;
+        let called = called.map_err(|error| self.wait_failed(error))?;
         Ok(called.and_then(|called| called.result.object_id).map(RemoteObjectId::from))
     }
 }

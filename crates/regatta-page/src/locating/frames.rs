@@ -12,16 +12,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::error::ActionError;
 use crate::locating::quad::Quad;
 use crate::page::Page;
-use crate::script::{Halt, RemoteObject, Reply};
-use crate::state::World;
+use crate::script::{RemoteObject, Reply, WaitError};
+use crate::state::ExecutionContext;
 
-pub enum Surface {
+pub enum TabMapping {
     /// The worlds of the documents around, innermost first.
-    Reached(Vec<World>),
+    Reached(Vec<ExecutionContext>),
     /// A frame on the way is hidden, covered or moving.
     Blocked(Box<Reply>),
     /// A document on the way went away.
@@ -30,9 +30,9 @@ pub enum Surface {
 
 /// The element that holds a frame, as a handle in the document around it.
 #[derive(Debug, Clone)]
-pub struct Owner {
+pub struct FrameElement {
     frame: String,
-    around: World,
+    around: ExecutionContext,
     object: String,
 }
 
@@ -53,7 +53,7 @@ struct Boxes {
 }
 
 #[derive(Deserialize)]
-struct Resolved {
+struct ResolvedNode {
     object: RemoteObject,
 }
 
@@ -62,9 +62,9 @@ impl Page {
     pub(crate) async fn owner_of(
         &self,
         frame: &str,
-        around: &World,
+        around: &ExecutionContext,
         deadline: Instant,
-    ) -> Result<Option<String>, Halt> {
+    ) -> Result<Option<String>, WaitError> {
         let asked = GetFrameOwnerParams::new(frame.to_owned());
         let owner = self.answer(around.session.send_as::<_, FrameOwner>(asked), deadline).await?;
         let resolve = ResolveNodeParams {
@@ -73,29 +73,29 @@ impl Page {
             object_group: None,
             execution_context_id: Some(ExecutionContextId::new(around.id)),
         };
-        let resolved = self.answer(around.session.send_as::<_, Resolved>(resolve), deadline).await?;
+        let resolved = self.answer(around.session.send_as::<_, ResolvedNode>(resolve), deadline).await?;
         Ok(resolved.object.object_id)
     }
 }
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// Follows the point that was found outwards to the tab, and changes it to what it is there.
-    pub async fn surface(&mut self, found: &mut Reply) -> Result<Surface, ActionError> {
+    pub async fn surface(&mut self, found: &mut Reply) -> Result<TabMapping, ActionError> {
         let mut passed = Vec::new();
-        let mut frame = self.page.look(|view| view.frame.id.clone());
+        let mut frame = self.page.with_view(|view| view.frame.id.clone());
         while let Some(inner) = frame {
             let Some(outer) = self.around(&inner) else {
                 // No frame around: this is the tab's own document. Or it went away with everything.
-                let is_there = self.page.look(|_| ()).is_some();
-                return Ok(if is_there { Surface::Reached(passed) } else { Surface::Lost });
+                let is_there = self.page.with_view(|_| ()).is_some();
+                return Ok(if is_there { TabMapping::Reached(passed) } else { TabMapping::Lost });
             };
-            let Some(world) = self.world_of(&outer).await? else { return Ok(Surface::Lost) };
-            let Some(owner) = self.owner(&inner, &world).await? else { return Ok(Surface::Lost) };
+            let Some(world) = self.world_of(&outer).await? else { return Ok(TabMapping::Lost) };
+            let Some(owner) = self.owner(&inner, &world).await? else { return Ok(TabMapping::Lost) };
             let mut query = json!({ "x": found.x, "y": found.y });
             let mut told = self.through(&world, &owner, &query).await?;
             if let Some(Reply { turned: true, width, height, .. }) = told {
                 let Some(quad) = self.quad_in(&outer, &world, &owner, (width, height)).await? else {
-                    return Ok(Surface::Lost);
+                    return Ok(TabMapping::Lost);
                 };
                 let (x, y) = quad.place(found.x / found.width, found.y / found.height);
                 query["point"] = json!({ "x": x, "y": y });
@@ -109,21 +109,26 @@ impl Attempt<'_> {
                 Some(reply) => {
                     let patience = json!({ "ms": self.left().as_secs_f64() * 1000.0 });
                     let changed = self.page.call(&world, "changed", &patience, &[], self.deadline()).await;
-                    changed.map_err(|halt| self.halted(halt))?;
-                    return Ok(Surface::Blocked(Box::new(reply)));
+                    changed.map_err(|error| self.wait_failed(error))?;
+                    return Ok(TabMapping::Blocked(Box::new(reply)));
                 }
-                None => return Ok(Surface::Lost),
+                None => return Ok(TabMapping::Lost),
             }
             passed.push(world);
             frame = Some(outer);
         }
-        Ok(Surface::Lost)
+        Ok(TabMapping::Lost)
     }
 
     /// A point inside a frame becomes one of the document around it. `None` where that went away.
-    async fn through(&self, world: &World, owner: &str, query: &Value) -> Result<Option<Reply>, ActionError> {
+    async fn through(
+        &self,
+        world: &ExecutionContext,
+        owner: &str,
+        query: &Value,
+    ) -> Result<Option<Reply>, ActionError> {
         let called = self.page.call(world, "through", query, &[owner.to_owned()], self.deadline()).await;
-        called.map_err(|halt| self.halted(halt))
+        called.map_err(|error| self.wait_failed(error))
     }
 
     /// Where the browser draws the inside of a frame, in the document around it. The browser counts from the
@@ -131,7 +136,7 @@ impl Attempt<'_> {
     async fn quad_in(
         &mut self,
         outer: &str,
-        world: &World,
+        world: &ExecutionContext,
         owner: &str,
         (width, height): (f64, f64),
     ) -> Result<Option<Quad>, ActionError> {
@@ -153,7 +158,7 @@ impl Attempt<'_> {
     }
 
     /// Of the content of an element, in pixels of the outermost document of its process.
-    async fn quad(&self, world: &World, element: &str) -> Result<Option<Quad>, ActionError> {
+    async fn quad(&self, world: &ExecutionContext, element: &str) -> Result<Option<Quad>, ActionError> {
         let asked = GetBoxModelParams {
             node_id: None,
             backend_node_id: None,
@@ -162,16 +167,20 @@ impl Attempt<'_> {
         match self.page.answer(world.session.send_as::<_, BoxModel>(asked), self.deadline()).await {
             Ok(answer) => Ok(Quad::read(&answer.model.content)),
             // It went away in between.
-            Err(Halt::Script(_)) if !self.is_over() => Ok(None),
-            Err(halt) => Err(self.halted(halt)),
+            Err(WaitError::Script(_)) if !self.is_over() => Ok(None),
+            Err(error) => Err(self.wait_failed(error)),
         }
     }
 
     /// Whether every frame on the way is still where it was: the first that is not, or a reply that says
     /// whether the pointer has come into any document on the way.
-    pub async fn confirm_around(&self, around: &[World], query: &Value) -> Result<Reply, ActionError> {
+    pub async fn confirm_around(
+        &self,
+        around: &[ExecutionContext],
+        query: &Value,
+    ) -> Result<Reply, ActionError> {
         let looks = around.iter().map(|world| self.page.call(world, "passed", query, &[], self.deadline()));
-        let replies = try_join_all(looks).await.map_err(|halt| self.halted(halt))?;
+        let replies = try_join_all(looks).await.map_err(|error| self.wait_failed(error))?;
         let mut all = Reply { ok: true, ..Reply::default() };
         for reply in replies.into_iter().map(Option::unwrap_or_default) {
             if !reply.ok {
@@ -188,16 +197,16 @@ impl Attempt<'_> {
 
     /// Of a frame beside the step's own, waited for where its document is being replaced. `None` where the
     /// frame went away.
-    async fn world_of(&self, frame: &str) -> Result<Option<World>, ActionError> {
+    async fn world_of(&self, frame: &str) -> Result<Option<ExecutionContext>, ActionError> {
         let found = self.page.until(self.deadline(), |view| match view.state.frame(frame) {
             Some(frame) => frame.world.clone().map(Some),
             None => Some(None),
         });
-        found.await.map_err(|halt| self.halted(halt))
+        found.await.map_err(|error| self.wait_failed(error))
     }
 
     /// `None` where the document around went away.
-    async fn owner(&mut self, frame: &str, around: &World) -> Result<Option<String>, ActionError> {
+    async fn owner(&mut self, frame: &str, around: &ExecutionContext) -> Result<Option<String>, ActionError> {
         let known = self.page.owners.iter().find(|owner| owner.frame == frame && owner.around == *around);
         if let Some(owner) = known {
             return Ok(Some(owner.object.clone()));
@@ -205,13 +214,13 @@ impl Attempt<'_> {
         let object = match self.page.owner_of(frame, around, self.deadline()).await {
             Ok(object) => object,
             // It went away in between.
-            Err(Halt::Script(_)) if !self.is_over() => return Ok(None),
-            Err(halt) => return Err(self.halted(halt)),
+            Err(WaitError::Script(_)) if !self.is_over() => return Ok(None),
+            Err(error) => return Err(self.wait_failed(error)),
         };
         if let Some(object) = &object {
             self.page.owners.retain(|owner| owner.frame != frame);
             let (frame, around, object) = (frame.to_owned(), around.clone(), object.clone());
-            self.page.owners.push(Owner { frame, around, object });
+            self.page.owners.push(FrameElement { frame, around, object });
         }
         Ok(object)
     }

@@ -6,18 +6,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::attempt::Attempt;
-use crate::healing::heal;
+use crate::attempt::StepAttempt;
+use crate::healing::likeness;
 use crate::locating::aria;
-use crate::locating::locate::{Stop, alternative_of, asks_tree};
-use crate::script::{Halt, Reply};
+use crate::locating::resolve::{LocateError, alternative_of, asks_tree};
+use crate::script::{Reply, WaitError};
 use regatta_core::flow::{Chain, Locator, Selector, SelectorKind, WaitForElement};
 use regatta_core::workflow::Heal;
 
 /// The step's time is over when it is asked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// A no of the script with its hint. Best effort: a page that is gone says nothing.
     pub(crate) async fn with_hint(&mut self, locator: &Locator, query: &Value, mut reply: Reply) -> Reply {
         let Some(why) = &mut reply.why else { return reply };
@@ -38,7 +38,10 @@ impl Attempt<'_> {
         (!told.is_empty()).then_some(told)
     }
 
-    async fn beyond_deadline(&mut self, ask: impl AsyncFnOnce(&mut Self) -> Result<String, Stop>) -> String {
+    async fn beyond_deadline(
+        &mut self,
+        ask: impl AsyncFnOnce(&mut Self) -> Result<String, LocateError>,
+    ) -> String {
         let late = (Instant::now() + PATIENCE).saturating_duration_since(self.deadline());
         self.extend(late);
         let told = ask(self).await.unwrap_or_default();
@@ -46,7 +49,7 @@ impl Attempt<'_> {
         self.page.healing.mask().apply(&told)
     }
 
-    async fn hint(&mut self, wanted: &Value) -> Result<String, Stop> {
+    async fn hint(&mut self, wanted: &Value) -> Result<String, LocateError> {
         let world = self.page.world(self.deadline()).await?;
         let query = json!({ "wanted": wanted });
         let Some(told) = self.page.call(&world, "near", &query, &[], self.deadline()).await? else {
@@ -73,12 +76,12 @@ impl Attempt<'_> {
     }
 
     /// A selector that means the element alone: the one of the kind that was asked for, where it does.
-    async fn selector_of(&mut self, of: usize, own: &[String]) -> Result<Option<String>, Stop> {
+    async fn selector_of(&mut self, of: usize, own: &[String]) -> Result<Option<String>, LocateError> {
         let world = self.page.world(self.deadline()).await?;
         let others = self.page.call(&world, "means", &json!({ "of": of }), &[], self.deadline()).await?;
         let others = others.map(|reply| reply.selectors).unwrap_or_default();
         for selector in std::iter::once(own.to_vec()).chain(others) {
-            let chain = heal::chain(&selector);
+            let chain = likeness::chain(&selector);
             let by_tree = asks_tree(&chain);
             if by_tree && self.stash(&world, 0, &chain).await?.is_none() {
                 return Ok(None);
@@ -92,7 +95,7 @@ impl Attempt<'_> {
         Ok(None)
     }
 
-    async fn ask_instead(&mut self, wait: &WaitForElement, mut query: Value) -> Result<String, Stop> {
+    async fn ask_instead(&mut self, wait: &WaitForElement, mut query: Value) -> Result<String, LocateError> {
         let world = self.page.world(self.deadline()).await?;
         let mut alternatives = Vec::new();
         for (index, chain) in wait.locator.alternatives.iter().enumerate() {
@@ -106,8 +109,8 @@ impl Attempt<'_> {
         let told = self.page.call(&world, "instead", &query, &[], self.deadline()).await;
         match told {
             Ok(told) => Ok(told.and_then(|reply| reply.value).unwrap_or_default()),
-            Err(Halt::Script(_)) => Ok(String::new()),
-            Err(halt) => Err(halt.into()),
+            Err(WaitError::Script(_)) => Ok(String::new()),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -6,7 +6,7 @@ pub struct Quad(pub [(f64, f64); 4]);
 
 /// A projective map of the plane, by rows.
 #[derive(Debug, Clone, Copy)]
-struct Map([[f64; 3]; 3]);
+struct Projection([[f64; 3]; 3]);
 
 impl Quad {
     /// As the protocol writes it: x and y of each corner.
@@ -17,16 +17,16 @@ impl Quad {
 
     /// Where a point of the unit square has come to.
     pub fn place(self, x: f64, y: f64) -> (f64, f64) {
-        Map::onto(self).apply(x, y)
+        Projection::onto(self).apply(x, y)
     }
 
     /// Where a point was in the unit square.
     pub fn origin(self, x: f64, y: f64) -> (f64, f64) {
-        Map::onto(self).inverse().apply(x, y)
+        Projection::onto(self).inverse().apply(x, y)
     }
 }
 
-impl Map {
+impl Projection {
     /// The unit square onto a quad: Heckbert, "Fundamentals of Texture Mapping and Image Warping", 2.2.3.
     fn onto(Quad([(x0, y0), (x1, y1), (x2, y2), (x3, y3)]): Quad) -> Self {
         let (sx, sy) = (x0 - x1 + x2 - x3, y0 - y1 + y2 - y3);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::error::ActionError;
 use regatta_core::flow::Locator;
 
@@ -15,7 +15,7 @@ const STILL: Duration = Duration::from_millis(250);
 /// A tab behind others may pause for a second and more; one that is hidden draws nothing at all.
 const UNDRAWN: Duration = Duration::from_secs(5);
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// Ready where the place is reached, or where the page has ended before it and no longer grows.
     pub async fn scroll(
         &mut self,
@@ -32,7 +32,7 @@ impl Attempt<'_> {
             let query =
                 json!({ "x": x, "y": y, "page": locator.is_none(), "ms": ms(STILL), "undrawn": ms(UNDRAWN) });
             let Some(reply) = self.call("scroll", &query).await? else { continue };
-            let more = reply.again || self.page.look(|view| view.is_quiet(STILL)) != Some(true);
+            let more = reply.again || self.page.with_view(|view| view.is_quiet(STILL)) != Some(true);
             if !reply.ok && more && !self.is_over() {
                 continue;
             }

@@ -6,9 +6,9 @@ use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
 use regex::Regex;
 use serde_json::json;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::error::{ActionError, ActionErrorKind};
-use crate::script::{Called, Halt, OBJECTS, RemoteObject};
+use crate::script::{OBJECTS, RemoteObject, RemoteResult, WaitError};
 use regatta_core::flow::{Capture, CaptureFrom, Operator, WaitForElement};
 use regatta_core::mask::Mask;
 
@@ -16,7 +16,7 @@ use regatta_core::mask::Mask;
 /// wait hold.
 const QUIET: Duration = Duration::from_millis(300);
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     pub async fn wait_for_element(&mut self, wait: &WaitForElement) -> Result<(), ActionError> {
         let operator = match wait.operator {
             Operator::AtLeast => ">=",
@@ -69,19 +69,19 @@ impl Attempt<'_> {
         let mut thrown = None;
         loop {
             let world = self.page.until(self.deadline(), |view| view.frame.page_world.clone()).await;
-            let world = world.map_err(|halt| self.halted(halt))?;
+            let world = world.map_err(|error| self.wait_failed(error))?;
             let mut evaluate = EvaluateParams::new(expression);
             evaluate.unique_context_id = Some(world.unique.clone());
             evaluate.await_promise = Some(true);
             evaluate.silent = Some(true);
             evaluate.object_group = Some(OBJECTS.to_owned());
-            let called = self.page.in_world::<_, Called>(&world, evaluate, self.deadline()).await;
+            let called = self.page.in_world::<_, RemoteResult>(&world, evaluate, self.deadline()).await;
             match called {
-                Err(Halt::Deadline) => {
+                Err(WaitError::Deadline) => {
                     let message = format!("{} came to no answer {}", quoted(expression), self.within());
                     return Err(ActionError::timed_out(message));
                 }
-                Err(halt) => return Err(self.halted(halt)),
+                Err(error) => return Err(self.wait_failed(error)),
                 Ok(None) => {}
                 Ok(Some(called)) => {
                     self.page.release_objects();
@@ -162,7 +162,7 @@ impl Attempt<'_> {
     fn definite(&self, error: ActionError) -> ActionError {
         // An HTTP error that the flow allows is as good a page as any.
         let allowed = self.page.allowed_error.as_deref();
-        let quiet = self.page.look(|view| view.is_sound(allowed) && view.is_quiet(QUIET)) == Some(true);
+        let quiet = self.page.with_view(|view| view.is_sound(allowed) && view.is_quiet(QUIET)) == Some(true);
         if error.kind == ActionErrorKind::TimedOut && quiet {
             return ActionError { kind: ActionErrorKind::NotMet, ..error };
         }

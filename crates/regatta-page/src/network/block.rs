@@ -10,26 +10,26 @@ use chromiumoxide::cdp::browser_protocol::network::ResourceType as CdpType;
 use chromiumoxide::types::{Command, Method, MethodId};
 use serde::Serialize;
 
-use crate::state::Given;
+use crate::state::TabSettings;
 use regatta_core::event::ResourceType;
 use regatta_core::workflow::block::Block;
 
 /// Pauses documents, everything of a type that is blocked, and what a server may ask a user and a password for:
 /// see [`crate::network::prompts`].
-pub fn interception(given: &Given) -> EnableParams {
-    if given.asks {
+pub fn interception(settings: &TabSettings) -> EnableParams {
+    if settings.asks {
         let patterns = Some(vec![RequestPattern::default()]);
         return EnableParams { patterns, handle_auth_requests: Some(true) };
     }
     let types =
-        std::iter::once(CdpType::Document).chain(given.block.types.iter().filter_map(|kind| named(*kind)));
+        std::iter::once(CdpType::Document).chain(settings.block.types.iter().filter_map(|kind| named(*kind)));
     let of_type = types.map(pattern);
-    let of_origins = given.credentials.iter().map(|credential| RequestPattern {
+    let of_origins = settings.credentials.iter().map(|credential| RequestPattern {
         url_pattern: Some(format!("{}/*", credential.origin)),
         ..RequestPattern::default()
     });
     let patterns = Some(of_type.chain(of_origins).collect());
-    EnableParams { patterns, handle_auth_requests: Some(!given.credentials.is_empty()) }
+    EnableParams { patterns, handle_auth_requests: Some(!settings.credentials.is_empty()) }
 }
 
 /// Pauses documents and nothing else.

@@ -18,8 +18,8 @@ pub struct Exchange {
     pub ended: Option<f64>,
     pub request_headers: Vec<Header>,
     pub body_size: u64,
-    pub response: Option<Response>,
-    pub outcome: Outcome,
+    pub response: Option<ResponseInfo>,
+    pub outcome: RequestOutcome,
     /// It came from a cache or a service worker: nothing was transferred.
     pub is_local: bool,
     pub bytes_sent: u64,
@@ -27,7 +27,7 @@ pub struct Exchange {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Response {
+pub struct ResponseInfo {
     pub status: u16,
     pub status_text: String,
     /// `http/1.1`, `h2`.
@@ -50,7 +50,7 @@ pub struct Timing {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RequestOutcome {
     UnderWay,
     Finished,
     Redirected,
@@ -76,7 +76,7 @@ impl Exchange {
             request_headers: Vec::new(),
             body_size: 0,
             response: None,
-            outcome: Outcome::UnderWay,
+            outcome: RequestOutcome::UnderWay,
             is_local: false,
             bytes_sent: 0,
             bytes_received: 0,
@@ -87,7 +87,7 @@ impl Exchange {
         self.is_local |= ["fromDiskCache", "fromServiceWorker", "fromPrefetchCache"]
             .iter()
             .any(|place| response[place] == true);
-        self.response = Some(Response {
+        self.response = Some(ResponseInfo {
             status: response["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(0),
             status_text: text(&response["statusText"]).to_owned(),
             protocol: text(&response["protocol"]).to_owned(),

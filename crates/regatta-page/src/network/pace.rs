@@ -28,9 +28,9 @@ pub trait DocumentPace: fmt::Debug + Send + Sync {
 /// Documents that have had their turn: one is paused once for its tab and once for the browser. Known by the id
 /// of its request and by its address, which redirects change.
 #[derive(Debug, Default)]
-pub struct Admitted(VecDeque<(String, String)>);
+pub struct AdmittedDocuments(VecDeque<(String, String)>);
 
-impl Admitted {
+impl AdmittedDocuments {
     const KEPT: usize = 64;
 
     /// Whether the document has yet to have its turn; it has it from here on.
@@ -49,11 +49,11 @@ impl Admitted {
 impl Page {
     /// Limits how fast documents are requested from now on.
     pub fn set_pace(&mut self, pace: Arc<dyn DocumentPace>) {
-        self.state.send_modify(|state| state.given.pace = Some(pace));
+        self.state.send_modify(|state| state.settings.pace = Some(pace));
     }
 
     pub(crate) fn held(&self) -> Duration {
-        self.state.borrow().given.pace.as_ref().map_or(Duration::ZERO, |pace| pace.held())
+        self.state.borrow().settings.pace.as_ref().map_or(Duration::ZERO, |pace| pace.held())
     }
 
     /// `None` where the deadline passes first. It moves while documents are held back.

@@ -17,18 +17,18 @@ use chromiumoxide::types::{Command, Method, MethodId};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::connection::Session;
+use crate::connection::CdpSession;
 use crate::network::block;
 use crate::page::Page;
-use crate::state::{Given, State, text};
+use crate::state::{PageState, TabSettings, text};
 use regatta_core::workflow::http_auth::Credential;
 
 /// A question of the browser, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Prompt {
+pub enum BrowserPrompt {
     SignIn {
         origin: String,
-        answer: Answer,
+        answer: SignInOutcome,
     },
     /// `tel`. Where the browser has dialogs one may be open.
     External {
@@ -37,23 +37,23 @@ pub enum Prompt {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    Given,
+pub enum SignInOutcome {
+    Answered,
     /// The server has refused what it was given.
     Refused,
     Cancelled,
 }
 
-impl fmt::Display for Prompt {
+impl fmt::Display for BrowserPrompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SignIn { origin, answer } => {
                 let came = match answer {
-                    Answer::Given => "answered from [[http_auth]]",
-                    Answer::Refused => {
+                    SignInOutcome::Answered => "answered from [[http_auth]]",
+                    SignInOutcome::Refused => {
                         "cancelled: the server has refused the user and password of [[http_auth]]"
                     }
-                    Answer::Cancelled => "cancelled",
+                    SignInOutcome::Cancelled => "cancelled",
                 };
                 write!(f, "sign-in dialog for {origin}, {came}")
             }
@@ -67,12 +67,13 @@ impl Page {
     pub fn set_http_auth(&mut self, credentials: Vec<Credential>) {
         let mut changed = None;
         self.state.send_modify(|state| {
-            let origins =
-                |given: &Given| given.credentials.iter().map(|one| one.origin.clone()).collect::<Vec<_>>();
-            let before = origins(&state.given);
-            state.given.credentials = credentials;
-            if before != origins(&state.given) {
-                changed = Some((state.sessions(), block::interception(&state.given)));
+            let origins = |settings: &TabSettings| {
+                settings.credentials.iter().map(|one| one.origin.clone()).collect::<Vec<_>>()
+            };
+            let before = origins(&state.settings);
+            state.settings.credentials = credentials;
+            if before != origins(&state.settings) {
+                changed = Some((state.sessions(), block::interception(&state.settings)));
             }
         });
         for session in changed.iter().flat_map(|(sessions, _)| sessions) {
@@ -84,8 +85,8 @@ impl Page {
     pub(crate) fn likely_dialog(&self) -> String {
         let state = self.state.borrow();
         let external = state.prompts.iter().rev().find_map(|prompt| match prompt {
-            Prompt::External { scheme } => Some(scheme),
-            Prompt::SignIn { .. } => None,
+            BrowserPrompt::External { scheme } => Some(scheme),
+            BrowserPrompt::SignIn { .. } => None,
         });
         match external {
             Some(scheme) => format!(
@@ -98,8 +99,8 @@ impl Page {
     }
 }
 
-impl State {
-    pub fn prompted(&mut self, prompt: Prompt) {
+impl PageState {
+    pub fn prompted(&mut self, prompt: BrowserPrompt) {
         self.note(prompt.to_string());
         self.prompts.push(prompt);
     }
@@ -126,7 +127,7 @@ impl State {
         if let Some((scheme, _)) = url.split_once(':')
             && !OWN.contains(&scheme.to_ascii_lowercase().as_str())
         {
-            self.prompted(Prompt::External { scheme: scheme.to_ascii_lowercase() });
+            self.prompted(BrowserPrompt::External { scheme: scheme.to_ascii_lowercase() });
         }
     }
 
@@ -141,27 +142,27 @@ impl State {
             return answer(AuthChallengeResponseResponse::Default);
         }
         let origin = text(&challenge["origin"]).to_owned();
-        let known = self.given.credentials.iter().find(|known| known.origin == origin).cloned();
+        let known = self.settings.credentials.iter().find(|known| known.origin == origin).cloned();
         let Some(known) = known else {
-            self.prompted(Prompt::SignIn { origin, answer: Answer::Cancelled });
+            self.prompted(BrowserPrompt::SignIn { origin, answer: SignInOutcome::Cancelled });
             return answer(AuthChallengeResponseResponse::CancelAuth);
         };
         // Asked again for the same request: what it was given was wrong.
         if !self.signed_in.insert(request.clone()) {
-            self.prompted(Prompt::SignIn { origin, answer: Answer::Refused });
+            self.prompted(BrowserPrompt::SignIn { origin, answer: SignInOutcome::Refused });
             return answer(AuthChallengeResponseResponse::CancelAuth);
         }
-        self.prompted(Prompt::SignIn { origin, answer: Answer::Given });
-        let mut given = AuthChallengeResponse::new(AuthChallengeResponseResponse::ProvideCredentials);
-        (given.username, given.password) = (Some(known.user), Some(known.password));
-        ContinueWithAuthParams::new(request, given)
+        self.prompted(BrowserPrompt::SignIn { origin, answer: SignInOutcome::Answered });
+        let mut response = AuthChallengeResponse::new(AuthChallengeResponseResponse::ProvideCredentials);
+        (response.username, response.password) = (Some(known.user), Some(known.password));
+        ContinueWithAuthParams::new(request, response)
     }
 }
 
 /// Passkeys are asked for nowhere: of the authenticators that the tab is given there are none. A browser that
 /// does not know the command asks its person.
-pub fn refuse_passkeys(session: &Session, given: &Given) {
-    if given.asks {
+pub fn refuse_passkeys(session: &CdpSession, settings: &TabSettings) {
+    if settings.asks {
         drop(session.send(NoAuthenticators { enable_ui: false }));
     }
 }

@@ -3,16 +3,19 @@
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Document, Download, Ended, Foreign, Frame, FrameTree, State, Tab, WORLD, World, text};
-use crate::connection::Session;
+use super::{
+    DocumentState, Download, ExecutionContext, ForeignOrigin, FrameState, FrameTree, PageEnd, PageState,
+    TabState, WORLD, text,
+};
+use crate::connection::CdpSession;
 use crate::network;
 use crate::state::urls;
 
-impl State {
-    pub fn open_tab(&mut self, session: Session, main_frame: String, opened_by: Option<Foreign>) {
+impl PageState {
+    pub fn open_tab(&mut self, session: CdpSession, main_frame: String, opened_by: Option<ForeignOrigin>) {
         let tab = self.tabs.len();
-        self.frames.insert(main_frame.clone(), Frame::new(&main_frame, session.clone(), tab, None));
-        self.tabs.push(Tab { session, main_frame, violation: None, ended: None, opened_by });
+        self.frames.insert(main_frame.clone(), FrameState::new(&main_frame, session.clone(), tab, None));
+        self.tabs.push(TabState { session, main_frame, violation: None, ended: None, opened_by });
     }
 
     pub fn is_ours(&self, target: &str) -> bool {
@@ -24,7 +27,7 @@ impl State {
     }
 
     /// A frame that got a process of its own, or came back from it.
-    pub fn host_frame(&mut self, id: &str, parent: &str, session: Session) {
+    pub fn host_frame(&mut self, id: &str, parent: &str, session: CdpSession) {
         if let Some(frame) = self.frames.get_mut(id) {
             frame.session = session;
             (frame.world, frame.page_world) = (None, None);
@@ -32,7 +35,7 @@ impl State {
         }
         let Some(around) = self.frames.get_mut(parent) else { return };
         around.children.push(id.to_owned());
-        let frame = Frame::new(id, session, around.tab, Some(parent.to_owned()));
+        let frame = FrameState::new(id, session, around.tab, Some(parent.to_owned()));
         self.frames.insert(id.to_owned(), frame);
     }
 
@@ -51,10 +54,16 @@ impl State {
 
     /// What was there before anybody listened: what is known already is left as it is.
     /// `loaded` is said of a main document that was not known.
-    pub fn adopt_tree(&mut self, session: &Session, tree: &FrameTree<'_>, loaded: bool, allowed: &[String]) {
+    pub fn adopt_tree(
+        &mut self,
+        session: &CdpSession,
+        tree: &FrameTree<'_>,
+        loaded: bool,
+        allowed: &[String],
+    ) {
         let described = &tree.0["frame"];
         let id = text(&described["id"]);
-        let here = |frame: &&Frame| frame.session.id() == session.id();
+        let here = |frame: &&FrameState| frame.session.id() == session.id();
         let Some(frame) = self.frames.get(id).filter(here) else { return };
         if frame.document.loader != text(&described["loaderId"]) {
             let frame = self.come_to(id, described, loaded, allowed);
@@ -78,7 +87,7 @@ impl State {
         }
     }
 
-    pub fn end_tab(&mut self, tab: usize, how: Ended) {
+    pub fn end_tab(&mut self, tab: usize, how: PageEnd) {
         self.tabs[tab].ended.get_or_insert(how);
         // No answer to what its documents still had on their way is heard of any more.
         let frames = self.frames.values().filter(|frame| frame.tab == tab);
@@ -101,11 +110,11 @@ impl State {
         }
     }
 
-    pub fn forget_world(&mut self, lost: &World) {
+    pub fn forget_world(&mut self, lost: &ExecutionContext) {
         self.lose_worlds(&lost.session, |world| world == lost);
     }
 
-    pub fn apply(&mut self, session: &Session, method: &str, params: &Value, allowed: &[String]) {
+    pub fn apply(&mut self, session: &CdpSession, method: &str, params: &Value, allowed: &[String]) {
         let frame = text(&params["frameId"]);
         match method {
             "Runtime.executionContextCreated" => self.context_created(session, &params["context"]),
@@ -159,7 +168,7 @@ impl State {
             "Page.frameStoppedLoading" => self.set_leaving(frame, false),
             "Inspector.targetCrashed" => {
                 if let Some(tab) = session.id().and_then(|id| self.tab_of_session(id)) {
-                    self.end_tab(tab, Ended::Crashed);
+                    self.end_tab(tab, PageEnd::Crashed);
                 }
             }
             _ if method.starts_with("Network.") => {
@@ -176,7 +185,7 @@ impl State {
         }
     }
 
-    fn lose_worlds(&mut self, session: &Session, is_lost: impl Fn(&World) -> bool) {
+    fn lose_worlds(&mut self, session: &CdpSession, is_lost: impl Fn(&ExecutionContext) -> bool) {
         for frame in self.frames.values_mut() {
             for world in [&mut frame.world, &mut frame.page_world] {
                 if world.as_ref().is_some_and(|world| world.session.id() == session.id() && is_lost(world)) {
@@ -186,7 +195,7 @@ impl State {
         }
     }
 
-    fn context_created(&mut self, session: &Session, context: &Value) {
+    fn context_created(&mut self, session: &CdpSession, context: &Value) {
         let of = &context["auxData"];
         let Some(frame) = self.frames.get_mut(text(&of["frameId"])) else { return };
         // The process it has left may still speak of it.
@@ -194,8 +203,11 @@ impl State {
             return;
         }
         let Some(id) = context["id"].as_i64() else { return };
-        let world =
-            Some(World { session: session.clone(), unique: text(&context["uniqueId"]).to_owned(), id });
+        let world = Some(ExecutionContext {
+            session: session.clone(),
+            unique: text(&context["uniqueId"]).to_owned(),
+            id,
+        });
         if of["isDefault"] == true {
             frame.page_world = world;
         } else if context["name"] == WORLD {
@@ -203,14 +215,14 @@ impl State {
         }
     }
 
-    fn navigated(&mut self, session: &Session, described: &Value, kind: &Value, allowed: &[String]) {
+    fn navigated(&mut self, session: &CdpSession, described: &Value, kind: &Value, allowed: &[String]) {
         let id = text(&described["id"]);
         if !self.frames.contains_key(id) {
             // A main frame may come back as another one.
             let tab = session.id().and_then(|id| self.tab_of_session(id));
             let Some(tab) = tab.filter(|_| described["parentId"].is_null()) else { return };
             let before = std::mem::replace(&mut self.tabs[tab].main_frame, id.to_owned());
-            let mut frame = Frame::new(id, session.clone(), tab, None);
+            let mut frame = FrameState::new(id, session.clone(), tab, None);
             if let Some(before) = self.frames.get_mut(&before) {
                 (frame.arrived, frame.arrivals) = (before.arrived, std::mem::take(&mut before.arrivals));
             }
@@ -228,7 +240,7 @@ impl State {
     }
 
     /// Another document is in a frame that is known.
-    fn come_to(&mut self, id: &str, described: &Value, loaded: bool, allowed: &[String]) -> &mut Frame {
+    fn come_to(&mut self, id: &str, described: &Value, loaded: bool, allowed: &[String]) -> &mut FrameState {
         let loader = text(&described["loaderId"]).to_owned();
         let url = url_of(described);
         let is_error_page = described["unreachableUrl"].is_string();
@@ -240,7 +252,7 @@ impl State {
         }
         let status = frame.statuses.remove(&loader);
         frame.statuses.clear();
-        let document = Document { loader, url, status, loaded, is_error_page };
+        let document = DocumentState { loader, url, status, loaded, is_error_page };
         let before = std::mem::replace(&mut frame.document, document).loader;
         // What the document before still had on its way is not this one's activity.
         let now = &frame.document.loader;
@@ -277,7 +289,7 @@ impl State {
                     self.note(format!("failed: {} ({})", text(&params["errorText"]), text(&params["type"])));
                 }
                 // A navigation that was replaced by another one is cancelled: no failure of the page.
-                let departing = |frame: &&mut Frame| frame.departing.as_deref() == Some(id);
+                let departing = |frame: &&mut FrameState| frame.departing.as_deref() == Some(id);
                 if let Some(frame) = self.frames.values_mut().find(departing) {
                     frame.leaving = false;
                     if !is_cancelled {

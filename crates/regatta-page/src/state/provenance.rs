@@ -8,19 +8,19 @@
 
 use serde_json::Value;
 
-use super::{Frame, State, text};
+use super::{FrameState, PageState, text};
 use crate::state::urls;
 
 /// Why a document is not of an allowed origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Foreign {
+pub struct ForeignOrigin {
     /// The origin that is not allowed. `None` where it is not known who asked for the document.
     pub origin: Option<String>,
     /// The document itself has no address of its own: `data:`.
     pub heir: Option<String>,
 }
 
-enum Kind<'a> {
+enum DocumentOwner<'a> {
     /// Its address has an origin, or none that could be allowed.
     Address,
     /// It is its creator's, whom its address names: `blob:https://shop.test/…`.
@@ -29,21 +29,21 @@ enum Kind<'a> {
     Heir(&'a str),
 }
 
-impl Kind<'_> {
-    fn of(url: &str) -> Kind<'_> {
+impl DocumentOwner<'_> {
+    fn of(url: &str) -> DocumentOwner<'_> {
         let scheme = url.split_inclusive(':').next().unwrap_or_default();
         match scheme {
-            "" => Kind::Heir("about:blank"),
-            "about:" => Kind::Heir(url.split(['?', '#']).next().unwrap_or_default()),
-            "data:" => Kind::Heir(scheme),
-            "blob:" if url.starts_with("blob:null/") => Kind::Heir(scheme),
-            "blob:" => Kind::Named(scheme),
-            _ => Kind::Address,
+            "" => DocumentOwner::Heir("about:blank"),
+            "about:" => DocumentOwner::Heir(url.split(['?', '#']).next().unwrap_or_default()),
+            "data:" => DocumentOwner::Heir(scheme),
+            "blob:" if url.starts_with("blob:null/") => DocumentOwner::Heir(scheme),
+            "blob:" => DocumentOwner::Named(scheme),
+            _ => DocumentOwner::Address,
         }
     }
 }
 
-impl Foreign {
+impl ForeignOrigin {
     fn itself(origin: String) -> Self {
         Self { origin: Some(origin), heir: None }
     }
@@ -53,44 +53,49 @@ impl Foreign {
     }
 }
 
-impl State {
+impl PageState {
     /// `origin` is what the document says of itself, `null` where it is opaque; `None` where it was not asked:
     /// the same.
-    pub fn foreign_in(&self, frame: &Frame, origin: Option<&str>, allowed: &[String]) -> Option<Foreign> {
+    pub fn foreign_in(
+        &self,
+        frame: &FrameState,
+        origin: Option<&str>,
+        allowed: &[String],
+    ) -> Option<ForeignOrigin> {
         let told = origin.filter(|origin| !matches!(*origin, "" | "null"));
         let disallowed = told.filter(|origin| !urls::is_allowed(origin, allowed));
         if let Some(origin) = disallowed {
-            return Some(Foreign::itself(origin.to_owned()));
+            return Some(ForeignOrigin::itself(origin.to_owned()));
         }
         let url = frame.document.url.as_str();
-        let kind = match Kind::of(url) {
-            Kind::Address | Kind::Named(_) if !urls::is_allowed(url, allowed) => {
-                return Some(Foreign::itself(urls::origin(url)));
+        let kind = match DocumentOwner::of(url) {
+            DocumentOwner::Address | DocumentOwner::Named(_) if !urls::is_allowed(url, allowed) => {
+                return Some(ForeignOrigin::itself(urls::origin(url)));
             }
-            Kind::Address => return None,
-            Kind::Named(kind) | Kind::Heir(kind) => kind,
+            DocumentOwner::Address => return None,
+            DocumentOwner::Named(kind) | DocumentOwner::Heir(kind) => kind,
         };
         if frame.parent.is_none() {
             // Any frame of the tab may have sent it on since.
             return match told {
                 Some(_) => None,
                 None if frame.arrived <= 1 => {
-                    self.tabs[frame.tab].opened_by.as_ref().map(|of| Foreign::heir(kind, Some(of)))
+                    self.tabs[frame.tab].opened_by.as_ref().map(|of| ForeignOrigin::heir(kind, Some(of)))
                 }
-                None => Some(Foreign::heir(kind, None)),
+                None => Some(ForeignOrigin::heir(kind, None)),
             };
         }
         if let Some(before) = &frame.foreign {
-            return Some(Foreign::heir(kind, Some(before)));
+            return Some(ForeignOrigin::heir(kind, Some(before)));
         }
         if told.is_some() {
             return None;
         }
         if frame.has_unknown_past || is_restored(frame) && kind != "about:srcdoc" {
-            return Some(Foreign::heir(kind, None));
+            return Some(ForeignOrigin::heir(kind, None));
         }
         let around = self.lineage(frame).skip(1).find_map(|around| self.foreign_in(around, None, allowed));
-        around.map(|around| Foreign::heir(kind, Some(&around)))
+        around.map(|around| ForeignOrigin::heir(kind, Some(&around)))
     }
 
     /// To be called when another document has come into a frame: what is foreign once stays in its past.
@@ -99,10 +104,12 @@ impl State {
         if frame.document.is_error_page || frame.parent.is_none() {
             return;
         }
-        let foreign = match Kind::of(&frame.document.url) {
-            Kind::Heir(kind @ ("data:" | "blob:")) if is_restored(frame) => Some(Foreign::heir(kind, None)),
-            Kind::Heir(_) => None,
-            Kind::Address | Kind::Named(_) => self.foreign_in(frame, None, allowed),
+        let foreign = match DocumentOwner::of(&frame.document.url) {
+            DocumentOwner::Heir(kind @ ("data:" | "blob:")) if is_restored(frame) => {
+                Some(ForeignOrigin::heir(kind, None))
+            }
+            DocumentOwner::Heir(_) => None,
+            DocumentOwner::Address | DocumentOwner::Named(_) => self.foreign_in(frame, None, allowed),
         };
         if let Some(frame) = self.frames.get_mut(id)
             && frame.foreign.is_none()
@@ -113,14 +120,14 @@ impl State {
 
     /// Whose the first document of a new tab is, by what the browser tells of the tab. One without an opener
     /// that is known may be anybody's.
-    pub fn opener_of(&self, target: &Value, allowed: &[String]) -> Option<Foreign> {
+    pub fn opener_of(&self, target: &Value, allowed: &[String]) -> Option<ForeignOrigin> {
         match self.frames.get(text(&target["openerFrameId"])) {
             Some(opener) => self.lineage(opener).find_map(|frame| self.foreign_in(frame, None, allowed)),
-            None => Some(Foreign { origin: None, heir: None }),
+            None => Some(ForeignOrigin { origin: None, heir: None }),
         }
     }
 }
 
-fn is_restored(frame: &Frame) -> bool {
+fn is_restored(frame: &FrameState) -> bool {
     frame.restored.as_ref() == Some(&frame.document.loader)
 }

@@ -13,16 +13,16 @@ use tokio::time::Instant;
 use crate::connection::Connection;
 use crate::network::block;
 use crate::page::Page;
-use crate::state::{State, text};
+use crate::state::{PageState, text};
 
 /// A tab that a frame has asked for begins within this time.
 const EXPECTED: Duration = Duration::from_secs(5);
 
 /// Tabs that frames have asked the browser for and that have not begun.
 #[derive(Debug, Default)]
-pub struct Expected(Vec<Instant>);
+pub struct ExpectedTabs(Vec<Instant>);
 
-impl Expected {
+impl ExpectedTabs {
     /// A frame asks for a navigation, in a tab that `disposition` says.
     pub fn note(&mut self, disposition: &Value) {
         if matches!(text(disposition), "newTab" | "newWindow") {
@@ -55,7 +55,7 @@ pub fn guard_browser(connection: &Connection) {
     drop(connection.browser().send(block::documents()));
 }
 
-impl State {
+impl PageState {
     /// Whether a tab that the browser tells of, by the parameters of `Target.attachedToTarget`, is to be
     /// followed.
     pub fn follows_tab(&mut self, attached: &Value, owns_browser: bool) -> bool {

@@ -21,26 +21,26 @@ use futures::future::try_join_all;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
-use crate::connection::{CdpError, Connection, Event, EventSink, Session};
+use crate::connection::{CdpError, CdpEvent, CdpSession, Connection, EventSink};
 use crate::input::{emulate, guard};
 use crate::network::{block, prompts};
 use crate::script;
 use crate::state::tabs::is_internal;
 use crate::state::urls;
-use crate::state::{Dialog, Download, Ended, Given, Progress, State, WORLD, text};
+use crate::state::{Dialog, Download, DownloadProgress, PageEnd, PageState, TabSettings, WORLD, text};
 use regatta_core::workflow::dialog::DialogPolicy;
 
-pub struct Watcher {
+pub struct PageWatcher {
     pub connection: Connection,
     pub events: EventSink,
-    pub state: watch::Sender<State>,
+    pub state: watch::Sender<PageState>,
     pub allowed: Vec<String>,
     /// Regatta has started the browser.
     pub owns_browser: bool,
 }
 
-impl Watcher {
-    pub async fn watch(self, mut events: mpsc::UnboundedReceiver<Event>) {
+impl PageWatcher {
+    pub async fn watch(self, mut events: mpsc::UnboundedReceiver<CdpEvent>) {
         let gone = self.connection.gone();
         tokio::pin!(gone);
         loop {
@@ -53,7 +53,7 @@ impl Watcher {
         self.state.send_modify(|state| state.is_gone = true);
     }
 
-    fn happened(&self, Event { method, params, session_id }: &Event) {
+    fn happened(&self, CdpEvent { method, params, session_id }: &CdpEvent) {
         let Some(id) = session_id else {
             if method == "Fetch.requestPaused" {
                 return self.decide(&self.connection.browser(), params);
@@ -74,7 +74,7 @@ impl Watcher {
                 session.send_to_listeners(&GetFrameTreeParams::default());
             }
             "Page.frameNavigated" if params["frame"]["parentId"].is_null() => {
-                prompts::refuse_passkeys(&session, &self.state.borrow().given);
+                prompts::refuse_passkeys(&session, &self.state.borrow().settings);
             }
             _ => {}
         }
@@ -94,7 +94,7 @@ impl Watcher {
             "Target.attachedToTarget" => self.tab_began(params),
             "Target.detachedFromTarget" => self.state.send_modify(|state| {
                 if let Some(tab) = state.tab_of_session(text(&params["sessionId"])) {
-                    state.end_tab(tab, Ended::Closed);
+                    state.end_tab(tab, PageEnd::Closed);
                 }
             }),
             "Browser.downloadWillBegin" => self.state.send_modify(|state| {
@@ -102,7 +102,7 @@ impl Watcher {
                     id: text(&params["guid"]).to_owned(),
                     name: text(&params["suggestedFilename"]).to_owned(),
                     bytes: 0,
-                    progress: Progress::UnderWay,
+                    progress: DownloadProgress::UnderWay,
                 };
                 state.begin_download(text(&params["frameId"]), download);
             }),
@@ -113,9 +113,9 @@ impl Watcher {
                 };
                 download.bytes = params["receivedBytes"].as_f64().unwrap_or(0.0) as u64;
                 download.progress = match text(&params["state"]) {
-                    "completed" => Progress::Done,
-                    "canceled" => Progress::Failed,
-                    _ => Progress::UnderWay,
+                    "completed" => DownloadProgress::Done,
+                    "canceled" => DownloadProgress::Failed,
+                    _ => DownloadProgress::UnderWay,
                 };
             }),
             _ => {}
@@ -136,7 +136,7 @@ impl Watcher {
             // A second session of a tab takes its authenticators back as it ends.
             let state = self.state.borrow();
             if let Some(tab) = state.open_tabs().find(|tab| tab.main_frame == text(&target["targetId"])) {
-                prompts::refuse_passkeys(&tab.session, &state.given);
+                prompts::refuse_passkeys(&tab.session, &state.settings);
             }
             return;
         }
@@ -147,7 +147,7 @@ impl Watcher {
             let opened_by = state.opener_of(target, &self.allowed);
             state.open_tab(session.clone(), text(&target["targetId"]).to_owned(), opened_by);
         });
-        drop(equip_tab(&session, &self.state.borrow().given));
+        drop(equip_tab(&session, &self.state.borrow().settings));
         drop(session.send(RunIfWaitingForDebuggerParams::default()));
     }
 
@@ -162,19 +162,19 @@ impl Watcher {
         let Ok(session) = self.connection.adopt(text(&params["sessionId"]), &self.events) else { return };
         let (frame, parent) = (text(&target["targetId"]), text(&target["parentFrameId"]));
         self.state.send_modify(|state| state.host_frame(frame, parent, session.clone()));
-        drop(equip(&session, &self.state.borrow().given));
+        drop(equip(&session, &self.state.borrow().settings));
         drop(session.send(RunIfWaitingForDebuggerParams::default()));
     }
 
     /// A request is about to be sent, redirects included. The answers are not waited for.
-    fn decide(&self, session: &Session, params: &Value) {
+    fn decide(&self, session: &CdpSession, params: &Value) {
         let request = text(&params["requestId"]).to_owned();
         let url = text(&params["request"]["url"]);
         // Only documents are looked at. What else is paused is paused to be blocked, or because its server may
         // ask for a user and a password.
         let kind = text(&params["resourceType"]);
         if kind != "Document" {
-            let is_blocked = block::is_blocked(&self.state.borrow().given.block, kind);
+            let is_blocked = block::is_blocked(&self.state.borrow().settings.block, kind);
             return if is_blocked {
                 drop(session.send(FailRequestParams::new(request, ErrorReason::BlockedByClient)));
             } else {
@@ -208,12 +208,12 @@ impl Watcher {
     }
 
     /// Lets a document be requested when its turn at the site has come.
-    fn continue_in_turn(&self, session: &Session, request: String, of: &str, url: &str) {
+    fn continue_in_turn(&self, session: &CdpSession, request: String, of: &str, url: &str) {
         let go_on = ContinueRequestParams::new(request);
         let mut turn = None;
-        if self.state.borrow().given.pace.is_some() {
+        if self.state.borrow().settings.pace.is_some() {
             self.state.send_if_modified(|state| {
-                if let Some(pace) = &state.given.pace
+                if let Some(pace) = &state.settings.pace
                     && state.admitted.is_new(of, url)
                 {
                     turn = pace.turn(url);
@@ -233,9 +233,9 @@ impl Watcher {
         }
     }
 
-    fn answer_dialog(&self, session: &Session, params: &Value) {
+    fn answer_dialog(&self, session: &CdpSession, params: &Value) {
         let kind = text(&params["type"]);
-        let policy = self.state.borrow().given.dialogs.clone();
+        let policy = self.state.borrow().settings.dialogs.clone();
         // Staying on a page that asks "leave?" would hang the navigation the flow wants.
         let accepted = kind == "beforeunload" || policy != DialogPolicy::Dismiss;
         let mut answer = HandleJavaScriptDialogParams::new(accepted);
@@ -259,10 +259,13 @@ impl Watcher {
 
 /// Everything a tab needs before its first document. Queued when this is called; the future is only the
 /// answers.
-pub fn equip_tab(session: &Session, given: &Given) -> impl Future<Output = Result<(), CdpError>> + use<> {
-    let viewport = given.viewport.as_ref().map(|viewport| emulate::viewport(session, viewport));
-    prompts::refuse_passkeys(session, given);
-    let equipped = equip(session, given);
+pub fn equip_tab(
+    session: &CdpSession,
+    settings: &TabSettings,
+) -> impl Future<Output = Result<(), CdpError>> + use<> {
+    let viewport = settings.viewport.as_ref().map(|viewport| emulate::viewport(session, viewport));
+    prompts::refuse_passkeys(session, settings);
+    let equipped = equip(session, settings);
     async move {
         if let Some(viewport) = viewport {
             viewport.await?;
@@ -272,12 +275,12 @@ pub fn equip_tab(session: &Session, given: &Given) -> impl Future<Output = Resul
 }
 
 /// What a frame with a process of its own needs, and a tab too.
-fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), CdpError>> + use<> {
-    let guarded = given.guarded_until.map(guard::guarded_until).unwrap_or_default();
+fn equip(session: &CdpSession, settings: &TabSettings) -> impl Future<Output = Result<(), CdpError>> + use<> {
+    let guarded = settings.guarded_until.map(guard::guarded_until).unwrap_or_default();
     let mut script = AddScriptToEvaluateOnNewDocumentParams::new(guarded + script::SOURCE);
     script.world_name = Some(WORLD.to_owned());
     script.run_immediately = Some(true);
-    let conditions = given.conditions.as_ref().map(|conditions| emulate::conditions(session, conditions));
+    let conditions = settings.conditions.as_ref().map(|conditions| emulate::conditions(session, conditions));
     let enabled = session.send(cdp_page::EnableParams::default());
     // A document may have arrived before this did, though its frame waits to be told to go on: a frame
     // that changes its process hears only then what its first process was told. That document's lifecycle
@@ -292,8 +295,8 @@ fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), Cd
         session.send(SetLifecycleEventsEnabledParams::new(true)),
         session.send(script),
         session.send(auto_attach("iframe")),
-        session.send(block::interception(given)),
-        session.send(block::blocked_urls(&given.block)),
+        session.send(block::interception(settings)),
+        session.send(block::blocked_urls(&settings.block)),
     );
     async move {
         try_join_all(conditions).await?;
@@ -311,7 +314,7 @@ fn equip(session: &Session, given: &Given) -> impl Future<Output = Result<(), Cd
 }
 
 /// What was wanted of the browser as a whole is wanted no more: nobody would let what it holds go on.
-pub fn let_browser_go(browser: &Session) {
+pub fn let_browser_go(browser: &CdpSession) {
     drop(browser.send(attach_no_more()));
     drop(browser.send(FetchDisableParams::default()));
 }

@@ -6,33 +6,33 @@ use std::io::{self, Cursor, Write as _};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::capture::View;
-use super::{Recorder, format, har};
+use super::capture::PageSnapshot;
+use super::{TraceRecorder, format, har};
 use crate::evidence::decode_base64;
 use crate::network::Exchange;
-use crate::state::Said;
+use crate::state::ConsoleLine;
 use regatta_core::evidence::Incident;
 use regatta_core::mask::Mask;
 
 /// What is told, and of what.
-pub struct Story<'a> {
-    pub recorder: &'a Recorder,
+pub struct EvidenceSources<'a> {
+    pub recorder: &'a TraceRecorder,
     pub exchanges: &'a [Exchange],
-    pub console: &'a VecDeque<Said>,
+    pub console: &'a VecDeque<ConsoleLine>,
     pub incident: Option<&'a Incident>,
     /// How the page looked when the last action had failed.
-    pub failed: Option<&'a View>,
+    pub failed: Option<&'a PageSnapshot>,
     pub mask: &'a Mask,
 }
 
 /// The bytes of a trace.zip.
-pub fn write(story: &Story<'_>) -> io::Result<Vec<u8>> {
+pub fn write(story: &EvidenceSources<'_>) -> io::Result<Vec<u8>> {
     let lines = format::lines(story);
-    let veil = story.mask.for_browser();
+    let mask = story.mask.for_browser();
     let mut network = String::new();
     let began = story.recorder.clock.epoch;
     for exchange in story.exchanges.iter().filter(|exchange| exchange.wall_time * 1000.0 >= began) {
-        let snapshot = har::entry(exchange, "page@1", &veil);
+        let snapshot = har::entry(exchange, "page@1", &mask);
         let line = serde_json::json!({ "type": "resource-snapshot", "snapshot": snapshot });
         network.push_str(&line.to_string());
         network.push('\n');

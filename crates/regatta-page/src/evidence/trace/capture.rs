@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::page::Page;
-use crate::script::Called;
-use crate::state::World;
+use crate::script::RemoteResult;
+use crate::state::ExecutionContext;
 use regatta_core::flow::{Chain, SelectorKind};
 
 const SNAPSHOT: &str = include_str!("snapshot.js");
@@ -29,24 +29,24 @@ const AT_MOST: Duration = Duration::from_secs(2);
 
 /// How the page looked at one moment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct View {
+pub struct PageSnapshot {
     /// Milliseconds since the epoch.
     pub at: f64,
-    pub document: Option<Document>,
+    pub document: Option<DocumentSnapshot>,
     /// Base64, and whether it is a PNG or a JPEG.
-    pub picture: Option<(String, Picture)>,
+    pub picture: Option<(String, PictureFormat)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Picture {
+pub enum PictureFormat {
     Png,
     Jpeg,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Document {
+pub struct DocumentSnapshot {
     /// The tab's main frame first.
-    pub frames: Vec<Frame>,
+    pub frames: Vec<FrameSnapshot>,
     /// What was looked for, as far as it is there. CSS pixels of the tab's viewport.
     pub boxes: Vec<Rect>,
     pub width: f64,
@@ -55,7 +55,7 @@ pub struct Document {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Frame {
+pub struct FrameSnapshot {
     pub id: String,
     pub url: String,
     pub doctype: Option<String>,
@@ -74,12 +74,12 @@ pub struct Rect {
 /// What a frame tells of itself.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Told {
+struct SnapshotReply {
     url: String,
     doctype: Option<String>,
     html: Value,
     /// Of the frames inside, in this one's pixels.
-    corners: Vec<Corner>,
+    corners: Vec<FrameCorner>,
     boxes: Vec<Rect>,
     width: f64,
     height: f64,
@@ -88,18 +88,18 @@ struct Told {
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
-struct Corner {
+struct FrameCorner {
     x: f64,
     y: f64,
 }
 
 #[derive(Deserialize)]
-struct Screenshot {
+struct ScreenshotData {
     /// Base64.
     data: String,
 }
 
-impl View {
+impl PageSnapshot {
     pub fn size(&self) -> usize {
         fn of(value: &Value) -> usize {
             match value {
@@ -115,7 +115,7 @@ impl View {
     }
 }
 
-impl Picture {
+impl PictureFormat {
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Png => "png",
@@ -125,20 +125,24 @@ impl Picture {
 }
 
 /// Around an action: whatever can be had in a moment.
-pub async fn look(page: &Page) -> View {
+pub async fn look(page: &Page) -> PageSnapshot {
     let deadline = Instant::now() + AT_MOST;
     let document = document(page, &[], deadline).await;
-    let picture = picture(page, Picture::Jpeg, deadline).await.ok();
-    View { at: page.trace.clock.now(), document, picture: picture.map(|picture| (picture, Picture::Jpeg)) }
+    let picture = picture(page, PictureFormat::Jpeg, deadline).await.ok();
+    PageSnapshot {
+        at: page.trace.clock.now(),
+        document,
+        picture: picture.map(|picture| (picture, PictureFormat::Jpeg)),
+    }
 }
 
 /// The tab in which the step was played, with all its frames. `chains`: what was looked for in the step's
 /// own frame, the first alternative that is there is measured.
-pub async fn document(page: &Page, chains: &[Value], deadline: Instant) -> Option<Document> {
+pub async fn document(page: &Page, chains: &[Value], deadline: Instant) -> Option<DocumentSnapshot> {
     let (main, of_step) = tab_and_step(page);
-    let mut whole = Document::default();
+    let mut whole = DocumentSnapshot::default();
     let mut left = CHARACTERS as f64;
-    let mut frames = VecDeque::from([(main, Corner::default())]);
+    let mut frames = VecDeque::from([(main, FrameCorner::default())]);
     let mut named = 1;
     while let Some((frame, corner)) = frames.pop_front() {
         let id = format!("frame-{}", whole.frames.len() + 1);
@@ -158,12 +162,12 @@ pub async fn document(page: &Page, chains: &[Value], deadline: Instant) -> Optio
             Some(world) => run(page, world, SNAPSHOT, query, &owners, deadline).await,
             None => None,
         };
-        let Some(told) = told.and_then(|told| serde_json::from_value::<Told>(told).ok()) else {
+        let Some(told) = told.and_then(|told| serde_json::from_value::<SnapshotReply>(told).ok()) else {
             if whole.frames.is_empty() {
                 return None;
             }
             // It went away in between: its place stays empty.
-            whole.frames.push(Frame { id, ..Frame::default() });
+            whole.frames.push(FrameSnapshot { id, ..FrameSnapshot::default() });
             continue;
         };
         if whole.frames.is_empty() {
@@ -172,13 +176,13 @@ pub async fn document(page: &Page, chains: &[Value], deadline: Instant) -> Optio
         let moved = |rect: Rect| Rect { x: rect.x + corner.x, y: rect.y + corner.y, ..rect };
         whole.boxes.extend(told.boxes.into_iter().map(moved));
         left = told.left;
-        whole.frames.push(Frame { id, url: told.url, doctype: told.doctype, html: told.html });
-        let corners = told.corners.into_iter().chain(std::iter::repeat(Corner::default()));
+        whole.frames.push(FrameSnapshot { id, url: told.url, doctype: told.doctype, html: told.html });
+        let corners = told.corners.into_iter().chain(std::iter::repeat(FrameCorner::default()));
         frames.extend(
             inside
                 .into_iter()
                 .zip(corners)
-                .map(|((inner, _), at)| (inner, Corner { x: corner.x + at.x, y: corner.y + at.y })),
+                .map(|((inner, _), at)| (inner, FrameCorner { x: corner.x + at.x, y: corner.y + at.y })),
         );
     }
     whole.cut = left <= 0.0;
@@ -186,7 +190,12 @@ pub async fn document(page: &Page, chains: &[Value], deadline: Instant) -> Optio
 }
 
 /// The frames directly inside, and the elements that hold them.
-async fn inside(page: &Page, frame: &str, world: &World, deadline: Instant) -> Vec<(String, String)> {
+async fn inside(
+    page: &Page,
+    frame: &str,
+    world: &ExecutionContext,
+    deadline: Instant,
+) -> Vec<(String, String)> {
     let children = page.state.borrow().frame(frame).map(|frame| frame.children.clone());
     let owned = children.into_iter().flatten().map(async |child| {
         let owner = page.owner_of(&child, world, deadline).await.ok().flatten();
@@ -197,14 +206,14 @@ async fn inside(page: &Page, frame: &str, world: &World, deadline: Instant) -> V
 
 /// The main frame of the tab in which the step was played, and the step's own frame.
 fn tab_and_step(page: &Page) -> (String, String) {
-    page.look(|view| (view.tab().main_frame.clone(), view.frame.id.clone())).unwrap_or_else(|| {
+    page.with_view(|view| (view.tab().main_frame.clone(), view.frame.id.clone())).unwrap_or_else(|| {
         let main = page.state.borrow().main_tab().main_frame.clone();
         (main.clone(), main)
     })
 }
 
 /// Waited for where its document is being replaced.
-async fn world_of(page: &Page, frame: &str, deadline: Instant) -> Option<World> {
+async fn world_of(page: &Page, frame: &str, deadline: Instant) -> Option<ExecutionContext> {
     let mut states = page.state.subscribe();
     let told = states.wait_for(|state| {
         state.is_gone
@@ -228,19 +237,19 @@ pub enum NoPicture {
 }
 
 /// Base64. None rather than one in which the fields can be read.
-pub async fn picture(page: &Page, picture: Picture, deadline: Instant) -> Result<String, NoPicture> {
+pub async fn picture(page: &Page, picture: PictureFormat, deadline: Instant) -> Result<String, NoPicture> {
     let blurred = blur(page, true, deadline).await;
     let is_blurred = blurred.map(|blurred| blurred["ok"] == true);
     let taken = if is_blurred == Some(true) {
         let capture = CaptureScreenshotParams {
             format: Some(match picture {
-                Picture::Png => CaptureScreenshotFormat::Png,
-                Picture::Jpeg => CaptureScreenshotFormat::Jpeg,
+                PictureFormat::Png => CaptureScreenshotFormat::Png,
+                PictureFormat::Jpeg => CaptureScreenshotFormat::Jpeg,
             }),
-            quality: (picture == Picture::Jpeg).then_some(60),
+            quality: (picture == PictureFormat::Jpeg).then_some(60),
             ..CaptureScreenshotParams::default()
         };
-        let taken = page.answer(page.tab_session().send_as::<_, Screenshot>(capture), deadline).await;
+        let taken = page.answer(page.tab_session().send_as::<_, ScreenshotData>(capture), deadline).await;
         taken.map(|taken| taken.data).map_err(|_| NoPicture::NotDrawn)
     } else {
         Err(if is_blurred.is_none() { NoPicture::NotBlurred } else { NoPicture::Readable })
@@ -274,7 +283,7 @@ async fn blur(page: &Page, on: bool, deadline: Instant) -> Option<Value> {
 /// are of that world.
 async fn run(
     page: &Page,
-    world: &World,
+    world: &ExecutionContext,
     function: &str,
     argument: Value,
     objects: &[String],
@@ -288,7 +297,7 @@ async fn run(
 
 async fn called(
     page: &Page,
-    world: &World,
+    world: &ExecutionContext,
     function: &str,
     argument: Value,
     objects: &[String],
@@ -309,7 +318,7 @@ async fn called(
     call.unique_context_id = Some(world.unique.clone());
     call.await_promise = Some(true);
     call.return_by_value = Some(true);
-    let called = page.in_world::<_, Called>(world, call, deadline).await.ok()??;
+    let called = page.in_world::<_, RemoteResult>(world, call, deadline).await.ok()??;
     if let Some(thrown) = called.thrown() {
         tracing::debug!("the page could not be looked at: {thrown}");
         return None;

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::Act;
-use super::archive::Story;
-use super::capture::{Document, View};
+use super::ActionRecord;
+use super::archive::EvidenceSources;
+use super::capture::{DocumentSnapshot, PageSnapshot};
 use regatta_core::mask::BrowserMask;
 
 const VERSION: u32 = 8;
@@ -19,24 +19,24 @@ const PAGE: &str = "page@1";
 const TYPED: [&str; 2] = ["value", "__playwright_value_"];
 
 #[derive(Default)]
-pub struct Lines {
+pub struct TraceLines {
     pub text: String,
     /// Names and base64 of the pictures.
     pub pictures: Vec<(String, String)>,
     names: BTreeSet<String>,
 }
 
-impl Lines {
+impl TraceLines {
     fn push(&mut self, line: &Value) {
         self.text.push_str(&line.to_string());
         self.text.push('\n');
     }
 }
 
-pub fn lines(story: &Story<'_>) -> Lines {
+pub fn lines(story: &EvidenceSources<'_>) -> TraceLines {
     let recorder = story.recorder;
-    let veil = story.mask.for_browser();
-    let mut out = Lines::default();
+    let mask = story.mask.for_browser();
+    let mut out = TraceLines::default();
     let began = recorder.acts.front().map_or(recorder.clock.epoch, |act| act.started);
     let views = recorder.acts.iter().flat_map(|act| [&act.before, &act.after]).flatten();
     let document = views.chain(story.failed).find_map(|view| view.document.as_ref());
@@ -49,7 +49,7 @@ pub fn lines(story: &Story<'_>) -> Lines {
         "platform": std::env::consts::OS,
         "wallTime": began,
         "monotonicTime": began,
-        "title": veil.text(&recorder.title),
+        "title": mask.text(&recorder.title),
         "options": { "viewport": { "width": width, "height": height } },
     }));
     let end = recorder.clock.now();
@@ -58,11 +58,11 @@ pub fn lines(story: &Story<'_>) -> Lines {
         let is_last = index == last;
         let failed = story.failed.filter(|_| is_last);
         let message = story.incident.filter(|_| is_last).map(|incident| incident.message.as_str());
-        write_act(act, failed, message, end, &veil, &mut out);
+        write_act(act, failed, message, end, &mask, &mut out);
     }
     // Nothing had been tried yet.
     if let Some(incident) = story.incident.filter(|_| recorder.acts.is_empty()) {
-        out.push(&json!({ "type": "error", "message": veil.text(&incident.message), "stack": [] }));
+        out.push(&json!({ "type": "error", "message": mask.text(&incident.message), "stack": [] }));
     }
     let since = began as i64;
     for said in story.console.iter().filter(|said| said.at.as_millisecond() >= since) {
@@ -70,7 +70,7 @@ pub fn lines(story: &Story<'_>) -> Lines {
         out.push(&json!({
             "type": "console",
             "messageType": console_type(kind),
-            "text": veil.text(text),
+            "text": mask.text(text),
             "location": { "url": "", "lineNumber": 0, "columnNumber": 0 },
             "time": said.at.as_millisecond(),
             "pageId": PAGE,
@@ -80,25 +80,26 @@ pub fn lines(story: &Story<'_>) -> Lines {
 }
 
 fn write_act(
-    act: &Act,
-    failed: Option<&View>,
+    act: &ActionRecord,
+    failed: Option<&PageSnapshot>,
     incident: Option<&str>,
     end: f64,
-    veil: &BrowserMask<'_>,
-    out: &mut Lines,
+    mask: &BrowserMask<'_>,
+    out: &mut TraceLines,
 ) {
     let call = format!("call@{}", act.number);
     let snapshot = |when: &str| format!("{when}@{call}");
     let mut params = Map::new();
     if !act.selectors.is_empty() {
-        let selectors: Vec<_> = act.selectors.iter().map(|selector| veil.text(selector)).collect();
+        let selectors: Vec<_> = act.selectors.iter().map(|selector| mask.text(selector)).collect();
         params.insert("selectors".to_owned(), json!(selectors));
     }
-    for (name, value) in &act.given {
-        params.insert((*name).to_owned(), json!(veil.field(value)));
+    for (name, value) in &act.arguments {
+        params.insert((*name).to_owned(), json!(mask.field(value)));
     }
-    let target = act.selectors.first().map(String::as_str).or(act.given.first().map(|(_, value)| &**value));
-    let title = format!("{} {} {}", act.step, act.action, veil.field(target.unwrap_or_default()));
+    let target =
+        act.selectors.first().map(String::as_str).or(act.arguments.first().map(|(_, value)| &**value));
+    let title = format!("{} {} {}", act.step, act.action, mask.field(target.unwrap_or_default()));
     let mut before = json!({
         "type": "before",
         "callId": call,
@@ -115,11 +116,11 @@ fn write_act(
     }
     out.push(&before);
     if let Some(view) = &act.before {
-        write_view(view, &snapshot("before"), &call, veil, out);
+        write_view(view, &snapshot("before"), &call, mask, out);
     }
     let mut log = |message: String| {
         out.push(
-            &json!({ "type": "log", "callId": call, "time": act.started, "message": veil.text(&message) }),
+            &json!({ "type": "log", "callId": call, "time": act.started, "message": mask.text(&message) }),
         );
     };
     for (index, selector) in act.selectors.iter().enumerate() {
@@ -142,17 +143,17 @@ fn write_act(
     }
     let error = act.error.as_ref().map(|(message, _)| message.as_str()).or(incident);
     if let Some(message) = error {
-        line["error"] = json!({ "name": "Error", "message": veil.text(message) });
+        line["error"] = json!({ "name": "Error", "message": mask.text(message) });
     }
     out.push(&line);
     if let Some(view) = after {
-        write_view(view, &snapshot("after"), &call, veil, out);
+        write_view(view, &snapshot("after"), &call, mask, out);
     }
 }
 
-fn write_view(view: &View, name: &str, call: &str, veil: &BrowserMask<'_>, out: &mut Lines) {
+fn write_view(view: &PageSnapshot, name: &str, call: &str, mask: &BrowserMask<'_>, out: &mut TraceLines) {
     if let Some(document) = &view.document {
-        write_document(document, view.at, name, call, veil, out);
+        write_document(document, view.at, name, call, mask, out);
     }
     let Some((picture, kind)) = &view.picture else { return };
     let file = format!("{}.{}", name.replace('@', "-"), kind.extension());
@@ -171,12 +172,12 @@ fn write_view(view: &View, name: &str, call: &str, veil: &BrowserMask<'_>, out: 
 }
 
 fn write_document(
-    document: &Document,
+    document: &DocumentSnapshot,
     at: f64,
     name: &str,
     call: &str,
-    veil: &BrowserMask<'_>,
-    out: &mut Lines,
+    mask: &BrowserMask<'_>,
+    out: &mut TraceLines,
 ) {
     for (index, frame) in document.frames.iter().enumerate() {
         out.push(&json!({
@@ -186,9 +187,9 @@ fn write_document(
                 "snapshotName": name,
                 "pageId": PAGE,
                 "frameId": frame.id,
-                "frameUrl": veil.text(&frame.url),
+                "frameUrl": mask.text(&frame.url),
                 "doctype": frame.doctype,
-                "html": veiled(&frame.html, veil),
+                "html": masked(&frame.html, mask),
                 "viewport": { "width": document.width, "height": document.height },
                 "timestamp": at,
                 "wallTime": at,
@@ -201,21 +202,21 @@ fn write_document(
 }
 
 /// Texts and attributes without the values of the identity.
-fn veiled(node: &Value, veil: &BrowserMask<'_>) -> Value {
+fn masked(node: &Value, mask: &BrowserMask<'_>) -> Value {
     match node {
-        Value::String(text) => Value::String(veil.text(text)),
+        Value::String(text) => Value::String(mask.text(text)),
         // The first is the name of the element, which is nobody's value.
         Value::Array(items) => {
             let veil_item = |(index, item): (usize, &Value)| match item {
                 Value::String(_) if index == 0 => item.clone(),
-                item => veiled(item, veil),
+                item => masked(item, mask),
             };
             Value::Array(items.iter().enumerate().map(veil_item).collect())
         }
         Value::Object(attributes) => {
             let veil_attribute = |(name, value): (&String, &Value)| {
                 let text = value.as_str().unwrap_or_default();
-                let text = if TYPED.contains(&name.as_str()) { veil.field(text) } else { veil.text(text) };
+                let text = if TYPED.contains(&name.as_str()) { mask.field(text) } else { mask.text(text) };
                 (name.clone(), Value::String(text))
             };
             Value::Object(attributes.iter().map(veil_attribute).collect())

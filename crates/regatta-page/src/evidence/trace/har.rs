@@ -4,17 +4,17 @@
 
 use serde_json::{Value, json};
 
-use crate::network::{Exchange, Header, Outcome};
+use crate::network::{Exchange, Header, RequestOutcome};
 use regatta_core::mask::BrowserMask;
 
 /// Whoever has these is signed in.
 const CREDENTIALS: [&str; 4] = ["cookie", "set-cookie", "authorization", "proxy-authorization"];
 
-pub fn entry(exchange: &Exchange, page: &str, veil: &BrowserMask<'_>) -> Value {
+pub fn entry(exchange: &Exchange, page: &str, mask: &BrowserMask<'_>) -> Value {
     let started = exchange.wall_time * 1000.0;
     let total = exchange.ended.map_or(0.0, |ended| (ended - exchange.started).max(0.0) * 1000.0);
     let date = jiff::Timestamp::from_millisecond(started as i64).unwrap_or_default();
-    let url = veil.text(&exchange.url);
+    let url = mask.text(&exchange.url);
     let version = exchange.response.as_ref().map_or("", |response| response.protocol.as_str());
     let query: Vec<Value> = url
         .split_once('?')
@@ -34,12 +34,12 @@ pub fn entry(exchange: &Exchange, page: &str, veil: &BrowserMask<'_>) -> Value {
             "url": url,
             "httpVersion": version,
             "cookies": [],
-            "headers": headers(&exchange.request_headers, veil),
+            "headers": headers(&exchange.request_headers, mask),
             "queryString": query,
             "headersSize": -1,
             "bodySize": exchange.body_size,
         },
-        "response": response(exchange, version, veil),
+        "response": response(exchange, version, mask),
         "cache": {},
         "timings": timings(exchange, total),
         "_monotonicTime": started,
@@ -51,13 +51,13 @@ pub fn entry(exchange: &Exchange, page: &str, veil: &BrowserMask<'_>) -> Value {
     entry
 }
 
-fn response(exchange: &Exchange, version: &str, veil: &BrowserMask<'_>) -> Value {
+fn response(exchange: &Exchange, version: &str, mask: &BrowserMask<'_>) -> Value {
     let failure = match &exchange.outcome {
-        Outcome::Failed(error) => Some(error.as_str()),
-        Outcome::Blocked => Some("blocked"),
-        Outcome::Cancelled => Some("cancelled"),
-        Outcome::UnderWay => Some("still under way"),
-        Outcome::Finished | Outcome::Redirected => None,
+        RequestOutcome::Failed(error) => Some(error.as_str()),
+        RequestOutcome::Blocked => Some("blocked"),
+        RequestOutcome::Cancelled => Some("cancelled"),
+        RequestOutcome::UnderWay => Some("still under way"),
+        RequestOutcome::Finished | RequestOutcome::Redirected => None,
     };
     let mut response = match &exchange.response {
         Some(response) => {
@@ -65,9 +65,9 @@ fn response(exchange: &Exchange, version: &str, veil: &BrowserMask<'_>) -> Value
             json!({
                 "status": response.status,
                 "statusText": response.status_text,
-                "headers": headers(&response.headers, veil),
+                "headers": headers(&response.headers, mask),
                 "content": { "size": exchange.bytes_received, "mimeType": response.mime_type },
-                "redirectURL": location.map(|(_, to)| veil.text(to)).unwrap_or_default(),
+                "redirectURL": location.map(|(_, to)| mask.text(to)).unwrap_or_default(),
             })
         }
         None => json!({
@@ -109,10 +109,10 @@ fn timings(exchange: &Exchange, total: f64) -> Value {
     })
 }
 
-fn headers(headers: &[Header], veil: &BrowserMask<'_>) -> Vec<Value> {
+fn headers(headers: &[Header], mask: &BrowserMask<'_>) -> Vec<Value> {
     let shown = |(name, value): &Header| {
         let is_credential = CREDENTIALS.iter().any(|credential| name.eq_ignore_ascii_case(credential));
-        json!({ "name": name, "value": if is_credential { "‹left out›".to_owned() } else { veil.text(value) } })
+        json!({ "name": name, "value": if is_credential { "‹left out›".to_owned() } else { mask.text(value) } })
     };
     headers.iter().map(shown).collect()
 }

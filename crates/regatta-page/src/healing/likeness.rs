@@ -11,12 +11,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::locating::aria;
-use crate::locating::locate::{self, Stop};
+use crate::locating::resolve::{self, LocateError};
 use crate::page::Page;
-use crate::script::{Halt, Reply, Why};
-use crate::{SelectorKey, SelectorMemory};
+use crate::script::{FailureReason, Reply, WaitError};
+use crate::{LocatorKey, SelectorMemory};
 use regatta_core::fingerprint::{
     AuthoredNames, ElementComparison, Fingerprint, Likeness, MismatchReason, RoleMatch, Verdict, is_by_name,
 };
@@ -33,21 +33,21 @@ const QUIET: Duration = Duration::from_millis(300);
 
 /// What a page knows of healing while a flow is played on it.
 #[derive(Default)]
-pub(crate) struct Healing {
+pub(crate) struct HealingState {
     pub mode: Heal,
     /// What must not be remembered.
     mask: Mask,
     /// What this flow has typed: the page may show it anywhere.
     typed: Vec<String>,
     /// Selectors with which actions succeeded; remembered when the step has reached its end.
-    staged: Vec<(SelectorKey, Likeness)>,
-    told: Vec<Healed>,
+    staged: Vec<(LocatorKey, Likeness)>,
+    events: Vec<HealingEvent>,
 }
 
 /// An element that was found by likeness, or that has changed, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Healed {
-    pub how: How,
+pub struct HealingEvent {
+    pub how: HealingKind,
     pub selector: String,
     /// What it was found by, and what was found.
     pub known: String,
@@ -55,7 +55,7 @@ pub struct Healed {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum HealingKind {
     /// Named in the error.
     Suggested,
     /// About to be acted on.
@@ -67,7 +67,7 @@ pub enum How {
 }
 
 /// A locator with what is remembered of it.
-pub(crate) struct Sought {
+pub(crate) struct ElementQuery {
     /// With a selector that was found by likeness as its last alternative.
     pub locator: Locator,
     pub written: usize,
@@ -81,16 +81,16 @@ pub(crate) struct Sought {
     /// Something is about to be done to it: it has to be the one that is meant.
     pub acts: bool,
     /// The first alternative that led to another element.
-    pub mistake: Option<Mistake>,
+    pub mistake: Option<WrongMatch>,
 }
 
-pub(crate) struct Mistake {
+pub(crate) struct WrongMatch {
     selector: String,
     seen: Fingerprint,
     because: MismatchReason,
 }
 
-impl Healing {
+impl HealingState {
     pub fn begin(&mut self, mode: Heal) {
         *self = Self { mode, mask: std::mem::take(&mut self.mask), ..Self::default() };
     }
@@ -113,8 +113,8 @@ impl Healing {
         &self.mask
     }
 
-    pub fn take_told(&mut self) -> Vec<Healed> {
-        std::mem::take(&mut self.told)
+    pub fn take_events(&mut self) -> Vec<HealingEvent> {
+        std::mem::take(&mut self.events)
     }
 }
 
@@ -127,15 +127,15 @@ impl Page {
     }
 }
 
-impl Attempt<'_> {
-    pub(crate) fn seek(&mut self, locator: &Locator, method: &str, query: &Value) -> Sought {
+impl StepAttempt<'_> {
+    pub(crate) fn seek(&mut self, locator: &Locator, method: &str, query: &Value) -> ElementQuery {
         let bare = method == "read";
         let written = locator.alternatives.len();
         let mut locator = locator.clone();
         // These may be about absence: nothing but what is written counts.
         if method == "wait" || method == "count" {
             let (authored, acts) = Default::default();
-            return Sought {
+            return ElementQuery {
                 locator,
                 written,
                 bare,
@@ -151,7 +151,7 @@ impl Attempt<'_> {
             .iter()
             .any(|need| !matches!(needs[need], Value::Null | Value::Bool(false)));
         let authored = if acts { self.authored(&locator) } else { AuthoredNames::default() };
-        let url = self.page.look(|view| view.frame.document.url.clone()).unwrap_or_default();
+        let url = self.page.with_view(|view| view.frame.document.url.clone()).unwrap_or_default();
         let key = self.memory_key(&locator, &url);
         let recalled = self.page.memory.recall(&key);
         let healed = match &self.healed {
@@ -162,7 +162,7 @@ impl Attempt<'_> {
         let remembered = recalled.alternative.filter(|index| written > 1 && *index < written);
         // A memory that contradicts the flow is of an element that was taken for this one.
         let known = recalled.element.filter(|known| authored.permits(known));
-        Sought { locator, written, bare, remembered, known, authored, acts, mistake: None }
+        ElementQuery { locator, written, bare, remembered, known, authored, acts, mistake: None }
     }
 
     /// What the written alternatives call their element.
@@ -172,7 +172,7 @@ impl Attempt<'_> {
 
     /// Whether an alternative has led to the element that is meant. Asks the page only where it depends on
     /// what else is there.
-    pub(crate) async fn judge(&self, sought: &Sought, reply: &Reply) -> Result<Verdict, Stop> {
+    pub(crate) async fn judge(&self, sought: &ElementQuery, reply: &Reply) -> Result<Verdict, LocateError> {
         let Some(seen) = &reply.element else { return Ok(Verdict::Same) };
         if !sought.acts {
             let same = sought.known.as_ref().is_none_or(|known| known.is_read_from(seen));
@@ -192,9 +192,14 @@ impl Attempt<'_> {
         })
     }
 
-    pub(crate) fn mistake(&self, sought: &Sought, reply: &Reply, because: MismatchReason) -> Mistake {
+    pub(crate) fn mistake(
+        &self,
+        sought: &ElementQuery,
+        reply: &Reply,
+        because: MismatchReason,
+    ) -> WrongMatch {
         let chain = sought.locator.alternatives.get(reply.alternative);
-        Mistake {
+        WrongMatch {
             selector: chain.map(ToString::to_string).unwrap_or_default(),
             seen: reply.element.clone().unwrap_or_default(),
             because,
@@ -202,17 +207,17 @@ impl Attempt<'_> {
     }
 
     /// Told once: the element is about to be acted on, and is not as it was.
-    pub(crate) fn tell_change(&mut self, sought: &Sought, reply: &Reply) {
+    pub(crate) fn report_change(&mut self, sought: &ElementQuery, reply: &Reply) {
         let (Some(known), Some(seen)) = (&sought.known, &reply.element) else { return };
-        if std::mem::replace(&mut self.told_change, true) {
+        if std::mem::replace(&mut self.change_reported, true) {
             return;
         }
         let chain = sought.locator.alternatives.get(reply.alternative);
         let selector = chain.map(ToString::to_string).unwrap_or_default();
         let (known, found) = (known.to_string(), seen.to_string());
-        let line = format!("{:?}: `{selector}` leads to {found}, was {known}", How::Changed);
+        let line = format!("{:?}: `{selector}` leads to {found}, was {known}", HealingKind::Changed);
         self.page.state.send_modify(|state| state.note(line));
-        self.page.healing.told.push(Healed { how: How::Changed, selector, known, found });
+        self.page.healing.events.push(HealingEvent { how: HealingKind::Changed, selector, known, found });
     }
 
     /// How long the written selectors have where likeness may help.
@@ -224,32 +229,36 @@ impl Attempt<'_> {
     /// to come.
     pub(crate) fn is_at_rest(&self) -> bool {
         let allowed = self.page.allowed_error.as_deref();
-        self.page.look(|view| view.is_sound(allowed) && view.is_quiet(QUIET)) == Some(true)
+        self.page.with_view(|view| view.is_sound(allowed) && view.is_quiet(QUIET)) == Some(true)
     }
 
     /// The element that is clearly most like it, with a selector that means it alone. May take a moment
     /// longer than the step has: it is what a person needs.
-    pub(crate) async fn look_alike(
+    pub(crate) async fn find_like(
         &mut self,
-        sought: &Sought,
-        purpose: Purpose,
-    ) -> Result<Option<Likeness>, Stop> {
+        sought: &ElementQuery,
+        purpose: SearchPurpose,
+    ) -> Result<Option<Likeness>, LocateError> {
         let late = (Instant::now() + RESERVE).saturating_duration_since(self.deadline());
         self.extend(late);
-        let found = self.find_alike(sought, purpose).await;
+        let found = self.search_like(sought, purpose).await;
         self.shorten(late);
         match found {
-            Err(Stop::Halt(Halt::Deadline)) => Ok(None),
+            Err(LocateError::Wait(WaitError::Deadline)) => Ok(None),
             found => found,
         }
     }
 
-    async fn find_alike(&self, sought: &Sought, purpose: Purpose) -> Result<Option<Likeness>, Stop> {
+    async fn search_like(
+        &self,
+        sought: &ElementQuery,
+        purpose: SearchPurpose,
+    ) -> Result<Option<Likeness>, LocateError> {
         let Some(known) = &sought.known else { return Ok(None) };
         let Some((others, _)) = self.alike(known, sought.bare).await? else { return Ok(None) };
         let best = known.best(&others, &sought.authored).or_else(|| match purpose {
-            Purpose::Suggest => known.resembling(&others, &sought.authored),
-            Purpose::Act => None,
+            SearchPurpose::Suggest => known.resembling(&others, &sought.authored),
+            SearchPurpose::Act => None,
         });
         let Some(best) = best else { return Ok(None) };
         let world = self.page.world(self.deadline()).await?;
@@ -261,11 +270,11 @@ impl Attempt<'_> {
             if self.page.healing.mask.apply(&written) != written {
                 continue;
             }
-            let by_tree = locate::asks_tree(&whole);
+            let by_tree = resolve::asks_tree(&whole);
             if by_tree && self.stash(&world, 0, &whole).await?.is_none() {
                 return Ok(None);
             }
-            let query = json!({ "alternative": locate::alternative_of(0, &whole, by_tree), "of": best });
+            let query = json!({ "alternative": resolve::alternative_of(0, &whole, by_tree), "of": best });
             let agrees = self.page.call(&world, "agrees", &query, &[], self.deadline()).await?;
             if agrees.is_some_and(|reply| reply.ok) {
                 return Ok(Some(Likeness { selector, element: others[best].clone() }));
@@ -275,7 +284,7 @@ impl Attempt<'_> {
     }
 
     /// The page's elements of the same kind, but for the one that was found.
-    async fn others(&self, known: &Fingerprint, bare: bool) -> Result<Option<Vec<Fingerprint>>, Stop> {
+    async fn others(&self, known: &Fingerprint, bare: bool) -> Result<Option<Vec<Fingerprint>>, LocateError> {
         let Some((mut alike, own)) = self.alike(known, bare).await? else { return Ok(None) };
         if let Some(own) = own.filter(|own| *own < alike.len()) {
             alike.remove(own);
@@ -289,7 +298,7 @@ impl Attempt<'_> {
         &self,
         known: &Fingerprint,
         bare: bool,
-    ) -> Result<Option<(Vec<Fingerprint>, Option<usize>)>, Stop> {
+    ) -> Result<Option<(Vec<Fingerprint>, Option<usize>)>, LocateError> {
         let world = self.page.world(self.deadline()).await?;
         let (roles, which) = known.roles();
         let query =
@@ -299,35 +308,35 @@ impl Attempt<'_> {
         Ok(reply.map(|reply| (reply.elements.into_iter().map(masked).collect(), reply.own)))
     }
 
-    pub(crate) fn tell(&mut self, how: How, likeness: &Likeness, known: &Fingerprint) {
+    pub(crate) fn tell(&mut self, how: HealingKind, likeness: &Likeness, known: &Fingerprint) {
         let selector = chain(&likeness.selector).to_string();
         let (known, found) = (known.to_string(), likeness.element.to_string());
         let line = format!("{how:?} by likeness: {found}, `{selector}`, for {known}");
         self.page.state.send_modify(|state| state.note(line));
-        self.page.healing.told.push(Healed { how, selector, known, found });
+        self.page.healing.events.push(HealingEvent { how, selector, known, found });
     }
 
     /// Remembered when the step has reached its end.
-    pub(crate) fn stage(&mut self, key: SelectorKey, likeness: Likeness) {
+    pub(crate) fn stage(&mut self, key: LocatorKey, likeness: Likeness) {
         self.page.healing.staged.push((key, likeness));
     }
 
     /// The no of a locator that matches nothing it should, with what a person can do about it.
     pub(crate) fn changed(
         &self,
-        sought: &Sought,
+        sought: &ElementQuery,
         suggestion: Option<&Likeness>,
         missing: &str,
         shows: String,
-    ) -> Why {
+    ) -> FailureReason {
         let (flow, step) = (self.flow, self.step);
         let known = sought.known.as_ref();
         let message = match (&sought.mistake, known) {
-            (Some(Mistake { selector, seen, because: MismatchReason::Name }), _) => {
+            (Some(WrongMatch { selector, seen, because: MismatchReason::Name }), _) => {
                 let said = sought.authored.selector().unwrap_or_default();
                 format!("`{selector}` matches {seen}, which is not what `{said}` of the same step calls for")
             }
-            (Some(Mistake { selector, seen, .. }), Some(known)) => {
+            (Some(WrongMatch { selector, seen, .. }), Some(known)) => {
                 format!("`{selector}` now matches {seen}, which is not the {known} it matched before")
             }
             _ => missing.to_owned(),
@@ -350,13 +359,13 @@ impl Attempt<'_> {
             }
             (None, _) => forget,
         };
-        Why { code: "changed".to_owned(), message, hint, shows, ..Why::default() }
+        FailureReason { code: "changed".to_owned(), message, hint, shows, ..FailureReason::default() }
     }
 }
 
 /// What the page is searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum SearchPurpose {
     Act,
     /// A person looks at it.
     Suggest,

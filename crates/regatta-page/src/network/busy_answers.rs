@@ -28,7 +28,7 @@ pub struct BusyAnswers(VecDeque<BusyAnswer>);
 
 /// A request, as far as it matters here.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct RequestIdentity<'a> {
     pub id: &'a str,
     pub method: &'a str,
     pub url: &'a str,
@@ -37,8 +37,8 @@ pub struct Request<'a> {
 
 impl BusyAnswers {
     /// A page may repeat a request by itself: any other answer to the same one replaces what it was told before.
-    pub fn record(&mut self, request: Request<'_>, status: u16, retry_after: Option<&str>) {
-        let Request { id, method, url, began } = request;
+    pub fn record(&mut self, request: RequestIdentity<'_>, status: u16, retry_after: Option<&str>) {
+        let RequestIdentity { id, method, url, began } = request;
         self.0.retain(|known| known.request != id && (known.method != method || known.url != url));
         if !site_busy::is_busy(status) {
             return;

@@ -11,14 +11,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::SelectorKey;
-use crate::attempt::Attempt;
+use crate::LocatorKey;
+use crate::attempt::StepAttempt;
 use crate::error::{ActionError, ActionErrorKind};
-use crate::healing::heal::{How, Purpose, Sought};
-use crate::healing::{heal, memory};
+use crate::healing::likeness::{ElementQuery, HealingKind, SearchPurpose};
+use crate::healing::{likeness, memory};
 use crate::locating::aria;
-use crate::script::{Called, Halt, OBJECTS, Reply, Why};
-use crate::state::World;
+use crate::script::{FailureReason, OBJECTS, RemoteResult, Reply, WaitError};
+use crate::state::ExecutionContext;
 use crate::state::urls;
 use regatta_core::fingerprint::{Likeness, Verdict};
 use regatta_core::flow::{Chain, Locator, Selector, SelectorKind};
@@ -30,18 +30,23 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// Nodes of one accessibility query that are looked at: one more than an error lists.
 const NODES: usize = 11;
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// Asks the script about the locator's alternatives until it answers for good. Its answer may be a
     /// no; see [`Self::unmet`]. Where time runs out between two looks, the last one is the answer.
     pub async fn ask(&mut self, method: &str, locator: &Locator, query: Value) -> Result<Reply, ActionError> {
-        match self.look_or_heal(method, locator, query).await {
+        match self.query_or_heal(method, locator, query).await {
             Ok(reply) => Ok(reply),
-            Err(Stop::Halt(halt)) => Err(self.halted(halt)),
-            Err(Stop::Invalid(message)) => Err(ActionError::refused(message)),
+            Err(LocateError::Wait(error)) => Err(self.wait_failed(error)),
+            Err(LocateError::InvalidSelector(message)) => Err(ActionError::refused(message)),
         }
     }
 
-    async fn look_or_heal(&mut self, method: &str, locator: &Locator, query: Value) -> Result<Reply, Stop> {
+    async fn query_or_heal(
+        &mut self,
+        method: &str,
+        locator: &Locator,
+        query: Value,
+    ) -> Result<Reply, LocateError> {
         let mode = self.page.healing.mode;
         let mut sought = self.seek(locator, method, &query);
         let acts = mode == Heal::Auto && sought.known.is_some() && self.healed.is_none();
@@ -53,9 +58,9 @@ impl Attempt<'_> {
             if is_missing(&reply)
                 && self.is_at_rest()
                 && let Some(known) = &sought.known
-                && let Some(likeness) = self.look_alike(&sought, Purpose::Act).await?
+                && let Some(likeness) = self.find_like(&sought, SearchPurpose::Act).await?
             {
-                self.tell(How::Acted, &likeness, known);
+                self.tell(HealingKind::Acted, &likeness, known);
                 self.healed = Some(likeness);
                 sought = self.seek(locator, method, &query);
             }
@@ -68,12 +73,12 @@ impl Attempt<'_> {
             return Ok(self.with_hint(locator, &query, reply).await);
         }
         let suggestion = match &sought.known {
-            Some(_) if mode != Heal::Off => self.look_alike(&sought, Purpose::Suggest).await?,
+            Some(_) if mode != Heal::Off => self.find_like(&sought, SearchPurpose::Suggest).await?,
             _ => None,
         };
         if let (Some(likeness), Some(known)) = (&suggestion, &sought.known) {
-            self.tell(How::Suggested, likeness, known);
-            let url = self.page.look(|view| view.frame.document.url.clone()).unwrap_or_default();
+            self.tell(HealingKind::Suggested, likeness, known);
+            let url = self.page.with_view(|view| view.frame.document.url.clone()).unwrap_or_default();
             let key = self.memory_key(locator, &url);
             self.page.memory.suggest(&key, likeness.clone());
         }
@@ -86,7 +91,7 @@ impl Attempt<'_> {
     }
 
     /// The element that will be acted on, told where it was found by likeness in an earlier run.
-    fn found(&mut self, sought: &Sought, reply: Reply) -> Reply {
+    fn found(&mut self, sought: &ElementQuery, reply: Reply) -> Reply {
         if reply.alternative >= sought.written
             && self.healed.is_none()
             && let (Some(chain), Some(element)) =
@@ -94,7 +99,7 @@ impl Attempt<'_> {
         {
             let selector = chain.0.iter().map(ToString::to_string).collect();
             let likeness = Likeness { selector, element };
-            self.tell(How::Remembered, &likeness, sought.known.as_ref().unwrap_or(&likeness.element));
+            self.tell(HealingKind::Remembered, &likeness, sought.known.as_ref().unwrap_or(&likeness.element));
             self.healed = Some(likeness);
         }
         reply
@@ -103,25 +108,25 @@ impl Attempt<'_> {
     async fn look(
         &mut self,
         method: &str,
-        sought: &mut Sought,
+        sought: &mut ElementQuery,
         query: &Value,
         until: Instant,
-    ) -> Result<Reply, Stop> {
+    ) -> Result<Reply, LocateError> {
         let mut last = None;
-        match self.look_until(method, sought, query, until, &mut last).await {
-            Err(Stop::Halt(Halt::Deadline)) if let Some(last) = last => Ok(last),
+        match self.query_until(method, sought, query, until, &mut last).await {
+            Err(LocateError::Wait(WaitError::Deadline)) if let Some(last) = last => Ok(last),
             looked => looked,
         }
     }
 
-    async fn look_until(
+    async fn query_until(
         &mut self,
         method: &str,
-        sought: &mut Sought,
+        sought: &mut ElementQuery,
         query: &Value,
         until: Instant,
         last: &mut Option<Reply>,
-    ) -> Result<Reply, Stop> {
+    ) -> Result<Reply, LocateError> {
         let mut query = query.clone();
         let locator = sought.locator.clone();
         let by_tree: Vec<bool> = locator.alternatives.iter().map(asks_tree).collect();
@@ -191,7 +196,7 @@ impl Attempt<'_> {
                     Verdict::Same => return Ok(reply),
                     _ if remembered == Some(reply.alternative) => distrusted = true,
                     Verdict::Changed => {
-                        self.tell_change(sought, &reply);
+                        self.report_change(sought, &reply);
                         return Ok(reply);
                     }
                     Verdict::Ask | Verdict::Another(_) => passed.push(reply.alternative),
@@ -209,7 +214,7 @@ impl Attempt<'_> {
     }
 
     /// Whether what an alternative has led to is what is meant. Where it is not, that is noted.
-    async fn is_meant(&self, sought: &mut Sought, reply: &mut Reply) -> Result<Verdict, Stop> {
+    async fn is_meant(&self, sought: &mut ElementQuery, reply: &mut Reply) -> Result<Verdict, LocateError> {
         reply.element = reply.element.take().map(|element| element.masked(self.page.healing.mask()));
         let judged = self.judge(sought, reply).await?;
         if let Verdict::Another(because) = judged {
@@ -224,7 +229,7 @@ impl Attempt<'_> {
     /// The element is there and ready for what the query needs.
     pub async fn find(&mut self, locator: &Locator, needs: &Value) -> Result<Reply, ActionError> {
         // What is looked for again, after an input that missed, is looked for at the step's address.
-        self.page.scene.release();
+        self.page.step_target.release();
         self.pointed = None;
         let reply = self.ask("find", locator, json!({ "needs": needs })).await?;
         if reply.ok { Ok(reply) } else { Err(self.unmet(locator, reply)) }
@@ -232,8 +237,9 @@ impl Attempt<'_> {
 
     /// What a no of the script means.
     pub fn unmet(&self, locator: &Locator, reply: Reply) -> ActionError {
-        let Why { code, message, alternative, candidates, shows, hint } = reply.why.unwrap_or_default();
-        let healed = || self.healed.as_ref().map(|healed| heal::chain(&healed.selector).to_string());
+        let FailureReason { code, message, alternative, candidates, shows, hint } =
+            reply.why.unwrap_or_default();
+        let healed = || self.healed.as_ref().map(|healed| likeness::chain(&healed.selector).to_string());
         let selector = locator.alternatives.get(alternative).map(ToString::to_string);
         let selector = selector.or_else(healed).unwrap_or_default();
         let error = match code.as_str() {
@@ -301,8 +307,8 @@ impl Attempt<'_> {
         Ok(self.ask("count", locator, json!({})).await?.found > 0)
     }
 
-    pub(crate) fn memory_key(&self, locator: &Locator, url: &str) -> SelectorKey {
-        SelectorKey {
+    pub(crate) fn memory_key(&self, locator: &Locator, url: &str) -> LocatorKey {
+        LocatorKey {
             flow: self.flow.to_owned(),
             step: self.step.to_owned(),
             digest: locator.digest.clone(),
@@ -313,20 +319,32 @@ impl Attempt<'_> {
 
     /// Has the accessibility tree look for an alternative, and leaves what it found with the script.
     /// `None` where the document went away.
-    pub(crate) async fn stash(&self, world: &World, index: usize, chain: &Chain) -> Result<Option<()>, Stop> {
+    pub(crate) async fn stash(
+        &self,
+        world: &ExecutionContext,
+        index: usize,
+        chain: &Chain,
+    ) -> Result<Option<()>, LocateError> {
         let done = self.try_stash(world, index, chain).await;
         self.page.release_objects();
         done.map_err(|stop| match stop {
-            Stop::Invalid(message) => Stop::Invalid(format!("`{chain}`: {message}")),
-            halt @ Stop::Halt(_) => halt,
+            LocateError::InvalidSelector(message) => {
+                LocateError::InvalidSelector(format!("`{chain}`: {message}"))
+            }
+            error @ LocateError::Wait(_) => error,
         })
     }
 
-    async fn try_stash(&self, world: &World, index: usize, chain: &Chain) -> Result<Option<()>, Stop> {
+    async fn try_stash(
+        &self,
+        world: &ExecutionContext,
+        index: usize,
+        chain: &Chain,
+    ) -> Result<Option<()>, LocateError> {
         let mut from: Vec<String> = Vec::new();
         let mut rest = chain.0.as_slice();
         while let Some(at) = rest.iter().position(|selector| selector.kind == SelectorKind::Aria) {
-            let wanted = aria::parse(&rest[at].text).map_err(Stop::Invalid)?;
+            let wanted = aria::parse(&rest[at].text).map_err(LocateError::InvalidSelector)?;
             let Some(roots) = self.roots(world, &rest[..at], &from).await? else { return Ok(None) };
             let mut found = Vec::new();
             for root in roots {
@@ -348,10 +366,10 @@ impl Attempt<'_> {
     /// Handles of what `chain` leads to from `from`, or from the document.
     async fn roots(
         &self,
-        world: &World,
+        world: &ExecutionContext,
         chain: &[Selector],
         from: &[String],
-    ) -> Result<Option<Vec<String>>, Stop> {
+    ) -> Result<Option<Vec<String>>, LocateError> {
         const CALL: &str = "function(query, ...from) { return regatta.call('roots', query, ...from) }";
         let of_node = |node: &String| CallArgument {
             value: None,
@@ -367,7 +385,7 @@ impl Attempt<'_> {
         call.arguments = Some(std::iter::once(query).chain(from.iter().map(of_node)).collect());
         call.unique_context_id = Some(world.unique.clone());
         call.object_group = Some(OBJECTS.to_owned());
-        let Some(called) = self.page.in_world::<_, Called>(world, call, self.deadline()).await? else {
+        let Some(called) = self.page.in_world::<_, RemoteResult>(world, call, self.deadline()).await? else {
             return Ok(None);
         };
         // An invalid selector leads nowhere; where no alternative is valid the script says so.
@@ -386,10 +404,10 @@ impl Attempt<'_> {
 
     async fn query_tree(
         &self,
-        world: &World,
+        world: &ExecutionContext,
         root: String,
         wanted: &aria::AriaSelector,
-    ) -> Result<Option<Vec<String>>, Stop> {
+    ) -> Result<Option<Vec<String>>, LocateError> {
         let query = QueryAxTreeParams {
             node_id: None,
             backend_node_id: None,
@@ -410,29 +428,29 @@ impl Attempt<'_> {
                 object_group: Some(OBJECTS.to_owned()),
                 execution_context_id: Some(ExecutionContextId::new(world.id)),
             };
-            answers.push(world.session.send_as::<_, Resolved>(resolve));
+            answers.push(world.session.send_as::<_, ResolvedNode>(resolve));
         }
         let mut handles = Vec::new();
         for answer in answers {
             match self.page.answer(answer, self.deadline()).await {
                 Ok(resolved) => handles.extend(resolved.object.object_id),
                 // The node was removed in between.
-                Err(Halt::Script(_)) => {}
-                Err(halt) => return Err(halt.into()),
+                Err(WaitError::Script(_)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(Some(handles))
     }
 }
 
-pub(crate) enum Stop {
-    Halt(Halt),
-    Invalid(String),
+pub(crate) enum LocateError {
+    Wait(WaitError),
+    InvalidSelector(String),
 }
 
-impl From<Halt> for Stop {
-    fn from(halt: Halt) -> Self {
-        Self::Halt(halt)
+impl From<WaitError> for LocateError {
+    fn from(error: WaitError) -> Self {
+        Self::Wait(error)
     }
 }
 
@@ -448,7 +466,7 @@ struct Property {
 }
 
 #[derive(Deserialize)]
-struct Resolved {
+struct ResolvedNode {
     object: crate::script::RemoteObject,
 }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::attempt::Attempt;
+use crate::attempt::StepAttempt;
 use crate::error::{ActionError, ActionErrorKind};
 use crate::page::Page;
-use crate::state::View;
+use crate::state::FrameView;
 use crate::state::urls;
 use regatta_core::duration::in_words;
 use regatta_core::flow::Action;
@@ -20,7 +20,7 @@ use regatta_core::site_busy::is_busy;
 
 /// The requests that a flow has set off, by the time they began, and which of them a later wait has confirmed.
 #[derive(Debug, Default)]
-pub struct SetOff {
+pub struct TriggeredRequests {
     /// When the navigation or the first input since the last pause began.
     since: Option<Instant>,
     /// When a wait, a capture or an asserted navigation was satisfied last.
@@ -29,7 +29,7 @@ pub struct SetOff {
     allowed: Vec<u16>,
 }
 
-struct Busy {
+struct BusyResponse {
     url: String,
     status: u16,
     retry_after: Option<Duration>,
@@ -37,69 +37,69 @@ struct Busy {
 
 impl Page {
     /// A navigation, or input with nothing before it that is still waited for, begins.
-    pub(crate) fn begin_set_off(&mut self) {
-        self.set_off = SetOff { since: Some(Instant::now()), ..SetOff::default() };
+    pub(crate) fn track_triggered_requests(&mut self) {
+        self.triggered = TriggeredRequests { since: Some(Instant::now()), ..TriggeredRequests::default() };
     }
 
     /// A new flow begins: the end of the earlier one has judged the requests that it set off.
-    pub(crate) fn forgive_set_off(&mut self) {
-        self.set_off.confirmed = Some(Instant::now());
+    pub(crate) fn confirm_earlier_requests(&mut self) {
+        self.triggered.confirmed = Some(Instant::now());
     }
 
     /// A step with these statuses allowed acts.
-    pub(crate) fn allow_set_off(&mut self, statuses: &[u16]) {
-        self.set_off.allowed.extend_from_slice(statuses);
+    pub(crate) fn allow_triggered_statuses(&mut self, statuses: &[u16]) {
+        self.triggered.allowed.extend_from_slice(statuses);
     }
 
     /// A satisfied wait shows that the refusals before it do not matter.
-    pub(crate) fn confirm_set_off(&mut self, action: &Action, asserts: bool) {
+    pub(crate) fn confirm_triggered_requests(&mut self, action: &Action, asserts: bool) {
         let is_confirmed = asserts
             || matches!(
                 action,
                 Action::WaitForElement(_) | Action::WaitForExpression { .. } | Action::Capture(_)
             );
         if is_confirmed {
-            self.set_off.confirmed = Some(Instant::now());
+            self.triggered.confirmed = Some(Instant::now());
         }
     }
 
     /// Whether a busy site may be why a step failed.
-    fn busy(&self) -> Option<Busy> {
+    fn busy(&self) -> Option<BusyResponse> {
         self.busy_document().or_else(|| self.busy_request(None))
     }
 
     /// Whether what the flow has set off was refused, and nothing since shows that it does not matter.
-    fn busy_unconfirmed(&self) -> Option<Busy> {
-        self.busy_document().or_else(|| self.busy_request(self.set_off.confirmed))
+    fn busy_unconfirmed(&self) -> Option<BusyResponse> {
+        self.busy_document().or_else(|| self.busy_request(self.triggered.confirmed))
     }
 
-    fn busy_document(&self) -> Option<Busy> {
-        let main = |view: View<'_>| {
+    fn busy_document(&self) -> Option<BusyResponse> {
+        let main = |view: FrameView<'_>| {
             let document = &view.state.frame(&view.tab().main_frame)?.document;
             let status = document.status.filter(|status| is_busy(*status))?;
             let is_allowed = self.allowed_error.as_deref() == Some(&document.loader)
-                || self.set_off.allowed.contains(&status);
+                || self.triggered.allowed.contains(&status);
             let answer = view.state.network.busy().of_request(&document.loader);
             let retry_after = answer.and_then(|answer| answer.retry_after);
-            (!is_allowed).then(|| Busy { url: document.url.clone(), status, retry_after })
+            (!is_allowed).then(|| BusyResponse { url: document.url.clone(), status, retry_after })
         };
-        self.look(main).flatten()
+        self.with_view(main).flatten()
     }
 
-    fn busy_request(&self, after: Option<Instant>) -> Option<Busy> {
-        let since = self.set_off.since?;
+    fn busy_request(&self, after: Option<Instant>) -> Option<BusyResponse> {
+        let since = self.triggered.since?;
         let state = self.state.borrow();
         let answer = state.network.busy().iter().rev().find(|answer| {
             answer.began >= since
                 && after.is_none_or(|after| answer.answered > after)
-                && !self.set_off.allowed.contains(&answer.status)
+                && !self.triggered.allowed.contains(&answer.status)
                 && urls::is_allowed(&answer.url, &self.allowed)
         })?;
-        Some(Busy { url: answer.url.clone(), status: answer.status, retry_after: answer.retry_after })
+        Some(BusyResponse { url: answer.url.clone(), status: answer.status, retry_after: answer.retry_after })
     }
 }
 
-impl Attempt<'_> {
+impl StepAttempt<'_> {
     /// The error of a step, in which a busy site stands for what it may have caused.
     pub fn blame_busy(&self, error: ActionError) -> ActionError {
         let may_be_caused = matches!(
@@ -130,14 +130,14 @@ impl Attempt<'_> {
     }
 
     /// The document of the frame has this status, and so is not what was asked for.
-    pub fn busy_answer(view: View<'_>, status: u16, url: &str) -> ActionError {
+    pub fn busy_answer(view: FrameView<'_>, status: u16, url: &str) -> ActionError {
         let answer = view.state.network.busy().of_request(&view.frame.document.loader);
         let retry_after = answer.and_then(|answer| answer.retry_after);
-        busy_error(&Busy { url: url.to_owned(), status, retry_after })
+        busy_error(&BusyResponse { url: url.to_owned(), status, retry_after })
     }
 }
 
-fn busy_error(Busy { url, status, retry_after }: &Busy) -> ActionError {
+fn busy_error(BusyResponse { url, status, retry_after }: &BusyResponse) -> ActionError {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let asks = retry_after.map(|time| format!(" and asks to wait {}", in_words(time))).unwrap_or_default();
     let kind = ActionErrorKind::SiteBusy { retry_after: *retry_after };
