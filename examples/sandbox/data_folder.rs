@@ -1,13 +1,16 @@
 //! The data folder and its lock: one sandbox a folder.
 
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+use fd_lock::RwLock;
 
 /// Holds the folder until dropped; the lock file itself is never removed.
 pub struct DataFolder {
     path: PathBuf,
-    _lock: File,
+    /// Its guard was forgotten, so the lock lives as long as the file is open.
+    _lock: RwLock<File>,
 }
 
 impl DataFolder {
@@ -20,12 +23,13 @@ pub fn open(path: &Path) -> io::Result<DataFolder> {
     fs::create_dir_all(path)?;
     // Absolute, because Chromium resolves its user-data folder against its own working folder.
     let path = fs::canonicalize(path)?;
-    let lock = File::create(path.join("sandbox.lock"))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(DataFolder { path, _lock: lock }),
-        Err(TryLockError::WouldBlock) => {
-            Err(io::Error::other(format!("another sandbox uses {}", path.display())))
+    let mut lock = RwLock::new(File::create(path.join("sandbox.lock"))?);
+    match lock.try_write() {
+        Ok(guard) => std::mem::forget(guard),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            return Err(io::Error::other(format!("another sandbox uses {}", path.display())));
         }
-        Err(TryLockError::Error(error)) => Err(error),
+        Err(error) => return Err(error),
     }
+    Ok(DataFolder { path, _lock: lock })
 }

@@ -181,6 +181,13 @@ impl Layout {
     }
 }
 
+/// The file beside a lock in which its holder describes itself.
+pub fn lock_holder(lock: &Path) -> PathBuf {
+    let mut name = lock.as_os_str().to_owned();
+    name.push(".holder");
+    name.into()
+}
+
 /// With its parents; no error where it exists.
 pub fn create_folder(folder: &Path) -> Result<(), StoreError> {
     fs::create_dir_all(folder).map_err(StoreError::at("create the folder", folder))
@@ -200,6 +207,7 @@ mod tests {
         let paths = [
             layout.session(&id),
             layout.session_lock(&id),
+            lock_holder(&layout.session_lock(&id)),
             layout.log(&id),
             layout.events(&id),
             layout.artifacts(&id),
@@ -217,6 +225,7 @@ mod tests {
         expect![[r#"
             w/state/k18imh7u.json
             w/state/k18imh7u.lock
+            w/state/k18imh7u.lock.holder
             w/logs/k18imh7u.log
             w/logs/k18imh7u.events.jsonl
             w/artifacts/k18imh7u

@@ -1,40 +1,48 @@
-//! Locks between processes: a file of its own beside what it guards, never renamed, never deleted,
-//! since a lock on a file that is replaced by rename admits two holders.
+//! Locks between processes. A lock is a file of its own beside what it guards. It is never renamed or
+//! deleted, since a lock on a file that is replaced by a rename admits two holders.
 //!
-//! The system gives a lock back when its holder dies, however it dies, and only the lock says that
-//! somebody is there. What is written in the file is for people, and for one hint: a holder that
-//! ends by itself empties it, so a text found on acquiring means that the last one was killed.
+//! The system releases a lock when its holder dies, however it dies, and only the lock proves that it
+//! has a holder. The holder describes itself in a second file, `NAME.lock.holder`: Windows refuses to
+//! read a file that another process has locked. The text is for people, and for one hint: a holder that
+//! ends normally removes it, so a text found on acquiring means that the last holder was killed.
+//! Earlier versions wrote the
+//! text into the lock file, and it is still read from there.
 //!
 //! Asking must not disturb: [`is_held`] takes the lock *shared* for an instant. A run that starts in
-//! that instant is refused by it, so [`Lock::try_acquire`] asks in turn whether a shared lock would
-//! be granted. If so, the other one only asks, and it tries again; if not, the other one holds, and
-//! the answer "held" comes at once and not after a pause.
+//! that instant is refused by it, so [`Lock::try_acquire`] checks in turn whether a shared lock would
+//! be granted. If so, the other process only asks, and it tries again. If not, the other process holds
+//! the lock, and the refusal is returned at once.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fd_lock::RwLock;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::StoreError;
+use super::layout::lock_holder;
 use regatta_core::id::RunId;
 
-/// Bound of the wait for those who only ask. They need microseconds, unless the system lets one of
-/// them sleep while it holds the lock.
+/// How long shared locks of processes that only ask are waited for. They last microseconds, unless
+/// the system suspends the asking process.
 const ASKERS_GONE: Duration = Duration::from_secs(1);
 
 /// Held until it is dropped or the process dies.
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
 pub struct Lock {
-    file: File,
+    /// Its guard was forgotten, so the lock lives as long as the file is open.
+    file: RwLock<File>,
+    /// The file with the holder's text, where this lock has one.
+    text: Option<PathBuf>,
     holder_was_killed: bool,
 }
 
-/// Who holds a lock, as it says itself. For people; nothing is decided by it.
+/// The holder of a lock as it describes itself. For people: no decision rests on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockHolder {
     pub pid: u32,
@@ -43,7 +51,7 @@ pub struct LockHolder {
 }
 
 impl LockHolder {
-    /// This process.
+    /// Describes this process.
     pub fn new(run_id: RunId, started_at: jiff::Timestamp) -> Self {
         Self { pid: std::process::id(), started_at, run_id }
     }
@@ -51,8 +59,7 @@ impl LockHolder {
 
 #[derive(Debug, Error)]
 pub enum LockError {
-    /// The holder is unknown where it has not yet written its name, and on Windows, where a locked
-    /// file cannot be read.
+    /// The holder is unknown until it has written its text.
     #[error("another process holds the lock{}", holder.as_ref().map(|h| format!(" (process {})", h.pid)).unwrap_or_default())]
     Held { holder: Option<LockHolder> },
     #[error(transparent)]
@@ -60,109 +67,113 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock or says who has it. Waits for nobody but those who only ask.
+    /// Acquires the lock, or returns its holder. Waits only for processes that ask whether it is held.
     pub fn try_acquire(path: &Path, as_holder: &LockHolder) -> Result<Self, LockError> {
-        let file = open(path)?;
+        let mut file = open(path)?;
         let since = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock)
-                    if since.elapsed() < ASKERS_GONE && only_asked(&file, path)? =>
-                {
-                    thread::sleep(Duration::from_micros(500));
+        let was_named_inside = loop {
+            let refused = match file.try_write() {
+                Ok(guard) => {
+                    let was_named_inside = guard.metadata().is_ok_and(|file| file.len() > 0);
+                    let _ = guard.set_len(0);
+                    std::mem::forget(guard);
+                    break was_named_inside;
                 }
-                Err(TryLockError::WouldBlock) => return Err(LockError::Held { holder: holder(path) }),
-                Err(TryLockError::Error(error)) => return Err(StoreError::new("lock", path, error).into()),
+                Err(error) => error,
+            };
+            if refused.kind() != ErrorKind::WouldBlock {
+                return Err(StoreError::new("lock", path, refused).into());
             }
-        }
-        let mut lock = Self { holder_was_killed: file.metadata().is_ok_and(|file| file.len() > 0), file };
-        // A full disk is no reason to give the lock back: only people read this.
-        let _ = lock.sign(as_holder);
-        Ok(lock)
+            if since.elapsed() >= ASKERS_GONE || !would_share(&file, path)? {
+                return Err(LockError::Held { holder: holder(path) });
+            }
+            thread::sleep(Duration::from_micros(500));
+        };
+        let text = lock_holder(path);
+        // Removed first: a full disk must leave no text rather than that of another holder.
+        let was_named = fs::remove_file(&text).is_ok() || was_named_inside;
+        // Nor is a full disk a reason to release the lock: only people read the text.
+        let _ = serde_json::to_string(as_holder).map(|line| fs::write(&text, line + "\n"));
+        Ok(Self { file, text: Some(text), holder_was_killed: was_named })
     }
 
-    /// Waits for the lock as long as it takes: for the few instructions around a shared file.
+    /// Waits for the lock without a time limit: for the few instructions around a shared file.
     pub fn wait(path: &Path) -> Result<Self, StoreError> {
-        let file = open(path)?;
+        let mut file = open(path)?;
         loop {
-            match file.lock() {
-                Ok(()) => return Ok(Self { file, holder_was_killed: false }),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            match file.write() {
+                Ok(guard) => {
+                    std::mem::forget(guard);
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(StoreError::new("lock", path, error)),
             }
         }
+        Ok(Self { file, text: None, holder_was_killed: false })
     }
 
-    /// Whether the last holder did not let go by itself. A hint, not a fact.
+    /// Whether the last holder ended without releasing the lock. A hint, not a fact.
     pub fn holder_was_killed(&self) -> bool {
         self.holder_was_killed
-    }
-
-    fn sign(&mut self, holder: &LockHolder) -> io::Result<()> {
-        let line = serde_json::to_string(holder)? + "\n";
-        self.file.set_len(0)?;
-        self.file.rewind()?;
-        self.file.write_all(line.as_bytes())
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let _ = self.file.set_len(0);
-        // Explicitly: closing alone would leave the lock with a child that is between fork and exec.
-        let _ = self.file.unlock();
+        if let Some(text) = &self.text {
+            let _ = fs::remove_file(text);
+        }
+        // Closing the file releases the lock, but on Unix a child that is between fork and exec keeps it
+        // for an instant. A second guard, which the holder's own file is granted there, releases it now.
+        drop(self.file.try_write());
     }
 }
 
-/// Whether somebody holds the lock now. Changes nothing.
+/// Returns whether a process holds the lock now. Changes nothing.
 pub fn is_held(path: &Path) -> Result<bool, StoreError> {
     let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Ok(file) => RwLock::new(file),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(StoreError::new("open the lock", path, error)),
     };
     Ok(!would_share(&file, path)?)
 }
 
-/// Who says that it holds the lock; it may be long gone.
+/// Returns the text of the last holder. It counts only while the lock is held.
+///
+/// An older version leaves its text in the lock file, which every newer holder empties. So that text
+/// is the later one where there are two.
 pub fn holder(path: &Path) -> Option<LockHolder> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+    let read = |path: &Path| {
+        let mut text = String::new();
+        File::open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
+        serde_json::from_str(&text).ok()
+    };
+    read(path).or_else(|| read(&lock_holder(path)))
 }
 
-fn open(path: &Path) -> Result<File, StoreError> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(StoreError::at("open the lock", path))
+fn open(path: &Path) -> Result<RwLock<File>, StoreError> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    file.map(RwLock::new).map_err(StoreError::at("open the lock", path))
 }
 
-/// After a refusal: whether it came from somebody who only asks.
-fn only_asked(file: &File, path: &Path) -> Result<bool, StoreError> {
-    would_share(file, path)
-}
-
-fn would_share(file: &File, path: &Path) -> Result<bool, StoreError> {
-    match file.try_lock_shared() {
-        Ok(()) => {
-            file.unlock().map_err(StoreError::at("unlock", path))?;
+/// Whether a shared lock would be granted: then the lock is free, or held shared by processes that only ask.
+fn would_share(file: &RwLock<File>, path: &Path) -> Result<bool, StoreError> {
+    match file.try_read() {
+        Ok(guard) => {
+            drop(guard);
             Ok(true)
         }
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(StoreError::new("lock", path, error)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(StoreError::new("lock", path, error)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::io::{BufRead as _, BufReader};
-    use std::process::Stdio;
+    use std::process::{Child, Stdio};
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
@@ -173,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_has_one_holder_and_is_given_back() {
+    fn a_lock_has_one_holder_and_is_released() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         assert!(!is_held(&path).unwrap());
@@ -183,7 +194,7 @@ mod tests {
         assert!(is_held(&path).unwrap());
         let started = Instant::now();
         let error = Lock::try_acquire(&path, &me()).unwrap_err();
-        assert!(started.elapsed() < ASKERS_GONE, "a real holder is told at once");
+        assert!(started.elapsed() < ASKERS_GONE, "a real holder is reported at once");
         assert_eq!(
             error.to_string(),
             format!("another process holds the lock (process {})", std::process::id())
@@ -193,17 +204,18 @@ mod tests {
         drop(lock);
         assert!(!is_held(&path).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        assert_eq!(holder(&path), None);
         assert!(!Lock::try_acquire(&path, &me()).unwrap().holder_was_killed());
     }
 
     #[test]
-    fn a_holder_without_a_name_is_told_too() {
+    fn an_unknown_holder_is_reported_without_a_process() {
         let error = LockError::Held { holder: None };
         assert_eq!(error.to_string(), "another process holds the lock");
     }
 
     #[test]
-    fn a_missing_folder_is_told() {
+    fn a_missing_folder_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("no/p.lock");
         let error = Lock::try_acquire(&path, &me()).unwrap_err();
@@ -211,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_ask_keep_nobody_out() {
+    fn asking_for_a_lock_never_refuses_it_to_another() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         drop(Lock::try_acquire(&path, &me()).unwrap());
@@ -236,23 +248,42 @@ mod tests {
     }
 
     #[test]
-    fn child_holds_until_it_is_killed() {
+    fn child_holds_the_lock_until_it_is_killed() {
         let Some(path) = child_value() else { return };
         let _lock = Lock::try_acquire(Path::new(&path), &me()).unwrap();
         println!("locked");
         thread::sleep(Duration::from_secs(60));
     }
 
+    /// As versions before fd-lock did: the text stands in the lock file.
     #[test]
-    fn the_lock_of_a_killed_holder_is_free_and_tells_of_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.lock");
-        let mut holding = child("store::lock::tests::child_holds_until_it_is_killed", path.to_str().unwrap())
+    fn child_holds_the_lock_as_an_earlier_version_did() {
+        let Some(path) = child_value() else { return };
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).unwrap();
+        file.try_lock().unwrap();
+        file.set_len(0).unwrap();
+        serde_json::to_writer(&mut file, &me()).unwrap();
+        println!("locked");
+        thread::sleep(Duration::from_secs(60));
+    }
+
+    /// Spawns this test binary with one of the tests above, and waits until it holds the lock.
+    fn holding_child(test: &str, path: &Path) -> Child {
+        let mut holding = child(&format!("store::lock::tests::{test}"), path.to_str().unwrap())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(holding.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().contains("locked")));
+        holding
+    }
+
+    #[test]
+    fn the_lock_of_a_killed_holder_is_free_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.lock");
+        let mut holding = holding_child("child_holds_the_lock_until_it_is_killed", &path);
         let pid = holding.id();
         let refused = Lock::try_acquire(&path, &me());
         assert!(matches!(refused, Err(LockError::Held { holder: Some(holder) }) if holder.pid == pid));
@@ -261,5 +292,57 @@ mod tests {
         assert!(!is_held(&path).unwrap());
         assert_eq!(holder(&path).unwrap().pid, pid);
         assert!(Lock::try_acquire(&path, &me()).unwrap().holder_was_killed());
+    }
+
+    #[test]
+    fn the_lock_of_an_earlier_version_is_respected_and_its_holder_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.lock");
+        // Left by a killed holder of this version, before the earlier version ran.
+        let killed = LockHolder { pid: 1, ..me() };
+        fs::write(lock_holder(&path), serde_json::to_string(&killed).unwrap()).unwrap();
+        let mut holding = holding_child("child_holds_the_lock_as_an_earlier_version_did", &path);
+        let pid = holding.id();
+        assert!(is_held(&path).unwrap());
+        let refused = Lock::try_acquire(&path, &me());
+        assert!(matches!(refused, Err(LockError::Held { holder: Some(holder) }) if holder.pid == pid));
+        holding.kill().unwrap();
+        holding.wait().unwrap();
+        let lock = Lock::try_acquire(&path, &me()).unwrap();
+        assert!(lock.holder_was_killed());
+        assert_eq!(holder(&path).unwrap(), me(), "the text of the earlier version is gone");
+    }
+
+    #[test]
+    fn a_held_lock_refuses_an_earlier_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.lock");
+        let lock = Lock::try_acquire(&path, &me()).unwrap();
+        let earlier = File::options().write(true).open(&path).unwrap();
+        assert!(matches!(earlier.try_lock(), Err(std::fs::TryLockError::WouldBlock)));
+        drop(lock);
+        earlier.try_lock().unwrap();
+        assert!(is_held(&path).unwrap());
+    }
+
+    #[test]
+    fn a_text_without_a_lock_is_no_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.lock");
+        fs::write(lock_holder(&path), serde_json::to_string(&me()).unwrap()).unwrap();
+        assert!(!is_held(&path).unwrap());
+        assert!(Lock::try_acquire(&path, &me()).unwrap().holder_was_killed());
+        assert_eq!(holder(&path), None);
+    }
+
+    #[test]
+    fn the_text_of_a_holder_is_read_without_waiting_for_its_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.lock");
+        let _lock = Lock::try_acquire(&path, &me()).unwrap();
+        let started = Instant::now();
+        assert_eq!(holder(&path), Some(me()));
+        assert!(started.elapsed() < ASKERS_GONE);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "", "Windows cannot read a locked file");
     }
 }
