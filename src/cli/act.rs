@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::failure::Failure;
+use super::command_error::CommandError;
 use crate::orchestrate::ask_to_stop;
 use crate::providers::leftovers;
 use crate::store::{Layout, OpenSession, StoreError, lock, session};
@@ -28,17 +28,17 @@ impl RunCommand {
 }
 
 /// A run as a fleet starts one: in a group of its own, its output in the profile's log.
-pub fn start(layout: &Layout, run: &RunCommand, profile: &ProfileId) -> Result<String, Failure> {
+pub fn start(layout: &Layout, run: &RunCommand, profile: &ProfileId) -> Result<String, CommandError> {
     if session::is_running(layout, profile)? {
-        return Err(Failure::usage(format!("{profile} is being run already")));
+        return Err(CommandError::usage(format!("{profile} is being run already")));
     }
     match session::read(layout, profile)?.map(|session| session.status) {
         Some(Status::Completed) => {
-            return Err(Failure::usage(format!("{profile} is completed: nothing is left to do"))
+            return Err(CommandError::usage(format!("{profile} is completed: nothing is left to do"))
                 .hint("reset it to do its steps again".to_owned()));
         }
         Some(Status::NeedsAttention) => {
-            return Err(Failure::usage(format!("{profile} waits for your answer"))
+            return Err(CommandError::usage(format!("{profile} waits for your answer"))
                 .hint(format!("look, then: regatta resolve {profile} --done, or --again")));
         }
         _ => {}
@@ -56,7 +56,7 @@ pub fn start(layout: &Layout, run: &RunCommand, profile: &ProfileId) -> Result<S
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child =
-        command.spawn().map_err(|error| Failure::usage(format!("cannot start a process: {error}")))?;
+        command.spawn().map_err(|error| CommandError::usage(format!("cannot start a process: {error}")))?;
     let pid = child.id();
     // Somebody has to hear of its end, or it stays as a zombie.
     std::thread::spawn(move || child.wait());
@@ -64,21 +64,22 @@ pub fn start(layout: &Layout, run: &RunCommand, profile: &ProfileId) -> Result<S
 }
 
 /// Only the holder of the lock is asked: a number alone may be anybody's.
-pub fn stop(layout: &Layout, profile: &ProfileId) -> Result<String, Failure> {
+pub fn stop(layout: &Layout, profile: &ProfileId) -> Result<String, CommandError> {
     let path = layout.session_lock(profile);
     let holder = if lock::is_held(&path)? { lock::holder(&path) } else { None };
     let Some(holder) = holder else {
-        return Err(Failure::usage(format!("nobody runs {profile}")));
+        return Err(CommandError::usage(format!("nobody runs {profile}")));
     };
-    ask_to_stop(&holder)
-        .map_err(|error| Failure::usage(format!("cannot ask process {} to stop: {error}", holder.pid)))?;
+    ask_to_stop(&holder).map_err(|error| {
+        CommandError::usage(format!("cannot ask process {} to stop: {error}", holder.pid))
+    })?;
     Ok(format!("{profile}: its run stops after the step it is in"))
 }
 
 /// As `regatta reset`: identity fields are kept.
-pub fn reset(layout: &Layout, profile: &ProfileId) -> Result<String, Failure> {
+pub fn reset(layout: &Layout, profile: &ProfileId) -> Result<String, CommandError> {
     let Some(found) = session::read(layout, profile)? else {
-        return Err(Failure::usage(format!("there is no session of {profile}: it has not run yet")));
+        return Err(CommandError::usage(format!("there is no session of {profile}: it has not run yet")));
     };
     let now = jiff::Timestamp::now();
     let run_id = RunId::new(now, rand::random());

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use super::assignment::parse_assignment;
 use super::clean::CleanArgs;
 use super::complete;
 use super::completions::CompletionsArgs;
@@ -13,6 +12,7 @@ use super::dashboard::DashboardArgs;
 use super::doctor::DoctorArgs;
 use super::init::InitArgs;
 use super::logs::LogsArgs;
+use super::name_value::parse_assignment;
 use super::orchestrate::OrchestrateArgs;
 use super::play::PlayArgs;
 use super::report::ReportArgs;

@@ -9,11 +9,11 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::args::{OUTPUT, WHAT};
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
-use super::known::refuse_unknown_profiles;
-use super::retention::{self, Cleaned, Outcome, RetentionArgs};
+use super::retention::{self, RemovalOutcome, RemovedItem, RetentionArgs};
 use super::settings::Settings;
+use super::unknown_names::refuse_unknown_profiles;
 use super::{block_on, load, throw_away};
 use crate::providers::leftovers::{self, Leftover};
 use crate::providers::provider::{Provider, ProviderError};
@@ -59,9 +59,9 @@ const BOUND: Duration = Duration::from_secs(60);
 
 /// One left-over, as `--json` publishes it.
 #[derive(Debug, Serialize)]
-struct Row {
+struct CleanRow {
     profile_id: ProfileId,
-    kind: Kind,
+    kind: CleanKind,
     /// Of a process, its name; of a browser, its address where it is known by that.
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,14 +69,14 @@ struct Row {
     /// Of what is removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
-    state: State,
+    state: CleanState,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+enum CleanKind {
     Browser,
     Process,
     BrowserData,
@@ -86,7 +86,7 @@ enum Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum State {
+enum CleanState {
     /// Only looked at.
     Found,
     Ended,
@@ -95,7 +95,7 @@ enum State {
     NotRemoved,
 }
 
-pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, Failure> {
+pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, CommandError> {
     super::log::to_stderr();
     refuse_unknown_profiles(settings, &args.profiles)?;
     let provider = load::provider(settings, None)?;
@@ -113,7 +113,7 @@ pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, Failure> {
                 // A run that began meanwhile sees to it by itself.
                 let Some(ended) = end(settings, provider.as_ref(), &profile).await? else { continue };
                 for row in &mut of_one {
-                    row.state = if ended.is_ok() { State::Ended } else { State::NotEnded };
+                    row.state = if ended.is_ok() { CleanState::Ended } else { CleanState::NotEnded };
                     row.problem = ended.as_ref().err().cloned();
                 }
             }
@@ -125,7 +125,7 @@ pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, Failure> {
         Ok(rows)
     })?;
     let mut rows = rows;
-    let alive = rows.iter().filter(|row| row.state == State::NotEnded);
+    let alive = rows.iter().filter(|row| row.state == CleanState::NotEnded);
     let alive = alive.map(|row| row.profile_id.clone()).collect();
     let retention = args.retention.over(settings.retention);
     let cleaned = retention::clean_up(settings, retention, &args.profiles, &alive, args.dry_run)?;
@@ -136,18 +136,18 @@ pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, Failure> {
         // Whoever reads it may have gone (`| head`).
         std::io::stdout().write_all(table(&rows, settings.color).as_bytes()).ok();
     }
-    Ok(u8::from(rows.iter().any(|row| matches!(row.state, State::NotEnded | State::NotRemoved))))
+    Ok(u8::from(rows.iter().any(|row| matches!(row.state, CleanState::NotEnded | CleanState::NotRemoved))))
 }
 
 /// What a killed `play` left, of whatever folder: its browser was nobody's.
-async fn of_play(settings: &Settings, dry_run: bool) -> Vec<Row> {
+async fn of_play(settings: &Settings, dry_run: bool) -> Vec<CleanRow> {
     let mut rows = Vec::new();
     for mut left in throw_away::left(settings).await {
         let mut of_one: Vec<_> = left.found.drain(..).map(row).collect();
         if !dry_run {
             let ended = left.end(settings).await;
             for row in &mut of_one {
-                row.state = if ended.is_ok() { State::Ended } else { State::NotEnded };
+                row.state = if ended.is_ok() { CleanState::Ended } else { CleanState::NotEnded };
                 row.problem = ended.as_ref().err().map(|error| with_cause(error));
             }
         }
@@ -167,7 +167,7 @@ async fn end(
     settings: &Settings,
     provider: &dyn Provider,
     profile: &ProfileId,
-) -> Result<Option<Result<(), String>>, Failure> {
+) -> Result<Option<Result<(), String>>, CommandError> {
     let now = jiff::Timestamp::now();
     let holder = LockHolder::new(RunId::new(now, rand::random()), now);
     let _lock = match session::hold(&settings.layout, profile, &holder) {
@@ -182,37 +182,37 @@ async fn end(
     }))
 }
 
-fn row(left: Leftover) -> Row {
+fn row(left: Leftover) -> CleanRow {
     let (kind, name, pid, profile_id) = match left {
         Leftover::Browser(browser) => {
-            (Kind::Browser, browser.ws.unwrap_or_default(), browser.pid, browser.profile)
+            (CleanKind::Browser, browser.ws.unwrap_or_default(), browser.pid, browser.profile)
         }
-        Leftover::Process(stray) => (Kind::Process, stray.name, Some(stray.pid), stray.profile),
+        Leftover::Process(stray) => (CleanKind::Process, stray.name, Some(stray.pid), stray.profile),
     };
-    Row { profile_id, kind, name, pid, bytes: None, state: State::Found, problem: None }
+    CleanRow { profile_id, kind, name, pid, bytes: None, state: CleanState::Found, problem: None }
 }
 
-fn old_row(cleaned: Cleaned) -> Row {
+fn old_row(cleaned: RemovedItem) -> CleanRow {
     let (state, problem) = match cleaned.outcome {
-        Outcome::Found => (State::Found, None),
-        Outcome::Removed => (State::Removed, None),
-        Outcome::Failed(problem) => (State::NotRemoved, Some(problem)),
+        RemovalOutcome::Found => (CleanState::Found, None),
+        RemovalOutcome::Removed => (CleanState::Removed, None),
+        RemovalOutcome::Failed(problem) => (CleanState::NotRemoved, Some(problem)),
     };
     let (kind, name) = match (cleaned.kind, cleaned.count) {
-        (RemovableKind::BrowserData, _) => (Kind::BrowserData, "user data of the browser".to_owned()),
-        (RemovableKind::Artifacts, 1) => (Kind::Artifacts, "evidence of 1 attempt".to_owned()),
-        (RemovableKind::Artifacts, count) => (Kind::Artifacts, format!("evidence of {count} attempts")),
-        (RemovableKind::Logs, _) => (Kind::Logs, "logs".to_owned()),
+        (RemovableKind::BrowserData, _) => (CleanKind::BrowserData, "user data of the browser".to_owned()),
+        (RemovableKind::Artifacts, 1) => (CleanKind::Artifacts, "evidence of 1 attempt".to_owned()),
+        (RemovableKind::Artifacts, count) => (CleanKind::Artifacts, format!("evidence of {count} attempts")),
+        (RemovableKind::Logs, _) => (CleanKind::Logs, "logs".to_owned()),
     };
     let profile_id = cleaned.profile.unwrap_or_else(throw_away::nobody);
-    Row { profile_id, kind, name, pid: None, bytes: Some(cleaned.bytes), state, problem }
+    CleanRow { profile_id, kind, name, pid: None, bytes: Some(cleaned.bytes), state, problem }
 }
 
-fn provider_failure(error: ProviderError) -> Failure {
-    Failure::usage(with_cause(&error)).hint(error.hint())
+fn provider_failure(error: ProviderError) -> CommandError {
+    CommandError::usage(with_cause(&error)).hint(error.hint())
 }
 
-fn table(rows: &[Row], color: bool) -> String {
+fn table(rows: &[CleanRow], color: bool) -> String {
     if rows.is_empty() {
         return "nothing is left over\n".to_owned();
     }
@@ -223,16 +223,16 @@ fn table(rows: &[Row], color: bool) -> String {
     let _ = writeln!(out, "{dim}{:<width$}  {:<9}  {:>8}  WHAT{reset}", "PROFILE", "STATE", "PROCESS");
     for row in rows {
         let state = match row.state {
-            State::Found => "found",
-            State::Ended => "ended",
-            State::NotEnded => "NOT ENDED",
-            State::Removed => "removed",
-            State::NotRemoved => "NOT REMOVED",
+            CleanState::Found => "found",
+            CleanState::Ended => "ended",
+            CleanState::NotEnded => "NOT ENDED",
+            CleanState::Removed => "removed",
+            CleanState::NotRemoved => "NOT REMOVED",
         };
-        let paint = if matches!(row.state, State::NotEnded | State::NotRemoved) { red } else { "" };
+        let paint = if matches!(row.state, CleanState::NotEnded | CleanState::NotRemoved) { red } else { "" };
         let pid = row.pid.map_or_else(String::new, |pid| pid.to_string());
         let what = match (row.kind, row.bytes) {
-            (Kind::Browser, _) => format!("browser {}", row.name),
+            (CleanKind::Browser, _) => format!("browser {}", row.name),
             (_, Some(bytes)) => format!("{}, {}", row.name, crate::report::bytes(bytes)),
             (_, None) => row.name.clone(),
         };
@@ -244,14 +244,14 @@ fn table(rows: &[Row], color: bool) -> String {
         );
         let _ = writeln!(out, "{}", line.trim_end());
     }
-    if rows.iter().any(|row| row.state == State::Found) {
+    if rows.iter().any(|row| row.state == CleanState::Found) {
         let _ =
             writeln!(out, "{dim}nothing was touched; without --dry-run these are ended or removed{reset}");
     }
     let bytes: u64 =
-        rows.iter().filter(|row| row.state != State::NotRemoved).filter_map(|row| row.bytes).sum();
+        rows.iter().filter(|row| row.state != CleanState::NotRemoved).filter_map(|row| row.bytes).sum();
     if bytes > 0 {
-        let would = if rows.iter().any(|row| row.state == State::Found) { "would be " } else { "" };
+        let would = if rows.iter().any(|row| row.state == CleanState::Found) { "would be " } else { "" };
         let _ = writeln!(out, "{dim}{} {would}removed{reset}", crate::report::bytes(bytes));
     }
     out
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_table_says_what_was_left_and_what_became_of_it() {
-        let row = |id: &str, kind, name: &str, pid, state, problem: Option<&str>| Row {
+        let row = |id: &str, kind, name: &str, pid, state, problem: Option<&str>| CleanRow {
             profile_id: id.parse().unwrap(),
             kind,
             name: name.to_owned(),
@@ -275,9 +275,16 @@ mod tests {
             problem: problem.map(str::to_owned),
         };
         let rows = [
-            row("p1", Kind::Browser, "", Some(4711), State::Ended, None),
-            row("p1", Kind::Process, "sleep", Some(4712), State::Ended, None),
-            row("k18imh7u", Kind::Browser, "ws://h/b-1", None, State::NotEnded, Some("it does not end")),
+            row("p1", CleanKind::Browser, "", Some(4711), CleanState::Ended, None),
+            row("p1", CleanKind::Process, "sleep", Some(4712), CleanState::Ended, None),
+            row(
+                "k18imh7u",
+                CleanKind::Browser,
+                "ws://h/b-1",
+                None,
+                CleanState::NotEnded,
+                Some("it does not end"),
+            ),
         ];
         expect![[r#"
             PROFILE   STATE       PROCESS  WHAT
@@ -291,7 +298,7 @@ mod tests {
             p1       found          4711  browser
             nothing was touched; without --dry-run these are ended or removed
         "#]]
-        .assert_eq(&table(&[row("p1", Kind::Browser, "", Some(4711), State::Found, None)], false));
+        .assert_eq(&table(&[row("p1", CleanKind::Browser, "", Some(4711), CleanState::Found, None)], false));
         assert_eq!(table(&[], false), "nothing is left over\n");
     }
 }

@@ -10,7 +10,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathComplete
 
 use super::args::{ColorChoice, GlobalArgs};
 use super::settings::Settings;
-use super::{known, load};
+use super::{load, unknown_names};
 use regatta_core::view::overview::DisplayStatus;
 
 /// The variable by which a shell's script asks this program what fits.
@@ -21,7 +21,8 @@ const MOST: usize = 1_000;
 
 pub fn profiles() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
-        let known = settings().and_then(|settings| known::profiles(&settings).ok()).unwrap_or_default();
+        let known =
+            settings().and_then(|settings| unknown_names::profiles(&settings).ok()).unwrap_or_default();
         fitting(word, known.iter().map(|profile| profile.as_str().to_owned()))
     })
 }

@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::Args;
 use clap_complete::env::Shells;
 
+use super::command_error::CommandError;
 use super::complete::VARIABLE;
-use super::failure::Failure;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -32,13 +32,13 @@ fn parse_shell(text: &str) -> Result<String, String> {
     }
 }
 
-pub fn print(args: CompletionsArgs) -> Result<u8, Failure> {
+pub fn print(args: CompletionsArgs) -> Result<u8, CommandError> {
     let shells = Shells::builtins();
     let mut script = Vec::new();
     if let Some(shell) = shells.completer(&args.shell) {
         shell
             .write_registration(VARIABLE, "regatta", "regatta", "regatta", &mut script)
-            .map_err(|error| Failure::usage(format!("cannot write the script: {error}")))?;
+            .map_err(|error| CommandError::usage(format!("cannot write the script: {error}")))?;
     }
     // A reader may have gone (`| head`).
     std::io::stdout().write_all(&script).ok();

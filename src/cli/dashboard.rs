@@ -15,11 +15,13 @@ use tokio::sync::Notify;
 
 use super::act::{self, RunCommand};
 use super::args::{BrowserArgs, GlobalArgs, OUTPUT};
-use super::failure::Failure;
+use super::command_error::CommandError;
 use super::quantity::parse_listen;
 use super::settings::Settings;
 use super::{block_on, load, orchestrate::run_arguments, report, signals};
-use crate::report::dashboard::{Action, Backend, Board, FleetNote, Guard, Refused, serve};
+use crate::report::dashboard::{
+    ActionRefusal, Backend, DashboardFeed, FleetNote, ProfileAction, RequestGuard, serve,
+};
 use crate::run::StopSeverity;
 use crate::store::folder_watcher::{self, FolderWatcher};
 use crate::store::session::SessionReader;
@@ -64,7 +66,7 @@ const LOG_TAIL: u64 = 64 * 1024;
 /// A page that is served until this is dropped.
 pub struct Dashboard {
     address: String,
-    board: Arc<Board>,
+    board: Arc<DashboardFeed>,
     stop: Arc<Notify>,
     stopping: Arc<AtomicBool>,
     /// Named since the last look.
@@ -72,11 +74,11 @@ pub struct Dashboard {
     threads: Vec<JoinHandle<()>>,
 }
 
-pub fn dashboard(settings: &Settings, global: &GlobalArgs, args: DashboardArgs) -> Result<u8, Failure> {
+pub fn dashboard(settings: &Settings, global: &GlobalArgs, args: DashboardArgs) -> Result<u8, CommandError> {
     super::log::to_stderr();
     load::check_assignments(settings, &args.browser.set)?;
     let program = std::env::current_exe()
-        .map_err(|error| Failure::usage(format!("cannot find this program's own file: {error}")))?;
+        .map_err(|error| CommandError::usage(format!("cannot find this program's own file: {error}")))?;
     let runs = RunCommand::new(&program, &run_arguments(global, &args.browser));
     let workflow = report::workflow(settings);
     let page = Dashboard::start(settings, args.listen, &args.page, runs, &workflow)?;
@@ -100,15 +102,15 @@ impl Dashboard {
         args: &PageArgs,
         runs: RunCommand,
         workflow: &(String, Vec<Flag>),
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CommandError> {
         if !listen.ip().is_loopback() && args.allow_host.is_empty() {
-            return Err(Failure::usage(format!("{listen} can be reached from other machines"))
+            return Err(CommandError::usage(format!("{listen} can be reached from other machines"))
                 .hint("listen on 127.0.0.1 and use `ssh -L`, or say by which name others come: --allow-host NAME; they may read everything".to_owned()));
         }
         let listener = std::net::TcpListener::bind(listen)
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
             .map_err(|error| {
-                Failure::usage(format!("cannot listen on {listen}: {error}"))
+                CommandError::usage(format!("cannot listen on {listen}: {error}"))
                     .hint("another page may be served there; port 0 takes a free one".to_owned())
             })?;
         let listen = listener.local_addr().unwrap_or(listen);
@@ -118,11 +120,11 @@ impl Dashboard {
         // A token of the operator's own is known to the operator, and is not written anywhere.
         let behind = if generated { format!("#token={token}") } else { String::new() };
         let address = format!("http://{listen}/{behind}");
-        let guard = Guard::new(listen, &args.allow_host, Some(&token));
+        let guard = RequestGuard::new(listen, &args.allow_host, Some(&token));
         let (name, flags) = workflow.clone();
-        let board = Arc::new(Board::new(&name, flags));
+        let board = Arc::new(DashboardFeed::new(&name, flags));
         let pids = Arc::new(Mutex::new(Vec::new()));
-        let backend: Arc<dyn Backend> = Arc::new(Folder {
+        let backend: Arc<dyn Backend> = Arc::new(FolderBackend {
             layout: settings.layout.clone(),
             steps: workflow.1.clone(),
             runs,
@@ -144,10 +146,10 @@ impl Dashboard {
         page.thread("dashboard", move || {
             let served = block_on(async {
                 let listener = TcpListener::from_std(listener)
-                    .map_err(|error| Failure::usage(format!("cannot serve the dashboard: {error}")))?;
+                    .map_err(|error| CommandError::usage(format!("cannot serve the dashboard: {error}")))?;
                 tokio::select! {
                     served = serve(listener, board, backend, guard) => {
-                        served.map_err(|error| Failure::usage(format!("the dashboard ended: {error}")))
+                        served.map_err(|error| CommandError::usage(format!("the dashboard ended: {error}")))
                     }
                     () = stop.notified() => Ok(()),
                 }
@@ -178,9 +180,10 @@ impl Dashboard {
         self.board.note(note.clone(), jiff::Timestamp::now());
     }
 
-    fn thread(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    fn thread(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), CommandError> {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
-        let thread = thread.map_err(|error| Failure::usage(format!("cannot start a thread: {error}")))?;
+        let thread =
+            thread.map_err(|error| CommandError::usage(format!("cannot start a thread: {error}")))?;
         self.threads.push(thread);
         Ok(())
     }
@@ -201,7 +204,7 @@ impl Drop for Dashboard {
 fn follow(
     mut watch: FolderWatcher,
     expected: &Mutex<Vec<ProfileId>>,
-    board: &Board,
+    board: &DashboardFeed,
     pids: &Mutex<Vec<u32>>,
     stopping: &AtomicBool,
 ) {
@@ -223,7 +226,7 @@ fn follow(
     }
 }
 
-struct Folder {
+struct FolderBackend {
     layout: Layout,
     /// The workflow's.
     steps: Vec<Flag>,
@@ -232,7 +235,7 @@ struct Folder {
     pids: Arc<Mutex<Vec<u32>>>,
 }
 
-impl Backend for Folder {
+impl Backend for FolderBackend {
     fn view(&self, profile: &ProfileId) -> Option<ProfileView> {
         let known =
             [self.layout.session(profile), self.layout.events(profile)].iter().any(|path| path.exists());
@@ -267,15 +270,15 @@ impl Backend for Folder {
         resident(&self.pids.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    fn act(&self, action: Action, profile: &ProfileId) -> Result<String, Refused> {
+    fn act(&self, action: ProfileAction, profile: &ProfileId) -> Result<String, ActionRefusal> {
         let done = match action {
-            Action::Retry => act::start(&self.layout, &self.runs, profile),
-            Action::Reset => act::reset(&self.layout, profile),
-            Action::Stop => act::stop(&self.layout, profile),
+            ProfileAction::Retry => act::start(&self.layout, &self.runs, profile),
+            ProfileAction::Reset => act::reset(&self.layout, profile),
+            ProfileAction::Stop => act::stop(&self.layout, profile),
         };
         done.map_err(|failure| {
             let (error, hint) = failure.into_parts();
-            Refused { error, hint }
+            ActionRefusal { error, hint }
         })
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::args::{OUTPUT, ProviderName};
-use super::failure::Failure;
+use super::command_error::CommandError;
 use super::quantity::MaxRuns;
 use super::settings::Settings;
 use super::{block_on, load};
@@ -41,9 +41,9 @@ pub struct DoctorArgs {
 const CLOCK_DRIFT: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Serialize)]
-struct Finding {
+struct CheckResult {
     check: &'static str,
-    level: Level,
+    level: CheckLevel,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
@@ -51,23 +51,28 @@ struct Finding {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Level {
+enum CheckLevel {
     Good,
     Warning,
     Problem,
 }
 
-impl Finding {
+impl CheckResult {
     fn good(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, level: Level::Good, found: found.into(), remedy: None }
+        Self { check, level: CheckLevel::Good, found: found.into(), remedy: None }
     }
 
-    fn bad(check: &'static str, level: Level, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+    fn bad(
+        check: &'static str,
+        level: CheckLevel,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self { check, level, found: found.into(), remedy: Some(remedy.into()) }
     }
 }
 
-pub fn doctor(settings: &Settings, args: DoctorArgs) -> Result<u8, Failure> {
+pub fn doctor(settings: &Settings, args: DoctorArgs) -> Result<u8, CommandError> {
     let mut findings = vec![workflow(settings), browser(settings)];
     findings.extend(window(settings).filter(|_| settings.provider == ProviderName::Chromium));
     if settings.provider == ProviderName::Adspower {
@@ -82,14 +87,14 @@ pub fn doctor(settings: &Settings, args: DoctorArgs) -> Result<u8, Failure> {
     } else {
         findings.iter().for_each(|finding| print(finding, settings.color));
     }
-    Ok(if worst == Some(Level::Problem) { 1 } else { 0 })
+    Ok(if worst == Some(CheckLevel::Problem) { 1 } else { 0 })
 }
 
-fn print(finding: &Finding, color: bool) {
+fn print(finding: &CheckResult, color: bool) {
     let (mark, paint) = match finding.level {
-        Level::Good => ("ok", "\u{1b}[32m"),
-        Level::Warning => ("note", "\u{1b}[33m"),
-        Level::Problem => ("PROBLEM", "\u{1b}[31m"),
+        CheckLevel::Good => ("ok", "\u{1b}[32m"),
+        CheckLevel::Warning => ("note", "\u{1b}[33m"),
+        CheckLevel::Problem => ("PROBLEM", "\u{1b}[31m"),
     };
     let (paint, reset) = if color { (paint, "\u{1b}[0m") } else { ("", "") };
     crate::report::say!("{paint}{mark:<8}{reset}{:<10} {}", finding.check, finding.found);
@@ -98,11 +103,11 @@ fn print(finding: &Finding, color: bool) {
     }
 }
 
-fn workflow(settings: &Settings) -> Finding {
+fn workflow(settings: &Settings) -> CheckResult {
     if !settings.workflow.exists() {
-        return Finding::bad(
+        return CheckResult::bad(
             "workflow",
-            Level::Problem,
+            CheckLevel::Problem,
             format!("there is no {}", settings.workflow.display()),
             "make a folder that runs: regatta init DIR; -C DIR works in another folder",
         );
@@ -112,10 +117,10 @@ fn workflow(settings: &Settings) -> Finding {
         plan.check(Platform::Mobile, None)?;
         Ok(plan)
     }) {
-        Ok(plan) => Finding::good("workflow", format!("{}, {} steps", plan.name, plan.steps.len())),
-        Err(failure) => Finding::bad(
+        Ok(plan) => CheckResult::good("workflow", format!("{}, {} steps", plan.name, plan.steps.len())),
+        Err(failure) => CheckResult::bad(
             "workflow",
-            Level::Problem,
+            CheckLevel::Problem,
             failure.into_parts().0,
             "regatta validate shows the place",
         ),
@@ -123,37 +128,37 @@ fn workflow(settings: &Settings) -> Finding {
 }
 
 /// The program of headless runs.
-fn browser(settings: &Settings) -> Finding {
+fn browser(settings: &Settings) -> CheckResult {
     match load::programs(settings).find(true) {
         Ok(path) => program("chromium", &path, ""),
         Err(error) => {
             let needed = settings.provider == ProviderName::Chromium;
-            let level = if needed { Level::Problem } else { Level::Warning };
+            let level = if needed { CheckLevel::Problem } else { CheckLevel::Warning };
             let remedy = error.hint().unwrap_or_else(|| "install Chromium".to_owned());
-            Finding::bad("chromium", level, error.to_string(), remedy)
+            CheckResult::bad("chromium", level, error.to_string(), remedy)
         }
     }
 }
 
 /// The program of `--headed`, where it is another one.
-fn window(settings: &Settings) -> Option<Finding> {
+fn window(settings: &Settings) -> Option<CheckResult> {
     let programs = load::programs(settings);
     match programs.find(false) {
         Ok(path) if programs.find(true).is_ok_and(|headless| headless == path) => None,
         Ok(path) => Some(program("headed", &path, ", for --headed")),
         Err(error) => {
             let remedy = "only --headed needs it: apt-get install chromium";
-            Some(Finding::bad("headed", Level::Warning, error.to_string(), remedy))
+            Some(CheckResult::bad("headed", CheckLevel::Warning, error.to_string(), remedy))
         }
     }
 }
 
-fn program(check: &'static str, path: &Path, purpose: &str) -> Finding {
+fn program(check: &'static str, path: &Path, purpose: &str) -> CheckResult {
     match version(path) {
-        Some(version) => Finding::good(check, format!("{version} at {}{purpose}", path.display())),
-        None => Finding::bad(
+        Some(version) => CheckResult::good(check, format!("{version} at {}{purpose}", path.display())),
+        None => CheckResult::bad(
             check,
-            Level::Problem,
+            CheckLevel::Problem,
             format!("{} does not say its version", path.display()),
             "is it a browser, and may this user run it?",
         ),
@@ -167,25 +172,25 @@ fn version(executable: &Path) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn adspower(settings: &Settings) -> Finding {
+fn adspower(settings: &Settings) -> CheckResult {
     // What paces the calls lies in the folders, which are not there right after `init`.
-    let folders = settings.layout.create_folders().map_err(Failure::from);
+    let folders = settings.layout.create_folders().map_err(CommandError::from);
     let asked = folders.and_then(|()| load::adspower(settings, None)).and_then(|adspower| {
         block_on(async {
             let listed = adspower.list().await;
-            listed.map_err(|error| Failure::usage(with_cause(&error)).hint(error.hint()))
+            listed.map_err(|error| CommandError::usage(with_cause(&error)).hint(error.hint()))
         })
     });
     let url = settings.adspower.base_url.as_deref().unwrap_or(load::ADSPOWER_URL);
     match asked {
         Ok(profiles) => {
-            Finding::good("adspower", format!("answers at {url}, knows {} profiles", profiles.len()))
+            CheckResult::good("adspower", format!("answers at {url}, knows {} profiles", profiles.len()))
         }
         Err(failure) => {
             let (said, remedy) = failure.into_parts();
-            Finding::bad(
+            CheckResult::bad(
                 "adspower",
-                Level::Problem,
+                CheckLevel::Problem,
                 said,
                 remedy.unwrap_or_else(|| "start AdsPower".to_owned()),
             )
@@ -193,7 +198,7 @@ fn adspower(settings: &Settings) -> Finding {
     }
 }
 
-fn folders(settings: &Settings) -> Finding {
+fn folders(settings: &Settings) -> CheckResult {
     let layout = &settings.layout;
     let probe = layout.state().join(".doctor");
     let started = std::time::Instant::now();
@@ -202,37 +207,38 @@ fn folders(settings: &Settings) -> Finding {
     std::fs::remove_file(&probe).ok();
     let network = filesystem::network(layout.state());
     match written.map(|()| took) {
-        Ok(_) if let Some(kind) = network => Finding::bad(
+        Ok(_) if let Some(kind) = network => CheckResult::bad(
             "folders",
-            Level::Warning,
+            CheckLevel::Warning,
             format!("{} lies on {kind}", layout.state().display()),
             "put the folder on a local disk: locks do not hold on every network file system",
         ),
-        Ok(took) => Finding::good(
+        Ok(took) => CheckResult::good(
             "folders",
             format!("writable, a durable write takes {:.1} ms", took.as_secs_f64() * 1e3),
         ),
         Err(error) => {
             let remedy = error.hint().unwrap_or("give this user the right to write there");
-            Finding::bad("folders", Level::Problem, with_cause(&error), remedy)
+            CheckResult::bad("folders", CheckLevel::Problem, with_cause(&error), remedy)
         }
     }
 }
 
-fn locks(settings: &Settings) -> Finding {
+fn locks(settings: &Settings) -> CheckResult {
     let layout = &settings.layout;
     let orchestrator = lock::is_held(&layout.orchestrator_lock());
     let profiles = SessionReader::new(layout).map(|reader| reader.profiles().to_vec()).unwrap_or_default();
     let running =
         profiles.iter().filter(|id| lock::is_held(&layout.session_lock(id)).unwrap_or(false)).count();
     match orchestrator {
-        Ok(true) => {
-            Finding::good("locks", format!("an orchestrator is at work; {running} profiles are being run"))
-        }
-        Ok(false) => Finding::good("locks", format!("no orchestrator; {running} profiles are being run")),
-        Err(error) => Finding::bad(
+        Ok(true) => CheckResult::good(
             "locks",
-            Level::Problem,
+            format!("an orchestrator is at work; {running} profiles are being run"),
+        ),
+        Ok(false) => CheckResult::good("locks", format!("no orchestrator; {running} profiles are being run")),
+        Err(error) => CheckResult::bad(
+            "locks",
+            CheckLevel::Problem,
             error.to_string(),
             "put the folder on a local disk: locks do not hold on every network file system",
         ),
@@ -240,7 +246,7 @@ fn locks(settings: &Settings) -> Finding {
 }
 
 /// What the folder's files take, and how much room is left.
-fn disk(settings: &Settings) -> Finding {
+fn disk(settings: &Settings) -> CheckResult {
     /// Less than this and a fleet of some hundred profiles may fill the disk.
     const LOW: u64 = 1 << 30;
     let layout = &settings.layout;
@@ -256,30 +262,30 @@ fn disk(settings: &Settings) -> Finding {
     let room = free.map_or_else(String::new, |free| format!("; {} are free", crate::report::bytes(free)));
     let found = format!("{}{room}", sizes.join(", "));
     match free {
-        Some(free) if free < LOW => Finding::bad(
+        Some(free) if free < LOW => CheckResult::bad(
             "disk",
-            Level::Warning,
+            CheckLevel::Warning,
             found,
             "regatta clean --browsers completed --artifacts 30d --logs 30d --dry-run shows what can go",
         ),
-        _ => Finding::good("disk", found),
+        _ => CheckResult::good("disk", found),
     }
 }
 
 /// Two-factor codes need the clock right. The kernel knows whether somebody keeps it in step, and how
 /// far off it may be.
-fn clock(_settings: &Settings) -> Finding {
+fn clock(_settings: &Settings) -> CheckResult {
     match clock_error() {
-        Some(error) if error > CLOCK_DRIFT => Finding::bad(
+        Some(error) if error > CLOCK_DRIFT => CheckResult::bad(
             "clock",
-            Level::Problem,
+            CheckLevel::Problem,
             format!("may be off by {} s: two-factor codes would be refused", error.as_secs()),
             "turn on time synchronisation (timedatectl set-ntp true)",
         ),
-        Some(error) => Finding::good("clock", format!("in step, within {:.1} s", error.as_secs_f64())),
-        None => Finding::bad(
+        Some(error) => CheckResult::good("clock", format!("in step, within {:.1} s", error.as_secs_f64())),
+        None => CheckResult::bad(
             "clock",
-            Level::Warning,
+            CheckLevel::Warning,
             "this system does not say whether it is in step",
             "two-factor codes need it right to some 20 s; turn on time synchronisation",
         ),
@@ -296,9 +302,14 @@ fn clock_error() -> Option<Duration> {
     Some(Duration::from_secs_f64(0.1 + since.as_secs_f64() * DRIFT))
 }
 
-fn memory(settings: &Settings) -> Finding {
+fn memory(settings: &Settings) -> CheckResult {
     let Ok(mut system) = sysinfo::System::new() else {
-        return Finding::bad("memory", Level::Warning, "cannot be read here", "keep --max low at first");
+        return CheckResult::bad(
+            "memory",
+            CheckLevel::Warning,
+            "cannot be read here",
+            "keep --max low at first",
+        );
     };
     system.refresh_memory();
     let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
@@ -311,8 +322,8 @@ fn memory(settings: &Settings) -> Finding {
     };
     if fits < wanted {
         let remedy = format!("regatta orchestrate --max {}", fits.max(1));
-        Finding::bad("memory", Level::Warning, found, remedy)
+        CheckResult::bad("memory", CheckLevel::Warning, found, remedy)
     } else {
-        Finding::good("memory", found)
+        CheckResult::good("memory", found)
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use super::failure::Failure;
+use super::command_error::CommandError;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -37,10 +37,10 @@ const FILES: [(&str, &str); 14] = [
     ("flows/two_factor.verify.json", include_str!("../../examples/practice/flows/two_factor.verify.json")),
 ];
 
-pub fn init(args: InitArgs) -> Result<u8, Failure> {
+pub fn init(args: InitArgs) -> Result<u8, CommandError> {
     let folder = &args.folder;
     if let Some((taken, _)) = FILES.iter().find(|(name, _)| folder.join(name).exists()) {
-        return Err(Failure::usage(format!("`{}` already exists", folder.join(taken).display()))
+        return Err(CommandError::usage(format!("`{}` already exists", folder.join(taken).display()))
             .hint("init changes nothing that is there; name another folder".to_owned()));
     }
     for (name, text) in FILES {
@@ -54,9 +54,9 @@ pub fn init(args: InitArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+fn write(path: &Path, text: &str) -> Result<(), CommandError> {
     let unwritable =
-        |error: std::io::Error| Failure::usage(format!("cannot write `{}`: {error}", path.display()));
+        |error: std::io::Error| CommandError::usage(format!("cannot write `{}`: {error}", path.display()));
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(unwritable)?;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::args::ProviderName;
-use super::failure::Failure;
+use super::command_error::CommandError;
 use super::settings::{AdsPowerApi, SETTINGS_FILE, Settings, variables};
 use crate::providers::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
 use crate::providers::chromium::executable::ChromiumPrograms;
@@ -28,7 +28,7 @@ use regatta_core::workflow::template::is_template;
 
 /// The plan, with `--set` laid over its variables, each of which it declares. Flows stand relative to
 /// the workflow.
-pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Plan, Failure> {
+pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Plan, CommandError> {
     let path = &settings.workflow;
     let (name, text) = read_workflow(path)?;
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -55,7 +55,7 @@ fn refuse_undeclared<'a>(
     assignments: &[(String, String)],
     owner: &str,
     declared: impl Iterator<Item = &'a str>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let mut names = Vec::new();
     for name in declared {
         if !names.contains(&name) {
@@ -64,16 +64,13 @@ fn refuse_undeclared<'a>(
     }
     let undeclared = assignments.iter().find(|(name, _)| !names.contains(&name.as_str()));
     undeclared.map_or(Ok(()), |(name, _)| {
-        Err(Failure::usage(format!("--set {name}=…: {owner} has no variable `{name}`")).hint(did_you_mean(
-            name,
-            "its variables",
-            &names,
-        )))
+        Err(CommandError::usage(format!("--set {name}=…: {owner} has no variable `{name}`"))
+            .hint(did_you_mean(name, "its variables", &names)))
     })
 }
 
 /// For a command whose runs come later, and which works without a workflow that can be read.
-pub fn check_assignments(settings: &Settings, assignments: &[(String, String)]) -> Result<(), Failure> {
+pub fn check_assignments(settings: &Settings, assignments: &[(String, String)]) -> Result<(), CommandError> {
     let workflow = read_workflow(&settings.workflow);
     let workflow = workflow.and_then(|(name, text)| Ok(workflow::parse(&name, &text)?));
     workflow.map_or(Ok(()), |workflow| {
@@ -89,7 +86,7 @@ pub fn workflow_setting(
     flow: &Flow,
     profile: &ProfileId,
     platform: Platform,
-) -> Result<Option<ProfileSettings>, Failure> {
+) -> Result<Option<ProfileSettings>, CommandError> {
     let path = &settings.workflow;
     let used = play_event::variables(flow);
     let used = used.iter().map(String::as_str);
@@ -111,11 +108,11 @@ pub fn workflow_setting(
 }
 
 /// A flow by its path, which stands as the shell gave it, or else in the folder.
-pub fn flow(settings: &Settings, path: &Path) -> Result<Flow, Failure> {
+pub fn flow(settings: &Settings, path: &Path) -> Result<Flow, CommandError> {
     let in_folder = settings.layout.root().join(path);
     let found = if path.exists() { path } else { &in_folder };
     let bytes = std::fs::read(found).map_err(|error| {
-        Failure::usage(format!("cannot read the flow `{}`: {error}", path.display()))
+        CommandError::usage(format!("cannot read the flow `{}`: {error}", path.display()))
             .hint("record one in the Recorder panel of Chrome's DevTools and export it as JSON".to_owned())
     })?;
     // As a workflow names it, so that both remember its selectors together.
@@ -124,10 +121,10 @@ pub fn flow(settings: &Settings, path: &Path) -> Result<Flow, Failure> {
     Ok(parse_flow(&name, found, &file.text)?)
 }
 
-fn read_workflow(path: &Path) -> Result<(String, String), Failure> {
+fn read_workflow(path: &Path) -> Result<(String, String), CommandError> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let bytes = std::fs::read(path).map_err(|error| {
-        Failure::usage(format!("cannot read the workflow `{}`: {error}", path.display()))
+        CommandError::usage(format!("cannot read the workflow `{}`: {error}", path.display()))
             .hint("`regatta init DIR` makes a folder that runs; -C DIR works in another folder".to_owned())
     })?;
     let file = TextFile::decode(&name, bytes)?;
@@ -153,7 +150,7 @@ fn parse_flow(name: &str, path: &Path, text: &str) -> Result<Flow, Box<FileDiagn
 }
 
 /// The folders a run needs. Says so where they lie on another machine: it may well work, and may not.
-pub fn create_folders(settings: &Settings) -> Result<(), Failure> {
+pub fn create_folders(settings: &Settings) -> Result<(), CommandError> {
     settings.layout.create_folders()?;
     if let Some(kind) = filesystem::network(settings.layout.state()) {
         tracing::warn!(
@@ -164,7 +161,10 @@ pub fn create_folders(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn provider(settings: &Settings, observer: Option<OnProviderNews>) -> Result<Arc<dyn Provider>, Failure> {
+pub fn provider(
+    settings: &Settings,
+    observer: Option<OnProviderNews>,
+) -> Result<Arc<dyn Provider>, CommandError> {
     provider_of(settings, LaunchSettings::default(), observer)
 }
 
@@ -173,7 +173,7 @@ pub fn provider_of(
     settings: &Settings,
     launch: LaunchSettings,
     observer: Option<OnProviderNews>,
-) -> Result<Arc<dyn Provider>, Failure> {
+) -> Result<Arc<dyn Provider>, CommandError> {
     match settings.provider {
         ProviderName::Chromium => Ok(Arc::new(chromium(settings, settings.layout.clone()))),
         ProviderName::Adspower => Ok(Arc::new(adspower_of(settings, launch, observer)?)),
@@ -181,9 +181,9 @@ pub fn provider_of(
 }
 
 /// What the session says of how AdsPower opens the profile.
-pub fn launch(session: &Session) -> Result<LaunchSettings, Failure> {
+pub fn launch(session: &Session) -> Result<LaunchSettings, CommandError> {
     LaunchSettings::from_fields(&session.adspower).map_err(|error| {
-        Failure::usage(format!("`adspower` of the session of {}: {error}", session.profile_id))
+        CommandError::usage(format!("`adspower` of the session of {}: {error}", session.profile_id))
             .hint("correct it in the session's file while no run holds the profile".to_owned())
     })
 }
@@ -237,7 +237,7 @@ const ADSPOWER_CALLS_PER_SECOND: f64 = 0.8;
 /// Of the application, which takes tens of seconds.
 const ADSPOWER_RESTART: Duration = Duration::from_secs(30);
 
-pub fn adspower(settings: &Settings, observer: Option<OnProviderNews>) -> Result<AdsPower, Failure> {
+pub fn adspower(settings: &Settings, observer: Option<OnProviderNews>) -> Result<AdsPower, CommandError> {
     adspower_of(settings, LaunchSettings::default(), observer)
 }
 
@@ -245,10 +245,10 @@ fn adspower_of(
     settings: &Settings,
     launch: LaunchSettings,
     observer: Option<OnProviderNews>,
-) -> Result<AdsPower, Failure> {
+) -> Result<AdsPower, CommandError> {
     let file = &settings.adspower;
     if let (Some(name), None) = (&file.key_env, &settings.adspower_key) {
-        return Err(Failure::usage(format!(
+        return Err(CommandError::usage(format!(
             "{SETTINGS_FILE}: `key_env` of [adspower] names the variable `{name}`, and it is not set"
         ))
         .hint(format!("set it to AdsPower's API key where regatta is started: export {name}=…")));

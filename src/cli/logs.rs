@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
-use super::known::refuse_unknown_profiles;
 use super::quantity::parse_lines;
 use super::settings::Settings;
+use super::unknown_names::refuse_unknown_profiles;
 use regatta_core::id::ProfileId;
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -36,12 +36,12 @@ pub struct LogsArgs {
 /// Between two looks at a file that is followed.
 const LOOK: Duration = Duration::from_millis(200);
 
-pub fn logs(settings: &Settings, args: LogsArgs) -> Result<u8, Failure> {
+pub fn logs(settings: &Settings, args: LogsArgs) -> Result<u8, CommandError> {
     refuse_unknown_profiles(settings, [&args.profile])?;
     let path =
         if args.events { settings.layout.events(&args.profile) } else { settings.layout.log(&args.profile) };
     let unreadable = |error: std::io::Error| {
-        let failure = Failure::usage(format!("cannot read `{}`: {error}", path.display()));
+        let failure = CommandError::usage(format!("cannot read `{}`: {error}", path.display()));
         match error.kind() {
             ErrorKind::NotFound => failure.hint(
                 "a log is written by runs that `orchestrate` starts; events by every run: add --events"

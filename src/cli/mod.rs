@@ -9,24 +9,23 @@ use clap::{CommandFactory as _, Parser};
 use clap_complete::CompleteEnv;
 
 use self::args::{Cli, Command};
-use self::failure::Failure;
+use self::command_error::CommandError;
 use self::settings::Settings;
 use regatta_core::suggestion::nearest;
 
 mod act;
 mod args;
-mod assignment;
 mod clean;
+mod command_error;
 mod complete;
 mod completions;
 mod dashboard;
 mod doctor;
-mod failure;
 mod init;
-mod known;
 mod load;
 mod log;
 mod logs;
+mod name_value;
 mod orchestrate;
 mod outcomes;
 mod play;
@@ -43,6 +42,7 @@ mod signals;
 mod source;
 mod status;
 mod throw_away;
+mod unknown_names;
 mod validate;
 mod watch;
 
@@ -96,7 +96,7 @@ fn suggest_nearest(error: &mut clap::Error) {
     }
 }
 
-fn dispatch(cli: Cli) -> Result<u8, Failure> {
+fn dispatch(cli: Cli) -> Result<u8, CommandError> {
     let global = &cli.global;
     match cli.command {
         Command::Init(args) => init::init(args),
@@ -120,13 +120,13 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
 }
 
 /// One thread: a run waits for its browser and its files, and computes nothing.
-fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     runtime()?.block_on(future)
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::usage(format!("cannot start the async runtime: {error}")))
+        .map_err(|error| CommandError::usage(format!("cannot start the async runtime: {error}")))
 }

@@ -10,9 +10,9 @@ use clap::Args;
 
 use super::act::RunCommand;
 use super::args::{BrowserArgs, GlobalArgs, HOW_LONG, HOW_MANY, OUTPUT, ProviderName, WHICH};
+use super::command_error::CommandError;
 use super::complete;
 use super::dashboard::{Dashboard, LISTEN, PageArgs};
-use super::failure::Failure;
 use super::quantity::{Bytes, MaxRuns, parse_attempts, parse_listen, parse_load};
 use super::settings::Settings;
 use super::source::IntakeArgs;
@@ -126,10 +126,14 @@ const STALL: Duration = Duration::from_secs(300);
 /// What the calls around the stop of a browser may take, with their turns.
 const ADSPOWER_STOP_CALLS: Duration = Duration::from_secs(10);
 
-pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateArgs) -> Result<u8, Failure> {
+pub fn orchestrate(
+    settings: &Settings,
+    global: &GlobalArgs,
+    args: OrchestrateArgs,
+) -> Result<u8, CommandError> {
     // Whatever would make every run fail is told before any of them starts.
     let plan = load::plan(settings, &args.browser.set)?;
-    let anybody: ProfileId = "profile".parse().map_err(|error| Failure::usage(format!("{error}")))?;
+    let anybody: ProfileId = "profile".parse().map_err(|error| CommandError::usage(format!("{error}")))?;
     for platform in [Platform::Desktop, Platform::Mobile] {
         plan.settings_for(&anybody, platform)?;
         plan.check(platform, None)?;
@@ -140,7 +144,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
     load::create_folders(settings)?;
     let provider = load::provider(settings, None)?;
     let program = std::env::current_exe()
-        .map_err(|error| Failure::usage(format!("cannot find this program's own file: {error}")))?;
+        .map_err(|error| CommandError::usage(format!("cannot find this program's own file: {error}")))?;
     let _log = super::log::to_folder(settings.layout.orchestrator_log_folder());
     let mut options = OrchestrateOptions::new(
         settings.layout.clone(),
@@ -178,7 +182,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         args.quiet,
         args.json,
     )
-    .map_err(|error| Failure::usage(format!("cannot start what prints the events: {error}")))?;
+    .map_err(|error| CommandError::usage(format!("cannot start what prints the events: {error}")))?;
     let page = match args.dashboard {
         Some(listen) => {
             let runs = RunCommand::new(&options.program, &options.run_arguments);
@@ -191,13 +195,13 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         None => None,
     };
     let mut note = FleetNote::default();
-    let notifier = match settings.webhook.clone() {
-        Some(webhook) => Some(
-            Notifier::start(webhook)
-                .map_err(|error| Failure::usage(format!("cannot start what tells the webhook: {error}")))?,
-        ),
-        None => None,
-    };
+    let notifier =
+        match settings.webhook.clone() {
+            Some(webhook) => Some(Notifier::start(webhook).map_err(|error| {
+                CommandError::usage(format!("cannot start what tells the webhook: {error}"))
+            })?),
+            None => None,
+        };
     let driven = block_on(async {
         let mut hear = |notice: FleetNotice| {
             console.show(&notice);
@@ -232,7 +236,7 @@ pub fn orchestrate(settings: &Settings, global: &GlobalArgs, args: OrchestrateAr
         Err(OrchestrateError::ProviderRefuses { message, hint, report }) => {
             console.finish(&report);
             conclude(&settings.layout, &program, &report, notifier, args.json);
-            Err(Failure::usage(message).hint(hint))
+            Err(CommandError::usage(message).hint(hint))
         }
         Err(error) => Err(failure(error)),
     }
@@ -258,14 +262,14 @@ fn conclude(layout: &Layout, program: &Path, report: &FleetReport, notifier: Opt
     }
 }
 
-fn limits(settings: &Settings, args: &OrchestrateArgs, plan: &Plan) -> Result<TimeLimits, Failure> {
+fn limits(settings: &Settings, args: &OrchestrateArgs, plan: &Plan) -> Result<TimeLimits, CommandError> {
     let longest = plan.steps.iter().max_by_key(|step| step.timeout);
     let given = args.stall.or(settings.fleet.stall);
     if let (Some(stall), Some(step)) = (given, longest)
         && stall <= step.timeout
     {
         let (flag, timeout) = (&step.flag, step.timeout);
-        return Err(Failure::usage(format!(
+        return Err(CommandError::usage(format!(
             "a stall of {} would end runs that work: step `{flag}` may say nothing for {}",
             in_words(stall),
             in_words(timeout)
@@ -312,8 +316,8 @@ fn with_verify(mut arguments: Vec<OsString>, verify: bool) -> Vec<OsString> {
     arguments
 }
 
-fn failure(error: OrchestrateError) -> Failure {
-    let mut failure = Failure::usage(with_cause(&error));
+fn failure(error: OrchestrateError) -> CommandError {
+    let mut failure = CommandError::usage(with_cause(&error));
     match &error {
         OrchestrateError::Busy { .. } => {
             failure.exit_code = FleetOutcome::Busy.exit_code();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::failure::Failure;
+use super::command_error::CommandError;
 use super::settings::{SETTINGS_FILE, Settings};
 use super::source::{found, password_in_sight, read_failure};
 use crate::orchestrate::outcomes::SinkSpec;
@@ -10,10 +10,10 @@ use crate::orchestrate::source::PostgresAddress;
 use regatta_core::source::spec::SourceSpec;
 use regatta_core::source::statement::Statement;
 
-pub fn sink(settings: &Settings, given: Option<&str>) -> Result<Option<SinkSpec>, Failure> {
+pub fn sink(settings: &Settings, given: Option<&str>) -> Result<Option<SinkSpec>, CommandError> {
     let Some(text) = given.or(settings.outcomes.to.as_deref()) else { return Ok(None) };
     let no_place = || {
-        Failure::usage("outcomes cannot go there".to_owned()).hint(
+        CommandError::usage("outcomes cannot go there".to_owned()).hint(
             "write sqlite:FILE, postgres://USER@HOST/DATABASE or http(s)://…; a statement stands in regatta.toml"
                 .to_owned(),
         )
@@ -27,7 +27,7 @@ pub fn sink(settings: &Settings, given: Option<&str>) -> Result<Option<SinkSpec>
         SourceSpec::Sqlite { file, query: None } => {
             let file = found(settings, Path::new(&file));
             if let Err(error) = std::fs::File::open(&file) {
-                return Err(Failure::usage(format!(
+                return Err(CommandError::usage(format!(
                     "cannot open the database for outcomes, {}: {error}",
                     file.display()
                 )));
@@ -44,11 +44,12 @@ pub fn sink(settings: &Settings, given: Option<&str>) -> Result<Option<SinkSpec>
     }))
 }
 
-fn statement(settings: &Settings) -> Result<Statement, Failure> {
+fn statement(settings: &Settings) -> Result<Statement, CommandError> {
     let text = settings.outcomes.statement.as_deref().ok_or_else(|| {
-        Failure::usage("outcomes go to a database, and no statement says how").hint(format!(
+        CommandError::usage("outcomes go to a database, and no statement says how").hint(format!(
             "write below [outcomes] in {SETTINGS_FILE}: statement = \"update profiles set status = :status where id = :profile_id\""
         ))
     })?;
-    Statement::parse(text).map_err(|error| Failure::usage(error.to_string()).hint(error.hint().to_owned()))
+    Statement::parse(text)
+        .map_err(|error| CommandError::usage(error.to_string()).hint(error.hint().to_owned()))
 }

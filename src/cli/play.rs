@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::Args;
 
 use super::args::{BROWSER, OUTPUT, WHAT};
-use super::assignment::{Assignment, parse_identity_variable, parse_name};
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
+use super::name_value::{NameValue, parse_identity_variable, parse_name};
 use super::settings::{Settings, variables};
-use super::throw_away::{self, ThrowAway, nobody};
+use super::throw_away::{self, TemporaryBrowser, nobody};
 use super::{block_on, load, resolve, signals};
 use crate::providers::provider::StartOptions;
 use crate::report::play_console::PlayConsole;
@@ -62,7 +62,7 @@ pub struct PlayArgs {
     pub flow: PathBuf,
     /// Set a variable, or identity.FIELD; without a value, a field is asked for and not shown
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_name, help_heading = WHAT)]
-    pub set: Vec<Assignment>,
+    pub set: Vec<NameValue>,
     /// Set an identity field to what a variable of the environment holds
     #[arg(long, value_name = "identity.FIELD=VARIABLE", value_parser = parse_identity_variable, help_heading = WHAT)]
     pub set_env: Vec<(String, String)>,
@@ -96,7 +96,7 @@ pub struct PlayArgs {
 }
 
 /// What the flow is played for.
-struct Part {
+struct PlayedFlow {
     flow: Flow,
     /// Where there is none, a name for templates and for the browser that is thrown away.
     profile: ProfileId,
@@ -109,13 +109,13 @@ struct Part {
     artifacts: PathBuf,
 }
 
-pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
+pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, CommandError> {
     super::log::to_stderr();
     let flow = load::flow(settings, &args.flow)?;
     let run_id = RunId::new(jiff::Timestamp::now(), rand::random());
     // Held until the end: no run of this profile meets us in its browser.
     let held = args.profile.as_ref().map(|profile| hold(settings, profile, &run_id)).transpose()?;
-    let part = part(settings, &args, flow, held.as_ref(), &run_id)?;
+    let played = played(settings, &args, flow, held.as_ref(), &run_id)?;
     let console = PlayConsole::new(args.json, settings.terminal, settings.color);
     let session = held.as_ref().and_then(|held| held.session.as_ref());
     let launch = session.map(load::launch).transpose()?.unwrap_or_default();
@@ -123,47 +123,47 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
         Some(_) => load::headless(settings, args.headed, launch),
         None => !args.headed,
     };
-    let start = StartOptions { headless, platform: part.platform };
+    let start = StartOptions { headless, platform: played.platform };
     let trace = if args.trace { TraceMode::Always } else { settings.trace };
-    let allowed_origins = part.setting.allowed_origins.clone();
-    let block = part.setting.block.clone();
+    let allowed_origins = played.setting.allowed_origins.clone();
+    let block = played.setting.block.clone();
 
     let selectors = match settings.workflow.exists() {
         true => SelectorStorage::Cached(settings.layout.clone()),
         false => SelectorStorage::Forgotten,
     };
     let end = if let Some(ws) = args.endpoint {
-        let platform = part.platform;
+        let platform = played.platform;
         let attached = AttachedBrowser { ws, platform, allowed_origins, block, selectors, trace };
-        perform(&part, attached, &settings.layout, &console)?
+        perform(&played, attached, &settings.layout, &console)?
     } else {
         let (news, observer) = load::provider_news();
         let live = |provider, layout| LiveBrowser {
             provider,
-            profile: part.profile.clone(),
+            profile: played.profile.clone(),
             start,
             allowed_origins,
             block,
             selectors,
             trace,
             layout,
-            downloads: part.artifacts.join("downloads"),
+            downloads: played.artifacts.join("downloads"),
             news,
             join: args.attach,
         };
         if held.is_some() {
             perform(
-                &part,
+                &played,
                 live(load::provider_of(settings, launch, Some(observer))?, settings.layout.clone()),
                 &settings.layout,
                 &console,
             )?
         } else {
             sweep(settings)?;
-            let place = ThrowAway::make(&run_id)?;
+            let place = TemporaryBrowser::make(&run_id)?;
             let provider = load::chromium(settings, place.layout.clone());
             let end = perform(
-                &part,
+                &played,
                 live(std::sync::Arc::new(provider), place.layout.clone()),
                 &settings.layout,
                 &console,
@@ -184,25 +184,25 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, Failure> {
 }
 
 fn perform<O: BrowserHost>(
-    part: &Part,
+    played: &PlayedFlow,
     browser_host: O,
     layout: &Layout,
     console: &PlayConsole,
-) -> Result<RunEnd, Failure> {
+) -> Result<RunEnd, CommandError> {
     let (sender, stop) = StopWatch::new();
     let flow_play = FlowPlay {
-        flow: &part.flow,
-        profile_id: part.profile.clone(),
-        platform: part.platform,
-        identity: part.identity.clone(),
-        totp_used: part.totp_used,
-        variables: part.setting.variables.clone(),
+        flow: &played.flow,
+        profile_id: played.profile.clone(),
+        platform: played.platform,
+        identity: played.identity.clone(),
+        totp_used: played.totp_used,
+        variables: played.setting.variables.clone(),
         browser_host,
-        dialogs: part.dialogs.clone(),
-        http_auth: part.setting.http_auth.clone(),
-        pacing: Pacing::new(layout, &part.setting.pace),
-        pause: part.pause,
-        artifacts: part.artifacts.clone(),
+        dialogs: played.dialogs.clone(),
+        http_auth: played.setting.http_auth.clone(),
+        pacing: Pacing::new(layout, &played.setting.pace),
+        pause: played.pause,
+        artifacts: played.artifacts.clone(),
         stop,
         observe: Box::new(|event| console.show(event)),
     };
@@ -215,18 +215,18 @@ fn perform<O: BrowserHost>(
     })
 }
 
-fn hold(settings: &Settings, profile: &ProfileId, run_id: &RunId) -> Result<HeldProfile, Failure> {
+fn hold(settings: &Settings, profile: &ProfileId, run_id: &RunId) -> Result<HeldProfile, CommandError> {
     settings.layout.create_folders()?;
     Ok(HeldProfile::take(&settings.layout, profile, run_id, jiff::Timestamp::now())?)
 }
 
-fn part(
+fn played(
     settings: &Settings,
     args: &PlayArgs,
     flow: Flow,
     held: Option<&HeldProfile>,
     run_id: &RunId,
-) -> Result<Part, Failure> {
+) -> Result<PlayedFlow, CommandError> {
     let session = held.and_then(|held| held.session.as_ref());
     let platform = session.map_or(settings.platform, |session| session.platform);
     let (profile, artifacts) = match &args.profile {
@@ -241,9 +241,9 @@ fn part(
     let mut assigned = Vec::new();
     for assignment in &args.set {
         match assignment {
-            Assignment::Variable(name, value) => assigned.push((name.clone(), value.clone())),
-            Assignment::Identity(field, Some(value)) => identity.set(field, value),
-            Assignment::Identity(field, None) => identity.set(field, &resolve::ask_for(field)?),
+            NameValue::Variable(name, value) => assigned.push((name.clone(), value.clone())),
+            NameValue::Identity(field, Some(value)) => identity.set(field, value),
+            NameValue::Identity(field, None) => identity.set(field, &resolve::ask_for(field)?),
         }
     }
     let of_workflow = load::workflow_setting(settings, &assigned, &flow, &profile, platform)?;
@@ -281,11 +281,11 @@ fn part(
         Some(None) => DialogPolicy::Accept,
         Some(Some(text)) => DialogPolicy::AcceptWith(text.clone()),
     };
-    Ok(Part { flow, profile, platform, identity, totp_used, setting, dialogs, pause, artifacts })
+    Ok(PlayedFlow { flow, profile, platform, identity, totp_used, setting, dialogs, pause, artifacts })
 }
 
 /// Whatever can be known to be wrong before a browser starts.
-fn check(flow: &Flow, setting: &ProfileSettings, scope: Scope<'_>) -> Result<(), Failure> {
+fn check(flow: &Flow, setting: &ProfileSettings, scope: Scope<'_>) -> Result<(), CommandError> {
     let names = Names {
         identity: scope.identity.iter().map(|(name, _)| name.to_owned()).collect(),
         variables: setting.variables.keys().cloned().collect(),
@@ -295,12 +295,12 @@ fn check(flow: &Flow, setting: &ProfileSettings, scope: Scope<'_>) -> Result<(),
     let missing = check_flow(flow, names, around)?;
     let Some(first) = missing.first() else { return Ok(()) };
     let all: Vec<_> = missing.iter().map(|field| format!("identity.{field}")).collect();
-    Err(Failure::usage(format!("the flow {} uses {}", flow.file, all.join(", ")))
+    Err(CommandError::usage(format!("the flow {} uses {}", flow.file, all.join(", ")))
         .hint(format!("give it a value: --set identity.{first}=VALUE; or --profile ID of one that has it")))
 }
 
 /// What is left of a `play` that was killed is in nobody's way; where it does not end, `clean` says why.
-fn sweep(settings: &Settings) -> Result<(), Failure> {
+fn sweep(settings: &Settings) -> Result<(), CommandError> {
     block_on(async {
         for left in throw_away::left(settings).await {
             if let Err(error) = left.end(settings).await {

@@ -36,13 +36,13 @@ impl<'de> Deserialize<'de> for MaxRuns {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged, expecting = "expected a number of runs from 1 to 65535, or \"auto\"")]
-        enum Written {
+        enum NumberOrText {
             Number(i64),
             Text(String),
         }
-        let text = match Written::deserialize(deserializer)? {
-            Written::Number(number) => number.to_string(),
-            Written::Text(text) => text,
+        let text = match NumberOrText::deserialize(deserializer)? {
+            NumberOrText::Number(number) => number.to_string(),
+            NumberOrText::Text(text) => text,
         };
         text.parse().map_err(serde::de::Error::custom)
     }

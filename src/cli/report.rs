@@ -9,11 +9,11 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::args::OUTPUT;
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
-use super::known::refuse_unknown_profiles;
 use super::load;
 use super::settings::Settings;
+use super::unknown_names::refuse_unknown_profiles;
 use crate::report::files::{Report, csv, html, junit};
 use crate::store::folder_watcher::FolderWatcher;
 use crate::store::{Layout, StoreError, durable};
@@ -31,7 +31,7 @@ nothing else. A fleet writes the same at its end, about its own profiles.")]
 pub struct ReportArgs {
     /// Report only on these profiles; - reads ids from standard input [default: all]
     #[arg(value_name = "PROFILE", add = complete::profiles())]
-    pub profiles: Vec<Named>,
+    pub profiles: Vec<ProfileArgument>,
     /// Folder to write into [default: report/]
     #[arg(short, long, alias = "out", value_name = "DIR", conflicts_with = "stdout", value_hint = ValueHint::DirPath, help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
@@ -41,12 +41,12 @@ pub struct ReportArgs {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Named {
+pub enum ProfileArgument {
     One(ProfileId),
     InStandardInput,
 }
 
-impl FromStr for Named {
+impl FromStr for ProfileArgument {
     type Err = InvalidProfileId;
 
     fn from_str(text: &str) -> Result<Self, InvalidProfileId> {
@@ -62,7 +62,7 @@ pub enum ReportFormat {
     Json,
 }
 
-pub fn report(settings: &Settings, args: ReportArgs) -> Result<u8, Failure> {
+pub fn report(settings: &Settings, args: ReportArgs) -> Result<u8, CommandError> {
     let (name, flags) = workflow(settings);
     let only = (!args.profiles.is_empty()).then(|| named(settings, &args.profiles)).transpose()?;
     let report = gather(&settings.layout, &name, &flags, only.as_ref())?;
@@ -77,22 +77,24 @@ pub fn report(settings: &Settings, args: ReportArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn named(settings: &Settings, profiles: &[Named]) -> Result<HashSet<ProfileId>, Failure> {
+fn named(settings: &Settings, profiles: &[ProfileArgument]) -> Result<HashSet<ProfileId>, CommandError> {
     let mut only = HashSet::new();
     for named in profiles {
         match named {
-            Named::One(profile) => {
+            ProfileArgument::One(profile) => {
                 refuse_unknown_profiles(settings, [profile])?;
                 only.insert(profile.clone());
             }
             // A fleet names profiles here that never got as far as a file.
-            Named::InStandardInput => {
+            ProfileArgument::InStandardInput => {
                 for (number, line) in std::io::stdin().lines().enumerate() {
                     let place = format!("line {} of standard input", number + 1);
-                    let line = line.map_err(|error| Failure::usage(format!("{place}: {error}")))?;
+                    let line = line.map_err(|error| CommandError::usage(format!("{place}: {error}")))?;
                     if !line.trim().is_empty() {
                         let profile = line.trim().parse();
-                        only.insert(profile.map_err(|error| Failure::usage(format!("{place}: {error}")))?);
+                        only.insert(
+                            profile.map_err(|error| CommandError::usage(format!("{place}: {error}")))?,
+                        );
                     }
                 }
             }
@@ -133,7 +135,7 @@ pub fn gather(
     name: &str,
     flags: &[Flag],
     only: Option<&HashSet<ProfileId>>,
-) -> Result<Report, Failure> {
+) -> Result<Report, CommandError> {
     let mut watch = FolderWatcher::new(layout.clone(), flags);
     watch.expect(only.into_iter().flatten().cloned());
     watch.look()?;
@@ -143,7 +145,7 @@ pub fn gather(
 }
 
 /// All four forms, each replaced as a whole. Gives their paths, the page's first.
-pub fn write(layout: &Layout, report: &Report, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub fn write(layout: &Layout, report: &Report, folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     std::fs::create_dir_all(folder).map_err(StoreError::at("make the folder", folder))?;
     let formats = [ReportFormat::Html, ReportFormat::Junit, ReportFormat::Csv, ReportFormat::Json];
     let mut paths = Vec::new();
@@ -160,8 +162,9 @@ pub fn write(layout: &Layout, report: &Report, folder: &Path) -> Result<Vec<Path
     Ok(paths)
 }
 
-fn text(layout: &Layout, report: &Report, format: ReportFormat) -> Result<String, Failure> {
-    let failure = |error: &dyn std::error::Error| Failure::usage(format!("cannot write the report: {error}"));
+fn text(layout: &Layout, report: &Report, format: ReportFormat) -> Result<String, CommandError> {
+    let failure =
+        |error: &dyn std::error::Error| CommandError::usage(format!("cannot write the report: {error}"));
     match format {
         ReportFormat::Html => {
             html(report, |evidence| picture(layout, evidence)).map_err(|error| failure(&error))

@@ -3,11 +3,11 @@
 use clap::Args;
 
 use super::args::WHAT;
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
-use super::known::refuse_unknown_step;
 use super::resolve::open_existing;
 use super::settings::Settings;
+use super::unknown_names::refuse_unknown_step;
 use regatta_core::id::{Flag, ProfileId};
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -25,7 +25,7 @@ pub struct ResetArgs {
     pub step: Option<Flag>,
 }
 
-pub fn reset(settings: &Settings, args: ResetArgs) -> Result<u8, Failure> {
+pub fn reset(settings: &Settings, args: ResetArgs) -> Result<u8, CommandError> {
     let mut session = open_existing(settings, &args.profile)?;
     if let Some(flag) = &args.step {
         let flags = session.session().completion_flags.iter().map(|(flag, _)| flag);

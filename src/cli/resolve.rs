@@ -5,13 +5,13 @@ use std::io::{BufRead as _, IsTerminal as _};
 use clap::Args;
 
 use super::args::{GlobalArgs, WHAT};
-use super::assignment::{parse_identity, parse_identity_variable};
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
-use super::known::refuse_unknown_profiles;
 use super::load;
+use super::name_value::{parse_identity, parse_identity_variable};
 use super::run;
 use super::settings::Settings;
+use super::unknown_names::refuse_unknown_profiles;
 use crate::store::session::{OpenSession, read};
 use regatta_core::id::{Flag, ProfileId, RunId};
 use regatta_core::session::{Resolution, Session};
@@ -51,7 +51,7 @@ pub struct ResolveArgs {
     pub set_env: Vec<(String, String)>,
 }
 
-pub fn resolve(settings: &Settings, global: &GlobalArgs, args: ResolveArgs) -> Result<u8, Failure> {
+pub fn resolve(settings: &Settings, global: &GlobalArgs, args: ResolveArgs) -> Result<u8, CommandError> {
     if args.verify {
         return verify(settings, global, &args.profile);
     }
@@ -72,7 +72,7 @@ pub fn resolve(settings: &Settings, global: &GlobalArgs, args: ResolveArgs) -> R
 }
 
 /// The site answers for the person.
-fn verify(settings: &Settings, global: &GlobalArgs, profile: &ProfileId) -> Result<u8, Failure> {
+fn verify(settings: &Settings, global: &GlobalArgs, profile: &ProfileId) -> Result<u8, CommandError> {
     let (session, flag) = open_questioned(settings, profile)?;
     drop(session);
     let code = run::verify(global, profile)?;
@@ -88,16 +88,16 @@ fn verify(settings: &Settings, global: &GlobalArgs, profile: &ProfileId) -> Resu
 }
 
 /// The same from `watch`, without values.
-pub fn answer(settings: &Settings, profile: &ProfileId, answer: Resolution) -> Result<String, Failure> {
+pub fn answer(settings: &Settings, profile: &ProfileId, answer: Resolution) -> Result<String, CommandError> {
     let (mut session, flag) = open_questioned(settings, profile)?;
     Ok(give(settings, &mut session, &flag, answer, &[])?.join("; "))
 }
 
-fn open_questioned(settings: &Settings, profile: &ProfileId) -> Result<(OpenSession, Flag), Failure> {
+fn open_questioned(settings: &Settings, profile: &ProfileId) -> Result<(OpenSession, Flag), CommandError> {
     let session = open_existing(settings, profile)?;
     match session.session().questioned_step().cloned() {
         Some(flag) => Ok((session, flag)),
-        None => Err(Failure::usage(format!("no step of `{profile}` waits for an answer"))
+        None => Err(CommandError::usage(format!("no step of `{profile}` waits for an answer"))
             .hint(format!("see where it stands: regatta status {profile}"))),
     }
 }
@@ -109,7 +109,7 @@ fn give(
     flag: &Flag,
     answer: Resolution,
     fields: &[(String, String)],
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<String>, CommandError> {
     let plan = plan(settings)?;
     let step = plan.as_ref().and_then(|plan| plan.step(flag));
     let mut said = Vec::new();
@@ -126,7 +126,7 @@ fn give(
 }
 
 /// The workflow that the profile follows; `None` where the folder has none.
-fn plan(settings: &Settings) -> Result<Option<Plan>, Failure> {
+fn plan(settings: &Settings) -> Result<Option<Plan>, CommandError> {
     if !settings.workflow.exists() {
         return Ok(None);
     }
@@ -139,7 +139,7 @@ fn refuse_without_captures(
     session: &Session,
     step: &PlanStep,
     given: &[(String, String)],
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<String>, CommandError> {
     let mut notes = Vec::new();
     let is_given = |field: &str| given.iter().any(|(name, _)| name == field);
     for field in step.flow_on(session.platform).certain_captures() {
@@ -151,7 +151,7 @@ fn refuse_without_captures(
                 "step `{}` captures `identity.{field}`, and the session has no value of it",
                 step.flag
             );
-            return Err(Failure::usage(problem)
+            return Err(CommandError::usage(problem)
                 .hint(format!("give it: --done --set identity.{field}; or run the step again: --again")));
         }
         let replaced = session.superseded.iter().filter(|old| old.field == field).count();
@@ -167,7 +167,7 @@ fn refuse_without_captures(
 
 /// The value of an identity field: asked for on a terminal, where it is not shown, else the next line of
 /// standard input.
-pub fn ask_for(field: &str) -> Result<String, Failure> {
+pub fn ask_for(field: &str) -> Result<String, CommandError> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
         return rpassword::prompt_password(format!("identity.{field}: "))
@@ -182,27 +182,29 @@ pub fn ask_for(field: &str) -> Result<String, Failure> {
     Ok(value.to_owned())
 }
 
-fn no_value(field: &str, problem: &str) -> Failure {
-    Failure::usage(format!("--set identity.{field} has no value: {problem}")).hint(format!(
+fn no_value(field: &str, problem: &str) -> CommandError {
+    CommandError::usage(format!("--set identity.{field} has no value: {problem}")).hint(format!(
         "give it on standard input, a line for each: … --set identity.{field} < FILE; or name the variable of the environment that holds it: --set-env identity.{field}=VARIABLE"
     ))
 }
 
 /// The values that the variables of the environment hold.
-pub fn from_environment(given: &[(String, String)]) -> Result<Vec<(String, String)>, Failure> {
+pub fn from_environment(given: &[(String, String)]) -> Result<Vec<(String, String)>, CommandError> {
     let read = |(field, variable): &(String, String)| match std::env::var(variable) {
         Ok(value) if !value.is_empty() => Ok((field.clone(), value)),
-        _ => Err(Failure::usage(format!("--set-env identity.{field}: the variable `{variable}` is not set"))
-            .hint(format!("set it where regatta is started: export {variable}=…"))),
+        _ => Err(CommandError::usage(format!(
+            "--set-env identity.{field}: the variable `{variable}` is not set"
+        ))
+        .hint(format!("set it where regatta is started: export {variable}=…"))),
     };
     given.iter().map(read).collect()
 }
 
 /// The session of a profile that has one, under its lock.
-pub fn open_existing(settings: &Settings, profile: &ProfileId) -> Result<OpenSession, Failure> {
+pub fn open_existing(settings: &Settings, profile: &ProfileId) -> Result<OpenSession, CommandError> {
     let Some(session) = read(&settings.layout, profile)? else {
         refuse_unknown_profiles(settings, [profile])?;
-        return Err(Failure::usage(format!("there is no session of `{profile}`"))
+        return Err(CommandError::usage(format!("there is no session of `{profile}`"))
             .hint("a profile gets its session with its first run; see `regatta status`".to_owned()));
     };
     let now = jiff::Timestamp::now();

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::failure::Failure;
+use super::command_error::CommandError;
 use super::quantity::{Bytes, parse_age};
 use super::settings::Settings;
 use super::{block_on, load, report};
@@ -22,7 +22,7 @@ const REMOVE: &str = "What to remove";
 pub struct RetentionArgs {
     /// Remove the browsers' user data of completed profiles [default: `clean_browsers` in regatta.toml, else none]
     #[arg(long, value_enum, value_name = "WHICH")]
-    pub browsers: Option<Browsers>,
+    pub browsers: Option<RemovableBrowsers>,
     /// Remove evidence older than this, as in 30d [default: `clean_artifacts` in regatta.toml, else none]
     #[arg(long, value_name = "AGE", value_parser = parse_age)]
     pub artifacts: Option<Duration>,
@@ -37,7 +37,7 @@ pub struct RetentionArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Browsers {
+pub enum RemovableBrowsers {
     Completed,
 }
 
@@ -55,17 +55,17 @@ impl RetentionArgs {
 
 /// What was found of one profile of one kind, and what became of it.
 #[derive(Debug)]
-pub struct Cleaned {
+pub struct RemovedItem {
     pub profile: Option<ProfileId>,
     pub kind: RemovableKind,
     pub bytes: u64,
     /// Folders of evidence, say.
     pub count: usize,
-    pub outcome: Outcome,
+    pub outcome: RemovalOutcome,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RemovalOutcome {
     /// Only looked at.
     Found,
     Removed,
@@ -80,7 +80,7 @@ pub fn clean_up(
     only: &[ProfileId],
     alive: &HashSet<ProfileId>,
     dry_run: bool,
-) -> Result<Vec<Cleaned>, Failure> {
+) -> Result<Vec<RemovedItem>, CommandError> {
     if retention.removes_nothing() {
         return Ok(Vec::new());
     }
@@ -95,23 +95,23 @@ pub fn clean_up(
     let mut cleaned = Vec::new();
     for olds in found.chunk_by(|a, b| a.profile == b.profile) {
         let outcome = match dry_run {
-            true => Outcome::Found,
+            true => RemovalOutcome::Found,
             false => match remove(&settings.layout, &steps, olds, &holder) {
-                Ok(Some(())) => Outcome::Removed,
+                Ok(Some(())) => RemovalOutcome::Removed,
                 Ok(None) => continue,
-                Err(error) => Outcome::Failed(regatta_core::error_chain::with_cause(&error)),
+                Err(error) => RemovalOutcome::Failed(regatta_core::error_chain::with_cause(&error)),
             },
         };
         for of_kind in olds.chunk_by(|a, b| a.kind == b.kind) {
-            cleaned.push(Cleaned {
+            cleaned.push(RemovedItem {
                 profile: of_kind[0].profile.clone(),
                 kind: of_kind[0].kind,
                 bytes: of_kind.iter().map(|old: &RemovableItem| old.bytes).sum(),
                 count: of_kind.len(),
                 outcome: match &outcome {
-                    Outcome::Found => Outcome::Found,
-                    Outcome::Removed => Outcome::Removed,
-                    Outcome::Failed(problem) => Outcome::Failed(problem.clone()),
+                    RemovalOutcome::Found => RemovalOutcome::Found,
+                    RemovalOutcome::Removed => RemovalOutcome::Removed,
+                    RemovalOutcome::Failed(problem) => RemovalOutcome::Failed(problem.clone()),
                 },
             });
         }
@@ -128,7 +128,7 @@ pub fn after_fleet(settings: &Settings) {
     let alive = load::provider(settings, None).and_then(|provider| {
         block_on(async {
             let found = leftovers::find(&settings.layout, provider.as_ref()).await;
-            found.map_err(|error| Failure::usage(error.to_string()))
+            found.map_err(|error| CommandError::usage(error.to_string()))
         })
     });
     let cleaned = alive.and_then(|found| {
@@ -137,13 +137,13 @@ pub fn after_fleet(settings: &Settings) {
     });
     match cleaned {
         Ok(cleaned) => {
-            let removed = cleaned.iter().filter(|cleaned| cleaned.outcome == Outcome::Removed);
+            let removed = cleaned.iter().filter(|cleaned| cleaned.outcome == RemovalOutcome::Removed);
             let bytes: u64 = removed.map(|cleaned| cleaned.bytes).sum();
             if bytes > 0 {
                 tracing::info!("removed {bytes} bytes of what the settings below [folders] do not keep");
             }
-            for Cleaned { profile, outcome, .. } in &cleaned {
-                if let (Outcome::Failed(problem), Some(profile)) = (outcome, profile) {
+            for RemovedItem { profile, outcome, .. } in &cleaned {
+                if let (RemovalOutcome::Failed(problem), Some(profile)) = (outcome, profile) {
                     tracing::warn!("{profile}: {problem}");
                 }
             }

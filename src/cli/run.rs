@@ -7,10 +7,10 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::args::{BROWSER, BrowserArgs, GlobalArgs, OUTPUT, WHAT};
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
-use super::known::refuse_unknown_step;
 use super::settings::Settings;
+use super::unknown_names::refuse_unknown_step;
 use super::{load, signals};
 use crate::providers::provider::StartOptions;
 use crate::report::otlp;
@@ -76,12 +76,12 @@ pub struct RunArgs {
     pub json: bool,
 }
 
-pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, Failure> {
+pub fn run(global: &GlobalArgs, args: RunArgs) -> Result<u8, CommandError> {
     drive(global, args, false)
 }
 
 /// Asks the site whether the step happened that waits for a person's answer, and nothing more.
-pub fn verify(global: &GlobalArgs, profile: &ProfileId) -> Result<u8, Failure> {
+pub fn verify(global: &GlobalArgs, profile: &ProfileId) -> Result<u8, CommandError> {
     let args = RunArgs {
         profile: profile.clone(),
         step: None,
@@ -96,7 +96,7 @@ pub fn verify(global: &GlobalArgs, profile: &ProfileId) -> Result<u8, Failure> {
     drive(global, args, true)
 }
 
-fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Failure> {
+fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, CommandError> {
     if args.dry_run {
         super::log::to_stderr();
         let settings = Settings::resolve(global)?;
@@ -202,7 +202,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Fa
 }
 
 /// With the steps that the arguments name looked for in it.
-fn plan(settings: &Settings, args: &RunArgs) -> Result<Plan, Failure> {
+fn plan(settings: &Settings, args: &RunArgs) -> Result<Plan, CommandError> {
     let plan = load::plan(settings, &args.browser.set)?;
     let plan = match read(&settings.layout, &args.profile) {
         Ok(Some(session)) => {
@@ -237,7 +237,7 @@ async fn trace(plan: &Plan, profile: &ProfileId, told: &ProfileSummary) {
 
 /// Whether the plan can be played for the profile as it stands, before anything is written for it. What
 /// the profile lacks is found by the run itself.
-fn check(settings: &Settings, plan: &Plan, profile: &ProfileId) -> Result<Session, Failure> {
+fn check(settings: &Settings, plan: &Plan, profile: &ProfileId) -> Result<Session, CommandError> {
     let session = match read(&settings.layout, profile) {
         Ok(Some(session)) => session,
         // A damaged document is moved aside, and told, by whoever opens it.
@@ -251,7 +251,7 @@ fn check(settings: &Settings, plan: &Plan, profile: &ProfileId) -> Result<Sessio
     Ok(session)
 }
 
-fn conclude(profile: &ProfileId, end: RunEnd) -> Result<u8, Failure> {
+fn conclude(profile: &ProfileId, end: RunEnd) -> Result<u8, CommandError> {
     match end.outcome {
         RunOutcome::Completed => Ok(0),
         RunOutcome::Stopped => {
@@ -262,16 +262,16 @@ fn conclude(profile: &ProfileId, end: RunEnd) -> Result<u8, Failure> {
     }
 }
 
-fn waits_for_a_person(profile: &ProfileId, session: &Session) -> Failure {
+fn waits_for_a_person(profile: &ProfileId, session: &Session) -> CommandError {
     let why = session.last_error.as_ref().map_or("a step is in doubt", |error| error.message.as_str());
-    Failure::new(RunOutcome::NeedsAttention, format!("`{profile}` needs a person: {why}"))
+    CommandError::new(RunOutcome::NeedsAttention, format!("`{profile}` needs a person: {why}"))
         .hint(format!("look, then answer: regatta resolve {profile} --done | --again"))
 }
 
 /// A run would move the document aside and end; this only says so.
-fn refuse_damaged(layout: &Layout, profile: &ProfileId) -> Result<(), Failure> {
+fn refuse_damaged(layout: &Layout, profile: &ProfileId) -> Result<(), CommandError> {
     match read(layout, profile) {
-        Err(error @ SessionError::Damaged { moved_to: None, .. }) => Err(Failure::from(error)
+        Err(error @ SessionError::Damaged { moved_to: None, .. }) => Err(CommandError::from(error)
             .context("a run would move it aside and end with this error, without doing a step")),
         Err(error) => Err(error.into()),
         Ok(_) => Ok(()),
@@ -279,7 +279,7 @@ fn refuse_damaged(layout: &Layout, profile: &ProfileId) -> Result<(), Failure> {
 }
 
 /// Refuses a doubt that no verify flow can resolve: only a person can.
-fn refuse_unverifiable(plan: &Plan, session: &Session) -> Result<(), Failure> {
+fn refuse_unverifiable(plan: &Plan, session: &Session) -> Result<(), CommandError> {
     let doubted = session.in_flight.as_ref().map(|in_flight| &in_flight.flag);
     let is_verifiable = doubted
         .and_then(|flag| plan.step(flag))
@@ -294,10 +294,10 @@ fn refuse_unverifiable(plan: &Plan, session: &Session) -> Result<(), Failure> {
     Err(waits_for_a_person(&session.profile_id, session).more(why))
 }
 
-fn refuse_step_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), Failure> {
+fn refuse_step_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), CommandError> {
     let doubted = session.in_flight.as_ref().map(|in_flight| &in_flight.flag);
     match (&args.step, doubted) {
-        (Some(step), Some(doubted)) if step != doubted => Err(Failure::usage(format!(
+        (Some(step), Some(doubted)) if step != doubted => Err(CommandError::usage(format!(
             "step `{doubted}` may or may not have happened; it comes before `{step}`"
         ))
         .hint(format!("run it first: regatta run {} --step {doubted}", args.profile))),
@@ -307,9 +307,9 @@ fn refuse_step_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), Fai
 
 /// A tab of the attempt that was cut off may still be at work in the open browser, where it cannot be told
 /// from a person's own and is not closed. A "no" of the site would then prove nothing.
-fn refuse_to_join_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), Failure> {
+fn refuse_to_join_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), CommandError> {
     match &session.in_flight {
-        Some(in_flight) if args.attach => Err(Failure::usage(format!(
+        Some(in_flight) if args.attach => Err(CommandError::usage(format!(
             "step `{}` may or may not have happened, and a tab of the open browser may still be doing it",
             in_flight.flag
         ))
@@ -322,7 +322,7 @@ fn refuse_to_join_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), 
 }
 
 /// Ends as the run would, as far as that is known without a browser.
-fn dry_run(settings: &Settings, plan: &Plan, args: &RunArgs) -> Result<u8, Failure> {
+fn dry_run(settings: &Settings, plan: &Plan, args: &RunArgs) -> Result<u8, CommandError> {
     let profile = &args.profile;
     refuse_damaged(&settings.layout, profile)?;
     let session = check(settings, plan, profile)?;
@@ -340,7 +340,7 @@ fn dry_run(settings: &Settings, plan: &Plan, args: &RunArgs) -> Result<u8, Failu
         Some(format!("step `{}`: {problem}", step.flag))
     });
     if let Some(message) = plan.orphaned_doubt(&session).map(|(_, message)| message).or(asked) {
-        return Err(Failure::new(RunOutcome::NeedsAttention, message).hint(format!(
+        return Err(CommandError::new(RunOutcome::NeedsAttention, message).hint(format!(
             "look, then: regatta run {profile}, and answer: regatta resolve {profile} --done | --again"
         )));
     }
@@ -353,7 +353,7 @@ fn dry_run(settings: &Settings, plan: &Plan, args: &RunArgs) -> Result<u8, Failu
     if let Some((field, flag)) = missing.iter().find(|(_, flag)| chosen(flag)) {
         let message =
             format!("step `{flag}` needs `identity.{field}`, which `{}` does not have", args.profile);
-        return Err(Failure::new(RunOutcome::NeedsAttention, message).hint(format!(
+        return Err(CommandError::new(RunOutcome::NeedsAttention, message).hint(format!(
             "a run asks for it; then: regatta resolve {} --again --set identity.{field}",
             args.profile
         )));

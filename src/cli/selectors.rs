@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::args::OUTPUT;
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
 use super::settings::Settings;
 use crate::report::say;
 use crate::store::selector_cache::{SelectorEntry, SelectorRecord, SimilarSelector};
@@ -101,7 +101,7 @@ pub struct SelectorsForgetArgs {
     pub all: bool,
 }
 
-pub fn selectors(settings: &Settings, args: SelectorsArgs) -> Result<u8, Failure> {
+pub fn selectors(settings: &Settings, args: SelectorsArgs) -> Result<u8, CommandError> {
     match args.command {
         SelectorsCommand::List(args) => list(settings, args.json),
         SelectorsCommand::Explain(args) => explain(settings, &args),
@@ -111,13 +111,13 @@ pub fn selectors(settings: &Settings, args: SelectorsArgs) -> Result<u8, Failure
 }
 
 /// What is known of a step on a page, beside the step as its flow has it now.
-struct Line {
+struct SelectorLine {
     known: SelectorRecord,
     /// `None` where the flow is gone, or has no such step.
     now: Option<Locator>,
 }
 
-impl Line {
+impl SelectorLine {
     /// The step was edited since: what is known of it counts no more.
     fn is_stale(&self) -> bool {
         self.now.as_ref().is_none_or(|locator| locator.digest != self.known.entry.digest)
@@ -141,7 +141,7 @@ impl Line {
     }
 }
 
-fn list(settings: &Settings, json: bool) -> Result<u8, Failure> {
+fn list(settings: &Settings, json: bool) -> Result<u8, CommandError> {
     let lines = lines(settings, |_| true)?;
     if json {
         return print(&lines);
@@ -176,7 +176,7 @@ fn say_found(flow: &str, step: &str, entry: &SelectorEntry) {
     }
 }
 
-fn explain(settings: &Settings, args: &SelectorsExplainArgs) -> Result<u8, Failure> {
+fn explain(settings: &Settings, args: &SelectorsExplainArgs) -> Result<u8, CommandError> {
     let of = |known: &SelectorRecord| {
         known.flow == args.flow && args.step.as_ref().is_none_or(|step| *step == known.step)
     };
@@ -232,7 +232,7 @@ fn say_element(element: &Fingerprint) {
     }
 }
 
-fn accept(settings: &Settings, args: &SelectorsAcceptArgs) -> Result<u8, Failure> {
+fn accept(settings: &Settings, args: &SelectorsAcceptArgs) -> Result<u8, CommandError> {
     let SelectorsAcceptArgs { flow: file, step } = args;
     let lines = lines(settings, |known| known.flow == *file && known.step == *step)?;
     if lines.is_empty() {
@@ -245,22 +245,23 @@ fn accept(settings: &Settings, args: &SelectorsAcceptArgs) -> Result<u8, Failure
         .flatten()
         .max_by_key(|found| found.at);
     let Some(found) = found.cloned() else {
-        let edited = lines.iter().any(Line::is_stale);
+        let edited = lines.iter().any(SelectorLine::is_stale);
         let why = if edited { ": it was edited since" } else { "" };
-        return Err(Failure::usage(format!("nothing is suggested for step {step} of {file}{why}"))
+        return Err(CommandError::usage(format!("nothing is suggested for step {step} of {file}{why}"))
             .hint(format!("see what is known: regatta selectors explain {file} {step}")));
     };
     let path = path_of(settings, file);
-    let bytes = std::fs::read(&path)
-        .map_err(|error| Failure::usage(format!("cannot read the flow `{}`: {error}", path.display())))?;
+    let bytes = std::fs::read(&path).map_err(|error| {
+        CommandError::usage(format!("cannot read the flow `{}`: {error}", path.display()))
+    })?;
     let before = TextFile::decode(file, bytes)?;
     let new = flow::with_alternative(&before.text, step, &found.likeness.selector)
-        .map_err(|error| Failure::usage(format!("{file}: {error}")))?;
+        .map_err(|error| CommandError::usage(format!("{file}: {error}")))?;
     // What would not be read again is not written.
     let parsed = flow::parse(file, &new)?;
     let locator = step_of(&parsed, step).and_then(|step| step.action.locator().cloned());
     let Some(locator) = locator else {
-        return Err(Failure::usage(format!("{file}: the flow has no step {step}")));
+        return Err(CommandError::usage(format!("{file}: the flow has no step {step}")));
     };
     durable::write(&path, &before.encode(&new))?;
     let old = lines.iter().find(|line| !line.is_stale()).map(|line| line.known.entry.digest.clone());
@@ -276,7 +277,7 @@ fn carry_over(
     old: Option<&str>,
     locator: &Locator,
     accepted: &SimilarSelector,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     SelectorCache::open(&settings.layout)?.edit(|known| {
         let entry = &known.entry;
         if known.flow != args.flow || known.step != args.step || Some(entry.digest.as_str()) != old {
@@ -294,7 +295,7 @@ fn carry_over(
     Ok(())
 }
 
-fn forget(settings: &Settings, args: &SelectorsForgetArgs) -> Result<u8, Failure> {
+fn forget(settings: &Settings, args: &SelectorsForgetArgs) -> Result<u8, CommandError> {
     let forgotten = SelectorCache::open(&settings.layout)?.edit(|known| {
         let flow = args.flow.as_ref().is_none_or(|flow| *flow == known.flow);
         let step = args.step.as_ref().is_none_or(|step| *step == known.step);
@@ -310,7 +311,7 @@ fn forget(settings: &Settings, args: &SelectorsForgetArgs) -> Result<u8, Failure
     }
 }
 
-fn nothing_known(settings: &Settings, flow: &str, step: Option<&str>) -> Result<Failure, Failure> {
+fn nothing_known(settings: &Settings, flow: &str, step: Option<&str>) -> Result<CommandError, CommandError> {
     let what = step.map_or_else(|| flow.to_owned(), |step| format!("step {step} of {flow}"));
     let mut flows: Vec<_> = lines(settings, |_| true)?.into_iter().map(|line| line.known.flow).collect();
     flows.dedup();
@@ -318,10 +319,13 @@ fn nothing_known(settings: &Settings, flow: &str, step: Option<&str>) -> Result<
         [] => "runs learn as they go".to_owned(),
         flows => format!("known are steps of {}; see regatta selectors list", flows.join(", ")),
     };
-    Ok(Failure::usage(format!("nothing is known of {what}")).hint(hint))
+    Ok(CommandError::usage(format!("nothing is known of {what}")).hint(hint))
 }
 
-fn lines(settings: &Settings, of: impl Fn(&SelectorRecord) -> bool) -> Result<Vec<Line>, Failure> {
+fn lines(
+    settings: &Settings,
+    of: impl Fn(&SelectorRecord) -> bool,
+) -> Result<Vec<SelectorLine>, CommandError> {
     let known = SelectorCache::open(&settings.layout)?.entries().into_iter().filter(of);
     let mut read: Option<(String, Option<Flow>)> = None;
     let mut lines = Vec::new();
@@ -334,7 +338,7 @@ fn lines(settings: &Settings, of: impl Fn(&SelectorRecord) -> bool) -> Result<Ve
         }
         let flow = read.as_ref().and_then(|(_, flow)| flow.as_ref());
         let step = flow.and_then(|flow| step_of(flow, &known.step));
-        lines.push(Line { now: step.and_then(|step| step.action.locator().cloned()), known });
+        lines.push(SelectorLine { now: step.and_then(|step| step.action.locator().cloned()), known });
     }
     Ok(lines)
 }
@@ -352,8 +356,8 @@ fn written(found: &SimilarSelector) -> String {
     found.likeness.selector.join(" >>> ")
 }
 
-fn print(lines: &[Line]) -> Result<u8, Failure> {
-    let all: Vec<_> = lines.iter().map(Line::json).collect();
+fn print(lines: &[SelectorLine]) -> Result<u8, CommandError> {
+    let all: Vec<_> = lines.iter().map(SelectorLine::json).collect();
     say!("{}", serde_json::to_string_pretty(&all).unwrap_or_default());
     Ok(0)
 }

@@ -9,12 +9,12 @@ use indexmap::IndexSet;
 use serde_json::Value;
 
 use super::args::{OUTPUT, WHAT};
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
-use super::known::refuse_unknown_profiles;
 use super::load;
 use super::settings::Settings;
 use super::source::found;
+use super::unknown_names::refuse_unknown_profiles;
 use crate::report::say;
 use crate::store::session::SessionReader;
 use crate::store::{OpenSession, SessionError, durable};
@@ -101,25 +101,26 @@ pub enum TableFormat {
 
 impl TableFormat {
     /// By the end of a file's name.
-    pub fn of(path: &Path) -> Result<Self, Failure> {
+    pub fn of(path: &Path) -> Result<Self, CommandError> {
         let extension =
             path.extension().and_then(|end| end.to_str()).unwrap_or_default().to_ascii_lowercase();
-        Self::from_str(&extension, true)
-            .map_err(|_| Failure::usage(format!("`{}` is neither .csv nor .json nor .jsonl", path.display())))
+        Self::from_str(&extension, true).map_err(|_| {
+            CommandError::usage(format!("`{}` is neither .csv nor .json nor .jsonl", path.display()))
+        })
     }
 }
 
 /// Problems that are listed; of the rest only the number is told.
 const LISTED: usize = 20;
 
-pub fn sessions(settings: &Settings, args: SessionsArgs) -> Result<u8, Failure> {
+pub fn sessions(settings: &Settings, args: SessionsArgs) -> Result<u8, CommandError> {
     match args.command {
         SessionsCommand::Import(args) => import(settings, &args),
         SessionsCommand::Export(args) => export(settings, &args),
     }
 }
 
-fn export(settings: &Settings, args: &SessionsExportArgs) -> Result<u8, Failure> {
+fn export(settings: &Settings, args: &SessionsExportArgs) -> Result<u8, CommandError> {
     let format = match (&args.format, &args.output) {
         (Some(format), _) => *format,
         (None, Some(path)) => TableFormat::of(path)?,
@@ -134,7 +135,7 @@ fn export(settings: &Settings, args: &SessionsExportArgs) -> Result<u8, Failure>
         match reader.read(profile) {
             Ok(Some(session)) => sessions.push(session),
             Ok(None) => {
-                return Err(Failure::usage(format!("profile {profile} has no session"))
+                return Err(CommandError::usage(format!("profile {profile} has no session"))
                     .hint("a profile gets one with its first run; `regatta status` shows them".to_owned()));
             }
             // One document that cannot be read is no reason to keep the others back.
@@ -162,11 +163,11 @@ fn export(settings: &Settings, args: &SessionsExportArgs) -> Result<u8, Failure>
 }
 
 /// Names every document that was left out, with its own remedy.
-fn incomplete(exported: usize, left_out: &[SessionError]) -> Failure {
+fn incomplete(exported: usize, left_out: &[SessionError]) -> CommandError {
     let plural = if left_out.len() == 1 { "" } else { "s" };
     let message =
         format!("{} session{plural} could not be read and left out; {exported} exported", left_out.len());
-    let mut failure = Failure::new(RunOutcome::StepFailed, message);
+    let mut failure = CommandError::new(RunOutcome::StepFailed, message);
     for error in left_out {
         failure = failure.context(error.to_string());
         if let Some(hint) = error.hint() {
@@ -176,7 +177,7 @@ fn incomplete(exported: usize, left_out: &[SessionError]) -> Failure {
     failure
 }
 
-fn table(sessions: &[Session], reveal: bool) -> Result<String, Failure> {
+fn table(sessions: &[Session], reveal: bool) -> Result<String, CommandError> {
     let mut columns: IndexSet<String> = ["profile_id", "status", "platform"].map(str::to_owned).into();
     let mut rows: Vec<HashMap<String, String>> = Vec::with_capacity(sessions.len());
     for session in sessions {
@@ -200,14 +201,15 @@ fn table(sessions: &[Session], reveal: bool) -> Result<String, Failure> {
         }
         Ok(())
     };
-    write().map_err(|error| Failure::usage(format!("cannot write the table: {error}")))?;
-    let bytes =
-        writer.into_inner().map_err(|error| Failure::usage(format!("cannot write the table: {error}")))?;
+    write().map_err(|error| CommandError::usage(format!("cannot write the table: {error}")))?;
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| CommandError::usage(format!("cannot write the table: {error}")))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// All of the file is looked at before anything is written.
-fn import(settings: &Settings, args: &SessionsImportArgs) -> Result<u8, Failure> {
+fn import(settings: &Settings, args: &SessionsImportArgs) -> Result<u8, CommandError> {
     let plan = load::plan(settings, &[])?;
     let path = found(settings, &args.file);
     let sessions = read(settings, &path, &plan)?;
@@ -257,11 +259,11 @@ fn make(
     Ok((!is_new).then(|| open.session().clone()))
 }
 
-fn read(settings: &Settings, path: &Path, plan: &Plan) -> Result<Vec<Session>, Failure> {
+fn read(settings: &Settings, path: &Path, plan: &Plan) -> Result<Vec<Session>, CommandError> {
     let flags: &[Flag] = &plan.flags().cloned().collect::<Vec<_>>();
     let format = TableFormat::of(path)?;
     let unreadable = |error: String| {
-        Failure::usage(format!("cannot read the sessions from `{}`: {error}", path.display()))
+        CommandError::usage(format!("cannot read the sessions from `{}`: {error}", path.display()))
     };
     let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
     let file = TextFile::decode(&path.display().to_string(), bytes)?;
@@ -309,7 +311,7 @@ fn checked(
     name: &str,
     what: &str,
     read: impl IntoIterator<Item = (usize, Result<Session, SessionProblem>)>,
-) -> Result<Vec<Session>, Failure> {
+) -> Result<Vec<Session>, CommandError> {
     let mut first = HashMap::new();
     let (mut sessions, mut problems, mut hint) = (Vec::new(), Vec::new(), None);
     for (number, session) in read {
@@ -332,7 +334,7 @@ fn checked(
     }
     let plural = if problems.len() == 1 { "" } else { "s" };
     let message = format!("{} wrong {what}{plural}; nothing was imported", problems.len());
-    let mut failure = Failure::usage(message).hint(hint.map(str::to_owned));
+    let mut failure = CommandError::usage(message).hint(hint.map(str::to_owned));
     for problem in problems.iter().take(LISTED) {
         failure = failure.context(problem.clone());
     }

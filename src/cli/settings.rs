@@ -13,9 +13,9 @@ use toml::Spanned;
 use url::Url;
 
 use super::args::{ColorChoice, GlobalArgs, ProviderName};
-use super::failure::Failure;
+use super::command_error::CommandError;
 use super::quantity::{Bytes, MaxRuns, parse_age};
-use super::retention::Browsers;
+use super::retention::RemovableBrowsers;
 use crate::providers::chromium::executable::BrowserChoice;
 use crate::report::notify::Webhook;
 use crate::store::Layout;
@@ -123,22 +123,22 @@ impl Credentials {
         Self { password: read(password_env), token: read(token_env) }
     }
 
-    pub fn password(&self) -> Result<Option<&SecretString>, Failure> {
+    pub fn password(&self) -> Result<Option<&SecretString>, CommandError> {
         self.password.get()
     }
 
-    pub fn token(&self) -> Result<Option<&SecretString>, Failure> {
+    pub fn token(&self) -> Result<Option<&SecretString>, CommandError> {
         self.token.get()
     }
 }
 
 impl Credential {
-    fn get(&self) -> Result<Option<&SecretString>, Failure> {
+    fn get(&self) -> Result<Option<&SecretString>, CommandError> {
         match (&self.variable, &self.value) {
-            (Some(name), None) => {
-                Err(Failure::usage(format!("{SETTINGS_FILE} names the variable `{name}`, and it is not set"))
-                    .hint(format!("set it where regatta is started: export {name}=…")))
-            }
+            (Some(name), None) => Err(CommandError::usage(format!(
+                "{SETTINGS_FILE} names the variable `{name}`, and it is not set"
+            ))
+            .hint(format!("set it where regatta is started: export {name}=…"))),
             (_, value) => Ok(value.as_ref()),
         }
     }
@@ -214,7 +214,7 @@ impl AdsPowerFile {
 }
 
 impl Settings {
-    pub fn resolve(args: &GlobalArgs) -> Result<Self, Failure> {
+    pub fn resolve(args: &GlobalArgs) -> Result<Self, CommandError> {
         let root = &args.folder;
         if !root.is_dir() {
             return Err(no_folder(root));
@@ -247,7 +247,7 @@ impl Settings {
             Some(written) => {
                 let secret = file.notify.secret_env.as_deref().map(|name| {
                     std::env::var(name).map_err(|_| {
-                        Failure::usage(format!(
+                        CommandError::usage(format!(
                             "{SETTINGS_FILE}: notify.secret_env names `{name}`, which is not set"
                         ))
                         .hint("messages would not be signed: set it, or take `secret_env` away".to_owned())
@@ -258,7 +258,7 @@ impl Settings {
                 let webhook = url.and_then(|url| Webhook::new(url, secret.as_deref()));
                 // The place in the file would quote the address, which may hold a secret.
                 Some(webhook.map_err(|problem| {
-                    Failure::usage(format!("{SETTINGS_FILE}: notify.webhook: {problem}"))
+                    CommandError::usage(format!("{SETTINGS_FILE}: notify.webhook: {problem}"))
                 })?)
             }
         };
@@ -277,7 +277,7 @@ impl Settings {
         };
         let mut adspower = file.adspower;
         if let Some(rate) = adspower.calls_per_second.filter(|rate| !(0.01..=100.0).contains(rate)) {
-            return Err(Failure::usage(format!("{SETTINGS_FILE}: adspower.calls_per_second is {rate}"))
+            return Err(CommandError::usage(format!("{SETTINGS_FILE}: adspower.calls_per_second is {rate}"))
                 .hint("expected 0.01 to 100; AdsPower allows 1 or 2, see its documentation".to_owned()));
         }
         if let Some(url) = &args.adspower_url {
@@ -335,13 +335,16 @@ impl Settings {
     }
 }
 
-fn no_folder(root: &Path) -> Failure {
+fn no_folder(root: &Path) -> CommandError {
     if root.exists() {
         let folder = root.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        return Failure::usage(format!("`{}` is a file, and -C takes the operator's folder", root.display()))
-            .hint(format!("name the folder it lies in: -C {}", folder.display()));
+        return CommandError::usage(format!(
+            "`{}` is a file, and -C takes the operator's folder",
+            root.display()
+        ))
+        .hint(format!("name the folder it lies in: -C {}", folder.display()));
     }
-    Failure::usage(format!("there is no folder `{}`", root.display()))
+    CommandError::usage(format!("there is no folder `{}`", root.display()))
         .hint(format!("make one that runs: regatta init {}", root.display()))
 }
 
@@ -367,13 +370,13 @@ pub fn variables(assignments: &[(String, String)]) -> Map<String, Value> {
     assignments.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect()
 }
 
-fn read_settings(root: &Path) -> Result<(SettingsFile, String), Failure> {
+fn read_settings(root: &Path) -> Result<(SettingsFile, String), CommandError> {
     let path = root.join(SETTINGS_FILE);
     let text = match std::fs::read(&path) {
         Ok(bytes) => TextFile::decode(SETTINGS_FILE, bytes)?.text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => {
-            return Err(Failure::usage(format!("cannot read `{}`: {error}", path.display())));
+            return Err(CommandError::usage(format!("cannot read `{}`: {error}", path.display())));
         }
     };
     let file = toml::from_str(&text).map_err(|error| toml_error(SETTINGS_FILE, &text, &error))?;
@@ -421,7 +424,7 @@ struct FoldersFile {
     state: Option<PathBuf>,
     logs: Option<PathBuf>,
     artifacts: Option<PathBuf>,
-    clean_browsers: Option<Browsers>,
+    clean_browsers: Option<RemovableBrowsers>,
     clean_artifacts: Option<Spanned<String>>,
     clean_logs: Option<Spanned<String>>,
     max_artifacts: Option<Bytes>,

@@ -2,13 +2,13 @@
 
 use tokio::sync::watch;
 
-use super::failure::Failure;
+use super::command_error::CommandError;
 use crate::run::StopSeverity;
 
 /// From now on a signal is a wish, where it ended the process before. Wants the runtime in which it is
 /// heard.
-pub fn listen() -> Result<Signals, Failure> {
-    Signals::listen().map_err(|error| Failure::usage(format!("cannot listen for signals: {error}")))
+pub fn listen() -> Result<Signals, CommandError> {
+    Signals::listen().map_err(|error| CommandError::usage(format!("cannot listen for signals: {error}")))
 }
 
 /// The first signal asks to stop after the step under way; the second, now. What came since `signals`

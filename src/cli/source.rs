@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::args::WHICH;
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
 use super::orchestrate::OrchestrateArgs;
 use super::quantity::{parse_profiles, parse_seed};
 use super::settings::{SETTINGS_FILE, Settings};
@@ -50,7 +50,7 @@ pub fn intake(
     settings: &Settings,
     args: &OrchestrateArgs,
     declared: &DeclaredVariables,
-) -> Result<Intake, Failure> {
+) -> Result<Intake, CommandError> {
     let options = &args.intake;
     let source = source(settings, args, declared)?;
     Ok(Intake {
@@ -69,11 +69,11 @@ fn source(
     settings: &Settings,
     args: &OrchestrateArgs,
     declared: &DeclaredVariables,
-) -> Result<Box<dyn Source>, Failure> {
+) -> Result<Box<dyn Source>, CommandError> {
     let given = args.intake.source.as_ref().or(args.profiles.as_ref());
     let text = given.or(settings.source.from.as_ref()).map_or(USUAL, String::as_str);
     let spec = SourceSpec::parse(text)
-        .map_err(|error| Failure::usage(error.to_string()).hint(error.hint().to_owned()))?;
+        .map_err(|error| CommandError::usage(error.to_string()).hint(error.hint().to_owned()))?;
     if given.is_some() && spec.has_password() {
         return Err(password_in_sight("--source", "source", "from"));
     }
@@ -98,17 +98,17 @@ fn source(
     })
 }
 
-fn query_of(settings: &Settings, given: Option<String>) -> Result<String, Failure> {
+fn query_of(settings: &Settings, given: Option<String>) -> Result<String, CommandError> {
     given.or_else(|| settings.source.query.clone()).ok_or_else(|| {
-        Failure::usage("the source is a database, and no query says which profiles").hint(format!(
+        CommandError::usage("the source is a database, and no query says which profiles").hint(format!(
             "end it with ?query=select id from profiles, or write query = \"…\" below [source] in {SETTINGS_FILE}"
         ))
     })
 }
 
 /// Everybody on the machine can read the arguments of a process.
-pub fn password_in_sight(option: &str, section: &str, key: &str) -> Failure {
-    Failure::usage(format!("the address of {option} holds a password, and everybody here can see it (`ps`)")).hint(
+pub fn password_in_sight(option: &str, section: &str, key: &str) -> CommandError {
+    CommandError::usage(format!("the address of {option} holds a password, and everybody here can see it (`ps`)")).hint(
         format!("leave it out and name the variable that holds it, [{section}] password_env in {SETTINGS_FILE}; or write the address there as `{key}`"),
     )
 }
@@ -118,7 +118,7 @@ fn file(
     place: &SourceLocation,
     format: Format,
     declared: &DeclaredVariables,
-) -> Result<FileSource, Failure> {
+) -> Result<FileSource, CommandError> {
     let declared = declared.clone();
     let source = match place {
         SourceLocation::StandardInput => {
@@ -136,7 +136,7 @@ fn file(
         let adspower = load::adspower(settings, None)?;
         block_on(async {
             let resolved = adspower.resolve(&references).await;
-            resolved.map_err(|error| Failure::usage(with_cause(&error)).hint(error.hint()))
+            resolved.map_err(|error| CommandError::usage(with_cause(&error)).hint(error.hint()))
         })?
     };
     source.checked(resolved).map_err(|error| read_failure(&error))
@@ -159,7 +159,7 @@ pub fn found(settings: &Settings, path: &Path) -> PathBuf {
 }
 
 /// `started`: some of its profiles were run.
-pub fn failure(problem: &IntakeError, started: bool) -> Failure {
+pub fn failure(problem: &IntakeError, started: bool) -> CommandError {
     match problem {
         IntakeError::Read(error) => {
             let failure = read_failure(error);
@@ -169,10 +169,10 @@ pub fn failure(problem: &IntakeError, started: bool) -> Failure {
                 failure
             }
         }
-        other => Failure::usage(regatta_core::error_chain::with_cause(other)),
+        other => CommandError::usage(regatta_core::error_chain::with_cause(other)),
     }
 }
 
-pub fn read_failure(error: &ReadError) -> Failure {
-    Failure::usage(error.to_string()).hint(error.hint())
+pub fn read_failure(error: &ReadError) -> CommandError {
+    CommandError::usage(error.to_string()).hint(error.hint())
 }

@@ -10,11 +10,11 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::args::{OUTPUT, WHICH};
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
-use super::known::{refuse_unknown_profiles, refuse_unknown_step};
 use super::report;
 use super::settings::Settings;
+use super::unknown_names::{refuse_unknown_profiles, refuse_unknown_step};
 use crate::report::bytes;
 use crate::store::disk::ProfileDiskUsage;
 use crate::store::provider_labels::{ProfileLabel, ProviderLabels};
@@ -92,7 +92,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// One profile, as `--json` publishes it.
 #[derive(Debug, Serialize)]
-struct Row {
+struct StatusRow {
     profile_id: ProfileId,
     /// As AdsPower's lists said them last.
     #[serde(flatten)]
@@ -114,7 +114,7 @@ struct Row {
     pid: Option<u32>,
     /// What it does.
     #[serde(skip_serializing_if = "Option::is_none")]
-    now: Option<Now>,
+    now: Option<StatusStep>,
     /// Bytes on the disk, with `--sizes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     sizes: Option<RowSizes>,
@@ -134,7 +134,7 @@ impl From<ProfileDiskUsage> for RowSizes {
 }
 
 #[derive(Debug, Serialize)]
-struct Now {
+struct StatusStep {
     flag: String,
     attempt: u32,
     mode: StepMode,
@@ -142,7 +142,7 @@ struct Now {
     action: Option<CurrentAction>,
 }
 
-pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, Failure> {
+pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, CommandError> {
     let mut shown = None;
     loop {
         let rows = rows(settings, &args)?;
@@ -179,7 +179,7 @@ pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, Failure> {
     }
 }
 
-fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
+fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<StatusRow>, CommandError> {
     refuse_unknown_profiles(settings, &args.profiles)?;
     let layout = &settings.layout;
     // The folder is listed once, however many profiles it holds.
@@ -204,7 +204,7 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
         if is_wanted && stands_there {
             let label = labels.remove(view.id.as_str()).unwrap_or_default();
             let sizes = args.sizes.then(|| ProfileDiskUsage::of(layout, &view.id).into());
-            rows.push(Row { label, sizes, ..row(view, steps.len()) });
+            rows.push(StatusRow { label, sizes, ..row(view, steps.len()) });
         }
     }
     if let Some(flag) = args.step.as_ref().filter(|flag| !known.contains(*flag)) {
@@ -223,11 +223,11 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<Row>, Failure> {
 }
 
 /// `steps`: of the workflow, all of which a profile that never ran has before it.
-fn row(mut view: ProfileView, steps: usize) -> Row {
+fn row(mut view: ProfileView, steps: usize) -> StatusRow {
     let is_new = view.flags.is_empty() && view.status != DisplayStatus::Damaged;
     let current = view.summary.current.take().filter(|_| view.status == DisplayStatus::Processing);
-    Row {
-        now: current.map(|step| Now {
+    StatusRow {
+        now: current.map(|step| StatusStep {
             flag: step.flag.to_string(),
             attempt: step.attempt,
             mode: step.mode,
@@ -254,7 +254,7 @@ fn width() -> Option<usize> {
 }
 
 /// `width`: of the terminal, to which notes are cut.
-fn table(rows: &[Row], color: bool, terminal: Option<usize>) -> String {
+fn table(rows: &[StatusRow], color: bool, terminal: Option<usize>) -> String {
     let mut out = String::new();
     if rows.is_empty() {
         return "no sessions yet; a profile gets one with its first run\n".to_owned();
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn the_table_says_what_a_person_asks() {
-        let row = |id: &str, status, done, in_flight: Option<&str>, error: Option<&str>, pid| Row {
+        let row = |id: &str, status, done, in_flight: Option<&str>, error: Option<&str>, pid| StatusRow {
             profile_id: id.parse().unwrap(),
             status,
             done,
@@ -382,7 +382,7 @@ mod tests {
             row("p4", DisplayStatus::Failed, 2, None, Some("dev_registration: the button is disabled"), None),
             row("p5", DisplayStatus::Processing, 1, None, None, Some(43)),
         ];
-        rows[4].now = Some(Now {
+        rows[4].now = Some(StatusStep {
             flag: "store_signup".to_owned(),
             attempt: 1,
             mode: StepMode::Act,

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::failure::Failure;
+use super::command_error::CommandError;
 use super::load;
 use super::settings::Settings;
 use crate::providers::leftovers::{self, Leftover};
@@ -25,16 +25,16 @@ pub fn nobody() -> ProfileId {
 
 /// Removed when it is dropped, or closed.
 #[derive(Debug)]
-pub struct ThrowAway {
+pub struct TemporaryBrowser {
     pub layout: Layout,
     folder: tempfile::TempDir,
     _lock: Lock,
 }
 
-impl ThrowAway {
-    pub fn make(run_id: &RunId) -> Result<Self, Failure> {
+impl TemporaryBrowser {
+    pub fn make(run_id: &RunId) -> Result<Self, CommandError> {
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().map_err(|error| {
-            Failure::usage(format!("cannot make a folder for the browser: {error}"))
+            CommandError::usage(format!("cannot make a folder for the browser: {error}"))
                 .hint("TMPDIR names another place".to_owned())
         })?;
         let layout = Layout::new(folder.path());
@@ -52,12 +52,12 @@ impl ThrowAway {
 }
 
 /// What a `play` left that was killed: its folder, and what still runs of it.
-pub struct Left {
+pub struct LeftTemporaryBrowser {
     folder: PathBuf,
     pub found: Vec<Leftover>,
 }
 
-impl Left {
+impl LeftTemporaryBrowser {
     /// Ends what runs, and removes the folder, unless somebody else is at it.
     pub async fn end(self, settings: &Settings) -> Result<(), ProviderError> {
         let layout = Layout::new(&self.folder);
@@ -73,7 +73,7 @@ impl Left {
 }
 
 /// What nobody holds any more, of this machine's folder for temporary files.
-pub async fn left(settings: &Settings) -> Vec<Left> {
+pub async fn left(settings: &Settings) -> Vec<LeftTemporaryBrowser> {
     let mut all = Vec::new();
     for folder in folders(&std::env::temp_dir()) {
         let layout = Layout::new(&folder);
@@ -81,7 +81,7 @@ pub async fn left(settings: &Settings) -> Vec<Left> {
             continue;
         }
         match leftovers::find(&layout, &load::chromium(settings, layout.clone())).await {
-            Ok(found) => all.push(Left { folder, found }),
+            Ok(found) => all.push(LeftTemporaryBrowser { folder, found }),
             Err(error) => tracing::debug!("cannot look for what `play` left: {error}"),
         }
     }

@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::args::WHAT;
-use super::assignment::parse_assignment;
+use super::command_error::CommandError;
 use super::complete;
-use super::failure::Failure;
 use super::load;
+use super::name_value::parse_assignment;
 use super::settings::Settings;
 use regatta_core::flow::Action;
 use regatta_core::flow::validation;
@@ -27,7 +27,7 @@ pub struct ValidateArgs {
     pub set: Vec<(String, String)>,
 }
 
-pub fn validate(settings: &Settings, args: ValidateArgs) -> Result<u8, Failure> {
+pub fn validate(settings: &Settings, args: ValidateArgs) -> Result<u8, CommandError> {
     let plan = load::plan(settings, &args.set)?;
     // Any id will do: it is here only for the templates of variables and origins.
     let Ok(nobody) = "profile".parse() else { return Ok(2) };

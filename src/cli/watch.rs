@@ -9,15 +9,15 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use super::act::{self, RunCommand};
 use super::args::{BrowserArgs, GlobalArgs};
+use super::command_error::CommandError;
 use super::dashboard::last_lines;
-use super::failure::Failure;
 use super::load;
 use super::orchestrate::run_arguments;
 use super::report;
 use super::resolve;
 use super::settings::Settings;
-use crate::report::dashboard::Action;
-use crate::report::watch_screen::{Screen, Wish};
+use crate::report::dashboard::ProfileAction;
+use crate::report::watch_screen::{WatchCommand, WatchScreen};
 use crate::store::Layout;
 use crate::store::folder_watcher::FolderWatcher;
 use regatta_core::id::ProfileId;
@@ -40,22 +40,22 @@ pub struct WatchArgs {
 const PICTURE: Duration = Duration::from_millis(500);
 const LOG_LINES: usize = 100;
 
-pub fn watch(settings: &Settings, global: &GlobalArgs, args: WatchArgs) -> Result<u8, Failure> {
+pub fn watch(settings: &Settings, global: &GlobalArgs, args: WatchArgs) -> Result<u8, CommandError> {
     load::check_assignments(settings, &args.browser.set)?;
     if !settings.terminal || !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("`watch` draws on a terminal, and this is none")
+        return Err(CommandError::usage("`watch` draws on a terminal, and this is none")
             .hint("regatta status --watch, or regatta dashboard".to_owned()));
     }
     let program = std::env::current_exe()
-        .map_err(|error| Failure::usage(format!("cannot find this program's own file: {error}")))?;
+        .map_err(|error| CommandError::usage(format!("cannot find this program's own file: {error}")))?;
     let arguments: Vec<OsString> = run_arguments(global, &args.browser);
     let runs = RunCommand::new(&program, &arguments);
     let (name, steps) = report::workflow(settings);
     let mut watch = FolderWatcher::new(settings.layout.clone(), &steps);
     watch.look()?;
-    let mut screen = Screen::new(settings.color);
+    let mut screen = WatchScreen::new(settings.color);
     let mut terminal = ratatui::try_init()
-        .map_err(|error| Failure::usage(format!("cannot draw on this terminal: {error}")))?;
+        .map_err(|error| CommandError::usage(format!("cannot draw on this terminal: {error}")))?;
     let ended = drive(&mut terminal, &mut screen, &mut watch, &name, settings, &runs);
     ratatui::restore();
     ended.map(|()| 0)
@@ -63,14 +63,15 @@ pub fn watch(settings: &Settings, global: &GlobalArgs, args: WatchArgs) -> Resul
 
 fn drive(
     terminal: &mut ratatui::DefaultTerminal,
-    screen: &mut Screen,
+    screen: &mut WatchScreen,
     watch: &mut FolderWatcher,
     name: &str,
     settings: &Settings,
     runs: &RunCommand,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let layout = &settings.layout;
-    let broken = |error: std::io::Error| Failure::usage(format!("cannot draw on this terminal: {error}"));
+    let broken =
+        |error: std::io::Error| CommandError::usage(format!("cannot draw on this terminal: {error}"));
     let mut looked = Instant::now();
     loop {
         if looked.elapsed() >= watch.rest() {
@@ -91,9 +92,9 @@ fn drive(
             continue;
         }
         match screen.key(key, &views) {
-            Some(Wish::Quit) => return Ok(()),
-            Some(Wish::Act(action, profile)) => screen.say(act(layout, runs, action, &profile)),
-            Some(Wish::Resolve(answer, profile)) => {
+            Some(WatchCommand::Quit) => return Ok(()),
+            Some(WatchCommand::Act(action, profile)) => screen.say(act(layout, runs, action, &profile)),
+            Some(WatchCommand::Resolve(answer, profile)) => {
                 screen.say(in_a_line(resolve::answer(settings, &profile, answer)));
                 // What it did is to be seen before the next key.
                 watch.look()?;
@@ -103,15 +104,15 @@ fn drive(
     }
 }
 
-fn act(layout: &Layout, runs: &RunCommand, action: Action, profile: &ProfileId) -> String {
+fn act(layout: &Layout, runs: &RunCommand, action: ProfileAction, profile: &ProfileId) -> String {
     in_a_line(match action {
-        Action::Retry => act::start(layout, runs, profile),
-        Action::Stop => act::stop(layout, profile),
-        Action::Reset => act::reset(layout, profile),
+        ProfileAction::Retry => act::start(layout, runs, profile),
+        ProfileAction::Stop => act::stop(layout, profile),
+        ProfileAction::Reset => act::reset(layout, profile),
     })
 }
 
-fn in_a_line(done: Result<String, Failure>) -> String {
+fn in_a_line(done: Result<String, CommandError>) -> String {
     done.unwrap_or_else(|failure| {
         let (message, hint) = failure.into_parts();
         hint.map_or(message.clone(), |hint| format!("{message}; {hint}"))

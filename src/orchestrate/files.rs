@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_blocking;
 use tracing::debug;
 
-use super::process::Moment;
+use super::process::Uptime;
 use crate::store::event_log::EventReader;
 use crate::store::session::{SessionReader, is_running, read};
 use crate::store::{Layout, LockHolder, SessionError, StoreError, filesystem, lock};
@@ -25,44 +25,44 @@ use regatta_core::session::Status;
 use regatta_core::view::profile_status;
 use regatta_core::view::summary::ProfileSummary;
 
-/// What is looked at of a run's output. One that is refused says little.
+/// What is scanned at of a run's output. One that is refused says little.
 const MOST_OUTPUT: u64 = 64 * 1024;
 
 const DISK_FULL: &str = "the disk is full: it could not even write down why it ended";
 
 /// What was read, in the order it was read.
 #[derive(Debug)]
-pub enum FileNews {
-    Told {
+pub enum RunFileEvent {
+    EventRead {
         job: JobId,
         event: Event,
     },
     /// Everything a dead child had told was read before.
-    Settled {
+    ChildExited {
         job: JobId,
         exit: ChildExit,
-        known: Known,
+        known: ProfileProgress,
     },
     /// The lock of an adopted run fell. Without an outcome it never said its last word.
-    LockFell {
+    LockReleased {
         job: JobId,
         outcome: Option<RunOutcome>,
         /// Who held it, and when that was last seen.
-        held_by: Option<(LockHolder, Moment)>,
-        known: Known,
+        held_by: Option<(LockHolder, Uptime)>,
+        known: ProfileProgress,
     },
 }
 
 /// What session and events say about a profile once nobody runs it.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct ProfileProgress {
     pub steps_done: usize,
     /// As the session tells it, else as the run's events did.
     pub last_error: Option<String>,
     pub summary: ProfileSummary,
 }
 
-impl Known {
+impl ProfileProgress {
     pub fn says_anything(&self) -> bool {
         self.steps_done > 0 || self.last_error.is_some()
     }
@@ -70,47 +70,47 @@ impl Known {
 
 /// The files of all profiles that are followed.
 #[derive(Debug)]
-pub struct Files {
-    folder: Folder,
-    followed: BTreeMap<JobId, Arc<Mutex<Followed>>>,
+pub struct RunFiles {
+    folder: RunFolder,
+    followed: BTreeMap<JobId, Arc<Mutex<FollowedRun>>>,
     /// A round that takes longer than its interval is not followed by a second one beside it.
     round_under_way: Arc<AtomicBool>,
-    news: UnboundedSender<FileNews>,
+    news: UnboundedSender<RunFileEvent>,
 }
 
 /// The operator's folder, under one workflow.
 #[derive(Debug, Clone)]
-pub struct Folder {
+pub struct RunFolder {
     pub layout: Arc<Layout>,
     flags: Arc<[Flag]>,
 }
 
 #[derive(Debug)]
-struct Followed {
+struct FollowedRun {
     job: JobId,
     profile: ProfileId,
     tail: EventReader,
     summary: ProfileSummary,
     /// Where in the profile's log the output of a child of ours begins.
     output: u64,
-    adopted: Option<Adopted>,
+    adopted: Option<AdoptedRun>,
 }
 
 /// A run that is no child of ours: only its lock says when it ends.
 #[derive(Debug)]
-struct Adopted {
+struct AdoptedRun {
     /// As its lock names it, and when the lock was last seen held.
-    held_by: Option<(LockHolder, Moment)>,
+    held_by: Option<(LockHolder, Uptime)>,
     caught_up: bool,
     fell: bool,
 }
 
-impl Files {
+impl RunFiles {
     /// `flags` are those of the workflow.
-    pub fn new(layout: Arc<Layout>, flags: Arc<[Flag]>) -> (Self, UnboundedReceiver<FileNews>) {
+    pub fn new(layout: Arc<Layout>, flags: Arc<[Flag]>) -> (Self, UnboundedReceiver<RunFileEvent>) {
         let (news, receiver) = unbounded_channel();
         let files = Self {
-            folder: Folder { layout, flags },
+            folder: RunFolder { layout, flags },
             followed: BTreeMap::new(),
             round_under_way: Arc::default(),
             news,
@@ -119,7 +119,7 @@ impl Files {
     }
 
     /// For whoever looks at profiles before anything runs.
-    pub fn folder(&self) -> Folder {
+    pub fn folder(&self) -> RunFolder {
         self.folder.clone()
     }
 
@@ -132,17 +132,17 @@ impl Files {
     /// Follows a run that began before us: what it told so far, too.
     pub fn follow_adopted(&mut self, job: JobId, profile: &ProfileId) {
         let tail = EventReader::from_start(self.folder.layout.events(profile));
-        let mut adopted = Adopted { held_by: None, caught_up: false, fell: false };
+        let mut adopted = AdoptedRun { held_by: None, caught_up: false, fell: false };
         // At once: it may die before the first round.
         let _ = adopted.look(&self.folder, profile);
         self.follow(job, profile, tail, Some(adopted));
     }
 
-    fn follow(&mut self, job: JobId, profile: &ProfileId, tail: EventReader, adopted: Option<Adopted>) {
+    fn follow(&mut self, job: JobId, profile: &ProfileId, tail: EventReader, adopted: Option<AdoptedRun>) {
         let profile = profile.clone();
         let output = fs::metadata(self.folder.layout.log(&profile)).map_or(0, |log| log.len());
         let summary = ProfileSummary::default();
-        let followed = Followed { job, profile, tail, summary, output, adopted };
+        let followed = FollowedRun { job, profile, tail, summary, output, adopted };
         self.followed.insert(job, Arc::new(Mutex::new(followed)));
     }
 
@@ -170,29 +170,29 @@ impl Files {
         });
     }
 
-    /// A child died: reads the rest, then says `Settled`.
-    pub fn settle(&self, job: JobId, exit: ChildExit) {
+    /// A child died: reads the rest, then says `ChildExited`.
+    pub fn drain_exited(&self, job: JobId, exit: ChildExit) {
         let followed = self.followed.get(&job).cloned();
         let (folder, news) = (self.folder.clone(), self.news.clone());
         spawn_blocking(move || {
-            let known = followed.map_or_else(Known::default, |followed| {
+            let known = followed.map_or_else(ProfileProgress::default, |followed| {
                 let mut followed = guard(&followed);
                 followed.read(&news);
                 let known = folder.known(&read(&folder.layout, &followed.profile), followed.summary.clone());
                 match exit {
                     ChildExit::Code(1..) if followed.summary.outcome().is_none() => {
                         let told = folder.told_otherwise(&followed.profile, followed.output);
-                        Known { last_error: told.or(known.last_error), ..known }
+                        ProfileProgress { last_error: told.or(known.last_error), ..known }
                     }
                     _ => known,
                 }
             });
-            let _ = news.send(FileNews::Settled { job, exit, known });
+            let _ = news.send(RunFileEvent::ChildExited { job, exit, known });
         });
     }
 }
 
-impl Folder {
+impl RunFolder {
     /// Why a run ended that wrote no event of it: by what it printed, if it could.
     fn told_otherwise(&self, profile: &ProfileId, output: u64) -> Option<String> {
         let full = || filesystem::is_full(self.layout.state()).then(|| DISK_FULL.to_owned());
@@ -206,7 +206,7 @@ impl Folder {
         reader: &SessionReader<'_>,
         profile: &ProfileId,
         left: &HashSet<ProfileId>,
-    ) -> (ProfileStatus, Known, Result<Option<Session>, SessionError>) {
+    ) -> (ProfileStatus, ProfileProgress, Result<Option<Session>, SessionError>) {
         // The lock first: a run that ends in between has written its last change by then.
         let held = is_running(&self.layout, profile);
         let session = reader.read(profile);
@@ -230,7 +230,11 @@ impl Folder {
         (standing, known, session)
     }
 
-    fn known(&self, session: &Result<Option<Session>, SessionError>, summary: ProfileSummary) -> Known {
+    fn known(
+        &self,
+        session: &Result<Option<Session>, SessionError>,
+        summary: ProfileSummary,
+    ) -> ProfileProgress {
         let (steps_done, told) = match session {
             Ok(Some(session)) => (
                 profile_status::steps_done(session, &self.flags),
@@ -239,12 +243,12 @@ impl Folder {
             Ok(None) => (0, None),
             Err(error) => (0, Some(error.to_string())),
         };
-        Known { steps_done, last_error: told.or_else(|| summary.last_error.clone()), summary }
+        ProfileProgress { steps_done, last_error: told.or_else(|| summary.last_error.clone()), summary }
     }
 }
 
-impl Followed {
-    fn catch_up(&mut self, folder: &Folder, news: &UnboundedSender<FileNews>) {
+impl FollowedRun {
+    fn catch_up(&mut self, folder: &RunFolder, news: &UnboundedSender<RunFileEvent>) {
         // Asked before reading: what the run told before its lock fell is then in the file.
         let fell = self.adopted.as_mut().is_some_and(|adopted| adopted.look(folder, &self.profile));
         self.read(news);
@@ -254,10 +258,10 @@ impl Followed {
         let outcome = adopted.outcome(folder, &session, &self.summary);
         let known = folder.known(&session, self.summary.clone());
         let held_by = adopted.held_by.take();
-        let _ = news.send(FileNews::LockFell { job: self.job, outcome, held_by, known });
+        let _ = news.send(RunFileEvent::LockReleased { job: self.job, outcome, held_by, known });
     }
 
-    fn read(&mut self, news: &UnboundedSender<FileNews>) {
+    fn read(&mut self, news: &UnboundedSender<RunFileEvent>) {
         let mut events = self.tail.poll().unwrap_or_else(|error| {
             debug!(profile = %self.profile, %error, "cannot follow a run");
             Vec::new()
@@ -273,17 +277,17 @@ impl Followed {
         }
         for event in events {
             self.summary.apply(&event);
-            let _ = news.send(FileNews::Told { job: self.job, event });
+            let _ = news.send(RunFileEvent::EventRead { job: self.job, event });
         }
     }
 }
 
-impl Adopted {
+impl AdoptedRun {
     /// Whether the lock fell; notes who holds it while somebody does.
-    fn look(&mut self, folder: &Folder, profile: &ProfileId) -> bool {
+    fn look(&mut self, folder: &RunFolder, profile: &ProfileId) -> bool {
         let path = folder.layout.session_lock(profile);
-        // Moment and name are taken before the lock is seen held: the run lived then.
-        let held_by = lock::holder(&path).zip(Moment::now());
+        // Uptime and name are taken before the lock is seen held: the run lived then.
+        let held_by = lock::holder(&path).zip(Uptime::now());
         match lock::is_held(&path) {
             Ok(true) => self.held_by = held_by.or_else(|| self.held_by.take()),
             Ok(false) => return true,
@@ -295,7 +299,7 @@ impl Adopted {
 
     fn outcome(
         &self,
-        folder: &Folder,
+        folder: &RunFolder,
         session: &Result<Option<Session>, SessionError>,
         summary: &ProfileSummary,
     ) -> Option<RunOutcome> {
@@ -322,7 +326,7 @@ fn printed_error(log: &Path, from: u64) -> Option<String> {
     text.lines().rev().find_map(|line| line.strip_prefix("error: ")).map(str::to_owned)
 }
 
-fn guard(followed: &Mutex<Followed>) -> MutexGuard<'_, Followed> {
+fn guard(followed: &Mutex<FollowedRun>) -> MutexGuard<'_, FollowedRun> {
     followed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

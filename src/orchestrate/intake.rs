@@ -17,8 +17,8 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use super::files::{Folder, Known};
-use super::source::{Passed, ReadError, Rows, Source};
+use super::files::{ProfileProgress, RunFolder};
+use super::source::{ReadError, Rows, Source, SourceItem};
 use super::spool::{Spool, SpoolAt};
 use crate::store::session::{SessionReader, is_running};
 use crate::store::{Layout, SessionError, StoreError};
@@ -50,12 +50,12 @@ pub struct Intake {
     pub declared: DeclaredVariables,
 }
 
-/// One profile of the source, looked at.
+/// A profile of the source with what its files say.
 #[derive(Debug)]
-pub struct Looked {
+pub struct ScannedProfile {
     pub profile: ProfileId,
     pub standing: ProfileStatus,
-    pub known: Known,
+    pub known: ProfileProgress,
     pub priority: i32,
     /// What its session begins with.
     pub new: Option<SpoolAt>,
@@ -64,11 +64,11 @@ pub struct Looked {
 }
 
 #[derive(Debug)]
-pub enum IntakeNews {
-    Looked(Vec<Looked>),
+pub enum IntakeEvent {
+    Scanned(Vec<ScannedProfile>),
     /// Every living run and left-over of the folder that the source can name was seen.
     Surveyed,
-    Refused {
+    RowRejected {
         place: String,
         problem: RowProblem,
     },
@@ -110,15 +110,15 @@ impl Intake {
     /// Begins to read. `left` are profiles of which something may live though nobody runs them.
     pub(super) fn start(
         self,
-        folder: Folder,
+        folder: RunFolder,
         left: HashSet<ProfileId>,
         spool: Spool,
-    ) -> mpsc::Receiver<IntakeNews> {
+    ) -> mpsc::Receiver<IntakeEvent> {
         let (sender, receiver) = mpsc::channel(ON_THE_WAY);
         let (passed, to_look_at) = mpsc::channel(ON_THE_WAY);
         let Self { source, follow, limit, shuffle, only, verify, platform: _, declared } = self;
         let reading = tokio::spawn(read(source, follow, Rows::new(passed, declared)));
-        let mut looker = Looker {
+        let mut scanner = ProfileScanner {
             folder,
             left,
             spool,
@@ -133,34 +133,34 @@ impl Intake {
             news: sender.clone(),
         };
         tokio::spawn(async move {
-            let looked = spawn_blocking(move || looker.work(to_look_at)).await;
-            let closed = match looked {
+            let scanned = spawn_blocking(move || scanner.work(to_look_at)).await;
+            let closed = match scanned {
                 // The fleet takes no more: nobody hears this.
-                Ok(Err(LookError::Closed)) => Ok(()),
-                Ok(Err(LookError::Intake(error))) => Err(error),
-                // The looker ends before the reader only where it wants no more.
+                Ok(Err(ScanError::Closed)) => Ok(()),
+                Ok(Err(ScanError::Intake(error))) => Err(error),
+                // The scanner ends before the reader only where it wants no more.
                 Ok(Ok(())) => match reading.await {
                     Ok(Err(ReadError::Closed)) | Ok(Ok(())) | Err(_) => Ok(()),
                     Ok(Err(error)) => Err(error.into()),
                 },
                 Err(_) => Ok(()),
             };
-            let _ = sender.send(IntakeNews::Closed(closed)).await;
+            let _ = sender.send(IntakeEvent::Closed(closed)).await;
         });
         receiver
     }
 }
 
-/// These, once.
+/// Runs the given profiles once.
 impl From<Vec<ProfileId>> for Intake {
     fn from(profiles: Vec<ProfileId>) -> Self {
-        Self::new(Box::new(These(profiles)), Platform::default())
+        Self::new(Box::new(ProfileList(profiles)), Platform::default())
     }
 }
 
-struct These(Vec<ProfileId>);
+struct ProfileList(Vec<ProfileId>);
 
-impl Source for These {
+impl Source for ProfileList {
     fn name(&self) -> &str {
         "the list"
     }
@@ -206,15 +206,15 @@ async fn read(
     }
 }
 
-struct Looker {
-    folder: Folder,
+struct ProfileScanner {
+    folder: RunFolder,
     left: HashSet<ProfileId>,
     spool: Spool,
     limit: Option<usize>,
     only: Vec<DisplayStatus>,
     verify: bool,
     /// The chance, and what waits for it.
-    shuffle: Option<(StdRng, Vec<Row>)>,
+    shuffle: Option<(StdRng, Vec<SpooledRow>)>,
     /// A profile that comes again is the same profile.
     seen: HashSet<ProfileId>,
     /// What was told of rows that cannot be read.
@@ -223,32 +223,32 @@ struct Looker {
     taken: usize,
     /// Living runs and left-overs that did not come yet; `None` once nothing is launched too early.
     unseen: Option<HashSet<ProfileId>>,
-    news: mpsc::Sender<IntakeNews>,
+    news: mpsc::Sender<IntakeEvent>,
 }
 
 /// A row whose contents lie in the spool.
-struct Row {
+struct SpooledRow {
     profile: ProfileId,
     priority: i32,
     new: Option<SpoolAt>,
 }
 
-enum LookError {
+enum ScanError {
     /// The fleet takes no more.
     Closed,
     Intake(IntakeError),
 }
 
-impl Looker {
-    fn work(&mut self, mut passed: mpsc::Receiver<Passed>) -> Result<(), LookError> {
+impl ProfileScanner {
+    fn work(&mut self, mut passed: mpsc::Receiver<SourceItem>) -> Result<(), ScanError> {
         let layout = Arc::clone(&self.folder.layout);
-        let reader = SessionReader::new(&layout).map_err(|error| LookError::Intake(error.into()))?;
+        let reader = SessionReader::new(&layout).map_err(|error| ScanError::Intake(error.into()))?;
         let mut unseen = self.left.clone();
-        unseen.extend(held(&layout).map_err(|error| LookError::Intake(SessionError::from(error).into()))?);
+        unseen.extend(held(&layout).map_err(|error| ScanError::Intake(SessionError::from(error).into()))?);
         self.unseen = Some(unseen);
         while let Some(passed) = passed.blocking_recv() {
             match passed {
-                Passed::Rows(rows) => {
+                SourceItem::Rows(rows) => {
                     let rows = self.keep(rows)?;
                     match &mut self.shuffle {
                         Some((_, waiting)) => waiting.extend(rows),
@@ -258,14 +258,16 @@ impl Looker {
                         break;
                     }
                 }
-                Passed::Refused { place, problem } => {
+                SourceItem::Rejected { place, problem } => {
                     // A followed source names it each time.
                     if self.refused.insert(format!("{place}: {problem}")) {
-                        self.send(IntakeNews::Refused { place, problem })?;
+                        self.send(IntakeEvent::RowRejected { place, problem })?;
                     }
                 }
-                Passed::Retrying { problem, after } => self.send(IntakeNews::Retrying { problem, after })?,
-                Passed::PassEnded => {
+                SourceItem::Retrying { problem, after } => {
+                    self.send(IntakeEvent::Retrying { problem, after })?
+                }
+                SourceItem::PassEnded => {
                     if let Some((chance, waiting)) = &mut self.shuffle {
                         waiting.shuffle(chance);
                         let rows = std::mem::take(waiting);
@@ -283,20 +285,20 @@ impl Looker {
     }
 
     /// New rows of a batch, their contents put aside.
-    fn keep(&mut self, rows: Vec<ProfileRow>) -> Result<Vec<Row>, LookError> {
+    fn keep(&mut self, rows: Vec<ProfileRow>) -> Result<Vec<SpooledRow>, ScanError> {
         let mut kept = Vec::with_capacity(rows.len());
         for ProfileRow { id, priority, new } in rows {
             if !self.seen.insert(id.clone()) {
                 continue;
             }
             let new = (!new.is_empty()).then(|| self.spool.keep(&new)).transpose();
-            let new = new.map_err(|error| LookError::Intake(IntakeError::Spool(error)))?;
-            kept.push(Row { profile: id, priority, new });
+            let new = new.map_err(|error| ScanError::Intake(IntakeError::Spool(error)))?;
+            kept.push(SpooledRow { profile: id, priority, new });
         }
         Ok(kept)
     }
 
-    fn look(&mut self, reader: &SessionReader<'_>, rows: Vec<Row>) -> Result<(), LookError> {
+    fn look(&mut self, reader: &SessionReader<'_>, rows: Vec<SpooledRow>) -> Result<(), ScanError> {
         const AT_ONCE: usize = 256;
         let mut batch = Vec::new();
         for row in rows {
@@ -314,9 +316,9 @@ impl Looker {
         self.hand_out(batch)
     }
 
-    fn hand_out(&mut self, batch: Vec<Looked>) -> Result<(), LookError> {
+    fn hand_out(&mut self, batch: Vec<ScannedProfile>) -> Result<(), ScanError> {
         if !batch.is_empty() {
-            self.send(IntakeNews::Looked(batch))?;
+            self.send(IntakeEvent::Scanned(batch))?;
         }
         if self.unseen.as_ref().is_some_and(HashSet::is_empty) {
             self.survey_ended()?;
@@ -324,8 +326,12 @@ impl Looker {
         Ok(())
     }
 
-    fn look_at(&mut self, reader: &SessionReader<'_>, row: Row) -> Result<Option<Looked>, LookError> {
-        let Row { profile, priority, new } = row;
+    fn look_at(
+        &mut self,
+        reader: &SessionReader<'_>,
+        row: SpooledRow,
+    ) -> Result<Option<ScannedProfile>, ScanError> {
+        let SpooledRow { profile, priority, new } = row;
         let (standing, known, session) = self.folder.look(reader, &profile, &self.left);
         if !self.is_wanted(standing, session.as_ref().ok().and_then(Option::as_ref)) {
             return Ok(None);
@@ -338,14 +344,21 @@ impl Looker {
         };
         let mut conflicts = Vec::new();
         if let (Ok(Some(session)), Some(at)) = (&session, new) {
-            let row = self.spool.read(at).map_err(|error| LookError::Intake(IntakeError::Spool(error)))?;
+            let row = self.spool.read(at).map_err(|error| ScanError::Intake(IntakeError::Spool(error)))?;
             conflicts = row.conflicts(session);
         }
         let is_new = matches!(session, Ok(None));
         let has_work =
             matches!(standing, ProfileStatus::Open | ProfileStatus::Held | ProfileStatus::LeftBehind);
         self.taken += usize::from(has_work);
-        Ok(Some(Looked { profile, standing, known, priority, new: new.filter(|_| is_new), conflicts }))
+        Ok(Some(ScannedProfile {
+            profile,
+            standing,
+            known,
+            priority,
+            new: new.filter(|_| is_new),
+            conflicts,
+        }))
     }
 
     fn is_wanted(&self, standing: ProfileStatus, session: Option<&Session>) -> bool {
@@ -364,19 +377,19 @@ impl Looker {
     }
 
     /// Launches may begin; said once.
-    fn survey_ended(&mut self) -> Result<(), LookError> {
-        if self.unseen.take().is_some() { self.send(IntakeNews::Surveyed) } else { Ok(()) }
+    fn survey_ended(&mut self) -> Result<(), ScanError> {
+        if self.unseen.take().is_some() { self.send(IntakeEvent::Surveyed) } else { Ok(()) }
     }
 
-    fn send(&self, news: IntakeNews) -> Result<(), LookError> {
-        self.news.blocking_send(news).map_err(|_| LookError::Closed)
+    fn send(&self, news: IntakeEvent) -> Result<(), ScanError> {
+        self.news.blocking_send(news).map_err(|_| ScanError::Closed)
     }
 }
 
 /// Profiles that a run holds now, whoever names them.
 fn held(layout: &Layout) -> Result<Vec<ProfileId>, StoreError> {
     let mut held = layout.profiles_with_lock()?;
-    // A lock that cannot be asked is told where its profile is looked at.
+    // A lock that cannot be asked is reported when its profile is scanned.
     held.retain(|profile| is_running(layout, profile).unwrap_or(true));
     Ok(held)
 }

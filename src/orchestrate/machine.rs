@@ -10,7 +10,7 @@ use regatta_core::fleet::MachineLoad;
 
 /// Blocks for some file reads.
 pub fn measure() -> MachineLoad {
-    let linux = Linux { proc: "/proc".into(), groups: "/sys/fs/cgroup".into() };
+    let linux = LinuxMachine { proc: "/proc".into(), groups: "/sys/fs/cgroup".into() };
     let processors =
         std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
     if cfg!(target_os = "linux") { linux.measure(processors) } else { elsewhere(processors) }
@@ -25,12 +25,12 @@ fn elsewhere(processors: u32) -> MachineLoad {
     MachineLoad { free_memory, load, memory_pressure: None, processors }
 }
 
-struct Linux {
+struct LinuxMachine {
     proc: PathBuf,
     groups: PathBuf,
 }
 
-impl Linux {
+impl LinuxMachine {
     fn measure(&self, processors: u32) -> MachineLoad {
         let places = self.memory_groups();
         let free_of_groups = places.iter().filter_map(|place| place.free());
@@ -53,7 +53,7 @@ impl Linux {
     }
 
     /// Of this process, the innermost first.
-    fn memory_groups(&self) -> Vec<Group> {
+    fn memory_groups(&self) -> Vec<ControlGroup> {
         let text = read(&self.proc.join("self/cgroup")).unwrap_or_default();
         let mut found = Vec::new();
         for line in text.lines() {
@@ -68,18 +68,18 @@ impl Linux {
             // In a container the path may be that of the host, which is not there.
             let path = Path::new(path.trim_start_matches('/'));
             let own = path.ancestors().map(|path| root.join(path)).filter(|folder| folder.is_dir());
-            found.extend(own.map(|folder| Group { folder, unified }));
+            found.extend(own.map(|folder| ControlGroup { folder, unified }));
         }
         found
     }
 }
 
-struct Group {
+struct ControlGroup {
     folder: PathBuf,
     unified: bool,
 }
 
-impl Group {
+impl ControlGroup {
     /// `None` without a limit. What is only cached counts as free.
     fn free(&self) -> Option<u64> {
         let (limit, used, cached) = match self.unified {
@@ -118,7 +118,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        Linux { proc: folder.path().join("proc"), groups: folder.path().join("groups") }.measure(2)
+        LinuxMachine { proc: folder.path().join("proc"), groups: folder.path().join("groups") }.measure(2)
     }
 
     const MEMINFO: (&str, &str) = ("proc/meminfo", "MemTotal: 9000 kB\nMemAvailable:    4096 kB\n");

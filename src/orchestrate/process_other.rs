@@ -100,14 +100,14 @@ pub fn kill_adopted(_holder: &LockHolder) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub fn end_adopted_group(_holder: &LockHolder, _seen: Moment) -> Option<EndedGroup> {
+pub fn end_adopted_group(_holder: &LockHolder, _seen: Uptime) -> Option<EndedGroup> {
     None
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment;
+pub struct Uptime;
 
-impl Moment {
+impl Uptime {
     pub fn now() -> Option<Self> {
         None
     }

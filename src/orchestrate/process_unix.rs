@@ -1,6 +1,6 @@
 //! Child processes on Unix, each the leader of its own group.
 //!
-//! A dead leader is looked at without being reaped first: as long as it is a zombie, neither its
+//! A dead leader is inspected without being reaped first: as long as it is a zombie, neither its
 //! number nor its group's can belong to anybody else, and the group may safely be signalled. Neither
 //! tokio nor process-wrap leaves that moment open, since both reap when they wait.
 //!
@@ -239,7 +239,7 @@ fn living_pid(holder: &LockHolder) -> Option<Pid> {
 /// `seen` is when the run was last seen alive. A member that began before then was in the group
 /// while the run led it, and a group with a member keeps its number: it is the same group still.
 #[cfg(target_os = "linux")]
-pub fn end_adopted_group(holder: &LockHolder, seen: Moment) -> Option<EndedGroup> {
+pub fn end_adopted_group(holder: &LockHolder, seen: Uptime) -> Option<EndedGroup> {
     let group = Pid::from_raw(i32::try_from(holder.pid).ok()?)?;
     let mut members = running_members(group).peekable();
     members.peek()?;
@@ -252,15 +252,15 @@ pub fn end_adopted_group(holder: &LockHolder, seen: Moment) -> Option<EndedGroup
 
 /// Only Linux tells who is in a group.
 #[cfg(not(target_os = "linux"))]
-pub fn end_adopted_group(_holder: &LockHolder, _seen: Moment) -> Option<EndedGroup> {
+pub fn end_adopted_group(_holder: &LockHolder, _seen: Uptime) -> Option<EndedGroup> {
     None
 }
 
 /// Hundredths of a second since the machine started, as the kernel counts the start of processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment(u64);
+pub struct Uptime(u64);
 
-impl Moment {
+impl Uptime {
     #[cfg(target_os = "linux")]
     pub fn now() -> Option<Self> {
         let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
@@ -287,7 +287,7 @@ fn has_running_member(_group: Pid) -> bool {
 
 #[cfg(target_os = "linux")]
 struct Member {
-    /// As [`Moment`] counts.
+    /// As [`Uptime`] counts.
     started: u64,
 }
 

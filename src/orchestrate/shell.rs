@@ -12,9 +12,9 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
-use self::books::{Book, Books};
-use super::files::{FileNews, Files, Known};
-use super::intake::{Intake, IntakeError, IntakeNews, Looked};
+use self::job_records::{JobRecord, JobRecords};
+use super::files::{ProfileProgress, RunFileEvent, RunFiles};
+use super::intake::{Intake, IntakeError, IntakeEvent, ScannedProfile};
 use super::process::{Children, StopSignals};
 use super::spool::Spool;
 use super::{OrchestrateError, OrchestrateOptions};
@@ -29,9 +29,9 @@ use regatta_core::id::ProfileId;
 use regatta_core::outcome::{FleetOutcome, RunOutcome};
 use regatta_core::session::Platform;
 
-mod books;
-mod carry_out;
-mod tell;
+mod effects;
+mod job_records;
+mod notices;
 
 /// How often event files are read and the locks of adopted runs asked for.
 const ROUND: Duration = Duration::from_millis(200);
@@ -45,22 +45,22 @@ pub struct Shell<'a> {
     started_at: jiff::Timestamp,
     children: Children,
     signals: StopSignals,
-    files: Files,
-    news: UnboundedReceiver<FileNews>,
+    files: RunFiles,
+    news: UnboundedReceiver<RunFileEvent>,
     /// What the fleet asked for and is being found out.
-    answers: FuturesUnordered<LocalBoxFuture<'static, Answer>>,
+    answers: FuturesUnordered<LocalBoxFuture<'static, EffectResult>>,
     /// What the provider said when it was asked last.
     provider_problem: Option<String>,
     /// Why the provider serves no profile at all, so that the fleet ends.
     provider_refusal: Option<ProviderRefusal>,
     alarm: Option<Instant>,
-    books: Books,
+    records: JobRecords,
     /// What the sessions of profiles begin with that never ran.
     spool: Spool,
     /// Of those sessions, where their row names none.
     platform: Platform,
     /// `None` once no more profiles come.
-    intake: Option<Receiver<IntakeNews>>,
+    intake: Option<Receiver<IntakeEvent>>,
     /// Why the source was not read to its end.
     intake_problem: Option<IntakeError>,
     /// Rows of the source that could not be read.
@@ -72,7 +72,7 @@ pub struct Shell<'a> {
 
 /// An answer to an effect.
 #[derive(Debug)]
-enum Answer {
+enum EffectResult {
     Input(FleetInput),
     Probed(Result<(), String>),
     /// What was asked, and a refusal that holds for every profile.
@@ -99,7 +99,7 @@ impl<'a> Shell<'a> {
         notices: &'a mut dyn FnMut(FleetNotice),
     ) -> io::Result<Self> {
         let spool = Spool::new(options.layout.state())?;
-        let (files, news) = Files::new(Arc::new(options.layout.clone()), options.flags.as_slice().into());
+        let (files, news) = RunFiles::new(Arc::new(options.layout.clone()), options.flags.as_slice().into());
         Ok(Self {
             fleet: Fleet::new(options.fleet(provider.asked_at_once())),
             options,
@@ -115,7 +115,7 @@ impl<'a> Shell<'a> {
             provider_problem: None,
             provider_refusal: None,
             alarm: None,
-            books: Books::default(),
+            records: JobRecords::default(),
             spool,
             platform: Platform::default(),
             intake: None,
@@ -144,7 +144,7 @@ impl<'a> Shell<'a> {
                 }
                 () = self.children.changed() => {
                     for (job, exit) in self.children.take_exited() {
-                        self.files.settle(job, exit);
+                        self.files.drain_exited(job, exit);
                     }
                 }
                 Some(news) = self.news.recv() => self.read(news),
@@ -170,27 +170,27 @@ impl<'a> Shell<'a> {
         Ok(self.report(outcome))
     }
 
-    fn take_in(&mut self, news: IntakeNews) {
+    fn take_in(&mut self, news: IntakeEvent) {
         match news {
-            IntakeNews::Looked(batch) => {
-                for looked in batch {
-                    self.enqueue(looked);
+            IntakeEvent::Scanned(batch) => {
+                for scanned in batch {
+                    self.enqueue(scanned);
                 }
             }
-            IntakeNews::Surveyed => {
-                self.tell_survey();
+            IntakeEvent::Surveyed => {
+                self.emit_survey();
                 self.happened(FleetInput::SurveyEnded);
             }
-            IntakeNews::Refused { place, problem } => {
+            IntakeEvent::RowRejected { place, problem } => {
                 warn!(place, %problem, "a row of the source is left out");
                 self.refused += 1;
-                self.tell(NoticeKind::Source(SourceNotice::Refused { place, problem: problem.to_string() }));
+                self.emit(NoticeKind::Source(SourceNotice::Refused { place, problem: problem.to_string() }));
             }
-            IntakeNews::Retrying { problem, after } => {
+            IntakeEvent::Retrying { problem, after } => {
                 warn!(problem, ?after, "the source is asked again");
-                self.tell(NoticeKind::Source(SourceNotice::Retrying { problem, after }));
+                self.emit(NoticeKind::Source(SourceNotice::Retrying { problem, after }));
             }
-            IntakeNews::Closed(closed) => {
+            IntakeEvent::Closed(closed) => {
                 if let Err(error) = closed {
                     warn!(error = with_cause(&error), "the source was not read to its end");
                     self.intake_problem = Some(error);
@@ -198,31 +198,31 @@ impl<'a> Shell<'a> {
                 let profiles = self.fleet.jobs().count();
                 let is_all_wrong = profiles == 0 && self.intake_problem.is_some();
                 if self.surveyed != Some(profiles) && !is_all_wrong {
-                    self.tell_survey();
+                    self.emit_survey();
                 }
                 self.close_intake();
             }
         }
     }
 
-    fn enqueue(&mut self, looked: Looked) {
-        let Looked { profile, standing, known, priority, new, conflicts } = looked;
-        // An input that is refused has no book.
+    fn enqueue(&mut self, scanned: ScannedProfile) {
+        let ScannedProfile { profile, standing, known, priority, new, conflicts } = scanned;
+        // An input that is refused has no record.
         if self.fleet.knows(&profile) {
             return;
         }
         let cause = (standing == ProfileStatus::LeftBehind).then(|| "an earlier run died".to_owned());
-        let book = (standing != ProfileStatus::Open || known.says_anything())
-            .then(|| Box::new(Book { known, cause, ..Book::default() }));
-        self.books.open(book, new);
+        let record = (standing != ProfileStatus::Open || known.says_anything())
+            .then(|| Box::new(JobRecord { known, cause, ..JobRecord::default() }));
+        self.records.open(record, new);
         if !conflicts.is_empty() {
             warn!(%profile, ?conflicts, "the source says otherwise than the session");
-            self.tell(NoticeKind::Source(SourceNotice::Conflict {
+            self.emit(NoticeKind::Source(SourceNotice::Conflict {
                 profile: profile.clone(),
                 fields: conflicts,
             }));
         }
-        self.tell(NoticeKind::Taken { profile: profile.clone() });
+        self.emit(NoticeKind::Taken { profile: profile.clone() });
         self.happened(FleetInput::ProfileEnqueued { profile, standing, priority });
     }
 
@@ -234,11 +234,11 @@ impl<'a> Shell<'a> {
         }
     }
 
-    fn tell_survey(&mut self) {
+    fn emit_survey(&mut self) {
         let (profiles, ended) = (self.fleet.jobs().count(), self.fleet.tally());
         self.surveyed = Some(profiles);
-        info!(profiles, ended = ended.ended(), "looked at every profile there is");
-        self.tell(NoticeKind::Surveyed { profiles, ended });
+        info!(profiles, ended = ended.ended(), "scanned every profile");
+        self.emit(NoticeKind::Surveyed { profiles, ended });
     }
 
     /// Profiles of which something runs that no run answers for. Without an answer the next run of each
@@ -253,9 +253,9 @@ impl<'a> Shell<'a> {
         }
     }
 
-    fn read(&mut self, news: FileNews) {
+    fn read(&mut self, news: RunFileEvent) {
         match news {
-            FileNews::Told { job, event } => {
+            RunFileEvent::EventRead { job, event } => {
                 self.happened(FleetInput::ChildReported { job });
                 match event.kind {
                     EventKind::ProviderPaused { ms } => {
@@ -276,35 +276,41 @@ impl<'a> Shell<'a> {
                     _ => {}
                 }
                 if let Some(slot) = self.slot(job) {
-                    self.tell(NoticeKind::Told { slot, event });
+                    self.emit(NoticeKind::Told { slot, event });
                 }
             }
-            FileNews::Settled { job, exit, known } => {
+            RunFileEvent::ChildExited { job, exit, known } => {
                 let outcome = exit.outcome();
                 let crashed = outcome.is_none().then(|| format!("the run crashed ({exit})"));
                 self.learn(job, known, outcome, crashed);
                 self.happened(FleetInput::ChildExited { job, exit });
                 self.children.reap(job);
             }
-            FileNews::LockFell { job, outcome, held_by, known } => {
+            RunFileEvent::LockReleased { job, outcome, held_by, known } => {
                 let crashed = outcome.is_none().then(|| "the run died without its last word".to_owned());
                 self.learn(job, known, outcome, crashed);
-                self.books[job].died = held_by;
+                self.records[job].died = held_by;
                 self.happened(FleetInput::AdoptedEnded { job, outcome });
             }
         }
     }
 
     /// An attempt is over: what it left to know.
-    fn learn(&mut self, job: JobId, known: Known, outcome: Option<RunOutcome>, crash: Option<String>) {
+    fn learn(
+        &mut self,
+        job: JobId,
+        known: ProfileProgress,
+        outcome: Option<RunOutcome>,
+        crash: Option<String>,
+    ) {
         self.files.forget(job);
-        let book = &mut self.books[job];
+        let record = &mut self.records[job];
         // One that ended by itself after all was not ended by us.
         let by_us = outcome.is_none_or(|outcome| outcome == RunOutcome::Stopped);
-        let cause = book.over_time.take().filter(|_| by_us).or(crash);
-        book.network += &known.summary.network;
-        book.known = known;
-        book.cause = cause;
+        let cause = record.over_time.take().filter(|_| by_us).or(crash);
+        record.network += &known.summary.network;
+        record.known = known;
+        record.cause = cause;
     }
 
     /// Feeds one input, and those that carrying out its effects brings about.
@@ -313,21 +319,21 @@ impl<'a> Shell<'a> {
         while let Some(input) = inputs.pop_front() {
             let effects = self.fleet.handle(self.now(), input);
             for effect in effects {
-                inputs.extend(self.carry_out(effect));
+                inputs.extend(self.apply(effect));
             }
         }
     }
 
-    fn answered(&mut self, answer: Answer) {
+    fn answered(&mut self, answer: EffectResult) {
         let input = match answer {
-            Answer::Input(input) => input,
-            Answer::Probed(answered) => {
+            EffectResult::Input(input) => input,
+            EffectResult::Probed(answered) => {
                 info!(?answered, "asked the provider");
                 let is_up = answered.is_ok();
                 self.provider_problem = answered.err();
                 FleetInput::ProviderProbed { is_up }
             }
-            Answer::Refused(input, refusal) => {
+            EffectResult::Refused(input, refusal) => {
                 self.end_for(refusal);
                 input
             }
@@ -365,6 +371,6 @@ impl<'a> Shell<'a> {
     }
 }
 
-async fn next(intake: &mut Option<Receiver<IntakeNews>>) -> Option<IntakeNews> {
+async fn next(intake: &mut Option<Receiver<IntakeEvent>>) -> Option<IntakeEvent> {
     intake.as_mut()?.recv().await
 }

@@ -12,14 +12,14 @@ use regatta_core::source::row::NewSession;
 
 /// Shared by who reads the source and who launches.
 #[derive(Debug, Clone)]
-pub struct Spool(Arc<Mutex<Inner>>);
+pub struct Spool(Arc<Mutex<SpoolFile>>);
 
 /// Where a row lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpoolAt(NonZeroU64);
 
 #[derive(Debug)]
-struct Inner {
+struct SpoolFile {
     file: BufWriter<File>,
     end: u64,
 }
@@ -29,7 +29,7 @@ impl Spool {
         let mut file = BufWriter::new(tempfile::tempfile_in(folder)?);
         // No row lies at 0.
         file.write_all(b"\n")?;
-        Ok(Self(Arc::new(Mutex::new(Inner { file, end: 1 }))))
+        Ok(Self(Arc::new(Mutex::new(SpoolFile { file, end: 1 }))))
     }
 
     pub fn keep(&self, new: &NewSession) -> io::Result<SpoolAt> {

@@ -9,14 +9,14 @@ use regatta_core::event::Event;
 use regatta_core::id::ProfileId;
 use regatta_core::view::overview::ProfileView;
 
-mod board;
 mod detail;
+mod feed;
 mod guard;
 mod metrics;
 mod serve;
 
-pub use self::board::{Board, FleetNote};
-pub use self::guard::Guard;
+pub use self::feed::{DashboardFeed, FleetNote};
+pub use self::guard::RequestGuard;
 pub use self::serve::serve;
 
 /// Gives what the page shows beyond the board, and carries its actions out. Calls may block.
@@ -37,11 +37,11 @@ pub trait Backend: Send + Sync + 'static {
     fn memory(&self) -> u64;
 
     /// What was done, in words.
-    fn act(&self, action: Action, profile: &ProfileId) -> Result<String, Refused>;
+    fn act(&self, action: ProfileAction, profile: &ProfileId) -> Result<String, ActionRefusal>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum ProfileAction {
     /// Start a run of the profile.
     Retry,
     /// Forget that its steps were done.
@@ -50,7 +50,7 @@ pub enum Action {
     Stop,
 }
 
-impl Action {
+impl ProfileAction {
     fn parse(name: &str) -> Option<Self> {
         match name {
             "retry" => Some(Self::Retry),
@@ -63,7 +63,7 @@ impl Action {
 
 /// Why nothing was done, and what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Refused {
+pub struct ActionRefusal {
     pub error: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,

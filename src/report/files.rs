@@ -32,14 +32,14 @@ pub struct Report {
     pub at: jiff::Timestamp,
     pub overview: Overview,
     pub causes: Vec<FailureCause>,
-    pub slowest: Vec<Slow>,
+    pub slowest: Vec<SlowStep>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
     pub profiles: Vec<ProfileLine>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Slow {
+pub struct SlowStep {
     pub profile_id: ProfileId,
     pub flag: Flag,
     pub ms: u64,
@@ -85,11 +85,11 @@ impl Report {
     /// `order`: the workflow's steps, where it is known.
     pub fn of(name: &str, views: &[&ProfileView], order: &[Flag], now: jiff::Timestamp) -> Self {
         let all = || views.iter().copied();
-        let mut slowest: Vec<Slow> = all()
+        let mut slowest: Vec<SlowStep> = all()
             .flat_map(|view| {
                 view.summary.history.spans().filter_map(|span| {
                     let (profile_id, flag) = (view.id.clone(), span.flag.clone());
-                    Some(Slow { profile_id, flag, ms: span.took()? })
+                    Some(SlowStep { profile_id, flag, ms: span.took()? })
                 })
             })
             .collect();

@@ -7,9 +7,9 @@ use std::io::{self, Write as _};
 
 use jiff::tz::TimeZone;
 
-use self::live::Live;
-use self::paint::{Paint, Tone};
-use self::plain::Plain;
+use self::live::FleetProgress;
+use self::paint::{Emphasis, Paint};
+use self::plain::FleetLines;
 use self::stream::Stream;
 use self::table::table;
 use crate::report::words::span;
@@ -27,15 +27,15 @@ mod table;
 pub(super) use self::plain::short_of;
 
 pub struct FleetConsole {
-    view: View,
+    view: FleetView,
     paint: Paint,
     /// Where standard output is for a program.
     stream: Option<Stream>,
 }
 
-enum View {
-    Plain(Plain),
-    Live(Live),
+enum FleetView {
+    Lines(FleetLines),
+    Progress(FleetProgress),
 }
 
 impl FleetConsole {
@@ -44,9 +44,9 @@ impl FleetConsole {
     pub fn new(terminal: bool, color: bool, quiet: bool, json: bool) -> io::Result<Self> {
         let paint = Paint { color };
         let view = if terminal && !quiet {
-            View::Live(Live::new(paint))
+            FleetView::Progress(FleetProgress::new(paint))
         } else {
-            View::Plain(Plain::new(quiet, TimeZone::system()))
+            FleetView::Lines(FleetLines::new(quiet, TimeZone::system()))
         };
         let stream = if json { Some(Stream::start(io::stdout())?) } else { None };
         Ok(Self { view, paint, stream })
@@ -57,8 +57,8 @@ impl FleetConsole {
             stream.tell(notice);
         }
         match &mut self.view {
-            View::Live(live) => live.show(notice),
-            View::Plain(plain) => {
+            FleetView::Progress(live) => live.show(notice),
+            FleetView::Lines(plain) => {
                 let Some((tone, line)) = plain.line(notice) else { return };
                 let line = self.paint.whole(tone, &line);
                 // Nobody is left to tell where the other end of a pipe is gone; the fleet goes on.
@@ -73,7 +73,7 @@ impl FleetConsole {
 
     /// The table, or the last line of the stream; nothing is drawn afterwards.
     pub fn finish(&mut self, report: &FleetReport) {
-        if let View::Live(live) = &mut self.view {
+        if let FleetView::Progress(live) = &mut self.view {
             live.finish();
         }
         match self.stream.take() {
@@ -93,14 +93,14 @@ fn first_line(text: &str) -> &str {
 /// `3 completed, 1 failed`: what there is none of is not named.
 fn counts(tally: Tally, paint: Paint) -> String {
     let named = [
-        (tally.completed, "completed", Tone::Good),
+        (tally.completed, "completed", Emphasis::Good),
         (
             tally.need_attention,
             if tally.need_attention == 1 { "needs attention" } else { "need attention" },
-            Tone::Warning,
+            Emphasis::Warning,
         ),
-        (tally.failed, "failed", Tone::Bad),
-        (tally.stopped, "stopped", Tone::Dim),
+        (tally.failed, "failed", Emphasis::Bad),
+        (tally.stopped, "stopped", Emphasis::Dim),
     ];
     let named: Vec<_> = named
         .into_iter()

@@ -68,14 +68,14 @@ impl fmt::Debug for Webhook {
 
 /// Delivers until it is finished.
 pub struct Notifier {
-    messages: Option<Sender<Message>>,
+    messages: Option<Sender<WebhookMessage>>,
     problems: Receiver<String>,
     thread: Option<JoinHandle<()>>,
     place: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Message {
+struct WebhookMessage {
     id: String,
     at: jiff::Timestamp,
     body: Value,
@@ -87,7 +87,7 @@ impl Notifier {
     }
 
     fn with_pause(webhook: Webhook, pause: Duration) -> io::Result<Self> {
-        let (messages, waiting) = channel::<Message>();
+        let (messages, waiting) = channel::<WebhookMessage>();
         let (told, problems) = channel();
         let place = webhook.place();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -148,7 +148,7 @@ impl Notifier {
         let id = format!("msg_{:032x}", rand::random::<u128>());
         if let Some(messages) = &self.messages {
             // Its thread says itself why it ended.
-            let _ = messages.send(Message { id, at, body });
+            let _ = messages.send(WebhookMessage { id, at, body });
         }
     }
 }
@@ -157,7 +157,7 @@ impl Notifier {
 async fn deliver(
     client: &reqwest::Client,
     webhook: &Webhook,
-    message: &Message,
+    message: &WebhookMessage,
     pause: Duration,
 ) -> Result<(), String> {
     let body = message.body.to_string();

@@ -16,14 +16,14 @@ const SUBJECT: usize = 60;
 
 pub struct PlayConsole {
     json: bool,
-    lines: RefCell<Lines>,
+    lines: RefCell<PlayLines>,
     terminal: bool,
     /// The step under way, on a terminal.
     bar: RefCell<Option<ProgressBar>>,
 }
 
 #[derive(Default)]
-struct Lines {
+struct PlayLines {
     color: bool,
     /// What the step under way has brought, for its line.
     notes: Vec<String>,
@@ -31,7 +31,7 @@ struct Lines {
 
 impl PlayConsole {
     pub fn new(json: bool, terminal: bool, color: bool) -> Self {
-        let lines = RefCell::new(Lines { color, notes: Vec::new() });
+        let lines = RefCell::new(PlayLines { color, notes: Vec::new() });
         Self { json, lines, terminal, bar: RefCell::default() }
     }
 
@@ -76,7 +76,7 @@ impl PlayConsole {
     }
 }
 
-impl Lines {
+impl PlayLines {
     fn line(&mut self, kind: &PlayEventKind) -> Option<String> {
         Some(match kind {
             PlayEventKind::PlayStarted { flow, title, steps } => {
@@ -226,7 +226,7 @@ mod tests {
                 network: NetworkTotals { requests: 9, bytes_received: 2048, ..NetworkTotals::default() },
             },
         ];
-        let mut lines = Lines::default();
+        let mut lines = PlayLines::default();
         let lines: Vec<_> = events.iter().filter_map(|event| lines.line(event)).collect();
         expect![[r#"
             flows/a.json: Sign up, 7 steps

@@ -14,13 +14,13 @@ use regatta_core::id::{Flag, ProfileId};
 const TICK: Duration = Duration::from_millis(100);
 
 pub struct RunConsole {
-    view: View,
+    view: RunView,
 }
 
-enum View {
+enum RunView {
     Json,
-    Plain(RefCell<Plain>),
-    Live(Live),
+    Lines(RefCell<RunLines>),
+    Progress(RunProgress),
 }
 
 impl RunConsole {
@@ -34,33 +34,33 @@ impl RunConsole {
         color: bool,
     ) -> Self {
         let view = if json {
-            View::Json
+            RunView::Json
         } else if terminal {
-            View::Live(Live::new(profile, flags, done, color))
+            RunView::Progress(RunProgress::new(profile, flags, done, color))
         } else {
-            View::Plain(RefCell::new(Plain::default()))
+            RunView::Lines(RefCell::new(RunLines::default()))
         };
         Self { view }
     }
 
     pub fn show(&self, event: &Event) {
         match &self.view {
-            View::Json => crate::report::say!("{}", serde_json::to_string(event).unwrap_or_default()),
-            View::Plain(plain) => {
+            RunView::Json => crate::report::say!("{}", serde_json::to_string(event).unwrap_or_default()),
+            RunView::Lines(plain) => {
                 if let Some(text) = plain.borrow_mut().line(&event.kind) {
                     crate::report::say!("{} {text}", event.at.strftime("%H:%M:%S"));
                 }
             }
-            View::Live(live) => live.show(&event.kind),
+            RunView::Progress(live) => live.show(&event.kind),
         }
     }
 
     /// A remark of the program itself.
     pub fn note(&self, text: &str) {
         match &self.view {
-            View::Json => {}
-            View::Plain(_) => crate::report::say!("{text}"),
-            View::Live(live) => {
+            RunView::Json => {}
+            RunView::Lines(_) => crate::report::say!("{text}"),
+            RunView::Progress(live) => {
                 live.bars.println(text).ok();
             }
         }
@@ -68,18 +68,18 @@ impl RunConsole {
 
     /// Nothing is drawn afterwards.
     pub fn finish(&self) {
-        if let View::Live(live) = &self.view {
+        if let RunView::Progress(live) = &self.view {
             live.finish();
         }
     }
 }
 
 #[derive(Default)]
-struct Plain {
+struct RunLines {
     mode: Option<StepMode>,
 }
 
-impl Plain {
+impl RunLines {
     fn line(&mut self, kind: &EventKind) -> Option<String> {
         Some(match kind {
             EventKind::RunStarted { steps, done, .. } => {
@@ -153,22 +153,22 @@ impl Plain {
     }
 }
 
-struct Live {
+struct RunProgress {
     bars: MultiProgress,
     steps: HashMap<Flag, ProgressBar>,
     browser: ProgressBar,
-    marks: Marks,
+    marks: StepMarks,
     width: usize,
     /// What is said of the step under way, beside its action.
     note: RefCell<String>,
 }
 
 #[derive(Clone, Copy)]
-struct Marks {
+struct StepMarks {
     color: bool,
 }
 
-impl Marks {
+impl StepMarks {
     fn paint(self, code: &str, text: &str) -> String {
         if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
@@ -190,9 +190,9 @@ impl Marks {
     }
 }
 
-impl Live {
+impl RunProgress {
     fn new(profile: &ProfileId, flags: &[Flag], done: impl Fn(&Flag) -> bool, color: bool) -> Self {
-        let marks = Marks { color };
+        let marks = StepMarks { color };
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let line = |prefix: String, message: String| {
             let bar = bars.add(ProgressBar::new_spinner().with_style(still()));
@@ -411,7 +411,7 @@ mod tests {
                 ms: 9000,
             },
         ];
-        let mut plain = Plain::default();
+        let mut plain = RunLines::default();
         let lines: Vec<_> = events.iter().filter_map(|event| plain.line(event)).collect();
         expect![[r#"
             run started, 1 of 4 steps done before

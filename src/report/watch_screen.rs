@@ -13,7 +13,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
 use super::words::{bytes, span};
-use crate::report::dashboard::Action;
+use crate::report::dashboard::ProfileAction;
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::session::Resolution;
 use regatta_core::view::overview::{DisplayStatus, ProfileView};
@@ -40,7 +40,7 @@ const KEYS: [(&str, &str); 14] = [
 ];
 
 #[derive(Debug, Default)]
-pub struct Screen {
+pub struct WatchScreen {
     filter: String,
     is_typing: bool,
     status: Option<DisplayStatus>,
@@ -48,7 +48,7 @@ pub struct Screen {
     /// First row of the list that is seen.
     offset: usize,
     is_open: bool,
-    asking: Option<Question>,
+    asking: Option<WatchPrompt>,
     shows_keys: bool,
     message: Option<String>,
     color: bool,
@@ -56,21 +56,21 @@ pub struct Screen {
 
 /// Asked before anything is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Question {
-    Act(Action),
+enum WatchPrompt {
+    Act(ProfileAction),
     /// Whether the step that waits for a person has happened.
     Happened,
 }
 
 /// What a key asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum WatchCommand {
     Quit,
-    Act(Action, ProfileId),
+    Act(ProfileAction, ProfileId),
     Resolve(Resolution, ProfileId),
 }
 
-impl Screen {
+impl WatchScreen {
     pub fn new(color: bool) -> Self {
         Self { color, ..Self::default() }
     }
@@ -84,10 +84,10 @@ impl Screen {
         self.message = Some(message);
     }
 
-    pub fn key(&mut self, key: KeyEvent, views: &[&ProfileView]) -> Option<Wish> {
+    pub fn key(&mut self, key: KeyEvent, views: &[&ProfileView]) -> Option<WatchCommand> {
         self.message = None;
         if key.modifiers.contains(KeyModifiers::CONTROL) {
-            return (key.code == KeyCode::Char('c')).then_some(Wish::Quit);
+            return (key.code == KeyCode::Char('c')).then_some(WatchCommand::Quit);
         }
         if std::mem::take(&mut self.shows_keys) {
             return None;
@@ -95,9 +95,13 @@ impl Screen {
         if let Some(question) = self.asking.take() {
             let profile = self.selected.clone()?;
             return match (question, key.code) {
-                (Question::Act(action), KeyCode::Char('y')) => Some(Wish::Act(action, profile)),
-                (Question::Happened, KeyCode::Char('d')) => Some(Wish::Resolve(Resolution::Done, profile)),
-                (Question::Happened, KeyCode::Char('a')) => Some(Wish::Resolve(Resolution::Again, profile)),
+                (WatchPrompt::Act(action), KeyCode::Char('y')) => Some(WatchCommand::Act(action, profile)),
+                (WatchPrompt::Happened, KeyCode::Char('d')) => {
+                    Some(WatchCommand::Resolve(Resolution::Done, profile))
+                }
+                (WatchPrompt::Happened, KeyCode::Char('a')) => {
+                    Some(WatchCommand::Resolve(Resolution::Again, profile))
+                }
                 _ => None,
             };
         }
@@ -115,7 +119,7 @@ impl Screen {
             return None;
         }
         match key.code {
-            KeyCode::Char('q') => return Some(Wish::Quit),
+            KeyCode::Char('q') => return Some(WatchCommand::Quit),
             KeyCode::Esc if self.is_open => self.is_open = false,
             KeyCode::Esc => {
                 self.filter.clear();
@@ -318,14 +322,14 @@ impl Screen {
     fn foot(&self, chosen: Option<&ProfileView>, width: usize) -> Line<'_> {
         let profile = self.selected.as_ref().map(ToString::to_string).unwrap_or_default();
         let text = match (self.asking, self.is_typing, &self.message) {
-            (Some(Question::Act(Action::Retry)), ..) => format!(" Start a run of {profile}? y/n"),
-            (Some(Question::Act(Action::Stop)), ..) => {
+            (Some(WatchPrompt::Act(ProfileAction::Retry)), ..) => format!(" Start a run of {profile}? y/n"),
+            (Some(WatchPrompt::Act(ProfileAction::Stop)), ..) => {
                 format!(" Ask the run of {profile} to stop after its step? y/n")
             }
-            (Some(Question::Act(Action::Reset)), ..) => {
+            (Some(WatchPrompt::Act(ProfileAction::Reset)), ..) => {
                 format!(" Forget that steps of {profile} were done? y/n")
             }
-            (Some(Question::Happened), ..) => {
+            (Some(WatchPrompt::Happened), ..) => {
                 let step = chosen.and_then(ProfileView::step).map_or("the step", Flag::as_str);
                 format!(" {profile}: did {step} happen?  d: it is done  a: run it again  Esc: leave it")
             }
@@ -357,20 +361,20 @@ impl Screen {
 }
 
 /// What a key would do to the profile, or why it does not fit.
-fn question(key: char, view: &ProfileView) -> Result<Question, String> {
+fn question(key: char, view: &ProfileView) -> Result<WatchPrompt, String> {
     let id = &view.id;
     match (key, view.status) {
-        ('x', DisplayStatus::Processing) => Ok(Question::Act(Action::Stop)),
+        ('x', DisplayStatus::Processing) => Ok(WatchPrompt::Act(ProfileAction::Stop)),
         ('x', _) => Err(format!("nothing of {id} runs")),
         (_, DisplayStatus::Processing) => Err(format!("{id} is being run: x asks its run to stop")),
-        ('v', DisplayStatus::NeedsAttention) => Ok(Question::Happened),
+        ('v', DisplayStatus::NeedsAttention) => Ok(WatchPrompt::Happened),
         ('v', _) => Err(format!("{id} waits for no answer")),
         ('r', DisplayStatus::NeedsAttention) => Err(format!("{id} waits for your answer: v")),
         ('r', DisplayStatus::Completed) => {
             Err(format!("{id} is completed: nothing is left to do; z does its steps again"))
         }
-        ('r', _) => Ok(Question::Act(Action::Retry)),
-        _ => Ok(Question::Act(Action::Reset)),
+        ('r', _) => Ok(WatchPrompt::Act(ProfileAction::Retry)),
+        _ => Ok(WatchPrompt::Act(ProfileAction::Reset)),
     }
 }
 

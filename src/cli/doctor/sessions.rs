@@ -1,9 +1,9 @@
 //! Sessions that do not go on by themselves, each kind with its remedy.
 
-use super::super::failure::Failure;
+use super::super::command_error::CommandError;
 use super::super::load;
 use super::super::settings::Settings;
-use super::{Finding, Level};
+use super::{CheckLevel, CheckResult};
 use crate::store::session::{SessionReader, is_running};
 use crate::store::{Layout, SessionError};
 use regatta_core::id::ProfileId;
@@ -13,7 +13,7 @@ use regatta_core::session::{Session, Status};
 const NAMED: usize = 5;
 
 #[derive(Default)]
-struct Kinds {
+struct SessionProblems {
     total: usize,
     damaged: Vec<ProfileId>,
     newer: Vec<ProfileId>,
@@ -25,53 +25,59 @@ struct Kinds {
     interrupted: Vec<ProfileId>,
 }
 
-pub(super) fn findings(settings: &Settings) -> Result<Vec<Finding>, Failure> {
+pub(super) fn findings(settings: &Settings) -> Result<Vec<CheckResult>, CommandError> {
     let kinds = sort(settings)?;
-    let Kinds { total, damaged, newer, unreadable, stuck, needs_person, in_doubt, interrupted } = &kinds;
+    let SessionProblems { total, damaged, newer, unreadable, stuck, needs_person, in_doubt, interrupted } =
+        &kinds;
     let first = |profiles: &[ProfileId]| profiles.first().map(ToString::to_string).unwrap_or_default();
     let mut found = Vec::new();
     let mut add = |level, profiles: &[ProfileId], what: &str, remedy: String| {
         if !profiles.is_empty() {
-            found.push(Finding::bad("sessions", level, format!("{what}: {}", listed(profiles)), remedy));
+            found.push(CheckResult::bad("sessions", level, format!("{what}: {}", listed(profiles)), remedy));
         }
     };
     let documents = settings.layout.state().display();
     add(
-        Level::Problem,
+        CheckLevel::Problem,
         damaged,
         "damaged",
         format!(
             "repair the document in {documents}, or delete it (and a copy that was moved aside) to start afresh"
         ),
     );
-    add(Level::Problem, newer, "written by a newer regatta", "update regatta".to_owned());
-    add(Level::Problem, unreadable, "not readable", format!("regatta status {} says why", first(unreadable)));
+    add(CheckLevel::Problem, newer, "written by a newer regatta", "update regatta".to_owned());
     add(
-        Level::Warning,
+        CheckLevel::Problem,
+        unreadable,
+        "not readable",
+        format!("regatta status {} says why", first(unreadable)),
+    );
+    add(
+        CheckLevel::Warning,
         stuck,
         "in doubt about a step that the workflow no longer has",
         format!("look, then: regatta run {0}, and regatta resolve {0} --done | --again", first(stuck)),
     );
     add(
-        Level::Warning,
+        CheckLevel::Warning,
         needs_person,
         "waiting for a person",
         format!("look, then: regatta resolve {} --done | --again", first(needs_person)),
     );
     add(
-        Level::Warning,
+        CheckLevel::Warning,
         in_doubt,
         "in doubt, since a run died or was stopped in a step",
         "run them again: the step's verify flow asks the site, or you are asked".to_owned(),
     );
     add(
-        Level::Warning,
+        CheckLevel::Warning,
         interrupted,
         "interrupted between two steps",
         "run them again: regatta orchestrate --only-status INTERRUPTED".to_owned(),
     );
     if found.is_empty() {
-        found.push(Finding::good(
+        found.push(CheckResult::good(
             "sessions",
             format!("{total}, none of them damaged, in doubt or waiting for a person"),
         ));
@@ -79,12 +85,12 @@ pub(super) fn findings(settings: &Settings) -> Result<Vec<Finding>, Failure> {
     Ok(found)
 }
 
-fn sort(settings: &Settings) -> Result<Kinds, Failure> {
+fn sort(settings: &Settings) -> Result<SessionProblems, CommandError> {
     // Without a workflow that can be read, which is a finding of its own, no step counts as gone.
     let plan = load::plan(settings, &[]).ok();
     let layout = &settings.layout;
     let reader = SessionReader::new(layout)?;
-    let mut kinds = Kinds { total: reader.profiles().len(), ..Kinds::default() };
+    let mut kinds = SessionProblems { total: reader.profiles().len(), ..SessionProblems::default() };
     for profile in reader.profiles() {
         let kind = match reader.read(profile) {
             Err(SessionError::Damaged { .. }) => &mut kinds.damaged,

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use self::outbox::Outbox;
-use self::sink::{Sink, Undelivered};
+use self::sink::{DeliveryError, Sink};
 use crate::store::session::read;
 use crate::store::{EventReader, Layout};
 use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind};
@@ -44,7 +44,7 @@ const AT_ONCE: i64 = 64;
 
 /// What is worth a look at a profile's events.
 #[derive(Debug)]
-enum Told {
+enum CollectRequest {
     /// A living run told an outcome, or a dead one may have.
     Events(ProfileId),
     /// Nobody runs it: its session may say what no event does.
@@ -55,7 +55,7 @@ enum Told {
 
 /// Takes what happens and sees that it is delivered.
 pub struct Outcomes {
-    told: UnboundedSender<Told>,
+    told: UnboundedSender<CollectRequest>,
     collecting: JoinHandle<()>,
     delivering: JoinHandle<u64>,
     /// The fleet has ended.
@@ -73,18 +73,18 @@ impl Outcomes {
         let path = layout.outbox();
         let mut outbox = Outbox::open(&path).await?;
         outbox.make_due().await?;
-        let (told, hears) = unbounded_channel();
+        let (told, requests) = unbounded_channel();
         let more = Arc::new(Notify::new());
         let (closing, is_closing) = watch::channel(false);
         let (problem, has_problem) = watch::channel(None);
         let now = jiff::Timestamp::now();
-        let collector = Collector {
+        let collector = OutcomeCollector {
             layout: layout.clone(),
             outbox,
             fleet: RunId::new(now, rand::random()),
             more: Arc::clone(&more),
         };
-        let deliverer = Deliverer {
+        let delivery = OutcomeDelivery {
             outbox: Outbox::open(&path).await?,
             name: format!("{sink:?}"),
             sink: sink.open(),
@@ -94,11 +94,11 @@ impl Outcomes {
             problem,
             pause: None,
         };
-        info!(to = deliverer.name, "outcomes are delivered");
+        info!(to = delivery.name, "outcomes are delivered");
         Ok(Self {
             told,
-            collecting: tokio::spawn(collector.collect(hears)),
-            delivering: tokio::spawn(deliverer.deliver()),
+            collecting: tokio::spawn(collector.collect(requests)),
+            delivering: tokio::spawn(delivery.deliver()),
             closing,
             problem: has_problem,
         })
@@ -110,22 +110,23 @@ impl Outcomes {
             NoticeKind::Told { event, .. } => match &event.kind {
                 EventKind::RunFinished { .. }
                 | EventKind::StepFinished { outcome: StepOutcome::Done | StepOutcome::Verified, .. } => {
-                    Told::Events(event.profile_id.clone())
+                    CollectRequest::Events(event.profile_id.clone())
                 }
                 _ => return,
             },
             // What its runs told while nobody listened.
             NoticeKind::Launched { profile, attempt: 1, .. }
             | NoticeKind::Adopted { profile, .. }
-            | NoticeKind::CleaningUp { profile, .. } => Told::Events(profile.clone()),
+            | NoticeKind::CleaningUp { profile, .. } => CollectRequest::Events(profile.clone()),
             NoticeKind::Ended(report) => match report.outcome {
-                // These a run has told itself.
+                // A run has reported these itself.
                 JobOutcome::Failed(JobFailure::StepFailed | JobFailure::NoBrowser) => return,
-                JobOutcome::Failed(_) => {
-                    Told::Fleet { profile: report.profile_id.clone(), error: report.last_error.clone() }
-                }
+                JobOutcome::Failed(_) => CollectRequest::Fleet {
+                    profile: report.profile_id.clone(),
+                    error: report.last_error.clone(),
+                },
                 JobOutcome::Completed | JobOutcome::NeedsAttention if report.attempts == 0 => {
-                    Told::Session(report.profile_id.clone())
+                    CollectRequest::Session(report.profile_id.clone())
                 }
                 _ => return,
             },
@@ -154,7 +155,7 @@ impl Outcomes {
     }
 }
 
-struct Collector {
+struct OutcomeCollector {
     layout: Layout,
     outbox: Outbox,
     /// Of this fleet alone, for the keys of what it says itself.
@@ -162,9 +163,9 @@ struct Collector {
     more: Arc<Notify>,
 }
 
-impl Collector {
-    async fn collect(mut self, mut hears: UnboundedReceiver<Told>) {
-        while let Some(told) = hears.recv().await {
+impl OutcomeCollector {
+    async fn collect(mut self, mut requests: UnboundedReceiver<CollectRequest>) {
+        while let Some(told) = requests.recv().await {
             // The disk may be full for a moment; nothing is lost, since the cursor stays where it is.
             if let Err(error) = self.take(told).await {
                 warn!(%error, "an outcome cannot be kept now");
@@ -172,26 +173,28 @@ impl Collector {
         }
     }
 
-    async fn take(&mut self, told: Told) -> Result<(), sqlx::Error> {
-        let (Told::Events(profile) | Told::Session(profile) | Told::Fleet { profile, .. }) = &told;
+    async fn take(&mut self, told: CollectRequest) -> Result<(), sqlx::Error> {
+        let (CollectRequest::Events(profile)
+        | CollectRequest::Session(profile)
+        | CollectRequest::Fleet { profile, .. }) = &told;
         let before = self.outbox.cursor(profile).await?;
         let (layout, asked, offset) = (self.layout.clone(), profile.clone(), before.read);
-        let looked = spawn_blocking(move || look(&layout, &asked, offset)).await;
-        let Ok((mut documents, read, session)) = looked else { return Ok(()) };
+        let scanned = spawn_blocking(move || read_outcomes(&layout, &asked, offset)).await;
+        let Ok((mut documents, read, session)) = scanned else { return Ok(()) };
         let mut cursor = before.clone();
         cursor.read = read;
         cursor.tell(&documents);
         let own = match &told {
-            Told::Events(_) => None,
-            Told::Session(_) => session
+            CollectRequest::Events(_) => None,
+            CollectRequest::Session(_) => session
                 .filter(|session| cursor.status.as_deref() != Some(&session.status.to_string()))
                 .map(|session| OutcomeDocument::of_session(&session, jiff::Timestamp::now())),
-            Told::Fleet { error, .. }
+            CollectRequest::Fleet { error, .. }
                 if cursor.status.as_deref() == Some("FAILED") && cursor.error == *error =>
             {
                 None
             }
-            Told::Fleet { profile, error } => Some(OutcomeDocument {
+            CollectRequest::Fleet { profile, error } => Some(OutcomeDocument {
                 v: OUTCOME_VERSION,
                 key: format!("{profile}:{}:ended", self.fleet),
                 profile_id: profile.clone(),
@@ -214,7 +217,11 @@ impl Collector {
 }
 
 /// Outcomes among the events after `offset`, and how far they were read; then the session.
-fn look(layout: &Layout, profile: &ProfileId, offset: u64) -> (Vec<OutcomeDocument>, u64, Option<Session>) {
+fn read_outcomes(
+    layout: &Layout,
+    profile: &ProfileId,
+    offset: u64,
+) -> (Vec<OutcomeDocument>, u64, Option<Session>) {
     let mut tail = EventReader::from_offset(layout.events(profile), offset);
     let events = tail.poll().unwrap_or_else(|error| {
         debug!(%profile, %error, "cannot read events");
@@ -226,7 +233,7 @@ fn look(layout: &Layout, profile: &ProfileId, offset: u64) -> (Vec<OutcomeDocume
     (documents, tail.offset(), session)
 }
 
-struct Deliverer {
+struct OutcomeDelivery {
     outbox: Outbox,
     name: String,
     sink: Box<dyn Sink>,
@@ -238,7 +245,7 @@ struct Deliverer {
     pause: Option<Duration>,
 }
 
-impl Deliverer {
+impl OutcomeDelivery {
     /// Until the fleet has ended and nothing more can be delivered now; how many are left.
     async fn deliver(mut self) -> u64 {
         let mut until: Option<Instant> = None;
@@ -291,12 +298,12 @@ impl Deliverer {
                         }
                         self.recovered();
                     }
-                    Err(Undelivered::This { problem }) => {
+                    Err(DeliveryError::Rejected { problem }) => {
                         let seconds = 1_i64 << waiting.attempts.clamp(0, 12);
                         let _ = self.outbox.postpone(waiting.id, now + seconds.min(REFUSED_AT_MOST)).await;
                         self.trouble(problem).await;
                     }
-                    Err(Undelivered::Nothing { problem, after }) => {
+                    Err(DeliveryError::SinkUnavailable { problem, after }) => {
                         self.trouble(problem).await;
                         let pause = self.pause.map_or(AGAIN, |pause| (pause * 2).min(AGAIN_AT_MOST));
                         self.pause = Some(pause);
@@ -317,7 +324,7 @@ impl Deliverer {
         }
     }
 
-    /// Told once, until it changes or ends.
+    /// Reported once, until it changes or ends.
     async fn trouble(&mut self, problem: String) {
         if self.problem.send_replace(Some(problem.clone())).as_ref() == Some(&problem) {
             return;

@@ -47,7 +47,7 @@ pub struct Cursor {
 }
 
 #[derive(Debug)]
-pub struct Waiting {
+pub struct QueuedOutcome {
     pub id: i64,
     pub document: OutcomeDocument,
     pub attempts: i64,
@@ -117,7 +117,7 @@ impl Outbox {
 
     /// Those that may be delivered at `now` (seconds), the oldest of each profile: a later outcome of a
     /// profile never overtakes an earlier one.
-    pub async fn due(&mut self, now: i64, most: i64) -> Result<Vec<Waiting>, sqlx::Error> {
+    pub async fn due(&mut self, now: i64, most: i64) -> Result<Vec<QueuedOutcome>, sqlx::Error> {
         let query = sqlx::query(
             "select id, document, attempts from outcomes as one
              where due <= ?1 and not exists (select 1 from outcomes where profile = one.profile and id < one.id)
@@ -127,7 +127,7 @@ impl Outbox {
         let waiting = |row: sqlx::sqlite::SqliteRow| {
             let text: String = row.try_get(1)?;
             let document = serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(error.into()))?;
-            Ok(Waiting { id: row.try_get(0)?, document, attempts: row.try_get(2)? })
+            Ok(QueuedOutcome { id: row.try_get(0)?, document, attempts: row.try_get(2)? })
         };
         rows.into_iter().map(waiting).collect()
     }

@@ -41,15 +41,15 @@ impl fmt::Debug for SinkSpec {
 
 /// Why an outcome stays.
 #[derive(Debug)]
-pub enum Undelivered {
+pub enum DeliveryError {
     /// None can be delivered now; after so long it may be tried again, where the other side says so.
-    Nothing { problem: String, after: Option<Duration> },
+    SinkUnavailable { problem: String, after: Option<Duration> },
     /// This one is refused, others may be taken.
-    This { problem: String },
+    Rejected { problem: String },
 }
 
 pub trait Sink: Send {
-    fn deliver<'a>(&'a mut self, document: &'a OutcomeDocument) -> BoxFuture<'a, Result<(), Undelivered>>;
+    fn deliver<'a>(&'a mut self, document: &'a OutcomeDocument) -> BoxFuture<'a, Result<(), DeliveryError>>;
 }
 
 impl SinkSpec {
@@ -76,9 +76,9 @@ struct SqliteSink {
 }
 
 impl Sink for SqliteSink {
-    fn deliver<'a>(&'a mut self, document: &'a OutcomeDocument) -> BoxFuture<'a, Result<(), Undelivered>> {
+    fn deliver<'a>(&'a mut self, document: &'a OutcomeDocument) -> BoxFuture<'a, Result<(), DeliveryError>> {
         Box::pin(async move {
-            let nothing = |error: sqlx::Error| Undelivered::Nothing {
+            let nothing = |error: sqlx::Error| DeliveryError::SinkUnavailable {
                 problem: format!("{}: {}", self.file.display(), sql_problem(&error)),
                 after: None,
             };
@@ -96,7 +96,7 @@ impl Sink for SqliteSink {
             // 19: a constraint does not hold, which is about this row alone.
             let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
             if code.is_some_and(|code| code & 0xff == 19) {
-                return Err(Undelivered::This {
+                return Err(DeliveryError::Rejected {
                     problem: format!("{}: {}", self.file.display(), sql_problem(&error)),
                 });
             }
@@ -114,9 +114,10 @@ struct PostgresSink {
 }
 
 impl Sink for PostgresSink {
-    fn deliver<'a>(&'a mut self, document: &'a OutcomeDocument) -> BoxFuture<'a, Result<(), Undelivered>> {
+    fn deliver<'a>(&'a mut self, document: &'a OutcomeDocument) -> BoxFuture<'a, Result<(), DeliveryError>> {
         Box::pin(async move {
-            let nothing = |error: ReadError| Undelivered::Nothing { problem: error.to_string(), after: None };
+            let nothing =
+                |error: ReadError| DeliveryError::SinkUnavailable { problem: error.to_string(), after: None };
             if self.connection.is_none() {
                 self.connection = Some(self.address.connect().await.map_err(nothing)?);
             }
@@ -132,13 +133,13 @@ impl Sink for PostgresSink {
                 Err(_) => {
                     self.connection = None;
                     let problem = format!("{}: no answer within {ANSWERS_WITHIN:?}", self.address.name);
-                    return Err(Undelivered::Nothing { problem, after: None });
+                    return Err(DeliveryError::SinkUnavailable { problem, after: None });
                 }
             };
             // Classes 22 and 23: a value, or a constraint; about this row alone.
             let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
             if code.starts_with("22") || code.starts_with("23") {
-                return Err(Undelivered::This {
+                return Err(DeliveryError::Rejected {
                     problem: format!("{}: {}", self.address.name, sql_problem(&error)),
                 });
             }
@@ -168,9 +169,9 @@ struct HttpSink {
 }
 
 impl Sink for HttpSink {
-    fn deliver<'a>(&'a mut self, document: &'a OutcomeDocument) -> BoxFuture<'a, Result<(), Undelivered>> {
+    fn deliver<'a>(&'a mut self, document: &'a OutcomeDocument) -> BoxFuture<'a, Result<(), DeliveryError>> {
         Box::pin(async move {
-            let nothing = |problem: String, after| Undelivered::Nothing {
+            let nothing = |problem: String, after| DeliveryError::SinkUnavailable {
                 problem: format!("{}: {problem}", self.name),
                 after,
             };
@@ -198,7 +199,7 @@ impl Sink for HttpSink {
                 | StatusCode::TOO_MANY_REQUESTS) => {
                     Err(nothing(format!("it answers {}", status.as_u16()), after))
                 }
-                status if status.is_client_error() => Err(Undelivered::This {
+                status if status.is_client_error() => Err(DeliveryError::Rejected {
                     problem: format!(
                         "{}: it answers {} to the outcome of {}",
                         self.name,

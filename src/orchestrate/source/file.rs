@@ -85,15 +85,15 @@ impl fmt::Display for WrongLines {
 pub struct FileSource {
     name: String,
     format: Format,
-    content: Content,
+    content: FileContent,
     declared: DeclaredVariables,
     /// What its numbers and names of AdsPower mean.
     resolved: Arc<ResolvedReferences>,
-    /// It was looked through, and nobody has read it since.
+    /// It was checked, and nobody has read it since.
     checked: bool,
 }
 
-enum Content {
+enum FileContent {
     Path(PathBuf),
     /// What standard input held: it can be read once only.
     Kept(File),
@@ -101,13 +101,13 @@ enum Content {
 
 /// What becomes of an id that is written as a number or a name of AdsPower.
 #[derive(Clone)]
-enum Ids {
+enum ReferenceMode {
     /// It is told as [`LineProblem::Reference`].
     Collected,
     Resolved(Arc<ResolvedReferences>),
 }
 
-impl Ids {
+impl ReferenceMode {
     /// What is no reference stays as it is.
     fn resolve(&self, id: Value) -> Result<Value, LineProblem> {
         let Some(reference) = id.as_str().and_then(|text| ProfileReference::parse(text.trim())) else {
@@ -126,20 +126,20 @@ impl Ids {
     }
 }
 
-type Line = (usize, Result<ProfileRow, LineProblem>);
-type Lines = Box<dyn Iterator<Item = io::Result<Line>> + Send>;
+type FileLine = (usize, Result<ProfileRow, LineProblem>);
+type FileLines = Box<dyn Iterator<Item = io::Result<FileLine>> + Send>;
 
 impl FileSource {
     /// Its rows may set the `declared` variables and no others. Reads nothing yet.
     pub fn at(path: &Path, format: Format, declared: DeclaredVariables) -> Self {
-        let (name, content) = (path.display().to_string(), Content::Path(path.to_owned()));
+        let (name, content) = (path.display().to_string(), FileContent::Path(path.to_owned()));
         Self { name, format, content, declared, resolved: Arc::default(), checked: false }
     }
 
     /// The profiles that it names by number or name, which have to be looked up.
     pub fn references(&self) -> Result<Vec<ProfileReference>, ReadError> {
         let (mut references, mut seen) = (Vec::new(), HashSet::new());
-        for line in self.lines_with(&Ids::Collected)? {
+        for line in self.lines_with(&ReferenceMode::Collected)? {
             let (_, row) = line.map_err(|source| self.unreadable(source))?;
             if let Err(LineProblem::Reference(reference)) = row
                 && seen.insert(reference.clone())
@@ -178,7 +178,7 @@ impl FileSource {
             Ok(kept)
         };
         let kept = keep().map_err(|source| ReadError::File { name: name.to_owned(), source })?;
-        let (name, content) = (name.to_owned(), Content::Kept(kept));
+        let (name, content) = (name.to_owned(), FileContent::Kept(kept));
         Ok(Self { name, format, content, declared, resolved: Arc::default(), checked: false })
     }
 
@@ -203,14 +203,14 @@ impl FileSource {
         Err(WrongLines { name: self.name.clone(), problems, format: self.format }.into())
     }
 
-    fn lines(&self) -> Result<Lines, ReadError> {
-        self.lines_with(&Ids::Resolved(Arc::clone(&self.resolved)))
+    fn lines(&self) -> Result<FileLines, ReadError> {
+        self.lines_with(&ReferenceMode::Resolved(Arc::clone(&self.resolved)))
     }
 
-    fn lines_with(&self, ids: &Ids) -> Result<Lines, ReadError> {
+    fn lines_with(&self, ids: &ReferenceMode) -> Result<FileLines, ReadError> {
         let open = || match &self.content {
-            Content::Path(path) => File::open(path),
-            Content::Kept(file) => {
+            FileContent::Path(path) => File::open(path),
+            FileContent::Kept(file) => {
                 let mut file = file.try_clone()?;
                 file.rewind()?;
                 Ok(file)
@@ -238,7 +238,7 @@ impl Source for FileSource {
 
     fn read<'a>(&'a mut self, rows: &'a mut Rows) -> BoxFuture<'a, Result<(), ReadError>> {
         Box::pin(async move {
-            // It may have changed since it was looked through; what became wrong is told again.
+            // It may have changed since it was checked; what became wrong is told again.
             if !std::mem::take(&mut self.checked) {
                 self.check()?;
             }
@@ -261,7 +261,7 @@ impl Source for FileSource {
 
 /// One id a line; `#` begins a comment anywhere on a line; blank lines, CR LF and a byte order mark
 /// are fine.
-fn list(input: impl BufRead, ids: Ids) -> impl Iterator<Item = io::Result<Line>> {
+fn list(input: impl BufRead, ids: ReferenceMode) -> impl Iterator<Item = io::Result<FileLine>> {
     text_lines(input, move |text| {
         let id = text.split('#').next().unwrap_or_default().trim();
         let parsed = || {
@@ -278,8 +278,8 @@ fn list(input: impl BufRead, ids: Ids) -> impl Iterator<Item = io::Result<Line>>
 fn json_lines(
     input: impl BufRead,
     declared: DeclaredVariables,
-    ids: Ids,
-) -> impl Iterator<Item = io::Result<Line>> {
+    ids: ReferenceMode,
+) -> impl Iterator<Item = io::Result<FileLine>> {
     text_lines(input, move |text| {
         let text = text.trim();
         let parsed = || {
@@ -309,7 +309,7 @@ fn not_json(error: &serde_json::Error) -> LineProblem {
 fn text_lines(
     mut input: impl BufRead,
     parse: impl Fn(&str) -> Option<Result<ProfileRow, LineProblem>>,
-) -> impl Iterator<Item = io::Result<Line>> {
+) -> impl Iterator<Item = io::Result<FileLine>> {
     let (mut number, mut bytes) = (0, Vec::new());
     std::iter::from_fn(move || {
         loop {
@@ -336,8 +336,8 @@ fn csv_rows(
     name: &str,
     mut input: BufReader<File>,
     declared: &DeclaredVariables,
-    ids: &Ids,
-) -> Result<Lines, ReadError> {
+    ids: &ReferenceMode,
+) -> Result<FileLines, ReadError> {
     let unreadable = |source| ReadError::File { name: name.to_owned(), source };
     let first = input.fill_buf().map_err(unreadable)?;
     let first = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -399,7 +399,7 @@ mod tests {
             .and_then(|source| source.checked(ResolvedReferences::new()));
         expected.assert_eq(&match opened {
             Ok(source) => {
-                let row = |line: io::Result<Line>| {
+                let row = |line: io::Result<FileLine>| {
                     let ProfileRow { id, priority, new } = line.unwrap().1.unwrap();
                     let rest = if new.is_empty() {
                         String::new()

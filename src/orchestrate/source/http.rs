@@ -37,14 +37,14 @@ pub struct HttpSource {
 }
 
 /// Why a page did not come.
-enum Missed {
+enum PageFetchError {
     /// It may come another time; after so long, where the server says so.
-    Now {
+    Retryable {
         problem: String,
         after: Option<Duration>,
         error: ReadError,
     },
-    Ever(ReadError),
+    Permanent(ReadError),
 }
 
 impl HttpSource {
@@ -77,8 +77,8 @@ impl HttpSource {
         loop {
             let (problem, after, error) = match self.ask(client, url, page).await {
                 Ok(answered) => return Ok(answered),
-                Err(Missed::Ever(error)) => return Err(error),
-                Err(Missed::Now { problem, after, error }) => (problem, after, error),
+                Err(PageFetchError::Permanent(error)) => return Err(error),
+                Err(PageFetchError::Retryable { problem, after, error }) => (problem, after, error),
             };
             let pause = after.unwrap_or_else(|| AGAIN * 2_u32.pow(attempt - 1));
             if attempt == ATTEMPTS || pause > PATIENCE {
@@ -91,9 +91,15 @@ impl HttpSource {
         }
     }
 
-    async fn ask(&self, client: &Client, url: &Url, page: usize) -> Result<(Vec<u8>, HeaderMap), Missed> {
+    async fn ask(
+        &self,
+        client: &Client,
+        url: &Url,
+        page: usize,
+    ) -> Result<(Vec<u8>, HeaderMap), PageFetchError> {
         let name = self.name.clone();
-        let again = |error: ReadError, after| Missed::Now { problem: error.to_string(), after, error };
+        let again =
+            |error: ReadError, after| PageFetchError::Retryable { problem: error.to_string(), after, error };
         let mut request = client.get(url.clone()).header(ACCEPT, "application/json");
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose_secret());
@@ -110,7 +116,7 @@ impl HttpSource {
                 } else {
                     "name the variable that holds the token: token_env below [source] in regatta.toml"
                 };
-                return Err(Missed::Ever(ReadError::Credentials { name, problem, hint }));
+                return Err(PageFetchError::Permanent(ReadError::Credentials { name, problem, hint }));
             }
             StatusCode::TOO_MANY_REQUESTS => {
                 let wait = after.unwrap_or(AGAIN);
@@ -119,7 +125,9 @@ impl HttpSource {
             status if status.is_server_error() => {
                 return Err(again(ReadError::Status { name, status: status.as_u16() }, after));
             }
-            status => return Err(Missed::Ever(ReadError::Status { name, status: status.as_u16() })),
+            status => {
+                return Err(PageFetchError::Permanent(ReadError::Status { name, status: status.as_u16() }));
+            }
         }
         let mut body = Vec::new();
         loop {
@@ -127,7 +135,7 @@ impl HttpSource {
                 Ok(None) => break,
                 Ok(Some(chunk)) if body.len() + chunk.len() > LARGEST => {
                     let problem = format!("it is larger than {} MiB", LARGEST >> 20);
-                    return Err(Missed::Ever(ReadError::Page { name, page, problem }));
+                    return Err(PageFetchError::Permanent(ReadError::Page { name, page, problem }));
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Err(error) => {
@@ -136,7 +144,7 @@ impl HttpSource {
                 }
             }
         }
-        // Looked through before any of it is taken.
+        // Checked before any of it is taken.
         match items_of(&body).map(drop) {
             Ok(()) => Ok((body, std::mem::take(answer.headers_mut()))),
             Err(error) if error.is_eof() => {
@@ -145,7 +153,7 @@ impl HttpSource {
             }
             Err(error) => {
                 let problem = if error.is_data() { "it is no array".to_owned() } else { error.to_string() };
-                Err(Missed::Ever(ReadError::Page { name, page, problem }))
+                Err(PageFetchError::Permanent(ReadError::Page { name, page, problem }))
             }
         }
     }
@@ -182,7 +190,7 @@ impl Source for HttpSource {
             for page in 1.. {
                 before.insert(url.clone());
                 let (body, headers) = self.page(&client, &url, page, rows).await?;
-                // It was looked through when it came.
+                // It was checked when it came.
                 for (number, item) in (1..).zip(items_of(&body).unwrap_or_default()) {
                     rows.take(|| format!("item {number} of page {page} of {}", self.name), row_of(item))
                         .await?;

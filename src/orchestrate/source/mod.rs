@@ -1,7 +1,7 @@
 //! Where profiles come from. One source a file; each hands rows out in order, in bounded batches, so
 //! that a hundred thousand of them cost no more memory than a few.
 //!
-//! Files are looked through before their first row is taken: a typing error in line 900 is told before
+//! Files are checked before their first row is taken: a typing error in line 900 is told before
 //! line 1 runs. Databases and servers are not: they may hold more than is wanted here, and give their
 //! first rows long before the last. There a row that cannot be read is told, and left out.
 
@@ -118,16 +118,16 @@ fn of_those(known: &[String]) -> String {
 
 /// Takes what a source hands out.
 pub struct Rows {
-    sender: mpsc::Sender<Passed>,
+    sender: mpsc::Sender<SourceItem>,
     batch: Vec<ProfileRow>,
     declared: DeclaredVariables,
 }
 
 #[derive(Debug)]
-pub enum Passed {
+pub enum SourceItem {
     Rows(Vec<ProfileRow>),
     /// A row that cannot be read: `row 731`, and why.
-    Refused {
+    Rejected {
         place: String,
         problem: RowProblem,
     },
@@ -142,7 +142,7 @@ pub enum Passed {
 
 impl Rows {
     /// Refuses rows that set a variable beside the `declared` ones.
-    pub fn new(sender: mpsc::Sender<Passed>, declared: DeclaredVariables) -> Self {
+    pub fn new(sender: mpsc::Sender<SourceItem>, declared: DeclaredVariables) -> Self {
         Self { sender, batch: Vec::with_capacity(BATCH), declared }
     }
 
@@ -161,7 +161,7 @@ impl Rows {
             return Ok(());
         }
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
-        self.send(Passed::Rows(batch)).await
+        self.send(SourceItem::Rows(batch)).await
     }
 
     pub async fn take(
@@ -171,17 +171,17 @@ impl Rows {
     ) -> Result<(), ReadError> {
         match row.and_then(|row| row.check_variables(&self.declared)) {
             Ok(row) => self.push(row).await,
-            Err(problem) => self.send(Passed::Refused { place: place(), problem }).await,
+            Err(problem) => self.send(SourceItem::Rejected { place: place(), problem }).await,
         }
     }
 
     pub async fn retrying(&mut self, problem: String, after: Duration) -> Result<(), ReadError> {
-        self.send(Passed::Retrying { problem, after }).await
+        self.send(SourceItem::Retrying { problem, after }).await
     }
 
     pub async fn end_pass(&mut self) -> Result<(), ReadError> {
         self.flush().await?;
-        self.send(Passed::PassEnded).await
+        self.send(SourceItem::PassEnded).await
     }
 
     /// Returns when nobody takes any more.
@@ -189,7 +189,7 @@ impl Rows {
         self.sender.closed().await;
     }
 
-    async fn send(&mut self, passed: Passed) -> Result<(), ReadError> {
+    async fn send(&mut self, passed: SourceItem) -> Result<(), ReadError> {
         self.sender.send(passed).await.map_err(|_| ReadError::Closed)
     }
 }

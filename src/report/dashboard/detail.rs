@@ -12,7 +12,7 @@ use regatta_core::view::summary::StepSpan;
 const RUNS: usize = 20;
 
 #[derive(Serialize)]
-pub struct Detail {
+pub struct ProfileDetail {
     profile_id: ProfileId,
     status: DisplayStatus,
     flags: Vec<(Flag, bool)>,
@@ -20,7 +20,7 @@ pub struct Detail {
     error: Option<String>,
     pid: Option<u32>,
     network: NetworkTotals,
-    runs: Vec<Run>,
+    runs: Vec<RunDetail>,
     /// Below `/artifacts/ID/`.
     picture: Option<String>,
     events: Vec<Event>,
@@ -28,17 +28,17 @@ pub struct Detail {
 }
 
 #[derive(Serialize)]
-struct Run {
+struct RunDetail {
     run_id: String,
     started_at: i64,
     heard_at: i64,
     outcome: Option<RunOutcome>,
     message: Option<String>,
-    steps: Vec<Step>,
+    steps: Vec<StepDetail>,
 }
 
 #[derive(Serialize)]
-struct Step {
+struct StepDetail {
     flag: Flag,
     mode: regatta_core::event::StepMode,
     attempt: u32,
@@ -53,11 +53,11 @@ struct Step {
     evidence: Option<String>,
 }
 
-impl Detail {
+impl ProfileDetail {
     pub fn of(view: ProfileView, events: Vec<Event>, log: String) -> Self {
         let history = &view.summary.history;
         let latest = history.runs.iter().skip(history.runs.len().saturating_sub(RUNS));
-        let runs = latest.map(|run| Run {
+        let runs = latest.map(|run| RunDetail {
             run_id: run.run_id.to_string(),
             started_at: run.started_at.as_millisecond(),
             heard_at: run.last_event_at.as_millisecond(),
@@ -85,8 +85,8 @@ impl Detail {
     }
 }
 
-fn step(span: &StepSpan) -> Step {
-    Step {
+fn step(span: &StepSpan) -> StepDetail {
+    StepDetail {
         flag: span.flag.clone(),
         mode: span.mode,
         attempt: span.attempt,

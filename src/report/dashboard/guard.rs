@@ -7,13 +7,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 
 #[derive(Debug, Clone)]
-pub struct Guard {
+pub struct RequestGuard {
     /// As the `Host` header may name us; without a port any will do.
     hosts: Vec<String>,
     token: Option<[u8; 32]>,
 }
 
-impl Guard {
+impl RequestGuard {
     /// `names`: other than this machine's own, `NAME` or `NAME:PORT`. Without a token nobody acts.
     pub fn new(address: SocketAddr, names: &[String], token: Option<&str>) -> Self {
         let port = address.port();
@@ -91,9 +91,9 @@ mod tests {
         lines.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
-    fn guard() -> Guard {
+    fn guard() -> RequestGuard {
         let names = ["fleet.example".to_owned()];
-        Guard::new("127.0.0.1:7700".parse().unwrap(), &names, Some("right"))
+        RequestGuard::new("127.0.0.1:7700".parse().unwrap(), &names, Some("right"))
     }
 
     fn read(host: &str) -> Option<u16> {
@@ -135,7 +135,7 @@ mod tests {
         ] {
             assert_eq!(act(&refused), Some(status), "{refused:?}");
         }
-        let off = Guard::new("127.0.0.1:7700".parse().unwrap(), &[], None);
+        let off = RequestGuard::new("127.0.0.1:7700".parse().unwrap(), &[], None);
         assert!(off.may_act(&headers(&[host, token])).is_err());
     }
 }

@@ -16,10 +16,10 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::spawn_blocking;
 
-use super::detail::Detail;
-use super::guard::Guard;
+use super::detail::ProfileDetail;
+use super::guard::RequestGuard;
 use super::metrics::{CONTENT_TYPE, metrics};
-use super::{Action, Backend, Board, Refused};
+use super::{ActionRefusal, Backend, DashboardFeed, ProfileAction};
 use regatta_core::id::ProfileId;
 
 /// Of a profile's events and of its log, on its page.
@@ -45,20 +45,20 @@ const ASSETS: [(&str, &str, &str); 9] = [
 ];
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-struct Site {
-    board: Arc<Board>,
+struct DashboardServer {
+    board: Arc<DashboardFeed>,
     backend: Arc<dyn Backend>,
-    guard: Guard,
+    guard: RequestGuard,
 }
 
 /// Until the future is dropped.
 pub async fn serve(
     listener: TcpListener,
-    board: Arc<Board>,
+    board: Arc<DashboardFeed>,
     backend: Arc<dyn Backend>,
-    guard: Guard,
+    guard: RequestGuard,
 ) -> std::io::Result<()> {
-    let site = Arc::new(Site { board, backend, guard });
+    let site = Arc::new(DashboardServer { board, backend, guard });
     let mut router = Router::new()
         .route("/events", get(events))
         .route("/api/profiles/{profile}", get(profile))
@@ -76,7 +76,7 @@ pub async fn serve(
     axum::serve(listener, router).await
 }
 
-async fn guarded(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+async fn guarded(State(site): State<Arc<DashboardServer>>, request: Request, next: Next) -> Response {
     let mut response = match site.guard.may_read(request.headers()) {
         Ok(()) => next.run(request).await,
         Err((status, why)) => refusal(status, why),
@@ -94,8 +94,10 @@ async fn guarded(State(site): State<Arc<Site>>, request: Request, next: Next) ->
     response
 }
 
-async fn events(State(site): State<Arc<Site>>) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
-    let stream = unfold(Watching::Begin, move |watching| {
+async fn events(
+    State(site): State<Arc<DashboardServer>>,
+) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+    let stream = unfold(StreamState::Begin, move |watching| {
         let site = Arc::clone(&site);
         async move {
             let whole = || {
@@ -103,30 +105,30 @@ async fn events(State(site): State<Arc<Site>>) -> Sse<impl Stream<Item = Result<
                 (SseEvent::default().event("whole").data(whole), changes)
             };
             let (event, changes) = match watching {
-                Watching::Begin => whole(),
-                Watching::Changes(mut changes) => match changes.recv().await {
+                StreamState::Begin => whole(),
+                StreamState::Changes(mut changes) => match changes.recv().await {
                     Ok(text) => (SseEvent::default().event("change").data(&*text), changes),
                     Err(RecvError::Lagged(_)) => whole(),
                     Err(RecvError::Closed) => return None,
                 },
             };
-            Some((Ok(event), Watching::Changes(changes)))
+            Some((Ok(event), StreamState::Changes(changes)))
         }
     });
     Sse::new(stream).keep_alive(KeepAlive::default())
 }
 
-enum Watching {
+enum StreamState {
     Begin,
     Changes(Receiver<Arc<str>>),
 }
 
-async fn profile(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Response {
+async fn profile(State(site): State<Arc<DashboardServer>>, Path(id): Path<String>) -> Response {
     let Ok(id) = id.parse::<ProfileId>() else { return unknown() };
     let backend = Arc::clone(&site.backend);
     let read = spawn_blocking(move || {
         let view = backend.view(&id)?;
-        let detail = Detail::of(view, backend.events(&id, TAIL), backend.log(&id, TAIL));
+        let detail = ProfileDetail::of(view, backend.events(&id, TAIL), backend.log(&id, TAIL));
         Some(serde_json::to_string(&detail).unwrap_or_default())
     });
     match read.await {
@@ -136,14 +138,16 @@ async fn profile(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Respo
 }
 
 async fn act(
-    State(site): State<Arc<Site>>,
+    State(site): State<Arc<DashboardServer>>,
     Path((id, action)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
     if let Err((status, why)) = site.guard.may_act(&headers) {
         return refusal(status, why);
     }
-    let (Ok(id), Some(action)) = (id.parse::<ProfileId>(), Action::parse(&action)) else { return unknown() };
+    let (Ok(id), Some(action)) = (id.parse::<ProfileId>(), ProfileAction::parse(&action)) else {
+        return unknown();
+    };
     let backend = Arc::clone(&site.backend);
     match spawn_blocking(move || backend.act(action, &id)).await {
         Ok(Ok(done)) => json(StatusCode::OK, &serde_json::json!({ "done": done })),
@@ -152,7 +156,10 @@ async fn act(
     }
 }
 
-async fn artifact(State(site): State<Arc<Site>>, Path((id, path)): Path<(String, String)>) -> Response {
+async fn artifact(
+    State(site): State<Arc<DashboardServer>>,
+    Path((id, path)): Path<(String, String)>,
+) -> Response {
     let Ok(id) = id.parse::<ProfileId>() else { return unknown() };
     let kind = match path.rsplit_once('.').map(|(_, ending)| ending) {
         Some("html") => "text/html; charset=utf-8",
@@ -171,7 +178,7 @@ async fn artifact(State(site): State<Arc<Site>>, Path((id, path)): Path<(String,
     }
 }
 
-async fn scrape(State(site): State<Arc<Site>>) -> Response {
+async fn scrape(State(site): State<Arc<DashboardServer>>) -> Response {
     let overview = site.board.overview();
     let backend = Arc::clone(&site.backend);
     let text = spawn_blocking(move || metrics(&overview, backend.memory())).await.unwrap_or_default();
@@ -183,7 +190,7 @@ fn unknown() -> Response {
 }
 
 fn refusal(status: StatusCode, why: &str) -> Response {
-    json(status, &Refused { error: why.to_owned(), hint: None })
+    json(status, &ActionRefusal { error: why.to_owned(), hint: None })
 }
 
 fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {

@@ -21,28 +21,28 @@ const LARGEST: usize = 2 << 20;
 const LISTED: usize = 500;
 
 #[derive(Serialize)]
-struct Page<'a> {
+struct ReportPage<'a> {
     name: &'a str,
     at: String,
     span: String,
-    tiles: Vec<Tile>,
-    steps: Vec<Step<'a>>,
-    plot: Option<Plot>,
-    causes: Vec<Cause<'a>>,
+    tiles: Vec<SummaryTile>,
+    steps: Vec<StepRow<'a>>,
+    plot: Option<ActivityChart>,
+    causes: Vec<CauseRow<'a>>,
     slowest: Vec<[String; 3]>,
-    profiles: Vec<Profile<'a>>,
+    profiles: Vec<ReportProfile<'a>>,
     unlisted: usize,
 }
 
 #[derive(Serialize)]
-struct Tile {
+struct SummaryTile {
     tone: &'static str,
     number: String,
     what: &'static str,
 }
 
 #[derive(Serialize)]
-struct Step<'a> {
+struct StepRow<'a> {
     flag: &'a str,
     reached: usize,
     done: usize,
@@ -56,8 +56,8 @@ struct Step<'a> {
 }
 
 #[derive(Serialize)]
-struct Plot {
-    bars: Vec<Bar>,
+struct ActivityChart {
+    bars: Vec<ChartBar>,
     /// What the highest bar stands for, and how long a bar is.
     most: u64,
     bucket: String,
@@ -67,7 +67,7 @@ struct Plot {
 
 /// In percent of the plot.
 #[derive(Serialize)]
-struct Bar {
+struct ChartBar {
     left: f64,
     width: f64,
     done: f64,
@@ -77,7 +77,7 @@ struct Bar {
 }
 
 #[derive(Serialize)]
-struct Cause<'a> {
+struct CauseRow<'a> {
     flag: Option<&'a str>,
     place: Option<&'a str>,
     message: &'a str,
@@ -90,7 +90,7 @@ struct Cause<'a> {
 }
 
 #[derive(Serialize)]
-struct Profile<'a> {
+struct ReportProfile<'a> {
     id: &'a str,
     status: &'static str,
     tone: &'static str,
@@ -115,7 +115,7 @@ pub fn html(
         let names: Vec<_> = cause.profiles.iter().map(ToString::to_string).collect();
         let more = cause.troubled.saturating_sub(names.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        Cause {
+        CauseRow {
             flag: cause.flag.as_ref().map(|flag| flag.as_str()),
             place: cause.place.as_deref(),
             message: &cause.message,
@@ -130,7 +130,7 @@ pub fn html(
     let all = report.profiles.len() <= LISTED;
     let listed = report.profiles.iter().filter(|profile| all || profile.status.is_trouble());
     let profiles: Vec<_> = listed
-        .map(|profile| Profile {
+        .map(|profile| ReportProfile {
             id: profile.profile_id.as_str(),
             status: profile.status.as_str(),
             tone: tone(profile.status),
@@ -141,7 +141,7 @@ pub fn html(
             error: profile.error.as_deref(),
         })
         .collect();
-    let page = Page {
+    let page = ReportPage {
         name: &report.name,
         at: report.at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
         span: match (overview.started_at, overview.last_event_at) {
@@ -173,10 +173,10 @@ pub fn html(
     environment.render_str(TEMPLATE, Serde(&page))
 }
 
-fn tiles(report: &Report) -> Vec<Tile> {
+fn tiles(report: &Report) -> Vec<SummaryTile> {
     let overview = &report.overview;
     let count = |shown| overview.count(shown);
-    let number = |tone, number: usize, what| Tile { tone, number: number.to_string(), what };
+    let number = |tone, number: usize, what| SummaryTile { tone, number: number.to_string(), what };
     let mut tiles = vec![
         number("plain", overview.profiles, "profiles"),
         number("good", count(DisplayStatus::Completed), "completed"),
@@ -192,18 +192,22 @@ fn tiles(report: &Report) -> Vec<Tile> {
             tiles.push(number(tone(shown), count(shown), what));
         }
     }
-    tiles.push(Tile {
+    tiles.push(SummaryTile {
         tone: "plain",
         number: format!("{}/{}", overview.steps_done, overview.steps_total),
         what: "steps done",
     });
-    tiles.push(Tile { tone: "plain", number: bytes(overview.network.bytes_received), what: "received" });
+    tiles.push(SummaryTile {
+        tone: "plain",
+        number: bytes(overview.network.bytes_received),
+        what: "received",
+    });
     tiles
 }
 
-fn steps(report: &Report) -> Vec<Step<'_>> {
+fn steps(report: &Report) -> Vec<StepRow<'_>> {
     let share = |count: usize| 100.0 * count as f64 / report.overview.profiles.max(1) as f64;
-    let steps = report.overview.steps.iter().map(|step| Step {
+    let steps = report.overview.steps.iter().map(|step| StepRow {
         flag: step.flag.as_str(),
         reached: step.reached,
         done: step.done,
@@ -217,11 +221,11 @@ fn steps(report: &Report) -> Vec<Step<'_>> {
     steps.collect()
 }
 
-fn plot(timeline: &Timeline) -> Plot {
+fn plot(timeline: &Timeline) -> ActivityChart {
     let most = timeline.buckets.iter().map(|bucket| bucket.steps + bucket.failed).max().unwrap_or(0).max(1);
     let width = 100.0 / timeline.buckets.len().max(1) as f64;
     let height = |count: u64| 100.0 * count as f64 / most as f64;
-    let bars = timeline.buckets.iter().enumerate().map(|(at, bucket)| Bar {
+    let bars = timeline.buckets.iter().enumerate().map(|(at, bucket)| ChartBar {
         left: width * at as f64,
         width: width * 0.86,
         done: height(bucket.steps),
@@ -230,7 +234,7 @@ fn plot(timeline: &Timeline) -> Plot {
         title: format!("{} steps done, {} attempts failed", bucket.steps, bucket.failed),
     });
     let time = |at: jiff::Timestamp| at.strftime("%H:%M:%S").to_string();
-    Plot {
+    ActivityChart {
         bars: bars.collect(),
         most,
         bucket: in_words(Duration::from_secs(u64::try_from(timeline.bucket_seconds).unwrap_or(0))),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::tz::TimeZone;
 
-use super::paint::{Paint, Tone};
+use super::paint::{Emphasis, Paint};
 use super::pauses::Pauses;
-use super::plain::{Plain, again, short_of};
-use super::screen::Screen;
+use super::plain::{FleetLines, again, short_of};
+use super::screen::ProgressTarget;
 use crate::report::words::bytes;
 use regatta_core::event::StepMode;
 use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind};
@@ -29,7 +29,7 @@ const WHOLE: &str = "  [{bar:30}] {pos}/{len} profiles, {rate}, ends in {eta}";
 /// Before anything ended there is no rate.
 const WHOLE_AT_FIRST: &str = "  [{bar:30}] {pos}/{len} profiles";
 
-pub struct Live {
+pub struct FleetProgress {
     bars: MultiProgress,
     whole: ProgressBar,
     slots: BTreeMap<Slot, SlotLine>,
@@ -37,7 +37,7 @@ pub struct Live {
     waits: Option<ProgressBar>,
     pauses: Pauses,
     /// What goes above the moving lines is told as elsewhere.
-    lines: Plain,
+    lines: FleetLines,
     paint: Paint,
     ended: u64,
     surveyed: bool,
@@ -52,9 +52,9 @@ struct SlotLine {
     summary: ProfileSummary,
 }
 
-impl Live {
+impl FleetProgress {
     pub fn new(paint: Paint) -> Self {
-        Self::drawing_to(Screen::target(), paint, TimeZone::system())
+        Self::drawing_to(ProgressTarget::target(), paint, TimeZone::system())
     }
 
     fn drawing_to(target: ProgressDrawTarget, paint: Paint, zone: TimeZone) -> Self {
@@ -66,7 +66,7 @@ impl Live {
             slots: BTreeMap::new(),
             waits: None,
             pauses: Pauses::default(),
-            lines: Plain::new(true, zone),
+            lines: FleetLines::new(true, zone),
             paint,
             ended: 0,
             surveyed: false,
@@ -165,7 +165,7 @@ impl Live {
             line.enable_steady_tick(TICK);
             line
         });
-        line.set_message(self.paint.whole(Tone::Warning, what));
+        line.set_message(self.paint.whole(Emphasis::Warning, what));
     }
 
     fn wait_no_more(&mut self) {
@@ -307,7 +307,8 @@ mod tests {
 
     #[test]
     fn every_slot_has_its_line_in_order_and_the_whole_counts_what_ended() {
-        let mut live = Live::drawing_to(ProgressDrawTarget::hidden(), Paint { color: false }, TimeZone::UTC);
+        let mut live =
+            FleetProgress::drawing_to(ProgressDrawTarget::hidden(), Paint { color: false }, TimeZone::UTC);
         let mut seen = Vec::new();
         for notice in super::super::tests::story() {
             live.show(&notice);

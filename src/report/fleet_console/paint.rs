@@ -6,7 +6,7 @@ pub struct Paint {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub enum Emphasis {
     Plain,
     Good,
     Warning,
@@ -15,13 +15,13 @@ pub enum Tone {
 }
 
 impl Paint {
-    pub fn whole(self, tone: Tone, text: &str) -> String {
+    pub fn whole(self, tone: Emphasis, text: &str) -> String {
         let code = match tone {
-            Tone::Plain => return text.to_owned(),
-            Tone::Good => 32,
-            Tone::Warning => 33,
-            Tone::Bad => 31,
-            Tone::Dim => 2,
+            Emphasis::Plain => return text.to_owned(),
+            Emphasis::Good => 32,
+            Emphasis::Warning => 33,
+            Emphasis::Bad => 31,
+            Emphasis::Dim => 2,
         };
         if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }

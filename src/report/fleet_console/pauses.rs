@@ -16,11 +16,11 @@ const TICK: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
 pub struct Pauses {
-    waiting: Arc<Mutex<Vec<Pause>>>,
+    waiting: Arc<Mutex<Vec<PausedProfile>>>,
     line: Option<ProgressBar>,
 }
 
-struct Pause {
+struct PausedProfile {
     profile: ProfileId,
     until: Instant,
 }
@@ -33,7 +33,7 @@ impl Pauses {
             let mut waiting = guard(&self.waiting);
             waiting.retain(|pause| pause.profile != *profile);
             let place = waiting.partition_point(|pause| pause.until <= until);
-            waiting.insert(place, Pause { profile: profile.clone(), until });
+            waiting.insert(place, PausedProfile { profile: profile.clone(), until });
         }
         if self.line.is_none() {
             let waiting = Arc::clone(&self.waiting);
@@ -69,9 +69,9 @@ impl Pauses {
 }
 
 /// `b-2 retries in 12 s, c-9 in 30 s, 4 more wait`; those whose time has come wait for a slot.
-fn text(waiting: &[Pause], now: Instant) -> String {
+fn text(waiting: &[PausedProfile], now: Instant) -> String {
     let mut text = String::new();
-    for (place, Pause { profile, until }) in waiting.iter().take(NAMED).enumerate() {
+    for (place, PausedProfile { profile, until }) in waiting.iter().take(NAMED).enumerate() {
         let verb = if place == 0 { " retries" } else { "" };
         let comma = if place == 0 { "" } else { ", " };
         let left = until.saturating_duration_since(now).as_millis().div_ceil(1000);
@@ -87,7 +87,7 @@ fn text(waiting: &[Pause], now: Instant) -> String {
     text
 }
 
-fn guard(waiting: &Mutex<Vec<Pause>>) -> MutexGuard<'_, Vec<Pause>> {
+fn guard(waiting: &Mutex<Vec<PausedProfile>>) -> MutexGuard<'_, Vec<PausedProfile>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn those_who_are_next_are_named_and_the_others_counted() {
         let now = Instant::now();
-        let after = |name: &str, ms: u64| Pause {
+        let after = |name: &str, ms: u64| PausedProfile {
             profile: name.parse().unwrap(),
             until: now + Duration::from_millis(ms),
         };

@@ -2,34 +2,34 @@
 
 use jiff::tz::TimeZone;
 
-use super::paint::{Paint, Tone};
+use super::paint::{Emphasis, Paint};
 use super::{counts, first_line, span};
 use regatta_core::duration::in_words;
 use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind, ProfileReport};
 use regatta_core::event::{EventKind, StepMode, StepOutcome};
 use regatta_core::fleet::{Enforcement, JobFailure, JobOutcome, Severity, Shortage, TimeLimit};
 
-pub struct Plain {
+pub struct FleetLines {
     quiet: bool,
     zone: TimeZone,
 }
 
-impl Plain {
+impl FleetLines {
     pub const fn new(quiet: bool, zone: TimeZone) -> Self {
         Self { quiet, zone }
     }
 
     /// `None` where there is nothing to say.
-    pub fn line(&self, notice: &FleetNotice) -> Option<(Tone, String)> {
+    pub fn line(&self, notice: &FleetNotice) -> Option<(Emphasis, String)> {
         let (tone, text) = text(&notice.kind)?;
-        let said = !self.quiet || matches!(tone, Tone::Bad | Tone::Warning);
+        let said = !self.quiet || matches!(tone, Emphasis::Bad | Emphasis::Warning);
         let time = notice.at.to_zoned_datetime(self.zone.clone());
         said.then(|| (tone, format!("{} {text}", time.strftime("%H:%M:%S"))))
     }
 }
 
 /// What happened, in one line, and how it is to be taken.
-pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
+pub fn text(kind: &NoticeKind) -> Option<(Emphasis, String)> {
     Some(match kind {
         NoticeKind::Surveyed { profiles, ended } => {
             let plural = if *profiles == 1 { "" } else { "s" };
@@ -38,41 +38,44 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
             } else {
                 format!(", before anything was started {}", counts(*ended, Paint { color: false }))
             };
-            (Tone::Plain, format!("{profiles} profile{plural}{before}"))
+            (Emphasis::Plain, format!("{profiles} profile{plural}{before}"))
         }
         NoticeKind::Launched { profile, slot, attempt, pid } => {
             let again = again(*attempt);
-            (Tone::Plain, format!("{profile}: launched in slot {}{again} (process {pid})", slot.index() + 1))
+            (
+                Emphasis::Plain,
+                format!("{profile}: launched in slot {}{again} (process {pid})", slot.index() + 1),
+            )
         }
         NoticeKind::Adopted { profile, slot, pid, .. } => {
             let process = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
-            (Tone::Plain, format!("{profile}: runs already, takes slot {}{process}", slot.index() + 1))
+            (Emphasis::Plain, format!("{profile}: runs already, takes slot {}{process}", slot.index() + 1))
         }
         NoticeKind::Told { event, .. } => {
             let (tone, text) = told(&event.kind)?;
             (tone, format!("{}: {text}", event.profile_id))
         }
         NoticeKind::CleaningUp { profile, cause } => {
-            (Tone::Warning, format!("{profile}: {}; ending what it left", first_line(cause)))
+            (Emphasis::Warning, format!("{profile}: {}; ending what it left", first_line(cause)))
         }
         NoticeKind::Cleared { profile } => {
-            (Tone::Plain, format!("{profile}: what its dead run left is gone"))
+            (Emphasis::Plain, format!("{profile}: what its dead run left is gone"))
         }
         NoticeKind::BackingOff { profile, attempt, delay, cause } => {
             let delay = in_words(*delay);
             (
-                Tone::Warning,
+                Emphasis::Warning,
                 format!("{profile}: attempt {attempt} failed: {}; again in {delay}", first_line(cause)),
             )
         }
         NoticeKind::SiteBusy { profile, times, of, delay } => {
             let delay = in_words(*delay);
-            (Tone::Warning, format!("{profile}: the site is busy; again in {delay} ({times} of {of})"))
+            (Emphasis::Warning, format!("{profile}: the site is busy; again in {delay} ({times} of {of})"))
         }
         NoticeKind::PutOff { profile, delay } => {
             let delay = in_words(*delay);
             (
-                Tone::Warning,
+                Emphasis::Warning,
                 format!(
                     "{profile}: open outside of Regatta; retrying after the others, in {delay} at the earliest"
                 ),
@@ -88,27 +91,29 @@ pub fn text(kind: &NoticeKind) -> Option<(Tone, String)> {
                 TimeLimit::Run(limit) => format!("runs for {}", in_words(*limit)),
                 TimeLimit::Stall(limit) => format!("said nothing for {}", in_words(*limit)),
             };
-            (Tone::Warning, format!("{profile}: {what}; {done}"))
+            (Emphasis::Warning, format!("{profile}: {what}; {done}"))
         }
-        NoticeKind::Waiting(shortage) => (Tone::Warning, format!("launches wait: {}", short_of(shortage))),
+        NoticeKind::Waiting(shortage) => {
+            (Emphasis::Warning, format!("launches wait: {}", short_of(shortage)))
+        }
         NoticeKind::ProviderDown { problem } => {
-            (Tone::Warning, format!("launches wait for the provider: {}", first_line(problem)))
+            (Emphasis::Warning, format!("launches wait for the provider: {}", first_line(problem)))
         }
         NoticeKind::ProviderPaused { pause } => {
             let pause = in_words(*pause);
-            (Tone::Warning, format!("launches wait: the provider opens no more browsers for {pause}"))
+            (Emphasis::Warning, format!("launches wait: the provider opens no more browsers for {pause}"))
         }
-        NoticeKind::Resumed => (Tone::Good, "launches go on".to_owned()),
+        NoticeKind::Resumed => (Emphasis::Good, "launches go on".to_owned()),
         NoticeKind::Source(notice) => (
-            if notice.is_good() { Tone::Good } else { Tone::Warning },
+            if notice.is_good() { Emphasis::Good } else { Emphasis::Warning },
             first_line(&notice.to_string()).to_owned(),
         ),
         NoticeKind::Ended(report) => ended(report)?,
         NoticeKind::Stopping(Severity::Now) => {
-            (Tone::Warning, "stopping now: runs are killed, their browsers stopped".to_owned())
+            (Emphasis::Warning, "stopping now: runs are killed, their browsers stopped".to_owned())
         }
         NoticeKind::Stopping(_) => (
-            Tone::Warning,
+            Emphasis::Warning,
             "stopping: nothing more is launched, runs end after their step; once more ends them now"
                 .to_owned(),
         ),
@@ -130,20 +135,20 @@ pub fn short_of(shortage: &Shortage) -> String {
 }
 
 /// Of what a run tells, what matters among many runs.
-fn told(kind: &EventKind) -> Option<(Tone, String)> {
+fn told(kind: &EventKind) -> Option<(Emphasis, String)> {
     Some(match kind {
         EventKind::KernelDownloading { message, ms } => {
-            (Tone::Plain, format!("waits for the browser's kernel, {} by now: {message}", span(*ms)))
+            (Emphasis::Plain, format!("waits for the browser's kernel, {} by now: {message}", span(*ms)))
         }
         EventKind::StepStarted { flag, mode: StepMode::Verify, .. } => {
-            (Tone::Plain, format!("{flag} is in doubt, asking the site"))
+            (Emphasis::Plain, format!("{flag} is in doubt, asking the site"))
         }
         EventKind::StepFinished { flag, outcome, ms, .. } => {
             let time = span(*ms);
             match outcome {
-                StepOutcome::Done => (Tone::Plain, format!("{flag} done in {time}")),
-                StepOutcome::Verified => (Tone::Plain, format!("{flag} was done before, says the site")),
-                StepOutcome::Failed => (Tone::Warning, format!("{flag} failed after {time}")),
+                StepOutcome::Done => (Emphasis::Plain, format!("{flag} done in {time}")),
+                StepOutcome::Verified => (Emphasis::Plain, format!("{flag} was done before, says the site")),
+                StepOutcome::Failed => (Emphasis::Warning, format!("{flag} failed after {time}")),
                 // What follows says it.
                 StepOutcome::NeedsAttention | StepOutcome::Stopped => return None,
             }
@@ -152,7 +157,7 @@ fn told(kind: &EventKind) -> Option<(Tone, String)> {
     })
 }
 
-fn ended(report: &ProfileReport) -> Option<(Tone, String)> {
+fn ended(report: &ProfileReport) -> Option<(Emphasis, String)> {
     let profile = &report.profile_id;
     let steps = format!("{}/{} steps", report.steps_done, report.steps);
     let why =
@@ -164,13 +169,13 @@ fn ended(report: &ProfileReport) -> Option<(Tone, String)> {
             return None;
         }
         JobOutcome::Completed => {
-            (Tone::Good, format!("{profile}: completed, {steps} in {}", span(report.ms)))
+            (Emphasis::Good, format!("{profile}: completed, {steps} in {}", span(report.ms)))
         }
-        JobOutcome::NeedsAttention => (Tone::Warning, format!("{profile}: needs attention{why}{see}")),
+        JobOutcome::NeedsAttention => (Emphasis::Warning, format!("{profile}: needs attention{why}{see}")),
         JobOutcome::Failed(failure) => {
-            (Tone::Bad, format!("{profile}: failed, {steps}{}{see}", because(failure, report)))
+            (Emphasis::Bad, format!("{profile}: failed, {steps}{}{see}", because(failure, report)))
         }
-        JobOutcome::Stopped => (Tone::Dim, format!("{profile}: stopped, {steps}")),
+        JobOutcome::Stopped => (Emphasis::Dim, format!("{profile}: stopped, {steps}")),
     })
 }
 

@@ -15,14 +15,14 @@ use indicatif::{ProgressDrawTarget, TermLike};
 const RATE: u8 = 20;
 
 #[derive(Debug)]
-pub struct Screen {
+pub struct ProgressTarget {
     term: Term,
-    drawn: Mutex<Drawn>,
+    drawn: Mutex<DrawnLines>,
 }
 
 /// A drawing moves up to its first line, clears the old ones, and writes pairs of a line and its filling.
 #[derive(Debug, Default)]
-struct Drawn {
+struct DrawnLines {
     /// Columns of the terminal at the last drawing, and of each line of it.
     width: usize,
     lines: Vec<usize>,
@@ -36,7 +36,7 @@ struct Drawn {
     fills: bool,
 }
 
-impl Screen {
+impl ProgressTarget {
     /// On standard error; nothing is drawn where that is no terminal.
     pub fn target() -> ProgressDrawTarget {
         let term = Term::buffered_stderr();
@@ -47,7 +47,7 @@ impl Screen {
         ProgressDrawTarget::term_like_with_hz(Box::new(screen), RATE)
     }
 
-    fn drawn(&self) -> MutexGuard<'_, Drawn> {
+    fn drawn(&self) -> MutexGuard<'_, DrawnLines> {
         self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -69,7 +69,7 @@ fn rows_of(line: usize, width: usize) -> usize {
     line.div_ceil(width.max(1)).max(1)
 }
 
-impl TermLike for Screen {
+impl TermLike for ProgressTarget {
     fn width(&self) -> u16 {
         self.term.size().1
     }

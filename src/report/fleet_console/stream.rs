@@ -86,14 +86,14 @@ mod tests {
     use super::*;
 
     /// A reader that reads nothing before it is let.
-    struct Slow {
+    struct SlowReader {
         /// Says once that it is at it.
         began: Option<Sender<()>>,
         go: Option<Receiver<()>>,
         read: Sender<String>,
     }
 
-    impl Write for Slow {
+    impl Write for SlowReader {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             if let Some(began) = self.began.take() {
                 began.send(()).unwrap();
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_line_for_everything_that_happens_and_the_report_at_the_end() {
         let (read, lines) = channel();
-        let mut stream = Stream::start(Slow { began: None, go: None, read }).unwrap();
+        let mut stream = Stream::start(SlowReader { began: None, go: None, read }).unwrap();
         story().iter().for_each(|notice| stream.tell(notice));
         stream.finish(&report());
         let mut lines: Vec<String> = lines.iter().collect();
@@ -150,7 +150,7 @@ mod tests {
         let (began, has_begun) = channel();
         let (go, let_go) = channel();
         let (read, lines) = channel();
-        let mut stream = Stream::start(Slow { began: Some(began), go: Some(let_go), read }).unwrap();
+        let mut stream = Stream::start(SlowReader { began: Some(began), go: Some(let_go), read }).unwrap();
         let notice = &story()[2];
         stream.tell(notice);
         // Its line is out of the queue, which has room for so many more.
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_gone_holds_nobody_up() {
-        struct Gone;
-        impl Write for Gone {
+        struct ClosedReader;
+        impl Write for ClosedReader {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
                 Err(io::ErrorKind::BrokenPipe.into())
             }
@@ -178,7 +178,7 @@ mod tests {
                 Ok(())
             }
         }
-        let mut stream = Stream::start(Gone).unwrap();
+        let mut stream = Stream::start(ClosedReader).unwrap();
         let story = story();
         for _ in 0..2 * MOST_UNREAD {
             stream.tell(&story[2]);

@@ -1,7 +1,7 @@
 //! The closing table. Columns are aligned by hand: six of them, one of which may be of any length,
 //! are less code than a table crate's settings.
 
-use super::paint::{Paint, Tone};
+use super::paint::{Emphasis, Paint};
 use super::{counts, first_line, span};
 use regatta_core::event::fleet_notice::{FleetReport, ProfileReport};
 use regatta_core::fleet::JobOutcome;
@@ -27,7 +27,7 @@ pub fn table(report: &FleetReport, paint: Paint) -> String {
             cells.chain([HEADS[column].len()]).max().unwrap_or(0)
         };
         let widths: [usize; 6] = std::array::from_fn(width);
-        out += &paint.whole(Tone::Dim, &line(&HEADS.map(str::to_owned), &widths, |_, text| text));
+        out += &paint.whole(Emphasis::Dim, &line(&HEADS.map(str::to_owned), &widths, |_, text| text));
         out.push('\n');
         for (row, profile) in rows.iter().zip(&listed) {
             out += &line(row, &widths, |column, text| match column {
@@ -79,12 +79,12 @@ fn cells(profile: &ProfileReport) -> [String; 6] {
     ]
 }
 
-const fn tone(outcome: JobOutcome) -> Tone {
+const fn tone(outcome: JobOutcome) -> Emphasis {
     match outcome {
-        JobOutcome::Completed => Tone::Good,
-        JobOutcome::NeedsAttention => Tone::Warning,
-        JobOutcome::Failed(_) => Tone::Bad,
-        JobOutcome::Stopped => Tone::Dim,
+        JobOutcome::Completed => Emphasis::Good,
+        JobOutcome::NeedsAttention => Emphasis::Warning,
+        JobOutcome::Failed(_) => Emphasis::Bad,
+        JobOutcome::Stopped => Emphasis::Dim,
     }
 }
 

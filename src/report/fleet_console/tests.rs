@@ -168,7 +168,7 @@ pub fn story() -> Vec<FleetNotice> {
 }
 
 fn lines(quiet: bool) -> String {
-    let plain = Plain::new(quiet, TimeZone::UTC);
+    let plain = FleetLines::new(quiet, TimeZone::UTC);
     let lines: Vec<_> =
         story().iter().filter_map(|notice| plain.line(notice)).map(|(_, line)| line).collect();
     lines.join("\n")

@@ -7,7 +7,7 @@ use crate::report::testing::folder;
 
 const LOG: &str = "03:04:08 run started\n03:04:09 browser started (chromium, 0.9 s)";
 
-fn picture(screen: &mut Screen, width: u16, height: u16) -> String {
+fn picture(screen: &mut WatchScreen, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     let views = folder();
     let views: Vec<_> = views.iter().collect();
@@ -20,7 +20,7 @@ fn picture(screen: &mut Screen, width: u16, height: u16) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn press(screen: &mut Screen, keys: &str) -> Option<Wish> {
+fn press(screen: &mut WatchScreen, keys: &str) -> Option<WatchCommand> {
     let views = folder();
     let views: Vec<_> = views.iter().collect();
     let mut wish = None;
@@ -41,7 +41,7 @@ fn press(screen: &mut Screen, keys: &str) -> Option<Wish> {
 
 #[track_caller]
 fn check(keys: &str, width: u16, height: u16, expected: Expect) {
-    let mut screen = Screen::default();
+    let mut screen = WatchScreen::default();
     picture(&mut screen, width, height);
     press(&mut screen, keys);
     expected.assert_eq(&picture(&mut screen, width, height));
@@ -205,21 +205,21 @@ fn what_is_typed_filters_and_an_escape_shows_all() {
 
 #[test]
 fn an_act_is_asked_for_once_more() {
-    let mut screen = Screen::default();
+    let mut screen = WatchScreen::default();
     picture(&mut screen, 80, 24);
     let p4: ProfileId = "p4".parse().unwrap();
     assert_eq!(press(&mut screen, "down r"), None);
     assert!(picture(&mut screen, 80, 24).contains("Start a run of p4? y/n"));
-    assert_eq!(press(&mut screen, "y"), Some(Wish::Act(Action::Retry, p4.clone())));
+    assert_eq!(press(&mut screen, "y"), Some(WatchCommand::Act(ProfileAction::Retry, p4.clone())));
     assert_eq!(press(&mut screen, "r n"), None, "no is no");
     assert_eq!(press(&mut screen, "y"), None, "nothing is asked any more");
-    assert_eq!(press(&mut screen, "z y"), Some(Wish::Act(Action::Reset, p4)));
-    assert_eq!(press(&mut screen, "q"), Some(Wish::Quit));
+    assert_eq!(press(&mut screen, "z y"), Some(WatchCommand::Act(ProfileAction::Reset, p4)));
+    assert_eq!(press(&mut screen, "q"), Some(WatchCommand::Quit));
 }
 
 #[test]
 fn a_key_that_does_not_fit_says_why_and_asks_nothing() {
-    let mut screen = Screen::default();
+    let mut screen = WatchScreen::default();
     picture(&mut screen, 80, 24);
     let mut said = Vec::new();
     // The one that runs, then one that failed, then one that is done.
@@ -246,21 +246,21 @@ fn a_person_answers_for_a_step_in_doubt() {
     views[3].status = DisplayStatus::NeedsAttention;
     let id = views[3].id.clone();
     let views: Vec<_> = views.iter().collect();
-    let mut screen = Screen::default();
-    let draw = |screen: &mut Screen| {
+    let mut screen = WatchScreen::default();
+    let draw = |screen: &mut WatchScreen| {
         let mut terminal = Terminal::new(TestBackend::new(80, 6)).unwrap();
         terminal.draw(|frame| screen.draw(frame, "n", &views, "", jiff::Timestamp::UNIX_EPOCH)).unwrap();
         let cells = terminal.backend().buffer().content().iter().map(ratatui::buffer::Cell::symbol);
         cells.skip(5 * 80).collect::<String>().trim().to_owned()
     };
     draw(&mut screen);
-    let press = |screen: &mut Screen, code| screen.key(KeyEvent::from(code), &views);
+    let press = |screen: &mut WatchScreen, code| screen.key(KeyEvent::from(code), &views);
     press(&mut screen, KeyCode::Down);
     let mut said = vec![draw(&mut screen)];
     for (letter, answer) in [('d', Some(Resolution::Done)), ('a', Some(Resolution::Again)), ('y', None)] {
         assert_eq!(press(&mut screen, KeyCode::Char('v')), None);
         said.push(draw(&mut screen));
-        let wish = answer.map(|answer| Wish::Resolve(answer, id.clone()));
+        let wish = answer.map(|answer| WatchCommand::Resolve(answer, id.clone()));
         assert_eq!(press(&mut screen, KeyCode::Char(letter)), wish);
     }
     said.dedup();
@@ -315,7 +315,7 @@ fn all_keys_are_shown_and_the_last_line_fits() {
          x stop  ↑↓ choose  / filter  s status  Enter detail  ? keys  q quit"#]],
     );
     for width in 20..130 {
-        let mut screen = Screen::default();
+        let mut screen = WatchScreen::default();
         let shown = picture(&mut screen, width, 6);
         let foot = shown.lines().last().unwrap();
         assert!(foot.ends_with("? keys  q quit"), "{width}: {foot}");
@@ -341,7 +341,7 @@ fn ten_thousand_rows_cost_what_is_seen() {
         .map(|number| ProfileView { id: format!("p{number:05}").parse().unwrap(), ..view.clone() })
         .collect();
     let views: Vec<_> = views.iter().collect();
-    let mut screen = Screen::default();
+    let mut screen = WatchScreen::default();
     screen.key(KeyEvent::from(KeyCode::Down), &views);
     screen.key(KeyEvent::from(KeyCode::End), &views);
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();

@@ -1,7 +1,7 @@
 //! `NAME=VALUE` of the command line.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Assignment {
+pub enum NameValue {
     Variable(String, String),
     /// Without a value it is asked for.
     Identity(String, Option<String>),
@@ -32,9 +32,9 @@ pub fn parse_identity_variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
-pub fn parse_name(text: &str) -> Result<Assignment, String> {
+pub fn parse_name(text: &str) -> Result<NameValue, String> {
     if text.starts_with("identity.") {
-        return parse_identity(text).map(|(field, value)| Assignment::Identity(field, value));
+        return parse_identity(text).map(|(field, value)| NameValue::Identity(field, value));
     }
-    parse_assignment(text).map(|(name, value)| Assignment::Variable(name, value))
+    parse_assignment(text).map(|(name, value)| NameValue::Variable(name, value))
 }

@@ -2,28 +2,28 @@
 
 use std::ops::{Index, IndexMut};
 
-use super::super::files::Known;
-use super::super::process::Moment;
+use super::super::files::ProfileProgress;
+use super::super::process::Uptime;
 use super::super::spool::SpoolAt;
 use crate::store::LockHolder;
 use regatta_core::event::NetworkTotals;
 use regatta_core::event::fleet_notice::ProfileReport;
 use regatta_core::fleet::{JobId, Mono};
 
-/// A book a job. Most jobs only wait: theirs is begun when there is something to write.
+/// A record a job. Most jobs only wait: theirs is begun when there is something to write.
 #[derive(Debug, Default)]
-pub struct Books {
-    begun: Vec<Option<Box<Book>>>,
+pub struct JobRecords {
+    begun: Vec<Option<Box<JobRecord>>>,
     /// What is left of a job that has ended.
     ended: Vec<Option<Box<ProfileReport>>>,
     /// What the session begins with, for as long as there is none.
     new: Vec<Option<SpoolAt>>,
-    empty: Book,
+    empty: JobRecord,
 }
 
-impl Books {
-    pub fn open(&mut self, book: Option<Box<Book>>, new: Option<SpoolAt>) {
-        self.begun.push(book);
+impl JobRecords {
+    pub fn open(&mut self, record: Option<Box<JobRecord>>, new: Option<SpoolAt>) {
+        self.begun.push(record);
         self.ended.push(None);
         self.new.push(new);
     }
@@ -43,24 +43,24 @@ impl Books {
     }
 }
 
-impl Index<JobId> for Books {
-    type Output = Book;
+impl Index<JobId> for JobRecords {
+    type Output = JobRecord;
 
-    fn index(&self, job: JobId) -> &Book {
+    fn index(&self, job: JobId) -> &JobRecord {
         self.begun[job.index()].as_deref().unwrap_or(&self.empty)
     }
 }
 
-impl IndexMut<JobId> for Books {
-    fn index_mut(&mut self, job: JobId) -> &mut Book {
+impl IndexMut<JobId> for JobRecords {
+    fn index_mut(&mut self, job: JobId) -> &mut JobRecord {
         self.begun[job.index()].get_or_insert_default()
     }
 }
 
 /// What the closing report says of a job.
 #[derive(Debug, Default)]
-pub struct Book {
-    pub known: Known,
+pub struct JobRecord {
+    pub known: ProfileProgress,
     pub network: NetworkTotals,
     pub begun: Option<Mono>,
     /// Of the latest attempt, where the run itself could not say it.
@@ -68,10 +68,10 @@ pub struct Book {
     /// Why the living run is being ended.
     pub over_time: Option<String>,
     /// The adopted run whose lock fell last.
-    pub died: Option<(LockHolder, Moment)>,
+    pub died: Option<(LockHolder, Uptime)>,
 }
 
-impl Book {
+impl JobRecord {
     pub fn error(&self) -> Option<String> {
         self.cause.clone().or_else(|| self.known.last_error.clone())
     }

@@ -12,7 +12,7 @@ use regatta_core::outcome::RunOutcome;
 
 /// What a command ends with instead of its result.
 #[derive(Debug)]
-pub struct Failure {
+pub struct CommandError {
     pub exit_code: u8,
     message: String,
     /// Lines below the message: where it happened, what was kept.
@@ -21,7 +21,7 @@ pub struct Failure {
     source: Option<Box<FileDiagnostic>>,
 }
 
-impl Failure {
+impl CommandError {
     /// A line below the message.
     #[must_use]
     pub fn more(mut self, line: String) -> Self {
@@ -90,13 +90,13 @@ impl Failure {
     }
 }
 
-impl From<Box<FileDiagnostic>> for Failure {
+impl From<Box<FileDiagnostic>> for CommandError {
     fn from(source: Box<FileDiagnostic>) -> Self {
         Self { source: Some(source), ..Self::usage("") }
     }
 }
 
-impl From<RunEnd> for Failure {
+impl From<RunEnd> for CommandError {
     fn from(end: RunEnd) -> Self {
         let message = end.message.unwrap_or_else(|| "the run failed".to_owned());
         let mut failure = Self::new(end.outcome, message).hint(end.hint);
@@ -106,14 +106,14 @@ impl From<RunEnd> for Failure {
     }
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         let outcome = if error.may_pass() { RunOutcome::StepFailed } else { RunOutcome::Usage };
         Self::new(outcome, with_cause(&error)).hint(error.hint().map(str::to_owned))
     }
 }
 
-impl From<SessionError> for Failure {
+impl From<SessionError> for CommandError {
     fn from(error: SessionError) -> Self {
         let outcome = match &error {
             SessionError::Busy { .. } => RunOutcome::Busy,

@@ -50,29 +50,29 @@ impl FleetNote {
     }
 }
 
-pub struct Board {
+pub struct DashboardFeed {
     name: String,
     order: Vec<Flag>,
-    state: Mutex<State>,
+    state: Mutex<FeedState>,
     changes: broadcast::Sender<Arc<str>>,
 }
 
 #[derive(Default)]
-struct State {
+struct FeedState {
     rows: BTreeMap<ProfileId, String>,
-    counted: Counted,
+    counted: FeedTotals,
     fleet: FleetNote,
 }
 
 #[derive(Default, Serialize)]
-struct Counted {
+struct FeedTotals {
     #[serde(serialize_with = "inner")]
     overview: Arc<Overview>,
     causes: Vec<FailureCause>,
     timeline: Option<Timeline>,
 }
 
-impl Board {
+impl DashboardFeed {
     /// `order`: the workflow's steps.
     pub fn new(name: &str, order: Vec<Flag>) -> Self {
         let (changes, _) = broadcast::channel(BEHIND);
@@ -86,7 +86,7 @@ impl Board {
         changed: &[ProfileId],
         now: jiff::Timestamp,
     ) {
-        let counted = Counted {
+        let counted = FeedTotals {
             overview: Arc::new(Overview::of(all.clone(), &self.order)),
             causes: causes(all.clone()),
             timeline: timeline(all.clone(), now),
@@ -122,11 +122,16 @@ impl Board {
         (self.text(&state, now, state.rows.values().map(String::as_str)), changes)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FeedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn text<'r>(&self, state: &State, now: jiff::Timestamp, rows: impl Iterator<Item = &'r str>) -> String {
+    fn text<'r>(
+        &self,
+        state: &FeedState,
+        now: jiff::Timestamp,
+        rows: impl Iterator<Item = &'r str>,
+    ) -> String {
         let json = |value: &dyn erased::Json| value.json();
         let mut text = format!(
             r#"{{"v":1,"name":{},"now":{},"fleet":{},"counted":{},"rows":["#,
@@ -198,7 +203,7 @@ mod tests {
 
     #[test]
     fn who_connects_gets_the_whole_and_then_what_changes() {
-        let board = Board::new("onboarding", vec!["a".parse().unwrap()]);
+        let board = DashboardFeed::new("onboarding", vec!["a".parse().unwrap()]);
         let mut views = folder();
         let all: Vec<_> = views.iter().map(|view| view.id.clone()).collect();
         board.publish(views.iter(), &all, at());
@@ -237,7 +242,7 @@ mod tests {
 
     #[test]
     fn who_falls_behind_is_told_so_and_ten_thousand_rows_are_small() {
-        let board = Board::new("onboarding", Vec::new());
+        let board = DashboardFeed::new("onboarding", Vec::new());
         let view = folder().swap_remove(3);
         let views: Vec<_> = (0..10_000)
             .map(|number| ProfileView { id: format!("p{number}").parse().unwrap(), ..view.clone() })

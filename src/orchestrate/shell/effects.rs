@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::super::machine;
-use super::super::process::{EndedGroup, Moment, end_adopted_group, kill_adopted, terminate_adopted};
+use super::super::process::{EndedGroup, Uptime, end_adopted_group, kill_adopted, terminate_adopted};
 use super::super::spool::SpoolAt;
-use super::{Answer, ProviderRefusal, Shell};
+use super::{EffectResult, ProviderRefusal, Shell};
 use crate::providers::leftovers;
 use crate::store::{Layout, Lock, LockHolder, OpenSession, SessionError, lock, session};
 use regatta_core::error_chain::with_cause;
@@ -25,30 +25,33 @@ const PROBE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy)]
-enum Signal {
+enum RunSignal {
     Terminate,
     Kill,
 }
 
 impl Shell<'_> {
-    pub fn carry_out(&mut self, effect: FleetEffect) -> Option<FleetInput> {
+    pub fn apply(&mut self, effect: FleetEffect) -> Option<FleetInput> {
         match effect {
             FleetEffect::Spawn { job, slot, attempt } => return Some(self.spawn(job, slot, attempt)),
             FleetEffect::Watch { job, slot, attempt } => self.watch(job, slot, attempt),
             FleetEffect::CleanUp { job } => self.clean_up(job),
-            FleetEffect::Terminate { job } => self.signal(job, Signal::Terminate),
-            FleetEffect::Kill { job } => self.signal(job, Signal::Kill),
+            FleetEffect::Terminate { job } => self.signal(job, RunSignal::Terminate),
+            FleetEffect::Kill { job } => self.signal(job, RunSignal::Kill),
             FleetEffect::Measure => self.answers.push(Box::pin(async {
                 // Should it fail, nothing is known and nothing held up.
                 let measured = spawn_blocking(machine::measure).await.unwrap_or_default();
-                Answer::Input(FleetInput::MachineMeasured(measured))
+                EffectResult::Input(FleetInput::MachineMeasured(measured))
             })),
             FleetEffect::Probe => {
                 let provider = Arc::clone(&self.provider);
                 self.answers.push(Box::pin(async move {
-                    Answer::Probed(match timeout(PROBE, provider.probe()).await {
+                    EffectResult::Probed(match timeout(PROBE, provider.probe()).await {
                         Ok(Err(error)) if let Some(refusal) = ProviderRefusal::of(&error) => {
-                            return Answer::Refused(FleetInput::ProviderProbed { is_up: true }, refusal);
+                            return EffectResult::Refused(
+                                FleetInput::ProviderProbed { is_up: true },
+                                refusal,
+                            );
                         }
                         Ok(answered) => answered.map_err(|error| with_cause(&error)),
                         Err(_) => Err(format!("{} does not answer within {PROBE:?}", provider.name())),
@@ -57,11 +60,11 @@ impl Shell<'_> {
             }
             FleetEffect::CheckElsewhere { jobs } => self.look_elsewhere(jobs),
             FleetEffect::WakeAt(Mono(at)) => self.alarm = self.started.checked_add(at),
-            FleetEffect::Report(fact) => self.pass_on(fact),
+            FleetEffect::Report(fact) => self.report_fact(fact),
             FleetEffect::RejectInput(refusal) => debug!(%refusal, "refused"),
             FleetEffect::Finish { outcome } => {
                 info!(?outcome, "finished");
-                self.tell(NoticeKind::Finished { outcome, tally: self.fleet.tally() });
+                self.emit(NoticeKind::Finished { outcome, tally: self.fleet.tally() });
                 self.outcome = Some(outcome);
             }
         }
@@ -76,7 +79,7 @@ impl Shell<'_> {
             let open = match timeout(LOOK, provider.open_elsewhere(&profiles)).await {
                 Ok(Ok(open)) => open,
                 Ok(Err(error)) if let Some(refusal) = ProviderRefusal::of(&error) => {
-                    return Answer::Refused(FleetInput::ElsewhereChecked { open: Vec::new() }, refusal);
+                    return EffectResult::Refused(FleetInput::ElsewhereChecked { open: Vec::new() }, refusal);
                 }
                 Ok(Err(error)) => {
                     warn!(
@@ -91,22 +94,22 @@ impl Shell<'_> {
                 }
             };
             let open = jobs.iter().zip(&profiles).filter(|(_, profile)| open.contains(profile));
-            Answer::Input(FleetInput::ElsewhereChecked { open: open.map(|(job, _)| *job).collect() })
+            EffectResult::Input(FleetInput::ElsewhereChecked { open: open.map(|(job, _)| *job).collect() })
         }));
     }
 
     fn spawn(&mut self, job: JobId, slot: Slot, attempt: u32) -> FleetInput {
         let now = self.now();
         let profile = self.fleet.profile(job).clone();
-        let book = &mut self.books[job];
-        book.begun.get_or_insert(now);
-        book.cause = None;
-        if let Some(new) = self.books.new_session(job).take()
+        let record = &mut self.records[job];
+        record.begun.get_or_insert(now);
+        record.cause = None;
+        if let Some(new) = self.records.new_session(job).take()
             && let Err(problem) = self.begin_session(&profile, new)
         {
             warn!(%profile, problem, "cannot begin a session");
-            *self.books.new_session(job) = Some(new);
-            self.books[job].cause = Some(problem);
+            *self.records.new_session(job) = Some(new);
+            self.records[job].cause = Some(problem);
             return FleetInput::SpawnFailed { job };
         }
         self.files.follow_child(job, &profile);
@@ -118,13 +121,13 @@ impl Shell<'_> {
         match self.children.spawn(job, &self.options.program, &arguments, mark, &log) {
             Ok(pid) => {
                 info!(%profile, pid, attempt, "launched");
-                self.tell(NoticeKind::Launched { profile, slot, attempt, pid });
+                self.emit(NoticeKind::Launched { profile, slot, attempt, pid });
                 FleetInput::ChildSpawned { job }
             }
             Err(error) => {
                 warn!(%profile, %error, "cannot start a process");
                 self.files.forget(job);
-                self.books[job].cause = Some(format!("cannot start a process: {error}"));
+                self.records[job].cause = Some(format!("cannot start a process: {error}"));
                 FleetInput::SpawnFailed { job }
             }
         }
@@ -151,21 +154,21 @@ impl Shell<'_> {
     fn watch(&mut self, job: JobId, slot: Slot, attempt: u32) {
         let now = self.now();
         let profile = self.fleet.profile(job).clone();
-        self.books[job].begun.get_or_insert(now);
+        self.records[job].begun.get_or_insert(now);
         let pid = lock::holder(&self.options.layout.session_lock(&profile)).map(|holder| holder.pid);
         info!(%profile, pid, "adopted a living run");
         self.files.follow_adopted(job, &profile);
-        self.tell(NoticeKind::Adopted { profile, slot, attempt, pid });
+        self.emit(NoticeKind::Adopted { profile, slot, attempt, pid });
     }
 
     fn clean_up(&mut self, job: JobId) {
         let profile = self.fleet.profile(job).clone();
-        let cause = self.books[job].cause.clone().unwrap_or_default();
+        let cause = self.records[job].cause.clone().unwrap_or_default();
         warn!(%profile, cause, "cleaning up");
-        self.tell(NoticeKind::CleaningUp { profile: profile.clone(), cause });
-        let died = self.books[job].died.take();
+        self.emit(NoticeKind::CleaningUp { profile: profile.clone(), cause });
+        let died = self.records[job].died.take();
         let adopted =
-            |(holder, seen): (LockHolder, Moment)| -> Option<EndedGroup> { end_adopted_group(&holder, seen) };
+            |(holder, seen): (LockHolder, Uptime)| -> Option<EndedGroup> { end_adopted_group(&holder, seen) };
         let group = self.children.end_group(job).or_else(|| died.and_then(adopted));
         let (provider, bound) = (Arc::clone(&self.provider), self.options.browser_stop_bound);
         let layout = self.options.layout.clone();
@@ -175,7 +178,7 @@ impl Shell<'_> {
             {
                 warn!(%profile, "processes of the crashed run do not end");
             }
-            let done = Answer::Input(FleetInput::CleanedUp { job });
+            let done = EffectResult::Input(FleetInput::CleanedUp { job });
             let Some(_lock) = hold(&layout, &profile) else { return done };
             match timeout(bound, leftovers::end(&layout, provider.as_ref(), &profile)).await {
                 Ok(Ok(())) => {}
@@ -186,18 +189,18 @@ impl Shell<'_> {
         }));
     }
 
-    fn signal(&mut self, job: JobId, how: Signal) {
+    fn signal(&mut self, job: JobId, how: RunSignal) {
         let profile = self.fleet.profile(job);
         let done = match (self.children.lives(job), how) {
-            (true, Signal::Terminate) => self.children.terminate(job),
-            (true, Signal::Kill) => self.children.kill(job),
+            (true, RunSignal::Terminate) => self.children.terminate(job),
+            (true, RunSignal::Kill) => self.children.kill(job),
             (false, _) => {
                 // Who holds the lock now, not who held it once: a lock that fell names a stranger.
                 let path = self.options.layout.session_lock(profile);
                 let holder = lock::is_held(&path).unwrap_or(false).then(|| lock::holder(&path)).flatten();
                 match (holder, how) {
-                    (Some(holder), Signal::Terminate) => terminate_adopted(&holder),
-                    (Some(holder), Signal::Kill) => kill_adopted(&holder),
+                    (Some(holder), RunSignal::Terminate) => terminate_adopted(&holder),
+                    (Some(holder), RunSignal::Kill) => kill_adopted(&holder),
                     (None, _) => Ok(()),
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::failure::Failure;
+use super::command_error::CommandError;
 use super::settings::Settings;
 use super::source;
 use crate::store::session::SessionReader;
@@ -14,7 +14,7 @@ use regatta_core::suggestion::{did_you_mean, nearest};
 pub fn refuse_unknown_profiles<'a>(
     settings: &Settings,
     given: impl IntoIterator<Item = &'a ProfileId>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let layout = &settings.layout;
     let mut unknown: Vec<&ProfileId> =
         given.into_iter().filter(|profile| !has_files(layout, profile)).collect();
@@ -26,13 +26,12 @@ pub fn refuse_unknown_profiles<'a>(
     unknown.retain(|profile| !known.contains(*profile));
     match unknown.as_slice() {
         [] => Ok(()),
-        [one] => {
-            Err(Failure::usage(format!("there is no profile `{one}` in this folder")).hint(hint(one, &known)))
-        }
+        [one] => Err(CommandError::usage(format!("there is no profile `{one}` in this folder"))
+            .hint(hint(one, &known))),
         many => {
             let names: Vec<_> = many.iter().map(|profile| format!("`{profile}`")).collect();
             let mut failure =
-                Failure::usage(format!("there are no profiles {} in this folder", names.join(", ")));
+                CommandError::usage(format!("there are no profiles {} in this folder", names.join(", ")));
             for profile in many {
                 if let Some(near) = nearest(profile.as_str(), known.iter().map(ProfileId::as_str)) {
                     failure = failure.context(format!("{profile}: did you mean `{near}`?"));
@@ -66,7 +65,7 @@ fn has_files(layout: &Layout, profile: &ProfileId) -> bool {
 }
 
 /// Every profile with a file in the folder, and those of its list of profiles.
-pub fn profiles(settings: &Settings) -> Result<BTreeSet<ProfileId>, Failure> {
+pub fn profiles(settings: &Settings) -> Result<BTreeSet<ProfileId>, CommandError> {
     let layout = &settings.layout;
     let mut known: BTreeSet<ProfileId> = SessionReader::new(layout)?.profiles().iter().cloned().collect();
     known.extend(layout.profiles_with_lock()?);
@@ -81,12 +80,12 @@ pub fn refuse_unknown_step<'a>(
     flag: &Flag,
     flags: impl IntoIterator<Item = &'a Flag>,
     owner: &str,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let flags: Vec<&str> = flags.into_iter().map(Flag::as_str).collect();
     if flags.contains(&flag.as_str()) {
         return Ok(());
     }
-    Err(Failure::usage(format!("{owner} has no step `{flag}`")).hint(did_you_mean(
+    Err(CommandError::usage(format!("{owner} has no step `{flag}`")).hint(did_you_mean(
         flag.as_str(),
         "its steps",
         &flags,

@@ -12,86 +12,86 @@ use regatta_core::fleet::{FleetFact, JobId, JobOutcome};
 use regatta_core::outcome::FleetOutcome;
 
 impl Shell<'_> {
-    pub fn pass_on(&mut self, fact: FleetFact) {
+    pub fn report_fact(&mut self, fact: FleetFact) {
         match fact {
             FleetFact::BackingOff { job, attempt, delay, failure } => {
                 let profile = self.fleet.profile(job).clone();
-                let cause = self.books[job].error().unwrap_or_else(|| failure.to_string());
+                let cause = self.records[job].error().unwrap_or_else(|| failure.to_string());
                 info!(%profile, attempt, ?delay, cause, "backing off");
-                self.tell(NoticeKind::BackingOff { profile, attempt, delay, cause });
+                self.emit(NoticeKind::BackingOff { profile, attempt, delay, cause });
             }
             FleetFact::SiteBusy { job, times, of, delay } => {
                 let profile = self.fleet.profile(job).clone();
                 warn!(%profile, times, of, ?delay, "the site is busy");
-                self.tell(NoticeKind::SiteBusy { profile, times, of, delay });
+                self.emit(NoticeKind::SiteBusy { profile, times, of, delay });
             }
             FleetFact::PutOff { job, delay } => {
                 let profile = self.fleet.profile(job).clone();
                 warn!(%profile, ?delay, "open outside of Regatta");
-                self.tell(NoticeKind::PutOff { profile, delay });
+                self.emit(NoticeKind::PutOff { profile, delay });
             }
             FleetFact::Ended { job, outcome, attempts } => {
                 let report = self.profile_report(job, outcome, attempts);
                 info!(profile = %report.profile_id, ?outcome, attempts, "ended");
-                self.books.close(job, report.clone());
-                self.tell(NoticeKind::Ended(report));
+                self.records.close(job, report.clone());
+                self.emit(NoticeKind::Ended(report));
             }
             FleetFact::OverTime { job, limit, demand } => {
                 let profile = self.fleet.profile(job).clone();
                 warn!(%profile, %limit, ?demand, "over its time");
-                self.books[job].over_time = Some(limit.to_string());
-                self.tell(NoticeKind::OverTime { profile, limit, demand });
+                self.records[job].over_time = Some(limit.to_string());
+                self.emit(NoticeKind::OverTime { profile, limit, demand });
             }
             FleetFact::Waiting(shortage) => {
                 info!(?shortage, "launches wait for room");
-                self.tell(NoticeKind::Waiting(shortage));
+                self.emit(NoticeKind::Waiting(shortage));
             }
             FleetFact::ProviderDown => {
                 let problem = self.provider_problem.clone().unwrap_or_default();
                 warn!(problem, "launches wait for the provider");
-                self.tell(NoticeKind::ProviderDown { problem });
+                self.emit(NoticeKind::ProviderDown { problem });
             }
             FleetFact::ProviderPaused { pause } => {
                 warn!(?pause, "the provider opens no more browsers for a while");
-                self.tell(NoticeKind::ProviderPaused { pause });
+                self.emit(NoticeKind::ProviderPaused { pause });
             }
             FleetFact::Resumed => {
                 info!("launches go on");
-                self.tell(NoticeKind::Resumed);
+                self.emit(NoticeKind::Resumed);
             }
             FleetFact::Cleared { job } => {
                 let profile = self.fleet.profile(job).clone();
                 info!(%profile, "what an earlier run left is gone");
-                self.tell(NoticeKind::Cleared { profile });
+                self.emit(NoticeKind::Cleared { profile });
             }
             FleetFact::Stopping(severity) => {
                 info!(?severity, "stopping");
-                self.tell(NoticeKind::Stopping(severity));
+                self.emit(NoticeKind::Stopping(severity));
             }
         }
     }
 
     fn profile_report(&self, job: JobId, outcome: JobOutcome, attempts: u32) -> ProfileReport {
-        let book = &self.books[job];
+        let record = &self.records[job];
         let (last_error, evidence) = match outcome {
             JobOutcome::Completed => (None, None),
             JobOutcome::Failed(failure) => {
-                (book.error().or_else(|| Some(failure.to_string())), book.known.summary.evidence.clone())
+                (record.error().or_else(|| Some(failure.to_string())), record.known.summary.evidence.clone())
             }
             // That it was killed is no error of its own.
-            JobOutcome::Stopped => (book.known.last_error.clone(), book.known.summary.evidence.clone()),
-            JobOutcome::NeedsAttention => (book.error(), book.known.summary.evidence.clone()),
+            JobOutcome::Stopped => (record.known.last_error.clone(), record.known.summary.evidence.clone()),
+            JobOutcome::NeedsAttention => (record.error(), record.known.summary.evidence.clone()),
         };
         ProfileReport {
             profile_id: self.fleet.profile(job).clone(),
             outcome,
             attempts,
-            steps_done: book.known.steps_done,
+            steps_done: record.known.steps_done,
             steps: self.options.flags.len(),
-            ms: book.begun.map_or(0, |begun| millis(self.now().0.saturating_sub(begun.0))),
+            ms: record.begun.map_or(0, |begun| millis(self.now().0.saturating_sub(begun.0))),
             last_error,
             evidence,
-            network: book.network.clone(),
+            network: record.network.clone(),
         }
     }
 
@@ -111,12 +111,12 @@ impl Shell<'_> {
             started_at: self.started_at,
             ms: millis(self.started.elapsed()),
             tally: self.fleet.tally(),
-            profiles: self.books.into_reports(),
+            profiles: self.records.into_reports(),
             refused: self.refused,
         }
     }
 
-    pub fn tell(&mut self, kind: NoticeKind) {
+    pub fn emit(&mut self, kind: NoticeKind) {
         (self.notices)(FleetNotice { at: jiff::Timestamp::now(), kind });
     }
 }
