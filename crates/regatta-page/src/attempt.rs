@@ -1,22 +1,18 @@
 //! One attempt at one step: its deadline, its gate, and which action it is.
 
-use std::path::Path;
 use std::time::Duration;
 
-use chromiumoxide::cdp::browser_protocol::page::CloseParams as ClosePageParams;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::error::{ActionError, ActionErrorKind};
-use crate::input::asserted::NavigationBaseline;
+use crate::error::{ActionError, ActionErrorKind, WaitError};
+use crate::input::baseline::NavigationBaseline;
 use crate::page::{InputGate, Page};
-use crate::script::{Reply, WaitError};
+use crate::script::Reply;
 use crate::state::step_target::StepTarget;
-use crate::state::{ExecutionContext, ForeignOrigin, PageEnd};
+use crate::state::{ExecutionContext, ForeignOrigin};
 use regatta_core::duration::in_words;
 use regatta_core::fingerprint::Likeness;
-use regatta_core::flow::keyboard;
-use regatta_core::flow::{Action, Locator, Step};
 
 /// How long a step waits for a document that the step before has set off, before it looks at the old one.
 pub const LEAVING: Duration = Duration::from_secs(5);
@@ -46,8 +42,8 @@ pub struct StepAttempt<'a> {
     pub delivered: bool,
     /// What was sent last and seen by no document.
     pub lost: Option<&'static str>,
-    gate: &'a mut dyn InputGate,
-    touched: bool,
+    pub gate: &'a mut dyn InputGate,
+    pub touched: bool,
 }
 
 impl<'a> StepAttempt<'a> {
@@ -81,170 +77,8 @@ impl<'a> StepAttempt<'a> {
         }
     }
 
-    pub async fn perform(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
-        let adds = self.page.adds;
-        let performed = match &step.action {
-            Action::KeyUp { key } if step.navigations.is_empty() => self.let_up(step, key).await,
-            _ => self.play(step).await,
-        };
-        // What a click has begun to choose goes on until something else is done.
-        if !matches!(step.action, Action::Click(_)) {
-            self.page.adds = adds && matches!(step.action, Action::KeyDown { .. } | Action::KeyUp { .. });
-        }
-        performed
-    }
-
-    /// A key that was pressed in a tab which has closed over it is up.
-    async fn let_up(&mut self, step: &Step, key: &str) -> Result<Option<String>, ActionError> {
-        let tab = keyboard::find(key).and_then(|key| {
-            self.page.pressed.iter().find(|pressed| pressed.key == key).map(|pressed| pressed.tab)
-        });
-        let Some(tab) = tab else { return self.play(step).await };
-        let mut states = self.page.state.subscribe();
-        let closed = states.wait_for(|state| state.tabs[tab].ended == Some(PageEnd::Closed));
-        tokio::select! {
-            biased;
-            Ok(_) = closed => {}
-            played = self.play(step) => return played,
-        }
-        self.page.pressed.retain(|pressed| keyboard::find(key).as_ref() != Some(&pressed.key));
-        Ok(None)
-    }
-
-    async fn play(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
-        if matches!(step.action, Action::Navigate { .. } | Action::Close) {
-            self.await_aftermath().await?;
-        }
-        self.enter(StepTarget::of(step)).await;
-        if let Action::Navigate { .. } = step.action {
-            self.page.clear_violation();
-        } else {
-            // Before a click the frame that it costs anyway is used: see `aim`.
-            let aims =
-                matches!(step.action, Action::Click(_) | Action::DoubleClick(_) | Action::Hover { .. });
-            if !aims {
-                self.await_input_tasks().await;
-            }
-            self.await_departure().await?;
-        }
-        self.record_baseline();
-        let dialogs = self.page.state.borrow().dialogs.len();
-        let mut result = self.act(&step.action).await;
-        // Sent again, it was not even waited for: the page in the background draws nothing more.
-        if let (Err(error), Some(input)) = (&result, self.lost)
-            && error.kind == ActionErrorKind::TimedOut
-        {
-            result = Err(self.unseen(input));
-        }
-        if let Err(error) = &result
-            && error.kind == ActionErrorKind::Unseen
-            && self.touched
-            && !self.delivered
-        {
-            self.gate.input_not_seen().map_err(|said| ActionError::new(ActionErrorKind::Gate, said))?;
-        } else if self.touched {
-            self.page.note_input_sent();
-        }
-        let result = match result {
-            Ok(text) => self.assert_navigations(&step.navigations).await.map(|()| text),
-            Err(error) => Err(error),
-        };
-        if result.is_ok() {
-            self.page.confirm_triggered_requests(&step.action, !step.navigations.is_empty());
-        }
-        result.map_err(|error| self.blame_busy(error)).map_err(|error| {
-            let state = self.page.state.borrow();
-            let Some(dialog) = state.dialogs.get(dialogs..).and_then(<[_]>::last) else { return error };
-            let done = if dialog.accepted { "accepted" } else { "dismissed" };
-            let dialog = format!("the page opened a dialog, which was {done}: {:?}", dialog.message);
-            match &error.hint {
-                Some(hint) => {
-                    let both = format!("{hint}; {dialog}");
-                    error.hint(both)
-                }
-                None => error.hint(dialog),
-            }
-        })
-    }
-
-    /// What the last input set off is heard of where that input went, before the step turns elsewhere.
-    async fn enter(&mut self, step_target: StepTarget) {
-        let is_there_already = {
-            let state = self.page.state.borrow();
-            let there = step_target.frame_id(&state);
-            there.is_some() && there == self.page.step_target.frame_id(&state)
-        };
-        if !is_there_already {
-            self.await_input_tasks().await;
-        }
-        self.page.step_target = step_target;
-    }
-
-    async fn act(&mut self, action: &Action) -> Result<Option<String>, ActionError> {
-        match action {
-            Action::SetViewport(viewport) => {
-                let applied = self.page.apply_viewport(viewport);
-                self.page.answer(applied, self.deadline()).await.map_err(|error| self.wait_failed(error))?;
-            }
-            Action::EmulateNetworkConditions(conditions) => {
-                let applied = self.page.apply_conditions(*conditions);
-                self.page.answer(applied, self.deadline()).await.map_err(|error| self.wait_failed(error))?;
-            }
-            Action::Close => self.close().await?,
-            Action::Navigate { url } => {
-                self.page.track_triggered_requests();
-                self.page.allow_triggered_statuses(&self.allowed_statuses);
-                self.navigate(url).await?;
-            }
-            Action::Click(click) => self.click(click, 1).await?,
-            Action::DoubleClick(click) => self.click(click, 2).await?,
-            Action::Hover { locator } => self.hover(locator).await?,
-            Action::Change { locator, value, further } => {
-                self.page.healing.typed(value);
-                self.change(locator, value, further).await?;
-            }
-            Action::KeyDown { key } => self.key(key, true).await?,
-            Action::KeyUp { key } => self.key(key, false).await?,
-            Action::Scroll { locator, x, y } => self.scroll(locator.as_ref(), *x, *y).await?,
-            Action::WaitForElement(wait) => self.wait_for_element(wait).await?,
-            Action::WaitForExpression { expression } => self.wait_for_expression(expression).await?,
-            Action::Capture(capture) => return self.capture(capture).await.map(Some),
-            Action::When { exists, .. } => return Ok(self.holds(exists).await?.then(String::new)),
-            Action::Upload { locator, files } => self.upload(locator, files).await?,
-            Action::Screenshot { name } => self.screenshot(Path::new(name)).await?,
-            Action::StartPage { .. } => {}
-            Action::AllowStatus { statuses } => self.page.allowed_statuses.clone_from(statuses),
-            Action::Handoff { .. } | Action::Foreign { .. } => {
-                return Err(ActionError::refused(format!("{} is not an action of the page", action.name())));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The page itself or, with a `target`, another one.
-    async fn close(&mut self) -> Result<(), ActionError> {
-        let tab = self.page.until(self.deadline(), |view| Some(view.frame.tab)).await;
-        let tab = tab.map_err(|error| self.wait_failed(error))?;
-        // Its answer may be lost in the end that it brings about.
-        drop(self.page.tab_session().send(ClosePageParams::default()));
-        let mut states = self.page.state.subscribe();
-        let closed = states.wait_for(|state| state.is_gone || state.tabs[tab].ended.is_some());
-        match self.page.within(self.deadline(), closed).await {
-            Some(_) => Ok(()),
-            None => Err(ActionError::timed_out(format!("the page did not close {}", self.within()))),
-        }
-    }
-
-    /// Whether something visible matches now. Where the step's page or frame is not there, nothing does.
-    async fn holds(&mut self, exists: &Locator) -> Result<bool, ActionError> {
-        if self.page.with_view(|_| ()).is_none() {
-            return Ok(false);
-        }
-        self.exists(exists).await
-    }
-
     /// Whether the last input has set off a navigation is known when the page has been heard of since.
-    async fn await_input_tasks(&mut self) {
+    pub async fn await_input_tasks(&mut self) {
         let patience = Instant::now() + LEAVING.min(self.timeout / 2);
         // A page or frame that closed over its input says nothing more.
         if std::mem::take(&mut self.page.stirred)
@@ -265,12 +99,29 @@ impl<'a> StepAttempt<'a> {
         }
     }
 
+    /// To be called before the step acts: what arrives from here on followed its action.
+    pub fn record_baseline(&mut self) {
+        let state = self.page.state.borrow();
+        if let Some(view) = state.resolve(&self.page.step_target) {
+            self.baseline = NavigationBaseline::at(&state, view.frame);
+        }
+    }
+
+    /// To be called right before the step acts in a tab or frame: it is meant at any address from here on.
+    pub fn pin_target(&mut self) {
+        self.record_baseline();
+        let held = self.page.with_view(|view| view.pinned());
+        if let Some(held) = held {
+            self.page.step_target.pin(held);
+        }
+    }
+
     /// Once, right before the first input.
     pub fn touch(&mut self) -> Result<(), ActionError> {
         self.page.stirred = true;
         self.pin_target();
         self.page.note_input();
-        self.page.allow_triggered_statuses(&self.allowed_statuses);
+        self.page.triggered.allow(&self.allowed_statuses);
         if self.page.modifiers() != 0 {
             self.page.guard_new_tabs();
         }
@@ -319,7 +170,7 @@ impl<'a> StepAttempt<'a> {
             return None;
         }
         let within = self.within();
-        let outermost = StepTarget { frame: Vec::new(), held: None, ..step_target.clone() };
+        let outermost = StepTarget { frame: Vec::new(), pinned: None, ..step_target.clone() };
         if let Some(view) = state.resolve(&outermost) {
             let frames: Vec<_> =
                 state.inside(view.frame).iter().map(|frame| frame.document.url.clone()).collect();

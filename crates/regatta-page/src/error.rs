@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use crate::connection::CdpError;
-use crate::script::WaitError;
-use crate::state::PageEnd;
 use regatta_core::duration::in_words;
 
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +54,24 @@ pub enum ActionErrorKind {
     Gate,
 }
 
+/// Why waiting ended without what was waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitError {
+    Deadline,
+    Ended(PageEnd),
+    /// A main-frame request outside the allowed origins was stopped; its origin.
+    OriginNotAllowed(String),
+    /// The script threw or the protocol refused: a defect, not the page's doing.
+    Script(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageEnd {
+    Gone,
+    Crashed,
+    Closed,
+}
+
 impl ActionError {
     pub(crate) fn new(kind: ActionErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None }
@@ -67,6 +83,10 @@ impl ActionError {
 
     pub(crate) fn timed_out(message: impl Into<String>) -> Self {
         Self::new(ActionErrorKind::TimedOut, message)
+    }
+
+    pub(crate) fn navigation(message: impl Into<String>) -> Self {
+        Self::new(ActionErrorKind::Navigation, message)
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tokio::time::Instant;
 
-use self::trace::EvidenceSources;
-use crate::evidence::trace::capture::{self, DocumentSnapshot, PageSnapshot, PictureFormat};
+use self::trace::archive;
+use self::trace::capture;
+use self::trace::snapshot::{PageSnapshot, PictureFormat, decode_base64};
+use self::trace::sources::EvidenceSources;
 use crate::page::Page;
 use regatta_core::evidence::{Incident, TraceMode};
 use regatta_core::mask::Mask;
@@ -94,7 +94,7 @@ pub async fn keep_trace(page: &Page, dir: &Path, mask: &Mask) -> Option<PathBuf>
 }
 
 fn zipped(story: &EvidenceSources<'_>) -> Option<(&'static str, Vec<u8>)> {
-    match trace::write(story) {
+    match archive::write(story) {
         Ok(zip) => Some(("trace.zip", zip)),
         Err(error) => {
             tracing::warn!(%error, "cannot make the trace");
@@ -162,10 +162,6 @@ fn decode_entities(text: &str) -> String {
         ("&amp;", "&"),
     ];
     ENTITIES.iter().fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain))
-}
-
-pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    STANDARD.decode(text).ok()
 }
 
 #[cfg(test)]

@@ -2,3 +2,4 @@
 
 pub(crate) mod likeness;
 pub(crate) mod memory;
+pub(crate) mod state;

@@ -4,6 +4,7 @@ pub(crate) mod aria;
 pub(crate) mod frames;
 pub(crate) mod near;
 pub(crate) mod quad;
+pub(crate) mod query;
 pub(crate) mod resolve;
 pub(crate) mod scroll;
 pub(crate) mod wait;

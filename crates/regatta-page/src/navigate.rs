@@ -7,8 +7,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::attempt::StepAttempt;
-use crate::error::{ActionError, ActionErrorKind};
-use crate::script::WaitError;
+use crate::error::{ActionError, ActionErrorKind, WaitError};
 use crate::state::FrameView;
 use crate::state::urls;
 use regatta_core::site_busy::is_busy;
@@ -47,7 +46,7 @@ impl StepAttempt<'_> {
             }
         }
         let there = self.page.with_view(|view| view.frame.document.url.clone()).unwrap_or_default();
-        Err(navigation(format!("the page went to {there} each time before it came to {url}")))
+        Err(ActionError::navigation(format!("the page went to {there} each time before it came to {url}")))
     }
 
     /// False where the page has gone elsewhere, and has arrived there.
@@ -81,8 +80,10 @@ impl StepAttempt<'_> {
                 let patience = self.deadline().min(Instant::now() + GIVEN_UP);
                 match self.page.until(patience, replaced).await {
                     Ok(()) => self.until_replaced().await.map(|()| false),
-                    Err(WaitError::Deadline) => Err(navigation(format!("net::ERR_ABORTED at {url}"))
-                        .hint("the server sent no page, or the page stopped it")),
+                    Err(WaitError::Deadline) => {
+                        Err(ActionError::navigation(format!("net::ERR_ABORTED at {url}"))
+                            .hint("the server sent no page, or the page stopped it"))
+                    }
                     Err(error) => Err(self.wait_failed(error)),
                 }
             }
@@ -91,7 +92,7 @@ impl StepAttempt<'_> {
                 let comes = |view: FrameView<'_>| view.frame.document.is_error_page.then_some(());
                 match self.page.until(self.deadline(), comes).await {
                     Err(error @ WaitError::OriginNotAllowed(_)) => Err(self.wait_failed(error)),
-                    _ => Err(navigation(format!("{error} at {url}"))),
+                    _ => Err(ActionError::navigation(format!("{error} at {url}"))),
                 }
             }
         }
@@ -109,7 +110,7 @@ impl StepAttempt<'_> {
     /// The browser has begun to save what the server sent: a file more than those that were known.
     async fn until_saved(&self, known: usize) -> Result<(), ActionError> {
         if self.page.downloads.is_none() {
-            return Err(navigation("the server sent a download instead of a page"));
+            return Err(ActionError::navigation("the server sent a download instead of a page"));
         }
         let begun = |view: FrameView<'_>| (view.state.downloads.len() > known).then_some(());
         match self.page.until(self.deadline(), begun).await {
@@ -166,7 +167,7 @@ impl StepAttempt<'_> {
         if frame.document.is_error_page {
             let failure =
                 if frame.failure.is_empty() { "the page failed to load" } else { frame.failure.as_str() };
-            return Some(navigation(format!("{failure} at {url}")));
+            return Some(ActionError::navigation(format!("{failure} at {url}")));
         }
         let status = frame.document.status.filter(|status| *status >= 400)?;
         if self.allowed_statuses.contains(&status) {
@@ -176,7 +177,7 @@ impl StepAttempt<'_> {
             return Some(Self::busy_answer(view, status, url));
         }
         Some(
-            navigation(format!("the server answered {status} for {url}"))
+            ActionError::navigation(format!("the server answered {status} for {url}"))
                 .hint("where that is expected, say so: a customStep `regatta.allowStatus` before this step"),
         )
     }
@@ -186,8 +187,4 @@ impl StepAttempt<'_> {
         drop(self.page.tab_session().send(StopLoadingParams::default()));
         ActionError::timed_out(format!("the page did not load {}", self.within()))
     }
-}
-
-pub fn navigation(message: impl Into<String>) -> ActionError {
-    ActionError::new(ActionErrorKind::Navigation, message)
 }

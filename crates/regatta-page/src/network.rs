@@ -18,6 +18,7 @@ use regatta_core::event::{NetworkTotals, ResourceType, TypeTotals};
 
 pub(crate) mod block;
 mod busy_answers;
+mod busy_site;
 mod exchange;
 pub(crate) mod pace;
 pub(crate) mod prompts;

@@ -1,6 +1,5 @@
 //! Calls into the page's injected script, and waiting for the page's state.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::page::CreateIsolatedWorldParams;
@@ -12,9 +11,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::connection::{CdpError, CdpSession};
+use crate::connection::CdpError;
+use crate::error::WaitError;
 use crate::page::Page;
-use crate::state::{ExecutionContext, FrameView, PageEnd, WORLD};
+use crate::state::{ExecutionContext, WORLD};
 use regatta_core::fingerprint::Fingerprint;
 
 /// Runs in a world of its own beside the page: the page can neither see nor change it. One call resolves,
@@ -42,17 +42,6 @@ pub const OBJECTS: &str = "regatta";
 
 /// The script keeps the deadline itself; this is for a page that no longer runs scripts.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Why waiting ended without what was waited for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WaitError {
-    Deadline,
-    Ended(PageEnd),
-    /// A main-frame request outside the allowed origins was stopped; its origin.
-    OriginNotAllowed(String),
-    /// The script threw or the protocol refused: a defect, not the page's doing.
-    Script(String),
-}
 
 /// What the script's methods answer; each fills what it has to say.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -151,69 +140,6 @@ impl RemoteResult {
 }
 
 impl Page {
-    /// Waits for the frame that the step is played in. A violation or the page's end end every wait.
-    pub(crate) async fn until<T>(
-        &self,
-        deadline: Instant,
-        mut holds: impl FnMut(FrameView<'_>) -> Option<T>,
-    ) -> Result<T, WaitError> {
-        let mut states = self.state.subscribe();
-        let waiting = async {
-            loop {
-                {
-                    let state = states.borrow_and_update();
-                    if let Some(error) = state.wait_error(&self.step_target) {
-                        return Err(error);
-                    }
-                    if let Some(held) = state.resolve(&self.step_target).and_then(&mut holds) {
-                        return Ok(held);
-                    }
-                }
-                if states.changed().await.is_err() {
-                    return Err(WaitError::Ended(PageEnd::Gone));
-                }
-            }
-        };
-        self.within(deadline, waiting).await.unwrap_or(Err(WaitError::Deadline))
-    }
-
-    /// The frame that the step is played in, as it is now. `None` where there is none.
-    pub(crate) fn with_view<T>(&self, at: impl FnOnce(FrameView<'_>) -> T) -> Option<T> {
-        self.state.borrow().resolve(&self.step_target).map(at)
-    }
-
-    /// Input goes to the tab, which hands it on to its frames; where the step's is gone, to the page's own.
-    pub(crate) fn tab_session(&self) -> CdpSession {
-        let state = self.state.borrow();
-        state.resolve(&self.step_target).map_or_else(|| state.main_tab(), |view| view.tab()).session.clone()
-    }
-
-    pub(crate) fn frame_session(&self) -> CdpSession {
-        let state = self.state.borrow();
-        state.resolve(&self.step_target).map_or_else(|| state.main_frame(), |view| view.frame).session.clone()
-    }
-
-    /// An answer of the browser, unless the page ends or leaves first.
-    pub(crate) async fn answer<T>(
-        &self,
-        answer: impl Future<Output = Result<T, CdpError>>,
-        deadline: Instant,
-    ) -> Result<T, WaitError> {
-        tokio::select! {
-            biased;
-            answer = answer => answer.map_err(|error| match error {
-                CdpError::Gone => WaitError::Ended(PageEnd::Gone),
-                CdpError::Detached => WaitError::Ended(PageEnd::Closed),
-                CdpError::TimedOut { .. } => WaitError::Deadline,
-                error => WaitError::Script(error.to_string()),
-            }),
-            ended = self.until::<Infallible>(deadline, |_| None) => match ended {
-                Ok(never) => match never {},
-                Err(error) => Err(error),
-            },
-        }
-    }
-
     /// The script's world in the current document of the step's frame.
     pub(crate) async fn world(&self, deadline: Instant) -> Result<ExecutionContext, WaitError> {
         loop {

@@ -11,25 +11,25 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::connection::CdpSession;
+use crate::error::{PageEnd, WaitError};
 use crate::network::pace::{AdmittedDocuments, DocumentPace};
-use crate::network::prompts::BrowserPrompt;
 use crate::network::{Network, OpenRequest};
-use crate::script::WaitError;
+use crate::state::expected_tabs::ExpectedTabs;
+use crate::state::prompt::BrowserPrompt;
 use crate::state::step_target::{PinnedTarget, StepTarget};
-use crate::state::tabs::ExpectedTabs;
 use regatta_core::flow::{NetworkConditions, Viewport};
 use regatta_core::workflow::block::Block;
 use regatta_core::workflow::dialog::DialogPolicy;
 use regatta_core::workflow::http_auth::Credential;
 
 mod events;
+mod expected_tabs;
+pub(crate) mod prompt;
 mod provenance;
 pub(crate) mod step_target;
 pub(crate) mod tabs;
 pub(crate) mod urls;
 pub(crate) mod watch;
-
-pub use self::provenance::ForeignOrigin;
 
 /// The name of the world that the injected script lives in.
 pub const WORLD: &str = "regatta";
@@ -123,6 +123,15 @@ pub struct FrameState {
     restored: Option<String>,
 }
 
+/// Why a document is not of an allowed origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignOrigin {
+    /// The origin that is not allowed. `None` where it is not known who asked for the document.
+    pub origin: Option<String>,
+    /// The document itself has no address of its own: `data:`.
+    pub heir: Option<String>,
+}
+
 /// A frame, and everything around it.
 #[derive(Debug, Clone, Copy)]
 pub struct FrameView<'a> {
@@ -187,13 +196,6 @@ pub enum DownloadProgress {
     Failed,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PageEnd {
-    Gone,
-    Crashed,
-    Closed,
-}
-
 /// A frame and those inside, as the browser describes them.
 pub struct FrameTree<'a>(pub &'a Value);
 
@@ -223,6 +225,14 @@ impl<'a> FrameView<'a> {
     pub fn departing_request(&self) -> Option<&'a OpenRequest> {
         let leaving = self.state.lineage(self.frame).find(|frame| frame.leaving)?;
         self.state.network.request(leaving.departing.as_ref()?)
+    }
+
+    /// The frame under a name that stays the same while it navigates.
+    pub fn pinned(self) -> PinnedTarget {
+        match &self.frame.parent {
+            None => PinnedTarget::Tab(self.frame.tab),
+            Some(_) => PinnedTarget::Frame(self.frame.id.clone()),
+        }
     }
 
     /// Nothing on its way for this long.
@@ -279,8 +289,8 @@ impl PageState {
 
     /// The frame a flow means.
     pub fn resolve(&self, step_target: &StepTarget) -> Option<FrameView<'_>> {
-        if let Some(held) = &step_target.held {
-            return Some(FrameView { state: self, frame: self.held(held)? });
+        if let Some(pinned) = &step_target.pinned {
+            return Some(FrameView { state: self, frame: self.pinned(pinned)? });
         }
         let start = match &step_target.target {
             None => self.main_frame(),
@@ -294,8 +304,8 @@ impl PageState {
     }
 
     /// A tab's frame is there when the tab has ended, too.
-    pub fn held(&self, held: &PinnedTarget) -> Option<&FrameState> {
-        match held {
+    pub fn pinned(&self, pinned: &PinnedTarget) -> Option<&FrameState> {
+        match pinned {
             PinnedTarget::Tab(tab) => self.frames.get(&self.tabs.get(*tab)?.main_frame),
             PinnedTarget::Frame(id) => self.frames.get(id),
         }
@@ -335,7 +345,12 @@ impl PageState {
         sessions
     }
 
-    /// Why nothing can be waited for any more in a step_target.
+    /// The id of the frame that a step target means now.
+    pub fn frame_id(&self, target: &StepTarget) -> Option<&str> {
+        self.resolve(target).map(|view| view.frame.id.as_str())
+    }
+
+    /// Why nothing can be waited for any more in a step target.
     pub fn wait_error(&self, step_target: &StepTarget) -> Option<WaitError> {
         let view = self.resolve(step_target);
         let tab = view.map_or_else(|| self.main_tab(), |view| view.tab());

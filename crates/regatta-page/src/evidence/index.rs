@@ -5,10 +5,10 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
-use super::{DocumentSnapshot, Incident};
-use crate::evidence::trace::EvidenceSources;
-use crate::evidence::trace::capture::{NoPicture, PageSnapshot};
+use crate::evidence::trace::snapshot::{DocumentSnapshot, NoPicture, PageSnapshot};
+use crate::evidence::trace::sources::EvidenceSources;
 use crate::network::{Exchange, RequestOutcome};
+use regatta_core::evidence::Incident;
 use regatta_core::mask::BrowserMask;
 
 const TEMPLATE: &str = include_str!("index.html");

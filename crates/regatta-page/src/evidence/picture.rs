@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use crate::attempt::StepAttempt;
 use crate::error::ActionError;
-use crate::evidence;
-use crate::evidence::trace::capture::{self, NoPicture, PictureFormat};
+use crate::evidence::trace::capture;
+use crate::evidence::trace::snapshot::{NoPicture, PictureFormat, decode_base64};
 
 impl StepAttempt<'_> {
     async fn picture(&self) -> Result<Vec<u8>, NoPicture> {
         let taken = capture::picture(self.page, PictureFormat::Png, self.deadline()).await?;
-        evidence::decode_base64(&taken).ok_or(NoPicture::NotDrawn)
+        decode_base64(&taken).ok_or(NoPicture::NotDrawn)
     }
 
     /// As wide and as high as the view, with its text fields blurred. `file` and its folder are made.

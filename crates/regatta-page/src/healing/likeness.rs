@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::attempt::StepAttempt;
-use crate::locating::aria;
-use crate::locating::resolve::{self, LocateError};
+use crate::error::WaitError;
+use crate::healing::memory::LocatorKey;
+use crate::healing::state::{HealingEvent, HealingKind};
+use crate::locating::query::{self, ElementQuery, LocateError, SearchPurpose, WrongMatch, chain, name_of};
 use crate::page::Page;
-use crate::script::{FailureReason, Reply, WaitError};
-use crate::{LocatorKey, SelectorMemory};
+use crate::script::{FailureReason, Reply};
 use regatta_core::fingerprint::{
     AuthoredNames, ElementComparison, Fingerprint, Likeness, MismatchReason, RoleMatch, Verdict, is_by_name,
 };
-use regatta_core::flow::{Chain, Locator, Selector};
-use regatta_core::mask::Mask;
+use regatta_core::flow::Locator;
 use regatta_core::workflow::Heal;
 
 /// Of the time of a step whose selectors match nothing, the last part is for what may be found by
@@ -30,93 +30,6 @@ const RESERVE: Duration = Duration::from_secs(2);
 
 /// No request on its way for this long: what is not there now is not about to come.
 const QUIET: Duration = Duration::from_millis(300);
-
-/// What a page knows of healing while a flow is played on it.
-#[derive(Default)]
-pub(crate) struct HealingState {
-    pub mode: Heal,
-    /// What must not be remembered.
-    mask: Mask,
-    /// What this flow has typed: the page may show it anywhere.
-    typed: Vec<String>,
-    /// Selectors with which actions succeeded; remembered when the step has reached its end.
-    staged: Vec<(LocatorKey, Likeness)>,
-    events: Vec<HealingEvent>,
-}
-
-/// An element that was found by likeness, or that has changed, in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HealingEvent {
-    pub how: HealingKind,
-    pub selector: String,
-    /// What it was found by, and what was found.
-    pub known: String,
-    pub found: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HealingKind {
-    /// Named in the error.
-    Suggested,
-    /// About to be acted on.
-    Acted,
-    /// About to be acted on; a step has reached its end with it before.
-    Remembered,
-    /// About to be acted on, found by a written selector: its label, text or row is not what it was.
-    Changed,
-}
-
-/// A locator with what is remembered of it.
-pub(crate) struct ElementQuery {
-    /// With a selector that was found by likeness as its last alternative.
-    pub locator: Locator,
-    pub written: usize,
-    /// Its content is read, and may be somebody's value: it is no mark of the element.
-    pub bare: bool,
-    pub remembered: Option<usize>,
-    /// What it led to last time, where the flow's own selectors do not contradict that.
-    pub known: Option<Fingerprint>,
-    /// What the flow's own selectors call it.
-    pub authored: AuthoredNames,
-    /// Something is about to be done to it: it has to be the one that is meant.
-    pub acts: bool,
-    /// The first alternative that led to another element.
-    pub mistake: Option<WrongMatch>,
-}
-
-pub(crate) struct WrongMatch {
-    selector: String,
-    seen: Fingerprint,
-    because: MismatchReason,
-}
-
-impl HealingState {
-    pub fn begin(&mut self, mode: Heal) {
-        *self = Self { mode, mask: std::mem::take(&mut self.mask), ..Self::default() };
-    }
-
-    /// Also of what is already remembered: a value may have been on the page before it was captured.
-    pub fn hide(&mut self, mask: Mask, memory: &mut dyn SelectorMemory) {
-        memory.hide(&mask);
-        self.mask = mask;
-        for value in &self.typed {
-            self.mask.add("typed", value);
-        }
-    }
-
-    pub fn typed(&mut self, value: &str) {
-        self.mask.add("typed", value);
-        self.typed.push(value.to_owned());
-    }
-
-    pub fn mask(&self) -> &Mask {
-        &self.mask
-    }
-
-    pub fn take_events(&mut self) -> Vec<HealingEvent> {
-        std::mem::take(&mut self.events)
-    }
-}
 
 impl Page {
     /// The step has reached its end: what helped it there is remembered.
@@ -270,11 +183,11 @@ impl StepAttempt<'_> {
             if self.page.healing.mask.apply(&written) != written {
                 continue;
             }
-            let by_tree = resolve::asks_tree(&whole);
+            let by_tree = query::asks_tree(&whole);
             if by_tree && self.stash(&world, 0, &whole).await?.is_none() {
                 return Ok(None);
             }
-            let query = json!({ "alternative": resolve::alternative_of(0, &whole, by_tree), "of": best });
+            let query = json!({ "alternative": query::alternative_of(0, &whole, by_tree), "of": best });
             let agrees = self.page.call(&world, "agrees", &query, &[], self.deadline()).await?;
             if agrees.is_some_and(|reply| reply.ok) {
                 return Ok(Some(Likeness { selector, element: others[best].clone() }));
@@ -361,21 +274,4 @@ impl StepAttempt<'_> {
         };
         FailureReason { code: "changed".to_owned(), message, hint, shows, ..FailureReason::default() }
     }
-}
-
-/// What the page is searched for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SearchPurpose {
-    Act,
-    /// A person looks at it.
-    Suggest,
-}
-
-/// The name in an `aria/` selector.
-fn name_of(text: &str) -> Option<String> {
-    aria::parse(text).ok()?.name
-}
-
-pub(crate) fn chain(selector: &[String]) -> Chain {
-    Chain(selector.iter().map(|text| Selector::parse(text)).collect())
 }

@@ -12,10 +12,8 @@ use tokio::time::Instant;
 
 use crate::attempt::StepAttempt;
 use crate::error::ActionError;
-use crate::page::Page;
-use crate::state::step_target::StepTarget;
-use crate::state::urls;
-use crate::state::{FrameView, PageState};
+use crate::page::PendingInput;
+use crate::state::{FrameView, PageState, urls};
 use regatta_core::duration::in_words;
 
 /// Requests have been quiet for this long when what an input set off is over. A timer of the page that
@@ -29,40 +27,12 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// says so.
 pub const ARRIVAL: Duration = Duration::from_secs(10);
 
-/// Input that was sent, and what it set off has not been waited for.
-#[derive(Debug, Clone)]
-pub struct PendingInput {
-    first: Instant,
-    last: Instant,
-    /// Where the last of it went.
-    step_target: StepTarget,
-}
-
 /// Until when what is on its way is waited for.
 struct AftermathLimits {
     rest: Instant,
     arrival: Instant,
     /// How long documents had been held back by then: what is held from here on moves both.
     held: Duration,
-}
-
-impl Page {
-    /// Input is about to be sent.
-    pub(crate) fn note_input(&mut self) {
-        let now = Instant::now();
-        if self.pending_input.is_none() {
-            self.track_triggered_requests();
-        }
-        let first = self.pending_input.as_ref().map_or(now, |pending| pending.first);
-        self.pending_input = Some(PendingInput { first, last: now, step_target: self.step_target.clone() });
-    }
-
-    /// The input of a step has been sent to its end.
-    pub(crate) fn note_input_sent(&mut self) {
-        if let Some(pending) = &mut self.pending_input {
-            pending.last = Instant::now();
-        }
-    }
 }
 
 impl StepAttempt<'_> {

@@ -6,17 +6,15 @@ use serde_json::{Value, json};
 
 use crate::attempt::StepAttempt;
 use crate::error::ActionError;
+use crate::input::ADDING;
 use crate::input::click::{PointerPurpose, PressOutcome};
-use crate::input::typing::{Keystroke, strokes};
+use crate::input::keystroke::{Keystroke, strokes};
 use crate::script::Reply;
 use regatta_core::flow::keyboard::{self, CONTROL, META};
 use regatta_core::flow::{Button, Click, Device, Locator};
 
 /// A page that controls a checkbox itself may put its state right a moment after the click.
 const STATE: Duration = Duration::from_secs(1);
-
-/// With one of these a click adds to what a list has chosen.
-pub const ADDING: i64 = CONTROL | META;
 
 /// Held with the key that selects all.
 const SELECTING: i64 = if cfg!(target_os = "macos") { META } else { CONTROL };

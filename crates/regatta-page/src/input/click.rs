@@ -14,17 +14,12 @@ use tokio::time::Instant;
 
 use crate::attempt::StepAttempt;
 use crate::connection::CdpError;
-use crate::error::ActionError;
-use crate::input::change::ADDING;
-use crate::input::guard::PAUSE;
+use crate::error::{ActionError, PageEnd, WaitError};
+use crate::input::{ADDING, PAUSE, PRESS_ANSWER};
 use crate::locating::frames::TabMapping;
-use crate::script::{FailureReason, Reply, WaitError};
-use crate::state::{ExecutionContext, PageEnd};
+use crate::script::{FailureReason, Reply};
+use crate::state::ExecutionContext;
 use regatta_core::flow::{Button, Click, Device, Locator};
-
-/// Once a button was pressed its answer is waited for this long, even past the deadline: whether the
-/// page took the click matters more than a second of time.
-pub const PRESS_ANSWER: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// What the pointer is brought to an element for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,9 +17,10 @@ use tokio::time::Instant;
 
 use crate::attempt::StepAttempt;
 use crate::connection::{CdpError, CdpSession};
-use crate::error::{ActionError, ActionErrorKind};
-use crate::input::typing::Keystroke;
-use crate::script::{Reply, WaitError};
+use crate::error::{ActionError, ActionErrorKind, WaitError};
+use crate::input::keystroke::Keystroke;
+use crate::input::{PAUSE, PRESS_ANSWER};
+use crate::script::Reply;
 use crate::state::{ExecutionContext, WORLD};
 
 /// A document that does not answer for so long runs no script that could take the focus either.
@@ -33,9 +34,6 @@ const REFOCUSED: u32 = 3;
 
 /// How long the browser may take to hand the focus on from one process to another.
 const HANDED_OVER: Duration = Duration::from_secs(1);
-
-/// Before an input that no document has seen is sent again.
-pub const PAUSE: Duration = Duration::from_millis(20);
 
 /// What is sent while the documents are guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,7 +256,7 @@ impl StepAttempt<'_> {
             }
             StrokeOutcome::Nowhere
         };
-        tokio::time::timeout(crate::input::click::PRESS_ANSWER, all).await.unwrap_or(StrokeOutcome::Nowhere)
+        tokio::time::timeout(PRESS_ANSWER, all).await.unwrap_or(StrokeOutcome::Nowhere)
     }
 
     /// The page has taken the focus to another element of its own. It is brought back a few times: many pages

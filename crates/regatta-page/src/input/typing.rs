@@ -1,20 +1,16 @@
 //! Keys: those of a flow, and those that write the text of a field that listens to them.
 
-use chromiumoxide::cdp::browser_protocol::input::{
-    DispatchKeyEventParams, DispatchKeyEventType, InsertTextParams,
-};
 use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
-use futures::FutureExt as _;
-use futures::future::{BoxFuture, try_join};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::attempt::StepAttempt;
-use crate::connection::CdpError;
 use crate::error::ActionError;
-use crate::input::guard::{KeyInput, PAUSE, StrokeOutcome, stolen, stolen_by_frame};
+use crate::input::PAUSE;
+use crate::input::guard::{KeyInput, StrokeOutcome, stolen, stolen_by_frame};
+use crate::input::keystroke::KeyPhase;
 use crate::page::HeldKey;
 use crate::script::RemoteResult;
-use regatta_core::flow::keyboard::{self, Key};
+use regatta_core::flow::keyboard;
 
 /// Whether anything on the way of a key event, from the element that has the focus up to the window,
 /// listens to keys or to the text that is about to be put in, which a command of the script does not tell
@@ -32,20 +28,6 @@ const HEARD: &str = "(() => {
   for (let at = el; at; at = read(at, 'assignedSlot') || read(at, 'parentNode') || read(at, 'host')) if (listens(at)) return true;
   return listens(window);
 })()";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum KeyPhase {
-    Down,
-    Repeat,
-    Up,
-}
-
-/// What the browser is sent at once, and one document confirms.
-#[derive(Debug, Clone)]
-pub enum Keystroke {
-    Key { key: Key, modifiers: i64 },
-    Insert(String),
-}
 
 impl StepAttempt<'_> {
     /// To what has the focus when it is sent, and to nothing that takes the focus then.
@@ -130,56 +112,4 @@ impl StepAttempt<'_> {
             None => Some(true),
         }
     }
-
-    /// Queues the commands of a stroke now.
-    pub fn send_stroke(&self, stroke: &Keystroke) -> BoxFuture<'static, Result<(), CdpError>> {
-        match stroke {
-            Keystroke::Key { key, modifiers } => {
-                let down = self.key_event(key, *modifiers, KeyPhase::Down);
-                let up = self.key_event(key, *modifiers, KeyPhase::Up);
-                async move { try_join(down, up).await.map(|_| ()) }.boxed()
-            }
-            Keystroke::Insert(text) => {
-                let inserted = self.page.tab_session().send(InsertTextParams::new(text.clone()));
-                async move { inserted.await.map(|_| ()) }.boxed()
-            }
-        }
-    }
-
-    fn key_event(
-        &self,
-        key: &Key,
-        modifiers: i64,
-        press: KeyPhase,
-    ) -> impl Future<Output = Result<Value, CdpError>> + Send + use<> {
-        let key = key.clone().with_modifiers(modifiers);
-        let down = press != KeyPhase::Up;
-        let kind = match (down, &key.text) {
-            (true, Some(_)) => DispatchKeyEventType::KeyDown,
-            (true, None) => DispatchKeyEventType::RawKeyDown,
-            (false, _) => DispatchKeyEventType::KeyUp,
-        };
-        let mut event = DispatchKeyEventParams::new(kind);
-        event.modifiers = Some(modifiers);
-        event.auto_repeat = (press == KeyPhase::Repeat).then_some(true);
-        event.text = key.text.clone().filter(|_| down);
-        event.unmodified_text = event.text.clone();
-        event.commands = key.command(modifiers).filter(|_| down).map(|command| vec![command.to_owned()]);
-        event.code = Some(key.code);
-        event.key = Some(key.key);
-        event.windows_virtual_key_code = Some(key.vk);
-        event.location = Some(key.location);
-        event.is_keypad = Some(key.location == 3);
-        self.page.tab_session().send_as(event)
-    }
-}
-
-/// A key for each character. What no key writes is put in as it is, and so are line breaks: to write one must
-/// not press Enter, which many pages take for "send".
-pub fn strokes(text: &str) -> Vec<Keystroke> {
-    let stroke = |c: char| match keyboard::typing(c) {
-        Some((key, modifiers)) => Keystroke::Key { key, modifiers },
-        None => Keystroke::Insert(c.into()),
-    };
-    text.chars().map(stroke).collect()
 }

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::attempt::StepAttempt;
-use crate::error::ActionError;
+use crate::error::{ActionError, WaitError};
 use crate::locating::quad::Quad;
-use crate::page::Page;
-use crate::script::{RemoteObject, Reply, WaitError};
+use crate::page::{FrameElement, Page};
+use crate::script::{RemoteObject, Reply};
 use crate::state::ExecutionContext;
 
 pub enum TabMapping {
@@ -26,14 +26,6 @@ pub enum TabMapping {
     Blocked(Box<Reply>),
     /// A document on the way went away.
     Lost,
-}
-
-/// The element that holds a frame, as a handle in the document around it.
-#[derive(Debug, Clone)]
-pub struct FrameElement {
-    frame: String,
-    around: ExecutionContext,
-    object: String,
 }
 
 #[derive(Deserialize)]

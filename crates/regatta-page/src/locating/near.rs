@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::attempt::StepAttempt;
-use crate::healing::likeness;
+use crate::error::WaitError;
 use crate::locating::aria;
-use crate::locating::resolve::{LocateError, alternative_of, asks_tree};
-use crate::script::{Reply, WaitError};
+use crate::locating::query::{self, LocateError, alternative_of, asks_tree};
+use crate::script::Reply;
 use regatta_core::flow::{Chain, Locator, Selector, SelectorKind, WaitForElement};
 use regatta_core::workflow::Heal;
 
@@ -81,7 +81,7 @@ impl StepAttempt<'_> {
         let others = self.page.call(&world, "means", &json!({ "of": of }), &[], self.deadline()).await?;
         let others = others.map(|reply| reply.selectors).unwrap_or_default();
         for selector in std::iter::once(own.to_vec()).chain(others) {
-            let chain = likeness::chain(&selector);
+            let chain = query::chain(&selector);
             let by_tree = asks_tree(&chain);
             if by_tree && self.stash(&world, 0, &chain).await?.is_none() {
                 return Ok(None);

@@ -11,15 +11,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::LocatorKey;
 use crate::attempt::StepAttempt;
-use crate::error::{ActionError, ActionErrorKind};
-use crate::healing::likeness::{ElementQuery, HealingKind, SearchPurpose};
-use crate::healing::{likeness, memory};
+use crate::error::{ActionError, ActionErrorKind, WaitError};
+use crate::healing::memory::{self, LocatorKey};
+use crate::healing::state::HealingKind;
 use crate::locating::aria;
-use crate::script::{FailureReason, OBJECTS, RemoteResult, Reply, WaitError};
-use crate::state::ExecutionContext;
-use crate::state::urls;
+use crate::locating::query::{
+    self, ElementQuery, LocateError, SearchPurpose, alternative_of, asks_tree, selectors,
+};
+use crate::script::{FailureReason, OBJECTS, RemoteResult, Reply};
+use crate::state::{ExecutionContext, urls};
 use regatta_core::fingerprint::{Likeness, Verdict};
 use regatta_core::flow::{Chain, Locator, Selector, SelectorKind};
 use regatta_core::workflow::Heal;
@@ -229,7 +230,7 @@ impl StepAttempt<'_> {
     /// The element is there and ready for what the query needs.
     pub async fn find(&mut self, locator: &Locator, needs: &Value) -> Result<Reply, ActionError> {
         // What is looked for again, after an input that missed, is looked for at the step's address.
-        self.page.step_target.release();
+        self.page.step_target.unpin();
         self.pointed = None;
         let reply = self.ask("find", locator, json!({ "needs": needs })).await?;
         if reply.ok { Ok(reply) } else { Err(self.unmet(locator, reply)) }
@@ -239,7 +240,7 @@ impl StepAttempt<'_> {
     pub fn unmet(&self, locator: &Locator, reply: Reply) -> ActionError {
         let FailureReason { code, message, alternative, candidates, shows, hint } =
             reply.why.unwrap_or_default();
-        let healed = || self.healed.as_ref().map(|healed| likeness::chain(&healed.selector).to_string());
+        let healed = || self.healed.as_ref().map(|healed| query::chain(&healed.selector).to_string());
         let selector = locator.alternatives.get(alternative).map(ToString::to_string);
         let selector = selector.or_else(healed).unwrap_or_default();
         let error = match code.as_str() {
@@ -443,17 +444,6 @@ impl StepAttempt<'_> {
     }
 }
 
-pub(crate) enum LocateError {
-    Wait(WaitError),
-    InvalidSelector(String),
-}
-
-impl From<WaitError> for LocateError {
-    fn from(error: WaitError) -> Self {
-        Self::Wait(error)
-    }
-}
-
 #[derive(Deserialize)]
 struct Properties {
     result: Vec<Property>,
@@ -501,33 +491,7 @@ fn is_missing(reply: &Reply) -> bool {
     reply.why.as_ref().is_none_or(|why| why.code == "missing" && why.message.is_empty())
 }
 
-pub(crate) fn asks_tree(chain: &Chain) -> bool {
-    chain.0.iter().any(|selector| selector.kind == SelectorKind::Aria)
-}
-
 /// As the script wants an alternative.
 fn alternative(index: usize, locator: &Locator, by_tree: &[bool]) -> Value {
     alternative_of(index, &locator.alternatives[index], by_tree[index])
-}
-
-pub(crate) fn alternative_of(index: usize, chain: &Chain, by_tree: bool) -> Value {
-    if by_tree {
-        json!({ "index": index, "stashed": true })
-    } else {
-        json!({ "index": index, "chain": selectors(&chain.0) })
-    }
-}
-
-fn selectors(chain: &[Selector]) -> Value {
-    let pair = |selector: &Selector| {
-        let kind = match selector.kind {
-            SelectorKind::Css => "css",
-            SelectorKind::Aria => "aria",
-            SelectorKind::Text => "text",
-            SelectorKind::XPath => "xpath",
-            SelectorKind::Pierce => "pierce",
-        };
-        json!([kind, selector.text])
-    };
-    chain.iter().map(pair).collect()
 }

@@ -7,8 +7,8 @@ use regex::Regex;
 use serde_json::json;
 
 use crate::attempt::StepAttempt;
-use crate::error::{ActionError, ActionErrorKind};
-use crate::script::{OBJECTS, RemoteObject, RemoteResult, WaitError};
+use crate::error::{ActionError, ActionErrorKind, WaitError};
+use crate::script::{OBJECTS, RemoteObject, RemoteResult};
 use regatta_core::flow::{Capture, CaptureFrom, Operator, WaitForElement};
 use regatta_core::mask::Mask;
 

@@ -5,16 +5,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tokio::time::Instant;
-
-use crate::page::Page;
-
-/// Between two looks at a deadline that moves.
-const LEAST: Duration = Duration::from_millis(20);
 
 /// Says when a document may be requested.
 pub trait DocumentPace: fmt::Debug + Send + Sync {
@@ -43,36 +36,5 @@ impl AdmittedDocuments {
         }
         self.0.push_back((request.to_owned(), url.to_owned()));
         true
-    }
-}
-
-impl Page {
-    /// Limits how fast documents are requested from now on.
-    pub fn set_pace(&mut self, pace: Arc<dyn DocumentPace>) {
-        self.state.send_modify(|state| state.settings.pace = Some(pace));
-    }
-
-    pub(crate) fn held(&self) -> Duration {
-        self.state.borrow().settings.pace.as_ref().map_or(Duration::ZERO, |pace| pace.held())
-    }
-
-    /// `None` where the deadline passes first. It moves while documents are held back.
-    pub(crate) async fn within<T>(&self, deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
-        let held = self.held();
-        let mut future = std::pin::pin!(future);
-        let mut until = deadline;
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut future => return Some(done),
-                () = tokio::time::sleep_until(until) => {}
-            }
-            let moved = deadline + (self.held() - held);
-            if moved <= Instant::now() {
-                return None;
-            }
-            // While a document is held, the deadline keeps its distance.
-            until = moved.max(Instant::now() + LEAST);
-        }
     }
 }

@@ -8,8 +8,6 @@
 //! an empty set of authenticators, the capture of a screen by a switch (see `chromium.rs`). Links to other
 //! programs (`tel:`) cannot be refused, they are only noticed.
 
-use std::fmt;
-
 use chromiumoxide::cdp::browser_protocol::fetch::{
     AuthChallengeResponse, AuthChallengeResponseResponse, ContinueWithAuthParams,
 };
@@ -20,47 +18,9 @@ use serde_json::Value;
 use crate::connection::CdpSession;
 use crate::network::block;
 use crate::page::Page;
+use crate::state::prompt::{BrowserPrompt, SignInOutcome};
 use crate::state::{PageState, TabSettings, text};
 use regatta_core::workflow::http_auth::Credential;
-
-/// A question of the browser, and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BrowserPrompt {
-    SignIn {
-        origin: String,
-        answer: SignInOutcome,
-    },
-    /// `tel`. Where the browser has dialogs one may be open.
-    External {
-        scheme: String,
-    },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignInOutcome {
-    Answered,
-    /// The server has refused what it was given.
-    Refused,
-    Cancelled,
-}
-
-impl fmt::Display for BrowserPrompt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SignIn { origin, answer } => {
-                let came = match answer {
-                    SignInOutcome::Answered => "answered from [[http_auth]]",
-                    SignInOutcome::Refused => {
-                        "cancelled: the server has refused the user and password of [[http_auth]]"
-                    }
-                    SignInOutcome::Cancelled => "cancelled",
-                };
-                write!(f, "sign-in dialog for {origin}, {came}")
-            }
-            Self::External { scheme } => write!(f, "link to another program: `{scheme}:`"),
-        }
-    }
-}
 
 impl Page {
     /// How servers that ask by HTTP are answered from now on.

@@ -4,10 +4,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    DocumentState, Download, ExecutionContext, ForeignOrigin, FrameState, FrameTree, PageEnd, PageState,
-    TabState, WORLD, text,
+    DocumentState, Download, ExecutionContext, ForeignOrigin, FrameState, FrameTree, PageState, TabState,
+    WORLD, text,
 };
 use crate::connection::CdpSession;
+use crate::error::PageEnd;
 use crate::network;
 use crate::state::urls;
 
@@ -160,7 +161,7 @@ impl PageState {
                 self.goes_to(text(&params["url"]));
             }
             "Page.frameRequestedNavigation" if params["disposition"] != "currentTab" => {
-                self.expected_tabs.note(&params["disposition"]);
+                self.expected_tabs.note(text(&params["disposition"]));
             }
             "Page.frameRequestedNavigation" if text(&params["url"]).starts_with("http") => {
                 self.set_leaving(frame, true);

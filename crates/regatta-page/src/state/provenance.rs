@@ -8,17 +8,8 @@
 
 use serde_json::Value;
 
-use super::{FrameState, PageState, text};
+use super::{ForeignOrigin, FrameState, PageState, text};
 use crate::state::urls;
-
-/// Why a document is not of an allowed origin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForeignOrigin {
-    /// The origin that is not allowed. `None` where it is not known who asked for the document.
-    pub origin: Option<String>,
-    /// The document itself has no address of its own: `data:`.
-    pub heir: Option<String>,
-}
 
 enum DocumentOwner<'a> {
     /// Its address has an origin, or none that could be allowed.

@@ -1,9 +1,8 @@
 //! Where a step is played: a page or an out-of-process frame by its URL, and a path of frames in it.
 //!
 //! A flow names a place by its address, and what a step does there may change that address. So the tab or
-//! frame itself is held on to from right before the step acts in it.
+//! frame itself is pinned on to from right before the step acts in it.
 
-use crate::state::{FrameView, PageState};
 use regatta_core::flow::Step;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,7 +12,7 @@ pub struct StepTarget {
     /// Indexes of child frames, outermost first.
     pub frame: Vec<u32>,
     /// What is meant whatever its address is. `None`: what the address leads to at each look.
-    pub held: Option<PinnedTarget>,
+    pub pinned: Option<PinnedTarget>,
 }
 
 /// A tab or frame by what stays the same while it navigates.
@@ -27,30 +26,16 @@ pub enum PinnedTarget {
 
 impl StepTarget {
     pub fn of(step: &Step) -> Self {
-        Self { target: step.target.clone(), frame: step.frame.clone(), held: None }
+        Self { target: step.target.clone(), frame: step.frame.clone(), pinned: None }
     }
 
     /// The page itself is the same tab at any address.
-    pub fn hold(&mut self, held: PinnedTarget) {
-        let is_page = self.target.is_none() && self.frame.is_empty() && held == PinnedTarget::Tab(0);
-        self.held = (!is_page).then_some(held);
+    pub fn pin(&mut self, pinned: PinnedTarget) {
+        let is_page = self.target.is_none() && self.frame.is_empty() && pinned == PinnedTarget::Tab(0);
+        self.pinned = (!is_page).then_some(pinned);
     }
 
-    pub fn release(&mut self) {
-        self.held = None;
-    }
-
-    /// The id of the frame that is meant now.
-    pub fn frame_id<'a>(&self, state: &'a PageState) -> Option<&'a str> {
-        state.resolve(self).map(|view| view.frame.id.as_str())
-    }
-}
-
-impl PinnedTarget {
-    pub fn of(view: FrameView<'_>) -> Self {
-        match &view.frame.parent {
-            None => Self::Tab(view.frame.tab),
-            Some(_) => Self::Frame(view.frame.id.clone()),
-        }
+    pub fn unpin(&mut self) {
+        self.pinned = None;
     }
 }

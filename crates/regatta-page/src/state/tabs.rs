@@ -5,38 +5,12 @@
 //! it has joined, a person or an extension may open tabs, too: there a tab is the page's where one of its
 //! frames has asked for a tab just before. A tab that a stranger opens in between takes that one's place.
 
-use std::time::Duration;
-
 use serde_json::Value;
-use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::network::block;
 use crate::page::Page;
 use crate::state::{PageState, text};
-
-/// A tab that a frame has asked for begins within this time.
-const EXPECTED: Duration = Duration::from_secs(5);
-
-/// Tabs that frames have asked the browser for and that have not begun.
-#[derive(Debug, Default)]
-pub struct ExpectedTabs(Vec<Instant>);
-
-impl ExpectedTabs {
-    /// A frame asks for a navigation, in a tab that `disposition` says.
-    pub fn note(&mut self, disposition: &Value) {
-        if matches!(text(disposition), "newTab" | "newWindow") {
-            self.0.push(Instant::now());
-        }
-    }
-
-    fn take(&mut self) -> bool {
-        self.0.retain(|asked| asked.elapsed() < EXPECTED);
-        let is_one = !self.0.is_empty();
-        self.0.drain(..usize::from(is_one));
-        is_one
-    }
-}
 
 impl Page {
     /// To be called before input that may open a tab without an opener. The desktop browser asks for the

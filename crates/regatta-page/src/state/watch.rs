@@ -5,9 +5,7 @@
 //! requested before somebody guards it.
 
 use chromiumoxide::cdp::browser_protocol::emulation::SetFocusEmulationEnabledParams;
-use chromiumoxide::cdp::browser_protocol::fetch::{
-    ContinueRequestParams, DisableParams as FetchDisableParams, FailRequestParams,
-};
+use chromiumoxide::cdp::browser_protocol::fetch::{ContinueRequestParams, FailRequestParams};
 use chromiumoxide::cdp::browser_protocol::network::{self as cdp_network, ErrorReason};
 use chromiumoxide::cdp::browser_protocol::page::{
     self as cdp_page, AddScriptToEvaluateOnNewDocumentParams, GetFrameTreeParams,
@@ -22,12 +20,13 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use crate::connection::{CdpError, CdpEvent, CdpSession, Connection, EventSink};
+use crate::error::PageEnd;
 use crate::input::{emulate, guard};
 use crate::network::{block, prompts};
 use crate::script;
 use crate::state::tabs::is_internal;
 use crate::state::urls;
-use crate::state::{Dialog, Download, DownloadProgress, PageEnd, PageState, TabSettings, WORLD, text};
+use crate::state::{Dialog, Download, DownloadProgress, PageState, TabSettings, WORLD, text};
 use regatta_core::workflow::dialog::DialogPolicy;
 
 pub struct PageWatcher {
@@ -313,24 +312,12 @@ fn equip(session: &CdpSession, settings: &TabSettings) -> impl Future<Output = R
     }
 }
 
-/// What was wanted of the browser as a whole is wanted no more: nobody would let what it holds go on.
-pub fn let_browser_go(browser: &CdpSession) {
-    drop(browser.send(attach_no_more()));
-    drop(browser.send(FetchDisableParams::default()));
-}
-
 /// Targets of one kind are attached to as they begin, and wait until they are told to go on.
 pub fn auto_attach(kind: &str) -> SetAutoAttachParams {
     let mut params = SetAutoAttachParams::new(true, true);
     params.flatten = Some(true);
     let only = FilterEntry { exclude: None, r#type: Some(kind.to_owned()) };
     params.filter = Some(TargetFilter::new(vec![only]));
-    params
-}
-
-fn attach_no_more() -> SetAutoAttachParams {
-    let mut params = SetAutoAttachParams::new(false, false);
-    params.flatten = Some(true);
     params
 }
 

@@ -1,29 +1,13 @@
 //! A trace as a file: a zip of lines and pictures.
 
-use std::collections::VecDeque;
 use std::io::{self, Cursor, Write as _};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::capture::PageSnapshot;
-use super::{TraceRecorder, format, har};
-use crate::evidence::decode_base64;
-use crate::network::Exchange;
-use crate::state::ConsoleLine;
-use regatta_core::evidence::Incident;
-use regatta_core::mask::Mask;
-
-/// What is told, and of what.
-pub struct EvidenceSources<'a> {
-    pub recorder: &'a TraceRecorder,
-    pub exchanges: &'a [Exchange],
-    pub console: &'a VecDeque<ConsoleLine>,
-    pub incident: Option<&'a Incident>,
-    /// How the page looked when the last action had failed.
-    pub failed: Option<&'a PageSnapshot>,
-    pub mask: &'a Mask,
-}
+use super::snapshot::decode_base64;
+use super::sources::EvidenceSources;
+use super::{format, har};
 
 /// The bytes of a trace.zip.
 pub fn write(story: &EvidenceSources<'_>) -> io::Result<Vec<u8>> {

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::snapshot::{DocumentSnapshot, FrameSnapshot, NoPicture, PageSnapshot, PictureFormat, Rect};
 use crate::page::Page;
 use crate::script::RemoteResult;
 use crate::state::ExecutionContext;
-use regatta_core::flow::{Chain, SelectorKind};
 
 const SNAPSHOT: &str = include_str!("snapshot.js");
 /// How a script reads nodes.
@@ -26,50 +26,6 @@ const CHARACTERS: usize = 4 << 20;
 
 /// Around an action; what a page does not give in this time is not had.
 const AT_MOST: Duration = Duration::from_secs(2);
-
-/// How the page looked at one moment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PageSnapshot {
-    /// Milliseconds since the epoch.
-    pub at: f64,
-    pub document: Option<DocumentSnapshot>,
-    /// Base64, and whether it is a PNG or a JPEG.
-    pub picture: Option<(String, PictureFormat)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PictureFormat {
-    Png,
-    Jpeg,
-}
-
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct DocumentSnapshot {
-    /// The tab's main frame first.
-    pub frames: Vec<FrameSnapshot>,
-    /// What was looked for, as far as it is there. CSS pixels of the tab's viewport.
-    pub boxes: Vec<Rect>,
-    pub width: f64,
-    pub height: f64,
-    pub cut: bool,
-}
-
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct FrameSnapshot {
-    pub id: String,
-    pub url: String,
-    pub doctype: Option<String>,
-    /// `[NAME, { attributes }, child…]`.
-    pub html: Value,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
-pub struct Rect {
-    pub x: f64,
-    pub y: f64,
-    pub width: f64,
-    pub height: f64,
-}
 
 /// What a frame tells of itself.
 #[derive(Default, Deserialize)]
@@ -97,31 +53,6 @@ struct FrameCorner {
 struct ScreenshotData {
     /// Base64.
     data: String,
-}
-
-impl PageSnapshot {
-    pub fn size(&self) -> usize {
-        fn of(value: &Value) -> usize {
-            match value {
-                Value::String(text) => text.len() + 24,
-                Value::Array(items) => items.iter().map(of).sum::<usize>() + 24,
-                Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + 48 + of(value)).sum(),
-                _ => 24,
-            }
-        }
-        let frames = self.document.iter().flat_map(|document| &document.frames);
-        frames.map(|frame| of(&frame.html)).sum::<usize>()
-            + self.picture.as_ref().map_or(0, |(picture, _)| picture.len())
-    }
-}
-
-impl PictureFormat {
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Png => "png",
-            Self::Jpeg => "jpeg",
-        }
-    }
 }
 
 /// Around an action: whatever can be had in a moment.
@@ -225,17 +156,6 @@ async fn world_of(page: &Page, frame: &str, deadline: Instant) -> Option<Executi
     state.frame(frame)?.world.clone()
 }
 
-/// Why there is no picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoPicture {
-    #[error("the page ran no script in time, and so its text fields could not be blurred")]
-    NotBlurred,
-    #[error("a text field could be read in it, since the page keeps it from being blurred")]
-    Readable,
-    #[error("the browser drew none in time")]
-    NotDrawn,
-}
-
 /// Base64. None rather than one in which the fields can be read.
 pub async fn picture(page: &Page, picture: PictureFormat, deadline: Instant) -> Result<String, NoPicture> {
     let blurred = blur(page, true, deadline).await;
@@ -256,21 +176,6 @@ pub async fn picture(page: &Page, picture: PictureFormat, deadline: Instant) -> 
     };
     blur(page, false, deadline).await;
     taken
-}
-
-/// A selector that the page's script can follow by itself; `aria/` is not one.
-pub fn chain(chain: &Chain) -> Option<Value> {
-    let pair = |selector: &regatta_core::flow::Selector| {
-        let kind = match selector.kind {
-            SelectorKind::Css => "css",
-            SelectorKind::Text => "text",
-            SelectorKind::XPath => "xpath",
-            SelectorKind::Pierce => "pierce",
-            SelectorKind::Aria => return None,
-        };
-        Some(json!([kind, selector.text]))
-    };
-    chain.0.iter().map(pair).collect::<Option<Vec<_>>>().map(Value::Array)
 }
 
 /// The whole tab, wherever in it the step was played: that is what the picture shows.

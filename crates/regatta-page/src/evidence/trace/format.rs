@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::ActionRecord;
-use super::archive::EvidenceSources;
-use super::capture::{DocumentSnapshot, PageSnapshot};
+use super::recorder::ActionRecord;
+use super::snapshot::{DocumentSnapshot, PageSnapshot};
+use super::sources::EvidenceSources;
 use regatta_core::mask::BrowserMask;
 
 const VERSION: u32 = 8;
