@@ -59,7 +59,7 @@ impl CommandError {
     /// Message and hint, for a report that shows them in its own way.
     pub fn into_parts(self) -> (String, Option<String>) {
         match self.source {
-            Some(source) => (format!("{}: {source}", source.place()), None),
+            Some(source) => (format!("{}: {source}", source.location()), None),
             None => (self.message, self.hint),
         }
     }

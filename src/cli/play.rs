@@ -103,7 +103,7 @@ struct PlayedFlow {
     platform: Platform,
     identity: Identity,
     totp_used: Option<u64>,
-    setting: ProfileSettings,
+    profile_settings: ProfileSettings,
     dialogs: DialogPolicy,
     pause: Duration,
     artifacts: PathBuf,
@@ -125,8 +125,8 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, CommandError> {
     };
     let start = StartOptions { headless, platform: played.platform };
     let trace = if args.trace { TraceMode::Always } else { settings.trace };
-    let allowed_origins = played.setting.allowed_origins.clone();
-    let block = played.setting.block.clone();
+    let allowed_origins = played.profile_settings.allowed_origins.clone();
+    let block = played.profile_settings.block.clone();
 
     let selectors = match settings.workflow.exists() {
         true => SelectorStorage::Cached(settings.layout.clone()),
@@ -196,11 +196,11 @@ fn perform<O: BrowserHost>(
         platform: played.platform,
         identity: played.identity.clone(),
         totp_used: played.totp_used,
-        variables: played.setting.variables.clone(),
+        variables: played.profile_settings.variables.clone(),
         browser_host,
         dialogs: played.dialogs.clone(),
-        http_auth: played.setting.http_auth.clone(),
-        pacing: Pacing::new(layout, &played.setting.pace),
+        http_auth: played.profile_settings.http_auth.clone(),
+        pacing: Pacing::new(layout, &played.profile_settings.pace),
         pause: played.pause,
         artifacts: played.artifacts.clone(),
         stop,
@@ -247,7 +247,7 @@ fn played(
         }
     }
     let of_workflow = load::workflow_setting(settings, &assigned, &flow, &profile, platform)?;
-    let mut setting = of_workflow.unwrap_or_else(|| {
+    let mut profile_settings = of_workflow.unwrap_or_else(|| {
         let variables = variables(&assigned);
         let scope = Scope {
             profile_id: &profile,
@@ -266,32 +266,45 @@ fn played(
             pace: Vec::new(),
         }
     });
-    setting.allowed_origins.extend(args.allow.iter().cloned());
+    profile_settings.allowed_origins.extend(args.allow.iter().cloned());
     let scope = Scope {
         profile_id: &profile,
         platform,
         identity: &identity,
-        variables: &setting.variables,
+        variables: &profile_settings.variables,
         now: jiff::Timestamp::now(),
     };
-    check(&flow, &setting, scope)?;
+    check(&flow, &profile_settings, scope)?;
     let pause = args.slow.unwrap_or_default();
     let dialogs = match &args.accept_dialogs {
-        None => setting.dialogs.clone(),
+        None => profile_settings.dialogs.clone(),
         Some(None) => DialogPolicy::Accept,
         Some(Some(text)) => DialogPolicy::AcceptWith(text.clone()),
     };
-    Ok(PlayedFlow { flow, profile, platform, identity, totp_used, setting, dialogs, pause, artifacts })
+    Ok(PlayedFlow {
+        flow,
+        profile,
+        platform,
+        identity,
+        totp_used,
+        profile_settings,
+        dialogs,
+        pause,
+        artifacts,
+    })
 }
 
 /// Whatever can be known to be wrong before a browser starts.
-fn check(flow: &Flow, setting: &ProfileSettings, scope: Scope<'_>) -> Result<(), CommandError> {
+fn check(flow: &Flow, profile_settings: &ProfileSettings, scope: Scope<'_>) -> Result<(), CommandError> {
     let names = Names {
         identity: scope.identity.iter().map(|(name, _)| name.to_owned()).collect(),
-        variables: setting.variables.keys().cloned().collect(),
+        variables: profile_settings.variables.keys().cloned().collect(),
     };
-    let around =
-        ValidationContext { allowed_origins: &setting.allowed_origins, scope: Some(scope), step: None };
+    let around = ValidationContext {
+        allowed_origins: &profile_settings.allowed_origins,
+        scope: Some(scope),
+        step: None,
+    };
     let missing = check_flow(flow, names, around)?;
     let Some(first) = missing.first() else { return Ok(()) };
     let all: Vec<_> = missing.iter().map(|field| format!("identity.{field}")).collect();

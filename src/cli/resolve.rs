@@ -142,7 +142,7 @@ fn refuse_without_captures(
 ) -> Result<Vec<String>, CommandError> {
     let mut notes = Vec::new();
     let is_given = |field: &str| given.iter().any(|(name, _)| name == field);
-    for field in step.flow_on(session.platform).certain_captures() {
+    for field in step.flow_for(session.platform).certain_captures() {
         if is_given(field) {
             continue;
         }

@@ -123,7 +123,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
         refuse_unverifiable(&plan, session.session())?;
     }
     let platform = session.session().platform;
-    let setting = plan.settings_for(&args.profile, platform)?;
+    let profile_settings = plan.settings_for(&args.profile, platform)?;
     refuse_step_beside_doubt(&args, session.session())?;
 
     refuse_to_join_beside_doubt(&args, session.session())?;
@@ -136,8 +136,8 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
         provider,
         profile: args.profile.clone(),
         start: StartOptions { headless: load::headless(settings, args.browser.headed, launch), platform },
-        allowed_origins: setting.allowed_origins.clone(),
-        block: setting.block.clone(),
+        allowed_origins: profile_settings.allowed_origins.clone(),
+        block: profile_settings.block.clone(),
         trace: settings.trace,
         layout: settings.layout.clone(),
         selectors: SelectorStorage::Cached(settings.layout.clone()),
@@ -145,7 +145,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
         news,
         join: args.attach,
     };
-    let pacing = Pacing::new(&settings.layout, &setting.pace);
+    let pacing = Pacing::new(&settings.layout, &profile_settings.pace);
     let log = EventLog::open(&settings.layout, &args.profile, &run_id)?;
     let flags: Vec<Flag> = plan.flags().cloned().collect();
     let done = session.session().completion_flags.clone();
@@ -163,7 +163,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
         let run = Run {
             session,
             plan: &plan,
-            setting,
+            profile_settings,
             run_id,
             pid: std::process::id(),
             random: rand::make_rng(),
@@ -283,7 +283,7 @@ fn refuse_unverifiable(plan: &Plan, session: &Session) -> Result<(), CommandErro
     let doubted = session.in_flight.as_ref().map(|in_flight| &in_flight.flag);
     let is_verifiable = doubted
         .and_then(|flag| plan.step(flag))
-        .is_some_and(|step| step.in_doubt == InDoubt::Verify && step.verify_on(session.platform).is_some());
+        .is_some_and(|step| step.in_doubt == InDoubt::Verify && step.verify_for(session.platform).is_some());
     if is_verifiable {
         return Ok(());
     }
@@ -371,7 +371,7 @@ fn dry_run(settings: &Settings, plan: &Plan, args: &RunArgs) -> Result<u8, Comma
         } else {
             "would run"
         };
-        crate::report::say!("{:<24} {would:<36} {}", step.flag, step.flow_on(session.platform).file);
+        crate::report::say!("{:<24} {would:<36} {}", step.flag, step.flow_for(session.platform).file);
         beyond |= args.until.as_ref() == Some(&step.flag);
     }
     Ok(0)

@@ -56,14 +56,14 @@ pub fn validate(settings: &Settings, args: ValidateArgs) -> Result<u8, CommandEr
             if let Action::StartPage { url } = &step.action {
                 crate::report::say!(
                     "note: {}: `{url}` is passed over: the recording began there",
-                    step.place(flow)
+                    step.location(flow)
                 );
             }
         }
-        for (step, problem) in validation::useless_selectors(flow) {
+        for (step, problem) in validation::invalid_selectors(flow) {
             crate::report::say!(
                 "warning: {}: {problem}; the step's other selectors are tried",
-                step.place(flow)
+                step.location(flow)
             );
         }
     }

@@ -365,7 +365,7 @@ impl ProfileScanner {
         self.only.is_empty() || {
             let status = match (standing, session) {
                 (ProfileStatus::Damaged, _) => DisplayStatus::Damaged,
-                (_, Some(session)) => DisplayStatus::of(session.status, standing == ProfileStatus::Held),
+                (_, Some(session)) => DisplayStatus::new(session.status, standing == ProfileStatus::Held),
                 (_, None) => DisplayStatus::Pending,
             };
             self.only.contains(&status)

@@ -208,7 +208,7 @@ impl<'a> Shell<'a> {
     fn enqueue(&mut self, scanned: ScannedProfile) {
         let ScannedProfile { profile, standing, known, priority, new, conflicts } = scanned;
         // An input that is refused has no record.
-        if self.fleet.knows(&profile) {
+        if self.fleet.contains(&profile) {
             return;
         }
         let cause = (standing == ProfileStatus::LeftBehind).then(|| "an earlier run died".to_owned());

@@ -89,7 +89,7 @@ impl Report {
             .flat_map(|view| {
                 view.summary.history.spans().filter_map(|span| {
                     let (profile_id, flag) = (view.id.clone(), span.flag.clone());
-                    Some(SlowStep { profile_id, flag, ms: span.took()? })
+                    Some(SlowStep { profile_id, flag, ms: span.duration_ms()? })
                 })
             })
             .collect();
@@ -99,7 +99,7 @@ impl Report {
             v: REPORT_VERSION,
             name: name.to_owned(),
             at: now,
-            overview: Overview::of(all(), order),
+            overview: Overview::from_views(all(), order),
             causes: causes(all()),
             slowest,
             timeline: timeline(all(), now),
@@ -117,7 +117,7 @@ fn line(view: &ProfileView) -> ProfileLine {
     let history = &view.summary.history;
     let steps = view.flags.iter().map(|(flag, done)| {
         let spans: Vec<_> = history.spans().filter(|span| span.flag == *flag).collect();
-        let took = spans.iter().rev().find_map(|span| span.took());
+        let took = spans.iter().rev().find_map(|span| span.duration_ms());
         let last = spans.iter().rev().find(|span| span.outcome.is_some()).map(|span| span.ms);
         let failed = spans.iter().rev().find(|span| span.is_failed_attempt()).filter(|_| !done);
         let standing = view.trouble().filter(|_| view.step() == Some(flag));

@@ -83,7 +83,7 @@ fn step(trace: TraceId, id: SpanId, root: SpanId, attempts: &[StepSpan], heard: 
     let status = match (last.is_failed_attempt(), &last.failed) {
         (true, Some(failed)) => Status::error(failed.message.clone()),
         (true, None) => Status::error(""),
-        (false, _) if last.took().is_some() => Status::Ok,
+        (false, _) if last.duration_ms().is_some() => Status::Ok,
         _ => Status::Unset,
     };
     let ended = last.ended_at.unwrap_or(heard);

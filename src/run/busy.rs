@@ -7,7 +7,7 @@ use rand::RngExt as _;
 
 use super::{BrowserHost, Run, RunExit, StopSeverity};
 use regatta_core::event::EventKind;
-use regatta_core::site_busy::{LONGEST_WAIT, WITHIN_RUN, delay};
+use regatta_core::site_busy::{LONGEST_WAIT, WITHIN_RUN, retry_delay};
 use regatta_core::workflow::plan::PlanStep;
 use regatta_page::{ActionError, ActionErrorKind};
 
@@ -26,7 +26,7 @@ impl<O: BrowserHost> Run<'_, O> {
         if retry_after.is_some_and(|asked| asked > LONGEST_WAIT) {
             return Ok(false);
         }
-        let delay = delay(WITHIN_RUN, attempt, retry_after, self.random.random_range(-1.0..=1.0));
+        let delay = retry_delay(WITHIN_RUN, attempt, retry_after, self.random.random_range(-1.0..=1.0));
         self.journal.emit(EventKind::SiteBusy { flag: step.flag.clone(), ms: delay.as_millis() as u64 });
         self.pause(delay).await.map(|()| true)
     }

@@ -52,7 +52,7 @@ impl<O: BrowserHost> Run<'_, O> {
         since: Instant,
         page: &mut O::Page,
     ) -> Result<DoubtAnswer, RunExit> {
-        let Some(flow) = step.verify_on(self.session.session().platform) else {
+        let Some(flow) = step.verify_for(self.session.session().platform) else {
             return Err(attention(step, "it has no verify flow"));
         };
         page.wait_until_idle(step.settle).await;

@@ -13,7 +13,7 @@ use super::pace::{self, PaceNews};
 use super::step::file_name;
 use super::{FlowPage, totp};
 use crate::store::session::SessionError;
-use regatta_core::flow::{Action, Flow, Step, StepLocation, refused_picture};
+use regatta_core::flow::{Action, Flow, Step, StepLocation, screenshot_name_problem};
 use regatta_core::mask::Mask;
 use regatta_core::workflow::Heal;
 use regatta_core::workflow::template::{self, Scope, TemplateError};
@@ -139,7 +139,7 @@ impl<'a, P: FlowPage, H: FlowHost> FlowPlayer<'a, P, H> {
             if !self.pause.is_zero() && !self.place.step.is_empty() {
                 tokio::time::sleep(self.pause).await;
             }
-            self.place = step.place(self.flow);
+            self.place = step.location(self.flow);
             self.host.began(step);
             let started = Instant::now();
             let turn = self.play_step(step).await;
@@ -216,7 +216,7 @@ impl<'a, P: FlowPage, H: FlowHost> FlowPlayer<'a, P, H> {
                 }
             }
             Action::Screenshot { name } => {
-                if let Some(problem) = refused_picture(name) {
+                if let Some(problem) = screenshot_name_problem(name) {
                     return Err(refused(problem.to_owned()));
                 }
                 // A value of the identity is no name of a file either.

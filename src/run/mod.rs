@@ -96,7 +96,7 @@ impl RunEnd {
 pub struct Run<'a, O: BrowserHost> {
     pub session: OpenSession,
     pub plan: &'a Plan,
-    pub setting: ProfileSettings,
+    pub profile_settings: ProfileSettings,
     pub run_id: RunId,
     /// Of this process.
     pub pid: u32,
@@ -394,7 +394,7 @@ impl<'a, O: BrowserHost> Run<'a, O> {
     }
 
     fn mask_identity(&mut self) {
-        self.journal.set_mask(Mask::of_session(self.session.session()));
+        self.journal.set_mask(Mask::for_session(self.session.session()));
     }
 }
 

@@ -67,7 +67,7 @@ impl<O: BrowserHost> FlowPlay<'_, O> {
         let (dialogs, http_auth) = (self.dialogs, self.http_auth);
         let mut pacing = self.pacing;
         let mut stop = self.stop;
-        let mask = Mask::of(&identity);
+        let mask = Mask::for_identity(&identity);
         let mut host = PlayHost {
             profile_id,
             platform,

@@ -53,7 +53,7 @@ impl<O: BrowserHost> Run<'_, O> {
         let mut attempt = 1;
         loop {
             self.prepare(step)?;
-            let flow = step.flow_on(self.session.session().platform);
+            let flow = step.flow_for(self.session.session().platform);
             let pass = StepAttempt { mode: StepMode::Act, attempt };
             page.begin_trace(&format!("{}, attempt {attempt}", step.flag));
             let unplayed = match self.play(step, flow, pass, page).await {
@@ -110,7 +110,7 @@ impl<O: BrowserHost> Run<'_, O> {
         let session = self.session.session();
         let earlier = session.in_flight.as_ref().map_or(&[][..], |in_flight| &in_flight.captured);
         let is_captured = |field: &str| captured.iter().chain(earlier).any(|captured| captured == field);
-        let must_capture = step.flow_on(session.platform).certain_captures();
+        let must_capture = step.flow_for(session.platform).certain_captures();
         let missing = must_capture.into_iter().find(|field| !is_captured(field)).map(str::to_owned);
         let uncommitted = || {
             let sources = step.commits.iter().map(|commit| &commit.from);

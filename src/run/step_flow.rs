@@ -47,7 +47,7 @@ impl<O: BrowserHost> Run<'_, O> {
             mode: pass.mode,
         });
         page.set_dialogs(&step.dialogs);
-        page.set_http_auth(sign_in::credentials(&self.setting.http_auth, &self.scope()));
+        page.set_http_auth(sign_in::credentials(&self.profile_settings.http_auth, &self.scope()));
         if let Some(pace) = self.pacing.pace.clone() {
             page.set_pace(pace);
         }
@@ -62,7 +62,7 @@ impl<O: BrowserHost> Run<'_, O> {
             pictures: self.folder(step, pass.attempt),
             session: &mut self.session,
             journal: &mut self.journal,
-            setting: &self.setting,
+            profile_settings: &self.profile_settings,
             step,
             attempt: pass.attempt,
             heal: heal::within(pass.mode, step.heal),
@@ -98,7 +98,7 @@ impl<O: BrowserHost> Run<'_, O> {
     }
 
     pub(super) fn scope(&self) -> Scope<'_> {
-        scope(&self.session, &self.setting, self.journal.now())
+        scope(&self.session, &self.profile_settings, self.journal.now())
     }
 }
 
@@ -118,13 +118,17 @@ async fn until<T>(deadline: impl Fn() -> Instant, future: impl Future<Output = T
     }
 }
 
-fn scope<'s>(session: &'s OpenSession, setting: &'s ProfileSettings, now: jiff::Timestamp) -> Scope<'s> {
+fn scope<'s>(
+    session: &'s OpenSession,
+    profile_settings: &'s ProfileSettings,
+    now: jiff::Timestamp,
+) -> Scope<'s> {
     let session = session.session();
     Scope {
         profile_id: &session.profile_id,
         platform: session.platform,
         identity: &session.identity,
-        variables: &setting.variables,
+        variables: &profile_settings.variables,
         now,
     }
 }
@@ -144,7 +148,7 @@ struct StepHost<'a, 'j> {
     actions: Vec<&'a Step>,
     session: &'a mut OpenSession,
     journal: &'a mut EventEmitter<'j>,
-    setting: &'a ProfileSettings,
+    profile_settings: &'a ProfileSettings,
     step: &'a PlanStep,
     attempt: u32,
     pictures: PathBuf,
@@ -161,7 +165,7 @@ struct StepHost<'a, 'j> {
 
 impl FlowHost for StepHost<'_, '_> {
     fn scope(&self) -> Scope<'_> {
-        scope(self.session, self.setting, self.journal.now())
+        scope(self.session, self.profile_settings, self.journal.now())
     }
 
     fn mask(&self) -> &Mask {
@@ -199,7 +203,7 @@ impl FlowHost for StepHost<'_, '_> {
         self.journal.mask_value(field, value);
         self.session.record_capture(flag, field, value, self.journal.now())?;
         self.captured.push(field.to_owned());
-        self.journal.set_mask(Mask::of_session(self.session.session()));
+        self.journal.set_mask(Mask::for_session(self.session.session()));
         self.journal.emit(EventKind::Captured { flag: flag.clone(), fields: vec![field.to_owned()] });
         let has_too_many = self.session.session().has_too_many_values(field);
         Ok(has_too_many.then(|| {
@@ -248,7 +252,11 @@ impl FlowHost for StepHost<'_, '_> {
     }
 
     fn secrets(&self) -> Mask {
-        heal::secrets(self.journal.masker(), &self.session.session().profile_id, &self.setting.variables)
+        heal::secrets(
+            self.journal.masker(),
+            &self.session.session().profile_id,
+            &self.profile_settings.variables,
+        )
     }
 
     fn healed(&mut self, place: &StepLocation, healed: &HealingEvent) {

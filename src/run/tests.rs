@@ -271,7 +271,7 @@ impl RunFixture {
         Run {
             session,
             plan: &self.plan,
-            setting: self.plan.settings_for(&profile(), Platform::Desktop).unwrap(),
+            profile_settings: self.plan.settings_for(&profile(), Platform::Desktop).unwrap(),
             journal: EventEmitter::new(log, clock, |_| {}),
             run_id,
             pid: std::process::id(),

@@ -150,7 +150,7 @@ pub fn read(
     Ok(match reader.read(profile) {
         Ok(Some(session)) => {
             let (status, pid) = ask(layout, profile, session.status)?;
-            ProfileView { status, pid, ..ProfileView::of(&session) }.under(steps)
+            ProfileView { status, pid, ..ProfileView::from_session(&session) }.for_workflow(steps)
         }
         Ok(None) => ProfileView::pending(profile.clone()),
         Err(error) => ProfileView::damaged(profile.clone(), error.to_string()),
@@ -169,7 +169,7 @@ fn ask(
     let path = layout.session_lock(profile);
     let is_held = lock::is_held(&path)?;
     let pid = if is_held { lock::holder(&path).map(|holder| holder.pid) } else { None };
-    Ok((DisplayStatus::of(status, is_held), pid))
+    Ok((DisplayStatus::new(status, is_held), pid))
 }
 
 /// Those whose runs have written events.

@@ -155,7 +155,7 @@ fn standing(
 /// Of a profile whose lock this process holds.
 fn session_view(layout: &Layout, profile: &ProfileId, steps: &[Flag]) -> Result<ProfileView, SessionError> {
     Ok(match session::read(layout, profile) {
-        Ok(Some(session)) => ProfileView::of(&session).under(steps),
+        Ok(Some(session)) => ProfileView::from_session(&session).for_workflow(steps),
         Ok(None) => ProfileView::pending(profile.clone()),
         Err(error) => ProfileView::damaged(profile.clone(), error.to_string()),
     })

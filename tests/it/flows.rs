@@ -20,7 +20,7 @@ fn recordings_of_others_parse() {
     for path in &paths {
         let name = path.file_name().unwrap().to_str().unwrap();
         let flow = flow::parse(name, &std::fs::read_to_string(path).unwrap());
-        let flow = flow.unwrap_or_else(|error| panic!("{}: {error}", error.place()));
+        let flow = flow.unwrap_or_else(|error| panic!("{}: {error}", error.location()));
         assert!(!flow.steps.is_empty(), "{name} has no step");
     }
     assert_eq!(paths.len(), 9, "{paths:?}");

@@ -82,7 +82,7 @@ async fn run(world: World, pid: u32, profile: usize) -> i32 {
     let run = Run {
         session,
         plan: &spelt.plan,
-        setting: spelt.plan.settings_for(&id, Platform::Desktop).unwrap(),
+        profile_settings: spelt.plan.settings_for(&id, Platform::Desktop).unwrap(),
         journal: EventEmitter::new(log, world.clock(), count),
         run_id: run_id.clone(),
         pid,

@@ -46,7 +46,7 @@ impl FileDiagnostic {
     }
 
     /// `flows/store.json:12:5`, for places where one line must do.
-    pub fn place(&self) -> String {
+    pub fn location(&self) -> String {
         let (line, column) = line_and_column(self.text.inner(), self.at.offset());
         format!("{}:{line}:{column}", self.text.name())
     }
@@ -82,6 +82,6 @@ mod tests {
         assert_eq!(offset_of(text, 2, 1), 3);
         assert_eq!(offset_of(text, 4, 1), 8);
         assert_eq!(offset_of(text, 9, 9), text.len());
-        assert_eq!(FileDiagnostic::new("f.json", text, 8..9, "x").place(), "f.json:4:1");
+        assert_eq!(FileDiagnostic::new("f.json", text, 8..9, "x").location(), "f.json:4:1");
     }
 }

@@ -142,7 +142,7 @@ impl Fingerprint {
     /// Whether `seen` is still this element, where nothing is done to it: it is read or scrolled, and what it
     /// says may be anything. One thing that has changed proves nothing there.
     #[must_use]
-    pub fn is_read_from(&self, seen: &Self) -> bool {
+    pub fn matches_for_reading(&self, seen: &Self) -> bool {
         let evidence = self.weigh(seen);
         self.kind().resembles_when_read(seen.kind())
             && evidence.favour - evidence.against - evidence.keys_against > 0

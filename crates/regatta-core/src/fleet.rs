@@ -172,7 +172,7 @@ impl Fleet {
     }
 
     /// Whether the profile was taken in.
-    pub fn knows(&self, profile: &ProfileId) -> bool {
+    pub fn contains(&self, profile: &ProfileId) -> bool {
         self.known.contains(profile)
     }
 
@@ -190,14 +190,14 @@ impl Fleet {
     }
 
     /// Runs that live now, adopted and crashed ones included.
-    pub const fn living(&self) -> usize {
+    pub const fn live_runs(&self) -> usize {
         self.slots.taken as usize
     }
 
     /// One input, whatever it is, in whatever state; `now` never goes back.
     pub fn handle(&mut self, now: Mono, input: FleetInput) -> Vec<FleetEffect> {
         let mut effects = Vec::new();
-        if let Err(refusal) = self.take(now, input, &mut effects) {
+        if let Err(refusal) = self.apply(now, input, &mut effects) {
             effects.push(FleetEffect::RejectInput(refusal));
             return effects;
         }
@@ -207,7 +207,7 @@ impl Fleet {
         effects
     }
 
-    fn take(
+    fn apply(
         &mut self,
         now: Mono,
         input: FleetInput,
@@ -429,7 +429,7 @@ impl Fleet {
         }
         let busy = self.jobs[job.index()].site_busy.found.take();
         if let (Some(retry_after), AttemptEnd::Finished(RunOutcome::StepFailed)) = (busy, &attempt) {
-            return self.requeue_busy(now, job, retry_after, effects);
+            return self.requeue_for_busy_site(now, job, retry_after, effects);
         }
         let over = self.jobs[job.index()].clock.over();
         let failure = match attempt {

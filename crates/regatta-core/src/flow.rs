@@ -276,7 +276,7 @@ impl Flow {
 }
 
 impl Step {
-    pub fn place(&self, flow: &Flow) -> StepLocation {
+    pub fn location(&self, flow: &Flow) -> StepLocation {
         StepLocation {
             file: flow.file.clone(),
             line: self.line,
@@ -446,7 +446,7 @@ fn map_json<E>(
 }
 
 /// Why a picture cannot have this name. Beside it lies the evidence of a failure.
-pub fn refused_picture(name: &str) -> Option<&'static str> {
+pub fn screenshot_name_problem(name: &str) -> Option<&'static str> {
     match name.trim() {
         "" => Some("`name` is empty"),
         "screenshot" => Some("`name` is `screenshot`, as the picture of a failure is called"),

@@ -12,7 +12,7 @@ pub struct Mask {
 impl Mask {
     /// Values of one or two characters are left alone: hiding every `1` hides nothing and makes
     /// messages unreadable. A value is also known in the form it takes inside a URL.
-    pub fn of(identity: &Identity) -> Self {
+    pub fn for_identity(identity: &Identity) -> Self {
         let mut mask = Self::default();
         for (name, value) in identity.iter() {
             mask.put(&format!("identity.{name}"), &value);
@@ -22,8 +22,8 @@ impl Mask {
     }
 
     /// Also hides the values that others have replaced.
-    pub fn of_session(session: &Session) -> Self {
-        let mut mask = Self::of(&session.identity);
+    pub fn for_session(session: &Session) -> Self {
+        let mut mask = Self::for_identity(&session.identity);
         for old in &session.superseded {
             if let Some(value) = text_of(&old.value) {
                 mask.put(&format!("identity.{}", old.field), &value);
@@ -110,7 +110,7 @@ pub struct BrowserMask<'a>(&'a Mask);
 
 impl BrowserMask<'_> {
     /// Any text; a value that is percent-encoded otherwise than forms do it is hidden too.
-    pub fn text(&self, text: &str) -> String {
+    pub fn apply(&self, text: &str) -> String {
         let masked = self.0.apply(text);
         if !masked.contains('%') {
             return masked;
@@ -121,8 +121,8 @@ impl BrowserMask<'_> {
     }
 
     /// What stands in a form's field: it may be half a value, since typing takes time.
-    pub fn field(&self, typed: &str) -> String {
-        let masked = self.text(typed);
+    pub fn apply_to_field(&self, typed: &str) -> String {
+        let masked = self.apply(typed);
         let whole = (masked == typed && typed.chars().count() >= 3).then(|| self.0.whole_of(typed));
         whole.flatten().map_or(masked, str::to_owned)
     }
@@ -158,7 +158,7 @@ mod tests {
         identity.set("user", "ann");
         identity.set("word", "identity");
         identity.set("pin", "1");
-        let mask = Mask::of(&identity);
+        let mask = Mask::for_identity(&identity);
         assert_eq!(
             mask.apply("no `text/ann@practice.test` for ann at /?m=ann%40practice.test, step 1"),
             "no `text/‹identity.email›` for ‹identity.user› at /?m=‹identity.email›, step 1"
@@ -166,17 +166,20 @@ mod tests {
     }
 
     #[test]
-    fn a_veil_knows_values_as_browsers_write_them() {
+    fn a_browser_mask_knows_values_as_browsers_write_them() {
         let mut identity = Identity::default();
         identity.set("name", "Ann Lee & Söhne");
-        let mask = Mask::of(&identity);
-        let veil = mask.for_browser();
-        assert_eq!(veil.text("/x/Ann%20Lee%20%26%20S%c3%b6hne?q=%41"), "/x/‹identity.name›?q=A");
-        assert_eq!(veil.text("/x?n=Ann+Lee+%26+S%C3%B6hne&q=%41"), "/x?n=‹identity.name›&q=%41");
-        assert_eq!(veil.text("100 % %zz %"), "100 % %zz %");
+        let mask = Mask::for_identity(&identity);
+        let mask = mask.for_browser();
+        assert_eq!(mask.apply("/x/Ann%20Lee%20%26%20S%c3%b6hne?q=%41"), "/x/‹identity.name›?q=A");
+        assert_eq!(mask.apply("/x?n=Ann+Lee+%26+S%C3%B6hne&q=%41"), "/x?n=‹identity.name›&q=%41");
+        assert_eq!(mask.apply("100 % %zz %"), "100 % %zz %");
         // Half typed.
-        assert_eq!(veil.field("Ann Le"), "‹identity.name›");
-        assert_eq!((veil.field("An"), veil.field("Anna")), ("An".to_owned(), "Anna".to_owned()));
+        assert_eq!(mask.apply_to_field("Ann Le"), "‹identity.name›");
+        assert_eq!(
+            (mask.apply_to_field("An"), mask.apply_to_field("Anna")),
+            ("An".to_owned(), "Anna".to_owned())
+        );
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 
 /// How long to wait after `attempt` (from 1) has found the site busy: what the site asks for and a little more, or
 /// what the schedule says, whichever is longer. `chance` is within -1..=1.
-pub fn delay(schedule: Backoff, attempt: u32, retry_after: Option<Duration>, chance: f64) -> Duration {
+pub fn retry_delay(schedule: Backoff, attempt: u32, retry_after: Option<Duration>, chance: f64) -> Duration {
     let asked = retry_after.map(|asked| {
         let spread = SPREAD * f64::midpoint(chance, 1.0);
         super::retry::jittered(asked, 1.0, spread)
@@ -87,7 +87,7 @@ mod tests {
     fn a_site_is_asked_again_no_sooner_than_it_says() {
         let delays = |retry_after: Option<u64>| {
             let retry_after = retry_after.map(Duration::from_secs);
-            [-1.0, 0.0, 1.0].map(|chance| delay(WITHIN_RUN, 2, retry_after, chance))
+            [-1.0, 0.0, 1.0].map(|chance| retry_delay(WITHIN_RUN, 2, retry_after, chance))
         };
         expect!["[2s, 4s, 6s]"].assert_eq(&format!("{:?}", delays(None)));
         expect!["[40s, 45s, 50s]"].assert_eq(&format!("{:?}", delays(Some(40))));

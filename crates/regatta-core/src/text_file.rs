@@ -66,7 +66,7 @@ mod tests {
     fn said(bytes: &[u8]) -> String {
         match TextFile::decode("f.json", bytes.to_vec()) {
             Ok(file) => format!("{:?} {:?}", file.text, file.encode("x")),
-            Err(error) => format!("{}: {error}; {}", error.place(), Diagnostic::help(&*error).unwrap()),
+            Err(error) => format!("{}: {error}; {}", error.location(), Diagnostic::help(&*error).unwrap()),
         }
     }
 

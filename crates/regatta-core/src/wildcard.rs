@@ -2,7 +2,7 @@
 
 /// Whether `text` is `pattern`, where each `*` of the pattern stands for any characters or none. A `*` also
 /// stands for itself.
-pub fn fits(text: &str, pattern: &str) -> bool {
+pub fn matches(text: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };
@@ -59,7 +59,7 @@ mod tests {
             ("a", "", false),
             ("ab", "a", false),
         ] {
-            assert_eq!(fits(text, pattern), expected, "{text} {pattern}");
+            assert_eq!(matches(text, pattern), expected, "{text} {pattern}");
         }
     }
 
@@ -82,7 +82,7 @@ mod tests {
         #[test]
         fn both_texts_fit_what_they_have_in_common(one in "[ab1/ é*-]{0,12}", other in "[ab1/ é*-]{0,12}") {
             if let Some(pattern) = common(&one, &other) {
-                prop_assert!(fits(&one, &pattern) && fits(&other, &pattern), "{pattern}");
+                prop_assert!(matches(&one, &pattern) && matches(&other, &pattern), "{pattern}");
             }
         }
     }

@@ -82,7 +82,7 @@ pub enum PerPlatform<T> {
 }
 
 impl<T> PerPlatform<T> {
-    pub fn on(&self, platform: Platform) -> &T {
+    pub fn for_platform(&self, platform: Platform) -> &T {
         match (self, platform) {
             (Self::Both(one), _) => one,
             (Self::Split { mobile, .. }, Platform::Mobile) => mobile,
@@ -472,21 +472,21 @@ attempts = 1
     fn check_error(text: &str, expected: Expect) {
         let error = parse("workflow.toml", text).unwrap_err();
         let help = Diagnostic::help(&*error).map(|help| format!("\n{help}")).unwrap_or_default();
-        expected.assert_eq(&format!("{}: {error}{help}", error.place()));
+        expected.assert_eq(&format!("{}: {error}{help}", error.location()));
     }
 
     #[test]
     fn a_workflow_parses_with_its_defaults() {
         let workflow = parse("workflow.toml", GOOD).unwrap();
         let [first, second] = &workflow.steps[..] else { panic!() };
-        assert_eq!(first.flow.on(Platform::Mobile).value, "m.json");
-        assert_eq!(first.flow.on(Platform::Desktop).value, "d.json");
+        assert_eq!(first.flow.for_platform(Platform::Mobile).value, "m.json");
+        assert_eq!(first.flow.for_platform(Platform::Desktop).value, "d.json");
         assert_eq!((first.timeout, first.attempts), (Duration::from_secs(90), 3));
         assert_eq!((first.in_doubt, second.in_doubt), (InDoubt::Verify, InDoubt::Ask));
         let fields: Vec<_> = first.prepare.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(fields, ["email", "password"]);
         assert_eq!(first.prepare[1].1.value, Preparation::Password { length: 24 });
-        assert_eq!(&GOOD[second.flow.on(Platform::Mobile).at.clone()], "\"two.json\"");
+        assert_eq!(&GOOD[second.flow.for_platform(Platform::Mobile).at.clone()], "\"two.json\"");
         assert_eq!((first.heal, second.heal), (Heal::Suggest, Heal::Suggest));
     }
 

@@ -174,7 +174,7 @@ mod tests {
         let mut identity = Identity::default();
         identity.set("password", "a<b&\"c");
         identity.set("email", "ann@practice.test");
-        let mask = Mask::of(&identity);
+        let mask = Mask::for_identity(&identity);
         let html = "<p title=\"ann@practice.test\">Q &amp; A: a&lt;b&amp;\"c</p><i x=\"a&lt;b&amp;&quot;c\">";
         assert_eq!(
             mask_html(html, &mask),

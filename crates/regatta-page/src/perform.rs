@@ -188,7 +188,7 @@ impl StepAttempt<'_> {
 
     /// A key that was pressed in a tab which has closed over it is up.
     async fn let_up(&mut self, step: &Step, key: &str) -> Result<Option<String>, ActionError> {
-        let tab = keyboard::find(key).and_then(|key| {
+        let tab = keyboard::key_named(key).and_then(|key| {
             self.page.pressed.iter().find(|pressed| pressed.key == key).map(|pressed| pressed.tab)
         });
         let Some(tab) = tab else { return self.play(step).await };
@@ -199,7 +199,7 @@ impl StepAttempt<'_> {
             Ok(_) = closed => {}
             played = self.play(step) => return played,
         }
-        self.page.pressed.retain(|pressed| keyboard::find(key).as_ref() != Some(&pressed.key));
+        self.page.pressed.retain(|pressed| keyboard::key_named(key).as_ref() != Some(&pressed.key));
         Ok(None)
     }
 

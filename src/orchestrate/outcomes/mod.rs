@@ -188,7 +188,7 @@ impl OutcomeCollector {
             CollectRequest::Events(_) => None,
             CollectRequest::Session(_) => session
                 .filter(|session| cursor.status.as_deref() != Some(&session.status.to_string()))
-                .map(|session| OutcomeDocument::of_session(&session, jiff::Timestamp::now())),
+                .map(|session| OutcomeDocument::from_session(&session, jiff::Timestamp::now())),
             CollectRequest::Fleet { error, .. }
                 if cursor.status.as_deref() == Some("FAILED") && cursor.error == *error =>
             {

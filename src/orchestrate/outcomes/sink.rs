@@ -16,7 +16,7 @@ use url::Url;
 use crate::http;
 use crate::orchestrate::source::{PostgresAddress, ReadError, sql_problem};
 use regatta_core::source::outcome_document::OutcomeDocument;
-use regatta_core::source::spec::shown;
+use regatta_core::source::spec::without_credentials;
 use regatta_core::source::statement::{Parameter, Placeholders, Statement};
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
@@ -34,7 +34,7 @@ impl fmt::Debug for SinkSpec {
         f.write_str(&match self {
             Self::Sqlite { file, .. } => file.display().to_string(),
             Self::Postgres { address, .. } => address.name.clone(),
-            Self::Http { url, .. } => shown(url),
+            Self::Http { url, .. } => without_credentials(url),
         })
     }
 }
@@ -63,7 +63,9 @@ impl SinkSpec {
                 let text = statement.text(Placeholders::Postgres);
                 Box::new(PostgresSink { address, statement, text, connection: None })
             }
-            Self::Http { url, token } => Box::new(HttpSink { name: shown(&url), url, token, client: None }),
+            Self::Http { url, token } => {
+                Box::new(HttpSink { name: without_credentials(&url), url, token, client: None })
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use url::Url;
 use super::{ReadError, Rows, Source};
 use crate::http;
 use regatta_core::source::row::{ProfileRow, RowProblem};
-use regatta_core::source::spec::shown;
+use regatta_core::source::spec::without_credentials;
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 /// Of one page, in bytes: a longer list wants pages.
@@ -50,7 +50,7 @@ enum PageFetchError {
 impl HttpSource {
     /// `token` goes with every request, as a bearer token.
     pub fn new(url: Url, token: Option<SecretString>) -> Self {
-        Self { name: shown(&url), url, token, client: None }
+        Self { name: without_credentials(&url), url, token, client: None }
     }
 
     fn client(&mut self) -> Result<Client, ReadError> {

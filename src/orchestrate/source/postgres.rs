@@ -16,7 +16,7 @@ use url::Url;
 
 use super::sql::Columns;
 use super::{ReadError, Rows, Source};
-use regatta_core::source::spec::shown;
+use regatta_core::source::spec::without_credentials;
 
 const CONNECTS_WITHIN: Duration = Duration::from_secs(15);
 
@@ -31,7 +31,7 @@ pub struct PostgresAddress {
 impl PostgresAddress {
     /// `PGPASSWORD` and `~/.pgpass` are heeded where there is no other password.
     pub fn new(url: &Url, password: Option<&SecretString>) -> Result<Self, ReadError> {
-        let name = shown(url);
+        let name = without_credentials(url);
         let options = PgConnectOptions::from_url(url).map_err(|_| ReadError::Query {
             name: name.clone(),
             problem: "its address is not valid".to_owned(),

@@ -87,7 +87,7 @@ impl DashboardFeed {
         now: jiff::Timestamp,
     ) {
         let counted = FeedTotals {
-            overview: Arc::new(Overview::of(all.clone(), &self.order)),
+            overview: Arc::new(Overview::from_views(all.clone(), &self.order)),
             causes: causes(all.clone()),
             timeline: timeline(all.clone(), now),
         };

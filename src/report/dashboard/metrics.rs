@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn metrics_have_conventional_names_and_units() {
-        let overview = Overview::of(&folder(), &["a".parse().unwrap(), "b".parse().unwrap()]);
+        let overview = Overview::from_views(&folder(), &["a".parse().unwrap(), "b".parse().unwrap()]);
         let text = metrics(&overview, 4096);
         // Families have no order of their own.
         let mut lines: Vec<_> = text.lines().filter(|line| !line.contains("_bucket{")).collect();

@@ -29,7 +29,7 @@ impl Stream {
 
     /// Never waits.
     pub fn tell(&mut self, notice: &FleetNotice) {
-        let Some(line) = FleetLine::of(notice) else { return };
+        let Some(line) = FleetLine::from_notice(notice) else { return };
         if self.left_out > 0 && self.send(&FleetLine::left_out(notice.at, self.left_out)) {
             self.left_out = 0;
         }

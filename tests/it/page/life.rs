@@ -182,7 +182,7 @@ async fn evidence_shows_the_page_without_its_values() {
     identity.set("email", "ann@practice.test");
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("deep/er");
-    let kept = rig.page.evidence(&dir, &Incident::default(), &Mask::of(&identity)).await;
+    let kept = rig.page.evidence(&dir, &Incident::default(), &Mask::for_identity(&identity)).await;
     let names: Vec<_> =
         kept.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
     let html = std::fs::read_to_string(dir.join("page.html")).unwrap();

@@ -23,7 +23,7 @@ fn mask() -> Mask {
     let mut identity = Identity::default();
     identity.set("email", "ann@practice.test");
     identity.set("name", "Ann Lee");
-    Mask::of(&identity)
+    Mask::for_identity(&identity)
 }
 
 /// Names and contents.

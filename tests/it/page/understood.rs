@@ -1,7 +1,7 @@
 //! Which selectors are refused before a browser starts: only those that the browser refuses, too.
 
 use regatta_core::flow;
-use regatta_core::flow::validation::useless_selectors;
+use regatta_core::flow::validation::invalid_selectors;
 use serde_json::{Value, json};
 
 use super::rig::Rig;
@@ -268,7 +268,7 @@ fn refused(prefix: &str, selectors: &[&str]) -> Vec<bool> {
     let one = |selector: &&str| {
         let step = json!({"type": "hover", "selectors": [[format!("{prefix}{selector}")]]});
         let text = json!({"title": "t", "steps": [step]}).to_string();
-        !useless_selectors(&flow::parse("f.json", &text).unwrap()).is_empty()
+        !invalid_selectors(&flow::parse("f.json", &text).unwrap()).is_empty()
     };
     selectors.iter().map(one).collect()
 }

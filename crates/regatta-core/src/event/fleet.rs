@@ -161,7 +161,7 @@ pub enum WaitReason<'a> {
 
 impl<'a> FleetLine<'a> {
     /// `None` for what the closing report says alone: which profiles had nothing to do.
-    pub fn of(notice: &'a FleetNotice) -> Option<Self> {
+    pub fn from_notice(notice: &'a FleetNotice) -> Option<Self> {
         if let NoticeKind::Told { event, .. } = &notice.kind {
             return Some(Self::Told(event));
         }

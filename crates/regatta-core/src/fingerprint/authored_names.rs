@@ -38,7 +38,7 @@ pub enum NameFit {
 impl AuthoredNames {
     /// `aria` gives the name in an `aria/` selector, where it has one.
     #[must_use]
-    pub fn of(locator: &Locator, aria: impl Fn(&str) -> Option<String>, mask: &Mask) -> Self {
+    pub fn from_locator(locator: &Locator, aria: impl Fn(&str) -> Option<String>, mask: &Mask) -> Self {
         let mut names = Vec::new();
         for chain in &locator.alternatives {
             let Some((last, text, whole)) = last_name(chain, &aria) else { continue };
@@ -218,7 +218,7 @@ mod tests {
     }
 
     fn authored(selectors: &[&str]) -> AuthoredNames {
-        AuthoredNames::of(&locator(selectors), aria, &Mask::default())
+        AuthoredNames::from_locator(&locator(selectors), aria, &Mask::default())
     }
 
     #[test]
@@ -290,7 +290,7 @@ mod tests {
     fn what_is_masked_in_an_element_is_masked_in_its_name() {
         let mut mask = Mask::default();
         mask.add("identity.email", "ann@practice.test");
-        let authored = AuthoredNames::of(&locator(&["text/Hello ann@practice.test"]), aria, &mask);
+        let authored = AuthoredNames::from_locator(&locator(&["text/Hello ann@practice.test"]), aria, &mask);
         let seen = Fingerprint { text: "Hello ‹identity.email›".to_owned(), ..Fingerprint::default() };
         assert_eq!(authored.fit(&seen), NameFit::Whole);
     }

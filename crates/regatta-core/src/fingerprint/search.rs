@@ -14,7 +14,7 @@ const SUGGESTED: i32 = 40;
 impl Fingerprint {
     /// The one of `among` that is this element, where there is no doubt: it may be acted on.
     #[must_use]
-    pub fn best(&self, among: &[Self], authored: &AuthoredNames) -> Option<usize> {
+    pub fn best_match(&self, among: &[Self], authored: &AuthoredNames) -> Option<usize> {
         let fits: Vec<_> = (0..among.len()).filter(|at| self.is_found_in(&among[*at], authored)).collect();
         // Where one has the very label, a number that differs is another one's.
         let exact = |at: &&usize| words::compare(self.label(), among[**at].label()) == LabelDifference::None;
@@ -28,7 +28,7 @@ impl Fingerprint {
 
     /// The one that a person should look at, where there is none to act on.
     #[must_use]
-    pub fn resembling(&self, among: &[Self], authored: &AuthoredNames) -> Option<usize> {
+    pub fn most_similar(&self, among: &[Self], authored: &AuthoredNames) -> Option<usize> {
         let harmless = |seen: &Self| {
             seen.label().is_empty() == self.label().is_empty()
                 && !is_risky(self.label(), seen.label())

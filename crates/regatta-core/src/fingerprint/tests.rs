@@ -56,7 +56,7 @@ fn print(text: &str) -> Fingerprint {
 fn authored(selectors: &[&str]) -> AuthoredNames {
     let chain = |text: &&str| Chain(vec![Selector::parse(text)]);
     let locator = Locator { alternatives: selectors.iter().map(chain).collect(), digest: String::new() };
-    AuthoredNames::of(&locator, |text| Some(text.to_owned()), &Mask::default())
+    AuthoredNames::from_locator(&locator, |text| Some(text.to_owned()), &Mask::default())
 }
 
 /// As the engine does: the others are asked for only where it depends on them.
@@ -315,8 +315,8 @@ fn the_words_of_the_flow_outrank_the_memory() {
 fn check_best(known: &str, among: &[&str], expected: Expect) {
     let prints: Vec<_> = among.iter().map(|other| print(other)).collect();
     let (known, named) = (print(known), AuthoredNames::default());
-    let best = known.best(&prints, &named).map_or("none", |index| among[index]);
-    let like = known.resembling(&prints, &named).map_or("none", |index| among[index]);
+    let best = known.best_match(&prints, &named).map_or("none", |index| among[index]);
+    let like = known.most_similar(&prints, &named).map_or("none", |index| among[index]);
     expected.assert_eq(&if best == "none" && like != "none" {
         format!("perhaps {like}")
     } else {
@@ -404,7 +404,7 @@ fn elements_are_named_as_a_person_would() {
 fn identity_values_are_masked_also_where_a_text_was_cut() {
     let mut identity = Identity::default();
     identity.set("email", "ann@practice.test");
-    let mask = Mask::of(&identity);
+    let mask = Mask::for_identity(&identity);
     let mut known = print("link a id=of-ann@practice.test href=/of/ann@practice.test .ann@practice.test");
     known.name = "Mail of ann@practice.test".to_owned();
     known.text = format!("{} ann@pract", "x".repeat(60));
@@ -451,7 +451,7 @@ proptest! {
     fn no_element_differs_from_itself(print in any_print()) {
         prop_assume!(is_told(&print));
         prop_assert_eq!(judge(&AuthoredNames::default(), Some(&print), &print, &[]), Verdict::Same);
-        prop_assert!(print.is_read_from(&print));
+        prop_assert!(print.matches_for_reading(&print));
     }
 
     /// What says something else is acted on only with a reason.
@@ -461,8 +461,8 @@ proptest! {
         let acted = matches!(judged, Verdict::Same | Verdict::Changed);
         if seen.label() == "Delete" && !known.label().is_empty() && known.label() != "Delete" {
             prop_assert!(!acted, "{judged:?}");
-            prop_assert_eq!(known.best(std::slice::from_ref(&seen), &AuthoredNames::default()), None);
-            prop_assert_eq!(known.resembling(std::slice::from_ref(&seen), &AuthoredNames::default()), None);
+            prop_assert_eq!(known.best_match(std::slice::from_ref(&seen), &AuthoredNames::default()), None);
+            prop_assert_eq!(known.most_similar(std::slice::from_ref(&seen), &AuthoredNames::default()), None);
         }
         if let (Some(known), Some(seen)) = (&known.row, &seen.row) && known.texts != seen.texts {
             prop_assert!(!acted, "{judged:?}");
@@ -482,7 +482,7 @@ proptest! {
         let judged = judge(&named, Some(&known), &seen, &[]);
         if named.fit(&seen) != NameFit::Whole {
             prop_assert_eq!(judged, Verdict::Another(MismatchReason::Name));
-            prop_assert_eq!(known.best(std::slice::from_ref(&seen), &named), None);
+            prop_assert_eq!(known.best_match(std::slice::from_ref(&seen), &named), None);
         } else if !named.permits(&known) {
             prop_assert_eq!(judged, Verdict::Same);
         }
@@ -493,14 +493,14 @@ proptest! {
         known in any_print(), mut among in prop::collection::vec(any_print(), 0..6),
     ) {
         let named = AuthoredNames::default();
-        let best = known.best(&among, &named).map(|index| among[index].clone());
+        let best = known.best_match(&among, &named).map(|index| among[index].clone());
         among.reverse();
-        prop_assert_eq!(best.clone(), known.best(&among, &named).map(|index| among[index].clone()));
+        prop_assert_eq!(best.clone(), known.best_match(&among, &named).map(|index| among[index].clone()));
         // A second one like the best is one too many.
         if let Some(best) = best {
             prop_assert_eq!(best.kind(), known.kind());
             among.push(best);
-            prop_assert_eq!(known.best(&among, &named), None);
+            prop_assert_eq!(known.best_match(&among, &named), None);
         }
     }
 }

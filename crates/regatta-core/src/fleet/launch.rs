@@ -57,7 +57,7 @@ impl Fleet {
     }
 
     fn admits(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) -> bool {
-        match self.gate.room(now, self.living()) {
+        match self.gate.room(now, self.live_runs()) {
             LaunchRoom::Available => {
                 if std::mem::take(&mut self.waiting) {
                     effects.push(FleetEffect::Report(FleetFact::Resumed));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Fleet, FleetEffect, FleetFact, JobFailure, JobId, JobOutcome, JobState, Mono, Severity};
 use crate::retry::{Draw, chance};
-use crate::site_busy::{BETWEEN_RUNS, delay};
+use crate::site_busy::{BETWEEN_RUNS, retry_delay};
 
 /// The busy answers that runs of a job have reported.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,7 +48,7 @@ impl SiteAllowance {
 
 impl Fleet {
     /// A run of the job has ended over a busy site.
-    pub(super) fn requeue_busy(
+    pub(super) fn requeue_for_busy_site(
         &mut self,
         now: Mono,
         job: JobId,
@@ -67,7 +67,7 @@ impl Fleet {
         }
         self.jobs[job.index()].site_busy.times = times;
         let chance = chance(self.config.seed, Draw::Busy { job: job.0, times });
-        let delay = delay(BETWEEN_RUNS, times, retry_after, chance);
+        let delay = retry_delay(BETWEEN_RUNS, times, retry_after, chance);
         let until = now.after(delay);
         self.set(job, JobState::BackingOff { until });
         self.backing_off.insert((until, job));

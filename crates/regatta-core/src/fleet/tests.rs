@@ -567,11 +567,11 @@ fn a_run_that_says_nothing_is_asked_told_and_killed_and_tried_again() {
             @ 60s
             wake at 110s
             @ 110s
-            a: nothing was heard of it for 60s, Ask
+            a: nothing was heard of it for 60s, StopAfterStep
             terminate a
             wake at 120s
             @ 120s
-            a: nothing was heard of it for 60s, Terminate
+            a: nothing was heard of it for 60s, StopNow
             terminate a
             wake at 130s
             @ 130s
@@ -585,39 +585,39 @@ fn a_run_that_says_nothing_is_asked_told_and_killed_and_tried_again() {
     check(
         "retries 1; limit stall 60s; enqueue a; +60s; a exits stopped",
         expect![[r#"
-        spawn a slot0
-        wake at 60s
-        @ 60s
-        a: nothing was heard of it for 60s, Ask
-        terminate a
-        wake at 70s
-        a backs off 2s: said nothing for too long
-        wake at 62s"#]],
+            spawn a slot0
+            wake at 60s
+            @ 60s
+            a: nothing was heard of it for 60s, StopAfterStep
+            terminate a
+            wake at 70s
+            a backs off 2s: said nothing for too long
+            wake at 62s"#]],
     );
     // Nor does it matter what was asked of one that reaches its end after all.
     check(
         "limit stall 60s; enqueue a; +60s; a exits ok",
         expect![[r#"
-        spawn a slot0
-        wake at 60s
-        @ 60s
-        a: nothing was heard of it for 60s, Ask
-        terminate a
-        wake at 70s
-        a ended after 1, completed
-        finish Completed"#]],
+            spawn a slot0
+            wake at 60s
+            @ 60s
+            a: nothing was heard of it for 60s, StopAfterStep
+            terminate a
+            wake at 70s
+            a ended after 1, completed
+            finish Completed"#]],
     );
     check(
         "limit stall 60s; enqueue a; +60s; a exits stopped",
         expect![[r#"
-        spawn a slot0
-        wake at 60s
-        @ 60s
-        a: nothing was heard of it for 60s, Ask
-        terminate a
-        wake at 70s
-        a ended after 1, failed: said nothing for too long
-        finish SomeFailed"#]],
+            spawn a slot0
+            wake at 60s
+            @ 60s
+            a: nothing was heard of it for 60s, StopAfterStep
+            terminate a
+            wake at 70s
+            a ended after 1, failed: said nothing for too long
+            finish SomeFailed"#]],
     );
 }
 
@@ -626,28 +626,28 @@ fn a_run_takes_no_longer_than_it_may_however_much_it_says() {
     check(
         "limit run 60s; limit stall 30s; enqueue a; +25s; a told; +25s; a told; +10s",
         expect![[r#"
-        spawn a slot0
-        wake at 30s
-        @ 30s
-        wake at 55s
-        @ 55s
-        wake at 60s
-        @ 60s
-        a: it ran longer than 60s, Ask
-        terminate a
-        wake at 70s"#]],
+            spawn a slot0
+            wake at 30s
+            @ 30s
+            wake at 55s
+            @ 55s
+            wake at 60s
+            @ 60s
+            a: it ran longer than 60s, StopAfterStep
+            terminate a
+            wake at 70s"#]],
     );
     check(
         "limit run 60s; found x held; +60s; x unlocks stopped",
         expect![[r#"
-        watch x slot0
-        wake at 60s
-        @ 60s
-        x: it ran longer than 60s, Ask
-        terminate x
-        wake at 70s
-        x ended after 1, failed: ran longer than a run may
-        finish SomeFailed"#]],
+            watch x slot0
+            wake at 60s
+            @ 60s
+            x: it ran longer than 60s, StopAfterStep
+            terminate x
+            wake at 70s
+            x ended after 1, failed: ran longer than a run may
+            finish SomeFailed"#]],
     );
 }
 
@@ -656,35 +656,35 @@ fn a_run_that_was_asked_for_its_time_is_not_asked_twice_by_a_stop() {
     check(
         "limit stall 60s; enqueue a; +60s; stop; +10s; a exits stopped",
         expect![[r#"
-        spawn a slot0
-        wake at 60s
-        @ 60s
-        a: nothing was heard of it for 60s, Ask
-        terminate a
-        wake at 70s
-        stopping Drain
-        @ 70s
-        a: nothing was heard of it for 60s, Terminate
-        terminate a
-        wake at 80s
-        a ended after 1, failed: said nothing for too long
-        finish SomeFailed"#]],
+            spawn a slot0
+            wake at 60s
+            @ 60s
+            a: nothing was heard of it for 60s, StopAfterStep
+            terminate a
+            wake at 70s
+            stopping Drain
+            @ 70s
+            a: nothing was heard of it for 60s, StopNow
+            terminate a
+            wake at 80s
+            a ended after 1, failed: said nothing for too long
+            finish SomeFailed"#]],
     );
     check(
         "limit stall 60s; enqueue a; +60s; stop; stop; a exits killed; a cleaned",
         expect![[r#"
-        spawn a slot0
-        wake at 60s
-        @ 60s
-        a: nothing was heard of it for 60s, Ask
-        terminate a
-        wake at 70s
-        stopping Drain
-        stopping Now
-        kill a
-        clean up a
-        a ended after 1, stopped
-        finish Stopped"#]],
+            spawn a slot0
+            wake at 60s
+            @ 60s
+            a: nothing was heard of it for 60s, StopAfterStep
+            terminate a
+            wake at 70s
+            stopping Drain
+            stopping Now
+            kill a
+            clean up a
+            a ended after 1, stopped
+            finish Stopped"#]],
     );
 }
 
@@ -1430,7 +1430,7 @@ impl Judge {
                 | FleetEffect::RejectInput(_) => {}
             }
         }
-        assert_eq!(self.living.len(), fleet.living());
+        assert_eq!(self.living.len(), fleet.live_runs());
     }
 
     fn live(&mut self, fleet: &Fleet, job: JobId, slot: Slot) {

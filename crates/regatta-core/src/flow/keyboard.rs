@@ -169,14 +169,14 @@ const PUNCTUATION: &[(char, char, &str, i64)] = &[
 const SHIFTED_DIGITS: &str = ")!@#$%^&*(";
 
 /// The key named as the DOM's `key` or `code` (`Enter`, `a`, `KeyA`, `Space`), or `None`.
-pub fn find(name: &str) -> Option<Key> {
+pub fn key_named(name: &str) -> Option<Key> {
     let name = if name == "\n" || name == "\r" { "Enter" } else { name };
     let mut chars = name.chars();
     if let (Some(c), None) = (chars.next(), chars.next()) {
         return Some(printable(c));
     }
     if let Some((_, key, code, location)) = ALIASES.iter().find(|alias| alias.0 == name) {
-        return find(key).map(|key| Key { code: (*code).to_owned(), location: *location, ..key });
+        return key_named(key).map(|key| Key { code: (*code).to_owned(), location: *location, ..key });
     }
     if let Some(&(key, code, vk, location)) = NAMED.iter().find(|named| named.0 == name) {
         // Enter types the line break that submits a form.
@@ -196,14 +196,14 @@ pub fn find(name: &str) -> Option<Key> {
 }
 
 /// The name of a key that differs from `name` in the case of its letters only.
-pub fn spelled(name: &str) -> Option<&'static str> {
+pub fn nearest_name(name: &str) -> Option<&'static str> {
     let mut names = NAMED.iter().map(|named| named.0).chain(ALIASES.iter().map(|alias| alias.0));
     names.find(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// The key that writes `c`, and what is held with it. `None` where none does, and for what moves the
 /// focus or sends a form.
-pub fn typing(c: char) -> Option<(Key, i64)> {
+pub fn key_for_char(c: char) -> Option<(Key, i64)> {
     if c.is_control() || c >= FIRST_OF_INPUT_METHODS {
         return None;
     }
@@ -291,7 +291,7 @@ mod tests {
     use super::*;
 
     fn line(name: &str, modifiers: i64) -> String {
-        match find(name) {
+        match key_named(name) {
             None => format!("{name}: unknown"),
             Some(key) => {
                 let key = key.with_modifiers(modifiers);
@@ -350,7 +350,8 @@ mod tests {
 
     #[test]
     fn the_whole_keyboard_by_names_and_codes() {
-        let unknown: Vec<_> = NAMED.iter().map(|key| key.0).filter(|name| find(name).is_none()).collect();
+        let unknown: Vec<_> =
+            NAMED.iter().map(|key| key.0).filter(|name| key_named(name).is_none()).collect();
         assert_eq!(unknown, Vec::<&str>::new());
         let seen =
             ["F24", "Numpad7", "NumpadAdd", "Numpad12", "Standby", "AudioVolumeUp"].map(|name| line(name, 0));
@@ -368,7 +369,7 @@ mod tests {
     fn text_is_typed_by_the_keys_that_write_it() {
         let seen: Vec<_> = "aA1!\"ë€\n\t東👋"
             .chars()
-            .map(|c| match typing(c) {
+            .map(|c| match key_for_char(c) {
                 Some((key, modifiers)) => {
                     format!("{} {modifiers} {:?}", key.code.clone(), key.with_modifiers(modifiers).text)
                 }
@@ -395,7 +396,7 @@ mod tests {
         let seen =
             [("a", META), ("A", META), ("z", META | SHIFT), ("ArrowLeft", META), ("a", CONTROL), ("b", META)]
                 .map(|(name, modifiers)| {
-                    format!("{name} {modifiers}: {:?}", find(name).unwrap().command(modifiers))
+                    format!("{name} {modifiers}: {:?}", key_named(name).unwrap().command(modifiers))
                 });
         expect![[r#"
             a 4: Some("selectAll")

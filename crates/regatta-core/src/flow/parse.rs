@@ -16,7 +16,7 @@ use self::wire::{
     ValueWire, ViewportWire, WaitForElementWire, WhenWire, locator,
 };
 use super::{
-    Action, AssertedNavigation, Capture, CaptureFrom, Flow, NetworkConditions, Step, refused_picture,
+    Action, AssertedNavigation, Capture, CaptureFrom, Flow, NetworkConditions, Step, screenshot_name_problem,
 };
 use crate::diagnostic::{FileDiagnostic, line_and_column, offset_of};
 use crate::flow::validation::replacement_for;
@@ -249,7 +249,9 @@ impl Source<'_> {
             }
             "regatta.screenshot" => {
                 let wire: ScreenshotWire = self.wire(parameters, &name, number)?;
-                if let Some(problem) = refused_picture(&wire.name).filter(|_| !is_template(&wire.name)) {
+                if let Some(problem) =
+                    screenshot_name_problem(&wire.name).filter(|_| !is_template(&wire.name))
+                {
                     return Err(Box::new(
                         self.error(at, format!("step {number} ({name}): {problem}"))
                             .label(format!("step {number}"))

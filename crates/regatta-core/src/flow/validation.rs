@@ -38,16 +38,17 @@ impl Unplayable {
 }
 
 /// The first step of a flow that cannot be played.
-pub fn check(flow: &Flow, around: ValidationContext<'_>) -> Result<(), Box<FileDiagnostic>> {
-    if let (Some(timeout), Some(refusal)) = (flow.timeout, flow.timeout.and_then(|t| too_long(t, around))) {
+pub fn check(flow: &Flow, context: ValidationContext<'_>) -> Result<(), Box<FileDiagnostic>> {
+    if let (Some(timeout), Some(unplayable)) = (flow.timeout, flow.timeout.and_then(|t| too_long(t, context)))
+    {
         let place = flow.text.find("\"timeout\"").unwrap_or_default();
-        let problem = format!("`timeout` of the flow is {} ms{}", timeout.as_millis(), refusal.problem);
+        let problem = format!("`timeout` of the flow is {} ms{}", timeout.as_millis(), unplayable.problem);
         let error = FileDiagnostic::new(&flow.file, &flow.text, place..place + 1, problem);
-        return Err(Box::new(error.help(refusal.help)));
+        return Err(Box::new(error.help(unplayable.help)));
     }
     for step in flow.all_steps() {
         let problem = |problem: String| format!("step {} ({}): {problem}", step.number, step.action.name());
-        if let Some(Unplayable { problem: why, help }) = refusal(step, around) {
+        if let Some(Unplayable { problem: why, help }) = unplayable(step, context) {
             return Err(Box::new(flow.error_at(step, problem(why)).help(help)));
         }
     }
@@ -55,27 +56,27 @@ pub fn check(flow: &Flow, around: ValidationContext<'_>) -> Result<(), Box<FileD
 }
 
 /// Selectors that match nothing, beside others of the same step that may.
-pub fn useless_selectors(flow: &Flow) -> Vec<(&Step, String)> {
+pub fn invalid_selectors(flow: &Flow) -> Vec<(&Step, String)> {
     let mut found = Vec::new();
     for step in flow.all_steps() {
         let invalid = step.action.locator().into_iter().flat_map(invalid_alternatives);
-        found.extend(invalid.map(|refusal| (step, refusal.problem)));
+        found.extend(invalid.map(|unplayable| (step, unplayable.problem)));
     }
     found
 }
 
-fn refusal(step: &Step, around: ValidationContext<'_>) -> Option<Unplayable> {
+fn unplayable(step: &Step, context: ValidationContext<'_>) -> Option<Unplayable> {
     if let Some(timeout) = step.timeout
-        && let Some(refusal) = too_long(timeout, around)
+        && let Some(unplayable) = too_long(timeout, context)
     {
-        let problem = format!("`timeout` is {} ms{}", timeout.as_millis(), refusal.problem);
-        return Some(Unplayable { problem, ..refusal });
+        let problem = format!("`timeout` is {} ms{}", timeout.as_millis(), unplayable.problem);
+        return Some(Unplayable { problem, ..unplayable });
     }
     let own = match &step.action {
         Action::Foreign { name } => Some(foreign(name)),
         Action::KeyDown { key } | Action::KeyUp { key } => no_key(key),
         Action::Change { value, .. } => chosen_file(value),
-        Action::Navigate { url } => address::refused(url, around),
+        Action::Navigate { url } => address::refused(url, context),
         _ => None,
     };
     let asserted =
@@ -84,8 +85,8 @@ fn refusal(step: &Step, around: ValidationContext<'_>) -> Option<Unplayable> {
 }
 
 /// A recorded timeout is always played; the workflow's step ends it where it is shorter.
-fn too_long(timeout: Duration, around: ValidationContext<'_>) -> Option<Unplayable> {
-    let (flag, bound) = around.step?;
+fn too_long(timeout: Duration, context: ValidationContext<'_>) -> Option<Unplayable> {
+    let (flag, bound) = context.step?;
     (timeout > LONGEST_RECORDED_TIMEOUT.max(bound)).then(|| {
         Unplayable::new(
             format!(", and step `{flag}` of the workflow ends after {} ms", bound.as_millis()),
@@ -106,7 +107,7 @@ const NAMELESS_KEYS: [&str; 8] =
     ["Process", "Dead", "Unidentified", "Compose", "HangulMode", "HanjaMode", "KanaMode", "Hiragana"];
 
 fn no_key(key: &str) -> Option<Unplayable> {
-    if is_template(key) || keyboard::find(key).is_some() {
+    if is_template(key) || keyboard::key_named(key).is_some() {
         return None;
     }
     if NAMELESS_KEYS.contains(&key) {
@@ -118,8 +119,8 @@ fn no_key(key: &str) -> Option<Unplayable> {
         ));
     }
     let problem = format!("`{key}` is not the name of a key");
-    let chord = key.split('+').filter(|part| keyboard::find(part).is_some()).count();
-    let help = match keyboard::spelled(key) {
+    let chord = key.split('+').filter(|part| keyboard::key_named(part).is_some()).count();
+    let help = match keyboard::nearest_name(key) {
         Some(name) => format!("did you mean `{name}`?"),
         None if chord > 1 => {
             "write a step for each key: `keyDown` in their order, then `keyUp` in the reverse".to_owned()

@@ -87,7 +87,7 @@ impl OutcomeReader {
 
 impl OutcomeDocument {
     /// What a session says by itself, where no event is there to say it.
-    pub fn of_session(session: &Session, now: jiff::Timestamp) -> Self {
+    pub fn from_session(session: &Session, now: jiff::Timestamp) -> Self {
         let error = session.last_error.as_ref();
         let at = error.map(|error| error.at);
         let stamp = at.map_or_else(|| session.plan.clone().unwrap_or_default(), |at| at.to_string());

@@ -113,7 +113,7 @@ impl SourceSpec {
         }
         let prefixes = [("list:", Format::List), ("csv:", Format::Csv), ("jsonl:", Format::JsonLines)];
         let named = prefixes.iter().find_map(|(prefix, format)| Some((text.strip_prefix(prefix)?, *format)));
-        let (place, format) = named.unwrap_or_else(|| (text, Format::of_name(text)));
+        let (place, format) = named.unwrap_or_else(|| (text, Format::from_file_name(text)));
         let place =
             if place == "-" { SourceLocation::StandardInput } else { SourceLocation::Path(place.to_owned()) };
         Ok(Self::File { place, format })
@@ -129,7 +129,7 @@ impl SourceSpec {
 }
 
 impl Format {
-    pub fn of_name(name: &str) -> Self {
+    pub fn from_file_name(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
         if name.ends_with(".csv") {
             Self::Csv
@@ -147,7 +147,7 @@ pub fn has_password(url: &Url) -> bool {
 }
 
 /// For people: without user, password and parameters.
-pub fn shown(url: &Url) -> String {
+pub fn without_credentials(url: &Url) -> String {
     let mut shown = url.clone();
     // Both fail only where there is no place for them.
     let _ = shown.set_username("");
@@ -203,8 +203,10 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Expect) {
         expected.assert_eq(&match SourceSpec::parse(text) {
-            Ok(SourceSpec::Postgres { url, query }) => format!("Postgres {} {query:?}", shown(&url)),
-            Ok(SourceSpec::Http { url }) => format!("Http {}", shown(&url)),
+            Ok(SourceSpec::Postgres { url, query }) => {
+                format!("Postgres {} {query:?}", without_credentials(&url))
+            }
+            Ok(SourceSpec::Http { url }) => format!("Http {}", without_credentials(&url)),
             Ok(spec) => format!("{spec:?}"),
             Err(error) => format!("{error}\nhint: {}", error.hint()),
         });

@@ -45,7 +45,7 @@ impl DisplayStatus {
         Self::Completed,
     ];
 
-    pub const fn of(status: Status, is_held: bool) -> Self {
+    pub const fn new(status: Status, is_held: bool) -> Self {
         match status {
             Status::Processing if !is_held => Self::Interrupted,
             Status::Processing => Self::Processing,
@@ -134,10 +134,10 @@ impl ProfileView {
     }
 
     /// Of a profile that nobody runs.
-    pub fn of(session: &Session) -> Self {
+    pub fn from_session(session: &Session) -> Self {
         Self {
             id: session.profile_id.clone(),
-            status: DisplayStatus::of(session.status, false),
+            status: DisplayStatus::new(session.status, false),
             flags: session.completion_flags.iter().map(|(flag, done)| (flag.clone(), done)).collect(),
             in_flight: session.in_flight.as_ref().map(|in_flight| in_flight.flag.clone()),
             error: session.last_error.as_ref().map(|error| match &error.flag {
@@ -153,7 +153,7 @@ impl ProfileView {
     /// As the workflow's `steps` have it: a run does those, whatever else the document says was done.
     /// Empty `steps` are not known, and the document stands.
     #[must_use]
-    pub fn under(mut self, steps: &[Flag]) -> Self {
+    pub fn for_workflow(mut self, steps: &[Flag]) -> Self {
         if steps.is_empty() || self.flags.is_empty() {
             return self;
         }
@@ -249,7 +249,7 @@ impl Overview {
     }
 
     /// `order`: the workflow's steps, where it is known; steps that only documents name follow.
-    pub fn of<'a>(views: impl IntoIterator<Item = &'a ProfileView>, order: &[Flag]) -> Self {
+    pub fn from_views<'a>(views: impl IntoIterator<Item = &'a ProfileView>, order: &[Flag]) -> Self {
         let mut overview = Self::default();
         let mut steps = Steps::default();
         for flag in order {
@@ -334,7 +334,7 @@ impl Steps {
         }
         for span in view.summary.history.spans() {
             let stats = self.at(&span.flag);
-            stats.durations_ms.extend(span.took());
+            stats.durations_ms.extend(span.duration_ms());
             stats.failed_attempts += u64::from(span.is_failed_attempt());
             if let Some(outcome) = span.outcome {
                 stats.outcomes[outcome_place(outcome)] += 1;

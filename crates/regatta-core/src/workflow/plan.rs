@@ -298,14 +298,15 @@ impl Plan {
         };
         // Any id will do where there is none: only what every profile shares is looked at then.
         let anybody = "profile".parse().expect("letters make an id");
-        let setting = self.settings_for(session.map_or(&anybody, |session| &session.profile_id), platform)?;
-        let around = ValidationContext {
-            allowed_origins: &setting.allowed_origins,
+        let settings =
+            self.settings_for(session.map_or(&anybody, |session| &session.profile_id), platform)?;
+        let context = ValidationContext {
+            allowed_origins: &settings.allowed_origins,
             scope: session.map(|session| Scope {
                 profile_id: &session.profile_id,
                 platform,
                 identity: &session.identity,
-                variables: &setting.variables,
+                variables: &settings.variables,
                 now: jiff::Timestamp::UNIX_EPOCH,
             }),
             step: None,
@@ -324,11 +325,11 @@ impl Plan {
                 }
                 check.names.identity.insert(field.clone());
             }
-            let around = ValidationContext { step: Some((step.flag.as_str(), step.timeout)), ..around };
-            check.flow(step.flow.on(platform), around)?;
+            let context = ValidationContext { step: Some((step.flag.as_str(), step.timeout)), ..context };
+            check.flow(step.flow.for_platform(platform), context)?;
             // What a flow captures is durable at once, so a verify flow may use it.
             if let Some(verify) = &step.verify {
-                check.flow(verify.on(platform), around)?;
+                check.flow(verify.for_platform(platform), context)?;
             }
             for Commit { into, from } in &step.commits {
                 // It replaces a value, so a name that nothing has set is likely misspelt.
@@ -369,8 +370,8 @@ impl Plan {
         let mut found = Vec::new();
         for step in self.steps.iter().filter(|step| step.in_doubt == InDoubt::Verify) {
             for platform in [Platform::Desktop, Platform::Mobile] {
-                let verified = step.verify_on(platform).map(Flow::certain_captures).unwrap_or_default();
-                let captured = step.flow_on(platform).certain_captures();
+                let verified = step.verify_for(platform).map(Flow::certain_captures).unwrap_or_default();
+                let captured = step.flow_for(platform).certain_captures();
                 let lost = captured.into_iter().filter(|field| !verified.contains(field));
                 found.extend(lost.map(|field| (step, field)));
             }
@@ -387,19 +388,19 @@ impl Plan {
 }
 
 impl PlanStep {
-    pub fn flow_on(&self, platform: Platform) -> &Flow {
-        self.flow.on(platform)
+    pub fn flow_for(&self, platform: Platform) -> &Flow {
+        self.flow.for_platform(platform)
     }
 
-    pub fn verify_on(&self, platform: Platform) -> Option<&Flow> {
-        self.verify.as_ref().map(|verify| verify.on(platform))
+    pub fn verify_for(&self, platform: Platform) -> Option<&Flow> {
+        self.verify.as_ref().map(|verify| verify.for_platform(platform))
     }
 
     /// Why only a person can tell whether the step has happened, once it is in doubt.
     pub fn unanswerable_doubt(&self, platform: Platform) -> Option<&'static str> {
         match self.in_doubt {
             InDoubt::Ask => Some("it may or may not have happened, and only a person can tell"),
-            InDoubt::Verify if self.verify_on(platform).is_none() => {
+            InDoubt::Verify if self.verify_for(platform).is_none() => {
                 Some("it may or may not have happened, and it has no verify flow")
             }
             InDoubt::Verify | InDoubt::Repeat => None,
@@ -453,7 +454,7 @@ mod tests {
                 format!("ok; expects {fields:?}")
             }
             Err(error) => {
-                format!("{}: {error}\n{}", error.place(), Diagnostic::help(&*error).unwrap())
+                format!("{}: {error}\n{}", error.location(), Diagnostic::help(&*error).unwrap())
             }
         };
         expected.assert_eq(&said);
@@ -465,8 +466,8 @@ mod tests {
 
     #[test]
     fn origins_and_variables_are_rendered_for_a_profile() {
-        let setting = plan("", "").settings_for(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
-        assert_eq!(setting.allowed_origins, ["http://127.0.0.1"]);
+        let settings = plan("", "").settings_for(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
+        assert_eq!(settings.allowed_origins, ["http://127.0.0.1"]);
         for not_an_origin in ["127.0.0.1", "http://a/b", "data:x", "about:blank"] {
             assert_eq!(origin(not_an_origin), None, "{not_an_origin}");
         }
@@ -479,9 +480,9 @@ mod tests {
             ("greeting".to_owned(), "{{ no template }}".into()),
         ]);
         let plan = plan("", "").with_own_variables(&own);
-        let setting = plan.settings_for(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
-        assert_eq!(setting.allowed_origins, ["http://127.0.0.1:8800"]);
-        assert_eq!(setting.variables["greeting"], "{{ no template }}");
+        let settings = plan.settings_for(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
+        assert_eq!(settings.allowed_origins, ["http://127.0.0.1:8800"]);
+        assert_eq!(settings.variables["greeting"], "{{ no template }}");
     }
 
     #[test]
@@ -493,9 +494,9 @@ mod tests {
         let set = Map::from_iter([("shop".to_owned(), "south".into())]);
         let plan = Plan::assemble("w", text, workflow, &set, |_| unreachable!()).unwrap();
         let own = Map::from_iter([("shop".to_owned(), "east".into())]);
-        let setting =
+        let settings =
             plan.with_own_variables(&own).settings_for(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
-        assert_eq!(setting.variables["shop"], "south");
+        assert_eq!(settings.variables["shop"], "south");
     }
 
     #[test]
@@ -507,12 +508,13 @@ mod tests {
             let workflow = workflow::parse("workflow.toml", &text).unwrap();
             let flow = |name: &Located<String>| flow::parse(&name.value, r#"{"title":"t","steps":[]}"#);
             let plan = Plan::assemble("workflow.toml", &text, workflow, &Map::new(), flow).unwrap();
-            let setting = plan.settings_for(&"p1".parse().unwrap(), Platform::Desktop);
-            match setting.and_then(|setting| {
-                plan.check(Platform::Desktop, Some(&fresh(&plan))).map(|missing| (missing, setting.http_auth))
+            let settings = plan.settings_for(&"p1".parse().unwrap(), Platform::Desktop);
+            match settings.and_then(|settings| {
+                plan.check(Platform::Desktop, Some(&fresh(&plan)))
+                    .map(|missing| (missing, settings.http_auth))
             }) {
                 Ok(known) => format!("{known:?}"),
-                Err(error) => format!("{}: {error}", error.place()),
+                Err(error) => format!("{}: {error}", error.location()),
             }
         };
         let told = [
@@ -536,12 +538,12 @@ mod tests {
                 "name = \"n\"\nallowed_origins = [\"http://a.test\"]\n[[pace]]\n{pace}\n[[step]]\nflag = \"a\"\nflow = \"a.json\"\n"
             );
             let flow = |name: &Located<String>| flow::parse(&name.value, r#"{"title":"t","steps":[]}"#);
-            let setting = workflow::parse("workflow.toml", &text)
+            let settings = workflow::parse("workflow.toml", &text)
                 .and_then(|workflow| Plan::assemble("workflow.toml", &text, workflow, &Map::new(), flow))
                 .and_then(|plan| plan.settings_for(&"p1".parse().unwrap(), Platform::Desktop));
-            match setting {
-                Ok(setting) => format!("{:?}", setting.pace),
-                Err(error) => format!("{}: {error}", error.place()),
+            match settings {
+                Ok(settings) => format!("{:?}", settings.pace),
+                Err(error) => format!("{}: {error}", error.location()),
             }
         };
         let read = [
@@ -559,7 +561,7 @@ mod tests {
 
     #[test]
     fn what_is_blocked_is_a_type_or_a_pattern() {
-        let setting = |block: &str| {
+        let settings = |block: &str| {
             let text = format!(
                 "name = \"n\"\nallowed_origins = [\"http://a\"]\n[variables]\ncdn = \"cdn.example\"\n[network]\nblock = [{block}]\n[[step]]\nflag = \"a\"\nflow = \"a.json\"\n"
             );
@@ -568,11 +570,11 @@ mod tests {
             let plan = Plan::assemble("workflow.toml", &text, workflow, &Map::new(), flow).unwrap();
             plan.settings_for(&"p1".parse().unwrap(), Platform::Desktop)
         };
-        let block = setting(r#""image", "*.{{ variables.cdn }}/x*""#).unwrap().block;
+        let block = settings(r#""image", "*.{{ variables.cdn }}/x*""#).unwrap().block;
         assert_eq!((block.types.len(), block.urls), (1, vec!["*.cdn.example/x*".to_owned()]));
         let said = ["\"imges\"", "\"font\", \"document\"", "\"{{ variables.cd }}\""].map(|block| {
-            let error = setting(block).unwrap_err();
-            format!("{}: {error}\n{}\n", error.place(), Diagnostic::help(&*error).unwrap())
+            let error = settings(block).unwrap_err();
+            format!("{}: {error}\n{}\n", error.location(), Diagnostic::help(&*error).unwrap())
         });
         expect![[r#"
             workflow.toml:6:10: `imges` is neither a type of resource nor a pattern

@@ -70,24 +70,24 @@ pub fn write(
         (None, None) => String::new(),
     };
     let looked_for: Vec<_> =
-        act.into_iter().flat_map(|act| &act.selectors).map(|text| mask.text(text)).collect();
+        act.into_iter().flat_map(|act| &act.selectors).map(|text| mask.apply(text)).collect();
     let arguments: Vec<_> = act
         .into_iter()
         .flat_map(|act| &act.arguments)
-        .map(|(name, value)| (*name, mask.field(value)))
+        .map(|(name, value)| (*name, mask.apply_to_field(value)))
         .collect();
     let console = story.console.iter().skip(story.console.len().saturating_sub(LINES));
-    let console: Vec<_> = console.map(|said| mask.text(&said.line)).collect();
+    let console: Vec<_> = console.map(|said| mask.apply(&said.line)).collect();
     let requests = story.exchanges.iter().skip(story.exchanges.len().saturating_sub(REQUESTS));
     let requests: Vec<_> = requests.map(|exchange| request(exchange, &mask)).collect();
     let address = view.document.as_ref().and_then(|document| document.frames.first());
     let marks = view.document.as_ref().map(|document| marks(document, act.and_then(|act| act.point)));
     let page = IndexPage {
-        title: mask.text(&incident.title),
-        place: mask.text(&place),
-        message: mask.text(&incident.message),
-        hint: incident.hint.as_ref().map(|hint| mask.text(hint)),
-        address: address.map(|frame| mask.text(&frame.url)),
+        title: mask.apply(&incident.title),
+        place: mask.apply(&place),
+        message: mask.apply(&incident.message),
+        hint: incident.hint.as_ref().map(|hint| mask.apply(hint)),
+        address: address.map(|frame| mask.apply(&frame.url)),
         looked_for,
         arguments,
         picture: view.picture.as_ref().map(|(picture, _)| picture),
@@ -138,7 +138,7 @@ fn request(exchange: &Exchange, mask: &BrowserMask<'_>) -> RequestRow {
     let ms = exchange.ended.map(|ended| format!("{:.0}", (ended - exchange.started).max(0.0) * 1000.0));
     RequestRow {
         method: exchange.method.clone(),
-        url: mask.text(&exchange.url),
+        url: mask.apply(&exchange.url),
         kind: format!("{:?}", exchange.kind).to_lowercase(),
         status,
         is_bad,

@@ -80,7 +80,7 @@ impl StepAttempt<'_> {
 
     /// What the written alternatives call their element.
     pub(crate) fn authored(&self, locator: &Locator) -> AuthoredNames {
-        AuthoredNames::of(locator, name_of, self.page.healing.mask())
+        AuthoredNames::from_locator(locator, name_of, self.page.healing.mask())
     }
 
     /// Whether an alternative has led to the element that is meant. Asks the page only where it depends on
@@ -88,7 +88,7 @@ impl StepAttempt<'_> {
     pub(crate) async fn judge(&self, sought: &ElementQuery, reply: &Reply) -> Result<Verdict, LocateError> {
         let Some(seen) = &reply.element else { return Ok(Verdict::Same) };
         if !sought.acts {
-            let same = sought.known.as_ref().is_none_or(|known| known.is_read_from(seen));
+            let same = sought.known.as_ref().is_none_or(|known| known.matches_for_reading(seen));
             return Ok(if same { Verdict::Same } else { Verdict::Another(MismatchReason::Place) });
         }
         let chain = sought.locator.alternatives.get(reply.alternative);
@@ -169,8 +169,8 @@ impl StepAttempt<'_> {
     ) -> Result<Option<Likeness>, LocateError> {
         let Some(known) = &sought.known else { return Ok(None) };
         let Some((others, _)) = self.alike(known, sought.bare).await? else { return Ok(None) };
-        let best = known.best(&others, &sought.authored).or_else(|| match purpose {
-            SearchPurpose::Suggest => known.resembling(&others, &sought.authored),
+        let best = known.best_match(&others, &sought.authored).or_else(|| match purpose {
+            SearchPurpose::Suggest => known.most_similar(&others, &sought.authored),
             SearchPurpose::Act => None,
         });
         let Some(best) = best else { return Ok(None) };

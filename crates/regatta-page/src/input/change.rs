@@ -99,7 +99,7 @@ impl StepAttempt<'_> {
             }
         }
         let key = |name, modifiers| Keystroke::Key {
-            key: keyboard::find(name).expect("a key of the table"),
+            key: keyboard::key_named(name).expect("a key of the table"),
             modifiers,
         };
         // To select the text of the field itself leaves that of such an editor.

@@ -72,7 +72,7 @@ impl StepAttempt<'_> {
 /// A key for each character. What no key writes is put in as it is, and so are line breaks: to write one must
 /// not press Enter, which many pages take for "send".
 pub fn strokes(text: &str) -> Vec<Keystroke> {
-    let stroke = |c: char| match keyboard::typing(c) {
+    let stroke = |c: char| match keyboard::key_for_char(c) {
         Some((key, modifiers)) => Keystroke::Key { key, modifiers },
         None => Keystroke::Insert(c.into()),
     };

@@ -32,7 +32,7 @@ const HEARD: &str = "(() => {
 impl StepAttempt<'_> {
     /// To what has the focus when it is sent, and to nothing that takes the focus then.
     pub async fn key(&mut self, name: &str, down: bool) -> Result<(), ActionError> {
-        let Some(key) = keyboard::find(name) else {
+        let Some(key) = keyboard::key_named(name) else {
             // The name may be a template's value.
             return Err(ActionError::refused("this is not the name of a key"));
         };

@@ -37,7 +37,7 @@ pub fn same(a: &str, b: &str) -> bool {
 /// [`same`], where `*` in the pattern stands for anything.
 pub fn fits(url: &str, pattern: &str) -> bool {
     let normal = |text: &str| Url::parse(text).map_or_else(|_| text.to_owned(), Into::into);
-    same(url, pattern) || pattern.contains('*') && wildcard::fits(&normal(url), &normal(pattern))
+    same(url, pattern) || pattern.contains('*') && wildcard::matches(&normal(url), &normal(pattern))
 }
 
 /// The address with a `*` in the place of what was another one this time. `None` where that would be any

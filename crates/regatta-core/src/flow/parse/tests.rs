@@ -10,7 +10,7 @@ fn flow(steps: &str) -> String {
 fn check_error(text: &str, expected: Expect) {
     let error = parse("flows/f.json", text).unwrap_err();
     let help = Diagnostic::help(&*error).map(|help| help.to_string()).unwrap_or_default();
-    expected.assert_eq(&format!("{}: {error}\n{help}", error.place()));
+    expected.assert_eq(&format!("{}: {error}\n{help}", error.location()));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn every_type_of_the_format_parses() {
         21 regatta.allowStatus
         22 close"#]]
     .assert_eq(&names.join("\n"));
-    assert_eq!(flow.steps[14].place(&flow).to_string(), "f.json:16, step 15 (somebody.elses)");
+    assert_eq!(flow.steps[14].location(&flow).to_string(), "f.json:16, step 15 (somebody.elses)");
     let Action::Click(click) = &flow.steps[3].action else { panic!() };
     let chains: Vec<_> = click.locator.alternatives.iter().map(ToString::to_string).collect();
     assert_eq!(chains, ["aria/A", "#b", "x-y >>> #c"]);
@@ -233,7 +233,7 @@ fn numbers_may_be_written_as_floats() {
     for count in ["1.5", "-1", "\"1\"", "1e99", "4294967296.0"] {
         let wait = format!(r##"{{"type":"waitForElement","selectors":["#b"],"count":{count}}}"##);
         let error = parse("f.json", &self::flow(&wait)).unwrap_err();
-        assert!(error.place().starts_with("f.json:4:"), "{count}: {}", error.place());
+        assert!(error.location().starts_with("f.json:4:"), "{count}: {}", error.location());
     }
 }
 
@@ -253,7 +253,8 @@ fn a_click_without_offsets_means_the_centre() {
 }
 
 fn outline(text: &str) -> String {
-    let flow = parse("flows/sign up.json", text).unwrap_or_else(|error| panic!("{}: {error}", error.place()));
+    let flow =
+        parse("flows/sign up.json", text).unwrap_or_else(|error| panic!("{}: {error}", error.location()));
     let steps = flow.all_steps().into_iter().map(|step| {
         let passed = if matches!(step.action, Action::StartPage { .. }) { " passed over" } else { "" };
         format!("{}:{} {}{passed}", step.line, step.number, step.action.name())
@@ -314,7 +315,7 @@ fn an_export_as_javascript_says_how_to_export_json() {
     expect![[r#"
         flows/f.mjs:1:1: the flow is JavaScript, not JSON
         open the recording in the Recorder panel and export it as JSON"#]]
-    .assert_eq(&format!("{}: {by_name}\n{}", by_name.place(), Diagnostic::help(&*by_name).unwrap()));
+    .assert_eq(&format!("{}: {by_name}\n{}", by_name.location(), Diagnostic::help(&*by_name).unwrap()));
     // JSON is JSON under any name, and what is neither is not called JavaScript.
     parse("flows/f.js", &flow(r#"{"type":"close"}"#)).unwrap();
     check_error(

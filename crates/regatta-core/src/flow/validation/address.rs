@@ -10,8 +10,8 @@ use crate::workflow::template::{self, is_template};
 const BLANK: &str = "about:blank";
 
 /// Why a `navigate` cannot go there.
-pub fn refused(written: &str, around: ValidationContext<'_>) -> Option<Unplayable> {
-    let rendered = match &around.scope {
+pub fn refused(written: &str, context: ValidationContext<'_>) -> Option<Unplayable> {
+    let rendered = match &context.scope {
         Some(scope) if is_template(written) && is_known(written) => template::render(written, scope).ok()?,
         _ => written.to_owned(),
     };
@@ -19,8 +19,8 @@ pub fn refused(written: &str, around: ValidationContext<'_>) -> Option<Unplayabl
     if known == BLANK {
         return None;
     }
-    if let Some(refusal) = without_scheme(known, &rendered) {
-        return Some(refusal);
+    if let Some(unplayable) = without_scheme(known, &rendered) {
+        return Some(unplayable);
     }
     let origin = match Url::parse(known) {
         Ok(url) if is_template(&rendered) && !has_whole_origin(known, &url) => return None,
@@ -31,7 +31,7 @@ pub fn refused(written: &str, around: ValidationContext<'_>) -> Option<Unplayabl
         }
     };
     match origin {
-        Some(origin) if around.allowed_origins.contains(&origin) => None,
+        Some(origin) if context.allowed_origins.contains(&origin) => None,
         Some(origin) => Some(Unplayable::new(
             format!("{origin} is not in allowed_origins"),
             "only if the site is yours: add it to `allowed_origins` of the workflow, or to `play` with --allow",

@@ -9,14 +9,16 @@ fn check(steps: &str, expected: Expect) {
         let text = format!("{{\"title\":\"t\",\"steps\":[\n{}]}}", step.trim_end_matches(','));
         let flow = flow::parse("f.json", &text).unwrap();
         let allowed = ["http://shop.test".to_owned()];
-        let around = ValidationContext {
+        let context = ValidationContext {
             allowed_origins: &allowed,
             scope: None,
             step: Some(("signup", Duration::from_secs(60))),
         };
-        match super::check(&flow, around) {
+        match super::check(&flow, context) {
             Ok(()) => "ok\n".to_owned(),
-            Err(error) => format!("{}: {error}\n  {}\n", error.place(), Diagnostic::help(&*error).unwrap()),
+            Err(error) => {
+                format!("{}: {error}\n  {}\n", error.location(), Diagnostic::help(&*error).unwrap())
+            }
         }
     });
     expected.assert_eq(&told.collect::<String>());
@@ -157,12 +159,12 @@ fn what_is_known_of_a_profile_is_put_in_before_an_address_is_compared() {
         now: jiff::Timestamp::UNIX_EPOCH,
     };
     let allowed = ["http://shop.test".to_owned()];
-    let around = ValidationContext { allowed_origins: &allowed, scope: Some(scope), step: None };
+    let context = ValidationContext { allowed_origins: &allowed, scope: Some(scope), step: None };
     let told =
         ["{{ variables.shop }}/a", "{{ variables.site }}/a", "{{ variables.site }}/{{ identity.code }}"];
     let told = told.map(|url| {
         let text = format!(r#"{{"title":"t","steps":[{{"type":"navigate","url":"{url}"}}]}}"#);
-        super::check(&flow::parse("f.json", &text).unwrap(), around).map_err(|error| error.to_string())
+        super::check(&flow::parse("f.json", &text).unwrap(), context).map_err(|error| error.to_string())
     });
     expect![[r#"
         [
@@ -234,7 +236,7 @@ fn selectors_that_no_page_understands_are_refused_where_no_other_is_left() {
     let text =
         "{\"title\":\"t\",\"steps\":[\n{\"type\":\"hover\",\"selectors\":[\"div[\",\"#go\",\":visible\"]}]}";
     let flow = flow::parse("f.json", text).unwrap();
-    let warned: Vec<_> = useless_selectors(&flow)
+    let warned: Vec<_> = invalid_selectors(&flow)
         .into_iter()
         .map(|(step, problem)| format!("{} {problem}", step.line))
         .collect();
@@ -259,21 +261,21 @@ fn a_timeout_beyond_the_recorders_is_bounded_by_the_workflows_step() {
     );
     let text = "{\"title\":\"t\",\n\"timeout\":90000,\"steps\":[{\"type\":\"close\"}]}";
     let flow = flow::parse("f.json", text).unwrap();
-    let around = |bound| ValidationContext {
+    let context = |bound| ValidationContext {
         allowed_origins: &[],
         scope: None,
         step: Some(("signup", Duration::from_secs(bound))),
     };
-    let error = super::check(&flow, around(60)).unwrap_err();
+    let error = super::check(&flow, context(60)).unwrap_err();
     expect![[r#"
         f.json:2:1: `timeout` of the flow is 90000 ms, and step `signup` of the workflow ends after 60000 ms
         raise `timeout` of step `signup` in the workflow, or lower this one"#]]
-    .assert_eq(&format!("{}: {error}\n{}", error.place(), Diagnostic::help(&*error).unwrap()));
-    super::check(&flow, around(90)).unwrap();
+    .assert_eq(&format!("{}: {error}\n{}", error.location(), Diagnostic::help(&*error).unwrap()));
+    super::check(&flow, context(90)).unwrap();
     // A shorter step of the workflow ends what was recorded, as it always has.
     let recorded = flow::parse("f.json", r#"{"title":"t","timeout":5000,"steps":[]}"#).unwrap();
-    super::check(&recorded, around(1)).unwrap();
-    let by_itself = ValidationContext { step: None, ..around(1) };
+    super::check(&recorded, context(1)).unwrap();
+    let by_itself = ValidationContext { step: None, ..context(1) };
     super::check(&flow, by_itself).unwrap();
 }
 

@@ -15,7 +15,7 @@ fn check(told: impl IntoIterator<Item = String>, expected: Expect) {
 
 #[test]
 fn a_folder_is_counted_by_status_and_by_step() {
-    let overview = Overview::of(&folder(), &["a".parse().unwrap()]);
+    let overview = Overview::from_views(&folder(), &["a".parse().unwrap()]);
     let counts = DisplayStatus::ALL.map(|status| format!("{status} {}", overview.count(status)));
     let steps = overview.steps.iter().map(|step| {
         format!(

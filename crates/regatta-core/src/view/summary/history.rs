@@ -159,7 +159,7 @@ impl History {
         self.runs.iter().flat_map(|run| &run.steps)
     }
 
-    pub fn received(&self) -> u64 {
+    pub fn bytes_received(&self) -> u64 {
         self.spans().map(|span| span.bytes_received).sum()
     }
 }
@@ -190,7 +190,7 @@ impl StepSpan {
     }
 
     /// How long the step took in milliseconds, where it was done and not only looked at.
-    pub fn took(&self) -> Option<u64> {
+    pub fn duration_ms(&self) -> Option<u64> {
         matches!(self.outcome, Some(StepOutcome::Done)).then_some(self.ms)
     }
 
@@ -234,7 +234,7 @@ mod tests {
                     step.attempt,
                     step.started_at.strftime("%S"),
                     step.outcome,
-                    step.took(),
+                    step.duration_ms(),
                     step.bytes_received
                 )
             }));
@@ -272,7 +272,7 @@ mod tests {
                   a Act 1 02-04 None took None, 0 B no element FAILED
                   a Verify 1 04-06 None took None, 0 B not there
                   a Act 2 06-09 Some(Done) took Some(7000), 2048 B
-                  b Act 1 10-10 Some(StepFailure) took None, 2048 B FAILED
+                  b Act 1 10-10 Some(Failed) took None, 2048 B FAILED
                 r2 20-21 None
                   b Act 1 21-.. None took None, 0 B
                 1 waits of 120 ms, 1 browsers"#]],

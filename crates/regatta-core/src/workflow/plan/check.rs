@@ -29,8 +29,8 @@ impl FlowCheck<'_> {
         template::check(text, self.names)
     }
 
-    pub fn flow(&mut self, flow: &Flow, around: ValidationContext<'_>) -> Result<(), Box<FileDiagnostic>> {
-        validation::check(flow, around)?;
+    pub fn flow(&mut self, flow: &Flow, context: ValidationContext<'_>) -> Result<(), Box<FileDiagnostic>> {
+        validation::check(flow, context)?;
         self.steps(flow, &flow.steps, true)
     }
 
@@ -64,9 +64,9 @@ impl FlowCheck<'_> {
 pub fn check_flow(
     flow: &Flow,
     mut names: Names,
-    around: ValidationContext<'_>,
+    context: ValidationContext<'_>,
 ) -> Result<BTreeSet<String>, Box<FileDiagnostic>> {
     let mut missing = BTreeSet::new();
-    FlowCheck { names: &mut names, missing: &mut missing }.flow(flow, around)?;
+    FlowCheck { names: &mut names, missing: &mut missing }.flow(flow, context)?;
     Ok(missing)
 }

@@ -49,7 +49,7 @@ pub fn lines(story: &EvidenceSources<'_>) -> TraceLines {
         "platform": std::env::consts::OS,
         "wallTime": began,
         "monotonicTime": began,
-        "title": mask.text(&recorder.title),
+        "title": mask.apply(&recorder.title),
         "options": { "viewport": { "width": width, "height": height } },
     }));
     let end = recorder.clock.now();
@@ -62,7 +62,7 @@ pub fn lines(story: &EvidenceSources<'_>) -> TraceLines {
     }
     // Nothing had been tried yet.
     if let Some(incident) = story.incident.filter(|_| recorder.acts.is_empty()) {
-        out.push(&json!({ "type": "error", "message": mask.text(&incident.message), "stack": [] }));
+        out.push(&json!({ "type": "error", "message": mask.apply(&incident.message), "stack": [] }));
     }
     let since = began as i64;
     for said in story.console.iter().filter(|said| said.at.as_millisecond() >= since) {
@@ -70,7 +70,7 @@ pub fn lines(story: &EvidenceSources<'_>) -> TraceLines {
         out.push(&json!({
             "type": "console",
             "messageType": console_type(kind),
-            "text": mask.text(text),
+            "text": mask.apply(text),
             "location": { "url": "", "lineNumber": 0, "columnNumber": 0 },
             "time": said.at.as_millisecond(),
             "pageId": PAGE,
@@ -91,15 +91,15 @@ fn write_act(
     let snapshot = |when: &str| format!("{when}@{call}");
     let mut params = Map::new();
     if !act.selectors.is_empty() {
-        let selectors: Vec<_> = act.selectors.iter().map(|selector| mask.text(selector)).collect();
+        let selectors: Vec<_> = act.selectors.iter().map(|selector| mask.apply(selector)).collect();
         params.insert("selectors".to_owned(), json!(selectors));
     }
     for (name, value) in &act.arguments {
-        params.insert((*name).to_owned(), json!(mask.field(value)));
+        params.insert((*name).to_owned(), json!(mask.apply_to_field(value)));
     }
     let target =
         act.selectors.first().map(String::as_str).or(act.arguments.first().map(|(_, value)| &**value));
-    let title = format!("{} {} {}", act.step, act.action, mask.field(target.unwrap_or_default()));
+    let title = format!("{} {} {}", act.step, act.action, mask.apply_to_field(target.unwrap_or_default()));
     let mut before = json!({
         "type": "before",
         "callId": call,
@@ -120,7 +120,7 @@ fn write_act(
     }
     let mut log = |message: String| {
         out.push(
-            &json!({ "type": "log", "callId": call, "time": act.started, "message": mask.text(&message) }),
+            &json!({ "type": "log", "callId": call, "time": act.started, "message": mask.apply(&message) }),
         );
     };
     for (index, selector) in act.selectors.iter().enumerate() {
@@ -143,7 +143,7 @@ fn write_act(
     }
     let error = act.error.as_ref().map(|(message, _)| message.as_str()).or(incident);
     if let Some(message) = error {
-        line["error"] = json!({ "name": "Error", "message": mask.text(message) });
+        line["error"] = json!({ "name": "Error", "message": mask.apply(message) });
     }
     out.push(&line);
     if let Some(view) = after {
@@ -187,7 +187,7 @@ fn write_document(
                 "snapshotName": name,
                 "pageId": PAGE,
                 "frameId": frame.id,
-                "frameUrl": mask.text(&frame.url),
+                "frameUrl": mask.apply(&frame.url),
                 "doctype": frame.doctype,
                 "html": masked(&frame.html, mask),
                 "viewport": { "width": document.width, "height": document.height },
@@ -204,22 +204,23 @@ fn write_document(
 /// Texts and attributes without the values of the identity.
 fn masked(node: &Value, mask: &BrowserMask<'_>) -> Value {
     match node {
-        Value::String(text) => Value::String(mask.text(text)),
+        Value::String(text) => Value::String(mask.apply(text)),
         // The first is the name of the element, which is nobody's value.
         Value::Array(items) => {
-            let veil_item = |(index, item): (usize, &Value)| match item {
+            let mask_item = |(index, item): (usize, &Value)| match item {
                 Value::String(_) if index == 0 => item.clone(),
                 item => masked(item, mask),
             };
-            Value::Array(items.iter().enumerate().map(veil_item).collect())
+            Value::Array(items.iter().enumerate().map(mask_item).collect())
         }
         Value::Object(attributes) => {
-            let veil_attribute = |(name, value): (&String, &Value)| {
+            let mask_attribute = |(name, value): (&String, &Value)| {
                 let text = value.as_str().unwrap_or_default();
-                let text = if TYPED.contains(&name.as_str()) { mask.field(text) } else { mask.text(text) };
+                let text =
+                    if TYPED.contains(&name.as_str()) { mask.apply_to_field(text) } else { mask.apply(text) };
                 (name.clone(), Value::String(text))
             };
-            Value::Object(attributes.iter().map(veil_attribute).collect())
+            Value::Object(attributes.iter().map(mask_attribute).collect())
         }
         other => other.clone(),
     }

@@ -14,7 +14,7 @@ pub fn entry(exchange: &Exchange, page: &str, mask: &BrowserMask<'_>) -> Value {
     let started = exchange.wall_time * 1000.0;
     let total = exchange.ended.map_or(0.0, |ended| (ended - exchange.started).max(0.0) * 1000.0);
     let date = jiff::Timestamp::from_millisecond(started as i64).unwrap_or_default();
-    let url = mask.text(&exchange.url);
+    let url = mask.apply(&exchange.url);
     let version = exchange.response.as_ref().map_or("", |response| response.protocol.as_str());
     let query: Vec<Value> = url
         .split_once('?')
@@ -67,7 +67,7 @@ fn response(exchange: &Exchange, version: &str, mask: &BrowserMask<'_>) -> Value
                 "statusText": response.status_text,
                 "headers": headers(&response.headers, mask),
                 "content": { "size": exchange.bytes_received, "mimeType": response.mime_type },
-                "redirectURL": location.map(|(_, to)| mask.text(to)).unwrap_or_default(),
+                "redirectURL": location.map(|(_, to)| mask.apply(to)).unwrap_or_default(),
             })
         }
         None => json!({
@@ -112,7 +112,7 @@ fn timings(exchange: &Exchange, total: f64) -> Value {
 fn headers(headers: &[Header], mask: &BrowserMask<'_>) -> Vec<Value> {
     let shown = |(name, value): &Header| {
         let is_credential = CREDENTIALS.iter().any(|credential| name.eq_ignore_ascii_case(credential));
-        json!({ "name": name, "value": if is_credential { "‹left out›".to_owned() } else { mask.text(value) } })
+        json!({ "name": name, "value": if is_credential { "‹left out›".to_owned() } else { mask.apply(value) } })
     };
     headers.iter().map(shown).collect()
 }
@@ -147,7 +147,7 @@ mod tests {
         network.apply("Network.loadingFinished", &done);
         let mut identity = Identity::default();
         identity.set("email", "ann@a.test");
-        let mask = Mask::of(&identity);
+        let mask = Mask::for_identity(&identity);
         let entry = entry(&network.exchanges()[0], "page@1", &mask.for_browser());
         expect![[r#"
             {
