@@ -2,6 +2,7 @@
 //! profile, and loses nothing when anything dies. ARCHITECTURE.md is the map of this house.
 
 pub mod cli;
+pub mod defaults;
 pub mod http;
 pub mod orchestrate;
 pub mod providers;

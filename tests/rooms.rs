@@ -11,11 +11,11 @@ use regex::Regex;
 /// Each room with the rooms that it may import, itself left out.
 const ROOMS: [(&str, &[&str]); 6] = [
     ("store", &[]),
-    ("providers", &["store", "http"]),
+    ("providers", &["store", "http", "defaults"]),
     ("run", &["providers", "store"]),
-    ("orchestrate", &["providers", "store", "http"]),
+    ("orchestrate", &["providers", "store", "http", "defaults"]),
     ("report", &["http"]),
-    ("cli", &["report", "orchestrate", "run", "providers", "store", "http"]),
+    ("cli", &["report", "orchestrate", "run", "providers", "store", "http", "defaults"]),
 ];
 
 #[test]

@@ -8,13 +8,14 @@ use clap::Args;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::args::{OUTPUT, WHAT};
 use super::command_error::CommandError;
 use super::complete;
+use super::global_args::{OUTPUT, WHAT};
 use super::retention::{self, RemovalOutcome, RemovedItem, RetentionArgs};
+use super::runtime::block_on;
 use super::settings::Settings;
 use super::unknown_names::refuse_unknown_profiles;
-use super::{block_on, load, throw_away};
+use super::{load, throw_away};
 use crate::providers::leftovers::{self, Leftover};
 use crate::providers::provider::{Provider, ProviderError};
 use crate::store::retention::RemovableKind;

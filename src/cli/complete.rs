@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
 
-use super::args::{ColorChoice, GlobalArgs};
+use super::global_args::{ColorChoice, GlobalArgs};
 use super::settings::Settings;
 use super::{load, unknown_names};
 use regatta_core::view::overview::DisplayStatus;

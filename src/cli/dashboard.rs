@@ -14,11 +14,13 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::act::{self, RunCommand};
-use super::args::{BrowserArgs, GlobalArgs, OUTPUT};
+use super::browser_args::{BrowserArgs, run_arguments};
 use super::command_error::CommandError;
+use super::global_args::{GlobalArgs, OUTPUT};
 use super::quantity::parse_listen;
+use super::runtime::block_on;
 use super::settings::Settings;
-use super::{block_on, load, orchestrate::run_arguments, report, signals};
+use super::{load, report, signals};
 use crate::report::dashboard::{
     ActionRefusal, Backend, DashboardFeed, FleetNote, ProfileAction, RequestGuard, serve,
 };

@@ -5,13 +5,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::Args;
-use serde::Serialize;
 
-use super::args::{OUTPUT, ProviderName};
 use super::command_error::CommandError;
+use super::global_args::{OUTPUT, ProviderName};
+use super::load;
 use super::quantity::MaxRuns;
+use super::runtime::block_on;
 use super::settings::Settings;
-use super::{block_on, load};
+use crate::defaults;
 use crate::providers::provider::Provider;
 use crate::store::disk::measure;
 use crate::store::session::SessionReader;
@@ -20,6 +21,9 @@ use regatta_core::error_chain::with_cause;
 use regatta_core::fleet::RUN_MEMORY;
 use regatta_core::session::Platform;
 
+use self::check::{CheckLevel, CheckResult};
+
+mod check;
 mod sessions;
 
 #[derive(Debug, Args)]
@@ -39,38 +43,6 @@ pub struct DoctorArgs {
 
 /// Codes are of 30 s, and sites accept the one before and after.
 const CLOCK_DRIFT: Duration = Duration::from_secs(20);
-
-#[derive(Debug, Serialize)]
-struct CheckResult {
-    check: &'static str,
-    level: CheckLevel,
-    found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum CheckLevel {
-    Good,
-    Warning,
-    Problem,
-}
-
-impl CheckResult {
-    fn good(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, level: CheckLevel::Good, found: found.into(), remedy: None }
-    }
-
-    fn bad(
-        check: &'static str,
-        level: CheckLevel,
-        found: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
-        Self { check, level, found: found.into(), remedy: Some(remedy.into()) }
-    }
-}
 
 pub fn doctor(settings: &Settings, args: DoctorArgs) -> Result<u8, CommandError> {
     let mut findings = vec![workflow(settings), browser(settings)];
@@ -181,7 +153,7 @@ fn adspower(settings: &Settings) -> CheckResult {
             listed.map_err(|error| CommandError::usage(with_cause(&error)).hint(error.hint()))
         })
     });
-    let url = settings.adspower.base_url.as_deref().unwrap_or(load::ADSPOWER_URL);
+    let url = settings.adspower.base_url.as_deref().unwrap_or(defaults::ADSPOWER_URL);
     match asked {
         Ok(profiles) => {
             CheckResult::good("adspower", format!("answers at {url}, knows {} profiles", profiles.len()))

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::args::ProviderName;
 use super::command_error::CommandError;
-use super::settings::{AdsPowerApi, SETTINGS_FILE, Settings, variables};
-use crate::providers::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
+use super::global_args::ProviderName;
+use super::settings::{SETTINGS_FILE, Settings, variables};
+use crate::defaults;
+use crate::providers::adspower::{AdsPower, AdsPowerSettings};
 use crate::providers::chromium::executable::ChromiumPrograms;
 use crate::providers::chromium::{Chromium, ChromiumSettings};
 use crate::providers::provider::{OnProviderNews, Provider, ProviderNews};
@@ -229,14 +229,6 @@ pub fn chromium(settings: &Settings, layout: Layout) -> Chromium {
     Chromium::new(layout, settings)
 }
 
-/// The address of a Local API as it is installed.
-pub const ADSPOWER_URL: &str = "http://127.0.0.1:50325";
-/// AdsPower counts the calls as they arrive, and allows one a second. A call may be on its way longer
-/// than the one after it: the quarter between them is for that.
-const ADSPOWER_CALLS_PER_SECOND: f64 = 0.8;
-/// Of the application, which takes tens of seconds.
-const ADSPOWER_RESTART: Duration = Duration::from_secs(30);
-
 pub fn adspower(settings: &Settings, observer: Option<OnProviderNews>) -> Result<AdsPower, CommandError> {
     adspower_of(settings, LaunchSettings::default(), observer)
 }
@@ -254,16 +246,13 @@ fn adspower_of(
         .hint(format!("set it to AdsPower's API key where regatta is started: export {name}=…")));
     }
     let api = AdsPowerSettings {
-        base_url: file.base_url.clone().unwrap_or_else(|| ADSPOWER_URL.to_owned()),
-        api: match file.api {
-            AdsPowerApi::V1 => ApiVersion::V1,
-            AdsPowerApi::V2 => ApiVersion::V2,
-        },
+        base_url: file.base_url.clone().unwrap_or_else(|| defaults::ADSPOWER_URL.to_owned()),
+        api: file.api,
         key: settings.adspower_key.clone().map(Into::into),
         key_env: file.key_env.clone(),
-        calls_per_second: file.calls_per_second.unwrap_or(ADSPOWER_CALLS_PER_SECOND),
+        calls_per_second: file.calls_per_second.unwrap_or(defaults::ADSPOWER_CALLS_PER_SECOND),
         start_timeout: file.start_timeout(),
-        restart_timeout: ADSPOWER_RESTART,
+        restart_timeout: defaults::ADSPOWER_RESTART,
         stop_timeout: file.stop_timeout(),
         kernel_timeout: file.kernel_timeout(),
         launch: launch.or(file.launch()),

@@ -8,19 +8,21 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser};
 use clap_complete::CompleteEnv;
 
-use self::args::{Cli, Command};
 use self::command_error::CommandError;
+use self::command_line::{Cli, Command};
 use self::settings::Settings;
 use regatta_core::suggestion::nearest;
 
 mod act;
-mod args;
+mod browser_args;
 mod clean;
 mod command_error;
+mod command_line;
 mod complete;
 mod completions;
 mod dashboard;
 mod doctor;
+mod global_args;
 mod init;
 mod load;
 mod log;
@@ -35,12 +37,14 @@ mod reset;
 mod resolve;
 mod retention;
 mod run;
+mod runtime;
 mod selectors;
 mod sessions;
 mod settings;
 mod signals;
 mod source;
 mod status;
+mod status_name;
 mod throw_away;
 mod unknown_names;
 mod validate;
@@ -117,16 +121,4 @@ fn dispatch(cli: Cli) -> Result<u8, CommandError> {
         Command::Sessions(args) => sessions::sessions(&Settings::resolve(global)?, args),
         Command::Doctor(args) => doctor::doctor(&Settings::resolve(global)?, args),
     }
-}
-
-/// One thread: a run waits for its browser and its files, and computes nothing.
-fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    runtime()?.block_on(future)
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::usage(format!("cannot start the async runtime: {error}")))
 }

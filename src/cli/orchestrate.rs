@@ -9,15 +9,18 @@ use std::time::Duration;
 use clap::Args;
 
 use super::act::RunCommand;
-use super::args::{BrowserArgs, GlobalArgs, HOW_LONG, HOW_MANY, OUTPUT, ProviderName, WHICH};
+use super::browser_args::{BrowserArgs, run_arguments};
 use super::command_error::CommandError;
 use super::complete;
 use super::dashboard::{Dashboard, LISTEN, PageArgs};
-use super::quantity::{Bytes, MaxRuns, parse_attempts, parse_listen, parse_load};
+use super::global_args::{GlobalArgs, HOW_LONG, HOW_MANY, OUTPUT, ProviderName, WHICH};
+use super::quantity::{Bytes, MaxRuns, parse_attempts, parse_listen, parse_load, parse_profiles, parse_seed};
+use super::runtime::block_on;
 use super::settings::Settings;
-use super::source::IntakeArgs;
-use super::{block_on, load, outcomes, retention, source};
-use crate::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet};
+use super::status_name::StatusName;
+use super::{load, outcomes, retention, source};
+use crate::defaults;
+use crate::orchestrate::{Intake, OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet};
 use crate::report::dashboard::FleetNote;
 use crate::report::fleet_console::FleetConsole;
 use crate::report::notify::Notifier;
@@ -29,6 +32,7 @@ use regatta_core::fleet::{Admission, TimeLimits};
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::outcome::FleetOutcome;
 use regatta_core::session::Platform;
+use regatta_core::source::row::DeclaredVariables;
 use regatta_core::workflow::parse_duration;
 use regatta_core::workflow::plan::Plan;
 #[derive(Debug, Args)]
@@ -116,12 +120,24 @@ pub struct OrchestrateArgs {
     pub page: PageArgs,
 }
 
-/// The share of the stagger that chance adds or takes.
-const STAGGER_JITTER: f64 = 1.0 / 3.0;
-
-/// The least time without an event after which a run counts as stalled: a provider that is slow, or
-/// waited for in its queue, is none.
-const STALL: Duration = Duration::from_secs(300);
+#[derive(Debug, Args)]
+pub struct IntakeArgs {
+    /// The same as the argument SOURCE
+    #[arg(long, value_name = "SOURCE", conflicts_with = "profiles", help_heading = WHICH, add = complete::sources())]
+    pub source: Option<String>,
+    /// Read the source again every 30s, or every TIME, and take new profiles until Ctrl-C
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30s", value_parser = parse_duration, help_heading = WHICH)]
+    pub follow: Option<Duration>,
+    /// Take at most N profiles that have something to do [default: all]
+    #[arg(long, value_name = "N", value_parser = parse_profiles, allow_negative_numbers = true, help_heading = WHICH)]
+    pub limit: Option<usize>,
+    /// Take them in random order; the same SEED gives the same order
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, value_parser = parse_seed, help_heading = WHICH)]
+    pub shuffle: Option<Option<u64>>,
+    /// Take only profiles with this status, as in failed,interrupted
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', help_heading = WHICH, add = complete::statuses())]
+    pub only_status: Vec<StatusName>,
+}
 
 /// What the calls around the stop of a browser may take, with their turns.
 const ADSPOWER_STOP_CALLS: Duration = Duration::from_secs(10);
@@ -139,7 +155,7 @@ pub fn orchestrate(
         plan.check(platform, None)?;
     }
     let limits = limits(settings, &args, &plan)?;
-    let intake = source::intake(settings, &args, &plan.variables())?;
+    let intake = intake(settings, &args, &plan.variables())?;
     let outcomes = outcomes::sink(settings, args.outcomes.as_deref())?;
     load::create_folders(settings)?;
     let provider = load::provider(settings, None)?;
@@ -166,7 +182,6 @@ pub fn orchestrate(
     options.limits = limits;
     options.outcomes = outcomes;
     options.stagger = args.stagger.unwrap_or(settings.fleet.stagger);
-    options.stagger_jitter = STAGGER_JITTER;
     options.retries = args.retries.unwrap_or(settings.fleet.retries);
     options.busy_retries = settings.fleet.busy_retries;
     options.seed = rand::random();
@@ -262,6 +277,25 @@ fn conclude(layout: &Layout, program: &Path, report: &FleetReport, notifier: Opt
     }
 }
 
+fn intake(
+    settings: &Settings,
+    args: &OrchestrateArgs,
+    declared: &DeclaredVariables,
+) -> Result<Intake, CommandError> {
+    let options = &args.intake;
+    let given = options.source.as_deref().or(args.profiles.as_deref());
+    Ok(Intake {
+        source: source::open(settings, given, declared)?,
+        follow: options.follow.or(settings.source.follow),
+        limit: options.limit,
+        shuffle: options.shuffle.map(|seed| seed.unwrap_or_else(rand::random)),
+        only: options.only_status.iter().map(|status| status.0).collect(),
+        verify: args.verify,
+        platform: settings.platform,
+        declared: declared.clone(),
+    })
+}
+
 fn limits(settings: &Settings, args: &OrchestrateArgs, plan: &Plan) -> Result<TimeLimits, CommandError> {
     let longest = plan.steps.iter().max_by_key(|step| step.timeout);
     let given = args.stall.or(settings.fleet.stall);
@@ -279,36 +313,10 @@ fn limits(settings: &Settings, args: &OrchestrateArgs, plan: &Plan) -> Result<Ti
             (timeout * 2).as_secs_f64().ceil()
         )));
     }
-    let stall = given.unwrap_or_else(|| longest.map_or(STALL, |step| STALL.max(step.timeout * 2)));
+    let stall = given
+        .unwrap_or_else(|| longest.map_or(defaults::STALL, |step| defaults::STALL.max(step.timeout * 2)));
     let run = args.run_timeout.or(settings.fleet.run_timeout);
     Ok(TimeLimits { run, stall: Some(stall), ..TimeLimits::default() })
-}
-
-/// Children are this program again, with the same folder, provider and variables.
-pub fn run_arguments(global: &GlobalArgs, browser: &BrowserArgs) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> =
-        vec!["--folder".into(), global.folder.clone().into(), "--color=never".into()];
-    if let Some(provider) = global.provider {
-        let name = match provider {
-            ProviderName::Chromium => "--provider=chromium",
-            ProviderName::Adspower => "--provider=adspower",
-        };
-        arguments.push(name.into());
-    }
-    if let Some(url) = &global.adspower_url {
-        arguments.extend(["--adspower-url".into(), url.into()]);
-    }
-    arguments.push("run".into());
-    if browser.headed {
-        arguments.push("--headed".into());
-    }
-    if browser.otlp {
-        arguments.push("--otlp".into());
-    }
-    for (name, value) in &browser.set {
-        arguments.extend(["--set".into(), format!("{name}={value}").into()]);
-    }
-    arguments
 }
 
 fn with_verify(mut arguments: Vec<OsString>, verify: bool) -> Vec<OsString> {

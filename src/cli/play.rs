@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args::{BROWSER, OUTPUT, WHAT};
 use super::command_error::CommandError;
 use super::complete;
+use super::global_args::{BROWSER, OUTPUT, WHAT};
 use super::name_value::{NameValue, parse_identity_variable, parse_name};
+use super::runtime::block_on;
 use super::settings::{Settings, variables};
 use super::throw_away::{self, TemporaryBrowser, nobody};
-use super::{block_on, load, resolve, signals};
+use super::{load, resolve, signals};
 use crate::providers::provider::StartOptions;
 use crate::report::play_console::PlayConsole;
 use crate::run::{

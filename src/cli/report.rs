@@ -8,9 +8,9 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::args::OUTPUT;
 use super::command_error::CommandError;
 use super::complete;
+use super::global_args::OUTPUT;
 use super::load;
 use super::settings::Settings;
 use super::unknown_names::refuse_unknown_profiles;

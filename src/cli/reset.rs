@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::args::WHAT;
 use super::command_error::CommandError;
 use super::complete;
+use super::global_args::WHAT;
 use super::resolve::open_existing;
 use super::settings::Settings;
 use super::unknown_names::refuse_unknown_step;

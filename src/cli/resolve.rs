@@ -4,9 +4,9 @@ use std::io::{BufRead as _, IsTerminal as _};
 
 use clap::Args;
 
-use super::args::{GlobalArgs, WHAT};
 use super::command_error::CommandError;
 use super::complete;
+use super::global_args::{GlobalArgs, WHAT};
 use super::load;
 use super::name_value::{parse_identity, parse_identity_variable};
 use super::run;

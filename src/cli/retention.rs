@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use clap::{Args, ValueEnum};
-use serde::Deserialize;
+use clap::Args;
 
 use super::command_error::CommandError;
 use super::quantity::{Bytes, parse_age};
-use super::settings::Settings;
-use super::{block_on, load, report};
+use super::runtime::block_on;
+use super::settings::{RemovableBrowsers, Settings};
+use super::{load, report};
 use crate::providers::leftovers;
 use crate::store::LockHolder;
 use crate::store::retention::{RemovableItem, RemovableKind, Retention, remove};
@@ -33,12 +33,6 @@ pub struct RetentionArgs {
     /// regatta.toml, else no limit]
     #[arg(long, value_name = "SIZE")]
     pub max_artifacts: Option<Bytes>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RemovableBrowsers {
-    Completed,
 }
 
 impl RetentionArgs {

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::args::{BROWSER, BrowserArgs, GlobalArgs, OUTPUT, WHAT};
+use super::browser_args::BrowserArgs;
 use super::command_error::CommandError;
 use super::complete;
+use super::global_args::{BROWSER, GlobalArgs, OUTPUT, WHAT};
+use super::runtime::runtime;
 use super::settings::Settings;
 use super::unknown_names::refuse_unknown_step;
 use super::{load, signals};
@@ -105,7 +107,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
     }
     // Before anything that takes time: a fleet that stops may ask a run that it has just launched, and
     // who is asked ends with exit code 7, not of the signal.
-    let runtime = super::runtime()?;
+    let runtime = runtime()?;
     let signals = runtime.block_on(async { signals::listen() })?;
     let settings = &Settings::resolve(global)?;
     super::log::to_stderr();

@@ -5,9 +5,9 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::args::OUTPUT;
 use super::command_error::CommandError;
 use super::complete;
+use super::global_args::OUTPUT;
 use super::settings::Settings;
 use crate::report::say;
 use crate::store::selector_cache::{SelectorEntry, SelectorRecord, SimilarSelector};

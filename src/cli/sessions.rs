@@ -8,9 +8,9 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use indexmap::IndexSet;
 use serde_json::Value;
 
-use super::args::{OUTPUT, WHAT};
 use super::command_error::CommandError;
 use super::complete;
+use super::global_args::{OUTPUT, WHAT};
 use super::load;
 use super::settings::Settings;
 use super::source::found;

@@ -6,16 +6,18 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
 use url::Url;
 
-use super::args::{ColorChoice, GlobalArgs, ProviderName};
 use super::command_error::CommandError;
+use super::global_args::{ColorChoice, GlobalArgs, ProviderName};
 use super::quantity::{Bytes, MaxRuns, parse_age};
-use super::retention::RemovableBrowsers;
+use crate::defaults;
+use crate::providers::adspower::ApiVersion;
 use crate::providers::chromium::executable::BrowserChoice;
 use crate::report::notify::Webhook;
 use crate::store::Layout;
@@ -29,11 +31,6 @@ use regatta_core::workflow::launch::{DeviceScale, LaunchSettings};
 use regatta_core::workflow::{parse_duration, toml_error};
 
 pub const SETTINGS_FILE: &str = "regatta.toml";
-
-// Named in the help of `orchestrate`.
-const MAX_RUNS: u16 = 5;
-const RETRIES: u32 = 2;
-const STAGGER: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub struct Settings {
@@ -154,19 +151,11 @@ pub struct ChromiumFile {
     start_timeout: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AdsPowerApi {
-    V1,
-    #[default]
-    V2,
-}
-
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdsPowerFile {
     pub base_url: Option<String>,
-    pub api: AdsPowerApi,
+    pub api: ApiVersion,
     pub key_env: Option<String>,
     pub calls_per_second: Option<f64>,
     pub launch_arguments: Vec<String>,
@@ -183,21 +172,21 @@ pub struct AdsPowerFile {
 
 impl ChromiumFile {
     pub fn start_timeout(&self) -> Duration {
-        bound(self.start_timeout.as_ref(), Duration::from_secs(30))
+        bound(self.start_timeout.as_ref(), defaults::CHROMIUM_START)
     }
 }
 
 impl AdsPowerFile {
     pub fn start_timeout(&self) -> Duration {
-        bound(self.start_timeout.as_ref(), Duration::from_secs(120))
+        bound(self.start_timeout.as_ref(), defaults::ADSPOWER_START)
     }
 
     pub fn stop_timeout(&self) -> Duration {
-        bound(self.stop_timeout.as_ref(), Duration::from_secs(10))
+        bound(self.stop_timeout.as_ref(), defaults::ADSPOWER_STOP)
     }
 
     pub fn kernel_timeout(&self) -> Duration {
-        bound(self.kernel_timeout.as_ref(), Duration::from_secs(1200))
+        bound(self.kernel_timeout.as_ref(), defaults::ADSPOWER_KERNEL)
     }
 
     /// For every profile that says nothing else.
@@ -233,7 +222,7 @@ impl Settings {
         for written in [&adspower.start_timeout, &adspower.stop_timeout, &adspower.kernel_timeout] {
             time(written.as_ref())?;
         }
-        let stagger = time(file.fleet.stagger.as_ref())?.unwrap_or(STAGGER);
+        let stagger = time(file.fleet.stagger.as_ref())?.unwrap_or(defaults::STAGGER);
         let follow = time(file.source.follow.as_ref())?;
         let run_timeout = time(file.fleet.run_timeout.as_ref())?;
         let stall = time(file.fleet.stall.as_ref())?;
@@ -289,17 +278,14 @@ impl Settings {
         Ok(Self {
             layout: file.folders.layout(root),
             workflow: root.join(file.workflow.as_deref().unwrap_or(Path::new("workflow.toml"))),
-            provider: args.provider.unwrap_or(match file.provider {
-                ProviderKind::Chromium => ProviderName::Chromium,
-                ProviderKind::Adspower => ProviderName::Adspower,
-            }),
+            provider: args.provider.unwrap_or(file.provider),
             platform: file.platform,
             trace: file.trace,
             retention,
             fleet: FleetSettings {
-                max: file.fleet.max.unwrap_or(MaxRuns::Of(MAX_RUNS)),
+                max: file.fleet.max.unwrap_or(MaxRuns::Of(defaults::MAX_RUNS)),
                 stagger,
-                retries: file.fleet.retries.unwrap_or(RETRIES),
+                retries: file.fleet.retries.unwrap_or(defaults::RETRIES),
                 busy_retries: file.fleet.busy_retries.unwrap_or(BUSY_RETRIES),
                 run_timeout,
                 stall,
@@ -391,7 +377,7 @@ fn bound(written: Option<&Spanned<String>>, default: Duration) -> Duration {
 #[serde(deny_unknown_fields, default)]
 struct SettingsFile {
     workflow: Option<PathBuf>,
-    provider: ProviderKind,
+    provider: ProviderName,
     platform: Platform,
     trace: TraceMode,
     folders: FoldersFile,
@@ -410,12 +396,10 @@ struct NotifyFile {
     secret_env: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum ProviderKind {
-    #[default]
-    Chromium,
-    Adspower,
+pub enum RemovableBrowsers {
+    Completed,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -478,16 +462,16 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
-    use crate::cli::args::Cli;
+    use crate::cli::command_line::Cli;
 
     #[test]
     fn the_help_of_orchestrate_shows_the_defaults() {
         let mut cli = Cli::command();
         let help = cli.find_subcommand_mut("orchestrate").unwrap().render_help().to_string();
         for (option, default) in [
-            ("--max", MAX_RUNS.to_string()),
-            ("--retries", RETRIES.to_string()),
-            ("--stagger", format!("{STAGGER:?}")),
+            ("--max", defaults::MAX_RUNS.to_string()),
+            ("--retries", defaults::RETRIES.to_string()),
+            ("--stagger", format!("{:?}", defaults::STAGGER)),
         ] {
             let line = help.lines().find(|line| line.trim_start().starts_with(option)).unwrap();
             assert!(line.contains(&format!("[default: {default}]")), "{line}");

@@ -2,76 +2,30 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use clap::Args;
-
-use super::args::WHICH;
 use super::command_error::CommandError;
-use super::complete;
-use super::orchestrate::OrchestrateArgs;
-use super::quantity::{parse_profiles, parse_seed};
+use super::load;
+use super::runtime::block_on;
 use super::settings::{SETTINGS_FILE, Settings};
-use super::status::StatusName;
-use super::{block_on, load};
+use crate::orchestrate::IntakeError;
 use crate::orchestrate::source::{
     AdsPowerSource, FileSource, HttpSource, PostgresAddress, PostgresSource, ReadError, Source, SqliteSource,
 };
-use crate::orchestrate::{Intake, IntakeError};
 use crate::providers::adspower::ResolvedReferences;
 use regatta_core::error_chain::with_cause;
 use regatta_core::id::ProfileId;
 use regatta_core::source::row::DeclaredVariables;
 use regatta_core::source::spec::{Format, SourceLocation, SourceSpec};
-use regatta_core::workflow::parse_duration;
-#[derive(Debug, Args)]
-pub struct IntakeArgs {
-    /// The same as the argument SOURCE
-    #[arg(long, value_name = "SOURCE", conflicts_with = "profiles", help_heading = WHICH, add = complete::sources())]
-    pub source: Option<String>,
-    /// Read the source again every 30s, or every TIME, and take new profiles until Ctrl-C
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30s", value_parser = parse_duration, help_heading = WHICH)]
-    pub follow: Option<Duration>,
-    /// Take at most N profiles that have something to do [default: all]
-    #[arg(long, value_name = "N", value_parser = parse_profiles, allow_negative_numbers = true, help_heading = WHICH)]
-    pub limit: Option<usize>,
-    /// Take them in random order; the same SEED gives the same order
-    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, value_parser = parse_seed, help_heading = WHICH)]
-    pub shuffle: Option<Option<u64>>,
-    /// Take only profiles with this status, as in failed,interrupted
-    #[arg(long, value_name = "STATUS", value_delimiter = ',', help_heading = WHICH, add = complete::statuses())]
-    pub only_status: Vec<StatusName>,
-}
-
 const USUAL: &str = "profiles.txt";
 
-/// Files are looked through here, before anything starts.
-pub fn intake(
+/// Opens the source that `given` names, else the one of the settings. A file is checked as a whole here,
+/// before anything starts.
+pub fn open(
     settings: &Settings,
-    args: &OrchestrateArgs,
-    declared: &DeclaredVariables,
-) -> Result<Intake, CommandError> {
-    let options = &args.intake;
-    let source = source(settings, args, declared)?;
-    Ok(Intake {
-        source,
-        follow: options.follow.or(settings.source.follow),
-        limit: options.limit,
-        shuffle: options.shuffle.map(|seed| seed.unwrap_or_else(rand::random)),
-        only: options.only_status.iter().map(|status| status.0).collect(),
-        verify: args.verify,
-        platform: settings.platform,
-        declared: declared.clone(),
-    })
-}
-
-fn source(
-    settings: &Settings,
-    args: &OrchestrateArgs,
+    given: Option<&str>,
     declared: &DeclaredVariables,
 ) -> Result<Box<dyn Source>, CommandError> {
-    let given = args.intake.source.as_ref().or(args.profiles.as_ref());
-    let text = given.or(settings.source.from.as_ref()).map_or(USUAL, String::as_str);
+    let text = given.or(settings.source.from.as_deref()).unwrap_or(USUAL);
     let spec = SourceSpec::parse(text)
         .map_err(|error| CommandError::usage(error.to_string()).hint(error.hint().to_owned()))?;
     if given.is_some() && spec.has_password() {

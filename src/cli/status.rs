@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::args::{OUTPUT, WHICH};
 use super::command_error::CommandError;
 use super::complete;
+use super::global_args::{OUTPUT, WHICH};
 use super::report;
 use super::settings::Settings;
+use super::status_name::StatusName;
 use super::unknown_names::{refuse_unknown_profiles, refuse_unknown_step};
 use crate::report::bytes;
 use crate::store::disk::ProfileDiskUsage;
@@ -66,22 +66,6 @@ pub enum SortBy {
     Status,
     Steps,
     Error,
-}
-
-/// In any case of letters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StatusName(pub DisplayStatus);
-
-impl FromStr for StatusName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let found = DisplayStatus::ALL.into_iter().find(|shown| shown.as_str().eq_ignore_ascii_case(text));
-        found.map(Self).ok_or_else(|| {
-            let names = DisplayStatus::ALL.map(DisplayStatus::as_str).join(", ");
-            format!("no profile is ever `{text}`: {names}")
-        })
-    }
 }
 
 /// Longer names of profiles are cut.

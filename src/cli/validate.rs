@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::args::WHAT;
 use super::command_error::CommandError;
 use super::complete;
+use super::global_args::WHAT;
 use super::load;
 use super::name_value::parse_assignment;
 use super::settings::Settings;

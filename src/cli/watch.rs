@@ -8,11 +8,11 @@ use clap::Args;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use super::act::{self, RunCommand};
-use super::args::{BrowserArgs, GlobalArgs};
+use super::browser_args::{BrowserArgs, run_arguments};
 use super::command_error::CommandError;
 use super::dashboard::last_lines;
+use super::global_args::GlobalArgs;
 use super::load;
-use super::orchestrate::run_arguments;
 use super::report;
 use super::resolve;
 use super::settings::Settings;

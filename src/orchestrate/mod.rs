@@ -19,6 +19,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use self::outcomes::{Outcomes, SinkSpec};
 use self::shell::Shell;
+use crate::defaults;
 use crate::providers::provider::Provider;
 use crate::store::{Layout, Lock, LockError, LockHolder, StoreError};
 use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
@@ -82,10 +83,10 @@ impl OrchestrateOptions {
     pub fn new(layout: Layout, program: PathBuf, run_arguments: Vec<OsString>, flags: Vec<Flag>) -> Self {
         Self {
             layout,
-            max: 5,
-            stagger: Duration::from_secs(1),
-            stagger_jitter: 0.5,
-            retries: 2,
+            max: defaults::MAX_RUNS.into(),
+            stagger: defaults::STAGGER,
+            stagger_jitter: defaults::STAGGER_JITTER,
+            retries: defaults::RETRIES,
             busy_retries: BUSY_RETRIES,
             backoff: Backoff::default(),
             seed: 0,
@@ -95,7 +96,7 @@ impl OrchestrateOptions {
             term_grace: None,
             limits: TimeLimits::default(),
             admission: Admission::default(),
-            browser_stop_bound: Duration::from_secs(20),
+            browser_stop_bound: defaults::BROWSER_STOP,
             outcomes: None,
         }
     }

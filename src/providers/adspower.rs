@@ -21,6 +21,7 @@ use super::liveness::{self, Liveness};
 use super::provider::{
     Endpoint, ListedProfile, OnProviderNews, OpenBrowser, Provider, ProviderError, ProviderNews, StartOptions,
 };
+use crate::defaults;
 use crate::store::provider_labels::ProviderLabels;
 use crate::store::{Layout, Pacer};
 use regatta_core::id::ProfileId;
@@ -44,8 +45,8 @@ const MOST_PAGES: usize = 1000;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ApiVersion {
-    #[default]
     V1,
+    #[default]
     V2,
 }
 
@@ -77,15 +78,15 @@ pub struct AdsPowerSettings {
 impl Default for AdsPowerSettings {
     fn default() -> Self {
         Self {
-            base_url: "http://127.0.0.1:50325".to_owned(),
+            base_url: defaults::ADSPOWER_URL.to_owned(),
             api: ApiVersion::default(),
             key: None,
             key_env: None,
-            calls_per_second: 1.0,
-            start_timeout: Duration::from_secs(120),
-            restart_timeout: Duration::from_secs(30),
-            stop_timeout: Duration::from_secs(10),
-            kernel_timeout: Duration::from_secs(1200),
+            calls_per_second: defaults::ADSPOWER_CALLS_PER_SECOND,
+            start_timeout: defaults::ADSPOWER_START,
+            restart_timeout: defaults::ADSPOWER_RESTART,
+            stop_timeout: defaults::ADSPOWER_STOP,
+            kernel_timeout: defaults::ADSPOWER_KERNEL,
             launch: LaunchSettings::default(),
             launch_args: Vec::new(),
         }

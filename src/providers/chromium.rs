@@ -21,6 +21,7 @@ use self::processes::{EndSignal, signal};
 use super::leftovers;
 use super::liveness::{self, Liveness};
 use super::provider::{Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions};
+use crate::defaults;
 use crate::store::layout::create_folder;
 use crate::store::{Layout, StoreError};
 use regatta_core::id::ProfileId;
@@ -51,7 +52,7 @@ impl Default for ChromiumSettings {
         Self {
             programs: ChromiumPrograms::default(),
             args: Vec::new(),
-            start_timeout: Duration::from_secs(30),
+            start_timeout: defaults::CHROMIUM_START,
         }
     }
 }

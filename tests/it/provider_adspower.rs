@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::Uri;
-use regatta::providers::adspower::{AdsPower, AdsPowerSettings};
+use regatta::providers::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
 use regatta::providers::chromium::executable::ChromiumPrograms;
 use regatta::providers::chromium::{Chromium, ChromiumSettings};
 use regatta::providers::provider::{Provider, StartOptions};
@@ -52,6 +52,7 @@ async fn a_browser_that_adspower_forgot_is_found_and_closed() {
     layout.create_folders().unwrap();
     let settings = AdsPowerSettings {
         base_url: forgetful(Arc::clone(&chromium), profile.clone()).await,
+        api: ApiVersion::V1,
         calls_per_second: 100.0,
         restart_timeout: Duration::from_millis(50),
         ..AdsPowerSettings::default()

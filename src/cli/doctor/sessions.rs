@@ -3,7 +3,7 @@
 use super::super::command_error::CommandError;
 use super::super::load;
 use super::super::settings::Settings;
-use super::{CheckLevel, CheckResult};
+use super::check::{CheckLevel, CheckResult};
 use crate::store::session::{SessionReader, is_running};
 use crate::store::{Layout, SessionError};
 use regatta_core::id::ProfileId;

@@ -78,6 +78,8 @@ impl TestFolder {
         layout.create_folders().unwrap();
         let mut settings = AdsPowerSettings {
             base_url,
+            // The stub answers the first version; tests of the second ask for it.
+            api: ApiVersion::V1,
             calls_per_second: 200.0,
             start_timeout: Duration::from_secs(5),
             restart_timeout: Duration::from_millis(100),
@@ -303,8 +305,12 @@ async fn a_stop_finds_budget_among_many_starts_and_is_made_again_when_it_is_refu
     place.has_asked();
     let layout = place.layout.clone();
     let starts = (0..16).map(|n| {
-        let settings =
-            AdsPowerSettings { base_url: base_url.clone(), calls_per_second: 20.0, ..Default::default() };
+        let settings = AdsPowerSettings {
+            base_url: base_url.clone(),
+            api: ApiVersion::V1,
+            calls_per_second: 20.0,
+            ..Default::default()
+        };
         let (layout, profile) = (layout.clone(), format!("p{n}").parse::<ProfileId>().unwrap());
         tokio::spawn(async move {
             let adspower = AdsPower::new(layout, settings, None);

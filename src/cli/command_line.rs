@@ -1,18 +1,15 @@
-//! The raw arguments that commands share, and the help that teaches them. Those of one command stand with
-//! the command. Resolved once, in [`super::settings`].
+//! The command line as a whole: every command, and the help that teaches them. The arguments of one
+//! command are declared with the command.
 
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Parser, Subcommand};
 
 use super::clean::CleanArgs;
-use super::complete;
 use super::completions::CompletionsArgs;
 use super::dashboard::DashboardArgs;
 use super::doctor::DoctorArgs;
+use super::global_args::GlobalArgs;
 use super::init::InitArgs;
 use super::logs::LogsArgs;
-use super::name_value::parse_assignment;
 use super::orchestrate::OrchestrateArgs;
 use super::play::PlayArgs;
 use super::report::ReportArgs;
@@ -57,46 +54,6 @@ pub struct Cli {
     pub command: Command,
 }
 
-#[derive(Debug, Args)]
-#[command(next_help_heading = GLOBAL)]
-pub struct GlobalArgs {
-    /// The operator's folder: settings, workflow, flows, state, logs
-    #[arg(short = 'C', long, value_name = "DIR", default_value = ".", global = true, value_hint = ValueHint::DirPath)]
-    pub folder: PathBuf,
-    /// Start browsers with a local Chromium or with AdsPower [default: `provider` in regatta.toml, else chromium]
-    #[arg(long, value_enum, global = true)]
-    pub provider: Option<ProviderName>,
-    /// Address of AdsPower's Local API [default: `base_url` in regatta.toml, else http://127.0.0.1:50325]
-    #[arg(long, value_name = "URL", env = "REGATTA_ADSPOWER_URL", hide_env_values = true, global = true, value_hint = ValueHint::Url)]
-    pub adspower_url: Option<String>,
-    /// Use colours; auto: on a terminal, unless NO_COLOR is set
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, global = true)]
-    pub color: ColorChoice,
-}
-
-// Headings of options, the same in every command.
-pub const WHAT: &str = "What to do";
-pub const WHICH: &str = "Which profiles";
-pub const HOW_MANY: &str = "How many at once";
-pub const HOW_LONG: &str = "How long";
-pub const BROWSER: &str = "Browser";
-pub const OUTPUT: &str = "Output";
-const GLOBAL: &str = "Global options";
-
-// Without a text each: with one, clap prints the long form of all help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProviderName {
-    Chromium,
-    Adspower,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    Auto,
-    Always,
-    Never,
-}
-
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Drive one profile through its open steps
@@ -133,17 +90,4 @@ pub enum Command {
     Sessions(SessionsArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
-}
-
-#[derive(Debug, Clone, Default, Args)]
-pub struct BrowserArgs {
-    /// Set a variable that the workflow declares; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment, help_heading = WHAT, add = complete::variables())]
-    pub set: Vec<(String, String)>,
-    /// Show the browser's window
-    #[arg(long, help_heading = BROWSER)]
-    pub headed: bool,
-    /// Send an OpenTelemetry trace of each run; a set OTEL_EXPORTER_OTLP_ENDPOINT does the same
-    #[arg(long, help_heading = OUTPUT)]
-    pub otlp: bool,
 }
