@@ -57,6 +57,8 @@ pub struct PageState {
     console: VecDeque<ConsoleLine>,
     /// Frames that went away, since one may come back from the cache: what was foreign in them.
     gone: HashMap<String, Option<ForeignOrigin>>,
+    /// How many worlds the browser has announced.
+    announced_worlds: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -121,6 +123,10 @@ pub struct FrameState {
     has_unknown_past: bool,
     /// The loader of the last document that the browser's history brought back.
     restored: Option<String>,
+    /// A navigation of the browser's history has begun and has not arrived.
+    is_returning: bool,
+    /// It was attached while its parent was returning, ahead of the document that it belongs to.
+    is_ahead: bool,
 }
 
 /// Why a document is not of an allowed origin.
@@ -144,6 +150,9 @@ pub struct ExecutionContext {
     pub session: CdpSession,
     pub unique: String,
     pub id: i64,
+    /// Counts the worlds that the browser has announced. A document from the back-forward cache keeps its worlds'
+    /// ids and loses every handle to its objects.
+    pub announced: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -207,7 +216,8 @@ impl FrameTree<'_> {
 
 impl PartialEq for ExecutionContext {
     fn eq(&self, other: &Self) -> bool {
-        (self.session.id(), &self.unique) == (other.session.id(), &other.unique)
+        (self.session.id(), &self.unique, self.announced)
+            == (other.session.id(), &other.unique, other.announced)
     }
 }
 
@@ -266,6 +276,7 @@ impl PageState {
             is_gone: false,
             console: VecDeque::new(),
             gone: HashMap::new(),
+            announced_worlds: 0,
         };
         state.open_tab(session, main_frame, None);
         state
@@ -416,6 +427,8 @@ impl FrameState {
             foreign: None,
             has_unknown_past: false,
             restored: None,
+            is_returning: false,
+            is_ahead: false,
         }
     }
 

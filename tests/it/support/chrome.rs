@@ -46,6 +46,8 @@ impl Chrome {
             .args(["--headless=new", "--no-sandbox", "--remote-debugging-port=0", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-quic", "--disable-component-update"])
             .args(["--disable-sync", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1000,800"])
+            // The headless shell blocks no pop-ups; without this the full browser does.
+            .arg("--disable-popup-blocking")
             .arg(format!("--user-data-dir={}", folder.path().display()))
             .args(further)
             .arg(url)

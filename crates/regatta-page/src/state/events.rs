@@ -36,7 +36,13 @@ impl PageState {
         }
         let Some(around) = self.frames.get_mut(parent) else { return };
         around.children.push(id.to_owned());
-        let frame = FrameState::new(id, session, around.tab, Some(parent.to_owned()));
+        let mut frame = FrameState::new(id, session, around.tab, Some(parent.to_owned()));
+        if around.is_returning {
+            frame.is_ahead = true;
+            let past = self.gone.remove(id);
+            frame.has_unknown_past = past.is_none();
+            frame.foreign = past.flatten();
+        }
         self.frames.insert(id.to_owned(), frame);
     }
 
@@ -79,8 +85,10 @@ impl PageState {
             if !self.frames.contains_key(child.id()) {
                 self.host_frame(child.id(), id, session.clone());
                 let past = self.gone.remove(child.id());
+                // A frame without a URL still has its initial document: nothing else has been in it.
+                let is_initial = text(&child.0["frame"]["url"]).is_empty();
                 if let Some(frame) = self.frames.get_mut(child.id()) {
-                    frame.has_unknown_past = past.is_none();
+                    frame.has_unknown_past = past.is_none() && !is_initial;
                     frame.foreign = past.flatten();
                 }
             }
@@ -154,6 +162,7 @@ impl PageState {
             }
             "Page.frameStartedNavigating" if is_restoring(params) => {
                 if let Some(frame) = self.frames.get_mut(frame) {
+                    frame.is_returning = true;
                     frame.restored = params["loaderId"].as_str().map(str::to_owned);
                 }
             }
@@ -204,10 +213,12 @@ impl PageState {
             return;
         }
         let Some(id) = context["id"].as_i64() else { return };
+        self.announced_worlds += 1;
         let world = Some(ExecutionContext {
             session: session.clone(),
             unique: text(&context["uniqueId"]).to_owned(),
             id,
+            announced: self.announced_worlds,
         });
         if of["isDefault"] == true {
             frame.page_world = world;
@@ -230,13 +241,20 @@ impl PageState {
             self.remove_frame(&before);
             self.frames.insert(id.to_owned(), frame);
         }
-        // The frames of the document before went with it.
-        let children = std::mem::take(&mut self.frames.get_mut(id).expect("looked up above").children);
-        for child in children {
-            self.remove_frame(&child);
+        // The frames of the previous document went with it. A document from the back-forward cache announces its
+        // frames of other processes before itself.
+        let from_cache = *kind == "BackForwardCacheRestore";
+        let frame = self.frames.get_mut(id).expect("looked up above");
+        frame.is_returning = false;
+        for child in frame.children.clone() {
+            let is_ahead =
+                self.frames.get_mut(&child).is_some_and(|child| std::mem::take(&mut child.is_ahead));
+            if !(from_cache && is_ahead) {
+                self.remove_frame(&child);
+            }
         }
         // One from the cache comes back with all its events behind it.
-        let frame = self.come_to(id, described, *kind == "BackForwardCacheRestore", allowed);
+        let frame = self.come_to(id, described, from_cache, allowed);
         frame.arrive(&meant_url_of(described));
     }
 
