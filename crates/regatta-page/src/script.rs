@@ -21,7 +21,7 @@ use regatta_core::fingerprint::Fingerprint;
 /// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
 /// an earlier program has used may hold an earlier version.
 pub const SOURCE: &str = concat!(
-    "(() => {\nconst VERSION = 13;\n",
+    "(() => {\nconst VERSION = 14;\n",
     "if (Object.hasOwn(globalThis, 'regatta') && regatta.version === VERSION) return;\n",
     include_str!("script/injected/dom.js"),
     include_str!("script/injected/wait.js"),
