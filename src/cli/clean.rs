@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::time::timeout;
 
 use super::command_error::CommandError;
 use super::complete;
 use super::global_args::{OUTPUT, WHAT};
+use super::load;
 use super::retention::{self, RemovalOutcome, RemovedItem, RetentionArgs};
 use super::runtime::block_on;
 use super::settings::Settings;
 use super::unknown_names::refuse_unknown_profiles;
-use super::{load, throw_away};
-use crate::providers::leftovers::{self, Leftover};
-use crate::providers::provider::{Provider, ProviderError};
+use crate::providers::leftovers::{self, EndError, Leftover};
+use crate::providers::provider::ProviderError;
+use crate::providers::temporary_browser;
+use crate::store::lock;
 use crate::store::retention::RemovableKind;
-use crate::store::{LockHolder, SessionError, lock, session};
 use regatta_core::error_chain::with_cause;
-use regatta_core::id::{ProfileId, RunId};
+use regatta_core::id::ProfileId;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -111,8 +111,14 @@ pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, CommandError> {
                 of_one.push(row(next));
             }
             if !args.dry_run {
-                // A run that began meanwhile sees to it by itself.
-                let Some(ended) = end(settings, provider.as_ref(), &profile).await? else { continue };
+                let ended = leftovers::end_if_free(&settings.layout, provider.as_ref(), &profile, BOUND);
+                let ended = match ended.await {
+                    Ok(()) => Ok(()),
+                    // The run that has begun meanwhile ends them itself.
+                    Err(EndError::Running) => continue,
+                    Err(EndError::Lock(error)) => return Err(error.into()),
+                    Err(error) => Err(with_cause(&error)),
+                };
                 for row in &mut of_one {
                     row.state = if ended.is_ok() { CleanState::Ended } else { CleanState::NotEnded };
                     row.problem = ended.as_ref().err().cloned();
@@ -140,13 +146,15 @@ pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, CommandError> {
     Ok(u8::from(rows.iter().any(|row| matches!(row.state, CleanState::NotEnded | CleanState::NotRemoved))))
 }
 
-/// What a killed `play` left, of whatever folder: its browser was nobody's.
+/// Ends what killed `play`s left on this machine, in whichever folder they ran: their browsers have no
+/// owner.
 async fn of_play(settings: &Settings, dry_run: bool) -> Vec<CleanRow> {
+    let chromium = load::chromium_settings(settings);
     let mut rows = Vec::new();
-    for mut left in throw_away::left(settings).await {
+    for mut left in temporary_browser::find_left(&chromium).await {
         let mut of_one: Vec<_> = left.found.drain(..).map(row).collect();
         if !dry_run {
-            let ended = left.end(settings).await;
+            let ended = left.end(&chromium).await;
             for row in &mut of_one {
                 row.state = if ended.is_ok() { CleanState::Ended } else { CleanState::NotEnded };
                 row.problem = ended.as_ref().err().map(|error| with_cause(error));
@@ -161,26 +169,6 @@ async fn of_play(settings: &Settings, dry_run: bool) -> Vec<CleanRow> {
 fn wanted(settings: &Settings, args: &CleanArgs, profile: &ProfileId) -> bool {
     (args.profiles.is_empty() || args.profiles.contains(profile))
         && !lock::is_held(&settings.layout.session_lock(profile)).unwrap_or(false)
-}
-
-/// `None` where a run of the profile has begun.
-async fn end(
-    settings: &Settings,
-    provider: &dyn Provider,
-    profile: &ProfileId,
-) -> Result<Option<Result<(), String>>, CommandError> {
-    let now = jiff::Timestamp::now();
-    let holder = LockHolder::new(RunId::new(now, rand::random()), now);
-    let _lock = match session::hold(&settings.layout, profile, &holder) {
-        Ok(lock) => lock,
-        Err(SessionError::Busy { .. }) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let ended = timeout(BOUND, leftovers::end(&settings.layout, provider, profile)).await;
-    Ok(Some(match ended {
-        Ok(ended) => ended.map_err(|error| with_cause(&error)),
-        Err(_) => Err(format!("not ended within {} s", BOUND.as_secs())),
-    }))
 }
 
 fn row(left: Leftover) -> CleanRow {
@@ -205,7 +193,7 @@ fn old_row(cleaned: RemovedItem) -> CleanRow {
         (RemovableKind::Artifacts, count) => (CleanKind::Artifacts, format!("evidence of {count} attempts")),
         (RemovableKind::Logs, _) => (CleanKind::Logs, "logs".to_owned()),
     };
-    let profile_id = cleaned.profile.unwrap_or_else(throw_away::nobody);
+    let profile_id = cleaned.profile.unwrap_or_else(temporary_browser::play_profile);
     CleanRow { profile_id, kind, name, pid: None, bytes: Some(cleaned.bytes), state, problem }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
+use crate::providers::temporary_browser::TemporaryBrowserError;
 use crate::run::RunEnd;
 use crate::store::{SessionError, StoreError};
 use regatta_core::diagnostic::FileDiagnostic;
@@ -103,6 +104,18 @@ impl From<RunEnd> for CommandError {
         failure.context.extend(end.place.map(|place| format!("at {place}")));
         failure.context.extend(end.evidence.map(|evidence| format!("see {}", evidence.display())));
         failure
+    }
+}
+
+impl From<TemporaryBrowserError> for CommandError {
+    fn from(error: TemporaryBrowserError) -> Self {
+        match error {
+            TemporaryBrowserError::Session(error) => error.into(),
+            TemporaryBrowserError::Store(error) => error.into(),
+            folder @ TemporaryBrowserError::Folder(_) => {
+                Self::usage(with_cause(&folder)).hint("TMPDIR names another place".to_owned())
+            }
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! `regatta dashboard`, and the same page beside a fleet: follows the folder on a thread of its own, and
 //! reads for the page what it asks for.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,26 +8,26 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use clap::Args;
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use super::act::{self, RunCommand};
 use super::browser_args::{BrowserArgs, run_arguments};
 use super::command_error::CommandError;
 use super::global_args::{GlobalArgs, OUTPUT};
+use super::profile_actions::perform;
 use super::quantity::parse_listen;
 use super::runtime::block_on;
 use super::settings::Settings;
 use super::{load, report, signals};
+use crate::orchestrate::profile_actions::RunCommand;
+use crate::orchestrate::resident_memory;
 use crate::report::dashboard::{
     ActionRefusal, Backend, DashboardFeed, FleetNote, ProfileAction, RequestGuard, serve,
 };
 use crate::run::StopSeverity;
-use crate::store::folder_watcher::{self, FolderWatcher};
-use crate::store::session::SessionReader;
-use crate::store::{EventReader, Layout, event_log};
-use regatta_core::event::{Event, EventKind};
+use crate::store::folder_watcher::FolderWatcher;
+use crate::store::profile_files::ProfileFiles;
+use regatta_core::event::Event;
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::view::overview::ProfileView;
 #[derive(Debug, Args)]
@@ -61,9 +60,6 @@ pub struct PageArgs {
     #[arg(long, value_name = "HOST", help_heading = OUTPUT)]
     pub allow_host: Vec<String>,
 }
-
-/// How much of a log is looked at for its last lines.
-const LOG_TAIL: u64 = 64 * 1024;
 
 /// A page that is served until this is dropped.
 pub struct Dashboard {
@@ -127,8 +123,7 @@ impl Dashboard {
         let board = Arc::new(DashboardFeed::new(&name, flags));
         let pids = Arc::new(Mutex::new(Vec::new()));
         let backend: Arc<dyn Backend> = Arc::new(FolderBackend {
-            layout: settings.layout.clone(),
-            steps: workflow.1.clone(),
+            files: ProfileFiles::new(settings.layout.clone(), workflow.1.clone()),
             runs,
             pids: Arc::clone(&pids),
         });
@@ -229,90 +224,37 @@ fn follow(
 }
 
 struct FolderBackend {
-    layout: Layout,
-    /// The workflow's.
-    steps: Vec<Flag>,
+    files: ProfileFiles,
     runs: RunCommand,
-    /// Of the runs that live.
+    /// The process ids of living runs.
     pids: Arc<Mutex<Vec<u32>>>,
 }
 
 impl Backend for FolderBackend {
     fn view(&self, profile: &ProfileId) -> Option<ProfileView> {
-        let known =
-            [self.layout.session(profile), self.layout.events(profile)].iter().any(|path| path.exists());
-        let reader = SessionReader::new(&self.layout).ok()?;
-        if !known && !reader.profiles().contains(profile) {
-            return None;
-        }
-        let mut view = folder_watcher::read(&self.layout, &self.steps, &reader, profile).ok()?;
-        let mut events = EventReader::from_start(self.layout.events(profile));
-        events.poll().unwrap_or_default().iter().for_each(|event| view.summary.apply(event));
-        Some(view)
+        self.files.view(profile)
     }
 
     fn events(&self, profile: &ProfileId, most: usize) -> Vec<Event> {
-        // What an action did is told where it failed; each one's beginning would crowd that out.
-        let wanted = |kind: &EventKind| !matches!(kind, EventKind::ActionStarted { .. });
-        event_log::tail(&self.layout.events(profile), most, wanted).unwrap_or_default()
+        self.files.events(profile, most)
     }
 
     fn log(&self, profile: &ProfileId, lines: usize) -> String {
-        last_lines(&self.layout.log(profile), lines).unwrap_or_default()
+        self.files.log(profile, lines)
     }
 
     fn artifact(&self, profile: &ProfileId, path: &str) -> Option<Vec<u8>> {
-        let folder = self.layout.artifacts(profile).canonicalize().ok()?;
-        // Links lead elsewhere too.
-        let file = folder.join(path).canonicalize().ok().filter(|file| file.starts_with(&folder))?;
-        std::fs::read(file).ok()
+        self.files.artifact(profile, path)
     }
 
     fn memory(&self) -> u64 {
-        resident(&self.pids.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        resident_memory(&self.pids.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     fn act(&self, action: ProfileAction, profile: &ProfileId) -> Result<String, ActionRefusal> {
-        let done = match action {
-            ProfileAction::Retry => act::start(&self.layout, &self.runs, profile),
-            ProfileAction::Reset => act::reset(&self.layout, profile),
-            ProfileAction::Stop => act::stop(&self.layout, profile),
-        };
-        done.map_err(|failure| {
+        perform(action, self.files.layout(), &self.runs, profile).map_err(|failure| {
             let (error, hint) = failure.into_parts();
             ActionRefusal { error, hint }
         })
     }
-}
-
-/// Whole lines from the end of a file, as text.
-pub fn last_lines(path: &std::path::Path, lines: usize) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    let length = file.metadata()?.len();
-    let from = length.saturating_sub(LOG_TAIL);
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.take(LOG_TAIL).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mut kept: Vec<&str> = text.lines().rev().take(lines).collect();
-    if from > 0 && kept.len() < lines {
-        // The first of them is cut.
-        kept.pop();
-    }
-    kept.reverse();
-    Ok(kept.join("\n"))
-}
-
-/// Of processes and all that descend from them, in bytes.
-fn resident(roots: &[u32]) -> u64 {
-    let Ok(mut system) = System::new() else { return 0 };
-    let what = ProcessRefreshKind::nothing().with_memory().without_tasks();
-    system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
-    let is_ours = |pid: &Pid| {
-        let parents = std::iter::successors(Some(*pid), |pid| system.process(*pid)?.parent());
-        // A loop of parents cannot be, but reading takes time.
-        parents.take(64).any(|pid| roots.contains(&pid.as_u32()))
-    };
-    let ours = system.processes().iter().filter(|(pid, _)| is_ours(pid));
-    ours.map(|(_, process)| process.memory()).sum()
 }

@@ -221,12 +221,15 @@ pub fn programs(settings: &Settings) -> ChromiumPrograms {
 
 /// A local Chromium with its user data in `layout`.
 pub fn chromium(settings: &Settings, layout: Layout) -> Chromium {
-    let settings = ChromiumSettings {
+    Chromium::new(layout, chromium_settings(settings))
+}
+
+pub fn chromium_settings(settings: &Settings) -> ChromiumSettings {
+    ChromiumSettings {
         programs: programs(settings),
         args: settings.chromium.arguments.clone(),
         start_timeout: settings.chromium.start_timeout(),
-    };
-    Chromium::new(layout, settings)
+    }
 }
 
 pub fn adspower(settings: &Settings, observer: Option<OnProviderNews>) -> Result<AdsPower, CommandError> {

@@ -1,7 +1,7 @@
 //! `regatta logs ID [-f]`
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::time::Duration;
 
 use clap::Args;
@@ -11,6 +11,7 @@ use super::complete;
 use super::quantity::parse_lines;
 use super::settings::Settings;
 use super::unknown_names::refuse_unknown_profiles;
+use crate::store::log_file::offset_of_last_lines;
 use regatta_core::id::ProfileId;
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -52,7 +53,7 @@ pub fn logs(settings: &Settings, args: LogsArgs) -> Result<u8, CommandError> {
     };
     let mut reader = BufReader::new(File::open(&path).map_err(unreadable)?);
     if let Some(lines) = args.lines {
-        let start = start_of_last(&mut reader, lines).map_err(unreadable)?;
+        let start = offset_of_last_lines(&mut reader, lines).map_err(unreadable)?;
         reader.seek(SeekFrom::Start(start)).map_err(unreadable)?;
     }
     let mut out = std::io::stdout().lock();
@@ -62,26 +63,5 @@ pub fn logs(settings: &Settings, args: LogsArgs) -> Result<u8, CommandError> {
             return Ok(0);
         }
         std::thread::sleep(LOOK);
-    }
-}
-
-/// The offset at which the last `lines` lines begin.
-fn start_of_last(reader: &mut BufReader<File>, lines: usize) -> std::io::Result<u64> {
-    let mut starts = std::collections::VecDeque::new();
-    let mut at = 0;
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = reader.read_until(b'\n', &mut line)?;
-        if read == 0 {
-            return Ok(starts.front().copied().unwrap_or(at));
-        }
-        if starts.len() == lines {
-            starts.pop_front();
-        }
-        if lines > 0 {
-            starts.push_back(at);
-        }
-        at += read as u64;
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::act::RunCommand;
 use super::browser_args::{BrowserArgs, run_arguments};
 use super::command_error::CommandError;
 use super::complete;
@@ -20,6 +19,7 @@ use super::settings::Settings;
 use super::status_name::StatusName;
 use super::{load, outcomes, retention, source};
 use crate::defaults;
+use crate::orchestrate::profile_actions::RunCommand;
 use crate::orchestrate::{Intake, OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet};
 use crate::report::dashboard::FleetNote;
 use crate::report::fleet_console::FleetConsole;

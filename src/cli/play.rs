@@ -12,9 +12,9 @@ use super::global_args::{BROWSER, OUTPUT, WHAT};
 use super::name_value::{NameValue, parse_identity_variable, parse_name};
 use super::runtime::block_on;
 use super::settings::{Settings, variables};
-use super::throw_away::{self, TemporaryBrowser, nobody};
 use super::{load, resolve, signals};
 use crate::providers::provider::StartOptions;
+use crate::providers::temporary_browser::{self, TemporaryBrowser, play_profile};
 use crate::report::play_console::PlayConsole;
 use crate::run::{
     AttachedBrowser, BrowserHost, FlowPlay, LiveBrowser, Pacing, RunEnd, SelectorStorage, StopWatch,
@@ -161,7 +161,7 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, CommandError> {
             )?
         } else {
             sweep(settings)?;
-            let place = TemporaryBrowser::make(&run_id)?;
+            let place = TemporaryBrowser::create(&run_id)?;
             let provider = load::chromium(settings, place.layout.clone());
             let end = perform(
                 &played,
@@ -232,7 +232,7 @@ fn played(
     let platform = session.map_or(settings.platform, |session| session.platform);
     let (profile, artifacts) = match &args.profile {
         Some(profile) => (profile.clone(), settings.layout.artifacts(profile).join(format!("{run_id}-play"))),
-        None => (nobody(), settings.layout.play_artifacts().join(run_id.as_str())),
+        None => (play_profile(), settings.layout.play_artifacts().join(run_id.as_str())),
     };
     let mut identity = session.map(|session| session.identity.clone()).unwrap_or_default();
     let totp_used = session.and_then(|session| session.totp_used.get(TOTP_SECRET_FIELD).copied());
@@ -313,11 +313,12 @@ fn check(flow: &Flow, profile_settings: &ProfileSettings, scope: Scope<'_>) -> R
         .hint(format!("give it a value: --set identity.{first}=VALUE; or --profile ID of one that has it")))
 }
 
-/// What is left of a `play` that was killed is in nobody's way; where it does not end, `clean` says why.
+/// Removes what a killed `play` left. Where that fails, the flow is played all the same: `clean` says why.
 fn sweep(settings: &Settings) -> Result<(), CommandError> {
     block_on(async {
-        for left in throw_away::left(settings).await {
-            if let Err(error) = left.end(settings).await {
+        let chromium = load::chromium_settings(settings);
+        for left in temporary_browser::find_left(&chromium).await {
+            if let Err(error) = left.end(&chromium).await {
                 tracing::warn!("{}", with_cause(&error));
             }
         }

@@ -7,20 +7,18 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
-use super::act::{self, RunCommand};
 use super::browser_args::{BrowserArgs, run_arguments};
 use super::command_error::CommandError;
-use super::dashboard::last_lines;
 use super::global_args::GlobalArgs;
 use super::load;
+use super::profile_actions::perform;
 use super::report;
 use super::resolve;
 use super::settings::Settings;
-use crate::report::dashboard::ProfileAction;
+use crate::orchestrate::profile_actions::RunCommand;
 use crate::report::watch_screen::{WatchCommand, WatchScreen};
-use crate::store::Layout;
 use crate::store::folder_watcher::FolderWatcher;
-use regatta_core::id::ProfileId;
+use crate::store::log_file::last_lines;
 use regatta_core::view::overview::ProfileView;
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -93,7 +91,9 @@ fn drive(
         }
         match screen.key(key, &views) {
             Some(WatchCommand::Quit) => return Ok(()),
-            Some(WatchCommand::Act(action, profile)) => screen.say(act(layout, runs, action, &profile)),
+            Some(WatchCommand::Act(action, profile)) => {
+                screen.say(in_a_line(perform(action, layout, runs, &profile)))
+            }
             Some(WatchCommand::Resolve(answer, profile)) => {
                 screen.say(in_a_line(resolve::answer(settings, &profile, answer)));
                 // What it did is to be seen before the next key.
@@ -102,14 +102,6 @@ fn drive(
             None => {}
         }
     }
-}
-
-fn act(layout: &Layout, runs: &RunCommand, action: ProfileAction, profile: &ProfileId) -> String {
-    in_a_line(match action {
-        ProfileAction::Retry => act::start(layout, runs, profile),
-        ProfileAction::Stop => act::stop(layout, profile),
-        ProfileAction::Reset => act::reset(layout, profile),
-    })
 }
 
 fn in_a_line(done: Result<String, CommandError>) -> String {

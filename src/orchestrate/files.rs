@@ -2,8 +2,7 @@
 //! else. Says what it read in order; decides nothing.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +14,7 @@ use tracing::debug;
 use super::process::Uptime;
 use crate::store::event_log::EventReader;
 use crate::store::session::{SessionReader, is_running, read};
-use crate::store::{Layout, LockHolder, SessionError, StoreError, filesystem, lock};
+use crate::store::{Layout, LockHolder, SessionError, StoreError, filesystem, lock, log_file};
 use regatta_core::event::{Event, EventKind};
 use regatta_core::fleet::{ChildExit, JobId, ProfileStatus};
 use regatta_core::id::{Flag, ProfileId};
@@ -318,11 +317,7 @@ impl AdoptedRun {
 /// The last error that was printed from there on. A run that was refused before it began has told it in
 /// no other way.
 fn printed_error(log: &Path, from: u64) -> Option<String> {
-    let mut file = File::open(log).ok()?;
-    file.seek(SeekFrom::Start(from)).ok()?;
-    let mut bytes = Vec::new();
-    file.take(MOST_OUTPUT).read_to_end(&mut bytes).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
+    let text = log_file::read_from(log, from, MOST_OUTPUT).ok()?;
     text.lines().rev().find_map(|line| line.strip_prefix("error: ")).map(str::to_owned)
 }
 

@@ -6,6 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+
 use regatta_core::fleet::MachineLoad;
 
 /// Blocks for some file reads.
@@ -16,12 +18,26 @@ pub fn measure() -> MachineLoad {
     if cfg!(target_os = "linux") { linux.measure(processors) } else { elsewhere(processors) }
 }
 
+/// Returns the resident memory of the processes and all their descendants, in bytes.
+pub fn resident_memory(roots: &[u32]) -> u64 {
+    let Ok(mut system) = System::new() else { return 0 };
+    let what = ProcessRefreshKind::nothing().with_memory().without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
+    let descends = |pid: &Pid| {
+        let parents = std::iter::successors(Some(*pid), |pid| system.process(*pid)?.parent());
+        // Bounded: a table that changes while it is read could show a loop of parents.
+        parents.take(64).any(|pid| roots.contains(&pid.as_u32()))
+    };
+    let descendants = system.processes().iter().filter(|(pid, _)| descends(pid));
+    descendants.map(|(_, process)| process.memory()).sum()
+}
+
 fn elsewhere(processors: u32) -> MachineLoad {
-    let free_memory = sysinfo::System::new().ok().map(|mut system| {
+    let free_memory = System::new().ok().map(|mut system| {
         system.refresh_memory();
         system.available_memory()
     });
-    let load = sysinfo::System::load_average().ok().map(|load| load.one / f64::from(processors));
+    let load = System::load_average().ok().map(|load| load.one / f64::from(processors));
     MachineLoad { free_memory, load, memory_pressure: None, processors }
 }
 

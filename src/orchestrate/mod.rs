@@ -36,12 +36,13 @@ pub mod outcomes;
 #[cfg_attr(unix, path = "process_unix.rs")]
 #[cfg_attr(not(unix), path = "process_other.rs")]
 mod process;
+pub mod profile_actions;
 mod shell;
 pub mod source;
 mod spool;
 
 pub use self::intake::{Intake, IntakeError};
-pub use self::process::terminate_adopted as ask_to_stop;
+pub use self::machine::resident_memory;
 
 /// After an orchestrator was killed: a run it had just launched has its profile's lock by then, and is
 /// found alive. Until it has, it is one that nobody counts.

@@ -33,14 +33,7 @@ impl Children {
         mark: (&str, &OsStr),
         log: &Path,
     ) -> io::Result<u32> {
-        let output = OpenOptions::new().append(true).create(true).open(log)?;
-        let child = Command::new(program)
-            .args(arguments)
-            .env(mark.0, mark.1)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()?;
+        let child = spawn_detached(program, arguments, mark, log)?;
         let pid = child.id();
         self.living.insert(job, child);
         Ok(pid)
@@ -81,6 +74,24 @@ impl Children {
     pub fn end_group(&mut self, _job: JobId) -> Option<EndedGroup> {
         None
     }
+}
+
+/// Starts a process that outlives this one: its output is appended to `log`, and it has no input.
+/// `mark` is a variable of the environment that it passes on to all that it starts.
+pub fn spawn_detached(
+    program: &Path,
+    arguments: &[OsString],
+    mark: (&str, &OsStr),
+    log: &Path,
+) -> io::Result<Child> {
+    let output = OpenOptions::new().append(true).create(true).open(log)?;
+    Command::new(program)
+        .args(arguments)
+        .env(mark.0, mark.1)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .spawn()
 }
 
 #[derive(Debug)]

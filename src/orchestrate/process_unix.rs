@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -53,9 +53,7 @@ impl Children {
         })
     }
 
-    /// Starts a child that outlives this process: its own group, no input, and its output goes
-    /// straight to the end of `log`. `mark` is a variable that it and all that it starts will carry.
-    /// Answers its process id.
+    /// Spawns a child as [`spawn_detached`] does. Returns its process id.
     pub fn spawn(
         &mut self,
         job: JobId,
@@ -64,15 +62,7 @@ impl Children {
         mark: (&str, &OsStr),
         log: &Path,
     ) -> io::Result<u32> {
-        let output = open_log(log)?;
-        let child = Command::new(program)
-            .args(arguments)
-            .env(mark.0, mark.1)
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()?;
+        let child = spawn_detached(program, arguments, mark, log)?;
         let pid = child.id();
         self.living.insert(job, child);
         Ok(pid)
@@ -134,6 +124,25 @@ impl Children {
     }
 }
 
+/// Starts a process that outlives this one: it leads a group of its own, its output is appended to `log`, and it has no input.
+/// `mark` is a variable of the environment that it passes on to all that it starts.
+pub fn spawn_detached(
+    program: &Path,
+    arguments: &[OsString],
+    mark: (&str, &OsStr),
+    log: &Path,
+) -> io::Result<Child> {
+    let output = OpenOptions::new().append(true).create(true).open(log)?;
+    Command::new(program)
+        .args(arguments)
+        .env(mark.0, mark.1)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .spawn()
+}
+
 /// A killed group; its members may need a moment to go.
 #[derive(Debug)]
 pub struct EndedGroup(Pid);
@@ -191,10 +200,6 @@ impl StopSignals {
             else => std::future::pending().await,
         }
     }
-}
-
-fn open_log(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
 }
 
 /// How a child ended, if it has; it stays a zombie.

@@ -15,11 +15,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sysinfo::{Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
-use tokio::time::{Instant, sleep};
+use thiserror::Error;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::provider::{OpenBrowser, Provider, ProviderError};
-use crate::store::Layout;
-use regatta_core::id::ProfileId;
+use crate::store::{Layout, LockHolder, SessionError, session};
+use regatta_core::id::{ProfileId, RunId};
 
 /// The variable every process of a run carries.
 pub const MARK: &str = "REGATTA_RUN_OF";
@@ -81,6 +82,49 @@ pub async fn end(layout: &Layout, provider: &dyn Provider, profile: &ProfileId) 
     let stopped = provider.stop(profile).await;
     end_strays(layout, profile, true).await?;
     stopped
+}
+
+/// Why left-overs of a profile were not ended.
+#[derive(Debug, Error)]
+pub enum EndError {
+    /// A run holds the profile: its left-overs are that run's business.
+    #[error("the profile is being run")]
+    Running,
+    #[error("cannot hold the profile")]
+    Lock(#[source] SessionError),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    #[error("not ended within {} s", .0.as_secs())]
+    TimedOut(Duration),
+}
+
+/// Ends the left-overs of a profile under its lock, within a bound.
+pub async fn end_if_free(
+    layout: &Layout,
+    provider: &dyn Provider,
+    profile: &ProfileId,
+    bound: Duration,
+) -> Result<(), EndError> {
+    let now = jiff::Timestamp::now();
+    let holder = LockHolder::new(RunId::new(now, rand::random()), now);
+    let _lock = session::hold(layout, profile, &holder).map_err(|error| match error {
+        SessionError::Busy { .. } => EndError::Running,
+        error => EndError::Lock(error),
+    })?;
+    end_within(layout, provider, profile, bound).await
+}
+
+/// Ends the left-overs of a profile that the caller holds, within a bound.
+pub async fn end_within(
+    layout: &Layout,
+    provider: &dyn Provider,
+    profile: &ProfileId,
+    bound: Duration,
+) -> Result<(), EndError> {
+    match timeout(bound, end(layout, provider, profile)).await {
+        Ok(ended) => Ok(ended?),
+        Err(_) => Err(EndError::TimedOut(bound)),
+    }
 }
 
 /// Ends what carries the mark of the profile; `with_browser`: its browser, too, which the next run

@@ -7,3 +7,4 @@ pub mod leftovers;
 mod liveness;
 mod process_age;
 pub mod provider;
+pub mod temporary_browser;

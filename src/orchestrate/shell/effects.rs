@@ -12,8 +12,8 @@ use super::super::machine;
 use super::super::process::{EndedGroup, Uptime, end_adopted_group, kill_adopted, terminate_adopted};
 use super::super::spool::SpoolAt;
 use super::{EffectResult, ProviderRefusal, Shell};
-use crate::providers::leftovers;
-use crate::store::{Layout, Lock, LockHolder, OpenSession, SessionError, lock, session};
+use crate::providers::leftovers::{self, EndError};
+use crate::store::{LockHolder, OpenSession, SessionError, lock};
 use regatta_core::error_chain::with_cause;
 use regatta_core::event::fleet_notice::NoticeKind;
 use regatta_core::fleet::{FleetEffect, FleetInput, JobId, Mono, Slot};
@@ -179,11 +179,18 @@ impl Shell<'_> {
                 warn!(%profile, "processes of the crashed run do not end");
             }
             let done = EffectResult::Input(FleetInput::CleanedUp { job });
-            let Some(_lock) = hold(&layout, &profile) else { return done };
-            match timeout(bound, leftovers::end(&layout, provider.as_ref(), &profile)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!(%profile, %error, "cannot end what the crashed run left"),
-                Err(_) => warn!(%profile, "ending what the crashed run left takes too long"),
+            let provider = provider.as_ref();
+            let ended = match leftovers::end_if_free(&layout, provider, &profile, bound).await {
+                // They have to go; a run could not have acquired the lock either.
+                Err(EndError::Lock(error)) => {
+                    warn!(%profile, %error, "cannot hold the profile while it is cleaned up");
+                    leftovers::end_within(&layout, provider, &profile, bound).await
+                }
+                ended => ended,
+            };
+            match ended {
+                Ok(()) | Err(EndError::Running) => {}
+                Err(error) => warn!(%profile, %error, "cannot end what the crashed run left"),
             }
             done
         }));
@@ -208,20 +215,6 @@ impl Shell<'_> {
         match done {
             Ok(()) => info!(%profile, ?how, "signalled"),
             Err(error) => warn!(%profile, ?how, %error, "cannot signal"),
-        }
-    }
-}
-
-/// `None` where somebody runs the profile again: its left-overs are that run's business then.
-fn hold(layout: &Layout, profile: &ProfileId) -> Option<Option<Lock>> {
-    let now = jiff::Timestamp::now();
-    match session::hold(layout, profile, &LockHolder::new(RunId::new(now, rand::random()), now)) {
-        Ok(lock) => Some(Some(lock)),
-        Err(SessionError::Busy { .. }) => None,
-        // It is still to be ended; a run could not have taken the lock either.
-        Err(error) => {
-            warn!(%profile, %error, "cannot hold the profile while it is cleaned up");
-            Some(None)
         }
     }
 }
