@@ -159,7 +159,7 @@ fn it_answers_its_own_page_and_nobody_elses() {
         403 {"error":"the request comes from a page of another site"}
         405 
         404 {"error":"no such profile in this folder"}
-        409 {"error":"p1 is completed: nothing is left to do","hint":"reset it to do its steps again"}
+        409 {"error":"p1 is completed: no step is open","hint":"reset it to run its steps again"}
         409 {"error":"p1 is not being run"}
         409 {"error":"there is no session of p9: it has not run yet"}"#]]
     .assert_eq(&told.join("\n"));
