@@ -10,9 +10,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use regatta::orchestrate::source::FileSource;
 use regatta::orchestrate::{Intake, OrchestrateOptions, orchestrate};
-use regatta::providers::provider::{
-    Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions,
-};
+use regatta::providers::{Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions};
 use regatta::store::Layout;
 use regatta_core::id::ProfileId;
 use regatta_core::session::Platform;

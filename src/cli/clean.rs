@@ -10,13 +10,13 @@ use serde::Serialize;
 use super::command_error::CommandError;
 use super::complete;
 use super::global_args::{OUTPUT, WHAT};
-use super::load;
+use super::{hint, load};
 use super::retention::{self, RemovalOutcome, RemovedItem, RetentionArgs};
 use super::runtime::block_on;
 use super::settings::Settings;
 use super::unknown_names::refuse_unknown_profiles;
+use crate::providers::ProviderError;
 use crate::providers::leftovers::{self, EndError, Leftover};
-use crate::providers::provider::ProviderError;
 use crate::providers::temporary_browser;
 use crate::store::lock;
 use crate::store::retention::RemovableKind;
@@ -198,7 +198,7 @@ fn old_row(cleaned: RemovedItem) -> CleanRow {
 }
 
 fn provider_failure(error: ProviderError) -> CommandError {
-    CommandError::usage(with_cause(&error)).hint(error.hint())
+    CommandError::usage(with_cause(&error)).hint(hint::of_provider(&error))
 }
 
 fn table(rows: &[CleanRow], color: bool) -> String {

@@ -8,12 +8,12 @@ use clap::Args;
 
 use super::command_error::CommandError;
 use super::global_args::{OUTPUT, ProviderName};
-use super::load;
 use super::quantity::MaxRuns;
 use super::runtime::block_on;
 use super::settings::Settings;
+use super::{hint, load};
 use crate::defaults;
-use crate::providers::provider::Provider;
+use crate::providers::Provider;
 use crate::store::disk::measure;
 use crate::store::session::SessionReader;
 use crate::store::{durable, filesystem, lock};
@@ -106,7 +106,7 @@ fn browser(settings: &Settings) -> CheckResult {
         Err(error) => {
             let needed = settings.provider == ProviderName::Chromium;
             let level = if needed { CheckLevel::Problem } else { CheckLevel::Warning };
-            let remedy = error.hint().unwrap_or_else(|| "install Chromium".to_owned());
+            let remedy = hint::of_provider(&error).unwrap_or_else(|| "install Chromium".to_owned());
             CheckResult::bad("chromium", level, error.to_string(), remedy)
         }
     }
@@ -150,7 +150,7 @@ fn adspower(settings: &Settings) -> CheckResult {
     let asked = folders.and_then(|()| load::adspower(settings, None)).and_then(|adspower| {
         block_on(async {
             let listed = adspower.list().await;
-            listed.map_err(|error| CommandError::usage(with_cause(&error)).hint(error.hint()))
+            listed.map_err(|error| CommandError::usage(with_cause(&error)).hint(hint::of_provider(&error)))
         })
     });
     let url = settings.adspower.base_url.as_deref().unwrap_or(defaults::ADSPOWER_URL);

@@ -12,7 +12,7 @@ use crate::defaults;
 use crate::providers::adspower::{AdsPower, AdsPowerSettings};
 use crate::providers::chromium::executable::ChromiumPrograms;
 use crate::providers::chromium::{Chromium, ChromiumSettings};
-use crate::providers::provider::{OnProviderNews, Provider, ProviderNews};
+use crate::providers::{OnProviderNews, Provider, ProviderNews};
 use crate::store::{Layout, filesystem};
 use regatta_core::diagnostic::FileDiagnostic;
 use regatta_core::event::play as play_event;

@@ -22,6 +22,7 @@ mod completions;
 mod dashboard;
 mod doctor;
 mod global_args;
+pub mod hint;
 mod init;
 mod load;
 mod log;

@@ -17,7 +17,7 @@ use super::quantity::{Bytes, MaxRuns, parse_attempts, parse_listen, parse_load, 
 use super::runtime::block_on;
 use super::settings::Settings;
 use super::status_name::StatusName;
-use super::{load, outcomes, retention, source};
+use super::{hint, load, outcomes, retention, source};
 use crate::defaults;
 use crate::orchestrate::profile_actions::RunCommand;
 use crate::orchestrate::{Intake, OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet};
@@ -179,6 +179,7 @@ pub fn orchestrate(
         max_load: args.max_load.or(settings.fleet.max_load),
         auto: max == MaxRuns::Auto,
     };
+    options.provider_hint = hint::of_provider;
     options.limits = limits;
     options.outcomes = outcomes;
     options.stagger = args.stagger.unwrap_or(settings.fleet.stagger);

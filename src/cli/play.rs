@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::command_error::CommandError;
 use super::complete;
@@ -12,9 +13,9 @@ use super::global_args::{BROWSER, OUTPUT, WHAT};
 use super::name_value::{NameValue, parse_identity_variable, parse_name};
 use super::runtime::block_on;
 use super::settings::{Settings, variables};
-use super::{load, resolve, signals};
-use crate::providers::provider::StartOptions;
+use super::{hint, load, resolve, signals};
 use crate::providers::temporary_browser::{self, TemporaryBrowser, play_profile};
+use crate::providers::{ProviderNews, StartOptions};
 use crate::report::play_console::PlayConsole;
 use crate::run::{
     AttachedBrowser, BrowserHost, FlowPlay, LiveBrowser, Pacing, RunEnd, SelectorStorage, StopWatch,
@@ -133,12 +134,12 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, CommandError> {
         true => SelectorStorage::Cached(settings.layout.clone()),
         false => SelectorStorage::Forgotten,
     };
+    let (provider_news, observer) = load::provider_news();
     let end = if let Some(ws) = args.endpoint {
         let platform = played.platform;
         let attached = AttachedBrowser { ws, platform, allowed_origins, block, selectors, trace };
-        perform(&played, attached, &settings.layout, &console)?
+        perform(&played, attached, provider_news, &settings.layout, &console)?
     } else {
-        let (news, observer) = load::provider_news();
         let live = |provider, layout| LiveBrowser {
             provider,
             profile: played.profile.clone(),
@@ -149,13 +150,13 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, CommandError> {
             trace,
             layout,
             downloads: played.artifacts.join("downloads"),
-            news,
             join: args.attach,
         };
         if held.is_some() {
             perform(
                 &played,
                 live(load::provider_of(settings, launch, Some(observer))?, settings.layout.clone()),
+                provider_news,
                 &settings.layout,
                 &console,
             )?
@@ -166,6 +167,7 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, CommandError> {
             let end = perform(
                 &played,
                 live(std::sync::Arc::new(provider), place.layout.clone()),
+                provider_news,
                 &settings.layout,
                 &console,
             )?;
@@ -187,6 +189,7 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, CommandError> {
 fn perform<O: BrowserHost>(
     played: &PlayedFlow,
     browser_host: O,
+    provider_news: UnboundedReceiver<ProviderNews>,
     layout: &Layout,
     console: &PlayConsole,
 ) -> Result<RunEnd, CommandError> {
@@ -199,6 +202,8 @@ fn perform<O: BrowserHost>(
         totp_used: played.totp_used,
         variables: played.profile_settings.variables.clone(),
         browser_host,
+        provider_news,
+        provider_hint: hint::of_provider,
         dialogs: played.dialogs.clone(),
         http_auth: played.profile_settings.http_auth.clone(),
         pacing: Pacing::new(layout, &played.profile_settings.pace),

@@ -13,8 +13,8 @@ use super::global_args::{BROWSER, GlobalArgs, OUTPUT, WHAT};
 use super::runtime::runtime;
 use super::settings::Settings;
 use super::unknown_names::refuse_unknown_step;
-use super::{load, signals};
-use crate::providers::provider::StartOptions;
+use super::{hint, load, signals};
+use crate::providers::StartOptions;
 use crate::report::otlp;
 use crate::report::run_console::RunConsole;
 use crate::run::{
@@ -130,7 +130,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
 
     refuse_to_join_beside_doubt(&args, session.session())?;
 
-    let (news, observer) = load::provider_news();
+    let (provider_news, observer) = load::provider_news();
     let launch = load::launch(session.session())?;
     let provider = load::provider_of(settings, launch, Some(observer))?;
     let artifacts = settings.layout.artifacts(&args.profile);
@@ -144,7 +144,6 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
         layout: settings.layout.clone(),
         selectors: SelectorStorage::Cached(settings.layout.clone()),
         downloads: artifacts.join(format!("{run_id}-downloads")),
-        news,
         join: args.attach,
     };
     let pacing = Pacing::new(&settings.layout, &profile_settings.pace);
@@ -170,6 +169,8 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
             pid: std::process::id(),
             random: rand::make_rng(),
             browser_host,
+            provider_news,
+            provider_hint: hint::of_provider,
             journal: EventEmitter::new(log, Arc::new(jiff::Timestamp::now), |event| {
                 told.borrow_mut().apply(event);
                 console.show(event);

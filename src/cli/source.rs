@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::command_error::CommandError;
-use super::load;
 use super::runtime::block_on;
 use super::settings::{SETTINGS_FILE, Settings};
+use super::{hint, load};
 use crate::orchestrate::IntakeError;
 use crate::orchestrate::source::{
     AdsPowerSource, FileSource, HttpSource, PostgresAddress, PostgresSource, ReadError, Source, SqliteSource,
@@ -90,7 +90,7 @@ fn file(
         let adspower = load::adspower(settings, None)?;
         block_on(async {
             let resolved = adspower.resolve(&references).await;
-            resolved.map_err(|error| CommandError::usage(with_cause(&error)).hint(error.hint()))
+            resolved.map_err(|error| CommandError::usage(with_cause(&error)).hint(hint::of_provider(&error)))
         })?
     };
     source.checked(resolved).map_err(|error| read_failure(&error))
@@ -128,5 +128,5 @@ pub fn failure(problem: &IntakeError, started: bool) -> CommandError {
 }
 
 pub fn read_failure(error: &ReadError) -> CommandError {
-    CommandError::usage(error.to_string()).hint(error.hint())
+    CommandError::usage(error.to_string()).hint(hint::of_source(error))
 }

@@ -20,7 +20,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use self::outcomes::{Outcomes, SinkSpec};
 use self::shell::Shell;
 use crate::defaults;
-use crate::providers::provider::Provider;
+use crate::providers::{ErrorHint, Provider};
 use crate::store::{Layout, Lock, LockError, LockHolder, StoreError};
 use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use regatta_core::event::source_notice::SourceNotice;
@@ -51,6 +51,7 @@ pub const LAUNCH_GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct OrchestrateOptions {
     pub layout: Layout,
+    pub provider_hint: ErrorHint,
     /// Runs that may live at once.
     pub max: u32,
     /// Between two launches, and the share of it that chance adds or takes.
@@ -84,6 +85,7 @@ impl OrchestrateOptions {
     pub fn new(layout: Layout, program: PathBuf, run_arguments: Vec<OsString>, flags: Vec<Flag>) -> Self {
         Self {
             layout,
+            provider_hint: |_| None,
             max: defaults::MAX_RUNS.into(),
             stagger: defaults::STAGGER,
             stagger_jitter: defaults::STAGGER_JITTER,

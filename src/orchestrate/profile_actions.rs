@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::process::{spawn_detached, terminate_adopted};
-use crate::providers::leftovers;
+use crate::providers::run_mark;
 use crate::store::{Layout, OpenSession, SessionError, StoreError, lock, session};
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::session::Status;
@@ -62,8 +62,8 @@ pub fn start_run(layout: &Layout, run: &RunCommand, profile: &ProfileId) -> Resu
     }
     layout.create_folders()?;
     let arguments: Vec<OsString> = run.arguments.iter().cloned().chain([profile.as_str().into()]).collect();
-    let mark = leftovers::mark(layout, profile);
-    let mark = (leftovers::MARK, mark.as_os_str());
+    let mark = run_mark::mark(layout, profile);
+    let mark = (run_mark::MARK, mark.as_os_str());
     let mut child = spawn_detached(&run.program, &arguments, mark, &layout.log(profile))
         .map_err(ProfileActionError::Spawn)?;
     let pid = child.id();

@@ -19,7 +19,7 @@ use super::process::{Children, StopSignals};
 use super::spool::Spool;
 use super::{OrchestrateError, OrchestrateOptions};
 use crate::providers::leftovers;
-use crate::providers::provider::{Provider, ProviderError};
+use crate::providers::{ErrorHint, Provider, ProviderError};
 use regatta_core::error_chain::with_cause;
 use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use regatta_core::event::source_notice::SourceNotice;
@@ -87,8 +87,8 @@ struct ProviderRefusal {
 }
 
 impl ProviderRefusal {
-    fn of(error: &ProviderError) -> Option<Self> {
-        error.holds_for_every_profile().then(|| Self { message: with_cause(error), hint: error.hint() })
+    fn of(error: &ProviderError, hint: ErrorHint) -> Option<Self> {
+        error.holds_for_every_profile().then(|| Self { message: with_cause(error), hint: hint(error) })
     }
 }
 

@@ -18,7 +18,7 @@ use self::claim::Claims;
 pub use self::listing::{ProfileChoice, ResolvedReferences};
 use self::request::{ApiCall, ListFilter};
 use super::liveness::{self, Liveness};
-use super::provider::{
+use super::{
     Endpoint, ListedProfile, OnProviderNews, OpenBrowser, Provider, ProviderError, ProviderNews, StartOptions,
 };
 use crate::defaults;

@@ -18,9 +18,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::executable::ChromiumPrograms;
 use self::processes::{EndSignal, signal};
-use super::leftovers;
 use super::liveness::{self, Liveness};
-use super::provider::{Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions};
+use super::run_mark;
+use super::{Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions};
 use crate::defaults;
 use crate::store::layout::create_folder;
 use crate::store::{Layout, StoreError};
@@ -147,7 +147,7 @@ impl Chromium {
         let mut command = Command::new(executable);
         command
             .args(arguments(folder, options, &self.settings.args))
-            .env(leftovers::MARK, leftovers::mark(&self.layout, profile))
+            .env(run_mark::MARK, run_mark::mark(&self.layout, profile))
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors);
@@ -203,7 +203,10 @@ impl Chromium {
             let left = processes::of(folder).await?;
             let Some(first) = left.first() else { return Ok(()) };
             if Instant::now() >= deadline {
-                return Err(ProviderError::WouldNotEnd { profile: profile.clone(), pid: Some(first.pid) });
+                return Err(ProviderError::BrowserDoesNotEnd {
+                    profile: profile.clone(),
+                    pid: Some(first.pid),
+                });
             }
             for process in left {
                 signal(process.pid, folder, EndSignal::Kill)?;

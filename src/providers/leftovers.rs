@@ -11,27 +11,20 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sysinfo::{Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::provider::{OpenBrowser, Provider, ProviderError};
+use super::run_mark::{MARK, locks, mark, marked_profile};
+use super::{OpenBrowser, Provider, ProviderError};
 use crate::store::{Layout, LockHolder, SessionError, session};
 use regatta_core::id::{ProfileId, RunId};
 
-/// The variable every process of a run carries.
-pub const MARK: &str = "REGATTA_RUN_OF";
-
 const ENDS_WITHIN: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
-
-/// Its value for the runs of a profile: the lock, whoever names the folder however.
-pub fn mark(layout: &Layout, profile: &ProfileId) -> OsString {
-    place(layout).join(lock_name(profile)).into_os_string()
-}
 
 /// A process of a run that is no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +134,7 @@ pub async fn end_strays(
         left.retain(|stray| stray.profile == *profile && (with_browser || !stray.of_browser));
         let Some(first) = left.first() else { return Ok(()) };
         if Instant::now() >= deadline {
-            return Err(ProviderError::StrayStays {
+            return Err(ProviderError::ProcessDoesNotEnd {
                 profile: profile.clone(),
                 name: first.name.clone(),
                 pid: first.pid,
@@ -161,11 +154,12 @@ async fn strays(layout: &Layout) -> Result<Vec<LeftoverProcess>, ProviderError> 
     // Reads something of every process of the machine.
     tokio::task::spawn_blocking(move || look(&layout))
         .await
-        .map_err(|error| ProviderError::Processes { problem: error.to_string() })?
+        .map_err(|error| ProviderError::ProcessesUnreadable { problem: error.to_string() })?
 }
 
 fn look(layout: &Layout) -> Result<Vec<LeftoverProcess>, ProviderError> {
-    let problem = |error: &dyn std::fmt::Display| ProviderError::Processes { problem: error.to_string() };
+    let problem =
+        |error: &dyn std::fmt::Display| ProviderError::ProcessesUnreadable { problem: error.to_string() };
     let mut system = System::new().map_err(|error| problem(&error))?;
     let wanted = ProcessRefreshKind::nothing()
         .without_tasks()
@@ -173,10 +167,10 @@ fn look(layout: &Layout) -> Result<Vec<LeftoverProcess>, ProviderError> {
         .with_environ(UpdateKind::Always)
         .with_exe(UpdateKind::Always);
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, wanted);
-    let (place, program) = (place(layout), std::env::current_exe().ok());
+    let (locks, program) = (locks(layout), std::env::current_exe().ok());
     let mut found = Vec::new();
     for (pid, process) in system.processes() {
-        let Some(profile) = marked_profile(process.environ(), &place) else { continue };
+        let Some(profile) = marked_profile(process.environ(), &locks) else { continue };
         let ended = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
         if ended || is_run(process, &profile, program.as_deref()) {
             continue;
@@ -188,15 +182,6 @@ fn look(layout: &Layout) -> Result<Vec<LeftoverProcess>, ProviderError> {
     }
     found.sort_by(|a, b| (&a.profile, a.pid).cmp(&(&b.profile, b.pid)));
     Ok(found)
-}
-
-/// The profile that a mark of this folder names.
-fn marked_profile(environment: &[OsString], place: &Path) -> Option<ProfileId> {
-    let value = environment
-        .iter()
-        .find_map(|entry| entry.to_str()?.strip_prefix(MARK)?.strip_prefix('=').map(Path::new))?;
-    let profile = value.file_name()?.to_str()?.strip_suffix(".lock")?;
-    (value.parent() == Some(place)).then(|| profile.parse().ok())?
 }
 
 /// A run carries the mark from its orchestrator, and one without the lock is only about to ask for it.
@@ -220,14 +205,6 @@ fn is_of_browser(system: &System, process: &Process, folder: &Path) -> bool {
     let beside = handler.and_then(Path::parent);
     let mut browsers = system.processes().values().filter(names_folder);
     beside.is_some() && browsers.any(|browser| browser.exe().and_then(Path::parent) == beside)
-}
-
-fn place(layout: &Layout) -> PathBuf {
-    fs::canonicalize(layout.state()).unwrap_or_else(|_| layout.state().to_owned())
-}
-
-fn lock_name(profile: &ProfileId) -> String {
-    format!("{profile}.lock")
 }
 
 /// Through a handle of the process: what was read below its number is then true of it, or it is gone.

@@ -1,10 +1,130 @@
-//! Browsers: who starts them, and the page engine that drives them. Only this room knows
-//! chromiumoxide.
+//! Starts and stops the browsers of profiles: a local Chromium, or AdsPower.
+//!
+//! A provider states facts: whether a browser is open, who opened it, why it was refused. What becomes of
+//! the profile is decided above, by the class of the error ([`ProviderError::class`]).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use regatta_core::id::ProfileId;
+use regatta_core::session::Platform;
+
+pub use self::error::{ErrorClass, ErrorHint, ProviderError};
 
 pub mod adspower;
 pub mod chromium;
+mod error;
 pub mod leftovers;
 mod liveness;
 mod process_age;
-pub mod provider;
+pub mod run_mark;
 pub mod temporary_browser;
+
+/// Every call may be repeated: to start a running browser hands it out again, to stop a closed one
+/// is a success. A `start` that fails leaves no browser behind, as far as the provider can tell; one
+/// that is dropped half-way may, and wants a `stop`.
+pub trait Provider: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// The program that a start would run; `None` where the provider chooses it, or where there is none.
+    fn program(&self, _options: &StartOptions) -> Option<PathBuf> {
+        None
+    }
+
+    fn start<'a>(
+        &'a self,
+        profile: &'a ProfileId,
+        options: &'a StartOptions,
+    ) -> BoxFuture<'a, Result<Endpoint, ProviderError>>;
+
+    /// Whether its browsers are started for a run alone: then every tab that begins in one belongs to the
+    /// run.
+    fn owns_browsers(&self) -> bool {
+        false
+    }
+
+    /// Returns when the browser is gone.
+    fn stop<'a>(&'a self, profile: &'a ProfileId) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    fn active<'a>(&'a self, profile: &'a ProfileId)
+    -> BoxFuture<'a, Result<Option<Endpoint>, ProviderError>>;
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>>;
+
+    /// Whether it is there at all. A program of this machine is.
+    fn probe(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// How many profiles one question of [`Provider::open_elsewhere`] may be about; 0: there is nothing to
+    /// ask.
+    fn asked_at_once(&self) -> usize {
+        0
+    }
+
+    /// Which of these profiles are in use by others: open on another device, or opened on this machine by a
+    /// person or another program.
+    fn open_elsewhere<'a>(
+        &'a self,
+        _profiles: &'a [ProfileId],
+    ) -> BoxFuture<'a, Result<Vec<ProfileId>, ProviderError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Of these profiles, the browsers that were opened by runs of this folder and still run; never one
+    /// that somebody else opened.
+    fn left_open<'a>(
+        &'a self,
+        profiles: &'a [ProfileId],
+    ) -> BoxFuture<'a, Result<Vec<OpenBrowser>, ProviderError>>;
+}
+
+/// A browser that runs, and who it is: its process, or the address with its UUID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenBrowser {
+    pub profile: ProfileId,
+    pub pid: Option<u32>,
+    pub ws: Option<String>,
+}
+
+/// Where a browser is driven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `ws://127.0.0.1:PORT/devtools/browser/UUID`. The UUID names the browser; ports are reused.
+    pub ws: String,
+    /// It ran already: a crashed run left it.
+    pub reused: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartOptions {
+    pub headless: bool,
+    pub platform: Platform,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedProfile {
+    pub id: ProfileId,
+    /// As the provider counts its profiles for people.
+    pub number: Option<String>,
+    pub name: Option<String>,
+    pub group: Option<String>,
+}
+
+/// What a start tells while it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderNews {
+    /// A call waits for its turn, longer than people overlook.
+    Waits { call: &'static str },
+    /// A call waited for its turn.
+    Waited { call: &'static str, waited: Duration },
+    /// The browser's kernel is being downloaded, and was waited for so long by now. `message` holds no
+    /// address.
+    KernelDownloading { message: String, waited: Duration },
+}
+
+/// Told at once; may not block.
+pub type OnProviderNews = Arc<dyn Fn(ProviderNews) + Send + Sync>;

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::ProviderError;
 use super::chromium::{Chromium, ChromiumSettings};
 use super::leftovers::{self, Leftover};
-use super::provider::ProviderError;
 use crate::store::layout::create_folder;
 use crate::store::{Layout, Lock, LockHolder, SessionError, StoreError, lock, session};
 use regatta_core::id::{ProfileId, RunId};

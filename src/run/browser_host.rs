@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::providers::provider::{ProviderError, ProviderNews};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::providers::{ProviderError, ProviderNews};
 use regatta_core::event::NetworkTotals;
 use regatta_core::evidence::Incident;
 use regatta_core::flow::Step;
@@ -27,13 +29,8 @@ pub trait BrowserHost {
     }
 
     /// `in_doubt`: a step may still be under way in a page that is already open; such pages are
-    /// closed, so that nothing acts any more once the doubt is looked into. What the provider says
-    /// meanwhile is told at once.
-    async fn open(
-        &mut self,
-        in_doubt: bool,
-        tell: &mut dyn FnMut(ProviderNews),
-    ) -> Result<OpenedBrowser<Self::Page>, ProviderError>;
+    /// closed, so that nothing acts any more once the doubt is examined.
+    async fn open(&mut self, in_doubt: bool) -> Result<OpenedBrowser<Self::Page>, ProviderError>;
 
     /// Whether [`BrowserHost::close`] closes pages of this run alone, because the browser belongs to a person or
     /// another program.
@@ -119,4 +116,23 @@ pub trait FlowPage {
     /// The step whose flow was begun last has reached its end: what was found for it by likeness, and
     /// acted on, is remembered.
     fn keep_healed(&mut self) {}
+}
+
+/// Awaits `opening`, and emits the news of the provider meanwhile: the last before the result.
+pub(super) async fn with_news<T>(
+    opening: impl Future<Output = T>,
+    news: &mut UnboundedReceiver<ProviderNews>,
+    mut emit: impl FnMut(ProviderNews),
+) -> T {
+    let mut opening = std::pin::pin!(opening);
+    let opened = loop {
+        tokio::select! {
+            Some(next) = news.recv() => emit(next),
+            opened = &mut opening => break opened,
+        }
+    };
+    while let Ok(next) = news.try_recv() {
+        emit(next);
+    }
+    opened
 }

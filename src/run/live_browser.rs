@@ -4,12 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use tokio::sync::mpsc::UnboundedReceiver;
-
 use super::browser_host::{BrowserHost, FlowPage, OpenedBrowser};
 use crate::providers::leftovers;
-use crate::providers::provider::{Provider, ProviderError, ProviderNews, StartOptions};
+use crate::providers::{Provider, ProviderError, StartOptions};
 use crate::store::Layout;
 use crate::store::selector_cache::{self, SelectorCache};
 use regatta_core::event::NetworkTotals;
@@ -40,8 +37,6 @@ pub struct LiveBrowser {
     pub layout: Layout,
     /// The folder in which what the pages download is put.
     pub downloads: PathBuf,
-    /// What the provider tells while it starts a browser.
-    pub news: UnboundedReceiver<ProviderNews>,
     /// Joins the browser that is open, whoever opened it, in a tab of its own, and leaves it open.
     pub join: bool,
 }
@@ -111,11 +106,7 @@ impl BrowserHost for LiveBrowser {
         self.provider.program(&self.start).map(|path| path.display().to_string())
     }
 
-    async fn open(
-        &mut self,
-        in_doubt: bool,
-        tell: &mut dyn FnMut(ProviderNews),
-    ) -> Result<OpenedBrowser<LivePage>, ProviderError> {
+    async fn open(&mut self, in_doubt: bool) -> Result<OpenedBrowser<LivePage>, ProviderError> {
         let profile = self.profile.clone();
         let undrivable = |error: PageError| ProviderError::Undrivable {
             profile: profile.clone(),
@@ -126,8 +117,7 @@ impl BrowserHost for LiveBrowser {
         if self.join {
             return self.join().await;
         }
-        let start = self.provider.start(&self.profile, &self.start);
-        let endpoint = telling(start, &mut self.news, tell).await?;
+        let endpoint = self.provider.start(&self.profile, &self.start).await?;
         let mut connection = BrowserConnection::connect(&endpoint.ws).await.map_err(undrivable)?;
         if self.provider.owns_browsers() {
             connection = connection.started_by_us();
@@ -160,24 +150,6 @@ impl BrowserHost for LiveBrowser {
     }
 }
 
-/// Passes the news on as they come, the last ones before the result.
-async fn telling<T>(
-    mut start: BoxFuture<'_, T>,
-    news: &mut UnboundedReceiver<ProviderNews>,
-    tell: &mut dyn FnMut(ProviderNews),
-) -> T {
-    let started = loop {
-        tokio::select! {
-            Some(told) = news.recv() => tell(told),
-            started = &mut start => break started,
-        }
-    };
-    while let Ok(told) = news.try_recv() {
-        tell(told);
-    }
-    started
-}
-
 impl BrowserHost for AttachedBrowser {
     type Page = LivePage;
 
@@ -185,11 +157,7 @@ impl BrowserHost for AttachedBrowser {
         "endpoint"
     }
 
-    async fn open(
-        &mut self,
-        _: bool,
-        _: &mut dyn FnMut(ProviderNews),
-    ) -> Result<OpenedBrowser<LivePage>, ProviderError> {
+    async fn open(&mut self, _: bool) -> Result<OpenedBrowser<LivePage>, ProviderError> {
         let unreachable =
             |error: PageError| ProviderError::NoEndpoint { url: self.ws.clone(), problem: error.to_string() };
         let connection = BrowserConnection::connect(&self.ws).await.map_err(unreachable)?;

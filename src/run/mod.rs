@@ -10,9 +10,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use crate::providers::provider::{ProviderError, ProviderNews};
+use self::browser_host::with_news;
+use crate::providers::{ErrorHint, ProviderError, ProviderNews};
 use crate::store::session::{OpenSession, SessionError};
 use regatta_core::error_chain::with_cause;
 use regatta_core::event::{EventKind, RunCause};
@@ -103,6 +105,9 @@ pub struct Run<'a, O: BrowserHost> {
     /// Of passwords and of jitter.
     pub random: StdRng,
     pub browser_host: O,
+    /// What the provider reports while it opens the browser.
+    pub provider_news: UnboundedReceiver<ProviderNews>,
+    pub provider_hint: ErrorHint,
     pub journal: EventEmitter<'a>,
     pub stop: StopWatch,
     pub pacing: Pacing,
@@ -275,11 +280,11 @@ impl<'a, O: BrowserHost> Run<'a, O> {
     async fn start_browser(&mut self) -> Result<O::Page, RunExit> {
         let started = Instant::now();
         let in_doubt = self.session.session().in_flight.is_some();
-        let journal = &mut self.journal;
-        let mut tell = |news| journal.emit(told_by(news));
+        let (news, journal) = (&mut self.provider_news, &mut self.journal);
+        let opening = self.browser_host.open(in_doubt);
         let opened = tokio::select! {
             biased;
-            opened = self.browser_host.open(in_doubt, &mut tell) => opened.map_err(RunExit::NoBrowser),
+            opened = with_news(opening, news, |news| journal.emit(event_of(news))) => opened.map_err(RunExit::NoBrowser),
             () = self.stop.reached(StopSeverity::AfterStep) => Err(RunExit::Stopped),
         };
         let opened = match opened {
@@ -354,19 +359,19 @@ impl<'a, O: BrowserHost> Run<'a, O> {
                         self.journal.emit(EventKind::ProviderPaused { ms: recovery.as_millis() as u64 });
                     }
                     // A fleet tries it again after all others.
-                    ProviderError::UsedElsewhere { .. } | ProviderError::OpenHere { .. } => {
+                    ProviderError::OpenElsewhere { .. } | ProviderError::OpenHere { .. } => {
                         self.journal.emit(EventKind::UsedElsewhere);
                     }
                     // No profile of the fleet would fare better.
                     error if error.holds_for_every_profile() => {
-                        let (message, hint) = (with_cause(error), error.hint());
+                        let (message, hint) = (with_cause(error), (self.provider_hint)(error));
                         self.journal.emit(EventKind::ProviderRefused { message, hint });
                     }
                     _ => {}
                 }
                 let message = with_cause(&error);
                 end.message = Some(message.clone());
-                end.hint = error.hint();
+                end.hint = (self.provider_hint)(&error);
                 self.session.fail(LastError::new(None, message, now))
             }
             Err(RunExit::Attention { flag, message, evidence }) => {
@@ -398,7 +403,7 @@ impl<'a, O: BrowserHost> Run<'a, O> {
     }
 }
 
-fn told_by(news: ProviderNews) -> EventKind {
+fn event_of(news: ProviderNews) -> EventKind {
     match news {
         ProviderNews::Waits { call } => EventKind::PacerWaiting { call: call.to_owned() },
         ProviderNews::Waited { call, waited } => {

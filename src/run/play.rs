@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep};
 
+use super::browser_host::with_news;
 use super::flow_player::{FlowHost, FlowPlayer, PlayError, PlayedStep};
 use super::pace::{PaceNews, Pacing};
 use super::{BrowserHost, FlowPage, RunEnd, StopSeverity, StopWatch, heal, sign_in, totp};
-use crate::providers::provider::ProviderNews;
+use crate::providers::{ErrorHint, ProviderNews};
 use crate::store::session::SessionError;
 use regatta_core::error_chain::with_cause;
 use regatta_core::event::NetworkTotals;
@@ -38,6 +40,9 @@ pub struct FlowPlay<'a, O: BrowserHost> {
     pub totp_used: Option<u64>,
     pub variables: Map<String, Value>,
     pub browser_host: O,
+    /// What the provider reports while it opens the browser.
+    pub provider_news: UnboundedReceiver<ProviderNews>,
+    pub provider_hint: ErrorHint,
     pub dialogs: DialogPolicy,
     pub http_auth: Vec<SignIn>,
     pub pacing: Pacing,
@@ -67,6 +72,7 @@ impl<O: BrowserHost> FlowPlay<'_, O> {
         let (dialogs, http_auth) = (self.dialogs, self.http_auth);
         let mut pacing = self.pacing;
         let mut stop = self.stop;
+        let mut provider_news = self.provider_news;
         let mask = Mask::for_identity(&identity);
         let mut host = PlayHost {
             profile_id,
@@ -80,27 +86,29 @@ impl<O: BrowserHost> FlowPlay<'_, O> {
             seq: 0,
         };
         let started = Instant::now();
-        host.tell(PlayEventKind::PlayStarted {
+        host.emit(PlayEventKind::PlayStarted {
             flow: flow.file.clone(),
             title: host.mask.apply(&flow.title),
             steps: flow.all_steps().len(),
         });
-        let (end, network) = match open(&mut browser_host, &mut stop, &mut host).await {
-            Ok(mut page) => {
-                page.set_dialogs(&dialogs);
-                page.set_http_auth(sign_in::credentials(&http_auth, &host.scope()));
-                if let Some(pace) = pacing.pace.clone() {
-                    page.set_pace(pace);
+        let (end, network) =
+            match open(&mut browser_host, &mut stop, &mut host, &mut provider_news, self.provider_hint).await
+            {
+                Ok(mut page) => {
+                    page.set_dialogs(&dialogs);
+                    page.set_http_auth(sign_in::credentials(&http_auth, &host.scope()));
+                    if let Some(pace) = pacing.pace.clone() {
+                        page.set_pace(pace);
+                    }
+                    page.begin_trace(&flow.file);
+                    let end = host.play(flow, pause, &mut page, &mut stop, &mut pacing).await;
+                    let network = page.take_network_totals();
+                    close(&mut browser_host, page, &mut host).await;
+                    (end, network)
                 }
-                page.begin_trace(&flow.file);
-                let end = host.play(flow, pause, &mut page, &mut stop, &mut pacing).await;
-                let network = page.take_network_totals();
-                close(&mut browser_host, page, &mut host).await;
-                (end, network)
-            }
-            Err(end) => (end, NetworkTotals::default()),
-        };
-        host.tell(PlayEventKind::PlayFinished {
+                Err(end) => (end, NetworkTotals::default()),
+            };
+        host.emit(PlayEventKind::PlayFinished {
             outcome: end.outcome,
             exit_code: end.outcome.exit_code(),
             message: end.message.clone(),
@@ -115,30 +123,22 @@ async fn open<O: BrowserHost>(
     browser_host: &mut O,
     stop: &mut StopWatch,
     host: &mut PlayHost<'_>,
+    news: &mut UnboundedReceiver<ProviderNews>,
+    hint: ErrorHint,
 ) -> Result<O::Page, RunEnd> {
     let started = Instant::now();
-    let mut tell = |news| {
-        host.tell(match news {
-            ProviderNews::Waits { call } => PlayEventKind::PacerWaiting { call: call.to_owned() },
-            ProviderNews::Waited { call, waited } => {
-                PlayEventKind::PacerWaited { call: call.to_owned(), ms: millis(waited) }
-            }
-            ProviderNews::KernelDownloading { message, waited } => {
-                PlayEventKind::KernelDownloading { message, ms: millis(waited) }
-            }
-        });
-    };
+    let opening = with_news(browser_host.open(false), news, |news| host.emit(event_of(news)));
     let opened = tokio::select! {
-        opened = browser_host.open(false, &mut tell) => opened.map_err(|error| RunEnd {
+        opened = opening => opened.map_err(|error| RunEnd {
             message: Some(with_cause(&error)),
-            hint: error.hint(),
+            hint: hint(&error),
             ..RunEnd::of(RunOutcome::NoBrowser)
         }),
         () = stop.reached(StopSeverity::AfterStep) => Err(RunEnd::of(RunOutcome::Stopped)),
     };
     match opened {
         Ok(opened) => {
-            host.tell(PlayEventKind::BrowserStarted {
+            host.emit(PlayEventKind::BrowserStarted {
                 provider: browser_host.provider().to_owned(),
                 reused: opened.reused,
                 version: opened.version.clone(),
@@ -158,7 +158,7 @@ async fn close<O: BrowserHost>(browser_host: &mut O, page: O::Page, host: &mut P
     let started = Instant::now();
     match browser_host.close(Some(page)).await {
         Ok(()) if browser_host.leaves_browser_open() => {}
-        Ok(()) => host.tell(PlayEventKind::BrowserStopped { ms: millis(started.elapsed()) }),
+        Ok(()) => host.emit(PlayEventKind::BrowserStopped { ms: millis(started.elapsed()) }),
         Err(error) => tracing::warn!("the browser could not be stopped: {error}"),
     }
 }
@@ -195,7 +195,7 @@ impl PlayHost<'_> {
             Ok(()) => {
                 page.hear_out(LAST_WORDS).await;
                 if let Some(trace) = page.keep_trace(&self.artifacts, &self.mask).await {
-                    self.tell(PlayEventKind::Trace { path: trace.display().to_string() });
+                    self.emit(PlayEventKind::Trace { path: trace.display().to_string() });
                 }
                 RunEnd::of(RunOutcome::Completed)
             }
@@ -239,11 +239,11 @@ impl PlayHost<'_> {
         if page.evidence(&self.artifacts, &incident, &self.mask).await.is_empty() {
             return None;
         }
-        self.tell(PlayEventKind::Evidence { path: self.artifacts.display().to_string() });
+        self.emit(PlayEventKind::Evidence { path: self.artifacts.display().to_string() });
         Some(self.artifacts.clone())
     }
 
-    fn tell(&mut self, kind: PlayEventKind) {
+    fn emit(&mut self, kind: PlayEventKind) {
         self.seq += 1;
         let at = jiff::Timestamp::now();
         (self.observe)(&PlayEvent { v: PLAY_EVENT_VERSION, seq: self.seq, at, kind });
@@ -289,7 +289,7 @@ impl FlowHost for PlayHost<'_> {
             self.totp_used = None;
         }
         let (step, field, characters) = (step.number.clone(), field.to_owned(), value.chars().count());
-        self.tell(PlayEventKind::Captured { step, field, characters });
+        self.emit(PlayEventKind::Captured { step, field, characters });
         Ok(None)
     }
 
@@ -301,13 +301,13 @@ impl FlowHost for PlayHost<'_> {
                 return Ok(now);
             };
             let ms = millis(wait);
-            self.tell(PlayEventKind::TotpWaiting { step: step.number.clone(), ms });
+            self.emit(PlayEventKind::TotpWaiting { step: step.number.clone(), ms });
             sleep(wait + Duration::from_millis(1)).await;
         }
     }
 
     fn paced(&mut self, news: PaceNews) {
-        self.tell(match news {
+        self.emit(match news {
             PaceNews::Waits { origin } => PlayEventKind::PaceWaiting { origin },
             PaceNews::Waited { origin, waited } => PlayEventKind::PaceWaited { origin, ms: millis(waited) },
         });
@@ -315,7 +315,7 @@ impl FlowHost for PlayHost<'_> {
 
     fn pictured(&mut self, step: &Step, file: PathBuf) {
         let path = file.display().to_string();
-        self.tell(PlayEventKind::Screenshot { step: step.number.clone(), path });
+        self.emit(PlayEventKind::Screenshot { step: step.number.clone(), path });
     }
 
     /// The error that follows says what would match; nothing is acted on by guess.
@@ -328,12 +328,12 @@ impl FlowHost for PlayHost<'_> {
     }
 
     fn downloaded(&mut self, DownloadedFile { path, bytes }: DownloadedFile) {
-        self.tell(PlayEventKind::Downloaded { path: path.display().to_string(), bytes });
+        self.emit(PlayEventKind::Downloaded { path: path.display().to_string(), bytes });
     }
 
     fn began(&mut self, step: &Step) {
         let action = self.name(step);
-        self.tell(PlayEventKind::ActionStarted { action });
+        self.emit(PlayEventKind::ActionStarted { action });
     }
 
     fn ended(&mut self, step: &Step, turn: &Result<PlayedStep<'_>, PlayError>, took: Duration) {
@@ -350,7 +350,19 @@ impl FlowHost for PlayHost<'_> {
         };
         let message = message.map(|message| self.mask.apply(&message));
         let action = self.name(step);
-        self.tell(PlayEventKind::ActionFinished { action, outcome, ms: millis(took), message });
+        self.emit(PlayEventKind::ActionFinished { action, outcome, ms: millis(took), message });
+    }
+}
+
+fn event_of(news: ProviderNews) -> PlayEventKind {
+    match news {
+        ProviderNews::Waits { call } => PlayEventKind::PacerWaiting { call: call.to_owned() },
+        ProviderNews::Waited { call, waited } => {
+            PlayEventKind::PacerWaited { call: call.to_owned(), ms: millis(waited) }
+        }
+        ProviderNews::KernelDownloading { message, waited } => {
+            PlayEventKind::KernelDownloading { message, ms: millis(waited) }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use expect_test::{Expect, expect};
 use futures::poll;
 
 use super::{BrowserHost, EventEmitter, FlowPage, OpenedBrowser, Run, RunEnd, RunOptions, StopWatch};
-use crate::providers::provider::{ProviderError, ProviderNews};
+use crate::providers::ProviderError;
 use crate::store::event_log::{EventLog, EventReader};
 use crate::store::{Layout, OpenSession};
 use regatta_core::event::{EventKind, NetworkTotals};
@@ -84,11 +84,7 @@ impl BrowserHost for FakeBrowserHost {
         "fake"
     }
 
-    async fn open(
-        &mut self,
-        _: bool,
-        _: &mut dyn FnMut(ProviderNews),
-    ) -> Result<OpenedBrowser<Self>, ProviderError> {
+    async fn open(&mut self, _: bool) -> Result<OpenedBrowser<Self>, ProviderError> {
         tokio::task::yield_now().await;
         Ok(OpenedBrowser { page: self.clone(), reused: false, version: None })
     }
@@ -277,6 +273,8 @@ impl RunFixture {
             pid: std::process::id(),
             random: rand::make_rng(),
             browser_host: self.site.clone(),
+            provider_news: tokio::sync::mpsc::unbounded_channel().1,
+            provider_hint: |_| None,
             stop: StopWatch::new().1,
             pacing: super::Pacing::default(),
             options: RunOptions::default(),

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use regatta::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate};
-use regatta::providers::provider::{
-    Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions,
-};
+use regatta::providers::{Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions};
 use regatta::store::{Lock, LockHolder};
 use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
 use regatta_core::fleet::{JobFailure, JobOutcome, Shortage, TimeLimits};
@@ -50,7 +48,7 @@ impl Provider for Recorder {
         let is_down = fs::remove_file(self.0.path("down")).is_ok();
         self.0.journal(if is_down { "probed, down" } else { "probed, up" });
         let problem = "it is asleep".to_owned();
-        let answer = if is_down { Err(ProviderError::Processes { problem }) } else { Ok(()) };
+        let answer = if is_down { Err(ProviderError::ProcessesUnreadable { problem }) } else { Ok(()) };
         Box::pin(std::future::ready(answer))
     }
 

@@ -9,7 +9,7 @@ use axum::http::Uri;
 use regatta::providers::adspower::{AdsPower, AdsPowerSettings, ApiVersion};
 use regatta::providers::chromium::executable::ChromiumPrograms;
 use regatta::providers::chromium::{Chromium, ChromiumSettings};
-use regatta::providers::provider::{Provider, StartOptions};
+use regatta::providers::{Provider, StartOptions};
 use regatta::store::Layout;
 use regatta_core::id::ProfileId;
 use regatta_core::session::Platform;

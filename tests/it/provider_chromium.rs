@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
+use regatta::cli::hint;
 use regatta::providers::chromium::executable::{BrowserChoice, ChromiumPrograms, is_headless_shell};
 use regatta::providers::chromium::{Chromium, ChromiumSettings};
-use regatta::providers::provider::{Provider, ProviderError, StartOptions};
+use regatta::providers::{Provider, ProviderError, StartOptions};
 use regatta::store::Layout;
 use regatta_core::id::ProfileId;
 use regatta_core::session::Platform;
@@ -69,7 +70,7 @@ impl Place {
 
     #[track_caller]
     fn check(&self, error: &ProviderError, expected: Expect) {
-        let text = format!("{error}\nhint: {}", error.hint().unwrap_or_default());
+        let text = format!("{error}\nhint: {}", hint::of_provider(error).unwrap_or_default());
         expected.assert_eq(&text.replace(self.folder.path().to_str().unwrap(), "ROOT"));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use regatta::providers::provider::{ProviderError, ProviderNews};
+use regatta::providers::ProviderError;
 use regatta::run::{BrowserHost, EventEmitter, FlowPage, OpenedBrowser, Pacing, Run, RunOptions};
 use regatta::store::event_log::EventLog;
 use regatta::store::session::SessionWriter;
@@ -88,6 +88,8 @@ async fn run(world: World, pid: u32, profile: usize) -> i32 {
         pid,
         random,
         browser_host: Browser { world: world.clone(), pid, profile, run_id },
+        provider_news: tokio::sync::mpsc::unbounded_channel().1,
+        provider_hint: |_| None,
         stop,
         pacing: Pacing::default(),
         options: RunOptions::default(),
@@ -184,16 +186,12 @@ impl BrowserHost for Browser {
         "simulated"
     }
 
-    async fn open(
-        &mut self,
-        in_doubt: bool,
-        _: &mut dyn FnMut(ProviderNews),
-    ) -> Result<OpenedBrowser<Page>, ProviderError> {
+    async fn open(&mut self, in_doubt: bool) -> Result<OpenedBrowser<Page>, ProviderError> {
         self.world.pause(self.pid, 200).await;
         let profile = self.world.state().profiles[self.profile].id.clone();
         if self.world.strikes(Fault::ProviderDown) {
             let (url, problem) = ("http://provider.test".to_owned(), "refused".to_owned());
-            return Err(ProviderError::NotReachable { url, problem });
+            return Err(ProviderError::Unreachable { url, problem });
         }
         if self.world.strikes(Fault::ProviderThrottled) {
             return Err(ProviderError::Throttled { call: "start", times: 3 });
@@ -221,7 +219,7 @@ impl BrowserHost for Browser {
         self.world.pause(self.pid, 20).await;
         if self.world.strikes(Fault::CloseFails) {
             let profile = self.world.state().profiles[self.profile].id.clone();
-            return Err(ProviderError::WouldNotEnd { profile, pid: None });
+            return Err(ProviderError::BrowserDoesNotEnd { profile, pid: None });
         }
         self.world.state().close_browser(self.profile);
         self.world.pause(self.pid, 20).await;

@@ -13,6 +13,7 @@ use super::super::process::{EndedGroup, Uptime, end_adopted_group, kill_adopted,
 use super::super::spool::SpoolAt;
 use super::{EffectResult, ProviderRefusal, Shell};
 use crate::providers::leftovers::{self, EndError};
+use crate::providers::run_mark;
 use crate::store::{LockHolder, OpenSession, SessionError, lock};
 use regatta_core::error_chain::with_cause;
 use regatta_core::event::fleet_notice::NoticeKind;
@@ -44,10 +45,10 @@ impl Shell<'_> {
                 EffectResult::Input(FleetInput::MachineMeasured(measured))
             })),
             FleetEffect::Probe => {
-                let provider = Arc::clone(&self.provider);
+                let (provider, hint) = (Arc::clone(&self.provider), self.options.provider_hint);
                 self.answers.push(Box::pin(async move {
                     EffectResult::Probed(match timeout(PROBE, provider.probe()).await {
-                        Ok(Err(error)) if let Some(refusal) = ProviderRefusal::of(&error) => {
+                        Ok(Err(error)) if let Some(refusal) = ProviderRefusal::of(&error, hint) => {
                             return EffectResult::Refused(
                                 FleetInput::ProviderProbed { is_up: true },
                                 refusal,
@@ -73,12 +74,12 @@ impl Shell<'_> {
 
     /// A provider that cannot say holds nothing up: the run of a profile that is in use finds out.
     fn look_elsewhere(&self, jobs: Vec<JobId>) {
-        let provider = Arc::clone(&self.provider);
+        let (provider, hint) = (Arc::clone(&self.provider), self.options.provider_hint);
         let profiles: Vec<ProfileId> = jobs.iter().map(|job| self.fleet.profile(*job).clone()).collect();
         self.answers.push(Box::pin(async move {
             let open = match timeout(LOOK, provider.open_elsewhere(&profiles)).await {
                 Ok(Ok(open)) => open,
-                Ok(Err(error)) if let Some(refusal) = ProviderRefusal::of(&error) => {
+                Ok(Err(error)) if let Some(refusal) = ProviderRefusal::of(&error, hint) => {
                     return EffectResult::Refused(FleetInput::ElsewhereChecked { open: Vec::new() }, refusal);
                 }
                 Ok(Err(error)) => {
@@ -116,8 +117,8 @@ impl Shell<'_> {
         let arguments: Vec<OsString> =
             self.options.run_arguments.iter().cloned().chain([profile.as_str().into()]).collect();
         let log = self.options.layout.log(&profile);
-        let mark = leftovers::mark(&self.options.layout, &profile);
-        let mark = (leftovers::MARK, mark.as_os_str());
+        let mark = run_mark::mark(&self.options.layout, &profile);
+        let mark = (run_mark::MARK, mark.as_os_str());
         match self.children.spawn(job, &self.options.program, &arguments, mark, &log) {
             Ok(pid) => {
                 info!(%profile, pid, attempt, "launched");

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-use crate::providers::provider::ProviderError;
+use crate::providers::ProviderError;
 use regatta_core::source::profile_reference::ReferenceProblem;
 use regatta_core::source::row::{DeclaredVariables, ProfileRow, RowProblem};
 
@@ -105,8 +105,8 @@ impl ReadError {
             Self::NoGroup(_) => "groups are named as AdsPower shows them",
             Self::NoTag { .. } => "tags are named as AdsPower shows them",
             Self::Reference(problem) => problem.hint(),
-            Self::AdsPower(error) => return error.hint(),
-            Self::Closed => return None,
+            // Chosen where it is shown, as for every error of a provider.
+            Self::AdsPower(_) | Self::Closed => return None,
         };
         Some(hint.to_owned())
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::providers::provider::{ListedProfile, ProviderError};
+use crate::providers::{ListedProfile, ProviderError};
 use regatta_core::id::{InvalidProfileId, ProfileId};
 
 #[derive(Debug, PartialEq)]
@@ -114,13 +114,13 @@ impl ApiRefusal {
         let Self { call, kind, code, message } = self;
         match (kind, profile.cloned()) {
             (RefusalKind::Unauthorized, _) => {
-                ProviderError::Unauthorized { message, key_env: key_env.map(str::to_owned) }
+                ProviderError::KeyRefused { message, key_env: key_env.map(str::to_owned) }
             }
             (RefusalKind::NoPermission, _) => ProviderError::NoPermission { message },
             (RefusalKind::ProxyFailed, Some(profile)) => ProviderError::ProxyFailed { profile, message },
             (RefusalKind::OpenLimit, _) => ProviderError::OpenLimit { message },
             (RefusalKind::UnknownProfile, Some(profile)) => ProviderError::UnknownProfile { profile },
-            (RefusalKind::UsedElsewhere, Some(profile)) => ProviderError::UsedElsewhere { profile },
+            (RefusalKind::UsedElsewhere, Some(profile)) => ProviderError::OpenElsewhere { profile },
             (RefusalKind::Throttled, _) => ProviderError::Throttled { call, times: 1 },
             (RefusalKind::KernelDownloading, _) => {
                 ProviderError::KernelMissing { downloading: true, message }
@@ -130,7 +130,7 @@ impl ApiRefusal {
                 let recovery = recovery(&message);
                 ProviderError::DailyQuota { message, recovery }
             }
-            (RefusalKind::PaidPlan, _) => ProviderError::PaidPlan { message },
+            (RefusalKind::PaidPlan, _) => ProviderError::NoApiInPlan { message },
             (RefusalKind::StartFailed, _) => ProviderError::StartFailed { message },
             _ => ProviderError::Refused { call, code, message },
         }
@@ -293,7 +293,7 @@ mod tests {
         };
         let error = refusal.into_error(Some(&"k1abcde".parse().unwrap()), Some("ADSPOWER_API_KEY"));
         let retryable = if error.retryable() { "may be retried" } else { "not to be retried" };
-        expected.assert_eq(&format!("{error}\nhint: {}\n{retryable}", error.hint().unwrap()));
+        expected.assert_eq(&format!("{error}\n{retryable}"));
     }
 
     fn refused(message: &str) -> Value {
@@ -306,35 +306,30 @@ mod tests {
             &refused("[k1abcde] is being used by [user@mail] and is not allowed to open"),
             expect![[r#"
                 profile k1abcde is open elsewhere: AdsPower does not allow to open it twice
-                hint: close it on the other device or in the other account
                 not to be retried"#]],
         );
         check(
             &refused("SunBrowser 136 is updating, waiting for download."),
             expect![[r#"
                 AdsPower has no browser kernel for this profile yet: SunBrowser 136 is updating, waiting for download.
-                hint: wait until AdsPower has downloaded it
                 may be retried"#]],
         );
         check(
             &refused("SunBrowser 147 is not ready,please to download!"),
             expect![[r#"
                 AdsPower has no browser kernel for this profile yet: SunBrowser 147 is not ready,please to download!
-                hint: download this kernel in AdsPower's settings
                 not to be retried"#]],
         );
         check(
             &refused("Exceeding open daily limit, recovery after 7 hours"),
             expect![[r#"
                 AdsPower's daily quota of opened profiles is used up: Exceeding open daily limit, recovery after 7 hours
-                hint: wait until the quota is renewed, or change the plan
                 not to be retried"#]],
         );
         check(
             &refused("This feature is only available in paid subscriptions"),
             expect![[r#"
                 AdsPower's plan has no API: This feature is only available in paid subscriptions
-                hint: the Local API needs a paid plan of AdsPower
                 not to be retried"#]],
         );
         for unknown in ["user_id does not exist", "Profile does not exist"] {
@@ -342,7 +337,6 @@ mod tests {
                 &refused(unknown),
                 expect![[r#"
                     AdsPower knows no profile k1abcde
-                    hint: check the id in the list of profiles; it is not the profile's number or name
                     not to be retried"#]],
             );
         }
@@ -350,14 +344,12 @@ mod tests {
             &json!({ "code": 100_001, "msg": "Failed to start browser", "debugUrl": "", "useTime": 5 }),
             expect![[r#"
                 AdsPower could not start the browser: Failed to start browser
-                hint: open this profile by hand in AdsPower once to see why
                 may be retried"#]],
         );
         check(
             &json!({ "code": "-1", "msg": "no: ann@mail.test, (bob@mail.test)" }),
             expect![[r#"
                 AdsPower refused `start` (code -1): no: …, (…)
-                hint: open this profile by hand in AdsPower once to see why
                 not to be retried"#]],
         );
     }
@@ -368,35 +360,30 @@ mod tests {
             &refused("Please config the api key in Security Verification"),
             expect![[r#"
                 AdsPower refuses the API key: Please config the api key in Security Verification
-                hint: compare the variable `ADSPOWER_API_KEY`, which `key_env` in regatta.toml names, with the key in AdsPower's settings of the Local API
                 not to be retried"#]],
         );
         check(
             &json!({ "code": 9110, "msg": "the account may not do this" }),
             expect![[r#"
             the API key has no permission for this call: the account may not do this
-            hint: give the account of this key the permission for this profile and the Local API in AdsPower
             not to be retried"#]],
         );
         check(
             &json!({ "code": 9108, "msg": "wrong ids" }),
             expect![[r#"
             AdsPower knows no profile k1abcde
-            hint: check the id in the list of profiles; it is not the profile's number or name
             not to be retried"#]],
         );
         check(
             &refused("Exceeding open limit"),
             expect![[r#"
             AdsPower has as many browsers open as the plan allows: Exceeding open limit
-            hint: close other browsers, run fewer profiles at once (--max), or change the plan
             may be retried"#]],
         );
         check(
             &refused("Check Proxy Fail"),
             expect![[r#"
                 the proxy of profile k1abcde does not work: Check Proxy Fail
-                hint: check the proxy of this profile in AdsPower, which says more when the profile is opened by hand
                 may be retried"#]],
         );
     }

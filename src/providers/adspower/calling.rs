@@ -14,7 +14,7 @@ use super::answer::{self, ApiAnswer, ApiRefusal};
 use super::claim::{Claim, StartTimes};
 use super::request::ApiCall;
 use super::{AdsPower, CallError};
-use crate::providers::provider::{ProviderError, ProviderNews};
+use crate::providers::{ProviderError, ProviderNews};
 use crate::store::{CallPriority, PacerDecision};
 
 /// A wait for the pacer that is shorter is told only when it is over.
@@ -72,10 +72,10 @@ impl AdsPower {
                 }
                 // Start, stop, active and list may all be repeated, so it does not matter whether
                 // the application went away before it read the call or after.
-                Err(ProviderError::NotReachable { url, problem }) => {
+                Err(ProviderError::Unreachable { url, problem }) => {
                     let since = *unreachable_since.get_or_insert_with(Instant::now);
                     if !call.waits_for_restart || since.elapsed() >= self.settings.restart_timeout {
-                        return Err(CallError::Other(ProviderError::NotReachable { url, problem }));
+                        return Err(CallError::Other(ProviderError::Unreachable { url, problem }));
                     }
                     sleep(TRY_AGAIN.min(self.settings.restart_timeout)).await;
                 }
@@ -133,7 +133,7 @@ impl AdsPower {
                 Ok(ApiAnswer::Refusal(ApiRefusal::unauthorized(call.name, format!("HTTP {status}"))))
             }
             (status, None) if status.is_server_error() => Err(self.not_reachable(format!("HTTP {status}"))),
-            (status, None) => Err(ProviderError::NotAdsPower {
+            (status, None) => Err(ProviderError::UnexpectedReply {
                 url: base_url(),
                 call: call.name,
                 problem: format!("HTTP {status} without AdsPower's JSON"),
@@ -142,7 +142,7 @@ impl AdsPower {
     }
 
     fn not_reachable(&self, problem: String) -> ProviderError {
-        ProviderError::NotReachable { url: self.settings.base_url.clone(), problem }
+        ProviderError::Unreachable { url: self.settings.base_url.clone(), problem }
     }
 
     async fn wait_for_turn(&self, call: &ApiCall<'_>) -> Result<(), ProviderError> {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::providers::provider::ProviderError;
+use crate::providers::ProviderError;
 use crate::store::layout::create_folder;
 use crate::store::{Layout, StoreError, durable};
 use regatta_core::id::ProfileId;

@@ -10,8 +10,8 @@ use super::answer::{self, ApiRefusal, RefusalKind};
 use super::claim::Claim;
 use super::request::ApiCall;
 use super::{ANSWERS_WITHIN, AdsPower, CallError};
+use crate::providers::ProviderError;
 use crate::providers::liveness::{self, Liveness};
-use crate::providers::provider::ProviderError;
 use regatta_core::id::ProfileId;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -43,7 +43,7 @@ impl AdsPower {
             liveness::close(&ws).await;
             if !self.gone(&ws, self.settings.stop_timeout).await {
                 answered?;
-                return Err(ProviderError::WouldNotEnd { profile: profile.clone(), pid: None });
+                return Err(ProviderError::BrowserDoesNotEnd { profile: profile.clone(), pid: None });
             }
         }
         self.claims.remove(profile)

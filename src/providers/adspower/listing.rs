@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::answer;
 use super::request::{ApiCall, ListFilter};
 use super::{ANSWERS_WITHIN, AdsPower, ApiVersion, MOST_PAGES, PAGE};
-use crate::providers::provider::{ListedProfile, ProviderError};
+use crate::providers::{ListedProfile, ProviderError};
 use crate::store::provider_labels::ProfileLabel;
 use regatta_core::id::{InvalidProfileId, ProfileId};
 use regatta_core::source::profile_reference::{ProfileReference, ReferenceProblem};

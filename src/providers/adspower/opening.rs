@@ -12,7 +12,7 @@ use super::claim::Claim;
 use super::request::ApiCall;
 use super::{ANSWERS_WITHIN, AdsPower, CallError};
 use crate::providers::liveness::{self, Liveness};
-use crate::providers::provider::{Endpoint, ProviderError, ProviderNews, StartOptions};
+use crate::providers::{Endpoint, ProviderError, ProviderNews, StartOptions};
 use regatta_core::id::ProfileId;
 
 const DOWNLOAD_AGAIN: Duration = Duration::from_secs(2);

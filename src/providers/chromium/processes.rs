@@ -10,7 +10,7 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use tokio::time::{Instant, sleep};
 
 use super::LOOK_AGAIN;
-use crate::providers::provider::ProviderError;
+use crate::providers::ProviderError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrowserProcess {
@@ -48,7 +48,7 @@ pub async fn of(folder: &Path) -> Result<Vec<BrowserProcess>, ProviderError> {
     // Reads something of every process of the machine.
     tokio::task::spawn_blocking(move || look(ProcessesToUpdate::All, &folder))
         .await
-        .map_err(|error| ProviderError::Processes { problem: error.to_string() })?
+        .map_err(|error| ProviderError::ProcessesUnreadable { problem: error.to_string() })?
 }
 
 /// The processes of every folder below `folders`, by its name.
@@ -66,7 +66,7 @@ pub async fn all_below(folders: &Path) -> Result<HashMap<String, Vec<BrowserProc
         Ok(found)
     })
     .await
-    .map_err(|error| ProviderError::Processes { problem: error.to_string() })?
+    .map_err(|error| ProviderError::ProcessesUnreadable { problem: error.to_string() })?
 }
 
 /// What follows `start` in the argument, up to a blank.
@@ -123,7 +123,7 @@ fn look(which: ProcessesToUpdate<'_>, folder: &Path) -> Result<Vec<BrowserProces
 
 fn read(which: ProcessesToUpdate<'_>) -> Result<System, ProviderError> {
     let mut system =
-        System::new().map_err(|error| ProviderError::Processes { problem: error.to_string() })?;
+        System::new().map_err(|error| ProviderError::ProcessesUnreadable { problem: error.to_string() })?;
     let only_arguments = ProcessRefreshKind::nothing().without_tasks().with_cmd(UpdateKind::Always);
     system.refresh_processes_specifics(which, true, only_arguments);
     Ok(system)

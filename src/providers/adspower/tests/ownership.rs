@@ -55,7 +55,6 @@ async fn what_a_person_has_opened_is_refused_and_left_open() {
         &place.start().await.unwrap_err(),
         expect![[r#"
             profile k18imh7u is open on this machine, and Regatta did not open it
-            hint: close it in AdsPower; or join it, and leave it open at the end: regatta run k18imh7u --attach
             not to be retried"#]],
     );
     place.stop().await.unwrap();
