@@ -24,9 +24,9 @@ demo:
 
 # The full browser is for the tests of what only it does.
 test: lint
-	@scripts/need shell chromium nextest postgres
+	@scripts/need shell chromium nextest postgres tmux
 	$(CARGO) build --example sandbox
-	$(CARGO) nextest run --no-fail-fast
+	$(CARGO) nextest run --no-fail-fast $(if $(CI),--profile ci)
 	$(CARGO) test --doc --quiet
 
 # Every deviation of every round is told, at the end.

@@ -37,7 +37,7 @@ impl Drop for Runs {
 
 impl Stage {
     /// `runs`: profiles with what each of them tells before it waits to be let go on; `waiting` have no run.
-    fn new(runs: &[(&str, &[Value])], waiting: &str, width: u16, height: u16) -> Option<Self> {
+    fn new(runs: &[(&str, &[Value])], waiting: &str, width: u16, height: u16) -> Self {
         let folder = Folder::new();
         let place = folder.path("w");
         practice_into(&place);
@@ -62,8 +62,8 @@ impl Stage {
             env!("CARGO_BIN_EXE_regatta"),
             place.display()
         );
-        let terminal = Terminal::start(&folder.path("tmux"), &program, width, height)?;
-        Some(Self { _runs: living, terminal, folder })
+        let terminal = Terminal::start(&folder.path("tmux"), &program, width, height);
+        Self { _runs: living, terminal, folder }
     }
 
     /// The run of a profile ends so, its session saying the same.
@@ -121,7 +121,7 @@ fn action(flag: &str, number: usize, of: usize, action: &str) -> Value {
         "number": number, "of": of, "action": action })
 }
 
-fn stage(width: u16, height: u16) -> Option<Stage> {
+fn stage(width: u16, height: u16) -> Stage {
     let network = json!({ "requests": 40, "failed": 0, "bytes_received": 1_468_006, "bytes_sent": 9 });
     let done = json!({ "type": "step_finished", "flag": SUBMISSIONS[0], "outcome": "done", "ms": 9, "network": network });
     let acts = [
@@ -176,7 +176,7 @@ const PLAYED: [&str; 7] = [
 
 #[test]
 fn a_small_terminal_shows_what_runs_what_is_waited_for_and_what_went_wrong() {
-    let Some(stage) = stage(80, 24) else { return };
+    let stage = stage(80, 24);
     play(&stage);
     stage.shows(
         &PLAYED,
@@ -214,7 +214,7 @@ fn a_small_terminal_shows_what_runs_what_is_waited_for_and_what_went_wrong() {
 
 #[test]
 fn a_large_terminal_shows_them_too_and_the_table_at_the_end() {
-    let Some(stage) = stage(160, 50) else { return };
+    let stage = stage(160, 50);
     play(&stage);
     stage.shows(&PLAYED, &expect![[r#"
         TIME launches wait: N MiB of memory are free, 921600400 MiB are needed

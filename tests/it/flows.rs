@@ -1,4 +1,4 @@
-//! Recordings of others parse as they are, and the practice folder is one that can be played.
+//! Recordings parse as the Recorder's versions write them, and the practice folder is one that can be played.
 
 use std::path::Path;
 
@@ -7,23 +7,28 @@ use regatta_core::flow;
 use crate::support::program::Folder;
 use crate::support::sandbox::Sandbox;
 
+/// In the forms that versions of the Recorder and its extensions have written.
 #[test]
-fn recordings_of_others_parse() {
-    let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/recordings");
-    let Ok(entries) = std::fs::read_dir(&recordings) else {
-        println!("no recordings at {}: nothing was tried", recordings.display());
-        return;
+fn recordings_in_the_forms_of_all_versions_parse() {
+    let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/recordings");
+    let parsed = |name: &str| {
+        let flow = flow::parse(name, &std::fs::read_to_string(recordings.join(name)).unwrap());
+        flow.unwrap_or_else(|error| panic!("{}: {error}", error.location()))
     };
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
-    paths.sort();
-    for path in &paths {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let flow = flow::parse(name, &std::fs::read_to_string(path).unwrap());
-        let flow = flow.unwrap_or_else(|error| panic!("{}: {error}", error.location()));
-        assert!(!flow.steps.is_empty(), "{name} has no step");
+    let alternatives = |flow: &flow::Flow| -> Vec<usize> {
+        let locators = flow.steps.iter().filter_map(|step| step.action.locator());
+        locators.map(|locator| locator.alternatives.len()).collect()
+    };
+    let names = [
+        ("desktop-with-keys.json", 9, vec![2, 2, 2]),
+        ("mobile-with-asserted-navigation.json", 3, vec![2]),
+        ("strings-for-selectors.json", 3, vec![4, 2]),
+        ("chains-and-all-kinds.json", 3, vec![5]),
+    ];
+    for (name, steps, expected) in names {
+        let flow = parsed(name);
+        assert_eq!((flow.steps.len(), alternatives(&flow)), (steps, expected), "{name}");
     }
-    assert_eq!(paths.len(), 9, "{paths:?}");
 }
 
 #[test]

@@ -6,8 +6,7 @@ use crate::cli::report::folder;
 use crate::support::program::Folder;
 use crate::support::terminal::Terminal;
 
-/// `None` where there is no tmux: nobody else could say what is on a screen.
-fn watch(folder: &Folder, width: u16, height: u16) -> Option<Terminal> {
+fn watch(folder: &Folder, width: u16, height: u16) -> Terminal {
     let program =
         format!("{} -C {} watch --color never", env!("CARGO_BIN_EXE_regatta"), folder.root().display());
     Terminal::start(&folder.beside("tmux"), &program, width, height)
@@ -23,7 +22,7 @@ fn check(folder: &Folder, screen: &str, expected: Expect) {
 #[test]
 fn a_small_terminal_has_the_list_and_then_the_detail() {
     let folder = folder();
-    let Some(terminal) = watch(&folder, 80, 24) else { return };
+    let terminal = watch(&folder, 80, 24);
     check(
         &folder,
         &terminal.shows(&["q quit"]),
@@ -62,7 +61,7 @@ fn a_small_terminal_has_the_list_and_then_the_detail() {
 fn a_large_terminal_has_both_and_an_act_is_asked_for_once_more() {
     let folder = folder();
     folder.write("logs/p1.log", "03:04:00 run started\n03:04:03 run finished\n");
-    let Some(terminal) = watch(&folder, 160, 50) else { return };
+    let terminal = watch(&folder, 160, 50);
     terminal.shows(&["q quit"]);
     terminal.press("End");
     check(
@@ -138,7 +137,7 @@ fn a_large_terminal_has_both_and_an_act_is_asked_for_once_more() {
 fn a_person_answers_and_sees_every_key() {
     let folder = Folder::practice();
     crate::cli::session(&folder, "p1", "NEEDS_ATTENTION", &crate::cli::in_flight());
-    let Some(terminal) = watch(&folder, 80, 24) else { return };
+    let terminal = watch(&folder, 80, 24);
     terminal.shows(&["v answer", "? keys  q quit"]);
     terminal.press("?");
     terminal.shows(&["answer for a profile that needs a person", "ask its run to stop after its step"]);

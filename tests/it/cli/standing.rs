@@ -85,10 +85,7 @@ fn a_long_note_is_cut_on_a_terminal_alone() {
     assert_eq!(rows[0]["error"], format!("store_signup: {message}"));
     let program =
         format!("{} -C {} status; read line", env!("CARGO_BIN_EXE_regatta"), folder.root().display());
-    let Some(terminal) = crate::support::terminal::Terminal::start(&folder.beside("tmux"), &program, 70, 8)
-    else {
-        return;
-    };
+    let terminal = crate::support::terminal::Terminal::start(&folder.beside("tmux"), &program, 70, 8);
     let screen = terminal.shows(&["1 profile: 1 FAILED"]);
     let lines: Vec<_> = screen.lines().take(3).map(str::trim_end).collect();
     expect![[r#"

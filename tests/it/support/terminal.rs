@@ -15,14 +15,17 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// `program` is a line for the shell. `None` where there is no tmux: nobody else could say what is on
-    /// a screen.
-    pub fn start(socket: &Path, program: &str, width: u16, height: u16) -> Option<Self> {
-        Command::new("tmux").arg("-V").stdout(Stdio::null()).status().ok()?;
+    /// `program` is a line for the shell. Panics without tmux: no other program can say what is on a screen.
+    pub fn start(socket: &Path, program: &str, width: u16, height: u16) -> Self {
+        Command::new("tmux")
+            .arg("-V")
+            .stdout(Stdio::null())
+            .status()
+            .expect("terminal tests need tmux: run `scripts/need tmux`");
         let terminal = Self { socket: socket.display().to_string() };
         let (width, height) = (width.to_string(), height.to_string());
         terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &width, "-y", &height, program]);
-        Some(terminal)
+        terminal
     }
 
     fn tmux(&self, arguments: &[&str]) -> String {
