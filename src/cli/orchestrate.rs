@@ -27,7 +27,8 @@ use crate::report::notify::Notifier;
 use crate::store::Layout;
 use regatta_core::duration::in_words;
 use regatta_core::error_chain::with_cause;
-use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
+use regatta_core::fleet::fact::{FleetFact, FleetNotice};
+use regatta_core::fleet::report::FleetReport;
 use regatta_core::fleet::{Admission, TimeLimits};
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::outcome::FleetOutcome;
@@ -225,9 +226,9 @@ pub fn orchestrate(
                 notifier.hear(&notice);
             }
             if let Some(page) = &page {
-                note.hear(&notice.kind);
+                note.hear(&notice.fact);
                 page.note(&note);
-                if let NoticeKind::Taken { profile } = notice.kind {
+                if let FleetFact::ProfileEnqueued { profile } = notice.fact {
                     page.expect(profile);
                 }
             }

@@ -22,8 +22,9 @@ use self::shell::Shell;
 use crate::defaults;
 use crate::providers::{ErrorHint, Provider};
 use crate::store::{Layout, Lock, LockError, LockHolder, StoreError};
-use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
-use regatta_core::event::source_notice::SourceNotice;
+use regatta_core::fleet::fact::{FleetFact, FleetNotice};
+use regatta_core::fleet::report::FleetReport;
+use regatta_core::fleet::source_notice::SourceNotice;
 use regatta_core::fleet::{Admission, FleetConfig, TimeLimits};
 use regatta_core::id::{Flag, RunId};
 use regatta_core::retry::Backoff;
@@ -173,7 +174,7 @@ pub async fn orchestrate(
         (notices.borrow_mut())(notice);
     };
     let tell = |notice: SourceNotice| {
-        (notices.borrow_mut())(FleetNotice { at: jiff::Timestamp::now(), kind: NoticeKind::Source(notice) });
+        (notices.borrow_mut())(FleetNotice { at: jiff::Timestamp::now(), fact: FleetFact::Source(notice) });
     };
     let report = {
         let shell = Shell::new(options, provider, &mut tap).map_err(OrchestrateError::Signals)?;

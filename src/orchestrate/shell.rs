@@ -21,9 +21,10 @@ use super::{OrchestrateError, OrchestrateOptions};
 use crate::providers::leftovers;
 use crate::providers::{ErrorHint, Provider, ProviderError};
 use regatta_core::error_chain::with_cause;
-use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
-use regatta_core::event::source_notice::SourceNotice;
 use regatta_core::event::{EventKind, RunCause};
+use regatta_core::fleet::fact::{FleetFact, FleetNotice};
+use regatta_core::fleet::report::FleetReport;
+use regatta_core::fleet::source_notice::SourceNotice;
 use regatta_core::fleet::{Fleet, FleetInput, JobId, JobState, Mono, ProfileStatus, Severity, Slot};
 use regatta_core::id::ProfileId;
 use regatta_core::outcome::{FleetOutcome, RunOutcome};
@@ -49,8 +50,6 @@ pub struct Shell<'a> {
     news: UnboundedReceiver<RunFileEvent>,
     /// What the fleet asked for and is being found out.
     answers: FuturesUnordered<LocalBoxFuture<'static, EffectResult>>,
-    /// What the provider said when it was asked last.
-    provider_problem: Option<String>,
     /// Why the provider serves no profile at all, so that the fleet ends.
     provider_refusal: Option<ProviderRefusal>,
     alarm: Option<Instant>,
@@ -112,7 +111,6 @@ impl<'a> Shell<'a> {
             files,
             news,
             answers: FuturesUnordered::new(),
-            provider_problem: None,
             provider_refusal: None,
             alarm: None,
             records: JobRecords::default(),
@@ -184,11 +182,11 @@ impl<'a> Shell<'a> {
             IntakeEvent::RowRejected { place, problem } => {
                 warn!(place, %problem, "a row of the source is left out");
                 self.refused += 1;
-                self.emit(NoticeKind::Source(SourceNotice::Refused { place, problem: problem.to_string() }));
+                self.emit(FleetFact::Source(SourceNotice::Refused { place, problem: problem.to_string() }));
             }
             IntakeEvent::Retrying { problem, after } => {
                 warn!(problem, ?after, "the source is asked again");
-                self.emit(NoticeKind::Source(SourceNotice::Retrying { problem, after }));
+                self.emit(FleetFact::Source(SourceNotice::Retrying { problem, after }));
             }
             IntakeEvent::Closed(closed) => {
                 if let Err(error) = closed {
@@ -217,12 +215,12 @@ impl<'a> Shell<'a> {
         self.records.open(record, new);
         if !conflicts.is_empty() {
             warn!(%profile, ?conflicts, "the source says otherwise than the session");
-            self.emit(NoticeKind::Source(SourceNotice::Conflict {
+            self.emit(FleetFact::Source(SourceNotice::Conflict {
                 profile: profile.clone(),
                 fields: conflicts,
             }));
         }
-        self.emit(NoticeKind::Taken { profile: profile.clone() });
+        self.emit(FleetFact::ProfileEnqueued { profile: profile.clone() });
         self.happened(FleetInput::ProfileEnqueued { profile, standing, priority });
     }
 
@@ -238,7 +236,7 @@ impl<'a> Shell<'a> {
         let (profiles, ended) = (self.fleet.jobs().count(), self.fleet.tally());
         self.surveyed = Some(profiles);
         info!(profiles, ended = ended.ended(), "scanned every profile");
-        self.emit(NoticeKind::Surveyed { profiles, ended });
+        self.emit(FleetFact::FleetSurveyed { profiles, ended });
     }
 
     /// Profiles of which something runs that no run answers for. Without an answer the next run of each
@@ -276,7 +274,7 @@ impl<'a> Shell<'a> {
                     _ => {}
                 }
                 if let Some(slot) = self.slot(job) {
-                    self.emit(NoticeKind::Told { slot, event });
+                    self.emit(FleetFact::RunEvent { slot, event });
                 }
             }
             RunFileEvent::ChildExited { job, exit, known } => {
@@ -329,9 +327,7 @@ impl<'a> Shell<'a> {
             EffectResult::Input(input) => input,
             EffectResult::Probed(answered) => {
                 info!(?answered, "asked the provider");
-                let is_up = answered.is_ok();
-                self.provider_problem = answered.err();
-                FleetInput::ProviderProbed { is_up }
+                FleetInput::ProviderProbed { problem: answered.err() }
             }
             EffectResult::Refused(input, refusal) => {
                 self.end_for(refusal);

@@ -13,8 +13,9 @@ use self::plain::FleetLines;
 use self::stream::Stream;
 use self::table::table;
 use crate::report::words::span;
-use regatta_core::event::fleet_notice::{FleetNotice, FleetReport};
 use regatta_core::fleet::Tally;
+use regatta_core::fleet::fact::FleetNotice;
+use regatta_core::fleet::report::FleetReport;
 
 mod live;
 mod paint;

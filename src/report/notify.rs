@@ -19,8 +19,9 @@ use url::Url;
 
 use crate::http;
 use regatta_core::error_chain::with_cause;
-use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind, ProfileReport};
 use regatta_core::fleet::JobOutcome;
+use regatta_core::fleet::fact::{FleetFact, FleetNotice};
+use regatta_core::fleet::report::{FleetReport, ProfileReport};
 
 /// Tries of one message, and the first pause between two; each is twice as long as the one before.
 const TRIES: u32 = 6;
@@ -111,7 +112,7 @@ impl Notifier {
     }
 
     pub fn hear(&self, notice: &FleetNotice) {
-        let NoticeKind::Ended(report) = &notice.kind else { return };
+        let FleetFact::ProfileEnded(report) = &notice.fact else { return };
         // One that waited before the fleet began was told then.
         if report.outcome == JobOutcome::NeedsAttention && report.attempts > 0 {
             self.send("profile.needs_attention", notice.at, profile(report));

@@ -29,7 +29,7 @@ fn check_waits(arguments: &[&str], said: &[&str]) {
         let logs = std::fs::read_dir(folder.path("logs")).ok()?.flatten();
         let mut logs = logs.filter(|log| log.file_name().to_string_lossy().starts_with("orchestrator."));
         let text = std::fs::read_to_string(logs.next()?.path()).ok()?;
-        text.contains("launches wait for room").then_some(())
+        text.contains("launches_waiting").then_some(())
     });
     fleet.signal(Signal::INT);
     let ended = fleet.wait();

@@ -107,7 +107,7 @@ fn a_used_up_quota_pauses_the_fleet_and_says_for_how_long() {
         let logs = std::fs::read_dir(place.folder.path("logs")).unwrap().flatten();
         let mut logs = logs.filter(|log| log.file_name().to_string_lossy().starts_with("orchestrator."));
         let text = std::fs::read_to_string(logs.next()?.path()).unwrap();
-        text.contains("the provider opens no more browsers").then_some(())
+        text.contains("provider_quota").then_some(())
     });
     fleet.signal(rustix::process::Signal::INT);
     let ended = fleet.wait();

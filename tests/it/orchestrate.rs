@@ -9,8 +9,9 @@ use futures::future::BoxFuture;
 use regatta::orchestrate::{OrchestrateError, OrchestrateOptions, orchestrate};
 use regatta::providers::{Endpoint, ListedProfile, OpenBrowser, Provider, ProviderError, StartOptions};
 use regatta::store::{Lock, LockHolder};
-use regatta_core::event::fleet_notice::{FleetNotice, FleetReport, NoticeKind};
-use regatta_core::fleet::{JobFailure, JobOutcome, Shortage, TimeLimits};
+use regatta_core::fleet::fact::{FleetFact, FleetNotice, WaitReason};
+use regatta_core::fleet::report::FleetReport;
+use regatta_core::fleet::{JobFailure, JobOutcome, TimeLimits};
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::outcome::FleetOutcome;
 use regatta_core::retry::Backoff;
@@ -94,7 +95,7 @@ fn run(
 
 /// `a completed 1 1/1`: outcome, attempts, steps.
 fn lines(report: &FleetReport) -> Vec<String> {
-    let line = |profile: &regatta_core::event::fleet_notice::ProfileReport| {
+    let line = |profile: &regatta_core::fleet::report::ProfileReport| {
         let outcome = match profile.outcome {
             JobOutcome::Completed => "completed".to_owned(),
             JobOutcome::NeedsAttention => "attention".to_owned(),
@@ -138,7 +139,7 @@ fn output_and_events_of_a_run_are_its_own() {
     }
     let mut told = Vec::new();
     run(&folder, options(&folder), ids("a b"), |notice| {
-        if let NoticeKind::Told { event, .. } = notice.kind {
+        if let FleetFact::RunEvent { event, .. } = notice.fact {
             told.push(format!("{} {}", event.profile_id, event.seq));
         }
     })
@@ -250,10 +251,10 @@ fn what_a_run_of_a_killed_orchestrator_left_is_ended_before_anything_is_launched
     assert!(lives(pid), "nobody was there to end it");
     let mut seen = Vec::new();
     let one = OrchestrateOptions { max: 1, ..options(&folder) };
-    let report = run(&folder, one, ids("b a"), |notice| match notice.kind {
-        NoticeKind::CleaningUp { profile, cause } => seen.push(format!("cleaning {profile}: {cause}")),
-        NoticeKind::Cleared { profile } => seen.push(format!("cleared {profile}")),
-        NoticeKind::Launched { profile, .. } => seen.push(format!("launched {profile}")),
+    let report = run(&folder, one, ids("b a"), |notice| match notice.fact {
+        FleetFact::RunCrashed { profile, cause } => seen.push(format!("cleaning {profile}: {cause}")),
+        FleetFact::LeftOversEnded { profile } => seen.push(format!("cleared {profile}")),
+        FleetFact::RunLaunched { profile, .. } => seen.push(format!("launched {profile}")),
         _ => {}
     })
     .unwrap();
@@ -272,14 +273,14 @@ fn a_living_run_is_adopted_and_takes_a_slot() {
     folder.wait_for("x.up");
     let mut seen = Vec::new();
     let one = OrchestrateOptions { max: 1, ..options(&folder) };
-    let report = run(&folder, one, ids("a x"), |notice| match notice.kind {
-        NoticeKind::Adopted { profile, pid, .. } => {
+    let report = run(&folder, one, ids("a x"), |notice| match notice.fact {
+        FleetFact::RunAdopted { profile, pid, .. } => {
             assert_eq!(pid, Some(by_hand.id()));
             seen.push(format!("adopted {profile}"));
             folder.touch("x.go");
         }
-        NoticeKind::Launched { profile, .. } => seen.push(format!("launched {profile}")),
-        NoticeKind::Ended(report) => seen.push(format!("ended {}", report.profile_id)),
+        FleetFact::RunLaunched { profile, .. } => seen.push(format!("launched {profile}")),
+        FleetFact::ProfileEnded(report) => seen.push(format!("ended {}", report.profile_id)),
         _ => {}
     })
     .unwrap();
@@ -296,7 +297,7 @@ fn an_adopted_run_that_dies_is_cleaned_up_and_tried_again() {
     folder.wait_for("x.up");
     let again = OrchestrateOptions { retries: 1, ..options(&folder) };
     let report = run(&folder, again, ids("x"), |notice| {
-        if matches!(notice.kind, NoticeKind::Adopted { .. }) {
+        if matches!(notice.fact, FleetFact::RunAdopted { .. }) {
             folder.touch("x.go");
         }
     })
@@ -402,7 +403,7 @@ fn a_run_that_does_not_stop_is_killed_after_its_grace() {
 /// `a Ask said nothing`: what runs over their time were told.
 fn demands(notices: &mut Vec<String>) -> impl FnMut(FleetNotice) {
     |notice| {
-        if let NoticeKind::OverTime { profile, demand, .. } = notice.kind {
+        if let FleetFact::RunOverTime { profile, demand, .. } = notice.fact {
             notices.push(format!("{profile} {demand:?}"));
         }
     }
@@ -465,9 +466,9 @@ fn a_provider_that_is_down_is_waited_for_and_no_attempt_is_lost() {
     folder.plan("b", COMPLETES);
     let mut told = Vec::new();
     let report = run(&folder, OrchestrateOptions { max: 1, ..options(&folder) }, ids("a b"), |notice| {
-        match notice.kind {
-            NoticeKind::ProviderDown { problem } => told.push(problem),
-            NoticeKind::Resumed => told.push("resumed".to_owned()),
+        match notice.fact {
+            FleetFact::LaunchesWaiting(WaitReason::Provider { problem }) => told.push(problem),
+            FleetFact::LaunchesResumed => told.push("resumed".to_owned()),
             _ => {}
         }
     });
@@ -524,7 +525,7 @@ fn the_death_of_the_orchestrator_takes_nothing_with_it() {
     fleet.end();
     let one = OrchestrateOptions { max: 1, ..options(&folder) };
     let report = run(&folder, one, ids("a b"), |notice| {
-        if matches!(notice.kind, NoticeKind::Adopted { .. }) {
+        if matches!(notice.fact, FleetFact::RunAdopted { .. }) {
             folder.touch("a.go");
         }
     })
@@ -570,7 +571,7 @@ fn ten_thousand_completed_profiles_are_passed_over() {
     let launched = Arc::new(Mutex::new(0));
     let since = Instant::now();
     let report = run(&folder, options(&folder), profiles, |notice| {
-        if matches!(notice.kind, NoticeKind::Launched { .. }) {
+        if matches!(notice.fact, FleetFact::RunLaunched { .. }) {
             *launched.lock().unwrap() += 1;
         }
     })
@@ -596,11 +597,11 @@ fn stub_fleet() {
         Some(("grace", millis)) => options.term_grace = Some(Duration::from_millis(millis.parse().unwrap())),
         _ => panic!("unknown setting {settings}"),
     }
-    let report = run(&folder, options, ids(&profiles), |notice| match notice.kind {
-        NoticeKind::Launched { profile, .. } => println!("Launched {profile}"),
-        NoticeKind::Adopted { profile, .. } => println!("Adopted {profile}"),
-        NoticeKind::PutOff { profile, .. } => println!("PutOff {profile}"),
-        NoticeKind::Waiting(Shortage::Memory { .. }) => println!("Waiting Memory"),
+    let report = run(&folder, options, ids(&profiles), |notice| match notice.fact {
+        FleetFact::RunLaunched { profile, .. } => println!("Launched {profile}"),
+        FleetFact::RunAdopted { profile, .. } => println!("Adopted {profile}"),
+        FleetFact::ProfilePutOff { profile, .. } => println!("PutOff {profile}"),
+        FleetFact::LaunchesWaiting(WaitReason::Memory { .. }) => println!("Waiting Memory"),
         _ => {}
     });
     let report = report.unwrap();

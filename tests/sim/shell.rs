@@ -8,8 +8,9 @@ use std::time::Duration;
 use regatta::orchestrate::LAUNCH_GRACE;
 use regatta::store::event_log::whole_lines;
 use regatta_core::event::{Event, EventKind, RunCause};
+use regatta_core::fleet::fact::FleetFact;
 use regatta_core::fleet::{
-    Admission, ChildExit, Fleet, FleetConfig, FleetEffect, FleetFact, FleetInput, JobId, JobOutcome, Mono,
+    Admission, ChildExit, Fleet, FleetConfig, FleetEffect, FleetInput, JobId, JobOutcome, Mono,
     ProfileStatus, Severity, TimeLimits,
 };
 use regatta_core::id::RunId;
@@ -155,7 +156,9 @@ async fn orchestrate(
                         FleetInput::CleanedUp { job }
                     }
                     News::StopRequested => FleetInput::StopRequested,
-                    News::ProviderProbed { is_up } => FleetInput::ProviderProbed { is_up },
+                    News::ProviderProbed { is_up } => FleetInput::ProviderProbed {
+                        problem: (!is_up).then(|| "no answer".to_owned()),
+                    },
                 };
                 shell.happened(input).await;
             }
@@ -243,14 +246,14 @@ impl Shell {
             FleetEffect::Terminate { job } => self.signal(job, SIGTERM),
             FleetEffect::Kill { job } => self.signal(job, SIGKILL),
             FleetEffect::WakeAt(Mono(at)) => self.alarm = self.started.checked_add(at),
-            FleetEffect::Report(FleetFact::Ended { job, outcome, .. }) => {
+            FleetEffect::End { job, outcome, .. } => {
                 self.world.state().tell(|| format!("p{} ended: {outcome:?}", job.index()));
                 if let Some(before) = self.outcomes.insert(job, outcome) {
                     let what = format!("p{} ended twice: {before:?}, {outcome:?}", job.index());
                     self.world.state().violated(what);
                 }
             }
-            FleetEffect::Report(FleetFact::Stopping(severity)) => {
+            FleetEffect::Report(FleetFact::FleetStopping { severity }) => {
                 if severity <= self.severity {
                     let what = format!("stopping fell from {:?} to {severity:?}", self.severity);
                     self.world.state().violated(what);

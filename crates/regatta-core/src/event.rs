@@ -3,10 +3,7 @@
 //! Invariant: no event holds the value of an identity field. Fields are named, never quoted, and
 //! every message passes [`crate::mask::Mask`] first.
 
-pub mod fleet;
-pub mod fleet_notice;
 pub mod play;
-pub mod source_notice;
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@
 //! No input costs more than O(log n), but for a request to stop and the news that profiles are open
 //! elsewhere, which visit every job once.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::id::ProfileId;
@@ -21,6 +21,7 @@ use super::retry::{Backoff, Draw, chance};
 use self::admission::AdmissionControl;
 use self::breaker::Breaker;
 use self::elsewhere::OpenElsewhere;
+use self::fact::{FleetFact, WaitReason};
 use self::job::Slots;
 use self::limits::{DeadlineQueue, RunClock};
 use self::queue::LaunchQueue;
@@ -29,20 +30,22 @@ use self::site_busy::{SiteAllowance, SiteBusyState};
 mod admission;
 mod breaker;
 mod elsewhere;
+pub mod fact;
 mod job;
 mod launch;
 mod limits;
+pub mod line;
 mod messages;
 mod provider;
 mod queue;
+pub mod report;
 mod site_busy;
+pub mod source_notice;
 
-pub use self::admission::{Admission, MachineLoad, RUN_MEMORY, Shortage};
+pub use self::admission::{Admission, MachineLoad, RUN_MEMORY};
 pub use self::job::{JobFailure, JobId, JobOutcome, JobState, Slot, Tally};
 pub use self::limits::{Enforcement, TimeLimit, TimeLimits};
-pub use self::messages::{
-    ChildExit, FleetEffect, FleetFact, FleetInput, FleetInputError, ProfileStatus, Severity,
-};
+pub use self::messages::{ChildExit, FleetEffect, FleetInput, FleetInputError, ProfileStatus, Severity};
 
 /// Time since the orchestrator started; never goes back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,7 +85,8 @@ pub struct FleetConfig {
 pub struct Fleet {
     config: FleetConfig,
     jobs: Vec<Job>,
-    known: HashSet<ProfileId>,
+    /// Every profile that was enqueued.
+    by_profile: HashMap<ProfileId, JobId>,
     /// Never launched, by priority and then first to last, behind those whose back-off has passed: what was begun is
     /// finished before anything new begins.
     queue: LaunchQueue,
@@ -139,7 +143,7 @@ impl Fleet {
         Self {
             config: FleetConfig { max: config.max.max(1), ..config },
             jobs: Vec::new(),
-            known: HashSet::new(),
+            by_profile: HashMap::new(),
             queue: LaunchQueue::default(),
             backing_off: BTreeSet::new(),
             slots: Slots::default(),
@@ -167,13 +171,18 @@ impl Fleet {
         &self.jobs[job.index()].profile
     }
 
+    /// Returns `None` for a profile that was not enqueued.
+    pub fn job(&self, profile: &ProfileId) -> Option<JobId> {
+        self.by_profile.get(profile).copied()
+    }
+
     pub fn state(&self, job: JobId) -> JobState {
         self.jobs[job.index()].state
     }
 
     /// Whether the profile was taken in.
     pub fn contains(&self, profile: &ProfileId) -> bool {
-        self.known.contains(profile)
+        self.by_profile.contains_key(profile)
     }
 
     /// In the order they came.
@@ -269,7 +278,9 @@ impl Fleet {
                         (0, Severity::None) => {
                             self.set(job, JobState::Queued);
                             self.queue.push_front(self.jobs[job.index()].priority, job);
-                            effects.push(FleetEffect::Report(FleetFact::Cleared { job }));
+                            effects.push(FleetEffect::Report(FleetFact::LeftOversEnded {
+                                profile: self.profile(job).clone(),
+                            }));
                         }
                         (0, Severity::Drain | Severity::Now) => self.end(job, JobOutcome::Stopped, effects),
                     }
@@ -306,14 +317,15 @@ impl Fleet {
             },
             FleetInput::ElsewhereChecked { open } => self.put_off_all(now, &open, effects),
             FleetInput::MachineMeasured(measured) => self.gate.learn(now, measured),
-            FleetInput::ProviderProbed { is_up } => self.provider_answered(now, is_up, effects),
+            FleetInput::ProviderProbed { problem } => self.provider_answered(now, problem, effects),
             FleetInput::ProviderPaused { pause } => {
                 let launches = !self.finished && self.severity == Severity::None;
                 let refused = if launches { self.breaker.pause(now.after(pause)) } else { None };
                 if let Some(refused) = refused {
                     self.doubtful.clear();
                     self.excuse_all(&refused);
-                    effects.push(FleetEffect::Report(FleetFact::ProviderPaused { pause }));
+                    let reason = WaitReason::ProviderQuota { pause };
+                    effects.push(FleetEffect::Report(FleetFact::LaunchesWaiting(reason)));
                 }
             }
             FleetInput::StopRequested => self.raise(now, effects),
@@ -342,10 +354,11 @@ impl Fleet {
         if self.closed {
             return Err(FleetInputError::IntakeClosed(profile));
         }
-        if !self.known.insert(profile.clone()) {
+        if self.contains(&profile) {
             return Err(FleetInputError::Duplicate(profile));
         }
         let job = JobId(index(self.jobs.len()));
+        self.by_profile.insert(profile.clone(), job);
         self.jobs.push(Job {
             profile,
             state: JobState::Queued,
@@ -404,7 +417,8 @@ impl Fleet {
             let Some((limit, demand)) = self.clocks.look(&self.config.limits, now, job, clock) else {
                 continue;
             };
-            effects.push(FleetEffect::Report(FleetFact::OverTime { job, limit, demand }));
+            let profile = self.profile(job).clone();
+            effects.push(FleetEffect::Report(FleetFact::RunOverTime { profile, limit, demand }));
             effects.push(match demand {
                 Enforcement::StopAfterStep | Enforcement::StopNow => FleetEffect::Terminate { job },
                 Enforcement::Kill => FleetEffect::Kill { job },
@@ -492,7 +506,8 @@ impl Fleet {
         let until = now.after(delay);
         self.set(job, JobState::BackingOff { until });
         self.backing_off.insert((until, job));
-        effects.push(FleetEffect::Report(FleetFact::BackingOff { job, attempt, delay, failure }));
+        let (profile, cause) = (self.profile(job).clone(), failure.to_string());
+        effects.push(FleetEffect::Report(FleetFact::ProfileBackingOff { profile, attempt, delay, cause }));
     }
 
     fn raise(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
@@ -505,7 +520,7 @@ impl Fleet {
             Severity::Drain => self.config.drain_limit.map(|limit| now.after(limit)),
             Severity::None | Severity::Now => None,
         };
-        effects.push(FleetEffect::Report(FleetFact::Stopping(raised)));
+        effects.push(FleetEffect::Report(FleetFact::FleetStopping { severity: raised }));
         self.queue.clear();
         self.backing_off.clear();
         self.elsewhere.clear();
@@ -536,7 +551,7 @@ impl Fleet {
         self.set(job, JobState::Ended(outcome));
         self.tally.count(outcome);
         let attempts = self.jobs[job.index()].attempts;
-        effects.push(FleetEffect::Report(FleetFact::Ended { job, outcome, attempts }));
+        effects.push(FleetEffect::End { job, outcome, attempts });
     }
 
     fn finish(&mut self, effects: &mut Vec<FleetEffect>) {

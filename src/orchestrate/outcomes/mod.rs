@@ -20,9 +20,9 @@ use self::outbox::Outbox;
 use self::sink::{DeliveryError, Sink};
 use crate::store::session::read;
 use crate::store::{EventReader, Layout};
-use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind};
-use regatta_core::event::source_notice::SourceNotice;
 use regatta_core::event::{EventKind, StepOutcome};
+use regatta_core::fleet::fact::{FleetFact, FleetNotice};
+use regatta_core::fleet::source_notice::SourceNotice;
 use regatta_core::fleet::{JobFailure, JobOutcome};
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::session::{Session, Status};
@@ -106,8 +106,8 @@ impl Outcomes {
 
     /// Sees what the watchers of the fleet see.
     pub fn observe(&self, notice: &FleetNotice) {
-        let told = match &notice.kind {
-            NoticeKind::Told { event, .. } => match &event.kind {
+        let told = match &notice.fact {
+            FleetFact::RunEvent { event, .. } => match &event.kind {
                 EventKind::RunFinished { .. }
                 | EventKind::StepFinished { outcome: StepOutcome::Done | StepOutcome::Verified, .. } => {
                     CollectRequest::Events(event.profile_id.clone())
@@ -115,10 +115,10 @@ impl Outcomes {
                 _ => return,
             },
             // What its runs told while nobody listened.
-            NoticeKind::Launched { profile, attempt: 1, .. }
-            | NoticeKind::Adopted { profile, .. }
-            | NoticeKind::CleaningUp { profile, .. } => CollectRequest::Events(profile.clone()),
-            NoticeKind::Ended(report) => match report.outcome {
+            FleetFact::RunLaunched { profile, attempt: 1, .. }
+            | FleetFact::RunAdopted { profile, .. }
+            | FleetFact::RunCrashed { profile, .. } => CollectRequest::Events(profile.clone()),
+            FleetFact::ProfileEnded(report) => match report.outcome {
                 // A run has reported these itself.
                 JobOutcome::Failed(JobFailure::StepFailed | JobFailure::NoBrowser) => return,
                 JobOutcome::Failed(_) => CollectRequest::Fleet {

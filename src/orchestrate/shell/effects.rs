@@ -16,7 +16,7 @@ use crate::providers::leftovers::{self, EndError};
 use crate::providers::run_mark;
 use crate::store::{LockHolder, OpenSession, SessionError, lock};
 use regatta_core::error_chain::with_cause;
-use regatta_core::event::fleet_notice::NoticeKind;
+use regatta_core::fleet::fact::FleetFact;
 use regatta_core::fleet::{FleetEffect, FleetInput, JobId, Mono, Slot};
 use regatta_core::id::{ProfileId, RunId};
 
@@ -50,7 +50,7 @@ impl Shell<'_> {
                     EffectResult::Probed(match timeout(PROBE, provider.probe()).await {
                         Ok(Err(error)) if let Some(refusal) = ProviderRefusal::of(&error, hint) => {
                             return EffectResult::Refused(
-                                FleetInput::ProviderProbed { is_up: true },
+                                FleetInput::ProviderProbed { problem: None },
                                 refusal,
                             );
                         }
@@ -62,10 +62,11 @@ impl Shell<'_> {
             FleetEffect::CheckElsewhere { jobs } => self.look_elsewhere(jobs),
             FleetEffect::WakeAt(Mono(at)) => self.alarm = self.started.checked_add(at),
             FleetEffect::Report(fact) => self.report_fact(fact),
+            FleetEffect::End { job, outcome, attempts } => self.end(job, outcome, attempts),
             FleetEffect::RejectInput(refusal) => debug!(%refusal, "refused"),
             FleetEffect::Finish { outcome } => {
                 info!(?outcome, "finished");
-                self.emit(NoticeKind::Finished { outcome, tally: self.fleet.tally() });
+                self.emit(FleetFact::FleetFinished { outcome, tally: self.fleet.tally() });
                 self.outcome = Some(outcome);
             }
         }
@@ -122,7 +123,7 @@ impl Shell<'_> {
         match self.children.spawn(job, &self.options.program, &arguments, mark, &log) {
             Ok(pid) => {
                 info!(%profile, pid, attempt, "launched");
-                self.emit(NoticeKind::Launched { profile, slot, attempt, pid });
+                self.emit(FleetFact::RunLaunched { profile, slot, attempt, pid });
                 FleetInput::ChildSpawned { job }
             }
             Err(error) => {
@@ -159,14 +160,14 @@ impl Shell<'_> {
         let pid = lock::holder(&self.options.layout.session_lock(&profile)).map(|holder| holder.pid);
         info!(%profile, pid, "adopted a living run");
         self.files.follow_adopted(job, &profile);
-        self.emit(NoticeKind::Adopted { profile, slot, attempt, pid });
+        self.emit(FleetFact::RunAdopted { profile, slot, attempt, pid });
     }
 
     fn clean_up(&mut self, job: JobId) {
         let profile = self.fleet.profile(job).clone();
         let cause = self.records[job].cause.clone().unwrap_or_default();
         warn!(%profile, cause, "cleaning up");
-        self.emit(NoticeKind::CleaningUp { profile: profile.clone(), cause });
+        self.emit(FleetFact::RunCrashed { profile: profile.clone(), cause });
         let died = self.records[job].died.take();
         let adopted =
             |(holder, seen): (LockHolder, Uptime)| -> Option<EndedGroup> { end_adopted_group(&holder, seen) };

@@ -7,7 +7,7 @@ use super::super::process::Uptime;
 use super::super::spool::SpoolAt;
 use crate::store::LockHolder;
 use regatta_core::event::NetworkTotals;
-use regatta_core::event::fleet_notice::ProfileReport;
+use regatta_core::fleet::report::ProfileReport;
 use regatta_core::fleet::{JobId, Mono};
 
 /// A record a job. Most jobs only wait: theirs is begun when there is something to write.

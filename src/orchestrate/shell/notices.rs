@@ -2,73 +2,42 @@
 
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Shell;
-use regatta_core::event::fleet_notice::{
-    FLEET_REPORT_VERSION, FleetNotice, FleetReport, NoticeKind, ProfileReport,
-};
-use regatta_core::fleet::{FleetFact, JobId, JobOutcome};
+use regatta_core::fleet::fact::{FleetFact, FleetNotice};
+use regatta_core::fleet::report::{FLEET_REPORT_VERSION, FleetReport, ProfileReport};
+use regatta_core::fleet::{JobId, JobOutcome};
 use regatta_core::outcome::FleetOutcome;
 
 impl Shell<'_> {
-    pub fn report_fact(&mut self, fact: FleetFact) {
-        match fact {
-            FleetFact::BackingOff { job, attempt, delay, failure } => {
-                let profile = self.fleet.profile(job).clone();
-                let cause = self.records[job].error().unwrap_or_else(|| failure.to_string());
-                info!(%profile, attempt, ?delay, cause, "backing off");
-                self.emit(NoticeKind::BackingOff { profile, attempt, delay, cause });
+    /// Adds what only the shell knows to a fact of the scheduler, and emits it.
+    pub fn report_fact(&mut self, mut fact: FleetFact) {
+        match &mut fact {
+            // The error that the run itself reported says more than the kind of failure.
+            FleetFact::ProfileBackingOff { profile, cause, .. } => {
+                if let Some(error) = self.fleet.job(profile).and_then(|job| self.records[job].error()) {
+                    *cause = error;
+                }
             }
-            FleetFact::SiteBusy { job, times, of, delay } => {
-                let profile = self.fleet.profile(job).clone();
-                warn!(%profile, times, of, ?delay, "the site is busy");
-                self.emit(NoticeKind::SiteBusy { profile, times, of, delay });
+            FleetFact::RunOverTime { profile, limit, .. } => {
+                if let Some(job) = self.fleet.job(profile) {
+                    self.records[job].over_time = Some(limit.to_string());
+                }
             }
-            FleetFact::PutOff { job, delay } => {
-                let profile = self.fleet.profile(job).clone();
-                warn!(%profile, ?delay, "open outside of Regatta");
-                self.emit(NoticeKind::PutOff { profile, delay });
-            }
-            FleetFact::Ended { job, outcome, attempts } => {
-                let report = self.profile_report(job, outcome, attempts);
-                info!(profile = %report.profile_id, ?outcome, attempts, "ended");
-                self.records.close(job, report.clone());
-                self.emit(NoticeKind::Ended(report));
-            }
-            FleetFact::OverTime { job, limit, demand } => {
-                let profile = self.fleet.profile(job).clone();
-                warn!(%profile, %limit, ?demand, "over its time");
-                self.records[job].over_time = Some(limit.to_string());
-                self.emit(NoticeKind::OverTime { profile, limit, demand });
-            }
-            FleetFact::Waiting(shortage) => {
-                info!(?shortage, "launches wait for room");
-                self.emit(NoticeKind::Waiting(shortage));
-            }
-            FleetFact::ProviderDown => {
-                let problem = self.provider_problem.clone().unwrap_or_default();
-                warn!(problem, "launches wait for the provider");
-                self.emit(NoticeKind::ProviderDown { problem });
-            }
-            FleetFact::ProviderPaused { pause } => {
-                warn!(?pause, "the provider opens no more browsers for a while");
-                self.emit(NoticeKind::ProviderPaused { pause });
-            }
-            FleetFact::Resumed => {
-                info!("launches go on");
-                self.emit(NoticeKind::Resumed);
-            }
-            FleetFact::Cleared { job } => {
-                let profile = self.fleet.profile(job).clone();
-                info!(%profile, "what an earlier run left is gone");
-                self.emit(NoticeKind::Cleared { profile });
-            }
-            FleetFact::Stopping(severity) => {
-                info!(?severity, "stopping");
-                self.emit(NoticeKind::Stopping(severity));
-            }
+            _ => {}
         }
+        let json = serde_json::to_string(&fact).unwrap_or_default();
+        info!(fact = json, "reported");
+        self.emit(fact);
+    }
+
+    /// Closes the record of a job and emits its report.
+    pub fn end(&mut self, job: JobId, outcome: JobOutcome, attempts: u32) {
+        let report = self.profile_report(job, outcome, attempts);
+        info!(profile = %report.profile_id, ?outcome, attempts, "ended");
+        self.records.close(job, report.clone());
+        self.emit(FleetFact::ProfileEnded(report));
     }
 
     fn profile_report(&self, job: JobId, outcome: JobOutcome, attempts: u32) -> ProfileReport {
@@ -116,8 +85,8 @@ impl Shell<'_> {
         }
     }
 
-    pub fn emit(&mut self, kind: NoticeKind) {
-        (self.notices)(FleetNotice { at: jiff::Timestamp::now(), kind });
+    pub fn emit(&mut self, fact: FleetFact) {
+        (self.notices)(FleetNotice { at: jiff::Timestamp::now(), fact });
     }
 }
 

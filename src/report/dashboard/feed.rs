@@ -8,8 +8,7 @@ use serde::{Serialize, Serializer};
 use tokio::sync::broadcast;
 
 use crate::report::fleet_console::short_of;
-use regatta_core::duration::in_words;
-use regatta_core::event::fleet_notice::NoticeKind;
+use regatta_core::fleet::fact::FleetFact;
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::view::overview::{
     DisplayStatus, FailureCause, Overview, ProfileView, Timeline, causes, timeline,
@@ -30,21 +29,13 @@ pub struct FleetNote {
 }
 
 impl FleetNote {
-    pub fn hear(&mut self, kind: &NoticeKind) {
+    pub fn hear(&mut self, kind: &FleetFact) {
         match kind {
-            NoticeKind::Waiting(shortage) => self.waiting = Some(short_of(shortage)),
-            NoticeKind::ProviderDown { problem } => {
-                let first = problem.lines().next().unwrap_or_default();
-                self.waiting = Some(format!("the provider does not answer: {first}"));
-            }
-            NoticeKind::ProviderPaused { pause } => {
-                let pause = in_words(*pause);
-                self.waiting = Some(format!("the provider opens no more browsers for {pause}"));
-            }
-            NoticeKind::Resumed => self.waiting = None,
-            NoticeKind::Surveyed { .. } => self.is_running = true,
-            NoticeKind::Stopping(_) => self.is_stopping = true,
-            NoticeKind::Finished { .. } => *self = Self::default(),
+            FleetFact::LaunchesWaiting(reason) => self.waiting = Some(short_of(reason)),
+            FleetFact::LaunchesResumed => self.waiting = None,
+            FleetFact::FleetSurveyed { .. } => self.is_running = true,
+            FleetFact::FleetStopping { .. } => self.is_stopping = true,
+            FleetFact::FleetFinished { .. } => *self = Self::default(),
             _ => {}
         }
     }
@@ -195,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::report::testing::folder;
-    use regatta_core::fleet::Shortage;
+    use regatta_core::fleet::fact::WaitReason;
 
     fn at() -> jiff::Timestamp {
         "2026-01-02T03:04:20Z".parse().unwrap()
@@ -232,11 +223,13 @@ mod tests {
     #[test]
     fn what_launches_wait_for_is_said_until_they_go_on() {
         let mut note = FleetNote::default();
-        note.hear(&NoticeKind::ProviderDown { problem: "AdsPower is not reachable\nmore".to_owned() });
+        note.hear(&FleetFact::LaunchesWaiting(WaitReason::Provider {
+            problem: "AdsPower is not reachable\nmore".to_owned(),
+        }));
         assert_eq!(note.waiting.as_deref(), Some("the provider does not answer: AdsPower is not reachable"));
-        note.hear(&NoticeKind::Waiting(Shortage::Settling));
+        note.hear(&FleetFact::LaunchesWaiting(WaitReason::Settling));
         assert_eq!(note.waiting.as_deref(), Some("the last launches settle"));
-        note.hear(&NoticeKind::Resumed);
+        note.hear(&FleetFact::LaunchesResumed);
         assert_eq!(note, FleetNote::default());
     }
 

@@ -12,7 +12,7 @@ use super::plain::{FleetLines, again, short_of};
 use super::screen::ProgressTarget;
 use crate::report::words::bytes;
 use regatta_core::event::StepMode;
-use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind};
+use regatta_core::fleet::fact::{FleetFact, FleetNotice, WaitReason};
 use regatta_core::fleet::{Enforcement, Severity, Slot};
 use regatta_core::id::ProfileId;
 use regatta_core::view::summary::{Phase, ProfileSummary};
@@ -78,8 +78,8 @@ impl FleetProgress {
         if let Some((tone, line)) = self.lines.line(notice) {
             let _ = self.bars.println(self.paint.whole(tone, &line));
         }
-        match &notice.kind {
-            NoticeKind::Surveyed { profiles, ended } => {
+        match &notice.fact {
+            FleetFact::FleetSurveyed { profiles, ended } => {
                 self.surveyed = true;
                 self.whole.set_length(*profiles as u64);
                 // Those that were passed over took no time: they are not part of the rate.
@@ -87,33 +87,33 @@ impl FleetProgress {
                 self.whole.reset_eta();
                 self.whole.enable_steady_tick(TICK);
             }
-            NoticeKind::Launched { profile, slot, attempt, .. } => {
+            FleetFact::RunLaunched { profile, slot, attempt, .. } => {
                 self.pauses.end(profile, &self.bars);
                 self.open(*slot, profile, *attempt, "launched");
             }
-            NoticeKind::Adopted { profile, slot, attempt, .. } => {
+            FleetFact::RunAdopted { profile, slot, attempt, .. } => {
                 self.pauses.end(profile, &self.bars);
                 self.open(*slot, profile, *attempt, "runs already");
             }
-            NoticeKind::Told { slot, event } => {
+            FleetFact::RunEvent { slot, event } => {
                 if let Some(line) = self.slots.get_mut(slot) {
                     line.summary.apply(event);
                     line.bar.set_message(line.text());
                 }
             }
-            NoticeKind::CleaningUp { profile, .. } => {
+            FleetFact::RunCrashed { profile, .. } => {
                 if let Some(line) = self.slots.values().find(|line| line.profile == *profile) {
                     line.bar.set_message("crashed, ending what it left");
                 }
             }
-            NoticeKind::BackingOff { profile, delay, .. }
-            | NoticeKind::SiteBusy { profile, delay, .. }
-            | NoticeKind::PutOff { profile, delay } => {
+            FleetFact::ProfileBackingOff { profile, delay, .. }
+            | FleetFact::ProfileSiteBusy { profile, delay, .. }
+            | FleetFact::ProfilePutOff { profile, delay } => {
                 self.close(profile);
                 self.pauses.begin(profile, *delay, &self.bars, &self.whole);
             }
-            NoticeKind::Cleared { profile } => self.close(profile),
-            NoticeKind::Ended(report) => {
+            FleetFact::LeftOversEnded { profile } => self.close(profile),
+            FleetFact::ProfileEnded(report) => {
                 self.close(&report.profile_id);
                 self.pauses.end(&report.profile_id, &self.bars);
                 self.ended += 1;
@@ -126,7 +126,7 @@ impl FleetProgress {
                     self.whole.set_style(style(WHOLE));
                 }
             }
-            NoticeKind::OverTime { profile, demand, .. } => {
+            FleetFact::RunOverTime { profile, demand, .. } => {
                 if let Some(line) = self.slots.values().find(|line| line.profile == *profile) {
                     line.bar.set_message(match demand {
                         Enforcement::StopAfterStep => "over its time, asked to stop",
@@ -135,15 +135,21 @@ impl FleetProgress {
                     });
                 }
             }
-            NoticeKind::Waiting(shortage) => self.wait_for(&format!("launches wait: {}", short_of(shortage))),
-            NoticeKind::ProviderDown { .. } => self.wait_for("launches wait for the provider"),
-            NoticeKind::ProviderPaused { .. } => self.wait_for("launches wait for the provider's quota"),
-            NoticeKind::Resumed => self.wait_no_more(),
-            NoticeKind::Stopping(Severity::Now) => self.wait_for("stopping now"),
-            NoticeKind::Stopping(_) => self.wait_for("stopping: runs end after their step"),
-            NoticeKind::Taken { .. } => {}
+            FleetFact::LaunchesWaiting(WaitReason::Provider { .. }) => {
+                self.wait_for("launches wait for the provider")
+            }
+            FleetFact::LaunchesWaiting(WaitReason::ProviderQuota { .. }) => {
+                self.wait_for("launches wait for the provider's quota")
+            }
+            FleetFact::LaunchesWaiting(reason) => {
+                self.wait_for(&format!("launches wait: {}", short_of(reason)))
+            }
+            FleetFact::LaunchesResumed => self.wait_no_more(),
+            FleetFact::FleetStopping { severity: Severity::Now } => self.wait_for("stopping now"),
+            FleetFact::FleetStopping { .. } => self.wait_for("stopping: runs end after their step"),
+            FleetFact::ProfileEnqueued { .. } => {}
             // Lines say those.
-            NoticeKind::Source(_) | NoticeKind::Finished { .. } => {}
+            FleetFact::Source(_) | FleetFact::FleetFinished { .. } => {}
         }
     }
 

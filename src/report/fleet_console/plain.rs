@@ -5,9 +5,10 @@ use jiff::tz::TimeZone;
 use super::paint::{Emphasis, Paint};
 use super::{counts, first_line, span};
 use regatta_core::duration::in_words;
-use regatta_core::event::fleet_notice::{FleetNotice, NoticeKind, ProfileReport};
 use regatta_core::event::{EventKind, StepMode, StepOutcome};
-use regatta_core::fleet::{Enforcement, JobFailure, JobOutcome, Severity, Shortage, TimeLimit};
+use regatta_core::fleet::fact::{FleetFact, FleetNotice, WaitReason};
+use regatta_core::fleet::report::ProfileReport;
+use regatta_core::fleet::{Enforcement, JobFailure, JobOutcome, Severity, TimeLimit};
 
 pub struct FleetLines {
     quiet: bool,
@@ -21,7 +22,7 @@ impl FleetLines {
 
     /// `None` where there is nothing to say.
     pub fn line(&self, notice: &FleetNotice) -> Option<(Emphasis, String)> {
-        let (tone, text) = text(&notice.kind)?;
+        let (tone, text) = text(&notice.fact)?;
         let said = !self.quiet || matches!(tone, Emphasis::Bad | Emphasis::Warning);
         let time = notice.at.to_zoned_datetime(self.zone.clone());
         said.then(|| (tone, format!("{} {text}", time.strftime("%H:%M:%S"))))
@@ -29,9 +30,9 @@ impl FleetLines {
 }
 
 /// What happened, in one line, and how it is to be taken.
-pub fn text(kind: &NoticeKind) -> Option<(Emphasis, String)> {
+pub fn text(kind: &FleetFact) -> Option<(Emphasis, String)> {
     Some(match kind {
-        NoticeKind::Surveyed { profiles, ended } => {
+        FleetFact::FleetSurveyed { profiles, ended } => {
             let plural = if *profiles == 1 { "" } else { "s" };
             let before = if ended.ended() == 0 {
                 String::new()
@@ -40,39 +41,39 @@ pub fn text(kind: &NoticeKind) -> Option<(Emphasis, String)> {
             };
             (Emphasis::Plain, format!("{profiles} profile{plural}{before}"))
         }
-        NoticeKind::Launched { profile, slot, attempt, pid } => {
+        FleetFact::RunLaunched { profile, slot, attempt, pid } => {
             let again = again(*attempt);
             (
                 Emphasis::Plain,
                 format!("{profile}: launched in slot {}{again} (process {pid})", slot.index() + 1),
             )
         }
-        NoticeKind::Adopted { profile, slot, pid, .. } => {
+        FleetFact::RunAdopted { profile, slot, pid, .. } => {
             let process = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
             (Emphasis::Plain, format!("{profile}: runs already, takes slot {}{process}", slot.index() + 1))
         }
-        NoticeKind::Told { event, .. } => {
+        FleetFact::RunEvent { event, .. } => {
             let (tone, text) = told(&event.kind)?;
             (tone, format!("{}: {text}", event.profile_id))
         }
-        NoticeKind::CleaningUp { profile, cause } => {
+        FleetFact::RunCrashed { profile, cause } => {
             (Emphasis::Warning, format!("{profile}: {}; ending what it left", first_line(cause)))
         }
-        NoticeKind::Cleared { profile } => {
+        FleetFact::LeftOversEnded { profile } => {
             (Emphasis::Plain, format!("{profile}: what its dead run left is gone"))
         }
-        NoticeKind::BackingOff { profile, attempt, delay, cause } => {
+        FleetFact::ProfileBackingOff { profile, attempt, delay, cause } => {
             let delay = in_words(*delay);
             (
                 Emphasis::Warning,
                 format!("{profile}: attempt {attempt} failed: {}; again in {delay}", first_line(cause)),
             )
         }
-        NoticeKind::SiteBusy { profile, times, of, delay } => {
+        FleetFact::ProfileSiteBusy { profile, times, of, delay } => {
             let delay = in_words(*delay);
             (Emphasis::Warning, format!("{profile}: the site is busy; again in {delay} ({times} of {of})"))
         }
-        NoticeKind::PutOff { profile, delay } => {
+        FleetFact::ProfilePutOff { profile, delay } => {
             let delay = in_words(*delay);
             (
                 Emphasis::Warning,
@@ -81,7 +82,7 @@ pub fn text(kind: &NoticeKind) -> Option<(Emphasis, String)> {
                 ),
             )
         }
-        NoticeKind::OverTime { profile, limit, demand } => {
+        FleetFact::RunOverTime { profile, limit, demand } => {
             let done = match demand {
                 Enforcement::StopAfterStep => "asked to stop after its step",
                 Enforcement::StopNow => "told to stop now",
@@ -93,44 +94,44 @@ pub fn text(kind: &NoticeKind) -> Option<(Emphasis, String)> {
             };
             (Emphasis::Warning, format!("{profile}: {what}; {done}"))
         }
-        NoticeKind::Waiting(shortage) => {
-            (Emphasis::Warning, format!("launches wait: {}", short_of(shortage)))
-        }
-        NoticeKind::ProviderDown { problem } => {
+        FleetFact::LaunchesWaiting(WaitReason::Provider { problem }) => {
             (Emphasis::Warning, format!("launches wait for the provider: {}", first_line(problem)))
         }
-        NoticeKind::ProviderPaused { pause } => {
-            let pause = in_words(*pause);
-            (Emphasis::Warning, format!("launches wait: the provider opens no more browsers for {pause}"))
+        FleetFact::LaunchesWaiting(reason) => {
+            (Emphasis::Warning, format!("launches wait: {}", short_of(reason)))
         }
-        NoticeKind::Resumed => (Emphasis::Good, "launches go on".to_owned()),
-        NoticeKind::Source(notice) => (
+        FleetFact::LaunchesResumed => (Emphasis::Good, "launches go on".to_owned()),
+        FleetFact::Source(notice) => (
             if notice.is_good() { Emphasis::Good } else { Emphasis::Warning },
             first_line(&notice.to_string()).to_owned(),
         ),
-        NoticeKind::Ended(report) => ended(report)?,
-        NoticeKind::Stopping(Severity::Now) => {
+        FleetFact::ProfileEnded(report) => ended(report)?,
+        FleetFact::FleetStopping { severity: Severity::Now } => {
             (Emphasis::Warning, "stopping now: runs are killed, their browsers stopped".to_owned())
         }
-        NoticeKind::Stopping(_) => (
+        FleetFact::FleetStopping { .. } => (
             Emphasis::Warning,
             "stopping: nothing more is launched, runs end after their step; once more ends them now"
                 .to_owned(),
         ),
         // By the thousand.
-        NoticeKind::Taken { .. } | NoticeKind::Finished { .. } => return None,
+        FleetFact::ProfileEnqueued { .. } | FleetFact::FleetFinished { .. } => return None,
     })
 }
 
 /// What launches wait for, in a few words.
-pub fn short_of(shortage: &Shortage) -> String {
-    match shortage {
-        Shortage::Memory { free, wanted } => {
+pub fn short_of(reason: &WaitReason) -> String {
+    match reason {
+        WaitReason::Memory { free, wanted } => {
             format!("{} MiB of memory are free, {} MiB are needed", free >> 20, wanted >> 20)
         }
-        Shortage::MemoryPressure { percent } => format!("memory is short {percent:.0} % of the time"),
-        Shortage::Load { load, most } => format!("the load is {load:.1} a processor, at most {most:.1}"),
-        Shortage::Settling => "the last launches settle".to_owned(),
+        WaitReason::MemoryPressure { percent } => format!("memory is short {percent:.0} % of the time"),
+        WaitReason::Load { load, most } => format!("the load is {load:.1} a processor, at most {most:.1}"),
+        WaitReason::Settling => "the last launches settle".to_owned(),
+        WaitReason::Provider { problem } => format!("the provider does not answer: {}", first_line(problem)),
+        WaitReason::ProviderQuota { pause } => {
+            format!("the provider opens no more browsers for {}", in_words(*pause))
+        }
     }
 }
 

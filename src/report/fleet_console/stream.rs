@@ -7,8 +7,9 @@ use std::thread::{self, JoinHandle};
 
 use jiff::Timestamp;
 
-use regatta_core::event::fleet::FleetLine;
-use regatta_core::event::fleet_notice::{FleetNotice, FleetReport};
+use regatta_core::fleet::fact::FleetNotice;
+use regatta_core::fleet::line::FleetLine;
+use regatta_core::fleet::report::FleetReport;
 
 /// Lines that wait for the reader: some four megabytes. What comes on top is left out, and counted.
 const MOST_UNREAD: usize = 16 * 1024;
@@ -123,7 +124,7 @@ mod tests {
         assert!(lines.iter().chain([&last]).all(|line| line.matches('\n').count() == 1), "{lines:?}");
         // Those of runs are as in the event files.
         for notice in story() {
-            if let regatta_core::event::fleet_notice::NoticeKind::Told { event, .. } = notice.kind {
+            if let regatta_core::fleet::fact::FleetFact::RunEvent { event, .. } = notice.fact {
                 assert!(lines.contains(&(serde_json::to_string(&event).unwrap() + "\n")), "{lines:#?}");
             }
         }

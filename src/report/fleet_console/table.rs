@@ -3,8 +3,8 @@
 
 use super::paint::{Emphasis, Paint};
 use super::{counts, first_line, span};
-use regatta_core::event::fleet_notice::{FleetReport, ProfileReport};
 use regatta_core::fleet::JobOutcome;
+use regatta_core::fleet::report::{FleetReport, ProfileReport};
 
 const HEADS: [&str; 6] = ["PROFILE", "STATUS", "STEPS", "ATTEMPTS", "TIME", "LAST ERROR"];
 

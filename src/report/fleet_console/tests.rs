@@ -3,9 +3,10 @@ use std::time::Duration;
 use expect_test::expect;
 
 use super::*;
-use regatta_core::event::fleet_notice::{FLEET_REPORT_VERSION, NoticeKind, ProfileReport};
 use regatta_core::event::{EVENT_VERSION, Event, EventKind, NetworkTotals, StepMode, StepOutcome};
-use regatta_core::fleet::{Enforcement, JobFailure, JobOutcome, Severity, Shortage, Slot, TimeLimit};
+use regatta_core::fleet::fact::{FleetFact, WaitReason};
+use regatta_core::fleet::report::{FLEET_REPORT_VERSION, ProfileReport};
+use regatta_core::fleet::{Enforcement, JobFailure, JobOutcome, Severity, Slot, TimeLimit};
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::outcome::{FleetOutcome, RunOutcome};
 
@@ -65,7 +66,7 @@ pub fn report() -> FleetReport {
 /// One of everything a fleet tells.
 pub fn story() -> Vec<FleetNotice> {
     let (first, second) = (Slot::new(0), Slot::new(1));
-    let told = |name: &str, slot, kind| NoticeKind::Told {
+    let told = |name: &str, slot, kind| FleetFact::RunEvent {
         slot,
         event: Event {
             v: EVENT_VERSION,
@@ -80,10 +81,10 @@ pub fn story() -> Vec<FleetNotice> {
     let network = NetworkTotals::default;
     let [completed, before, failed, crashed, attention, stopped] = profiles().try_into().unwrap();
     let kinds = [
-        NoticeKind::Ended(before),
-        NoticeKind::Surveyed { profiles: 6, ended: Tally { completed: 1, ..Tally::default() } },
-        NoticeKind::Launched { profile: id("k18imh7u"), slot: first, attempt: 1, pid: 41 },
-        NoticeKind::Adopted { profile: id("b-2"), slot: second, attempt: 1, pid: Some(7) },
+        FleetFact::ProfileEnded(before),
+        FleetFact::FleetSurveyed { profiles: 6, ended: Tally { completed: 1, ..Tally::default() } },
+        FleetFact::RunLaunched { profile: id("k18imh7u"), slot: first, attempt: 1, pid: 41 },
+        FleetFact::RunAdopted { profile: id("b-2"), slot: second, attempt: 1, pid: Some(7) },
         told(
             "k18imh7u",
             first,
@@ -133,7 +134,7 @@ pub fn story() -> Vec<FleetNotice> {
                 network: network(),
             },
         ),
-        NoticeKind::BackingOff {
+        FleetFact::ProfileBackingOff {
             profile: id("b-2"),
             attempt: 1,
             delay: Duration::from_millis(2_200),
@@ -152,19 +153,19 @@ pub fn story() -> Vec<FleetNotice> {
                 ms: 1,
             },
         ),
-        NoticeKind::Ended(completed),
-        NoticeKind::Launched { profile: id("b-2"), slot: first, attempt: 2, pid: 42 },
-        NoticeKind::Launched { profile: id("crashes"), slot: second, attempt: 1, pid: 43 },
-        NoticeKind::Ended(failed),
-        NoticeKind::CleaningUp { profile: id("crashes"), cause: "the run crashed (signal 9)".into() },
-        NoticeKind::Ended(crashed),
-        NoticeKind::Ended(attention),
-        NoticeKind::Stopping(Severity::Drain),
-        NoticeKind::Ended(stopped),
-        NoticeKind::Stopping(Severity::Now),
-        NoticeKind::Finished { outcome: FleetOutcome::Stopped, tally: report().tally },
+        FleetFact::ProfileEnded(completed),
+        FleetFact::RunLaunched { profile: id("b-2"), slot: first, attempt: 2, pid: 42 },
+        FleetFact::RunLaunched { profile: id("crashes"), slot: second, attempt: 1, pid: 43 },
+        FleetFact::ProfileEnded(failed),
+        FleetFact::RunCrashed { profile: id("crashes"), cause: "the run crashed (signal 9)".into() },
+        FleetFact::ProfileEnded(crashed),
+        FleetFact::ProfileEnded(attention),
+        FleetFact::FleetStopping { severity: Severity::Drain },
+        FleetFact::ProfileEnded(stopped),
+        FleetFact::FleetStopping { severity: Severity::Now },
+        FleetFact::FleetFinished { outcome: FleetOutcome::Stopped, tally: report().tally },
     ];
-    (0..).zip(kinds).map(|(second, kind)| FleetNotice { at: at(second), kind }).collect()
+    (0..).zip(kinds).map(|(second, kind)| FleetNotice { at: at(second), fact: kind }).collect()
 }
 
 fn lines(quiet: bool) -> String {
@@ -342,18 +343,20 @@ fn times_are_as_exact_as_they_are_long() {
 #[test]
 fn what_launches_wait_for_and_what_happens_to_a_slow_run_is_said() {
     let ten_minutes = Duration::from_secs(600);
-    let over = |limit, demand| NoticeKind::OverTime { profile: id("p1"), limit, demand };
+    let over = |limit, demand| FleetFact::RunOverTime { profile: id("p1"), limit, demand };
     let kinds = [
         over(TimeLimit::Stall(ten_minutes), Enforcement::StopAfterStep),
         over(TimeLimit::Stall(ten_minutes), Enforcement::StopNow),
         over(TimeLimit::Run(ten_minutes), Enforcement::Kill),
-        NoticeKind::Waiting(Shortage::Memory { free: 300 << 20, wanted: 1 << 30 }),
-        NoticeKind::Waiting(Shortage::MemoryPressure { percent: 12.4 }),
-        NoticeKind::Waiting(Shortage::Load { load: 3.25, most: 1.5 }),
-        NoticeKind::ProviderDown { problem: "AdsPower is not reachable\nmore of it".to_owned() },
-        NoticeKind::ProviderPaused { pause: Duration::from_secs(7 * 3600) },
-        NoticeKind::Resumed,
-        NoticeKind::Cleared { profile: id("p1") },
+        FleetFact::LaunchesWaiting(WaitReason::Memory { free: 300 << 20, wanted: 1 << 30 }),
+        FleetFact::LaunchesWaiting(WaitReason::MemoryPressure { percent: 12.4 }),
+        FleetFact::LaunchesWaiting(WaitReason::Load { load: 3.25, most: 1.5 }),
+        FleetFact::LaunchesWaiting(WaitReason::Provider {
+            problem: "AdsPower is not reachable\nmore of it".to_owned(),
+        }),
+        FleetFact::LaunchesWaiting(WaitReason::ProviderQuota { pause: Duration::from_secs(7 * 3600) }),
+        FleetFact::LaunchesResumed,
+        FleetFact::LeftOversEnded { profile: id("p1") },
     ];
     let lines = kinds.iter().filter_map(|kind| Some(super::plain::text(kind)?.1)).collect::<Vec<_>>();
     expect![[r#"

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Mono;
+use super::fact::WaitReason;
 
 /// What one headless browser takes, as was measured: about 400 MiB.
 pub const RUN_MEMORY: u64 = 400 << 20;
@@ -47,30 +48,11 @@ pub struct MachineLoad {
     pub processors: u32,
 }
 
-/// What launches wait for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Shortage {
-    /// Bytes there are, and there must be.
-    Memory {
-        free: u64,
-        wanted: u64,
-    },
-    MemoryPressure {
-        percent: f64,
-    },
-    Load {
-        load: f64,
-        most: f64,
-    },
-    /// The last launches have not yet shown what they take.
-    Settling,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum LaunchRoom {
     Available,
     Unknown,
-    Short(Shortage),
+    Short(WaitReason),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -127,20 +109,20 @@ impl AdmissionControl {
         if let Some(free) = measured.free_memory.filter(|_| auto || min_free_memory.is_some()) {
             let wanted = min_free_memory.unwrap_or(RUN_MEMORY).saturating_add(RUN_MEMORY * (recent + 1));
             if free < wanted {
-                return LaunchRoom::Short(Shortage::Memory { free, wanted });
+                return LaunchRoom::Short(WaitReason::Memory { free, wanted });
             }
         }
         if let Some(percent) = measured.memory_pressure.filter(|percent| *percent > MOST_MEMORY_PRESSURE) {
-            return LaunchRoom::Short(Shortage::MemoryPressure { percent });
+            return LaunchRoom::Short(WaitReason::MemoryPressure { percent });
         }
         // An automatic fleet leaves the processors busy, not overrun.
         let most = max_load.or(auto.then_some(2.0));
         if let Some((load, most)) = measured.load.zip(most).filter(|(load, most)| load >= most) {
-            return LaunchRoom::Short(Shortage::Load { load, most });
+            return LaunchRoom::Short(WaitReason::Load { load, most });
         }
         // The load of a minute knows nothing of the last seconds.
         if auto && recent >= u64::from(measured.processors.max(1)) {
-            return LaunchRoom::Short(Shortage::Settling);
+            return LaunchRoom::Short(WaitReason::Settling);
         }
         LaunchRoom::Available
     }

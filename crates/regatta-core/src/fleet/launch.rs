@@ -5,9 +5,8 @@ use std::collections::HashSet;
 
 use super::admission::LaunchRoom;
 use super::elsewhere::OpenElsewhere;
-use super::{
-    Fleet, FleetEffect, FleetFact, JobFailure, JobId, JobOutcome, JobState, Mono, Severity, Shortage,
-};
+use super::fact::{FleetFact, WaitReason};
+use super::{Fleet, FleetEffect, JobFailure, JobId, JobOutcome, JobState, Mono, Severity};
 use crate::retry::{Draw, chance, jittered};
 
 impl Fleet {
@@ -60,7 +59,7 @@ impl Fleet {
         match self.gate.room(now, self.live_runs()) {
             LaunchRoom::Available => {
                 if std::mem::take(&mut self.waiting) {
-                    effects.push(FleetEffect::Report(FleetFact::Resumed));
+                    effects.push(FleetEffect::Report(FleetFact::LaunchesResumed));
                 }
                 return true;
             }
@@ -70,10 +69,10 @@ impl Fleet {
                 }
             }
             // It shows by itself in seconds.
-            LaunchRoom::Short(Shortage::Settling) => {}
+            LaunchRoom::Short(WaitReason::Settling) => {}
             LaunchRoom::Short(shortage) => {
                 if !std::mem::replace(&mut self.waiting, true) {
-                    effects.push(FleetEffect::Report(FleetFact::Waiting(shortage)));
+                    effects.push(FleetEffect::Report(FleetFact::LaunchesWaiting(shortage)));
                 }
             }
         }
@@ -120,6 +119,7 @@ impl Fleet {
         let until = now.after(delay);
         self.set(job, JobState::PutOff { until });
         self.elsewhere.put_off(job, until);
-        effects.push(FleetEffect::Report(FleetFact::PutOff { job, delay }));
+        let profile = self.profile(job).clone();
+        effects.push(FleetEffect::Report(FleetFact::ProfilePutOff { profile, delay }));
     }
 }

@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+
+use super::fact::millis;
 use super::{JobFailure, JobId, Mono};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +28,11 @@ impl Default for TimeLimits {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "limit", content = "ms", rename_all = "snake_case")]
 pub enum TimeLimit {
-    Run(Duration),
-    Stall(Duration),
+    Run(#[serde(serialize_with = "millis")] Duration),
+    Stall(#[serde(serialize_with = "millis")] Duration),
 }
 
 impl TimeLimit {
@@ -50,7 +54,8 @@ impl fmt::Display for TimeLimit {
 }
 
 /// What a run over its time is told, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Enforcement {
     /// To stop after its step.
     StopAfterStep,

@@ -4,11 +4,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
 use thiserror::Error;
 
-use super::{
-    Enforcement, JobFailure, JobId, JobOutcome, JobState, MachineLoad, Mono, Shortage, Slot, TimeLimit,
-};
+use super::fact::FleetFact;
+use super::{JobId, JobOutcome, JobState, MachineLoad, Mono, Slot};
 use crate::id::ProfileId;
 use crate::outcome::{FleetOutcome, RunOutcome};
 
@@ -97,9 +97,9 @@ pub enum FleetInput {
     },
     /// The machine was measured, as far as the system tells.
     MachineMeasured(MachineLoad),
-    /// The provider was asked whether it is there.
+    /// The provider was asked whether it answers; without a problem it does.
     ProviderProbed {
-        is_up: bool,
+        problem: Option<String>,
     },
     /// A run learnt that the provider opens no more browsers for so long.
     ProviderPaused {
@@ -134,95 +134,31 @@ pub enum FleetInput {
 #[must_use = "an effect that is not carried out leaves its profile without an outcome"]
 pub enum FleetEffect {
     /// Answered by `ChildSpawned` or `SpawnFailed`. Attempts count from 1.
-    Spawn {
-        job: JobId,
-        slot: Slot,
-        attempt: u32,
-    },
+    Spawn { job: JobId, slot: Slot, attempt: u32 },
     /// A run of somebody else lives: answered by `AdoptedEnded` when its lock falls.
-    Watch {
-        job: JobId,
-        slot: Slot,
-        attempt: u32,
-    },
+    Watch { job: JobId, slot: Slot, attempt: u32 },
     /// End what is left of the crashed run, then stop its browser: answered by `CleanedUp`.
-    CleanUp {
-        job: JobId,
-    },
+    CleanUp { job: JobId },
     /// Ask the run to stop after its current step.
-    Terminate {
-        job: JobId,
-    },
+    Terminate { job: JobId },
     /// End the run and its group at once.
-    Kill {
-        job: JobId,
-    },
+    Kill { job: JobId },
     /// Look how much room the machine has: answered by `MachineMeasured`.
     Measure,
     /// Ask whether the provider is there: answered by `ProviderProbed`.
     Probe,
     /// Ask the provider which of these are open on another device: answered by `ElsewhereChecked`.
-    CheckElsewhere {
-        jobs: Vec<JobId>,
-    },
+    CheckElsewhere { jobs: Vec<JobId> },
     /// Answered by `TimeReached`. The latest one counts alone.
     WakeAt(Mono),
+    /// Show the fact to everyone who watches.
     Report(FleetFact),
+    /// The job has its outcome: close its record and report it as `FleetFact::ProfileEnded`.
+    End { job: JobId, outcome: JobOutcome, attempts: u32 },
     /// An input was not for the state its job is in. Nothing else came of it.
     RejectInput(FleetInputError),
     /// The last effect of all, but for refusals.
-    Finish {
-        outcome: FleetOutcome,
-    },
-}
-
-/// What those who watch are told.
-#[derive(Debug, Clone, PartialEq)]
-pub enum FleetFact {
-    /// A run is over its time, and what is done about it now.
-    OverTime {
-        job: JobId,
-        limit: TimeLimit,
-        demand: Enforcement,
-    },
-    /// Launches wait, for another reason than before.
-    Waiting(Shortage),
-    /// Launches wait for the provider, which is down.
-    ProviderDown,
-    /// The provider opens no more browsers for so long.
-    ProviderPaused {
-        pause: Duration,
-    },
-    /// Launches go on.
-    Resumed,
-    /// What a run of before this fleet had left is gone: the profile waits for its turn.
-    Cleared {
-        job: JobId,
-    },
-    /// It is open on another device: it comes after all others, and not before this delay.
-    PutOff {
-        job: JobId,
-        delay: Duration,
-    },
-    /// The site is busy: the profile is back in the queue for the `times`th time of at most `of`.
-    SiteBusy {
-        job: JobId,
-        times: u32,
-        of: u32,
-        delay: Duration,
-    },
-    BackingOff {
-        job: JobId,
-        attempt: u32,
-        delay: Duration,
-        failure: JobFailure,
-    },
-    Ended {
-        job: JobId,
-        outcome: JobOutcome,
-        attempts: u32,
-    },
-    Stopping(Severity),
+    Finish { outcome: FleetOutcome },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -238,7 +174,8 @@ pub enum FleetInputError {
 }
 
 /// How hard the fleet is being stopped. Only rises.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Severity {
     #[default]
     None,

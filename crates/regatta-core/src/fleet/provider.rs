@@ -1,9 +1,8 @@
 //! Whose fault it is where a run had no browser: its profile's, or the provider's, which is then waited for
 //! and costs no attempt.
 
-use super::{
-    AttemptEnd, Fleet, FleetEffect, FleetFact, JobFailure, JobId, JobOutcome, JobState, Mono, Severity,
-};
+use super::fact::{FleetFact, WaitReason};
+use super::{AttemptEnd, Fleet, FleetEffect, JobFailure, JobId, JobOutcome, JobState, Mono, Severity};
 use crate::outcome::RunOutcome;
 
 impl Fleet {
@@ -31,15 +30,20 @@ impl Fleet {
         }
     }
 
-    pub(super) fn provider_answered(&mut self, now: Mono, is_up: bool, effects: &mut Vec<FleetEffect>) {
+    pub(super) fn provider_answered(
+        &mut self,
+        now: Mono,
+        problem: Option<String>,
+        effects: &mut Vec<FleetEffect>,
+    ) {
         // Nothing is launched any more.
         if self.finished || self.severity > Severity::None {
             return;
         }
         let doubtful = std::mem::take(&mut self.doubtful);
-        if is_up {
+        let Some(problem) = problem else {
             if self.breaker.up() {
-                effects.push(FleetEffect::Report(FleetFact::Resumed));
+                effects.push(FleetEffect::Report(FleetFact::LaunchesResumed));
             }
             for job in doubtful {
                 if let JobState::BackingOff { until } = self.state(job) {
@@ -47,9 +51,12 @@ impl Fleet {
                     self.end(job, JobOutcome::Failed(JobFailure::NoBrowser), effects);
                 }
             }
-        } else if let Some(refused) = self.breaker.down(now) {
+            return;
+        };
+        if let Some(refused) = self.breaker.down(now) {
             self.excuse_all(&refused);
-            effects.push(FleetEffect::Report(FleetFact::ProviderDown));
+            let reason = WaitReason::Provider { problem };
+            effects.push(FleetEffect::Report(FleetFact::LaunchesWaiting(reason)));
         }
     }
 

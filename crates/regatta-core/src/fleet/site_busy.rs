@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use super::{Fleet, FleetEffect, FleetFact, JobFailure, JobId, JobOutcome, JobState, Mono, Severity};
+use super::fact::FleetFact;
+use super::{Fleet, FleetEffect, JobFailure, JobId, JobOutcome, JobState, Mono, Severity};
 use crate::retry::{Draw, chance};
 use crate::site_busy::{BETWEEN_RUNS, retry_delay};
 
@@ -71,6 +72,7 @@ impl Fleet {
         let until = now.after(delay);
         self.set(job, JobState::BackingOff { until });
         self.backing_off.insert((until, job));
-        effects.push(FleetEffect::Report(FleetFact::SiteBusy { job, times, of, delay }));
+        let profile = self.profile(job).clone();
+        effects.push(FleetEffect::Report(FleetFact::ProfileSiteBusy { profile, times, of, delay }));
     }
 }

@@ -12,6 +12,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
+use std::collections::HashSet;
 
 struct Story {
     fleet: Fleet,
@@ -116,7 +117,9 @@ impl Story {
         match *words {
             ["survey"] => self.feed(FleetInput::SurveyEnded),
             ["close"] => self.feed(FleetInput::IntakeClosed),
-            ["probe", answer] => self.feed(FleetInput::ProviderProbed { is_up: answer == "up" }),
+            ["probe", answer] => self.feed(FleetInput::ProviderProbed {
+                problem: (answer != "up").then(|| "no answer".to_owned()),
+            }),
             ["paused", time] => self.feed(FleetInput::ProviderPaused { pause: duration(time) }),
             ["measured", mib, load] => self.feed(FleetInput::MachineMeasured(MachineLoad {
                 free_memory: Some(mib.parse::<u64>().unwrap() << 20),
@@ -209,26 +212,20 @@ impl Story {
                 let names: Vec<_> = jobs.iter().map(|job| name(job).as_str()).collect();
                 format!("look elsewhere for {}", names.join(" "))
             }
-            FleetEffect::Report(FleetFact::PutOff { job, delay }) => {
-                format!("{} is put off {delay:?}", name(job))
+            FleetEffect::Report(FleetFact::ProfilePutOff { profile, delay }) => {
+                format!("{profile} is put off {delay:?}")
             }
-            FleetEffect::Report(FleetFact::SiteBusy { job, times, of, delay }) => {
-                format!("the site of {} is busy, {times} of {of}: {delay:?}", name(job))
+            FleetEffect::Report(FleetFact::ProfileSiteBusy { profile, times, of, delay }) => {
+                format!("the site of {profile} is busy, {times} of {of}: {delay:?}")
             }
-            FleetEffect::Report(FleetFact::OverTime { job, limit, demand }) => {
-                format!("{}: {limit}, {demand:?}", name(job))
+            FleetEffect::Report(FleetFact::RunOverTime { profile, limit, demand }) => {
+                format!("{profile}: {limit}, {demand:?}")
             }
-            FleetEffect::Report(
-                fact @ (FleetFact::Waiting(_)
-                | FleetFact::ProviderDown
-                | FleetFact::ProviderPaused { .. }
-                | FleetFact::Resumed),
-            ) => format!("{fact:?}"),
             FleetEffect::WakeAt(at) => format!("wake at {:?}", at.0),
-            FleetEffect::Report(FleetFact::BackingOff { job, delay, failure, .. }) => {
-                format!("{} backs off {delay:?}: {failure}", name(job))
+            FleetEffect::Report(FleetFact::ProfileBackingOff { profile, delay, cause, .. }) => {
+                format!("{profile} backs off {delay:?}: {cause}")
             }
-            FleetEffect::Report(FleetFact::Ended { job, outcome, attempts }) => {
+            FleetEffect::End { job, outcome, attempts } => {
                 let outcome = match outcome {
                     JobOutcome::Completed => "completed".to_owned(),
                     JobOutcome::NeedsAttention => "needs attention".to_owned(),
@@ -237,8 +234,9 @@ impl Story {
                 };
                 format!("{} ended after {attempts}, {outcome}", name(job))
             }
-            FleetEffect::Report(FleetFact::Cleared { job }) => format!("{} is cleared", name(job)),
-            FleetEffect::Report(FleetFact::Stopping(severity)) => format!("stopping {severity:?}"),
+            FleetEffect::Report(FleetFact::LeftOversEnded { profile }) => format!("{profile} is cleared"),
+            FleetEffect::Report(FleetFact::FleetStopping { severity }) => format!("stopping {severity:?}"),
+            FleetEffect::Report(fact) => format!("{fact:?}"),
             FleetEffect::RejectInput(refusal) => format!("refused: {refusal}"),
             FleetEffect::Finish { outcome } => format!("finish {outcome:?}"),
         }
@@ -1295,7 +1293,7 @@ fn ten_thousand_completed_profiles_are_passed_over() {
         let profile = format!("p{number}").parse().unwrap();
         let input = FleetInput::ProfileEnqueued { profile, standing: ProfileStatus::Completed, priority: 0 };
         let effects = fleet.handle(Mono::default(), input);
-        assert!(matches!(effects[..], [FleetEffect::Report(FleetFact::Ended { .. })]));
+        assert!(matches!(effects[..], [FleetEffect::End { .. }]));
     }
     assert_eq!(fleet.handle(Mono::default(), FleetInput::SurveyEnded), []);
     assert_eq!(
@@ -1387,23 +1385,23 @@ impl Judge {
                 }
                 FleetEffect::Watch { job, slot, .. } => self.live(fleet, *job, *slot),
                 FleetEffect::Report(
-                    FleetFact::BackingOff { job, .. }
-                    | FleetFact::SiteBusy { job, .. }
-                    | FleetFact::PutOff { job, .. }
-                    | FleetFact::Cleared { job },
+                    FleetFact::ProfileBackingOff { profile, .. }
+                    | FleetFact::ProfileSiteBusy { profile, .. }
+                    | FleetFact::ProfilePutOff { profile, .. }
+                    | FleetFact::LeftOversEnded { profile },
                 ) => {
-                    self.die(fleet, *job);
+                    self.die(fleet, fleet.job(profile).unwrap());
                 }
                 // A run of before the fleet: it lives from its survey on.
                 FleetEffect::CleanUp { job } if !self.living.contains_key(job) => {
                     let JobState::CleaningUp { slot } = fleet.state(*job) else { panic!("{effect:?}") };
                     self.live(fleet, *job, slot);
                 }
-                FleetEffect::Report(FleetFact::Ended { job, .. }) => {
+                FleetEffect::End { job, .. } => {
                     self.die(fleet, *job);
                     assert!(self.ended.insert(*job), "a second outcome");
                 }
-                FleetEffect::Report(FleetFact::Stopping(severity)) => {
+                FleetEffect::Report(FleetFact::FleetStopping { severity }) => {
                     assert!(*severity > self.severity, "severity fell or stood");
                     self.severity = *severity;
                 }
@@ -1414,18 +1412,21 @@ impl Judge {
                 FleetEffect::CleanUp { job } | FleetEffect::Terminate { job } | FleetEffect::Kill { job } => {
                     assert!(self.living.contains_key(job), "{effect:?} of a run that is not");
                 }
-                FleetEffect::Report(FleetFact::ProviderDown | FleetFact::ProviderPaused { .. }) => {
+                FleetEffect::Report(FleetFact::LaunchesWaiting(
+                    WaitReason::Provider { .. } | WaitReason::ProviderQuota { .. },
+                )) => {
                     self.down = true;
                 }
-                FleetEffect::Report(FleetFact::Resumed) => self.down = false,
-                FleetEffect::Report(FleetFact::OverTime { job, demand, .. }) => {
-                    assert!(self.living.contains_key(job), "{effect:?} of a run that is not");
-                    assert!(self.demands.insert(*job, *demand) < Some(*demand), "a demand fell");
+                FleetEffect::Report(FleetFact::LaunchesResumed) => self.down = false,
+                FleetEffect::Report(FleetFact::RunOverTime { profile, demand, .. }) => {
+                    let job = fleet.job(profile).unwrap();
+                    assert!(self.living.contains_key(&job), "{effect:?} of a run that is not");
+                    assert!(self.demands.insert(job, *demand) < Some(*demand), "a demand fell");
                 }
                 FleetEffect::Measure
                 | FleetEffect::Probe
                 | FleetEffect::CheckElsewhere { .. }
-                | FleetEffect::Report(FleetFact::Waiting(_))
+                | FleetEffect::Report(_)
                 | FleetEffect::WakeAt(_)
                 | FleetEffect::RejectInput(_) => {}
             }
@@ -1495,7 +1496,9 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
                 free_memory: Some(mib << 20),
                 ..MachineLoad::default()
             }),
-            Happening::Probed(is_up) => FleetInput::ProviderProbed { is_up },
+            Happening::Probed(is_up) => {
+                FleetInput::ProviderProbed { problem: (!is_up).then(|| "no answer".to_owned()) }
+            }
             Happening::Paused(millis) => {
                 FleetInput::ProviderPaused { pause: Duration::from_millis(millis.into()) }
             }
@@ -1535,7 +1538,7 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
         // A faithful shell answers what it was asked, and rings the alarm.
         for answer in [
             FleetInput::MachineMeasured(MachineLoad::default()),
-            FleetInput::ProviderProbed { is_up: true },
+            FleetInput::ProviderProbed { problem: None },
             FleetInput::ElsewhereChecked { open: Vec::new() },
         ] {
             if !judge.finished {

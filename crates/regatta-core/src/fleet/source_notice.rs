@@ -4,20 +4,41 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+
+use super::fact::millis;
 use crate::duration::in_words;
 use crate::id::ProfileId;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type")]
 pub enum SourceNotice {
     /// The session wins; names of fields, never values.
-    Conflict { profile: ProfileId, fields: Vec<String> },
+    #[serde(rename = "source_differs")]
+    Conflict {
+        #[serde(rename = "profile_id")]
+        profile: ProfileId,
+        fields: Vec<String>,
+    },
     /// A row that cannot be read is left out.
+    #[serde(rename = "row_refused")]
     Refused { place: String, problem: String },
     /// The source does not answer as it should.
-    Retrying { problem: String, after: Duration },
+    #[serde(rename = "source_retrying")]
+    Retrying {
+        problem: String,
+        #[serde(rename = "ms", serialize_with = "millis")]
+        after: Duration,
+    },
     /// Outcomes cannot be delivered now; they are kept.
-    Undelivered { problem: String, waiting: u64 },
+    #[serde(rename = "outcomes_waiting")]
+    Undelivered {
+        problem: String,
+        #[serde(rename = "outcomes")]
+        waiting: u64,
+    },
     /// They can again.
+    #[serde(rename = "outcomes_delivering")]
     Delivering,
 }
 
