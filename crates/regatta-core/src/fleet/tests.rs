@@ -693,14 +693,14 @@ fn launches_wait_for_room_and_nothing_is_ended_for_it() {
         expect![[r#"
             measure
             spawn a slot0
-            Waiting(Memory { free: 1468006400, wanted: 1887436800 })
+            LaunchesWaiting(Memory { free: 1468006400, wanted: 1887436800 })
             wake at 1s
             @ 1s
             measure
             wake at 2s
             @ 2s
             measure
-            Resumed
+            LaunchesResumed
             spawn b slot1
             b ended after 1, completed
             a ended after 1, completed
@@ -709,15 +709,15 @@ fn launches_wait_for_room_and_nothing_is_ended_for_it() {
     check(
         "max 2; load 1.5; enqueue a; measured 0 1.6; +1s; measured 0 1.4; a exits ok",
         expect![[r#"
-        measure
-        Waiting(Load { load: 1.6, most: 1.5 })
-        wake at 1s
-        @ 1s
-        measure
-        Resumed
-        spawn a slot0
-        a ended after 1, completed
-        finish Completed"#]],
+            measure
+            LaunchesWaiting(Load { load: 1.6, most: 1.5 })
+            wake at 1s
+            @ 1s
+            measure
+            LaunchesResumed
+            spawn a slot0
+            a ended after 1, completed
+            finish Completed"#]],
     );
     check(
         "max 2; memory 1000; enqueue a; stop",
@@ -753,14 +753,14 @@ fn a_fleet_waits_for_a_provider_that_is_down_and_no_attempt_is_lost() {
             b backs off 2s: no browser from the provider
             probe
             c backs off 2s: no browser from the provider
-            ProviderDown
+            LaunchesWaiting(Provider { problem: "no answer" })
             wake at 5s
             @ 5s
             probe
             wake at 15s
             @ 15s
             probe
-            Resumed
+            LaunchesResumed
             spawn a slot0
             spawn b slot1
             spawn c slot2"#]],
@@ -796,12 +796,12 @@ fn a_fleet_waits_until_the_quota_is_renewed() {
         "enqueue a b; paused 3600s; a exits browserless; +3600s; probe up; a exits ok; b exits ok",
         expect![[r#"
             spawn a slot0
-            ProviderPaused { pause: 3600s }
+            LaunchesWaiting(ProviderQuota { pause: 3600s })
             wake at 3600s
             a backs off 2s: no browser from the provider
             @ 3600s
             probe
-            Resumed
+            LaunchesResumed
             spawn a slot0
             a ended after 1, completed
             spawn b slot0
