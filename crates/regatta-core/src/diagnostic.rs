@@ -1,11 +1,11 @@
-//! An error with its place in a file a person wrote.
+//! An error with its location in a file that a person wrote.
 
 use std::ops::Range;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
-/// What is wrong with a file, where, and what to do next. Printed by miette with the lines around.
+/// What is wrong with a file, where, and what to do next. Rendered by miette with the surrounding lines.
 #[derive(Debug, Clone, Error, Diagnostic)]
 #[error("{problem}")]
 pub struct FileDiagnostic {
@@ -20,7 +20,7 @@ pub struct FileDiagnostic {
 }
 
 impl FileDiagnostic {
-    /// `at` are byte offsets in `text`; `label` stands at the place itself.
+    /// `at` is a range of byte offsets in `text`; `label` stands below the marked text.
     pub fn new(file: &str, text: &str, at: Range<usize>, problem: impl Into<String>) -> Self {
         let end = at.end.min(text.len());
         let start = at.start.min(end);
@@ -45,21 +45,22 @@ impl FileDiagnostic {
         self
     }
 
-    /// `flows/store.json:12:5`, for places where one line must do.
+    /// Returns `flows/store.json:12:5`, where one line must do.
     pub fn location(&self) -> String {
         let (line, column) = line_and_column(self.text.inner(), self.at.offset());
         format!("{}:{line}:{column}", self.text.name())
     }
 }
 
-/// Both count from 1; the column counts characters.
+/// Returns line and column. Both count from 1; the column counts characters.
 pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(offset)];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// The offset of a 1-based line and column, the column in bytes, as serde_json counts them.
+/// Returns the byte offset of a line and a column. Both count from 1; the column counts bytes, as in
+/// serde_json.
 pub fn offset_of(text: &str, line: usize, column: usize) -> usize {
     let line_start = match line.saturating_sub(2) {
         _ if line <= 1 => 0,

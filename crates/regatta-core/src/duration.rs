@@ -1,15 +1,15 @@
-//! Durations in sentences. What was measured and stands in columns is [`regatta::report`]'s.
+//! Durations in sentences. `regatta::report` renders those that stand in columns.
 
 use std::time::Duration;
 
-/// `250 ms`, `2.2 s`, `30 s`, `1 min 30 s`, `2 h 5 min`: without parts that say nothing.
+/// `250 ms`, `2.2 s`, `30 s`, `1 min 30 s`, `2 h 5 min`. Parts that are zero are left out.
 pub fn in_words(duration: Duration) -> String {
     let ms = duration.as_millis();
     let parts = |whole: u128, unit: &str, rest: u128, of: &str| match rest {
         0 => format!("{whole} {unit}"),
         rest => format!("{whole} {unit} {rest} {of}"),
     };
-    // Rounded first: 59.96 s are a minute.
+    // Rounded first: 59.96 s are one minute.
     let tenths = (ms + 50) / 100;
     let seconds = (ms + 500) / 1000;
     match ms {

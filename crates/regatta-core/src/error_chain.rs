@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// The message, and those below it, which it does not repeat.
+/// Returns the message and those of its causes, without repeating any.
 pub fn with_cause(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |&error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

@@ -1,7 +1,7 @@
-//! What a run tells the world, one JSON object a line. A persisted format: version 1.
+//! The events of a run, one JSON object a line. A persisted format: version 1.
 //!
-//! Invariant: no event holds the value of an identity field. Fields are named, never quoted, and
-//! every message passes [`crate::mask::Mask`] first.
+//! Invariant: no event holds the value of an identity field. Fields are named, never quoted, and every
+//! message passes [`crate::mask::Mask`] first.
 
 pub mod play;
 
@@ -32,14 +32,14 @@ pub enum EventKind {
     RunStarted {
         pid: u32,
         plan: String,
-        /// Steps of the workflow, and how many of them were done before this run.
+        /// Steps of the workflow, and steps that were done before this run.
         steps: usize,
         done: usize,
-        /// The browser's program that the run will start; absent where the provider chooses it.
+        /// The browser that the run will start; absent where the provider chooses it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         browser: Option<String>,
     },
-    /// A call to the provider waits for its turn, for two seconds by now. `PacerWaited` follows.
+    /// A call to the provider has waited two seconds for its turn. `PacerWaited` follows.
     PacerWaiting {
         call: String,
     },
@@ -47,23 +47,21 @@ pub enum EventKind {
         call: String,
         ms: u64,
     },
-    /// The provider downloads the browser's kernel, which is waited for, for `ms` by now.
+    /// The provider downloads the browser's kernel; the run has waited `ms` for it.
     KernelDownloading {
         /// In the provider's words.
         message: String,
         ms: u64,
     },
-    /// The profile is open outside of Regatta, on another device or on this machine, and cannot be used
-    /// meanwhile.
+    /// The profile is open outside of Regatta, on another device or on this machine, and cannot be used.
     UsedElsewhere,
-    /// The provider answers, and refuses every profile until an operator changes the settings or the
-    /// account.
+    /// The provider refuses every profile until an operator changes the settings or the account.
     ProviderRefused {
         message: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
     },
-    /// It opens no more browsers for so long, for no profile.
+    /// The provider opens no browser for any profile during `ms`.
     ProviderPaused {
         ms: u64,
     },
@@ -71,7 +69,7 @@ pub enum EventKind {
         provider: String,
         /// A browser that already ran for this profile was taken over.
         reused: bool,
-        /// As the browser says it: `HeadlessChrome/156.0.8078.108`.
+        /// As the browser reports it: `HeadlessChrome/156.0.8078.108`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<String>,
         ms: u64,
@@ -85,13 +83,13 @@ pub enum EventKind {
         attempt: u32,
         mode: StepMode,
     },
-    /// An action of a flow begins. What it is about is left out: a selector may hold a value.
+    /// An action of a flow begins. Its subject is left out: a selector may hold a value.
     ActionStarted {
         flag: Flag,
         flow: String,
         /// As in `ActionFailed`.
         step: String,
-        /// From 1 among the `of` actions of the flow, those inside a `when` included.
+        /// Counts from 1 among the `of` actions of the flow, those inside a `when` included.
         number: usize,
         of: usize,
         action: String,
@@ -99,21 +97,21 @@ pub enum EventKind {
     ActionFailed {
         flag: Flag,
         attempt: u32,
-        /// File of the flow, number of the step in it (`4`, or `4.2` inside a `when`), its type.
+        /// The file of the flow, the number of the step in it (`4`, or `4.2` inside a `when`), and its type.
         flow: String,
         step: String,
         action: String,
         message: String,
     },
-    /// No selector of an action led to its element, and one was found by likeness; or a selector led to it,
-    /// and it is not as it was.
+    /// No selector of an action matched its element, and one was found by likeness; or a selector matched it,
+    /// and the element has changed.
     Healed {
         flag: Flag,
         flow: String,
         step: String,
         how: HealHow,
         selector: String,
-        /// The element as it was, and as it was found.
+        /// The element as it was known, and as it was found.
         known: String,
         found: String,
     },
@@ -122,13 +120,13 @@ pub enum EventKind {
         flag: Flag,
         fields: Vec<String>,
     },
-    /// The current code of this field's secret was used: the next one comes in `ms`, and is waited for.
+    /// The current code of this field's secret was used; the run waits `ms` for the next one.
     TotpWaiting {
         flag: Flag,
         field: String,
         ms: u64,
     },
-    /// A document waits for its turn at this origin, as `[[pace]]` says, for two seconds by now. `PaceWaited`
+    /// A document has waited two seconds for its turn at this origin, as `[[pace]]` demands. `PaceWaited`
     /// follows.
     PaceWaiting {
         origin: String,
@@ -137,7 +135,7 @@ pub enum EventKind {
         origin: String,
         ms: u64,
     },
-    /// The site answered 429 or 503, and is asked again in `ms`.
+    /// The site answered 429 or 503; the run retries in `ms`.
     SiteBusy {
         flag: Flag,
         ms: u64,
@@ -158,7 +156,7 @@ pub enum EventKind {
         flag: Flag,
         path: String,
     },
-    /// A picture that the flow asked for.
+    /// A screenshot of the flow.
     Screenshot {
         flag: Flag,
         path: String,
@@ -175,13 +173,13 @@ pub enum EventKind {
         exit_code: u8,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
-        /// Another run ends in the same way until something is changed.
+        /// Another run would end in the same way until something is changed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         permanent: bool,
         /// Why the run ended, where the reason has a name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<RunCause>,
-        /// How long a busy site asks to be left alone.
+        /// The time that a busy site asks for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
         ms: u64,
@@ -191,11 +189,11 @@ pub enum EventKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunCause {
-    /// The site answered 429 or 503 until the attempts were used up. A later run may find it free.
+    /// The site answered 429 or 503 until the attempts were used up. A later run may succeed.
     SiteBusy,
 }
 
-/// Whether an attempt acts, or only looks whether an earlier one reached its end.
+/// Whether an attempt acts, or verifies that an earlier one reached its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepMode {
@@ -206,13 +204,13 @@ pub enum StepMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealHow {
-    /// It was named, and the action failed.
+    /// The element was named, and the action failed.
     Suggested,
-    /// It was acted on.
+    /// The element was used.
     Acted,
-    /// It was acted on, as it was in a step that reached its end.
+    /// The element was used, and has been before in a step that reached its end.
     Remembered,
-    /// A selector led to it: its label, text or row had changed, and it was acted on.
+    /// A selector matched the element: its label, text or row had changed, and it was used.
     Changed,
 }
 
@@ -221,30 +219,30 @@ pub enum HealHow {
 pub enum StepOutcome {
     /// The flow reached its end.
     Done,
-    /// An earlier attempt had already done it: the verify flow says so.
+    /// An earlier attempt had already done the step, as the verify flow shows.
     Verified,
     Failed,
     NeedsAttention,
     Stopped,
 }
 
-/// Traffic of one step: documents, their frames, and everything they load. Bytes are as encoded on the
-/// wire; what never left, or came from a cache, has none.
+/// Traffic of one step: documents, their frames, and everything they load. Bytes are counted as encoded on
+/// the wire; requests that were never sent or answered from a cache have none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkTotals {
-    /// What the pages asked for; the failed and the blocked are among them.
+    /// All requests of the pages, failed and blocked ones included.
     pub requests: u64,
     pub failed: u64,
     pub bytes_received: u64,
     pub bytes_sent: u64,
-    /// Refused by us: `[network] block`, or a document outside the allowed origins.
+    /// Refused by Regatta: `[network] block`, or a document outside the allowed origins.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub blocked: u64,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_type: BTreeMap<ResourceType, TypeTotals>,
 }
 
-/// The same for one type of resource; zeros are left out.
+/// The same for one type of resource. Zeros are left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TypeTotals {
@@ -265,7 +263,7 @@ const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// What a request is for, as the DevTools protocol has it.
+/// The purpose of a request, as in the DevTools protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ResourceType {
@@ -282,7 +280,7 @@ pub enum ResourceType {
     WebSocket,
     Manifest,
     Ping,
-    /// Also whatever a later version adds.
+    /// Also stands for types that a later version adds.
     #[serde(other)]
     Other,
 }

@@ -1,22 +1,22 @@
-//! What is kept of steps for people to look at.
+//! The evidence that is kept of steps for people.
 
 use serde::Deserialize;
 
 use super::flow::StepLocation;
 
-/// When a trace is kept of an attempt.
+/// Which attempts are traced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TraceMode {
     Off,
-    /// The actions of a failed attempt, and the page as it stood then.
+    /// Failed attempts: their actions, and the page at the end.
     #[default]
     OnFailure,
-    /// Of every attempt, with the page before and after each action.
+    /// Every attempt, with the page before and after each action.
     Always,
 }
 
-/// Why evidence is kept: what went wrong, and where in the flow.
+/// Why evidence is kept: the failure, and where in the flow it happened.
 #[derive(Debug, Clone, Default)]
 pub struct Incident {
     /// `store_signup, attempt 2`.

@@ -1,15 +1,15 @@
-//! Decides which profiles run next. Performs nothing: `regatta::orchestrate` carries the effects out.
+//! Decides which profiles run next. Performs no I/O: `regatta::orchestrate` performs the effects.
 //!
 //! Invariants:
-//! - at most `max` runs live at once, those adopted included; a run that is being cleaned up lives
-//!   until nothing is left of it;
+//! - at most `max` runs live at once, adopted runs included; a run that is being cleaned up lives until none
+//! of its processes is left;
 //! - at most one run of a profile;
-//! - every profile taken in reaches exactly one outcome, and the fleet finishes exactly once;
+//! - every enqueued profile reaches exactly one outcome, and the fleet finishes exactly once;
 //! - the severity of stopping only rises, and nothing is spawned once it has;
 //! - the same inputs at the same times with the same seed give the same effects.
 //!
-//! No input costs more than O(log n), but for a request to stop and the news that profiles are open
-//! elsewhere, which visit every job once.
+//! An input costs at most O(log n), except a stop request and the list of profiles that are open elsewhere:
+//! each visits every job once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub use self::job::{JobFailure, JobId, JobOutcome, JobState, Slot, Tally};
 pub use self::limits::{Enforcement, TimeLimit, TimeLimits};
 pub use self::messages::{ChildExit, FleetEffect, FleetInput, FleetInputError, ProfileStatus, Severity};
 
-/// Time since the orchestrator started; never goes back.
+/// The time since the orchestrator started. Monotonic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mono(pub Duration);
 
@@ -59,24 +59,24 @@ impl Mono {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FleetConfig {
-    /// Runs that may live at once; 0 counts as 1.
+    /// The most runs that live at once; 0 counts as 1.
     pub max: u32,
-    /// Least time between two launches, and the share of it that chance adds or takes.
+    /// The least time between two launches, and the share of it that jitter adds or subtracts.
     pub stagger: Duration,
     pub stagger_jitter: f64,
-    /// Further attempts after the first.
+    /// Attempts after the first.
     pub retries: u32,
-    /// How often a profile whose site is busy goes back into the queue. It loses no attempt by it.
+    /// How often a profile with a busy site is queued again. This uses no attempt.
     pub busy_retries: u32,
     pub backoff: Backoff,
-    /// How long runs may take to stop by themselves before they are killed; `None`: as long as they
-    /// need, since a step is not cut off for being slow.
+    /// How long runs may take to stop before they are killed. `None` means no limit: a slow step is not cut
+    /// off.
     pub drain_limit: Option<Duration>,
     pub seed: u64,
     pub limits: TimeLimits,
     pub admission: Admission,
-    /// Profiles about which the provider is asked in one question, before they are launched, whether
-    /// they are open on another device; 0: it cannot be asked.
+    /// How many profiles one call asks the provider about, to learn which are open on another device. 0 where
+    /// the provider cannot be asked.
     pub asked_at_once: usize,
 }
 
@@ -87,8 +87,8 @@ pub struct Fleet {
     jobs: Vec<Job>,
     /// Every profile that was enqueued.
     by_profile: HashMap<ProfileId, JobId>,
-    /// Never launched, by priority and then first to last, behind those whose back-off has passed: what was begun is
-    /// finished before anything new begins.
+    /// Jobs that were never launched, by priority and then in order of arrival. Jobs whose back-off has
+    /// passed go first, so that begun profiles finish before new ones begin.
     queue: LaunchQueue,
     backing_off: BTreeSet<(Mono, JobId)>,
     slots: Slots,
@@ -100,7 +100,7 @@ pub struct Fleet {
     next_launch: Mono,
     /// When draining turns into killing.
     drain_until: Option<Mono>,
-    /// The moment of the latest `WakeAt` not yet answered.
+    /// The time of the latest `WakeAt` that was not yet answered.
     alarm: Option<Mono>,
     tally: Tally,
     clocks: DeadlineQueue,
@@ -108,9 +108,9 @@ pub struct Fleet {
     breaker: Breaker,
     elsewhere: OpenElsewhere,
     site: SiteAllowance,
-    /// Without a browser and an attempt left, while the provider is asked whether that was its fault.
+    /// Jobs without a browser and without an attempt left, while the provider is probed.
     doubtful: Vec<JobId>,
-    /// What launches were last said to wait for.
+    /// Whether the latest report says that launches wait.
     waiting: bool,
 }
 
@@ -121,12 +121,12 @@ struct Job {
     priority: i32,
     /// Attempts begun, an adopted run included.
     attempts: u32,
-    /// How often it was put off for being open elsewhere.
+    /// How often the job was put off for being open elsewhere.
     put_off: u32,
     clock: RunClock,
-    /// Of the child that crashed last.
+    /// How the child that crashed last ended.
     died_of: Option<ChildExit>,
-    /// The run under way has said that another one would end in the same way.
+    /// The current run has reported that another run would end in the same way.
     failed_for_good: bool,
     site_busy: SiteBusyState,
 }
@@ -180,12 +180,12 @@ impl Fleet {
         self.jobs[job.index()].state
     }
 
-    /// Whether the profile was taken in.
+    /// Whether the profile was enqueued.
     pub fn contains(&self, profile: &ProfileId) -> bool {
         self.by_profile.contains_key(profile)
     }
 
-    /// In the order they came.
+    /// Jobs in order of arrival.
     pub fn jobs(&self) -> impl Iterator<Item = JobId> + use<> {
         (0..index(self.jobs.len())).map(JobId)
     }
@@ -198,12 +198,12 @@ impl Fleet {
         self.tally
     }
 
-    /// Runs that live now, adopted and crashed ones included.
+    /// The number of runs that live now, adopted and crashed ones included.
     pub const fn live_runs(&self) -> usize {
         self.slots.taken as usize
     }
 
-    /// One input, whatever it is, in whatever state; `now` never goes back.
+    /// Handles one input in any state and returns the effects. `now` never decreases.
     pub fn handle(&mut self, now: Mono, input: FleetInput) -> Vec<FleetEffect> {
         let mut effects = Vec::new();
         if let Err(refusal) = self.apply(now, input, &mut effects) {
@@ -274,7 +274,7 @@ impl Fleet {
                     self.slots.free(slot);
                     match (self.jobs[job.index()].attempts, self.severity) {
                         (1.., _) => self.settle(now, job, AttemptEnd::Crashed, effects),
-                        // What lived was a run of before this fleet.
+                        // The left-overs were those of a run before this fleet.
                         (0, Severity::None) => {
                             self.set(job, JobState::Queued);
                             self.queue.push_front(self.jobs[job.index()].priority, job);
@@ -379,7 +379,7 @@ impl Fleet {
                 self.jobs[job.index()].attempts = 1;
                 self.adopt(now, job, slot, effects);
             }
-            // It lives as a crashed run does until it is cleaned up.
+            // The left-overs take a slot until they are cleaned up.
             ProfileStatus::LeftBehind => {
                 let slot = self.slots.take();
                 self.set(job, JobState::CleaningUp { slot });
@@ -393,7 +393,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Somebody else runs the profile: its run takes the slot, and stops with the fleet.
+    /// Another process runs the profile: its run takes the slot, and stops with the fleet.
     fn adopt(&mut self, now: Mono, job: JobId, slot: Slot, effects: &mut Vec<FleetEffect>) {
         self.set(job, JobState::Adopted { slot });
         self.start_clock(now, job);
@@ -407,7 +407,7 @@ impl Fleet {
         self.clocks.watch(&self.config.limits, job, clock);
     }
 
-    /// Runs over their time are told so, harder each time.
+    /// Enforces the limits of runs that are over their time, one stage at a time.
     fn demand(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
         while let Some(job) = self.clocks.ring(now) {
             if !matches!(self.state(job), JobState::Running { .. } | JobState::Adopted { .. }) {
@@ -426,7 +426,7 @@ impl Fleet {
         }
     }
 
-    /// An attempt is over and its slot is free.
+    /// Ends the attempt; its slot is free already.
     fn settle(&mut self, now: Mono, job: JobId, attempt: AttemptEnd, effects: &mut Vec<FleetEffect>) {
         let refused = self.elsewhere.was_refused(job);
         if refused && matches!(attempt, AttemptEnd::Finished(RunOutcome::NoBrowser)) {
@@ -437,7 +437,7 @@ impl Fleet {
             };
         }
         let for_good = std::mem::take(&mut self.jobs[job.index()].failed_for_good);
-        // What is wrong with the profile or the settings says nothing of the provider.
+        // A problem of the profile or the settings says nothing about the provider.
         if !for_good {
             self.judge_provider(job, &attempt, effects);
         }
@@ -458,24 +458,23 @@ impl Fleet {
             AttemptEnd::Finished(RunOutcome::Usage) => JobFailure::Usage,
             AttemptEnd::Finished(RunOutcome::NoBrowser) => JobFailure::NoBrowser,
             AttemptEnd::Finished(RunOutcome::Damaged) => JobFailure::Damaged,
-            // An adopted run cannot have found the profile busy; were it said, a fresh run sees.
+            // An adopted run cannot have found the profile busy. If it reports so, a fresh run decides.
             AttemptEnd::Finished(RunOutcome::Stopped | RunOutcome::Busy) => JobFailure::Interrupted,
             AttemptEnd::Crashed => JobFailure::Crashed,
             AttemptEnd::NotSpawned => JobFailure::NotSpawned,
         };
-        // We ended it, and not for the fleet's sake.
+        // A time limit ended the run, not the fleet's stop.
         let failure = match (failure, over) {
             (JobFailure::Interrupted | JobFailure::Crashed, Some(limit)) if self.severity < Severity::Now => {
                 limit.failure()
             }
             _ => failure,
         };
-        // Only a run that was killed dies of `Now`, and only one asked to stop is interrupted by us:
-        // neither has used its attempt up.
+        // Under `Now`, runs are killed; under `Drain`, they are interrupted. Neither uses an attempt.
         let died_of = self.jobs[job.index()].died_of.take();
         let stopped_by_us = match failure {
             JobFailure::Interrupted => self.severity > Severity::None,
-            // It was asked before it listened.
+            // The signal arrived before the run had installed its handler.
             JobFailure::Crashed if died_of == Some(ChildExit::ASKED) => self.severity > Severity::None,
             JobFailure::Crashed => self.severity == Severity::Now,
             _ => false,
@@ -483,7 +482,7 @@ impl Fleet {
         let attempts = self.jobs[job.index()].attempts;
         let attempts_left = failure.may_be_retried() && !for_good && attempts <= self.config.retries;
         match self.severity {
-            // Whose fault it was shows in a moment.
+            // The probe will show whether the provider or the profile is at fault.
             Severity::None
                 if failure == JobFailure::NoBrowser && !for_good && self.breaker.is_suspected() =>
             {
@@ -530,17 +529,17 @@ impl Fleet {
                     self.end(job, JobOutcome::Stopped, effects);
                 }
                 JobState::Running { .. } | JobState::Adopted { .. } => self.stop(job, effects),
-                // A child on its way is stopped once it is there; what crashed is being ended.
+                // A child that is starting is stopped once it runs; a crashed run is being cleaned up.
                 JobState::Starting { .. } | JobState::CleaningUp { .. } | JobState::Ended(_) => {}
             }
         }
     }
 
-    /// Passes the severity on to one living run.
+    /// Applies the current severity to one living run.
     fn stop(&self, job: JobId, effects: &mut Vec<FleetEffect>) {
         match self.severity {
             Severity::None => {}
-            // One over its time was asked already: twice would mean now.
+            // A run over its time was asked to stop already; a second signal would mean "now".
             Severity::Drain if self.jobs[job.index()].clock.over().is_some() => {}
             Severity::Drain => effects.push(FleetEffect::Terminate { job }),
             Severity::Now => effects.push(FleetEffect::Kill { job }),
@@ -568,8 +567,8 @@ impl Fleet {
         effects.push(FleetEffect::Finish { outcome });
     }
 
-    /// Asks to be woken for the first thing that only time holds back. A full house is not: it waits
-    /// for an exit.
+    /// Sets the alarm for the first thing that waits only for time. A full fleet needs none: it waits for an
+    /// exit.
     fn set_alarm(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
         let launch_at = || {
             let open = self.severity == Severity::None && self.surveyed;
@@ -586,7 +585,7 @@ impl Fleet {
                 now
             };
             let ready = ready.max(self.next_launch);
-            // A launch that could be made and was not waits for room.
+            // A launch that is due and was not made waits for room.
             if ready > now { Some(ready) } else { self.gate.again_at().filter(|again| *again > now) }
         };
         let open = self.severity == Severity::None;

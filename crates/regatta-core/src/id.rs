@@ -1,4 +1,4 @@
-//! Names that travel through the whole program, parsed once at the edge.
+//! Names that the whole program uses, parsed once at the edge.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,9 +10,9 @@ use thiserror::Error;
 
 /// The provider's name of a browser profile.
 ///
-/// Shared, since a fleet of a hundred thousand names each of them several times.
+/// Shared, since a fleet of a hundred thousand profiles names each of them several times.
 ///
-/// They sort as a person counts: `p2` before `p10`.
+/// Sorted as a person counts: `p2` before `p10`.
 ///
 /// Invariant: 1..=128 of `[A-Za-z0-9_-]`; safe as a file name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ impl TryFrom<String> for ProfileId {
 
 impl Ord for ProfileId {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Ids that differ in leading zeros alone are two ids.
+        // Ids that differ only in leading zeros are different.
         natural(self.0.as_bytes(), other.0.as_bytes()).then_with(|| self.0.cmp(&other.0))
     }
 }
@@ -63,13 +63,13 @@ impl PartialOrd for ProfileId {
     }
 }
 
-/// Runs of digits compare as numbers of any length, other bytes as they are.
+/// Compares runs of digits as numbers of any length, and other bytes as they are.
 fn natural(mut one: &[u8], mut other: &[u8]) -> Ordering {
     loop {
         let both = (take_number(&mut one), take_number(&mut other));
         let order = match both {
             (Some(one), Some(other)) => one.len().cmp(&other.len()).then_with(|| one.cmp(other)),
-            // A digit is one of the bytes that a number begins with.
+            // A digit belongs to the bytes that begin a number.
             (Some(_), None) => b"0".first().cmp(&other.first()),
             (None, Some(_)) => one.first().cmp(&b"0".first()),
             (None, None) => match (one.split_first(), other.split_first()) {
@@ -87,7 +87,7 @@ fn natural(mut one: &[u8], mut other: &[u8]) -> Ordering {
     }
 }
 
-/// The digits at the beginning, without leading zeros; they are taken off.
+/// Takes the leading digits off and returns them without leading zeros.
 fn take_number<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let end = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());
     let (number, rest) = bytes.split_at(end);
@@ -159,13 +159,13 @@ impl fmt::Display for Flag {
     }
 }
 
-/// One process's drive of one profile; unique over time, so that events of two runs never mix.
+/// One process that drives one profile. Unique over time, so that the events of two runs never mix.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(String);
 
 impl RunId {
-    /// From the moment a run starts and 32 random bits; sorts by time.
+    /// Made of the time a run starts and 32 random bits. Sorts by time.
     pub fn new(at: jiff::Timestamp, random: u32) -> Self {
         Self(format!("{}-{random:08x}", at.strftime("%Y%m%dT%H%M%S")))
     }
@@ -226,7 +226,7 @@ mod tests {
         ids.reverse();
         ids.sort();
         assert_eq!(ids.iter().map(ProfileId::as_str).collect::<Vec<_>>(), sorted);
-        // Every pair agrees with the whole, so the order is one.
+        // Comparing every pair gives the same order as sorting the whole.
         for (place, one) in ids.iter().enumerate() {
             for (other_place, other) in ids.iter().enumerate() {
                 assert_eq!(one.cmp(other), place.cmp(&other_place), "{one} {other}");

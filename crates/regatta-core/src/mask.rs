@@ -1,17 +1,17 @@
-//! Keeps identity values out of everything that is written for people: events, logs, errors.
+//! Keeps identity values out of everything that people read: events, logs, errors.
 
 use super::session::{Identity, Session, text_of};
 
 /// Replaces every identity value in a text by the name of its field.
 #[derive(Clone, Default)]
 pub struct Mask {
-    /// (value, replacement), longest value first so that the longest wins where two begin.
+    /// (value, replacement), longest value first, so that the longest of two that begin alike wins.
     values: Vec<(String, String)>,
 }
 
 impl Mask {
-    /// Values of one or two characters are left alone: hiding every `1` hides nothing and makes
-    /// messages unreadable. A value is also known in the form it takes inside a URL.
+    /// Values of one or two characters are not masked: masking every `1` would hide nothing and make messages
+    /// unreadable. A value is also recognized in its form-encoded form.
     pub fn for_identity(identity: &Identity) -> Self {
         let mut mask = Self::default();
         for (name, value) in identity.iter() {
@@ -21,7 +21,7 @@ impl Mask {
         mask
     }
 
-    /// Also hides the values that others have replaced.
+    /// Masks superseded values as well.
     pub fn for_session(session: &Session) -> Self {
         let mut mask = Self::for_identity(&session.identity);
         for old in &session.superseded {
@@ -33,18 +33,18 @@ impl Mask {
         mask
     }
 
-    /// The same for what browsers write.
+    /// Returns the same mask for texts that a browser writes.
     pub const fn for_browser(&self) -> BrowserMask<'_> {
         BrowserMask(self)
     }
 
-    /// The name of the field that has a value of which this is a part.
+    /// Returns the replacement of the first value that contains this part.
     fn whole_of(&self, part: &str) -> Option<&str> {
         let is_part = |(value, _): &&(String, String)| value.contains(part);
         self.values.iter().find(is_part).map(|(_, replacement)| replacement.as_str())
     }
 
-    /// One more value to hide, by the same rules.
+    /// Adds a value to mask, by the same rules.
     pub fn add(&mut self, name: &str, value: &str) {
         self.put(name, value);
         self.sort();
@@ -67,8 +67,7 @@ impl Mask {
         self.values.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
     }
 
-    /// Of a text that was cut: a value may have been cut with it. What its end has in common with the
-    /// beginning of one goes.
+    /// Masks a text that was cut: its end is removed where it may be the beginning of a value.
     pub fn apply_to_start(&self, text: &str) -> String {
         let is_begun = |tail: &str| self.values.iter().any(|(value, _)| value.starts_with(tail));
         let masked = self.apply(text);
@@ -78,7 +77,7 @@ impl Mask {
         masked[..begun.unwrap_or(masked.len())].to_owned()
     }
 
-    /// One pass from left to right: what was put in is never looked at again, nor by a second pass.
+    /// Masks in one pass from left to right. A replacement is never masked again, nor by a second pass.
     pub fn apply(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -104,12 +103,12 @@ impl Mask {
     }
 }
 
-/// A mask that also knows values in the other forms they take in a browser.
+/// A mask that also recognizes values in the other forms that a browser gives them.
 #[derive(Clone, Copy)]
 pub struct BrowserMask<'a>(&'a Mask);
 
 impl BrowserMask<'_> {
-    /// Any text; a value that is percent-encoded otherwise than forms do it is hidden too.
+    /// Masks any text, including values that are percent-encoded in another way than forms do it.
     pub fn apply(&self, text: &str) -> String {
         let masked = self.0.apply(text);
         if !masked.contains('%') {
@@ -120,7 +119,7 @@ impl BrowserMask<'_> {
         if hidden == decoded { masked } else { hidden }
     }
 
-    /// What stands in a form's field: it may be half a value, since typing takes time.
+    /// Masks the content of a form's field. It may be part of a value, since typing takes time.
     pub fn apply_to_field(&self, typed: &str) -> String {
         let masked = self.apply(typed);
         let whole = (masked == typed && typed.chars().count() >= 3).then(|| self.0.whole_of(typed));
@@ -174,7 +173,7 @@ mod tests {
         assert_eq!(mask.apply("/x/Ann%20Lee%20%26%20S%c3%b6hne?q=%41"), "/x/‹identity.name›?q=A");
         assert_eq!(mask.apply("/x?n=Ann+Lee+%26+S%C3%B6hne&q=%41"), "/x?n=‹identity.name›&q=%41");
         assert_eq!(mask.apply("100 % %zz %"), "100 % %zz %");
-        // Half typed.
+        // Typed in part.
         assert_eq!(mask.apply_to_field("Ann Le"), "‹identity.name›");
         assert_eq!(
             (mask.apply_to_field("An"), mask.apply_to_field("Anna")),

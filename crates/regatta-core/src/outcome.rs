@@ -1,4 +1,4 @@
-//! How a run and a fleet can end, and the exit code that says so. The codes are a published format.
+//! How a run and a fleet can end, and their exit codes. A published format.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,11 +13,11 @@ pub enum RunOutcome {
     NeedsAttention,
     /// Another run holds the profile.
     Busy,
-    /// The provider gave no browser.
+    /// The provider opened no browser.
     NoBrowser,
     /// The session document cannot be read.
     Damaged,
-    /// A signal, after a clean checkpoint.
+    /// Stopped by a signal, after a clean checkpoint.
     Stopped,
 }
 
@@ -46,12 +46,12 @@ impl RunOutcome {
         }
     }
 
-    /// `None` for a code no run ends with: the process crashed.
+    /// Returns `None` for a code that no run ends with: the process crashed.
     pub fn from_exit_code(code: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|o| i32::from(o.exit_code()) == code)
     }
 
-    /// Whether a fresh run of the same profile may succeed without anything being changed.
+    /// Whether another run of the profile may succeed though nothing is changed.
     pub const fn may_be_retried(self) -> bool {
         matches!(self, Self::StepFailed | Self::NoBrowser)
     }

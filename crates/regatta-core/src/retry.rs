@@ -1,19 +1,19 @@
-//! When a failed run may start again, and the one source of chance of the fleet.
+//! When a failed run may start again, and the fleet's only source of randomness.
 //!
-//! Chance is a pure function of a seed and of what it is drawn for, not a stream: another profile in
-//! the list, or an input that came earlier, changes no one else's delay.
+//! A draw is a pure function of a seed and of its purpose, not part of a stream: neither another profile in
+//! the list nor an earlier input changes any other delay.
 
 use std::time::Duration;
 
-/// Exponential, with jitter. Invariant kept by [`Backoff::delay`]: never longer than
-/// `cap` × (1 + `jitter`), never negative.
+/// Exponential back-off with jitter. Invariant of [`Backoff::delay`]: at most `cap` × (1 + `jitter`), never
+/// negative.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backoff {
-    /// Before the second attempt.
+    /// The delay before the second attempt.
     pub base: Duration,
     pub factor: f64,
     pub cap: Duration,
-    /// Share of the delay that chance may add or take: `0.5` is ±50 %.
+    /// The share of the delay that jitter adds or subtracts: `0.5` is ±50 %.
     pub jitter: f64,
 }
 
@@ -24,7 +24,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// How long to wait after `attempt` (from 1) has failed. `chance` is within -1..=1.
+    /// Returns how long to wait after `attempt` (from 1) has failed. `chance` is within -1..=1.
     pub fn delay(&self, attempt: u32, chance: f64) -> Duration {
         let doublings = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let cap = self.cap.as_secs_f64();
@@ -35,7 +35,7 @@ impl Backoff {
     }
 }
 
-/// What a draw is for; two draws for the same thing are equal.
+/// The purpose of a draw. Two draws for the same purpose are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Draw {
     Launch { number: u64 },
@@ -43,7 +43,7 @@ pub enum Draw {
     Busy { job: u32, times: u32 },
 }
 
-/// Within -1..=1, evenly.
+/// Returns a value within -1..=1, evenly distributed.
 pub fn chance(seed: u64, draw: Draw) -> f64 {
     let (stream, counter) = match draw {
         Draw::Launch { number } => (1, number),
@@ -56,7 +56,7 @@ pub fn chance(seed: u64, draw: Draw) -> f64 {
     unit.mul_add(2.0, -1.0)
 }
 
-/// `plain` ± `jitter` (a share of it), by `chance` within -1..=1.
+/// Returns `plain` ± `jitter` (a share of it), by `chance` within -1..=1.
 pub fn jittered(plain: Duration, jitter: f64, chance: f64) -> Duration {
     seconds(plain.as_secs_f64() * (1.0 + jitter * chance))
 }
@@ -69,7 +69,7 @@ fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// To whole milliseconds: nobody waits more finely, and stories of tests stay readable.
+/// Rounds to whole milliseconds, which are precise enough and keep the stories of tests readable.
 fn seconds(value: f64) -> Duration {
     let millis = Duration::try_from_secs_f64(value.max(0.0)).unwrap_or(Duration::MAX).as_millis();
     Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))

@@ -7,29 +7,29 @@ use jiff::Timestamp;
 
 use super::retry::Backoff;
 
-/// Between two attempts of a run where the site does not say how long it is busy.
+/// Between two attempts of a run where the site does not ask for a time.
 pub const WITHIN_RUN: Backoff =
     Backoff { base: Duration::from_secs(2), factor: 2.0, cap: Duration::from_secs(60), jitter: 0.5 };
 
-/// A run keeps its browser open for no longer than this while it waits for a busy site.
+/// The longest time for which a run keeps its browser open while it waits for a busy site.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
-/// Between two runs of a profile, where the site does not say how long it is busy.
+/// Between two runs of a profile where the site does not ask for a time.
 pub const BETWEEN_RUNS: Backoff =
     Backoff { base: Duration::from_secs(30), factor: 2.0, cap: Duration::from_secs(300), jitter: 0.5 };
 
-/// How often a profile goes back into the queue of its fleet because its site is busy.
+/// How often a profile is queued again because its site is busy.
 pub const BUSY_RETRIES: u32 = 5;
 
-/// The share of a `Retry-After` that is added to it at most, so that the profiles that were refused together
-/// do not come back together.
+/// The largest share of a `Retry-After` that is added to it, so that profiles that were refused together do
+/// not return together.
 const SPREAD: f64 = 0.25;
 
 pub const fn is_busy(status: u16) -> bool {
     matches!(status, 429 | 503)
 }
 
-/// Reads the header `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. A date that has passed is zero.
+/// Parses the header `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. A date that has passed is zero.
 pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
@@ -39,15 +39,15 @@ pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
 }
 
-/// How long to wait after `attempt` (from 1) has found the site busy: what the site asks for and a little more, or
-/// what the schedule says, whichever is longer. `chance` is within -1..=1.
+/// Returns how long to wait after `attempt` (from 1) has found the site busy: what the site asks for and a
+/// little more, or the schedule's delay, whichever is longer. `chance` is within -1..=1.
 pub fn retry_delay(schedule: Backoff, attempt: u32, retry_after: Option<Duration>, chance: f64) -> Duration {
     let asked = retry_after.map(|asked| {
         let spread = SPREAD * f64::midpoint(chance, 1.0);
         super::retry::jittered(asked, 1.0, spread)
     });
-    // `Retry-After` names the time of one request, not of a whole step. Without the schedule, every waiting profile
-    // returns for that one request.
+    // `Retry-After` is about one request, not a whole step. Without the schedule every waiting profile would
+    // return for that one request.
     schedule.delay(attempt, chance).max(asked.unwrap_or_default())
 }
 

@@ -1,13 +1,13 @@
 //! Finds the name that a misspelt one most likely means, for the hint of an error.
 
-/// The candidate nearest to `given`; `None` where each of them differs in more than a third of its
-/// letters. Case does not count.
+/// Returns the candidate nearest to `given`, ignoring case; `None` where each differs in more than a third of
+/// its letters.
 pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = given.to_lowercase();
     let length = lower.chars().count();
     let most = (length / 3).max(1).min(length.saturating_sub(1));
     let distance = |candidate: &'a str| {
-        // Most candidates of a large folder are ruled out by their length alone.
+        // The length alone rules out most candidates of a large folder.
         let other = candidate.chars().count();
         let near = length.abs_diff(other) <= most;
         near.then(|| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
@@ -16,7 +16,7 @@ pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -
     near.min().map(|(_, candidate)| candidate)
 }
 
-/// The hint of an error about a name: the nearest one, then all of them where they are few.
+/// Returns the hint of an error about a name: the nearest one, then all of them where they are few.
 pub fn did_you_mean(given: &str, kind: &str, names: &[&str]) -> String {
     const LISTED: usize = 20;
     let list = match names {

@@ -1,11 +1,11 @@
-//! Files that a person wrote, as the editors of all systems save them.
+//! Text files that a person wrote, as the editors of all systems save them.
 
 use crate::diagnostic::FileDiagnostic;
 
-/// What UTF-8 files of some editors begin with; it is no part of the text.
+/// The byte order mark with which some editors begin UTF-8 files; it is not part of the text.
 const MARK: char = '\u{feff}';
 
-/// The text of a file, without its mark.
+/// The text of a file, without its byte order mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextFile {
     pub text: String,
@@ -13,7 +13,7 @@ pub struct TextFile {
 }
 
 impl TextFile {
-    /// `name` is the one people know the file by.
+    /// `name` is the file's name in errors.
     pub fn decode(name: &str, bytes: Vec<u8>) -> Result<Self, Box<FileDiagnostic>> {
         if let Some(text) = utf16(&bytes) {
             return Err(not_utf8(name, &text, 0, "it looks like UTF-16"));
@@ -31,7 +31,7 @@ impl TextFile {
         }
     }
 
-    /// What the file is to hold with another text: its mark stays.
+    /// Returns the file's bytes with another text and the same byte order mark.
     pub fn encode(&self, text: &str) -> Vec<u8> {
         let mark = if self.has_mark { MARK.to_string() } else { String::new() };
         (mark + text).into_bytes()
@@ -43,7 +43,7 @@ fn not_utf8(name: &str, text: &str, at: usize, guess: &str) -> Box<FileDiagnosti
     Box::new(error.help("save it as UTF-8 and try again"))
 }
 
-/// The text of UTF-16, with its mark or by the zeros that Latin letters have in it.
+/// Decodes UTF-16, recognized by its mark or by the zero bytes of Latin letters.
 fn utf16(bytes: &[u8]) -> Option<String> {
     let (is_little, bytes) = match bytes {
         [0xff, 0xfe, rest @ ..] => (true, rest),

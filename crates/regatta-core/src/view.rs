@@ -1,4 +1,4 @@
-//! Folds of events and sessions, which every view of a fleet shares.
+//! Folds of events and sessions, shared by every view of a fleet.
 
 pub mod overview;
 pub mod profile_status;

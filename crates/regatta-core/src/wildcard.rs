@@ -1,7 +1,7 @@
-//! Texts in which `*` stands for anything.
+//! Patterns in which `*` stands for any text.
 
-/// Whether `text` is `pattern`, where each `*` of the pattern stands for any characters or none. A `*` also
-/// stands for itself.
+/// Whether `text` matches `pattern`. Each `*` of the pattern stands for any characters or none, a `*`
+/// included.
 pub fn matches(text: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
@@ -16,15 +16,15 @@ pub fn matches(text: &str, pattern: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// A pattern that both texts fit, with a `*` in the place of what differs; whole words of letters and digits
-/// are replaced. `None` where they have nothing in common.
+/// Returns a pattern that both texts match, with a `*` for what differs; whole words of letters and digits
+/// are replaced. `None` where the texts have nothing in common.
 pub fn common(one: &str, other: &str) -> Option<String> {
     let is_word = |c: char| c.is_alphanumeric();
     let same = |pairs: &mut dyn Iterator<Item = (char, char)>| -> usize {
         pairs.take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum()
     };
     let start = same(&mut one.chars().zip(other.chars()));
-    // Of what is left, so that no character counts twice.
+    // Counted in the rest, so that no character counts twice.
     let (one_left, other_left) = (&one[start..], &other[start..]);
     let end = same(&mut one_left.chars().rev().zip(other_left.chars().rev()));
     let ends_word = one_left.starts_with(is_word) || other_left.starts_with(is_word);

@@ -1,4 +1,5 @@
-//! One flow by itself, without a workflow's step around it: where it may go, and what is told of it.
+//! The events of `regatta play`, which plays one flow without a workflow, and the origins that the flow
+//! visits.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -13,7 +14,7 @@ use crate::workflow::template::{self, Scope};
 
 pub const PLAY_EVENT_VERSION: u32 = 1;
 
-/// One JSON object a line, for a program beside the flow's author; never stored. Like an
+/// One JSON object a line, for the program beside the flow's author; never stored. Like an
 /// [`Event`](crate::event::Event) it holds no value of an identity field.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlayEvent {
@@ -31,10 +32,10 @@ pub enum PlayEventKind {
     PlayStarted {
         flow: String,
         title: String,
-        /// Those inside a `when` included.
+        /// Steps inside a `when` included.
         steps: usize,
     },
-    /// A document waits for its turn at this origin, as `[[pace]]` says. `PaceWaited` follows.
+    /// A document waits for its turn at this origin, as `[[pace]]` demands. `PaceWaited` follows.
     PaceWaiting {
         origin: String,
     },
@@ -75,10 +76,10 @@ pub enum PlayEventKind {
     Captured {
         step: String,
         field: String,
-        /// Of the value, which is not shown.
+        /// The length of the value, which is not shown.
         characters: usize,
     },
-    /// The current two-factor code was used: the next one comes in `ms`, and is waited for.
+    /// The current two-factor code was used; the run waits `ms` for the next one.
     TotpWaiting {
         step: String,
         ms: u64,
@@ -91,7 +92,7 @@ pub enum PlayEventKind {
         path: String,
         bytes: u64,
     },
-    /// Of a flow that reached its end.
+    /// The trace of a flow that reached its end.
     Trace {
         path: String,
     },
@@ -111,14 +112,14 @@ pub enum PlayEventKind {
     },
 }
 
-/// A step of the flow, as its author finds it again.
+/// A step of the flow, as its author finds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ActionName {
     /// `4`, or `4.2` inside a `when`.
     pub step: String,
     pub line: usize,
     pub action: String,
-    /// What it is about, as the flow writes it: a selector, an address, a key.
+    /// The subject of the step, as the flow writes it: a selector, an address, a key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
 }
@@ -129,16 +130,16 @@ pub enum ActionOutcome {
     Done,
     /// The condition of a `when` holds: its steps follow.
     Holds,
-    /// It does not: its steps are left out.
+    /// The condition of a `when` does not hold: its steps are skipped.
     HoldsNot,
-    /// The page of the browser that the recording began on: there is nothing to do.
+    /// The blank page on which the recording began: there is nothing to do.
     PassedOver,
     Failed,
     NeedsAttention,
 }
 
-/// The origins that the flow's own `navigate` steps name, in their order. An address that takes a
-/// value the flow captures first names none yet.
+/// Returns the origins that the flow's own `navigate` steps name, in order. An address that needs a captured
+/// value names none yet.
 pub fn origins(flow: &Flow, scope: &Scope<'_>) -> Vec<String> {
     let mut origins = Vec::new();
     for step in flow.all_steps() {
@@ -149,7 +150,7 @@ pub fn origins(flow: &Flow, scope: &Scope<'_>) -> Vec<String> {
     origins
 }
 
-/// The variables that the flow's steps use.
+/// Returns the variables that the flow's steps use.
 pub fn variables(flow: &Flow) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for step in flow.all_steps() {

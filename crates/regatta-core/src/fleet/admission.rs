@@ -1,8 +1,8 @@
-//! Whether the machine has room for one more run. Only launches wait for it; a run that lives is never
-//! ended for it.
+//! Whether the machine has room for one more run. Only launches wait for room; a living run is never ended
+//! for it.
 //!
-//! What a browser takes shows only some seconds after its launch, so each launch of the last moments
-//! counts as if it had not been measured yet.
+//! A browser takes some seconds to allocate its memory, so each recent launch counts as if it had not been
+//! measured yet.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,23 +10,22 @@ use std::time::Duration;
 use super::Mono;
 use super::fact::WaitReason;
 
-/// What one headless browser takes, as was measured: about 400 MiB.
+/// The memory of one headless browser, as measured: about 400 MiB.
 pub const RUN_MEMORY: u64 = 400 << 20;
-/// A measurement is believed for so long, and made again so often while launches wait.
+/// How long a measurement is valid, and the interval of measurements while launches wait.
 const FRESH: Duration = Duration::from_secs(1);
-/// From its launch until a browser has taken what it takes.
+/// The time from the launch of a browser until its memory is allocated.
 const SETTLES: Duration = Duration::from_secs(10);
-/// Share of the last ten seconds in which work waited for memory, in percent: beyond it the machine
-/// swaps instead of working.
+/// The most percent of the last ten seconds in which work waited for memory. Beyond it the machine swaps.
 const MOST_MEMORY_PRESSURE: f64 = 10.0;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Admission {
     /// Bytes that stay free.
     pub min_free_memory: Option<u64>,
-    /// Load of the last minute for each processor.
+    /// Load average of the last minute per processor.
     pub max_load: Option<f64>,
-    /// As many runs as the machine carries, and at least one.
+    /// Run as many as the machine carries, and at least one.
     pub auto: bool,
 }
 
@@ -36,12 +35,12 @@ impl Admission {
     }
 }
 
-/// The machine at one moment; what the system does not tell is `None` and holds nothing up.
+/// The load of the machine. `None` where the system does not report it; an unknown value delays nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct MachineLoad {
-    /// Bytes that may still be taken, limits of the control group included.
+    /// Bytes that can still be allocated, limits of the control group included.
     pub free_memory: Option<u64>,
-    /// Of the last minute, for each processor this process may use.
+    /// Load average of the last minute per processor that this process may use.
     pub load: Option<f64>,
     /// Percent of the last ten seconds in which some work waited for memory.
     pub memory_pressure: Option<f64>,
@@ -59,7 +58,7 @@ pub enum LaunchRoom {
 pub struct AdmissionControl {
     admission: Admission,
     measured: Option<(Mono, MachineLoad)>,
-    /// Asked for, not answered.
+    /// A measurement was requested and is not yet answered.
     pub measuring: bool,
     recent: VecDeque<Mono>,
 }
@@ -80,7 +79,7 @@ impl AdmissionControl {
         }
     }
 
-    /// When to look again while launches wait.
+    /// When to measure again while launches wait.
     pub fn again_at(&self) -> Option<Mono> {
         let (at, _) = self.measured.filter(|_| !self.measuring)?;
         Some(at.after(FRESH))
@@ -101,7 +100,7 @@ impl AdmissionControl {
 
     fn judge(&self, measured: &MachineLoad, living: usize) -> LaunchRoom {
         let Admission { min_free_memory, max_load, auto } = self.admission;
-        // Somebody has to run, or a fleet on a small machine would never end.
+        // At least one run must live, or a fleet on a small machine would never end.
         if auto && living == 0 && min_free_memory.is_none() && max_load.is_none() {
             return LaunchRoom::Available;
         }
@@ -115,12 +114,12 @@ impl AdmissionControl {
         if let Some(percent) = measured.memory_pressure.filter(|percent| *percent > MOST_MEMORY_PRESSURE) {
             return LaunchRoom::Short(WaitReason::MemoryPressure { percent });
         }
-        // An automatic fleet leaves the processors busy, not overrun.
+        // An automatic fleet keeps the processors busy without overloading them.
         let most = max_load.or(auto.then_some(2.0));
         if let Some((load, most)) = measured.load.zip(most).filter(|(load, most)| load >= most) {
             return LaunchRoom::Short(WaitReason::Load { load, most });
         }
-        // The load of a minute knows nothing of the last seconds.
+        // The load average of a minute does not show the last seconds.
         if auto && recent >= u64::from(measured.processors.max(1)) {
             return LaunchRoom::Short(WaitReason::Settling);
         }

@@ -1,21 +1,20 @@
-//! A circuit breaker on the provider: when it is down, the fleet pauses and asks now and then, instead
-//! of using up every profile's attempts.
+//! A circuit breaker for the provider. While the provider is down, launches wait and the provider is probed,
+//! so that no profile loses its attempts.
 //!
-//! Runs without a browser only raise the question, since it may be the profiles' own fault; the
-//! provider's answer decides.
+//! Runs without a browser only raise a suspicion, since their profiles may be at fault. The probe decides.
 
 use std::time::Duration;
 
 use super::{JobId, Mono};
 
-/// Profiles in a row; the last attempt of one is reason enough to ask, too.
+/// Profiles in a row without a browser that raise a suspicion. So does one profile in its last attempt.
 const SEVERAL: usize = 3;
 const PROBE_FIRST: Duration = Duration::from_secs(5);
 const PROBE_LAST: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Default)]
 pub struct Breaker {
-    /// The latest jobs without a browser, each once; none of another end came between.
+    /// The latest jobs without a browser, each once, since a run had one.
     browserless: Vec<JobId>,
     state: BreakerState,
 }
@@ -24,9 +23,9 @@ pub struct Breaker {
 enum BreakerState {
     #[default]
     Closed,
-    /// Asked, and not known to be down yet.
+    /// The provider is being probed and not known to be down.
     Suspected,
-    /// Launches wait. `asking`: the answer is awaited.
+    /// Launches wait. `asking` while a probe is not yet answered.
     Open { probe_at: Mono, pause: Duration, asking: bool },
 }
 
@@ -39,12 +38,13 @@ impl Breaker {
         matches!(self.state, BreakerState::Open { .. })
     }
 
-    /// A run had its browser.
+    /// Records that a run had its browser.
     pub fn served(&mut self) {
         self.browserless.clear();
     }
 
-    /// A run had none; `last`: its profile has no attempt left. Whether the provider is to be asked.
+    /// Records a run without a browser; `last` where its profile has no attempt left. Returns whether to
+    /// probe.
     #[must_use = "the question has to be asked"]
     pub fn refused(&mut self, job: JobId, last: bool) -> bool {
         if !self.browserless.contains(&job) {
@@ -58,7 +58,7 @@ impl Breaker {
         suspected
     }
 
-    /// Whether the provider is being asked, and not known to be down.
+    /// Whether the provider is being probed and not known to be down.
     pub fn is_suspected(&self) -> bool {
         self.state == BreakerState::Suspected
     }
@@ -70,7 +70,7 @@ impl Breaker {
         }
     }
 
-    /// Whether the moment to ask again has come.
+    /// Whether the next probe is due.
     #[must_use = "the question has to be asked"]
     pub fn is_due(&mut self, now: Mono) -> bool {
         match &mut self.state {
@@ -82,13 +82,13 @@ impl Breaker {
         }
     }
 
-    /// Pauses until a moment that is known. Where that is news, returns the jobs that are to have their
-    /// attempt back.
+    /// Pauses until a known time. Returns the jobs that get their attempt back, or `None` where the breaker
+    /// was open already.
     pub fn pause(&mut self, until: Mono) -> Option<Vec<JobId>> {
         self.open(BreakerState::Open { probe_at: until, pause: PROBE_FIRST, asking: false })
     }
 
-    /// It answers: launches go on. Whether they had waited for it as down.
+    /// Closes the breaker. Returns whether it was open.
     pub fn up(&mut self) -> bool {
         let was_open = self.is_open();
         self.state = BreakerState::Closed;
@@ -96,7 +96,7 @@ impl Breaker {
         was_open
     }
 
-    /// It is down. The jobs that are to have their attempt back, where that is news.
+    /// Opens the breaker. Returns the jobs that get their attempt back, or `None` where it was open already.
     pub fn down(&mut self, now: Mono) -> Option<Vec<JobId>> {
         let pause = match self.state {
             BreakerState::Open { pause, .. } => (pause * 2).min(PROBE_LAST),

@@ -1,8 +1,8 @@
-//! Profiles that are open on another device: a provider that lends a profile once refuses them here.
+//! Profiles that are open on another device. A provider that lends a profile once refuses them here.
 //!
-//! It is nobody's failure, and only whoever has it open can change it. So such a profile goes behind all
-//! others, keeps its attempts, and is tried again until it has been put off too often. Where the
-//! provider can be asked about many profiles at once, they are found before anything is launched.
+//! Only the person who has the profile open can change that. So it goes behind all others, keeps its
+//! attempts, and is retried until it was put off too often. Where the provider can report on many profiles at
+//! once, they are found before anything is launched.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -10,20 +10,20 @@ use std::time::Duration;
 use super::{JobId, Mono};
 use crate::retry::Backoff;
 
-/// Waits of a profile that is put off: 12 min in all, which begin when nothing else is left to launch.
+/// The delays of a profile that is put off: 12 min in all, counted once nothing else is left to launch.
 const WAITS: Backoff =
     Backoff { base: Duration::from_secs(30), factor: 2.0, cap: Duration::from_secs(300), jitter: 0.0 };
 const MOST_WAITS: u32 = 5;
 
 #[derive(Debug, Clone, Default)]
 pub struct OpenElsewhere {
-    /// How many profiles one question is about; 0: nobody can be asked.
+    /// How many profiles one call asks about; 0 where the provider cannot be asked.
     at_once: usize,
-    /// The answer about them is awaited.
+    /// The jobs of the call that is not yet answered.
     asked: Vec<JobId>,
-    /// They were asked about since they were put off last.
+    /// Jobs that were checked since they were put off last.
     looked_at: HashSet<JobId>,
-    /// A run of theirs was refused.
+    /// Jobs whose run was refused.
     refused: HashSet<JobId>,
     waiting: BTreeSet<(Mono, JobId)>,
 }
@@ -33,12 +33,12 @@ impl OpenElsewhere {
         Self { at_once, ..Self::default() }
     }
 
-    /// Whether a launch of the job needs no answer first.
+    /// Whether the job can be launched without a check.
     pub fn is_clear(&self, job: JobId) -> bool {
         self.at_once == 0 || self.looked_at.contains(&job)
     }
 
-    /// The next ones to ask about, those who come first; none while an answer is awaited.
+    /// Returns the next jobs to check, in launch order; `None` while a call is not yet answered.
     #[must_use = "the question has to be asked"]
     pub fn ask(&mut self, coming: impl Iterator<Item = JobId>) -> Option<Vec<JobId>> {
         if !self.asked.is_empty() {
@@ -48,24 +48,24 @@ impl OpenElsewhere {
         (!self.asked.is_empty()).then(|| self.asked.clone())
     }
 
-    /// The answer has come. Those that were asked about.
+    /// Takes the answer in and returns the jobs that were checked.
     pub fn answered(&mut self) -> HashSet<JobId> {
         let asked: HashSet<JobId> = std::mem::take(&mut self.asked).into_iter().collect();
         self.looked_at.extend(&asked);
         asked
     }
 
-    /// The run of the job is being refused its profile.
+    /// Records that the run of the job was refused its profile.
     pub fn refuse(&mut self, job: JobId) {
         self.refused.insert(job);
     }
 
-    /// Whether its run was refused for that; forgets it.
+    /// Whether the run of the job was refused; forgets it.
     pub fn was_refused(&mut self, job: JobId) -> bool {
         self.refused.remove(&job)
     }
 
-    /// How long a job waits that was put off so many times before; `None`: no longer.
+    /// Returns the delay of a job that was put off `times` times before; `None` where that is too often.
     pub fn wait(times: u32) -> Option<Duration> {
         (times < MOST_WAITS).then(|| WAITS.delay(times + 1, 0.5))
     }

@@ -1,4 +1,4 @@
-//! A profile in a fleet: where it stands, and how it can end.
+//! The state of a profile in a fleet, and its outcomes.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Mono;
 
-/// A profile's place in the order in which it came, from 0.
+/// The position of a profile in order of arrival, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub(super) u32);
 
@@ -17,12 +17,12 @@ impl JobId {
     }
 }
 
-/// A place where one run lives. Below `max`, unless more runs than `max` were found alive.
+/// The place of one run. Below `max`, unless more than `max` runs were found alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub(super) u32);
 
 impl Slot {
-    /// From 0. Slots of a fleet come from its own effects; this is for telling about them.
+    /// Counts from 0. The scheduler assigns slots; this is for reports.
     pub const fn new(index: u32) -> Self {
         Self(index)
     }
@@ -35,25 +35,25 @@ impl Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
     Queued,
-    /// `Spawn` is out, no answer yet.
+    /// `Spawn` was requested and is not yet answered.
     Starting {
         slot: Slot,
     },
     Running {
         slot: Slot,
     },
-    /// Run by a process that is not ours.
+    /// A process of another orchestrator or of a person runs it.
     Adopted {
         slot: Slot,
     },
-    /// Crashed; what it left is being ended.
+    /// The run crashed; its left-overs are being ended.
     CleaningUp {
         slot: Slot,
     },
     BackingOff {
         until: Mono,
     },
-    /// Open outside of Regatta; its turn comes after all others.
+    /// Open outside of Regatta; retried after all others.
     PutOff {
         until: Mono,
     },
@@ -75,15 +75,15 @@ impl fmt::Display for JobState {
     }
 }
 
-/// The one outcome a profile reaches in this fleet. As JSON: `outcome`, and `cause` where it failed.
+/// The one outcome of a profile in this fleet. In JSON: `outcome`, and `cause` where it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "cause", rename_all = "snake_case")]
 pub enum JobOutcome {
     Completed,
     NeedsAttention,
     Failed(JobFailure),
-    /// Still open because the fleet was stopped: never launched, checkpointed, killed, or not tried
-    /// again.
+    /// Not completed because the fleet was stopped: never launched, stopped after a step, killed, or not
+    /// retried.
     Stopped,
 }
 
@@ -94,24 +94,24 @@ pub enum JobFailure {
     StepFailed,
     Usage,
     NoBrowser,
-    /// Open outside of Regatta, on another device or on this machine, and it stayed so.
+    /// Open outside of Regatta, on another device or on this machine, after every retry.
     UsedElsewhere,
-    /// The site answered 429 or 503, and it stayed so.
+    /// The site answered 429 or 503 after every retry.
     SiteBusy,
     Damaged,
-    /// Stopped by a signal that was not ours.
+    /// Stopped by a signal that the fleet did not send.
     Interrupted,
     Crashed,
     /// No process could be started.
     NotSpawned,
-    /// Ended for taking longer than a run may.
+    /// Ended for exceeding the run timeout.
     OutOfTime,
-    /// Ended for having said nothing for too long.
+    /// Ended for emitting no event within the stall timeout.
     Stalled,
 }
 
 impl JobFailure {
-    /// Whether a fresh run may succeed without anything being changed.
+    /// Whether another run may succeed though nothing is changed.
     pub const fn may_be_retried(self) -> bool {
         match self {
             Self::StepFailed
@@ -146,7 +146,7 @@ impl fmt::Display for JobFailure {
     }
 }
 
-/// Jobs that have ended, by outcome.
+/// The number of ended jobs by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     pub completed: usize,
@@ -170,11 +170,11 @@ impl Tally {
     }
 }
 
-/// Hands out the lowest free number.
+/// Assigns the lowest free slot.
 #[derive(Debug, Clone, Default)]
 pub struct Slots {
     free: BTreeSet<Slot>,
-    /// Numbers from here on were never handed out.
+    /// Slots from here on were never assigned.
     fresh: u32,
     pub taken: u32,
 }

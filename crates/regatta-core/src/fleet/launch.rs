@@ -1,5 +1,5 @@
-//! Who is launched, and when: back-off, stagger, room on the machine, the provider, and whether a profile is
-//! open on another device all have a say.
+//! Decides which job is launched and when, from back-off, stagger, room on the machine, the provider, and
+//! profiles that are open on another device.
 
 use std::collections::HashSet;
 
@@ -36,13 +36,13 @@ impl Fleet {
         self.coming(now).next().is_some()
     }
 
-    /// Those that may be launched now, the next one first.
+    /// The jobs that may be launched now, in order.
     fn coming(&self, now: Mono) -> impl Iterator<Item = JobId> {
         let begun = self.backing_off.iter().take_while(move |(until, _)| *until <= now).map(|(_, job)| *job);
         begun.chain(self.queue.iter()).chain(self.elsewhere.due(now))
     }
 
-    /// Whether the next one is known not to be open on another device, as far as that can be known.
+    /// Whether the next job is known not to be open on another device, as far as that can be known.
     fn is_free(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) -> bool {
         let Some(next) = self.coming(now).next() else { return false };
         if self.elsewhere.is_clear(next) {
@@ -68,7 +68,7 @@ impl Fleet {
                     effects.push(FleetEffect::Measure);
                 }
             }
-            // It shows by itself in seconds.
+            // This ends within seconds and is not worth a report.
             LaunchRoom::Short(WaitReason::Settling) => {}
             LaunchRoom::Short(shortage) => {
                 if !std::mem::replace(&mut self.waiting, true) {
@@ -86,7 +86,7 @@ impl Fleet {
         }
     }
 
-    /// Of those that were asked about, these are open on another device.
+    /// Puts off the checked jobs that are open on another device.
     pub(super) fn put_off_all(&mut self, now: Mono, open: &[JobId], effects: &mut Vec<FleetEffect>) {
         let asked = self.elsewhere.answered();
         let open: HashSet<JobId> = open.iter().filter(|job| asked.contains(job)).copied().collect();
@@ -103,7 +103,7 @@ impl Fleet {
                     self.backing_off.remove(&(until, job));
                 }
                 JobState::PutOff { until } => self.elsewhere.remove(until, job),
-                // It was stopped meanwhile.
+                // The job was stopped meanwhile.
                 _ => continue,
             }
             self.put_off(now, job, effects);

@@ -1,7 +1,7 @@
-//! How long a run may take, and how long it may say nothing.
+//! How long a run may take, and how long it may emit no event.
 //!
-//! A run over its time is asked to stop after its step, a grace later told to stop in the middle of it,
-//! and another grace later killed. Each demand is made once; none is taken back, not even by an event.
+//! A run over its time is asked to stop after its step, then to stop now, then killed, with a grace between
+//! the stages. Each stage happens once; an event does not undo it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,11 +14,11 @@ use super::{JobFailure, JobId, Mono};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeLimits {
-    /// Of one attempt, from its launch or from when it was found alive.
+    /// The limit of one attempt, from its launch or its adoption.
     pub run: Option<Duration>,
-    /// Without an event of the run.
+    /// The longest time without an event of the run.
     pub stall: Option<Duration>,
-    /// Between a demand and the next.
+    /// The time between two stages.
     pub grace: Duration,
 }
 
@@ -53,18 +53,18 @@ impl fmt::Display for TimeLimit {
     }
 }
 
-/// What a run over its time is told, in this order.
+/// What is done about a run over its time, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Enforcement {
-    /// To stop after its step.
+    /// Ask the run to stop after its step.
     StopAfterStep,
-    /// To stop now.
+    /// Ask the run to stop now.
     StopNow,
     Kill,
 }
 
-/// The clock of one living run.
+/// The times of one living run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RunClock {
     began: Mono,
@@ -89,8 +89,8 @@ impl RunClock {
     }
 }
 
-/// When the clocks of the living have to be looked at. Lazy: an event moves no alarm, a clock that rings
-/// too early is set again.
+/// The deadlines of living runs. Lazy: an event moves no deadline; a deadline that passed too early is set
+/// again.
 #[derive(Debug, Clone, Default)]
 pub struct DeadlineQueue(BTreeSet<(Mono, JobId)>);
 
@@ -105,14 +105,14 @@ impl DeadlineQueue {
         self.0.first().map(|(until, _)| *until)
     }
 
-    /// Those whose moment has come.
+    /// Removes and returns a job whose deadline has passed.
     pub fn ring(&mut self, now: Mono) -> Option<JobId> {
         let first = *self.0.first().filter(|(until, _)| *until <= now)?;
         self.0.remove(&first);
         Some(first.1)
     }
 
-    /// A clock that rang: what its run is told now. It is watched on.
+    /// Returns what is done about a job whose deadline has passed, and sets the next deadline.
     pub fn look(
         &mut self,
         limits: &TimeLimits,
@@ -123,7 +123,7 @@ impl DeadlineQueue {
         let demand = match (clock.over, next_limit(limits, clock)) {
             (Some((limit, Enforcement::StopAfterStep)), _) => (limit, Enforcement::StopNow),
             (Some((limit, Enforcement::StopNow)), _) => (limit, Enforcement::Kill),
-            // There is nothing beyond.
+            // There is no further stage.
             (Some((_, Enforcement::Kill)), _) | (None, None) => return None,
             (None, Some((until, limit))) if until <= now => (limit, Enforcement::StopAfterStep),
             (None, Some((until, _))) => {

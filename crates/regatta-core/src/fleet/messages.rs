@@ -1,5 +1,5 @@
-//! What a fleet hears and what it wants done. Inputs are in the past tense, effects imperative; plain
-//! data, comparable, without a channel inside.
+//! The inputs and effects of the scheduler. Inputs are in the past tense, effects imperative. Plain
+//! comparable data without channels.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use super::{JobId, JobOutcome, JobState, MachineLoad, Mono, Slot};
 use crate::id::ProfileId;
 use crate::outcome::{FleetOutcome, RunOutcome};
 
-/// What is known of a profile before it is queued.
+/// The state of a profile when it is enqueued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProfileStatus {
-    /// Steps are open and nobody runs it.
+    /// Steps are open and no process runs it.
     Open,
     Completed,
     NeedsAttention,
@@ -23,7 +23,7 @@ pub enum ProfileStatus {
     Damaged,
     /// A living run holds its lock.
     Held,
-    /// Steps are open and nobody runs it, but something of its dead run lives still.
+    /// Steps are open and no process runs it, but left-overs of a dead run are alive.
     LeftBehind,
 }
 
@@ -32,15 +32,15 @@ pub enum ProfileStatus {
 pub enum ChildExit {
     Code(i32),
     Signal(i32),
-    /// The system could not say.
+    /// The system does not know.
     Unknown,
 }
 
 impl ChildExit {
-    /// By SIGTERM, which asks a run to stop.
+    /// Ended by SIGTERM, which asks a run to stop.
     pub const ASKED: Self = Self::Signal(15);
 
-    /// `None`: it crashed.
+    /// Returns `None` for a crash.
     pub fn outcome(self) -> Option<RunOutcome> {
         match self {
             Self::Code(code) => RunOutcome::from_exit_code(code),
@@ -67,10 +67,10 @@ pub enum FleetInput {
         standing: ProfileStatus,
         priority: i32,
     },
-    /// The locks of all profiles known by now were looked at. Nothing is launched before: a living
-    /// run found late would be one too many.
+    /// The locks of all enqueued profiles were read. Nothing is launched before: a living run that is found
+    /// later would exceed the limit.
     SurveyEnded,
-    /// No further profile will come.
+    /// No further profile will be enqueued.
     IntakeClosed,
     ChildSpawned {
         job: JobId,
@@ -82,51 +82,50 @@ pub enum FleetInput {
         job: JobId,
         exit: ChildExit,
     },
-    /// The lock of an adopted run fell. Without an outcome it crashed.
+    /// The lock of an adopted run was released. Without an outcome the run crashed.
     AdoptedEnded {
         job: JobId,
         outcome: Option<RunOutcome>,
     },
-    /// Nothing is left of the crashed run and its browser, or of a run of before this fleet.
+    /// Nothing is left of the crashed run and its browser, or of an earlier run.
     CleanedUp {
         job: JobId,
     },
-    /// A living run told something.
+    /// A living run emitted an event.
     ChildReported {
         job: JobId,
     },
-    /// The machine was measured, as far as the system tells.
+    /// The machine was measured, as far as the system reports.
     MachineMeasured(MachineLoad),
-    /// The provider was asked whether it answers; without a problem it does.
+    /// The provider was probed. It answers unless there is a problem.
     ProviderProbed {
         problem: Option<String>,
     },
-    /// A run learnt that the provider opens no more browsers for so long.
+    /// A run reported that the provider opens no more browsers for this time.
     ProviderPaused {
         pause: Duration,
     },
-    /// A run is refused its profile, which is open on another device; its end follows.
+    /// A run was refused its profile, which is open on another device. Its exit follows.
     UsedElsewhere {
         job: JobId,
     },
-    /// A run ends because its site answers 429 or 503; its end follows.
+    /// A run ends because its site answers 429 or 503. Its exit follows.
     SiteBusy {
         job: JobId,
         /// The time that the site asks for.
         retry_after: Option<Duration>,
     },
-    /// A run says that another one would end in the same way; its end follows.
+    /// A run reported that another run would end in the same way. Its exit follows.
     RunFailedForGood {
         job: JobId,
     },
-    /// Of those the provider was asked about, these are open on another device. None where it could not
-    /// say.
+    /// The provider reported which of the profiles are open on another device; none where it could not.
     ElsewhereChecked {
         open: Vec<JobId>,
     },
     /// Raises the severity by one.
     StopRequested,
-    /// The moment of the latest `WakeAt` has come.
+    /// The time of the latest `WakeAt` was reached.
     TimeReached,
 }
 
@@ -135,29 +134,29 @@ pub enum FleetInput {
 pub enum FleetEffect {
     /// Answered by `ChildSpawned` or `SpawnFailed`. Attempts count from 1.
     Spawn { job: JobId, slot: Slot, attempt: u32 },
-    /// A run of somebody else lives: answered by `AdoptedEnded` when its lock falls.
+    /// Follow the run of another process. Answered by `AdoptedEnded` when its lock is released.
     Watch { job: JobId, slot: Slot, attempt: u32 },
-    /// End what is left of the crashed run, then stop its browser: answered by `CleanedUp`.
+    /// End what is left of the crashed run, then stop its browser. Answered by `CleanedUp`.
     CleanUp { job: JobId },
     /// Ask the run to stop after its current step.
     Terminate { job: JobId },
-    /// End the run and its group at once.
+    /// Kill the run and its process group.
     Kill { job: JobId },
-    /// Look how much room the machine has: answered by `MachineMeasured`.
+    /// Measure the free memory and the load. Answered by `MachineMeasured`.
     Measure,
-    /// Ask whether the provider is there: answered by `ProviderProbed`.
+    /// Probe the provider. Answered by `ProviderProbed`.
     Probe,
-    /// Ask the provider which of these are open on another device: answered by `ElsewhereChecked`.
+    /// Ask the provider which of these are open on another device. Answered by `ElsewhereChecked`.
     CheckElsewhere { jobs: Vec<JobId> },
-    /// Answered by `TimeReached`. The latest one counts alone.
+    /// Answered by `TimeReached`. Replaces earlier alarms.
     WakeAt(Mono),
-    /// Show the fact to everyone who watches.
+    /// Emit the fact to every subscriber.
     Report(FleetFact),
     /// The job has its outcome: close its record and report it as `FleetFact::ProfileEnded`.
     End { job: JobId, outcome: JobOutcome, attempts: u32 },
-    /// An input was not for the state its job is in. Nothing else came of it.
+    /// The input does not fit the state of its job and had no effect.
     RejectInput(FleetInputError),
-    /// The last effect of all, but for refusals.
+    /// The last effect, except for rejected inputs.
     Finish { outcome: FleetOutcome },
 }
 

@@ -1,12 +1,12 @@
-//! Whose fault it is where a run had no browser: its profile's, or the provider's, which is then waited for
-//! and costs no attempt.
+//! Decides whether a run without a browser is the fault of its profile or of the provider. Launches wait for
+//! a provider that is down, and it uses no attempt.
 
 use super::fact::{FleetFact, WaitReason};
 use super::{AttemptEnd, Fleet, FleetEffect, JobFailure, JobId, JobOutcome, JobState, Mono, Severity};
 use crate::outcome::RunOutcome;
 
 impl Fleet {
-    /// A run without a browser may be the provider's fault; one that had it speaks for the provider.
+    /// A run without a browser may be the provider's fault; a run with one shows that the provider works.
     pub(super) fn judge_provider(
         &mut self,
         job: JobId,
@@ -60,7 +60,7 @@ impl Fleet {
         }
     }
 
-    /// Gives their attempts back to jobs that wait for another one.
+    /// Gives an attempt back to each job that waits for its next one.
     pub(super) fn excuse_all(&mut self, jobs: &[JobId]) {
         for job in jobs {
             if matches!(self.state(*job), JobState::BackingOff { .. }) {
@@ -69,7 +69,7 @@ impl Fleet {
         }
     }
 
-    /// The attempt was not the profile's to lose.
+    /// Gives an attempt back that the profile did not lose by its own fault.
     pub(super) fn excuse(&mut self, job: JobId) {
         let attempts = &mut self.jobs[job.index()].attempts;
         *attempts = attempts.saturating_sub(1);

@@ -1,11 +1,11 @@
-//! Profiles that wait for their first launch: by priority, then in the order they came.
+//! Profiles that wait for their first launch, by priority and then in order of arrival.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::JobId;
 
-/// Priorities are few, so that each costs a queue and a job costs its number.
+/// There are few priorities, so each has a queue of its own.
 #[derive(Debug, Clone, Default)]
 pub struct LaunchQueue(BTreeMap<Reverse<i32>, VecDeque<JobId>>);
 
@@ -27,7 +27,7 @@ impl LaunchQueue {
         job
     }
 
-    /// In the order of their launches.
+    /// Jobs in launch order.
     pub fn iter(&self) -> impl Iterator<Item = JobId> {
         self.0.values().flatten().copied()
     }

@@ -1,8 +1,8 @@
-//! Profiles whose site is busy. No run is to blame, and the site answers later: the profile goes back into the
-//! queue and keeps its attempts, until the site has been busy too often.
+//! Profiles whose site is busy. The site answers later, so the profile is queued again and keeps its
+//! attempts, until the site was busy too often.
 //!
-//! Meanwhile fewer runs share the site: each run that ends over it halves their number, and each profile that
-//! completes adds one. Otherwise all of them return together, none gets far, and each is soon sent back again.
+//! Meanwhile fewer runs share the site: each run that ends over it halves their number, and each completed
+//! profile adds one. Otherwise all of them would return together and be refused together.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use super::{Fleet, FleetEffect, JobFailure, JobId, JobOutcome, JobState, Mono, S
 use crate::retry::{Draw, chance};
 use crate::site_busy::{BETWEEN_RUNS, retry_delay};
 
-/// The busy answers that runs of a job have reported.
+/// The busy answers that the runs of a job have reported.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SiteBusyState {
-    /// The run under way is ending over it; the time that the site asks for.
+    /// The current run ends over a busy site; holds the time that the site asks for.
     pub found: Option<Option<Duration>>,
-    /// How often the profile went back into the queue for it.
+    /// How often the profile was queued again for it.
     pub times: u32,
 }
 
-/// How many runs the site has been found to bear.
+/// The number of runs that the site bears.
 #[derive(Debug, Clone, Copy)]
 pub struct SiteAllowance {
     max: u32,
@@ -32,7 +32,7 @@ impl SiteAllowance {
         Self { max, runs: max }
     }
 
-    /// Runs that may live at once.
+    /// The most runs that may live at once.
     pub const fn runs(self) -> u32 {
         self.runs
     }
@@ -48,7 +48,7 @@ impl SiteAllowance {
 }
 
 impl Fleet {
-    /// A run of the job has ended over a busy site.
+    /// Handles the end of a run over a busy site.
     pub(super) fn requeue_for_busy_site(
         &mut self,
         now: Mono,

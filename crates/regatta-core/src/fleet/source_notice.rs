@@ -1,5 +1,5 @@
-//! What the source of profiles and the way back of outcomes tell those who watch. One sentence each, so
-//! that every report shows them alike. Holds no credential and no value of an identity.
+//! Facts about the source of profiles and the delivery of outcomes. One sentence each, so that every report
+//! shows them alike. Holds no credential and no value of an identity.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,17 +13,17 @@ use crate::id::ProfileId;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type")]
 pub enum SourceNotice {
-    /// The session wins; names of fields, never values.
+    /// The source and the session differ; the session wins. Names of fields, never values.
     #[serde(rename = "source_differs")]
     Conflict {
         #[serde(rename = "profile_id")]
         profile: ProfileId,
         fields: Vec<String>,
     },
-    /// A row that cannot be read is left out.
+    /// A row cannot be read and is left out.
     #[serde(rename = "row_refused")]
     Refused { place: String, problem: String },
-    /// The source does not answer as it should.
+    /// The source does not answer as expected.
     #[serde(rename = "source_retrying")]
     Retrying {
         problem: String,
@@ -37,7 +37,7 @@ pub enum SourceNotice {
         #[serde(rename = "outcomes")]
         waiting: u64,
     },
-    /// They can again.
+    /// Outcomes are delivered again.
     #[serde(rename = "outcomes_delivering")]
     Delivering,
 }

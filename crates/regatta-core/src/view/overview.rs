@@ -1,5 +1,5 @@
-//! Many profiles at a glance: what every view of a folder shows, so that all of them agree. A pure fold
-//! of what is known of each profile; who reads the files hands it over.
+//! The state of many profiles at once. Every view of a folder shows this, so that all of them agree. A pure
+//! fold; the caller reads the files.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,14 +18,14 @@ pub use self::timeline::{Bucket, Lane, LaneRun, LaneStep, Timeline, timeline};
 mod causes;
 mod timeline;
 
-/// How a profile is shown: its stored status, or what only a look at lock and file can tell.
+/// The status of a profile as people see it: the stored one, or what only the lock and the file can show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DisplayStatus {
     Processing,
     #[default]
     Pending,
-    /// `PROCESSING`, and nobody holds the lock: its run died.
+    /// `PROCESSING`, and no process holds the lock: the run died.
     Interrupted,
     NeedsAttention,
     Failed,
@@ -68,7 +68,7 @@ impl DisplayStatus {
         }
     }
 
-    /// A person has something to look at.
+    /// Whether a person has something to check.
     pub const fn is_trouble(self) -> bool {
         matches!(self, Self::Interrupted | Self::NeedsAttention | Self::Failed | Self::Damaged)
     }
@@ -80,7 +80,7 @@ impl fmt::Display for DisplayStatus {
     }
 }
 
-/// A value of an identity field that a run has replaced. The value itself stays in the session.
+/// An identity field whose value was superseded by a run. The value itself stays in the session.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReplacedField {
     pub field: String,
@@ -94,27 +94,27 @@ impl From<&Superseded> for ReplacedField {
     }
 }
 
-/// All that is known of one profile: its document, its lock, and what its runs have told.
+/// Everything known of one profile: its document, its lock, and the events of its runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProfileView {
     pub id: ProfileId,
     pub status: DisplayStatus,
-    /// In the order of the workflow, or of the document where that is not known; empty before the first
-    /// run.
+    /// In the order of the workflow, or of the document where the workflow is not known. Empty before the
+    /// first run.
     pub flags: Vec<(Flag, bool)>,
-    /// The step in flight, in doubt where nobody runs the profile.
+    /// The step in flight. In doubt where no process runs the profile.
     pub in_flight: Option<Flag>,
-    /// As the document tells it, `FLAG: MESSAGE`.
+    /// The last error of the document: `FLAG: MESSAGE`.
     pub error: Option<String>,
-    /// Values that were replaced, newest first.
+    /// Superseded fields, newest first.
     pub superseded: Vec<ReplacedField>,
-    /// Process that drives the profile now.
+    /// The process that drives the profile now.
     pub pid: Option<u32>,
     pub summary: ProfileSummary,
 }
 
 impl ProfileView {
-    /// Of a profile that never ran.
+    /// The view of a profile that never ran.
     pub fn pending(id: ProfileId) -> Self {
         Self {
             id,
@@ -128,12 +128,12 @@ impl ProfileView {
         }
     }
 
-    /// Of a document that cannot be read.
+    /// The view of a document that cannot be read.
     pub fn damaged(id: ProfileId, problem: String) -> Self {
         Self { status: DisplayStatus::Damaged, error: Some(problem), ..Self::pending(id) }
     }
 
-    /// Of a profile that nobody runs.
+    /// The view of a profile that no process runs.
     pub fn from_session(session: &Session) -> Self {
         Self {
             id: session.profile_id.clone(),
@@ -150,8 +150,8 @@ impl ProfileView {
         }
     }
 
-    /// As the workflow's `steps` have it: a run does those, whatever else the document says was done.
-    /// Empty `steps` are not known, and the document stands.
+    /// Restricts the view to the `steps` of a workflow: a run does those, whichever other steps the document
+    /// has. Without `steps` the document is kept as it is.
     #[must_use]
     pub fn for_workflow(mut self, steps: &[Flag]) -> Self {
         if steps.is_empty() || self.flags.is_empty() {
@@ -169,25 +169,25 @@ impl ProfileView {
         self.flags.iter().filter(|(_, done)| *done).count()
     }
 
-    /// Steps its document knows, or else its run.
+    /// The number of steps in the document, or else in the run.
     pub fn steps(&self) -> usize {
         if self.flags.is_empty() { self.summary.steps } else { self.flags.len() }
     }
 
-    /// The step it is in, or where it stands.
+    /// The current step, or the one where the profile stopped.
     pub fn step(&self) -> Option<&Flag> {
         let current = self.summary.current.as_ref().filter(|_| self.status == DisplayStatus::Processing);
         let next = || self.flags.iter().find(|(_, done)| !done).map(|(flag, _)| flag);
         current.map(|step| &step.flag).or(self.in_flight.as_ref()).or_else(next)
     }
 
-    /// What went wrong, where something did and stands.
+    /// The error that keeps the profile from completing.
     pub fn trouble(&self) -> Option<&str> {
         let told = self.error.as_deref().or(self.summary.last_error.as_deref());
         told.filter(|_| self.status.is_trouble())
     }
 
-    /// From the first event of its runs to the last, in milliseconds, pauses between runs left out.
+    /// Milliseconds of all runs, each from its first to its last event; the time between runs does not count.
     pub fn run_ms(&self) -> u64 {
         let span = |run: &RunSpan| run.last_event_at.duration_since(run.started_at).as_millis();
         let sum: i128 = self.summary.history.runs.iter().map(span).sum();
@@ -199,26 +199,26 @@ impl ProfileView {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StepStats {
     pub flag: Flag,
-    /// Profiles that have come as far as this step, and that have done it.
+    /// Profiles that have reached this step, and profiles that have done it.
     pub reached: usize,
     pub done: usize,
-    /// Profiles that are in it now.
+    /// Profiles that are in this step now.
     pub running: usize,
     /// Attempts that acted and did not reach the end.
     pub failed_attempts: u64,
-    /// Profiles that stand here in trouble.
+    /// Profiles that are in trouble in this step.
     pub troubled: usize,
-    /// Of the times in which the step was done, in milliseconds; `None` where it never was.
+    /// Percentiles of the milliseconds of each attempt that did the step; `None` where there was none.
     pub median_ms: Option<u64>,
     pub p95_ms: Option<u64>,
     #[serde(skip)]
     pub durations_ms: Vec<u64>,
-    /// How often the step ended how, in the order of [`STEP_OUTCOMES`].
+    /// The number of each outcome, in the order of [`STEP_OUTCOMES`].
     #[serde(serialize_with = "named_outcomes")]
     pub outcomes: [u64; 5],
 }
 
-/// Everything that is counted over a folder.
+/// The counts over a folder.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Overview {
     pub profiles: usize,
@@ -228,7 +228,7 @@ pub struct Overview {
     pub steps_done: usize,
     pub steps_total: usize,
     pub steps: Vec<StepStats>,
-    /// Runs, and those that followed another of the same profile.
+    /// Runs, and runs that followed another of the same profile.
     pub runs: u64,
     pub retries: u64,
     pub runs_without_browser: u64,
@@ -248,7 +248,7 @@ impl Overview {
         self.by_status[status as usize]
     }
 
-    /// `order`: the workflow's steps, where it is known; steps that only documents name follow.
+    /// `order` holds the workflow's steps where it is known. Steps that only documents name follow.
     pub fn from_views<'a>(views: impl IntoIterator<Item = &'a ProfileView>, order: &[Flag]) -> Self {
         let mut overview = Self::default();
         let mut steps = Steps::default();
@@ -317,7 +317,7 @@ impl Steps {
     }
 
     fn add(&mut self, view: &ProfileView) {
-        // Reached is every step up to the first open one, once a run has begun.
+        // A profile with a run has reached every step up to the first open one.
         let mut open = false;
         for (flag, done) in &view.flags {
             let stats = self.at(flag);
@@ -352,7 +352,7 @@ impl Steps {
     }
 }
 
-/// In the order of `StepStats::outcomes`, and how each is called.
+/// The names in the order of `StepStats::outcomes`.
 pub const STEP_OUTCOMES: [&str; 5] = ["done", "verified", "failed", "needs_attention", "stopped"];
 
 const fn outcome_place(outcome: StepOutcome) -> usize {
@@ -373,7 +373,7 @@ fn named_outcomes<S: Serializer>(counts: &[u64; 5], serializer: S) -> Result<S::
     serializer.collect_map(STEP_OUTCOMES.iter().zip(counts))
 }
 
-/// The nearest rank: a value that was measured, never one between two.
+/// The nearest rank: a measured value, never one between two.
 fn quantile(sorted: &[u64], percent: usize) -> Option<u64> {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied()

@@ -1,4 +1,4 @@
-//! What a session document and the events say of a profile, to whoever did not run it.
+//! The status of a profile, from its session document and its events, for processes that did not run it.
 
 use crate::fleet::ProfileStatus;
 use crate::id::{Flag, RunId};
@@ -6,7 +6,7 @@ use crate::outcome::RunOutcome;
 use crate::session::{Session, Status};
 use crate::view::summary::ProfileSummary;
 
-/// Of a profile that nobody runs. `flags` are the workflow's.
+/// Returns the status of a profile that no process runs. `flags` are those of the workflow.
 pub fn profile_status(session: &Session, flags: &[Flag]) -> ProfileStatus {
     match session.status {
         Status::Completed if steps_done(session, flags) == flags.len() => ProfileStatus::Completed,
@@ -19,8 +19,8 @@ pub fn steps_done(session: &Session, flags: &[Flag]) -> usize {
     flags.iter().filter(|flag| session.completion_flags.is_set(flag)).count()
 }
 
-/// How a run ended whose process only its lock told of. The session knows best; what it leaves open
-/// the run's own last word says. `None`: it crashed. `held_by` is the run the lock named.
+/// Returns how a run ended that was followed only by its lock; `None` where it crashed. The session decides;
+/// where steps are open, the run's own `run_finished` does. `held_by` is the run that the lock named.
 pub fn outcome_from_lock(
     session: Option<&Session>,
     flags: &[Flag],
@@ -33,6 +33,6 @@ pub fn outcome_from_lock(
         _ => {}
     }
     let is_its_own = held_by.is_none() || held_by == summary.run_id.as_ref();
-    // A last word that the session does not bear out is that of another workflow.
+    // A `completed` that the session does not confirm belongs to another workflow.
     summary.outcome().filter(|outcome| is_its_own && *outcome != RunOutcome::Completed)
 }

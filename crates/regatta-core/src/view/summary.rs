@@ -1,7 +1,7 @@
-//! What every view shows of a run and of a fleet: a fold of events.
+//! A fold of events into what every view shows of a run and of a fleet.
 //!
-//! Total over any sequence of events: a tail that begins in the middle, a run without its last word
-//! and two runs in one file give a summary too, of what is known.
+//! Accepts any sequence of events: a tail that begins in the middle, a run without `run_finished`, and
+//! several runs in one file give a summary of what is known.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub use self::history::{History, RunSpan, StepFailure, StepSpan};
 
 mod history;
 
-/// One profile, as its latest run has told it.
+/// One profile, as its latest run reported it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProfileSummary {
     pub run_id: Option<RunId>,
@@ -25,18 +25,18 @@ pub struct ProfileSummary {
     pub steps: usize,
     pub done: usize,
     pub current: Option<CurrentStep>,
-    /// What the browser is waited for: its kernel, in the provider's words, or a turn of the pacer.
+    /// What the run waits for before it can continue, such as the rate limit or the browser's kernel.
     pub waits_for: Option<String>,
-    /// Of the latest run; a step that is done afterwards clears it.
+    /// The error of the latest run. Cleared by a step that is done afterwards.
     pub last_error: Option<String>,
-    /// Of the latest failure.
+    /// The evidence of the latest failure.
     pub evidence: Option<String>,
-    /// Over every run that was folded.
+    /// The traffic of every folded run.
     pub network: NetworkTotals,
     pub started_at: Option<jiff::Timestamp>,
-    /// When the latest event was written.
+    /// The time of the latest event.
     pub last_event_at: Option<jiff::Timestamp>,
-    /// Every run that was folded, for what is counted over time.
+    /// The history of every folded run.
     pub history: History,
 }
 
@@ -45,11 +45,11 @@ pub enum Phase {
     /// No event yet.
     #[default]
     NoEvents,
-    /// Waits for the provider's browser.
+    /// Waiting for the provider's browser.
     Starting,
-    /// Has a browser; whether in a step or between two says [`ProfileSummary::current`].
+    /// Has a browser. [`ProfileSummary::current`] shows whether a step is running.
     Driving,
-    /// The browser is stopped, the last word to come.
+    /// The browser is stopped and `run_finished` has not been read.
     Ending,
     Finished(RunOutcome),
 }
@@ -57,21 +57,21 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentStep {
     pub flag: Flag,
-    /// From 1 in the order of the workflow, as far as steps are done in order.
+    /// Counts from 1 in the order of the workflow, as far as steps are done in order.
     pub number: usize,
     pub attempt: u32,
     pub mode: StepMode,
     pub since: jiff::Timestamp,
-    /// The action of its flow that began last.
+    /// The latest action of its flow.
     pub action: Option<CurrentAction>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CurrentAction {
-    /// Its type, such as `click`.
+    /// The type of the action, such as `click`.
     #[serde(rename = "action")]
     pub name: String,
-    /// From 1, of how many.
+    /// Counts from 1.
     pub number: usize,
     pub of: usize,
 }
@@ -85,7 +85,7 @@ impl fmt::Display for CurrentAction {
 impl ProfileSummary {
     pub fn apply(&mut self, event: &Event) {
         let of_another = self.run_id.as_ref().is_some_and(|run_id| *run_id != event.run_id);
-        // Somebody tried the profile while it was being run: nothing happened to it.
+        // Another process tried the profile while it was being run: nothing happened to it.
         let turned_away = matches!(event.kind, EventKind::RunFinished { outcome: RunOutcome::Busy, .. });
         if of_another && turned_away {
             return;
@@ -180,7 +180,7 @@ impl ProfileSummary {
         }
     }
 
-    /// The outcome of the latest run, if it has said one.
+    /// Returns the outcome of the latest run once it has reported one.
     pub const fn outcome(&self) -> Option<RunOutcome> {
         match self.phase {
             Phase::Finished(outcome) => Some(outcome),
@@ -198,15 +198,15 @@ impl<'a> FromIterator<&'a Event> for ProfileSummary {
     }
 }
 
-/// Many profiles at once.
+/// Counts over many profiles.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FleetTotals {
     pub profiles: usize,
-    /// Have told something and not their last word.
+    /// Profiles with events and without a `run_finished`.
     pub running: usize,
     pub completed: usize,
     pub need_attention: usize,
-    /// Every other last word.
+    /// Profiles whose run reported any other outcome.
     pub failed: usize,
     pub steps: usize,
     pub done: usize,

@@ -1,4 +1,4 @@
-//! What went wrong, grouped: a hundred profiles that fail for one reason are one line to read.
+//! Failures grouped by cause: a hundred profiles that fail for one reason are one line.
 
 use std::collections::HashMap;
 
@@ -8,27 +8,27 @@ use super::ProfileView;
 use crate::id::{Flag, ProfileId};
 use crate::outcome::RunOutcome;
 
-/// Named of each group.
+/// The most profiles that are named of each group.
 const NAMED: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FailureCause {
-    /// `None`: no step was to blame.
+    /// `None` where no step was to blame.
     pub flag: Option<Flag>,
-    /// `flows/store.json, step 4 (click)`, where an action failed.
+    /// `flows/store.json, step 4 (click)` where an action failed.
     pub place: Option<String>,
-    /// As one of them said it.
+    /// The message of one of them.
     pub message: String,
-    /// Attempts that failed so.
+    /// Attempts that failed for this cause.
     pub attempts: u64,
-    /// Profiles that stand in trouble for it, and the first of them.
+    /// Profiles that are in trouble for this cause, and the first of them.
     pub troubled: usize,
     pub profiles: Vec<ProfileId>,
-    /// The latest that was kept of it.
+    /// The latest evidence that was kept.
     pub evidence: Option<String>,
 }
 
-/// The most profiles first, then the most attempts.
+/// Sorted by the number of profiles, then of attempts.
 pub fn causes<'a>(views: impl IntoIterator<Item = &'a ProfileView>) -> Vec<FailureCause> {
     let mut places: HashMap<(Option<Flag>, Option<String>, String), usize> = HashMap::new();
     let mut causes: Vec<FailureCause> = Vec::new();
@@ -47,7 +47,7 @@ pub fn causes<'a>(views: impl IntoIterator<Item = &'a ProfileView>) -> Vec<Failu
             causes.len() - 1
         })
     };
-    // What each view adds: its cause, whether it stands there, and the evidence.
+    // For each failure its cause, the profile where it keeps one from completing, and the evidence.
     let mut found: Vec<(usize, Option<&ProfileId>, Option<&String>)> = Vec::new();
     for view in views {
         let mut last = None;
@@ -67,7 +67,7 @@ pub fn causes<'a>(views: impl IntoIterator<Item = &'a ProfileView>) -> Vec<Failu
         if !view.status.is_trouble() {
             continue;
         }
-        // The attempt that failed last is why it stands here, if it failed in the step it stands in.
+        // The last failed attempt keeps the profile from completing if it belongs to the current step.
         let stands = last.filter(|(_, flag, _)| view.step() == Some(flag));
         let standing = match stands {
             Some((cause, _, evidence)) => (cause, evidence),
@@ -99,7 +99,7 @@ pub fn causes<'a>(views: impl IntoIterator<Item = &'a ProfileView>) -> Vec<Failu
     causes
 }
 
-/// A message without what differs between two of the same cause: numbers, and the profile's id.
+/// Returns a message without what differs between two of one cause: numbers and the profile's id.
 pub fn shape(message: &str, profile: &ProfileId) -> String {
     let first = message.lines().next().unwrap_or_default();
     let named = first.replace(profile.as_str(), "PROFILE");

@@ -1,9 +1,9 @@
-//! Profiles for tests of views. The program's own tests include this file, too, which is why the module
-//! around it names the types.
+//! Profiles for tests of views. The program's own tests include this file as well, so the module around it
+//! imports the types.
 
 use super::{DisplayStatus, Event, ProfileView};
 
-/// Lines of `SECONDS RUN KIND`, the kind as JSON without its braces.
+/// Parses lines of `SECONDS RUN KIND`, the kind as JSON without its braces.
 pub fn events(story: &str) -> Vec<Event> {
     let event = |(seq, line): (usize, &str)| {
         let (second, rest) = line.trim().split_once(' ').unwrap();
@@ -17,7 +17,7 @@ pub fn events(story: &str) -> Vec<Event> {
     story.lines().filter(|line| !line.trim().is_empty()).enumerate().map(event).collect()
 }
 
-/// A profile as its document and its events tell it.
+/// A profile made of its document and its events.
 pub fn view(id: &str, status: DisplayStatus, flags: &str, story: &str) -> ProfileView {
     let flags = flags.split_whitespace().map(|word| match word.strip_prefix('+') {
         Some(done) => (done.parse().unwrap(), true),

@@ -69,7 +69,7 @@ fn a_quantile_is_a_value_that_was_measured() {
 fn failures_are_grouped_whatever_their_numbers() {
     let mut views = folder();
     views.push(failed("p9", 9, "the button is disabled"));
-    // It failed once, and went on.
+    // One attempt failed, and the run continued.
     let mut recovered = failed("p10", 9, "the button is disabled");
     recovered.status = DisplayStatus::Completed;
     views.push(recovered);

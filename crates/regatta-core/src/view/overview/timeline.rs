@@ -1,7 +1,7 @@
-//! What happened when: throughput in equal buckets, and the runs as lanes beside each other.
+//! Throughput over time in equal buckets, and runs in lanes.
 //!
-//! Lanes are worked out from the runs alone, the lowest free one first, so they are the same for a fleet,
-//! for lone runs, and for a folder in which nothing runs any more.
+//! Lanes depend on the runs alone, the lowest free one first, so they are the same for a fleet, for single
+//! runs, and for a folder in which nothing runs.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,12 @@ use crate::id::{Flag, ProfileId};
 use crate::outcome::RunOutcome;
 use crate::view::summary::RunSpan;
 
-/// A pause after which what follows is another stretch of work.
+/// A pause that separates two stretches of work.
 const PAUSE: SignedDuration = SignedDuration::from_mins(30);
 const BUCKETS: i64 = 60;
-/// Widths of a bucket, in seconds.
+/// The widths of a bucket, in seconds.
 const WIDTHS: [i64; 12] = [1, 2, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 21_600, 86_400];
-/// Runs that are drawn: the latest.
+/// The most runs that are drawn: the latest.
 const DRAWN: usize = 160;
 
 /// The latest stretch of work.
@@ -28,16 +28,16 @@ pub struct Timeline {
     pub to: Timestamp,
     pub bucket_seconds: i64,
     pub buckets: Vec<Bucket>,
-    /// The flags that `LaneStep::flag` counts in.
+    /// The flags that `LaneStep::flag` indexes.
     pub flags: Vec<Flag>,
     pub lanes: Vec<Lane>,
-    /// Runs of the stretch that are too many to be drawn.
+    /// Runs of the stretch that are not drawn.
     pub undrawn: usize,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Bucket {
-    /// Steps that were done, profiles that were completed, attempts that failed.
+    /// Steps done, profiles completed, attempts failed.
     pub steps: u64,
     pub completed: u64,
     pub failed: u64,
@@ -55,7 +55,7 @@ pub struct LaneRun {
     /// Milliseconds after `Timeline::from`.
     pub start: i64,
     pub end: i64,
-    /// `None`: it runs, or it died.
+    /// `None` while the run lives, or where it died.
     pub outcome: Option<RunOutcome>,
     pub is_living: bool,
     pub steps: Vec<LaneStep>,
@@ -69,7 +69,7 @@ pub struct LaneStep {
     pub is_failed: bool,
 }
 
-/// `None` before anything ran. `now` ends what is under way.
+/// Returns `None` before anything ran. A run that lives ends at `now`.
 pub fn timeline<'a>(views: impl IntoIterator<Item = &'a ProfileView>, now: Timestamp) -> Option<Timeline> {
     let mut runs: Vec<(&RunSpan, &ProfileView, bool)> = Vec::new();
     for view in views {
@@ -80,7 +80,7 @@ pub fn timeline<'a>(views: impl IntoIterator<Item = &'a ProfileView>, now: Times
     let end = |(run, _, is_living): &(&RunSpan, &ProfileView, bool)| {
         if *is_living { now.max(run.last_event_at) } else { run.last_event_at }
     };
-    // From the latest to the first before which nothing happened for a while.
+    // From the latest event back to the first pause.
     runs.sort_by_key(|run| std::cmp::Reverse(end(run)));
     let mut from = runs.first()?.0.started_at;
     let to = end(&runs[0]);

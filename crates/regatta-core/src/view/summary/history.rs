@@ -1,7 +1,7 @@
-//! What a profile's runs did, one after the other: the part of the summary that is counted, timed and
-//! drawn. Total over any sequence of events, as the summary is.
+//! The runs of a profile in order: the part of the summary that is counted, timed and drawn. Accepts any
+//! sequence of events.
 //!
-//! Nothing is forgotten, so that what is counted never falls: some hundred bytes for each step of a run.
+//! Everything is kept, so that no count ever falls: some hundred bytes for each step of a run.
 
 use crate::event::{Event, EventKind, HealHow, StepMode, StepOutcome};
 use crate::id::{Flag, RunId};
@@ -9,19 +9,19 @@ use crate::outcome::RunOutcome;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
-    /// In the order they began.
+    /// In the order in which they began.
     pub runs: Vec<RunSpan>,
     /// Waits for the provider's rate limit.
     pub pacer_waits: u64,
     pub pacer_wait_ms: u64,
-    /// Browsers that were opened, taken over or newly.
+    /// Browsers that were opened or taken over.
     pub browsers: u64,
     pub healed: u64,
     pub downloads: u64,
     pub downloaded_bytes: u64,
-    /// The latest picture a flow asked for.
+    /// The latest screenshot of a flow.
     pub picture: Option<String>,
-    /// The latest failure's.
+    /// The evidence of the latest failure.
     pub evidence: Option<String>,
 }
 
@@ -29,36 +29,37 @@ pub struct History {
 pub struct RunSpan {
     pub run_id: RunId,
     pub started_at: jiff::Timestamp,
-    /// Of its latest event: its end, where it has an outcome.
+    /// The time of its latest event; its end, where it has an outcome.
     pub last_event_at: jiff::Timestamp,
-    /// `None`: it runs, or it died.
+    /// `None` while the run lives, or where it died.
     pub outcome: Option<RunOutcome>,
-    /// What it said of its end, unless it completed.
+    /// The message of `run_finished`, unless the run completed.
     pub message: Option<String>,
     pub steps: Vec<StepSpan>,
 }
 
-/// One attempt at a step, or one look whether it was done.
+/// One attempt at a step, or one verification.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepSpan {
     pub flag: Flag,
     pub mode: StepMode,
     pub attempt: u32,
     pub started_at: jiff::Timestamp,
-    /// `None`: under way, or its run died.
+    /// `None` while it runs, or where its run died.
     pub ended_at: Option<jiff::Timestamp>,
-    /// Of the last attempt: how the whole step ended. What follows it is of the whole step, too.
+    /// The outcome of the whole step, held by its last attempt. Later events of the step belong to it as
+    /// well.
     pub outcome: Option<StepOutcome>,
     pub ms: u64,
     pub bytes_received: u64,
     pub bytes_sent: u64,
     pub requests: u64,
-    /// The last action of it that failed.
+    /// The last failed action.
     pub failed: Option<Box<StepFailure>>,
     pub evidence: Option<String>,
 }
 
-/// Where a flow failed, and what was said.
+/// Where a flow failed, and the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepFailure {
     pub flow: String,
@@ -94,7 +95,7 @@ impl History {
                 self.downloaded_bytes += bytes;
             }
             EventKind::StepStarted { flag, attempt, mode } => {
-                // An attempt has no last word of its own: the next one says that it is over.
+                // An attempt has no event of its own for its end: the next one ends it.
                 if let Some(span) = run.steps.last_mut() {
                     span.ended_at.get_or_insert(event.at);
                 }
@@ -112,7 +113,7 @@ impl History {
             }
             EventKind::StepFinished { flag, outcome, ms, network } => {
                 if run.span(flag).is_none_or(|span| span.outcome.is_some()) {
-                    // A tail that begins in the middle, or a step that ended before it began to act.
+                    // The tail begins in the middle, or the step ended before it acted.
                     run.steps.push(StepSpan::begun(flag.clone(), StepMode::Act, 1, event.at));
                 }
                 if let Some(span) = run.span(flag) {
@@ -135,7 +136,7 @@ impl History {
                 run.outcome = Some(*outcome);
                 run.message.clone_from(message);
             }
-            // Too many to be kept; what counts of an action is how it failed.
+            // Actions are too many to be kept; only failures count.
             EventKind::ActionStarted { .. }
             | EventKind::RunStarted { .. }
             | EventKind::ProviderPaused { .. }
@@ -154,7 +155,7 @@ impl History {
         }
     }
 
-    /// Every attempt at a step, in the order they began.
+    /// Attempts at every step, in the order in which they began.
     pub fn spans(&self) -> impl Iterator<Item = &StepSpan> {
         self.runs.iter().flat_map(|run| &run.steps)
     }
@@ -189,12 +190,13 @@ impl StepSpan {
         }
     }
 
-    /// How long the step took in milliseconds, where it was done and not only looked at.
+    /// Returns the milliseconds of an attempt that did the step; `None` for a verification.
     pub fn duration_ms(&self) -> Option<u64> {
         matches!(self.outcome, Some(StepOutcome::Done)).then_some(self.ms)
     }
 
-    /// An attempt that acted and did not reach its end. A look that was answered with no is none.
+    /// Whether the attempt acted and did not reach its end. A verification with the answer no is not a
+    /// failure.
     pub fn is_failed_attempt(&self) -> bool {
         self.mode == StepMode::Act && (self.failed.is_some() || self.outcome == Some(StepOutcome::Failed))
     }
