@@ -1,8 +1,8 @@
-//! A Chrome DevTools Recorder user flow, and the custom steps that make it a step of ours.
+//! A Chrome DevTools Recorder user flow, with Regatta's custom steps.
 //!
-//! Parsing takes the whole schema; what is parsed and cannot be played is refused by
-//! [`crate::flow::validation`] before a browser starts, never skipped. The format is described by the
-//! Recorder's own export and by npm `@puppeteer/replay`.
+//! Parsing accepts the whole schema; [`crate::flow::validation`] refuses a step that cannot be played before
+//! a browser starts, and none is skipped. The format is defined by the Recorder's own export and by npm
+//! `@puppeteer/replay`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -23,17 +23,17 @@ pub mod validation;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flow {
-    /// As it is named to people: the path in the workflow.
+    /// The path in the workflow, which names the flow to people.
     pub file: String,
     pub title: String,
-    /// Bound of a step that has none of its own.
+    /// The bound of a step that has none of its own.
     pub timeout: Option<Duration>,
     /// The attribute the Recorder preferred for CSS selectors (`data-testid`).
     pub selector_attribute: Option<String>,
     pub steps: Vec<Step>,
-    /// Where the files it names lie. Empty until whoever reads the flow says so.
+    /// The folder of the files that the flow names. Empty until the caller sets it.
     pub folder: PathBuf,
-    /// As it was read; errors show their place in it.
+    /// The text as it was read; errors show locations in it.
     pub text: String,
 }
 
@@ -53,7 +53,7 @@ pub struct Step {
     pub action: Action,
 }
 
-/// Where the page must be after the action. `None` asserts nothing; `*` stands for anything.
+/// Where the page must be after the action. `None` asserts nothing; `*` stands for any text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssertedNavigation {
     pub url: Option<String>,
@@ -67,8 +67,8 @@ pub enum Action {
     Navigate {
         url: String,
     },
-    /// A `navigate` to the page that a browser or a new tab begins with, where the recording began: it
-    /// does nothing.
+    /// A `navigate` to the first page of a browser or a new tab, on which the recording began. It does
+    /// nothing.
     StartPage {
         url: String,
     },
@@ -80,7 +80,7 @@ pub enum Action {
     Change {
         locator: Locator,
         value: String,
-        /// More options of a list that takes several.
+        /// Further options of a list that takes several.
         further: Vec<String>,
     },
     KeyDown {
@@ -89,7 +89,7 @@ pub enum Action {
     KeyUp {
         key: String,
     },
-    /// Of the element, or of the page. CSS pixels from the start; `None` leaves the axis alone.
+    /// In the element or the page. CSS pixels from the start; `None` leaves the axis unchanged.
     Scroll {
         locator: Option<Locator>,
         x: Option<f64>,
@@ -111,7 +111,7 @@ pub enum Action {
         /// Relative to the flow's folder. Never empty.
         files: Vec<String>,
     },
-    /// A person must go on: the run ends as NEEDS_ATTENTION.
+    /// A person must continue: the run ends as NEEDS_ATTENTION.
     Handoff {
         message: String,
     },
@@ -122,13 +122,13 @@ pub enum Action {
     AllowStatus {
         statuses: Vec<u16>,
     },
-    /// A custom step of somebody else's.
+    /// A custom step of another program.
     Foreign {
         name: String,
     },
 }
 
-/// Nothing at all is offline, as DevTools has it.
+/// All zeros means offline, as in DevTools.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NetworkConditions {
     /// Bytes a second; negative: unlimited.
@@ -155,7 +155,7 @@ pub struct Click {
     pub offset: Option<(f64, f64)>,
     pub button: Button,
     pub device: Device,
-    /// Between press and release.
+    /// The time between press and release.
     pub duration: Option<Duration>,
 }
 
@@ -225,7 +225,7 @@ pub enum CaptureFrom {
     Attribute(String),
 }
 
-/// Where in a flow something happened: `flows/store.json:12, step 4 (click)`.
+/// A location in a flow: `flows/store.json:12, step 4 (click)`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StepLocation {
     pub file: String,
@@ -241,7 +241,7 @@ impl fmt::Display for StepLocation {
 }
 
 impl Flow {
-    /// An error with the step's place in the file.
+    /// Returns an error with the step's location in the file.
     pub fn error_at(&self, step: &Step, problem: impl Into<String>) -> FileDiagnostic {
         let start = offset_of(&self.text, step.line, 1);
         let line = self.text[start..].lines().next().unwrap_or_default();
@@ -250,7 +250,7 @@ impl Flow {
             .label(format!("step {}", step.number))
     }
 
-    /// The identity fields that every play of the flow captures: those that stand outside a `when`.
+    /// Returns the identity fields that every play of the flow captures: those outside a `when`.
     pub fn certain_captures(&self) -> Vec<&str> {
         let captured = self.steps.iter().filter_map(|step| match &step.action {
             Action::Capture(capture) => Some(capture.into.as_str()),
@@ -259,7 +259,7 @@ impl Flow {
         captured.collect()
     }
 
-    /// Every step, those inside a `when` after the `when` itself.
+    /// Returns every step, those inside a `when` after the `when` itself.
     pub fn all_steps(&self) -> Vec<&Step> {
         fn walk<'a>(steps: &'a [Step], out: &mut Vec<&'a Step>) {
             for step in steps {
@@ -285,8 +285,8 @@ impl Step {
         }
     }
 
-    /// The step with every string replaced by what `f` makes of it. Steps inside a `when` are left
-    /// as they are: they are rendered when they are played, after what was captured before them.
+    /// Returns the step with every string mapped by `f`. Steps inside a `when` stay unchanged: they are
+    /// rendered when they are played, after earlier captures.
     pub fn map_text<E>(&self, f: &mut impl FnMut(&str) -> Result<String, E>) -> Result<Self, E> {
         Ok(Self {
             target: self.target.as_deref().map(&mut *f).transpose()?,
@@ -311,7 +311,7 @@ impl AssertedNavigation {
 }
 
 impl Action {
-    /// The type as the flow file writes it.
+    /// Returns the type as the flow file writes it.
     pub fn name(&self) -> &str {
         match self {
             Self::SetViewport(_) => "setViewport",
@@ -337,7 +337,7 @@ impl Action {
         }
     }
 
-    /// What the action is about in a few words, as the flow writes it. Never a value that is typed.
+    /// Returns the subject of the action in a few words, as the flow writes it. Never a value that is typed.
     pub fn subject(&self) -> Option<String> {
         match self {
             Self::Navigate { url } | Self::StartPage { url } => Some(url.clone()),
@@ -350,7 +350,7 @@ impl Action {
         }
     }
 
-    /// What the action looks for, where it looks for something.
+    /// Returns the locator of the action, where it has one.
     pub fn locator(&self) -> Option<&Locator> {
         match self {
             Self::Click(click) | Self::DoubleClick(click) => Some(&click.locator),
@@ -445,7 +445,7 @@ fn map_json<E>(
     })
 }
 
-/// Why a picture cannot have this name. Beside it lies the evidence of a failure.
+/// Returns why a screenshot cannot have this name. The evidence of a failure lies beside it.
 pub fn screenshot_name_problem(name: &str) -> Option<&'static str> {
     match name.trim() {
         "" => Some("`name` is empty"),

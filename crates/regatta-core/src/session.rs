@@ -1,8 +1,8 @@
-//! The durable document of one profile, and every move it can make.
+//! The durable document of one profile and its transitions.
 //!
-//! A move here changes memory only; `store::session` makes each one durable before it counts.
-//! Invariants: a completed flag is never lost by a run; `in_flight` names at most one step; a value that
-//! a run replaces is kept; unknown fields survive anywhere.
+//! A transition changes memory only; `store::session` makes each one durable before it counts.
+//! Invariants: a run never clears a completed flag; `in_flight` names at most one step; a value that a run
+//! replaces is kept; unknown fields survive anywhere.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +29,7 @@ pub struct Session {
     pub platform: Platform,
     pub completion_flags: Flags,
     pub identity: Identity,
-    /// Of this profile alone; they replace the workflow's.
+    /// Variables of this profile; they replace the workflow's.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub variables: Map<String, Value>,
     /// How AdsPower opens this profile, where that differs from the folder's settings: see
@@ -40,14 +40,14 @@ pub struct Session {
     pub in_flight: Option<InFlight>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
-    /// Values that runs have replaced, newest first: see [`KEPT_VALUES`].
+    /// Superseded values, newest first: see [`KEPT_VALUES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub superseded: Vec<Superseded>,
     /// By the identity field of a two-factor secret: the last window whose code was used, counted in
     /// periods of 30 s since 1970 (RFC 6238). Absent once the secret changes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub totp_used: BTreeMap<String, u64>,
-    /// Digest of the workflow the session last ran under.
+    /// The digest of the plan that the session last ran under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
     #[serde(default = "version_one")]
@@ -56,7 +56,7 @@ pub struct Session {
     unknown: Map<String, Value>,
 }
 
-/// What is stored. `INTERRUPTED` is not: it is how `PROCESSING` without a lock holder is shown.
+/// The stored statuses. `INTERRUPTED` is not stored: it is how `PROCESSING` without a lock holder is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
@@ -149,7 +149,7 @@ impl<'de> Deserialize<'de> for Flags {
 pub struct Identity(Map<String, Value>);
 
 impl Identity {
-    /// The field as text; `None` where it is absent, null or empty of meaning (an object, a list).
+    /// Returns the field as text; `None` where it is absent, null, empty, an object or a list.
     pub fn get(&self, field: &str) -> Option<String> {
         self.0.get(field).and_then(text_of)
     }
@@ -166,7 +166,7 @@ impl Identity {
         self.0.shift_remove(field)
     }
 
-    /// Fields that have a value, in the order of the document.
+    /// Fields with a value, in the order of the document.
     pub fn iter(&self) -> impl Iterator<Item = (&str, std::borrow::Cow<'_, str>)> {
         self.0.iter().filter_map(|(name, value)| {
             let text = match value {
@@ -177,7 +177,7 @@ impl Identity {
         })
     }
 
-    /// Every field name, those without a value included.
+    /// The names of all fields, those without a value included.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
@@ -189,14 +189,14 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// The step that may be under way outside. Durable before the attempt's first click or keystroke.
+/// The step that may have effects outside. Durable before the attempt's first click or keystroke.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InFlight {
     pub flag: Flag,
     pub attempt: u32,
     pub started_at: jiff::Timestamp,
     pub run_id: RunId,
-    /// The identity fields that attempts of this step have captured, or its verify flow.
+    /// The identity fields that attempts of this step, or its verify flow, have captured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub captured: Vec<String>,
     #[serde(flatten)]
@@ -205,7 +205,7 @@ pub struct InFlight {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LastError {
-    /// `None` where the run failed outside any step (no browser, say).
+    /// `None` where no step was to blame, for example without a browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flag: Option<Flag>,
     pub message: String,
@@ -220,16 +220,16 @@ impl LastError {
     }
 }
 
-/// An identity field whose value moves into another one together with the flag of its step.
+/// An identity field whose value moves into another one when the flag of its step is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// The field that is replaced, `password`.
+    /// The field that is replaced, such as `password`.
     pub into: String,
-    /// The field that is emptied, `new_password`.
+    /// The field that is emptied, such as `new_password`.
     pub from: String,
 }
 
-/// Who changes a session, and when.
+/// The run that changes a session, and the time.
 #[derive(Debug, Clone, Copy)]
 pub struct Change<'a> {
     pub at: jiff::Timestamp,
@@ -258,7 +258,7 @@ pub enum IllegalTransition {
 }
 
 impl Session {
-    /// A profile that has not run yet.
+    /// Returns the session of a profile that has not run yet.
     pub fn new<'a>(
         profile_id: ProfileId,
         platform: Platform,
@@ -282,8 +282,8 @@ impl Session {
         }
     }
 
-    /// A run takes the profile up. Flags of the workflow that the document lacks are added as open;
-    /// flags the workflow lacks stay as they are.
+    /// Begins a run. Flags of the workflow that the document lacks are added as open; flags that the workflow
+    /// lacks stay.
     pub fn begin_run<'a>(&mut self, plan: &str, flags: impl IntoIterator<Item = &'a Flag>) {
         let mut work_left = self.in_flight.is_some();
         for flag in flags {
@@ -292,12 +292,12 @@ impl Session {
             }
             work_left |= !self.completion_flags.is_set(flag);
         }
-        // A finished profile stays as it is: nothing is written, and its run waits for no disk.
+        // A completed session stays unchanged: nothing is written, and its run waits for no disk.
         self.status = if work_left { Status::Processing } else { Status::Completed };
         self.plan = Some(plan.to_owned());
     }
 
-    /// Sets an identity field and keeps the value that it replaces. The same value changes nothing.
+    /// Sets an identity field and keeps the value that it replaces. An equal value changes nothing.
     pub fn replace(&mut self, field: &str, value: &str, change: Change<'_>) {
         if self.identity.get(field).as_deref() == Some(value) {
             return;
@@ -311,7 +311,7 @@ impl Session {
         self.totp_used.remove(field);
     }
 
-    /// A flow of the step has read a value from the site, which may never show it again.
+    /// Records a value that a flow of the step has read. The site may never show it again.
     pub fn record_capture(
         &mut self,
         flag: &Flag,
@@ -329,18 +329,18 @@ impl Session {
         Ok(())
     }
 
-    /// Whether more values of the field were replaced than are kept, in a step that is in doubt: a
-    /// person has to look before one of them is dropped.
+    /// Whether a step in doubt has replaced more values of the field than are kept. A person must check them
+    /// before one is dropped.
     pub fn has_too_many_values(&self, field: &str) -> bool {
         self.superseded.iter().filter(|old| old.field == field).count() > KEPT_VALUES
     }
 
-    /// The code of `window` is about to be typed; the field holds its secret.
+    /// Records that the code of `window` is about to be typed; `field` holds its secret.
     pub fn use_totp(&mut self, field: &str, window: u64) {
         self.totp_used.insert(field.to_owned(), window);
     }
 
-    /// Drops the oldest values, unless a step is in doubt.
+    /// Drops the oldest superseded values, unless a step is in doubt.
     fn drop_oldest(&mut self) {
         if self.in_flight.is_some() {
             return;
@@ -353,8 +353,8 @@ impl Session {
         });
     }
 
-    /// An attempt is about to touch the page; it has captured these fields already. The step in flight
-    /// may be the same one, tried again.
+    /// Begins an attempt that is about to touch the page; `captured` fields are durable already. The step may
+    /// be in flight from an earlier attempt.
     pub fn begin_step(
         &mut self,
         flag: &Flag,
@@ -377,7 +377,7 @@ impl Session {
         Ok(())
     }
 
-    /// The step reached its end: the flag is set and prepared values move into place, together.
+    /// Completes the step: the flag is set and prepared values move into place, in one change.
     pub fn complete_step(
         &mut self,
         flag: &Flag,
@@ -394,7 +394,7 @@ impl Session {
 
     fn commit(&mut self, commits: &[Commit], change: Change<'_>) {
         for Commit { into, from } in commits {
-            // A person may have said that the step is done before anything was prepared for it.
+            // A person may have resolved the step before anything was prepared for it.
             let Some(value) = self.identity.get(from) else { continue };
             self.replace(into, &value, change);
             self.identity.take(from);
@@ -411,7 +411,7 @@ impl Session {
         }
     }
 
-    /// It is known that the step in flight did not happen.
+    /// Records that the step in flight did not happen.
     pub fn clear_in_flight(&mut self) {
         self.in_flight = None;
         self.drop_oldest();
@@ -422,12 +422,12 @@ impl Session {
         self.last_error = None;
     }
 
-    /// The run ended as asked, with steps still open.
+    /// Ends a run that was stopped with steps still open.
     pub fn pause(&mut self) {
         self.status = Status::Pending;
     }
 
-    /// A step in doubt stays in doubt: `in_flight` is kept.
+    /// Fails the run. A step in doubt stays in doubt: `in_flight` is kept.
     pub fn fail(&mut self, error: LastError) {
         self.status = Status::Failed;
         self.last_error = Some(error);
@@ -438,7 +438,7 @@ impl Session {
         self.last_error = Some(error);
     }
 
-    /// The step a person is asked about, if any.
+    /// Returns the step that a person is asked about.
     pub fn questioned_step(&self) -> Option<&Flag> {
         let in_flight = self.in_flight.as_ref().map(|step| &step.flag);
         let failed = || {
@@ -448,8 +448,8 @@ impl Session {
         in_flight.or_else(failed)
     }
 
-    /// Takes a person's answer; the profile may run again afterwards. `commits` are those of the step
-    /// that is asked about.
+    /// Applies a person's answer; the profile may run again afterwards. `commits` are those of the step in
+    /// question.
     pub fn resolve(
         &mut self,
         answer: Resolution,
@@ -465,7 +465,7 @@ impl Session {
         Ok(flag)
     }
 
-    /// Forgets one step's completion, or every step's. Identity fields stay.
+    /// Clears the completion of one step or of every step. Identity fields stay.
     pub fn reset(&mut self, only: Option<&Flag>) -> Result<(), IllegalTransition> {
         if let Some(flag) = only.filter(|flag| !self.completion_flags.contains(flag)) {
             return Err(IllegalTransition::UnknownFlag(flag.clone()));
@@ -521,7 +521,7 @@ mod tests {
         "2026-01-02T03:04:05Z".parse().unwrap()
     }
 
-    /// A change of run `run`, a second after the one before it.
+    /// A change by `run`, one second after the one before it.
     fn changed<T>(run: u32, make: impl FnOnce(Change<'_>) -> T) -> T {
         let at = now() + jiff::SignedDuration::from_secs(run.into());
         make(Change { at, run_id: &RunId::new(now(), run) })

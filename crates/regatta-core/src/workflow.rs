@@ -1,6 +1,6 @@
-//! The workflow: the ordered steps every profile goes through, as its author wrote it.
+//! The workflow: the ordered steps of every profile, as its author wrote them.
 //!
-//! [`crate::workflow::plan`] joins it with the flows it names.
+//! [`crate::workflow::plan`] joins it with the flows that it names.
 
 pub mod block;
 pub mod dialog;
@@ -27,20 +27,20 @@ use crate::workflow::pace::{PER_MINUTE, Pace, PaceWire};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_ATTEMPTS: u32 = 3;
-/// How long a site may take to act on what it has already received.
+/// The default time that a site may take to act on what it has received.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(2);
 const PASSWORD_LENGTHS: std::ops::RangeInclusive<u64> = 8..=128;
 
 #[derive(Debug, Clone)]
 pub struct Workflow {
     pub name: String,
-    /// Templates; rendered, they are origins: `http://127.0.0.1:8800`.
+    /// Templates that render to origins: `http://127.0.0.1:8800`.
     pub allowed_origins: Vec<Located<String>>,
-    /// In the order of the file: a variable may use those before it.
+    /// In the order of the file: a variable may use earlier ones.
     pub variables: Map<String, Value>,
-    /// Templates; what pages are not to load: see [`crate::workflow::block`].
+    /// Templates of what pages must not load: see [`crate::workflow::block`].
     pub block: Vec<Located<String>>,
-    /// Of the steps that name none of their own, and of a flow that is played by itself.
+    /// For steps that name none, and for a flow that is played alone.
     pub dialogs: DialogPolicy,
     pub http_auth: Vec<HttpAuth>,
     pub pace: Vec<Pace>,
@@ -52,29 +52,30 @@ pub struct WorkflowStep {
     pub flag: Flag,
     pub flow: PerPlatform<Located<String>>,
     pub verify: Option<PerPlatform<Located<String>>>,
-    /// Identity fields set before the step acts, where the session has none. In the order of the file.
+    /// Identity fields that are set before the step acts, where the session has none. In the order of the
+    /// file.
     pub prepare: Vec<(String, Located<Preparation>)>,
-    /// Prepared fields that move into place together with the flag. In the order of the file.
+    /// Prepared fields that move into place when the flag is set. In the order of the file.
     pub commits: Vec<Commit>,
-    /// Bounds one attempt.
+    /// The bound of one attempt.
     pub timeout: Duration,
     pub attempts: u32,
     pub in_doubt: InDoubt,
-    /// A verify flow's "no" counts only this long after the last thing that could have acted.
+    /// A verify flow's "no" counts only this long after the last moment something could have acted.
     pub settle: Duration,
-    /// How the page's own dialogs are answered while this step is played.
+    /// How dialogs of the page are answered while this step is played.
     pub dialogs: DialogPolicy,
     pub heal: Heal,
 }
 
-/// A value and where it stands in the file, as byte offsets.
+/// A value and its byte offsets in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located<T> {
     pub value: T,
     pub at: Range<usize>,
 }
 
-/// One for all, or one for each platform.
+/// One value for all platforms, or one for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PerPlatform<T> {
     Both(T),
@@ -115,33 +116,33 @@ pub enum Preparation {
     Password { length: usize },
 }
 
-/// What to do with a step that may or may not have happened outside.
+/// What to do with a step that may or may not have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InDoubt {
-    /// Ask the site, by the verify flow.
+    /// Ask the site with the verify flow.
     Verify,
-    /// Running it again does no harm.
+    /// Run it again, which does no harm.
     Repeat,
     /// Ask a person.
     Ask,
 }
 
-/// What to do where no selector of an action matches any more, and an element is there that is clearly
-/// like the one they used to match.
+/// What to do where no selector of an action matches, and one element is clearly like the one they used to
+/// match.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Heal {
-    /// Fail, and look no further.
+    /// Fail without a search.
     Off,
-    /// Fail, and name it.
+    /// Fail and name the element.
     #[default]
     Suggest,
-    /// Act on it.
+    /// Use the element.
     Auto,
 }
 
-/// `file` is the name people know it by; it stands in every error.
+/// `file` is the name of the workflow in errors.
 pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<FileDiagnostic>> {
     let error = |at: Range<usize>, problem: String| FileDiagnostic::new(file, text, at, problem);
     let wire: WorkflowWire = toml::from_str(text).map_err(|toml| toml_error(file, text, &toml))?;
@@ -179,12 +180,12 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<FileDiagnostic>> {
     })
 }
 
-/// Any TOML error with its place; for the workflow and the settings alike.
+/// Converts a TOML error of a workflow or of the settings to one with its location.
 pub fn toml_error(file: &str, text: &str, error: &toml::de::Error) -> Box<FileDiagnostic> {
     Box::new(FileDiagnostic::new(file, text, error.span().unwrap_or(0..1), error.message().trim()))
 }
 
-/// `60s`, `1m 30s`, `500ms`: positive, as jiff's friendly format has it.
+/// Parses `60s`, `1m 30s` or `500ms`: a positive duration in jiff's friendly format.
 pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     let parsed = text.parse::<jiff::SignedDuration>().ok();
     parsed
@@ -279,7 +280,7 @@ fn workflow_step(
     })
 }
 
-/// `commit = { password = "new_password" }`: each source is prepared by the step itself.
+/// `commit = { password = "new_password" }`: the step itself prepares each source.
 fn commits(
     flag: &Flag,
     wire: indexmap::IndexMap<String, Spanned<String>>,
@@ -352,7 +353,7 @@ struct WorkflowWire {
     heal: Heal,
     #[serde(default)]
     variables: Map<String, Value>,
-    /// Of steps that do not say.
+    /// For steps that name none.
     #[serde(default)]
     dialogs: DialogPolicy,
     #[serde(default)]
@@ -387,7 +388,7 @@ struct StepWire {
     heal: Option<Heal>,
 }
 
-/// `"flows/a.json"` or `{ mobile = "…", desktop = "…" }`; untagged enums would lose the places.
+/// `"flows/a.json"` or `{ mobile = "…", desktop = "…" }`. An untagged enum would lose the spans.
 struct FlowNames(PerPlatform<Located<String>>);
 
 impl FlowNames {

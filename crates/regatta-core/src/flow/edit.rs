@@ -1,4 +1,4 @@
-//! Changes a flow file as a person would: at one place, the rest left as it is.
+//! Edits a flow file as a person would: at one place, the rest unchanged.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ pub enum EditError {
     NoSelectors(String),
 }
 
-/// `text` with `chain` as the last alternative of step `number`, written as the one before it is.
+/// Returns `text` with `chain` as the last alternative of step `number`, in the form of the one before it.
 pub fn with_alternative(text: &str, number: &str, chain: &[String]) -> Result<String, EditError> {
     let no_step = || EditError::NoStep(number.to_owned());
     let mut steps = steps_of(text).ok_or_else(no_step)?;
@@ -35,7 +35,7 @@ pub fn with_alternative(text: &str, number: &str, chain: &[String]) -> Result<St
     let last = alternatives.last().ok_or_else(no_selectors)?;
     let offset = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
     let (start, end) = (offset(last.get()), offset(last.get()) + last.get().len());
-    // Whatever stands before the last one, from the comma or the bracket on, stands before the new one.
+    // The characters between the last alternative and its predecessor also separate the new one.
     let gap = &text[text[..start].rfind(|c: char| !c.is_whitespace()).map_or(0, |at| at + 1)..start];
     let gap = if gap.is_empty() && alternatives.len() > 1 {
         ""
@@ -64,7 +64,7 @@ fn alternative(model: &str, chain: &[String]) -> String {
     format!("[{before}{}{after}]", parts.join(&format!(",{between}")))
 }
 
-/// A step, or the parameters of one of ours.
+/// A step, or the parameters of a custom step.
 #[derive(Deserialize)]
 struct StepWire<'a> {
     #[serde(borrow)]

@@ -1,6 +1,6 @@
-//! What a key of the US keyboard is to a page: its `key`, `code`, key code, place and text.
+//! The keys of the US keyboard as a page sees them: `key`, `code`, key code, location and text.
 
-/// As `Input.dispatchKeyEvent` wants it.
+/// In the form of `Input.dispatchKeyEvent`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     pub key: String,
@@ -9,17 +9,17 @@ pub struct Key {
     pub vk: i64,
     /// 0 standard, 1 left, 2 right, 3 numeric pad.
     pub location: i64,
-    /// What it types. `None` for keys that type nothing.
+    /// The text it types. `None` for keys that type nothing.
     pub text: Option<String>,
 }
 
-/// Bits of `modifiers` in the protocol.
+/// The bits of `modifiers` in the protocol.
 pub const ALT: i64 = 1;
 pub const CONTROL: i64 = 2;
 pub const META: i64 = 4;
 pub const SHIFT: i64 = 8;
 
-/// Beyond these, characters are written by input methods, not by keys.
+/// Input methods write all other characters, not keys.
 const FIRST_OF_INPUT_METHODS: char = '\u{2e80}';
 
 /// name, code, key code, location. The name is the DOM's `key`.
@@ -120,7 +120,7 @@ const ALIASES: &[(&str, &str, &str, i64)] = &[
     ("Esc", "Escape", "Escape", 0),
 ];
 
-/// Code, what it writes, key code; all of them at the numeric pad.
+/// Code, character, key code; all on the numeric pad.
 const NUMERIC_PAD: &[(&str, char, i64)] = &[
     ("NumpadMultiply", '*', 106),
     ("NumpadAdd", '+', 107),
@@ -130,8 +130,8 @@ const NUMERIC_PAD: &[(&str, char, i64)] = &[
     ("NumpadEqual", '=', 187),
 ];
 
-/// What Meta and a key do to text on the keyboards that have it: a flow that was recorded there does it
-/// everywhere.
+/// The editing commands of Meta and a key on the keyboards that have Meta. A flow that was recorded there
+/// plays them everywhere.
 const COMMANDS: &[(&str, i64, &str)] = &[
     ("a", META, "selectAll"),
     ("c", META, "copy"),
@@ -168,7 +168,7 @@ const PUNCTUATION: &[(char, char, &str, i64)] = &[
 
 const SHIFTED_DIGITS: &str = ")!@#$%^&*(";
 
-/// The key named as the DOM's `key` or `code` (`Enter`, `a`, `KeyA`, `Space`), or `None`.
+/// Returns the key with this DOM `key` or `code` (`Enter`, `a`, `KeyA`, `Space`).
 pub fn key_named(name: &str) -> Option<Key> {
     let name = if name == "\n" || name == "\r" { "Enter" } else { name };
     let mut chars = name.chars();
@@ -195,14 +195,14 @@ pub fn key_named(name: &str) -> Option<Key> {
     by_code.map(printable)
 }
 
-/// The name of a key that differs from `name` in the case of its letters only.
+/// Returns the name of a key that differs from `name` only in case.
 pub fn nearest_name(name: &str) -> Option<&'static str> {
     let mut names = NAMED.iter().map(|named| named.0).chain(ALIASES.iter().map(|alias| alias.0));
     names.find(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// The key that writes `c`, and what is held with it. `None` where none does, and for what moves the
-/// focus or sends a form.
+/// Returns the key that writes `c`, and the modifiers to hold. `None` where no key does, and for keys that
+/// move the focus or submit a form.
 pub fn key_for_char(c: char) -> Option<(Key, i64)> {
     if c.is_control() || c >= FIRST_OF_INPUT_METHODS {
         return None;
@@ -214,13 +214,13 @@ pub fn key_for_char(c: char) -> Option<(Key, i64)> {
 }
 
 impl Key {
-    /// What it does to the text with these held, beyond what the page is told.
+    /// Returns the editing command of the key with these modifiers, in addition to its events.
     pub fn command(&self, modifiers: i64) -> Option<&'static str> {
         let key = if self.key.len() == 1 { self.key.to_ascii_lowercase() } else { self.key.clone() };
         COMMANDS.iter().find(|command| command.0 == key && command.1 == modifiers).map(|command| command.2)
     }
 
-    /// The bit it sets while it is held.
+    /// Returns the bit that the key sets while it is held.
     pub fn modifier(&self) -> i64 {
         match self.key.as_str() {
             "Alt" => ALT,
@@ -231,12 +231,12 @@ impl Key {
         }
     }
 
-    /// Whether it writes a character of its own: such a key types into the page.
+    /// Whether the key writes a character of its own: it types into the page.
     pub fn is_printable(&self) -> bool {
         self.text.is_some() && self.key != "Enter"
     }
 
-    /// What it types while `modifiers` are held: shift makes letters large, and with control, alt or
+    /// Returns the key as it types with `modifiers`: shift makes letters upper case, and with control, alt or
     /// meta nothing is typed.
     pub fn with_modifiers(self, modifiers: i64) -> Self {
         if modifiers & (CONTROL | ALT | META) != 0 {

@@ -1,7 +1,7 @@
-//! From the text of a flow file to [`Flow`], or to an error that names the place.
+//! Parses the text of a flow file into a [`Flow`], or returns an error with its location.
 //!
-//! Steps are read one by one from their own slice of the text: serde_json then knows the line even
-//! where a whole-document parse would have lost it in a tagged enum.
+//! Each step is parsed from its own slice of the text, so that serde_json knows the line even where a
+//! whole-document parse would lose it in a tagged enum.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ mod wire;
 
 pub(super) use self::document::steps_of;
 
-/// The longest timeout that the Recorder writes. The workflow's step bounds what is longer.
+/// The longest timeout that the Recorder writes. A longer one is bounded by the workflow's step.
 pub const LONGEST_RECORDED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest timeout of a step, in milliseconds: a day.
@@ -40,7 +40,7 @@ const STEP_TYPES: &str = "setViewport, emulateNetworkConditions, navigate, click
 const CUSTOM_STEPS: &str =
     "regatta.capture, regatta.when, regatta.upload, regatta.handoff, regatta.screenshot, regatta.allowStatus";
 
-/// `file` is the name people know the flow by; it stands in every error.
+/// `file` is the name of the flow in errors.
 pub fn parse(file: &str, text: &str) -> Result<Flow, Box<FileDiagnostic>> {
     let source = Source { file, text };
     let document::Document { title, timeout, selector_attribute, steps } = source.document()?;
@@ -67,7 +67,7 @@ impl Source<'_> {
         FileDiagnostic::new(self.file, self.text, at, problem)
     }
 
-    /// Where `slice`, borrowed from the text, stands in it.
+    /// Returns the range of `slice`, which is borrowed from the text.
     fn span(&self, slice: &str) -> Range<usize> {
         let start = slice.as_ptr() as usize - self.text.as_ptr() as usize;
         start..start + slice.len()
@@ -76,7 +76,7 @@ impl Source<'_> {
     fn read<'t, T: Deserialize<'t>>(&self, slice: &'t str, expected: &str) -> Parsed<T> {
         serde_json::from_str(slice).map_err(|error| {
             let at = self.span(slice).start + offset_of(slice, error.line(), error.column());
-            // serde_json repeats the place in its message; the report shows it.
+            // serde_json repeats the location in its message; the diagnostic shows it.
             let message = error.to_string();
             let problem = message.rsplit_once(" at line ").map_or(message.as_str(), |(problem, _)| problem);
             Box::new(self.error(at..at + 1, problem).help(format!("expected {expected}")))

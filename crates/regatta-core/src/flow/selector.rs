@@ -1,4 +1,4 @@
-//! What a step looks for: alternatives, each a chain that enters shadow roots.
+//! Locators: alternatives, each a chain of selectors that enters shadow roots.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locator {
     pub alternatives: Vec<Chain>,
-    /// Of the selectors as written, before templates: an edited step has another digest, and no
+    /// A digest of the selectors as written, before templates: an edited step has another digest, and no
     /// value of a variable is ever in it.
     pub digest: String,
 }
 
-/// Each selector is looked for inside the (shadow root of the) match of the one before. Not empty.
+/// Each selector is matched inside the (shadow root of the) match of the one before. Not empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain(pub Vec<Selector>);
 
@@ -60,7 +60,7 @@ impl Locator {
 }
 
 impl Selector {
-    /// The prefix decides; without one it is CSS.
+    /// The prefix decides the kind; without one it is CSS.
     pub fn parse(text: &str) -> Self {
         const PREFIXES: [(&str, SelectorKind); 5] = [
             ("aria/", SelectorKind::Aria),

@@ -1,6 +1,6 @@
-//! What cannot be played whatever the page does: said with its place before a browser starts.
+//! Refuses steps that cannot be played on any page, with their location, before a browser starts.
 //!
-//! Only what is certain is refused. What a template will be is looked at once it is known.
+//! Only certain cases are refused. A template is checked once its value is known.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ mod address;
 mod replacements;
 mod selectors;
 
-/// What a flow is played in.
+/// The context in which a flow is played.
 #[derive(Clone, Copy)]
 pub struct ValidationContext<'a> {
     pub allowed_origins: &'a [String],
-    /// Of one profile. `None`: the flow is checked for any.
+    /// The data of one profile. `None`: the flow is checked for any profile.
     pub scope: Option<Scope<'a>>,
-    /// The step of the workflow that plays it, and its timeout.
+    /// The step of the workflow that plays the flow, and its timeout.
     pub step: Option<(&'a str, Duration)>,
 }
 
@@ -37,7 +37,7 @@ impl Unplayable {
     }
 }
 
-/// The first step of a flow that cannot be played.
+/// Returns an error for the first step that cannot be played.
 pub fn check(flow: &Flow, context: ValidationContext<'_>) -> Result<(), Box<FileDiagnostic>> {
     if let (Some(timeout), Some(unplayable)) = (flow.timeout, flow.timeout.and_then(|t| too_long(t, context)))
     {
@@ -55,7 +55,7 @@ pub fn check(flow: &Flow, context: ValidationContext<'_>) -> Result<(), Box<File
     Ok(())
 }
 
-/// Selectors that match nothing, beside others of the same step that may.
+/// Returns selectors that match nothing, beside valid ones of the same step.
 pub fn invalid_selectors(flow: &Flow) -> Vec<(&Step, String)> {
     let mut found = Vec::new();
     for step in flow.all_steps() {
@@ -84,7 +84,7 @@ fn unplayable(step: &Step, context: ValidationContext<'_>) -> Option<Unplayable>
     own.or_else(|| step.action.locator().and_then(no_selector)).or_else(asserted)
 }
 
-/// A recorded timeout is always played; the workflow's step ends it where it is shorter.
+/// A recorded timeout is always accepted; the workflow's step ends it where it is shorter.
 fn too_long(timeout: Duration, context: ValidationContext<'_>) -> Option<Unplayable> {
     let (flag, bound) = context.step?;
     (timeout > LONGEST_RECORDED_TIMEOUT.max(bound)).then(|| {
@@ -102,7 +102,7 @@ fn foreign(name: &str) -> Unplayable {
     Unplayable::new("this custom step is another program's and cannot be played", help)
 }
 
-/// What browsers call a key that an input method has taken.
+/// The names that browsers give a key that an input method handles.
 const NAMELESS_KEYS: [&str; 8] =
     ["Process", "Dead", "Unidentified", "Compose", "HangulMode", "HanjaMode", "KanaMode", "Hiragana"];
 
@@ -131,7 +131,7 @@ fn no_key(key: &str) -> Option<Unplayable> {
     Some(Unplayable::new(problem, help))
 }
 
-/// Browsers show scripts this much of the file that a person has chosen.
+/// Browsers show scripts only this part of a chosen file's path.
 fn chosen_file(value: &str) -> Option<Unplayable> {
     const FAKE: &str = r"c:\fakepath\";
     let is_fake = value.get(..FAKE.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAKE));
@@ -147,13 +147,13 @@ fn chosen_file(value: &str) -> Option<Unplayable> {
     })
 }
 
-/// One that may match is enough.
+/// One valid alternative is enough.
 fn no_selector(locator: &Locator) -> Option<Unplayable> {
     let mut invalid: Vec<_> = invalid_alternatives(locator).collect();
     (invalid.len() == locator.alternatives.len()).then(|| invalid.swap_remove(0))
 }
 
-/// The alternatives that no page understands.
+/// Returns the alternatives that no page understands.
 fn invalid_alternatives(locator: &Locator) -> impl Iterator<Item = Unplayable> {
     locator.alternatives.iter().filter_map(|chain| chain.0.iter().find_map(selectors::invalid))
 }

@@ -1,5 +1,5 @@
-//! Values that other values have replaced. A site may show a value once, so a session keeps the old one
-//! beside the new one.
+//! Values that were replaced. A site may show a value only once, so a session keeps the old value beside the
+//! new one.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use serde_json::{Map, Value};
 
 use crate::id::RunId;
 
-/// Values that are kept for each field. More are kept only while a step is in doubt.
+/// The number of values kept for each field. More are kept only while a step is in doubt.
 pub const KEPT_VALUES: usize = 10;
 
-/// A value that an identity field had before. It is a secret: `Debug` leaves it out.
+/// An earlier value of an identity field. It is a secret: `Debug` leaves it out.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Superseded {
     /// The identity field.
     pub field: String,
     pub value: Value,
-    /// When it was replaced.
+    /// When the value was replaced.
     pub at: jiff::Timestamp,
-    /// The run that replaced it.
+    /// The run that replaced the value.
     pub run_id: RunId,
     #[serde(flatten)]
     unknown: Map<String, Value>,

@@ -1,10 +1,10 @@
-//! Sessions on their way in and out: as documents, and as rows of a table.
+//! Export and import of sessions: as documents and as rows of a table.
 //!
-//! A table has a column for each flag, identity field and variable, and carries all that a document
-//! holds: other parts are JSON in a cell each. A value of the identity or a variable that is no text, or
-//! an empty one, is JSON too, and [`JSON_CELLS`] names its column: a person writes `0123` and means text.
-//! Identity values leave only where they are asked for; what stands in their place is refused on the way
-//! in, since a profile without its password is not the profile.
+//! A table has a column for each flag, identity field and variable, and holds the whole document: every other
+//! part is JSON in one cell. An identity value or variable that is empty or not a text is JSON as well, and
+//! [`JSON_CELLS`] names its column, since a person who writes `0123` means text.
+//! Identity values are exported only on request. Their placeholder is refused on import, since a profile
+//! without its password is incomplete.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -13,22 +13,22 @@ use crate::id::Flag;
 use crate::session::{Platform, SESSION_VERSION, Session};
 use crate::source::row::{DeclaredVariables, Undeclared};
 
-/// In the place of an identity value that is not shown.
+/// Stands for an identity value that is not revealed.
 pub const HIDDEN: &str = "(hidden)";
 
-/// Parts of a document whose fields are columns of their own, `identity.email`.
+/// Parts of a document whose fields are columns of their own: `identity.email`.
 pub const OBJECTS: [&str; 3] = ["completion_flags", "identity", "variables"];
-/// Parts that are one cell each, as JSON.
+/// Parts that are one cell each, in JSON.
 pub const DOCUMENTS: [&str; 6] =
     ["adspower", "in_flight", "last_error", "superseded", "totp_used", "version"];
-/// Before the name of a part that Regatta does not know, whose cell is JSON.
+/// Begins the name of a part that Regatta does not know; its cell is JSON.
 pub const EXTRA: &str = "extra";
-/// The column that names those whose cells are JSON and not text, as a JSON array.
+/// The column that names the columns with JSON cells, as a JSON array.
 pub const JSON_CELLS: &str = "json_cells";
 /// Parts that are one cell each, as text.
 const TEXTS: [&str; 4] = ["profile_id", "status", "platform", "plan"];
 
-/// Where a column stands in a table.
+/// Returns the position of a column in a table.
 pub fn rank(column: &str) -> usize {
     let part = column.split_once('.').map_or(column, |(part, _)| part);
     let order = ["profile_id", "status", "platform"].into_iter().chain(OBJECTS).chain(DOCUMENTS);
@@ -75,7 +75,7 @@ impl SessionProblem {
     }
 }
 
-/// The document, with identity values only where `reveal` says so.
+/// Returns the document, with identity values only where `reveal` is set.
 pub fn document(session: &Session, reveal: bool) -> Value {
     let mut document = serde_json::to_value(session).unwrap_or_default();
     if !reveal && let Some(Value::Object(identity)) = document.get_mut("identity") {
@@ -91,7 +91,7 @@ pub fn document(session: &Session, reveal: bool) -> Value {
     document
 }
 
-/// Columns and their cells, in the order of the document.
+/// Returns columns and cells in the order of the document.
 pub fn cells(session: &Session, reveal: bool) -> Vec<(String, String)> {
     let Value::Object(document) = document(session, reveal) else { return Vec::new() };
     let (mut cells, mut json_cells) = (Vec::new(), Vec::new());
@@ -122,7 +122,7 @@ pub fn cells(session: &Session, reveal: bool) -> Vec<(String, String)> {
     cells
 }
 
-/// In what two sessions of a profile differ, by name.
+/// Returns the names of the fields in which two sessions of a profile differ.
 pub fn differences(one: &Session, other: &Session) -> Vec<String> {
     let (one, other) = (cells(one, true), cells(other, true));
     let missing = |from: &[(String, String)], cell: &(String, String)| !from.contains(cell);
@@ -135,7 +135,7 @@ pub fn differences(one: &Session, other: &Session) -> Vec<String> {
     names
 }
 
-/// From a line of a table; an empty cell says nothing.
+/// Parses a row of a table; an empty cell is absent.
 pub fn from_cells<'a>(
     cells: impl IntoIterator<Item = (&'a str, &'a str)>,
     platform: Platform,
@@ -188,7 +188,7 @@ pub fn from_cells<'a>(
     from_document(Value::Object(document), platform, flags)
 }
 
-/// From a document, or an object with columns for keys. What it does not say is that of a new session.
+/// Parses a document, or an object with columns for keys. What is absent is as in a new session.
 pub fn from_document(value: Value, platform: Platform, flags: &[Flag]) -> Result<Session, SessionProblem> {
     let Value::Object(given) = value else { return Err(SessionProblem::NotAnObject) };
     let mut document = Map::new();
@@ -196,7 +196,7 @@ pub fn from_document(value: Value, platform: Platform, flags: &[Flag]) -> Result
         match given.get(name) {
             Some(Value::Object(fields)) => document.insert(name.to_owned(), Value::Object(fields.clone())),
             Some(Value::Null) | None => document.insert(name.to_owned(), Value::Object(Map::new())),
-            // A message of serde would quote it.
+            // A message of serde would quote the value.
             Some(_) => return Err(SessionProblem::NotAPart(name.to_owned())),
         };
     }
@@ -239,7 +239,7 @@ pub fn from_document(value: Value, platform: Platform, flags: &[Flag]) -> Result
         .map_err(|error| SessionProblem::Invalid(error.to_string()))
 }
 
-/// Whether the workflow declares every variable of the session.
+/// Checks that the workflow declares every variable of the session.
 pub fn check_variables(session: Session, declared: &DeclaredVariables) -> Result<Session, SessionProblem> {
     declared
         .check(session.variables.keys().map(String::as_str))

@@ -1,8 +1,7 @@
-//! An outcome on its way back to where the profile came from. A published format: version 1.
+//! The document in which an outcome is delivered to the source. A published format: version 1.
 //!
-//! What it says comes from the events of runs, whose messages hold no value of an identity. Its key is
-//! the same however often it is told: run and number of the event, so that a receiver may throw a
-//! second one away.
+//! Made of the events of runs, whose messages hold no identity value. Its key, made of the run and the number
+//! of the event, is the same for every delivery, so a receiver can drop duplicates.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,24 +17,24 @@ pub struct OutcomeDocument {
     pub v: u32,
     pub key: String,
     pub profile_id: ProfileId,
-    /// `PROCESSING` where a step was completed and the run goes on.
+    /// `PROCESSING` where a step was completed and the run continues.
     pub status: Status,
-    /// The step that was completed, or that is to blame.
+    /// The step that was completed or that is to blame.
     pub flag: Option<Flag>,
     pub error: Option<String>,
     pub at: jiff::Timestamp,
 }
 
-/// What the events of a run so far say about those that follow.
+/// Turns the events of a run into outcomes, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OutcomeReader {
-    /// The step that failed last, or needs a person.
+    /// The step that failed last or needs a person.
     flag: Option<Flag>,
 }
 
 impl OutcomeReader {
-    /// `None` for an event that is no outcome. `session` was read after the event: a run that ended as
-    /// asked may have left steps open.
+    /// Returns `None` for an event without an outcome. `session` was read after the event: a run that was
+    /// stopped may have left steps open.
     pub fn read(&mut self, event: &Event, session: Option<&Session>) -> Option<OutcomeDocument> {
         let (status, flag, error) = match &event.kind {
             EventKind::RunStarted { .. } => {
@@ -86,7 +85,7 @@ impl OutcomeReader {
 }
 
 impl OutcomeDocument {
-    /// What a session says by itself, where no event is there to say it.
+    /// Returns the outcome in a session, where no event reports it.
     pub fn from_session(session: &Session, now: jiff::Timestamp) -> Self {
         let error = session.last_error.as_ref();
         let at = error.map(|error| error.at);

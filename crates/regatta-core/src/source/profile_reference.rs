@@ -1,4 +1,4 @@
-//! Profiles as people name them in a provider: by number or by name instead of by id.
+//! References to profiles by the number or the name that a provider shows.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub enum ReferenceProblem {
     Unknown(ProfileReference),
     #[error("AdsPower has {} profiles {reference}: {}", ids.len(), listed(ids))]
     Ambiguous { reference: ProfileReference, ids: Vec<ProfileId> },
-    /// It came while the list was being followed.
+    /// The reference was added while the list was being followed.
     #[error("`{0}` was not looked up in AdsPower, because it was not in the list at the start")]
     Late(String),
     #[error("`{0}` is no number and no name of AdsPower")]
@@ -40,7 +40,7 @@ impl ReferenceProblem {
 }
 
 impl ProfileReference {
-    /// `None` where the text is no reference, but an id.
+    /// Returns `None` where the text is an id.
     pub fn parse(text: &str) -> Option<Result<Self, ReferenceProblem>> {
         let rest = text.strip_prefix(PREFIX)?;
         let invalid = || ReferenceProblem::Invalid(text.chars().take(80).collect());

@@ -1,9 +1,9 @@
-//! One profile as a source names it: its id, and what a new session begins with.
+//! One profile of a source: its id, and the data of a new session.
 //!
-//! Columns have the same names wherever they come from: `profile_id` (or `id`), `platform`,
-//! `priority`, `identity.FIELD`, `variables.NAME`, `adspower.SETTING`; the last three may be whole objects
-//! too. A column that is none of these is an error, and so is a variable that the workflow does not declare:
-//! a name spelt wrong would be lost in silence.
+//! Columns have the same names in every source: `profile_id` (or `id`), `platform`, `priority`,
+//! `identity.FIELD`, `variables.NAME`, `adspower.SETTING`; the last three may also be whole objects. Any
+//! other column is an error, and so is a variable that the workflow does not declare: a misspelt name would
+//! be lost silently.
 //! No problem quotes the value of an identity field or of a variable.
 
 use std::sync::Arc;
@@ -21,12 +21,12 @@ use crate::workflow::launch::{self, InvalidLaunchSetting, LaunchSettings};
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProfileRow {
     pub id: ProfileId,
-    /// Higher ones are launched first.
+    /// Higher priorities are launched first.
     pub priority: i32,
     pub new: NewSession,
 }
 
-/// What a session begins with where the profile has none yet.
+/// The data of a new session, used where the profile has none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NewSession {
@@ -64,7 +64,7 @@ pub enum RowProblem {
     Reference(#[from] ReferenceProblem),
     #[error("expected a profile id or an object")]
     NotARow,
-    /// With the words of the parser, which quotes no value.
+    /// With the message of the parser, which quotes no value.
     #[error("it cannot be read: {0}")]
     Unreadable(String),
 }
@@ -91,7 +91,7 @@ impl RowProblem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undeclared {
     pub name: String,
-    /// The declared variable that is most likely meant.
+    /// The declared variable that is probably meant.
     pub nearest: Option<String>,
 }
 
@@ -101,7 +101,7 @@ impl Undeclared {
     }
 }
 
-/// The names of the workflow's variables. Nothing else may be set for a run.
+/// The names of the workflow's variables. No other can be set.
 #[derive(Debug, Clone, Default)]
 pub struct DeclaredVariables(Arc<[String]>);
 
@@ -134,7 +134,7 @@ impl From<ProfileId> for ProfileRow {
 }
 
 impl ProfileRow {
-    /// From columns and their values; a null says nothing.
+    /// Parses columns and their values; a null is absent.
     pub fn from_columns<'a>(columns: impl IntoIterator<Item = (&'a str, Value)>) -> Result<Self, RowProblem> {
         let mut id = None;
         let mut priority = 0;
@@ -172,7 +172,7 @@ impl ProfileRow {
         Ok(Self { id: id.ok_or(missing)?, priority, new })
     }
 
-    /// Whether the workflow declares every variable that the row sets.
+    /// Checks that the workflow declares every variable of the row.
     pub fn check_variables(self, declared: &DeclaredVariables) -> Result<Self, RowProblem> {
         declared
             .check(self.new.variables.keys().map(String::as_str))
@@ -180,7 +180,7 @@ impl ProfileRow {
         Ok(self)
     }
 
-    /// From JSON: an id by itself, or an object of columns.
+    /// Parses JSON: an id alone, or an object of columns.
     pub fn from_json(value: Value) -> Result<Self, RowProblem> {
         match value {
             Value::String(id) => Ok(id.parse::<ProfileId>()?.into()),
@@ -197,7 +197,7 @@ impl NewSession {
         *self == Self::default()
     }
 
-    /// The session of a profile that never ran. `platform` is for rows that name none.
+    /// Returns the session of a profile that never ran. `platform` is the default.
     pub fn into_session<'a>(
         self,
         profile: ProfileId,
@@ -211,7 +211,7 @@ impl NewSession {
         session
     }
 
-    /// In what a session that is there already differs, by name. The session wins.
+    /// Returns the names of the fields in which an existing session differs. The session wins.
     pub fn conflicts(&self, session: &Session) -> Vec<String> {
         let platform = self.platform.is_some_and(|platform| platform != session.platform);
         let mut names: Vec<_> = platform.then(|| "platform".to_owned()).into_iter().collect();
@@ -228,7 +228,7 @@ impl NewSession {
 /// The columns that name the profile.
 pub const ID_COLUMNS: [&str; 2] = ["profile_id", "id"];
 
-/// Whether columns can be those of rows, before any row is read.
+/// Checks the columns before any row is read.
 pub fn check_columns<'a>(
     names: impl IntoIterator<Item = &'a str>,
     declared: &DeclaredVariables,
@@ -301,7 +301,7 @@ fn number(value: &Value) -> Result<i32, RowProblem> {
     number.ok_or_else(|| RowProblem::Priority(shown(value)))
 }
 
-/// A database hands objects out as text.
+/// A database returns objects as text.
 fn object(name: &str, value: Value) -> Result<Map<String, Value>, RowProblem> {
     let value = match value {
         Value::String(text) => serde_json::from_str(&text).unwrap_or_default(),

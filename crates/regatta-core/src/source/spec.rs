@@ -1,7 +1,7 @@
-//! What `--source` and `[source]` name: where profiles come from.
+//! Parses `--source` and `[source]`: where profiles come from.
 //!
-//! A query stands last and is taken as it is: `sqlite:fleet.db?query=select id from profiles where
-//! name like 'a%'`. Only one without any space, which no statement is, is taken for percent-encoded.
+//! A query stands last and is not decoded: `sqlite:fleet.db?query=select id from profiles where name like
+//! 'a%'`. Only a query without any space, which no statement is, is percent-decoded.
 
 use std::borrow::Cow;
 
@@ -45,12 +45,12 @@ pub enum Format {
     JsonLines,
 }
 
-/// Which of AdsPower's profiles.
+/// A selection of AdsPower's profiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     All,
     Group(String),
-    /// Those with any of these tags.
+    /// Profiles with any of these tags.
     Tags(Vec<String>),
     Numbers(Vec<String>),
     Name(String),
@@ -119,7 +119,7 @@ impl SourceSpec {
         Ok(Self::File { place, format })
     }
 
-    /// Whether its address holds a password: on a command line everybody could read it.
+    /// Whether the address holds a password, which every user of the machine could read on a command line.
     pub fn has_password(&self) -> bool {
         match self {
             Self::Postgres { url, .. } | Self::Http { url } => has_password(url),
@@ -141,15 +141,15 @@ impl Format {
     }
 }
 
-/// Parameters that hold one are looked at, too: Postgres takes `?password=`.
+/// Includes parameters: Postgres takes `?password=`.
 pub fn has_password(url: &Url) -> bool {
     url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")
 }
 
-/// For people: without user, password and parameters.
+/// Returns the address without user, password and parameters.
 pub fn without_credentials(url: &Url) -> String {
     let mut shown = url.clone();
-    // Both fail only where there is no place for them.
+    // Both fail only where an address has neither.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
     shown.set_query(None);
@@ -172,7 +172,7 @@ fn selection(text: &str) -> Result<Selection, InvalidSource> {
     }
 }
 
-/// What stands between commas.
+/// Splits a list at commas.
 fn items(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }

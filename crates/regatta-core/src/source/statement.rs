@@ -1,8 +1,8 @@
-//! A SQL statement with named parameters, as a person writes it for outcomes:
+//! A SQL statement with named parameters, which a person writes to receive outcomes:
 //! `update profiles set state = :status where id = :profile_id`.
 //!
-//! The names become the database's own placeholders. What stands in quotes or comments is no parameter,
-//! and neither is `::type`; values never become part of the text.
+//! The names become the placeholders of the database. Quotes and comments hold no parameters, and `::type` is
+//! none; values never become part of the text.
 
 use thiserror::Error;
 
@@ -13,7 +13,7 @@ pub struct Statement {
     rest: String,
 }
 
-/// What a statement may name.
+/// The names that a statement may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameter {
     ProfileId,
@@ -96,7 +96,7 @@ impl Statement {
         Ok(Self { pieces, rest: piece })
     }
 
-    /// The text for the database. Values are bound in the order of [`Self::parameters`].
+    /// Returns the text for the database. Values are bound in the order of [`Self::parameters`].
     pub fn text(&self, placeholders: Placeholders) -> String {
         let mut text = String::new();
         for (number, (piece, _)) in (1..).zip(&self.pieces) {
@@ -115,14 +115,14 @@ impl Statement {
     }
 }
 
-/// A name after the colon; `a[1:2]` and `12:30` have none.
+/// Returns the name after the colon; `a[1:2]` and `12:30` have none.
 fn name_of(text: &str) -> &str {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     if starts { &text[..end] } else { "" }
 }
 
-/// How many bytes of a quoted part or a comment stand at the start of `text`; 0 where none begins.
+/// Returns the length in bytes of a quoted part or a comment at the start of `text`; 0 without one.
 fn quoted(text: &str, before: Option<char>) -> Result<usize, InvalidStatement> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     match text.as_bytes() {
@@ -134,11 +134,11 @@ fn quoted(text: &str, before: Option<char>) -> Result<usize, InvalidStatement> {
         [b'"', ..] => string(text, 1, '"', false).ok_or(InvalidStatement::Open("a \"…\"")),
         [b'-', b'-', ..] => Ok(text.find('\n').map_or(text.len(), |end| end + 1)),
         [b'/', b'*', ..] => comment(text).ok_or(InvalidStatement::Open("a comment")),
-        // A word may have dollars in it.
+        // A word may contain dollar signs.
         [b'$', ..] if !before.is_some_and(is_word) => {
             let tag = &text[1..];
             let end = tag.find(|c: char| !is_word(c)).unwrap_or(tag.len());
-            // `$1` is a parameter of Postgres, no quote.
+            // `$1` is a parameter of Postgres, not a quote.
             if !tag[end..].starts_with('$') || tag.starts_with(|c: char| c.is_ascii_digit()) {
                 return Ok(0);
             }
@@ -150,7 +150,7 @@ fn quoted(text: &str, before: Option<char>) -> Result<usize, InvalidStatement> {
     }
 }
 
-/// From the opening quote to the closing one; a doubled quote is one in the text.
+/// From the opening quote to the closing one; a doubled quote stands for one.
 fn string(text: &str, opening: usize, quote: char, escapes: bool) -> Option<usize> {
     let mut chars = text[opening..].char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -163,7 +163,7 @@ fn string(text: &str, opening: usize, quote: char, escapes: bool) -> Option<usiz
     None
 }
 
-/// Postgres lets them nest.
+/// Postgres allows nested comments.
 fn comment(text: &str) -> Option<usize> {
     let (mut depth, mut at) = (0_usize, 0);
     while at < text.len() {
@@ -221,7 +221,7 @@ mod tests {
         );
         check(r#"select ":at", "a"":b", :profile_id"#, expect![[r#"select ":at", "a"":b", $1 [ProfileId]"#]]);
         check(r"select E'a\':at', e'\\', :profile_id", expect![[r"select E'a\':at', e'\\', $1 [ProfileId]"]]);
-        // No escape without the E.
+        // Without the E a backslash does not escape.
         check(r"select 'a\', :profile_id", expect![[r"select 'a\', $1 [ProfileId]"]]);
         check("select nice':x', :profile_id", expect!["select nice':x', $1 [ProfileId]"]);
         check(

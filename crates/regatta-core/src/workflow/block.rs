@@ -1,8 +1,8 @@
-//! What pages are not to load: `[network] block` of a workflow.
+//! What pages must not load: `[network] block` of a workflow.
 
 use crate::event::ResourceType;
 
-/// Types a page can do without. A document is what a page is, so none is blocked; sockets cannot be.
+/// Types that a page can do without. Documents are never blocked, and sockets cannot be.
 const TYPES: [(&str, ResourceType); 11] = [
     ("image", ResourceType::Image),
     ("font", ResourceType::Font),
@@ -20,7 +20,7 @@ const TYPES: [(&str, ResourceType); 11] = [
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Block {
     pub types: Vec<ResourceType>,
-    /// Found anywhere in a URL; `*` stands for anything, also nothing.
+    /// Matched anywhere in a URL; `*` stands for any text or none.
     pub urls: Vec<String>,
 }
 

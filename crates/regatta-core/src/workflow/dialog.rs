@@ -1,10 +1,10 @@
-//! How a page's own dialogs are answered: what `alert`, `confirm` and `prompt` open.
+//! How dialogs of the page (`alert`, `confirm`, `prompt`) are answered.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// A page that asks whether it may be left is always left: staying would hang the navigation.
+/// A page that asks whether it may be left is always left: staying would block the navigation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum DialogPolicy {
     #[default]

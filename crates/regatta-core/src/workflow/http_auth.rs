@@ -1,4 +1,4 @@
-//! How a server that asks for a user and a password by HTTP is answered: `[[http_auth]]` of a workflow.
+//! The credentials of HTTP authentication: `[[http_auth]]` of a workflow.
 
 use std::fmt;
 
@@ -6,8 +6,7 @@ use serde::Deserialize;
 
 use crate::workflow::Located;
 
-/// As a workflow writes it: `origin` and `user` are templates, `password_field` names a field of the
-/// identity.
+/// As a workflow writes it: `origin` and `user` are templates, `password_field` names an identity field.
 #[derive(Debug, Clone)]
 pub struct HttpAuth {
     pub origin: Located<String>,
@@ -15,7 +14,8 @@ pub struct HttpAuth {
     pub password_field: Located<String>,
 }
 
-/// For one profile: the origin is rendered. The user is still a template, since a step may make its value.
+/// For one profile, with the origin rendered. The user is still a template, since a step may prepare its
+/// value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignIn {
     pub origin: String,
@@ -23,7 +23,7 @@ pub struct SignIn {
     pub password_field: String,
 }
 
-/// What a server is sent.
+/// The credentials that a server receives.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// `http://127.0.0.1:8800`.

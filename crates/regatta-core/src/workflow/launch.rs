@@ -1,17 +1,17 @@
-//! How the browser of a profile is opened, where a provider keeps settings of its own for each profile.
-//! What is absent is left to the provider.
+//! Launch settings of a browser, where the provider keeps settings for each profile. Absent settings are left
+//! to the provider.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// The names are AdsPower's.
+/// Named as in AdsPower.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LaunchSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headless: Option<bool>,
-    /// Whether the tabs of the last time are opened again.
+    /// Whether the tabs of the last session are opened again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_opened_tabs: Option<bool>,
     /// Whether the proxy is checked first, on a page of its own.
@@ -44,7 +44,7 @@ pub const NAMES: [&str; 6] =
     ["headless", "last_opened_tabs", "proxy_detection", "cdp_mask", "delete_cache", "device_scale"];
 
 impl LaunchSettings {
-    /// What this does not say, `other` does.
+    /// Fills absent settings from `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl LaunchSettings {
         Ok(settings)
     }
 
-    /// Sets one by its name, from a table or from JSON.
+    /// Sets one setting by its name, from a table or from JSON.
     pub fn set(&mut self, name: &str, value: &Value) -> Result<(), InvalidLaunchSetting> {
         let (known, place) = match name {
             "headless" => (NAMES[0], &mut self.headless),
@@ -106,7 +106,7 @@ impl From<DeviceScale> for f64 {
     }
 }
 
-/// A table knows only texts, and a database only numbers.
+/// A table holds only texts, and a database only numbers.
 fn switch(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(on) => Some(*on),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::workflow::Located;
 
-/// Documents a minute that a workflow may allow an origin.
+/// The documents a minute that a workflow may allow for an origin.
 pub const PER_MINUTE: std::ops::RangeInclusive<u32> = 1..=6000;
 
 /// As a workflow writes it: `origin` is a template.
@@ -16,7 +16,7 @@ pub struct Pace {
     pub per_minute: u32,
 }
 
-/// For one profile: the origin is rendered.
+/// For one profile, with the origin rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaceLimit {
     /// `http://127.0.0.1:8800`.
@@ -25,7 +25,7 @@ pub struct PaceLimit {
 }
 
 impl PaceLimit {
-    /// The least time between two documents.
+    /// Returns the least time between two documents.
     pub fn interval(&self) -> Duration {
         Duration::from_secs(60) / self.per_minute.max(1)
     }

@@ -1,7 +1,7 @@
-//! A workflow joined with its flows: what a run follows.
+//! A workflow joined with its flows: the plan of a run.
 //!
-//! [`Plan::check`] says before a browser starts whether everything in it can be played for one
-//! profile: step types, templates, origins.
+//! [`Plan::check`] checks before a browser starts whether all of it can be played for one profile: step
+//! types, templates, origins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -41,9 +41,9 @@ pub struct Plan {
     http_auth: Vec<HttpAuth>,
     pace: Vec<Pace>,
     variables: Map<String, Value>,
-    /// Names that the command line has set: nothing else replaces those.
+    /// Variables that the command line has set: nothing else replaces them.
     overridden: BTreeSet<String>,
-    /// Of one profile, taken as they stand.
+    /// Variables of one profile, which are not templates.
     own: Map<String, Value>,
     file: String,
     text: String,
@@ -64,12 +64,12 @@ pub struct PlanStep {
     pub heal: Heal,
 }
 
-/// What the plan is for one profile: its templates over origins and variables are rendered.
+/// The settings for one profile: the templates of origins and variables are rendered.
 #[derive(Debug, Clone)]
 pub struct ProfileSettings {
     pub allowed_origins: Vec<String>,
     pub block: Block,
-    /// Of the workflow; its steps have their own.
+    /// The policy of the workflow; its steps have their own.
     pub dialogs: DialogPolicy,
     pub http_auth: Vec<SignIn>,
     pub pace: Vec<PaceLimit>,
@@ -77,8 +77,8 @@ pub struct ProfileSettings {
 }
 
 impl Plan {
-    /// `flow` reads and parses one flow, named as the workflow names it. `overrides` replace variables
-    /// that the workflow declares.
+    /// `flow` reads and parses one flow by its name in the workflow. `overrides` replace variables that the
+    /// workflow declares.
     pub fn assemble(
         file: &str,
         text: &str,
@@ -134,8 +134,8 @@ impl Plan {
         })
     }
 
-    /// With the variables of one profile's session in the place of the workflow's. They are data, not
-    /// templates. What the command line sets stays.
+    /// Replaces variables of the workflow by those of one profile's session. They are data, not templates. A
+    /// variable that the command line sets stays.
     #[must_use]
     pub fn with_own_variables(mut self, own: &Map<String, Value>) -> Self {
         let own = own.iter().filter(|(name, _)| !self.overridden.contains(*name));
@@ -143,7 +143,7 @@ impl Plan {
         self
     }
 
-    /// The variables that the workflow declares.
+    /// Returns the names of the variables that the workflow declares.
     pub fn variables(&self) -> DeclaredVariables {
         self.variables.keys().map(String::as_str).collect()
     }
@@ -156,7 +156,7 @@ impl Plan {
         self.steps.iter().find(|step| step.flag == *flag)
     }
 
-    /// Every flow once, those that verify behind those they verify.
+    /// Returns every flow once, each verify flow after the flow that it verifies.
     pub fn flows(&self) -> Vec<&Flow> {
         let mut flows: Vec<&Flow> = Vec::new();
         for flow in self
@@ -171,13 +171,13 @@ impl Plan {
         flows
     }
 
-    /// Steps whose flag is not set.
+    /// Returns the steps whose flag is not set.
     pub fn open_steps<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = &'a PlanStep> {
         self.steps.iter().filter(|step| !session.completion_flags.is_set(&step.flag))
     }
 
-    /// Variables, origins and what is blocked for one profile. Variables may use `profile_id`, `platform` and the
-    /// variables before them.
+    /// Renders variables, origins and blocked resources for one profile. Variables may use `profile_id`,
+    /// `platform` and earlier variables.
     pub fn settings_for(
         &self,
         profile_id: &ProfileId,
@@ -270,7 +270,7 @@ impl Plan {
         })
     }
 
-    /// Why nothing can find out whether the step in flight has happened: the workflow no longer has it.
+    /// Returns why nothing can verify the step in flight: the workflow no longer has it.
     pub fn orphaned_doubt(&self, session: &Session) -> Option<(Flag, String)> {
         let flag = &session.in_flight.as_ref()?.flag;
         if session.completion_flags.is_set(flag) || self.step(flag).is_some() {
@@ -282,9 +282,9 @@ impl Plan {
         Some((flag.clone(), message))
     }
 
-    /// Whether every open step of the session can be played; without a session, every step. Returns the
-    /// identity fields that the session lacks and nothing in the workflow sets, each with the first step
-    /// that needs it: they are the profile's state, no error of the workflow.
+    /// Checks that every open step of the session can be played; without a session, every step. Returns the
+    /// identity fields that the session lacks and nothing in the workflow sets, each with the first step that
+    /// needs it: they are a matter of the profile, not an error of the workflow.
     pub fn check(
         &self,
         platform: Platform,
@@ -296,7 +296,7 @@ impl Plan {
                 .unwrap_or_default(),
             variables: self.variables.keys().chain(self.own.keys()).cloned().collect(),
         };
-        // Any id will do where there is none: only what every profile shares is looked at then.
+        // Without a session any id serves, since only what all profiles share is checked.
         let anybody = "profile".parse().expect("letters make an id");
         let settings =
             self.settings_for(session.map_or(&anybody, |session| &session.profile_id), platform)?;
@@ -327,12 +327,12 @@ impl Plan {
             }
             let context = ValidationContext { step: Some((step.flag.as_str(), step.timeout)), ..context };
             check.flow(step.flow.for_platform(platform), context)?;
-            // What a flow captures is durable at once, so a verify flow may use it.
+            // A captured value is durable at once, so a verify flow may use it.
             if let Some(verify) = &step.verify {
                 check.flow(verify.for_platform(platform), context)?;
             }
             for Commit { into, from } in &step.commits {
-                // It replaces a value, so a name that nothing has set is likely misspelt.
+                // It replaces a value, so an unset name is probably misspelt.
                 if check.names.identity.insert(into.clone()) {
                     check.missing.insert(into.clone());
                 }
@@ -342,7 +342,7 @@ impl Plan {
                 missing.entry(field).or_insert_with(|| step.flag.clone());
             }
         }
-        // Any step may make the values.
+        // Any step may set the values.
         if let Some(first) = self.steps.iter().find(open) {
             let mut needed = BTreeSet::new();
             let mut check = FlowCheck { names: &mut names, missing: &mut needed };
@@ -364,8 +364,8 @@ impl Plan {
         Ok(missing)
     }
 
-    /// Steps that ask a person where a run dies before it has a value: the flow captures the field and
-    /// the verify flow does not.
+    /// Returns the steps that need a person where a run dies before it has a value: the flow captures the
+    /// field and the verify flow does not.
     pub fn unverified_captures(&self) -> Vec<(&PlanStep, &str)> {
         let mut found = Vec::new();
         for step in self.steps.iter().filter(|step| step.in_doubt == InDoubt::Verify) {
@@ -396,7 +396,7 @@ impl PlanStep {
         self.verify.as_ref().map(|verify| verify.for_platform(platform))
     }
 
-    /// Why only a person can tell whether the step has happened, once it is in doubt.
+    /// Returns why only a person can resolve the step once it is in doubt.
     pub fn unanswerable_doubt(&self, platform: Platform) -> Option<&'static str> {
         match self.in_doubt {
             InDoubt::Ask => Some("it may or may not have happened, and only a person can tell"),
@@ -408,14 +408,14 @@ impl PlanStep {
     }
 }
 
-/// Scheme, host and port as browsers write them; `None` where there is no such origin.
+/// Returns scheme, host and port as browsers write them; `None` where the text is not an origin.
 pub fn origin(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let plain = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
     origin_of(text).filter(|_| plain)
 }
 
-/// The same of an address.
+/// Returns the origin of an address.
 pub fn origin_of(url: &str) -> Option<String> {
     let origin = Url::parse(url).ok()?.origin();
     origin.is_tuple().then(|| origin.ascii_serialization())

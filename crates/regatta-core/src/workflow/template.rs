@@ -1,6 +1,6 @@
-//! Strings in workflows and flows are templates over what is known of a profile.
+//! Templates: strings in workflows and flows, rendered over the data of a profile.
 //!
-//! A text without `{{` and `{%` is taken as it stands, so that CSS and XPath never need escaping.
+//! A text without `{{` and `{%` is not a template, so CSS and XPath never need escaping.
 
 use std::collections::BTreeSet;
 
@@ -13,27 +13,27 @@ use thiserror::Error;
 use crate::id::ProfileId;
 use crate::session::{Identity, Platform};
 
-/// The names every template may use besides `identity.*` and `variables.*`.
+/// The names that every template may use besides `identity.*` and `variables.*`.
 const PLAIN_NAMES: [&str; 3] = ["profile_id", "platform", "totp"];
 
-/// Where the secret behind `totp` is kept.
+/// The identity field with the secret of `totp`.
 pub const TOTP_SECRET_FIELD: &str = "two_fa_secret";
 
-/// How long a two-factor code is good for, in seconds (RFC 6238).
+/// The seconds for which a two-factor code is valid (RFC 6238).
 pub const TOTP_PERIOD: u64 = 30;
 
-/// What a template is rendered over.
+/// The data over which a template is rendered.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
     pub profile_id: &'a ProfileId,
     pub platform: Platform,
     pub identity: &'a Identity,
     pub variables: &'a Map<String, serde_json::Value>,
-    /// For `totp`: the code is of this moment.
+    /// The time of the code that `totp` renders.
     pub now: jiff::Timestamp,
 }
 
-/// The names that will be known when a template is rendered; for the check before a browser starts.
+/// The names that are known when a template is rendered; for the check before a browser starts.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     pub identity: BTreeSet<String>,
@@ -59,7 +59,7 @@ impl TemplateError {
         }
     }
 
-    /// The identity field that the profile lacks, or whose value is unusable.
+    /// Returns the identity field that the profile lacks, or whose value is unusable.
     pub fn identity_field(&self) -> Option<&str> {
         match self {
             Self::UnknownName { name, .. } => identity_field(name),
@@ -69,7 +69,7 @@ impl TemplateError {
     }
 }
 
-/// Whether `text` is rendered at all.
+/// Whether `text` is a template.
 pub fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
 }
@@ -96,7 +96,7 @@ pub fn render(text: &str, scope: &Scope<'_>) -> Result<String, TemplateError> {
     })
 }
 
-/// Whether `text` will render once `names` are known. Needs no values and starts nothing.
+/// Checks that `text` renders once `names` are known. Needs no values.
 pub fn check(text: &str, names: &Names) -> Result<(), TemplateError> {
     if !is_template(text) {
         return Ok(());
@@ -119,7 +119,7 @@ pub fn check(text: &str, names: &Names) -> Result<(), TemplateError> {
     Ok(())
 }
 
-/// The identity fields `text` uses, `two_fa_secret` for `totp` among them.
+/// Returns the identity fields that `text` uses, `two_fa_secret` for `totp` included.
 pub fn identity_fields(text: &str) -> BTreeSet<String> {
     let environment = environment();
     let Some(template) = is_template(text).then(|| environment.template_from_str(text).ok()).flatten() else {
@@ -129,7 +129,7 @@ pub fn identity_fields(text: &str) -> BTreeSet<String> {
     names.iter().filter_map(|name| identity_field(name)).map(str::to_owned).collect()
 }
 
-/// The variables that a template uses; none where it cannot be read.
+/// Returns the variables that a template uses; none where it cannot be parsed.
 pub fn variables(text: &str) -> BTreeSet<String> {
     let environment = environment();
     let Some(template) = is_template(text).then(|| environment.template_from_str(text).ok()).flatten() else {
@@ -140,7 +140,7 @@ pub fn variables(text: &str) -> BTreeSet<String> {
     names.iter().filter_map(variable).collect()
 }
 
-/// The identity field behind a name of a template: `email` of `identity.email`, the secret of `totp`.
+/// Returns the identity field of a name: `email` of `identity.email`, the secret of `totp`.
 fn identity_field(name: &str) -> Option<&str> {
     match name.split_once('.') {
         Some(("identity", field)) => Some(first_segment(field)),
@@ -149,7 +149,7 @@ fn identity_field(name: &str) -> Option<&str> {
     }
 }
 
-/// Whether `text` types the current two-factor code.
+/// Whether `text` uses the current two-factor code.
 pub fn uses_totp(text: &str) -> bool {
     is_template(text)
         && environment()
@@ -157,13 +157,13 @@ pub fn uses_totp(text: &str) -> bool {
             .is_ok_and(|template| template.undeclared_variables(false).contains("totp"))
 }
 
-/// The window of a moment: periods of [`TOTP_PERIOD`] since 1970. Each has one code.
+/// Returns the window of a time: the number of [`TOTP_PERIOD`]s since 1970. Each has one code.
 pub fn totp_window(now: jiff::Timestamp) -> u64 {
     u64::try_from(now.as_second()).unwrap_or_default() / TOTP_PERIOD
 }
 
-/// The six-digit code of `secret` (base32; spaces, dashes and case do not matter) at `now`:
-/// RFC 6238 with SHA-1 and a step of 30 s, which is what sites show as a QR code.
+/// Returns the six-digit code of `secret` (base32; spaces, dashes and case are ignored) at `now`: RFC 6238
+/// with SHA-1 and a step of 30 s, as in the QR codes of sites.
 pub fn totp_code(secret: &str, now: jiff::Timestamp) -> Result<String, TemplateError> {
     let plain: String = secret
         .chars()
@@ -172,7 +172,7 @@ pub fn totp_code(secret: &str, now: jiff::Timestamp) -> Result<String, TemplateE
         .collect();
     let secret = totp_rs::Secret::try_from_base32(&plain).map_err(|_| TemplateError::Secret)?;
     let seconds = u64::try_from(now.as_second()).map_err(|_| TemplateError::Secret)?;
-    // Many sites hand out secrets of 80 bits, fewer than the RFC asks for.
+    // Many sites issue secrets of 80 bits, shorter than the RFC asks for.
     let totp = totp_rs::Builder::new().with_secret(secret).build_noncompliant();
     Ok(totp.generate(seconds).to_string())
 }

@@ -1,4 +1,4 @@
-//! What a flow file holds: a flow, or what other tools make of one.
+//! The content of a flow file: a flow, or what other tools write in its place.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -9,7 +9,7 @@ use crate::diagnostic::FileDiagnostic;
 
 const EXPECTED: &str = "a flow: {\"title\": …, \"steps\": […]}";
 
-/// A flow as it is written, its steps not read yet.
+/// A flow whose steps are not parsed yet.
 pub struct Document<'a> {
     pub title: String,
     pub timeout: Option<u64>,
@@ -74,7 +74,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The steps of a flow that parses, as they are written.
+/// Returns the raw steps of a flow that parses.
 pub fn steps_of(text: &str) -> Option<Vec<&RawValue>> {
     Some(Source { file: "", text }.document().ok()?.steps)
 }

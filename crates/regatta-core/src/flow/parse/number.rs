@@ -1,4 +1,4 @@
-//! Whole numbers as programs write them: Python and others make `1280.0` of 1280.
+//! Whole numbers as programs write them: Python and others write `1280.0` for 1280.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};

@@ -1,10 +1,10 @@
-//! The page that a browser or a new tab begins with. A recording that began there starts by going to it.
+//! The first page of a browser or a new tab. A recording that began there begins with a navigation to it.
 
 use url::Url;
 
 use crate::flow::{Action, Step};
 
-/// Marks the `navigate` steps that only say where the recording began.
+/// Marks the `navigate` steps that only show where the recording began.
 pub fn pass_over(mut steps: Vec<Step>) -> Vec<Step> {
     let prepares = |step: &Step| {
         matches!(
@@ -12,7 +12,7 @@ pub fn pass_over(mut steps: Vec<Step>) -> Vec<Step> {
             Action::SetViewport(_) | Action::EmulateNetworkConditions(_) | Action::Navigate { .. }
         )
     };
-    // A blank page that the steps after it act on is meant.
+    // A blank page that later steps act on is meant.
     let is_left = |steps: &[Step]| {
         let next = steps.iter().find(|step| {
             !matches!(step.action, Action::SetViewport(_) | Action::EmulateNetworkConditions(_))
@@ -29,13 +29,13 @@ pub fn pass_over(mut steps: Vec<Step>) -> Vec<Step> {
             break;
         }
         steps[index].action = Action::StartPage { url: url.clone() };
-        // They assert the page that is passed over.
+        // They assert the page that is skipped.
         steps[index].navigations.clear();
     }
     steps
 }
 
-/// A new tab or the page at the start, in the names that the browsers built on Chromium give it.
+/// The first page and the new tab, as the browsers built on Chromium name them.
 fn is_page_of_browser(url: &str) -> bool {
     const SCHEMES: [&str; 7] = ["chrome", "edge", "brave", "opera", "vivaldi", "chrome-search", "about"];
     const PAGES: [&str; 9] = [

@@ -1,5 +1,5 @@
-//! The shapes of a flow file. Unknown keys are let pass where DevTools drops them, and refused in the
-//! parameters of our own steps, where they are typing errors.
+//! The shapes of a flow file. Unknown keys are accepted where DevTools drops them, and refused in the
+//! parameters of Regatta's own steps, where they are misspelt.
 
 use std::time::Duration;
 
@@ -164,7 +164,7 @@ pub struct ChangeWire {
     pub value: ValueWire,
 }
 
-/// A list of values is ours, for a list that takes several.
+/// Regatta's own form, for a list that takes several values.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a text, or a list of texts")]
 pub enum ValueWire {

@@ -1,4 +1,4 @@
-//! Addresses that a flow names: those that lead nowhere, and those that the workflow does not allow.
+//! Addresses in a flow that are invalid or that the workflow does not allow.
 
 use url::Url;
 
@@ -6,10 +6,10 @@ use super::{Unplayable, ValidationContext};
 use crate::workflow::plan::origin_of;
 use crate::workflow::template::{self, is_template};
 
-/// The engine's own page, which no site is behind.
+/// The engine's own page, which belongs to no site.
 const BLANK: &str = "about:blank";
 
-/// Why a `navigate` cannot go there.
+/// Returns why a `navigate` cannot go to the address.
 pub fn refused(written: &str, context: ValidationContext<'_>) -> Option<Unplayable> {
     let rendered = match &context.scope {
         Some(scope) if is_template(written) && is_known(written) => template::render(written, scope).ok()?,
@@ -43,7 +43,7 @@ pub fn refused(written: &str, context: ValidationContext<'_>) -> Option<Unplayab
     }
 }
 
-/// Why no page is ever at an address that a step asserts.
+/// Returns why no page is ever at an asserted address.
 pub fn never_met(written: &str) -> Option<Unplayable> {
     let known = known_part(written);
     if known.is_empty() || known.starts_with('*') {
@@ -54,10 +54,10 @@ pub fn never_met(written: &str) -> Option<Unplayable> {
 
 const SCHEME: &str = "write the whole address, with http:// or https://";
 
-/// `shop.test/cart` and `localhost:8800/cart`: the second one reads as an address of the scheme `localhost`.
+/// `shop.test/cart` and `localhost:8800/cart`; the second one parses as an address of the scheme `localhost`.
 fn without_scheme(known: &str, whole: &str) -> Option<Unplayable> {
     let is_missing = match known.split_once(':') {
-        // A template may bring the scheme.
+        // A template may supply the scheme.
         None if known.is_empty() && is_template(whole) => false,
         None => !is_template(whole) || known.contains(['/', '.']),
         Some((host, port)) => {
@@ -80,19 +80,19 @@ fn without_scheme(known: &str, whole: &str) -> Option<Unplayable> {
     })
 }
 
-/// What stands before the first template.
+/// Returns the text before the first template.
 fn known_part(text: &str) -> &str {
     let end = ["{{", "{%"].into_iter().filter_map(|opening| text.find(opening)).min();
     &text[..end.unwrap_or(text.len())]
 }
 
-/// Whether a template after it cannot change the origin any more.
+/// Whether a template after it can no longer change the origin.
 fn has_whole_origin(known: &str, url: &Url) -> bool {
     let after = known.split_once("://").map_or("", |(_, after)| after);
     url.has_host() && after.contains(['/', '?', '#'])
 }
 
-/// Whether it takes nothing that only the run finds out.
+/// Whether it uses nothing that only the run finds out.
 fn is_known(text: &str) -> bool {
     template::identity_fields(text).is_empty()
 }

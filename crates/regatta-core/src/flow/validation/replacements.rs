@@ -1,4 +1,4 @@
-//! What the steps of other runners are called, and which steps do the same here.
+//! Names of steps in other runners, and the steps that do the same here.
 
 const WAIT: &str = "no step waits for a fixed time: wait for what the time was meant for, with `waitForElement` or `waitForExpression` and a `timeout`";
 const NAVIGATION: &str =
@@ -27,7 +27,7 @@ const VIEWPORT: &str = "write a `setViewport`";
 const HANDOFF: &str = "write a customStep `regatta.handoff` where a person has to go on";
 const REMARK: &str = "remove it: it does nothing on the page";
 
-/// The last part of the name in lower case, and what to write in its place.
+/// The last part of the name in lower case, and what to write instead.
 const ANSWERS: &[(&[&str], &str)] = &[
     (&["waitfortimeout", "wait", "waitfor", "waittime", "sleep", "pause", "delay", "timeout"], WAIT),
     (&["waitfornavigation", "waitforurl", "waitforload", "waitforloadstate", "waituntil"], NAVIGATION),
@@ -69,7 +69,7 @@ const ANSWERS: &[(&[&str], &str)] = &[
     (&["log", "comment", "note", "console", "mark", "snapshot", "timespan"], REMARK),
 ];
 
-/// What to write in the place of a step that another runner calls `name`.
+/// Returns what to write instead of a step that another runner calls `name`.
 pub fn replacement_for(name: &str) -> Option<&'static str> {
     let last = name.rsplit(['.', '/', ':']).next().unwrap_or(name);
     let plain: String = last.chars().filter(char::is_ascii_alphanumeric).collect();

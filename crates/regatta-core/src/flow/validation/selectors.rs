@@ -1,8 +1,8 @@
-//! Selectors that no page understands.
+//! Finds selectors that no page understands.
 //!
-//! CSS is read by Servo's parser, XPath by sxd-xpath: both know the grammar, which has not changed, and not
-//! what a browser has. Names of pseudo-classes are the browser's business and are all let pass, but for those
-//! that are known from other tools and that no browser has.
+//! CSS is parsed by Servo's parser, XPath by sxd-xpath. Both know the stable grammar, not what a browser
+//! supports. Names of pseudo-classes depend on the browser and are all accepted, except those that are known
+//! from other tools and that no browser has.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -17,7 +17,7 @@ use super::Unplayable;
 use crate::flow::{Selector, SelectorKind};
 use crate::workflow::template::is_template;
 
-/// Of jQuery, Sizzle and Playwright.
+/// Pseudo-classes of jQuery, Sizzle and Playwright.
 const FOREIGN: [&str; 24] = [
     "contains",
     "has-text",
@@ -45,7 +45,7 @@ const FOREIGN: [&str; 24] = [
     "password",
 ];
 
-/// Why a selector matches nothing on any page.
+/// Returns why a selector matches nothing on any page.
 pub fn invalid(selector: &Selector) -> Option<Unplayable> {
     if is_template(&selector.text) {
         return None;
@@ -53,7 +53,7 @@ pub fn invalid(selector: &Selector) -> Option<Unplayable> {
     match selector.kind {
         SelectorKind::Css | SelectorKind::Pierce => invalid_css(selector),
         SelectorKind::XPath => invalid_xpath(selector),
-        // `aria/` is read by the engine, and any text may be looked for.
+        // The engine parses `aria/`, and any text may be searched.
         SelectorKind::Aria | SelectorKind::Text => None,
     }
 }
@@ -88,7 +88,7 @@ fn invalid_xpath(selector: &Selector) -> Option<Unplayable> {
     ))
 }
 
-/// Reads the form of a selector, and matches nothing.
+/// Parses the form of a selector and matches nothing.
 struct Css;
 
 enum Fault {

@@ -1,4 +1,4 @@
-//! What the flows of a plan need: templates whose names are known, and steps that can be played.
+//! Checks the flows of a plan: templates whose names are known, and steps that can be played.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ pub(super) struct FlowCheck<'a> {
 impl FlowCheck<'_> {
     pub fn text(&mut self, text: &str, is_certain: bool) -> Result<(), TemplateError> {
         if !is_certain {
-            // Needed only where the condition holds: then the run finds out.
+            // Needed only where the condition holds, which the run finds out.
             let mut names = self.names.clone();
             names.identity.extend(template::identity_fields(text));
             return template::check(text, &names);
@@ -34,7 +34,7 @@ impl FlowCheck<'_> {
         self.steps(flow, &flow.steps, true)
     }
 
-    /// `is_certain`: the steps stand outside a `when`.
+    /// `is_certain` outside a `when`.
     fn steps(&mut self, flow: &Flow, steps: &[Step], is_certain: bool) -> Result<(), Box<FileDiagnostic>> {
         for step in steps {
             self.step(flow, step, is_certain)?;
@@ -59,8 +59,8 @@ impl FlowCheck<'_> {
     }
 }
 
-/// Whether a flow can be played by itself with these names. The identity fields that it needs beside
-/// them are returned.
+/// Checks that a flow can be played alone with these names. Returns the identity fields that it needs besides
+/// them.
 pub fn check_flow(
     flow: &Flow,
     mut names: Names,
