@@ -1,6 +1,5 @@
-//! Clients of HTTP, for every room but the domain. TLS is rustls with the ciphers of ring, in the whole
-//! program; a client that is built before they are chosen panics. So all clients come from here, which
-//! clippy.toml holds.
+//! Builds every HTTP client of the program. TLS is rustls with the ciphers of ring; a client that is built
+//! before they are chosen panics. So all clients come from here, which clippy.toml enforces.
 
 use std::sync::Once;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use reqwest::{Client, ClientBuilder};
 
 use regatta_core::site_busy::parse_retry_after;
 
-/// For anywhere: with the certificate authorities that this machine trusts.
+/// Returns a client for any address, with the certificate authorities that this machine trusts.
 #[expect(clippy::disallowed_methods, reason = "this is the place they come from")]
 pub fn builder() -> ClientBuilder {
     static CIPHERS: Once = Once::new();
@@ -19,13 +18,13 @@ pub fn builder() -> ClientBuilder {
     Client::builder()
 }
 
-/// For what listens on this machine: never through a proxy, and without the milliseconds that reading
-/// the authorities takes.
+/// Returns a client for addresses of this machine: without a proxy, and without the milliseconds that
+/// reading the authorities takes.
 pub fn local() -> ClientBuilder {
     builder().no_proxy().tls_certs_only([])
 }
 
-/// The last of the causes, without the address: its parameters may hold a token.
+/// Returns the last of the causes, without the address: its parameters may hold a token.
 pub fn problem(error: reqwest::Error) -> String {
     let error = error.without_url();
     if error.is_timeout() {
@@ -38,7 +37,7 @@ pub fn problem(error: reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// How long the other side asks to be left alone: seconds, or until a moment.
+/// Returns the wait that `Retry-After` asks for: seconds, or until a moment.
 pub fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
     parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
 }
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_other_side_says_how_long_to_wait() {
+    fn retry_after_is_read_as_seconds_or_as_a_moment() {
         let now = "2015-10-21T07:27:00Z".parse().unwrap();
         let after = |text: &str| {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);

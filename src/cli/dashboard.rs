@@ -208,7 +208,7 @@ fn follow(
     let mut first = true;
     while !stopping.load(Ordering::Acquire) {
         watch.expect(std::mem::take(&mut *expected.lock().unwrap_or_else(PoisonError::into_inner)));
-        match watch.look() {
+        match watch.poll() {
             Ok(changed) if first || !changed.is_empty() => {
                 first = false;
                 let living = watch.views().filter_map(|view| view.pid).collect();

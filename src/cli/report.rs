@@ -138,7 +138,7 @@ pub fn gather(
 ) -> Result<Report, CommandError> {
     let mut watch = FolderWatcher::new(layout.clone(), flags);
     watch.expect(only.into_iter().flatten().cloned());
-    watch.look()?;
+    watch.poll()?;
     let views: Vec<&ProfileView> =
         watch.views().filter(|view| only.is_none_or(|only| only.contains(&view.id))).collect();
     Ok(Report::of(name, &views, flags, jiff::Timestamp::now()))

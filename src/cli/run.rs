@@ -171,7 +171,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
             browser_host,
             provider_news,
             provider_hint: hint::of_provider,
-            journal: EventEmitter::new(log, Arc::new(jiff::Timestamp::now), |event| {
+            events: EventEmitter::new(log, Arc::new(jiff::Timestamp::now), |event| {
                 told.borrow_mut().apply(event);
                 console.show(event);
             }),

@@ -50,7 +50,7 @@ pub fn watch(settings: &Settings, global: &GlobalArgs, args: WatchArgs) -> Resul
     let runs = RunCommand::new(&program, &arguments);
     let (name, steps) = report::workflow(settings);
     let mut watch = FolderWatcher::new(settings.layout.clone(), &steps);
-    watch.look()?;
+    watch.poll()?;
     let mut screen = WatchScreen::new(settings.color);
     let mut terminal = ratatui::try_init()
         .map_err(|error| CommandError::usage(format!("cannot draw on this terminal: {error}")))?;
@@ -73,7 +73,7 @@ fn drive(
     let mut looked = Instant::now();
     loop {
         if looked.elapsed() >= watch.rest() {
-            watch.look()?;
+            watch.poll()?;
             looked = Instant::now();
         }
         let views: Vec<&ProfileView> = watch.views().collect();
@@ -97,7 +97,7 @@ fn drive(
             Some(WatchCommand::Resolve(answer, profile)) => {
                 screen.say(in_a_line(resolve::answer(settings, &profile, answer)));
                 // What it did is to be seen before the next key.
-                watch.look()?;
+                watch.poll()?;
             }
             None => {}
         }

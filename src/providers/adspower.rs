@@ -1,5 +1,5 @@
-//! AdsPower's Local API. What is known of it and of its failures stands in
-//! [`answer`]; how its two versions are asked in [`request`].
+//! AdsPower's Local API. [`answer`] parses its answers and refusals, [`request`] builds the calls of its two
+//! versions.
 //!
 //! Every call passes the pacer that all processes of a folder share. An opened browser is written
 //! down beside the profile ([`claim`]): AdsPower does not say who opened it, and after a restart it may say
@@ -199,7 +199,7 @@ impl AdsPower {
         }
     }
 
-    fn tell(&self, news: ProviderNews) {
+    fn emit(&self, news: ProviderNews) {
         if let Some(on_news) = &self.on_news {
             on_news(news);
         }

@@ -32,8 +32,8 @@ mod user_data;
 
 pub(super) use self::processes::{folder_argument, holds as names_folder};
 
-/// Between two looks at a process or file that cannot be waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
+/// Between two polls of a process or file that gives no notification.
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 /// For a browser that a crashed run had just started.
 const LEFT_STARTING: Duration = Duration::from_secs(5);
 const CLOSES_ITSELF: Duration = Duration::from_secs(5);
@@ -107,7 +107,7 @@ impl Chromium {
         }
     }
 
-    /// The living browser of the folder, or none; an error where there is one that nobody can drive.
+    /// The living browser of the folder, or none; an error where it cannot be driven.
     async fn left_running(&self, folder: &Path) -> Result<Option<Endpoint>, ProviderError> {
         let deadline = Instant::now() + LEFT_STARTING.min(self.settings.start_timeout);
         loop {
@@ -123,7 +123,7 @@ impl Chromium {
                 Some(holder) if Instant::now() >= deadline => {
                     return Err(ProviderError::FolderInUse { folder: folder.to_owned(), holder });
                 }
-                Some(_) => sleep(LOOK_AGAIN).await,
+                Some(_) => sleep(POLL_INTERVAL).await,
             }
         }
     }
@@ -164,7 +164,7 @@ impl Chromium {
             if let Some(ws) = self.driven_at(folder).await {
                 return Ok(ws);
             }
-            if let Ok(status) = timeout(LOOK_AGAIN, child.wait()).await {
+            if let Ok(status) = timeout(POLL_INTERVAL, child.wait()).await {
                 return Err(status.map_or_else(|error| error.to_string(), |status| status.to_string()));
             }
         }
@@ -197,7 +197,7 @@ impl Chromium {
                 processes::wait_gone(pid, folder, ENDS_ON_SIGNAL).await?;
             }
         }
-        // Its children notice by themselves, mostly; a hanging one does not.
+        // Its children mostly notice and end; a hanging one does not.
         let deadline = Instant::now() + ENDS_ON_SIGNAL;
         loop {
             let left = processes::of(folder).await?;
@@ -211,7 +211,7 @@ impl Chromium {
             for process in left {
                 signal(process.pid, folder, EndSignal::Kill)?;
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -317,7 +317,7 @@ fn arguments(folder: &Path, options: &StartOptions, further: &[String]) -> Vec<O
     arguments
 }
 
-/// The folder as it stands in the arguments of its browser, whoever started it from wherever.
+/// Returns the folder without links, as its browser has it in its arguments.
 fn canonical(folder: &Path) -> Result<PathBuf, StoreError> {
     fs::canonicalize(folder).map_err(|error| StoreError::new("find", folder, error))
 }
@@ -337,7 +337,7 @@ mod tests {
     use regatta_core::session::Platform;
 
     #[test]
-    fn the_browser_is_ours_whatever_the_settings_say() {
+    fn settings_cannot_replace_the_folder_or_the_port() {
         let options = StartOptions { headless: true, platform: Platform::Mobile };
         let further = ["--lang=de".to_owned(), "--remote-debugging-port=9222".to_owned()];
         let arguments = arguments(Path::new("/w/browsers/p1"), &options, &further);
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_of_a_log_are_told() {
+    fn the_last_lines_of_a_log_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("chromium.log");
         assert_eq!(last_lines(&log), "");

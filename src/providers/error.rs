@@ -59,7 +59,7 @@ pub enum ProviderError {
     NoEndpoint { url: String, problem: String },
     #[error("`{name}` (process {pid}), left by a dead run of profile {profile}, does not end")]
     ProcessDoesNotEnd { profile: ProfileId, name: String, pid: u32 },
-    #[error("cannot look at the processes of this machine: {problem}")]
+    #[error("cannot read the processes of this machine: {problem}")]
     ProcessesUnreadable { problem: String },
 
     #[error("AdsPower is not reachable at {url}: {problem}")]

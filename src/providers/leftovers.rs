@@ -1,4 +1,4 @@
-//! What a dead run left running, found by a mark and ended.
+//! Finds processes and browsers that a dead run left, and ends them.
 //!
 //! The mark is a variable of the environment. A run's processes inherit it wherever they move, to
 //! another group, session or parent, and it names the lock of the profile, so it says whose they are
@@ -6,7 +6,7 @@
 //! and a process is signalled through a handle that was taken before its mark was read. So a number
 //! that became a stranger's, now or since the machine was started, is never signalled.
 //!
-//! Whoever ends left-overs holds the lock of the profile: no run of it lives then.
+//! The caller that ends left-overs holds the lock of the profile, so no run of it lives then.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -24,9 +24,9 @@ use crate::store::{Layout, LockHolder, SessionError, session};
 use regatta_core::id::{ProfileId, RunId};
 
 const ENDS_WITHIN: Duration = Duration::from_secs(3);
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
-/// A process of a run that is no more.
+/// A process of a run that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftoverProcess {
     pub profile: ProfileId,
@@ -36,7 +36,7 @@ pub struct LeftoverProcess {
     pub of_browser: bool,
 }
 
-/// Something a dead run left.
+/// A browser or process that a dead run left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leftover {
     Browser(OpenBrowser),
@@ -69,7 +69,7 @@ pub async fn find(layout: &Layout, provider: &dyn Provider) -> Result<Vec<Leftov
     Ok(found)
 }
 
-/// Stops the browser of the profile, and ends whatever else carries its mark.
+/// Stops the browser of the profile, and ends every other process that carries its mark.
 pub async fn end(layout: &Layout, provider: &dyn Provider, profile: &ProfileId) -> Result<(), ProviderError> {
     // One that does not stop is no reason to leave the others.
     let stopped = provider.stop(profile).await;
@@ -144,20 +144,20 @@ pub async fn end_strays(
             tracing::info!(%profile, pid = stray.pid, name = stray.name, "ending what a dead run left");
             kill_marked(stray.pid, &mark);
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 
-/// All processes with a mark of this folder that are no runs.
+/// Returns all processes with a mark of this folder, without the runs themselves.
 async fn strays(layout: &Layout) -> Result<Vec<LeftoverProcess>, ProviderError> {
     let layout = layout.clone();
     // Reads something of every process of the machine.
-    tokio::task::spawn_blocking(move || look(&layout))
+    tokio::task::spawn_blocking(move || scan(&layout))
         .await
         .map_err(|error| ProviderError::ProcessesUnreadable { problem: error.to_string() })?
 }
 
-fn look(layout: &Layout) -> Result<Vec<LeftoverProcess>, ProviderError> {
+fn scan(layout: &Layout) -> Result<Vec<LeftoverProcess>, ProviderError> {
     let problem =
         |error: &dyn std::fmt::Display| ProviderError::ProcessesUnreadable { problem: error.to_string() };
     let mut system = System::new().map_err(|error| problem(&error))?;
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_became_a_strangers_is_not_signalled() {
+    fn a_reused_process_id_is_not_signalled() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
         let mark = mark(&layout, &"p1".parse().unwrap());
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_no_left_over_though_it_carries_the_mark() {
+    fn a_run_is_no_leftover_although_it_carries_the_mark() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
         layout.create_folders().unwrap();
@@ -325,7 +325,7 @@ mod tests {
             .unwrap();
         let deadline = std::time::Instant::now() + Duration::from_secs(30);
         let found = loop {
-            let found = look(&layout).unwrap();
+            let found = scan(&layout).unwrap();
             if !found.is_empty() || std::time::Instant::now() > deadline {
                 break found;
             }

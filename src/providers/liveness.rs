@@ -1,5 +1,4 @@
-//! What a provider asks a browser itself, without driving it: are you still there, since when, and please
-//! close.
+//! Asks a browser, without driving it, whether it is alive and since when, and closes it.
 
 use std::time::Duration;
 
@@ -16,9 +15,9 @@ const BOUND: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Liveness {
     Alive,
-    /// Nobody listens at its port, or another browser does.
+    /// Its port is closed, or another browser listens there.
     Gone,
-    /// Somebody listens and does not answer.
+    /// Its port is open, and no answer comes.
     Silent,
 }
 

@@ -24,8 +24,8 @@ pub mod run_mark;
 pub mod temporary_browser;
 
 /// Every call may be repeated: to start a running browser hands it out again, to stop a closed one
-/// is a success. A `start` that fails leaves no browser behind, as far as the provider can tell; one
-/// that is dropped half-way may, and wants a `stop`.
+/// is a success. A failed `start` leaves no browser behind as far as the provider knows. One that is
+/// dropped before it returns may leave one, and must be followed by a `stop`.
 pub trait Provider: Send + Sync {
     fn name(&self) -> &'static str;
 
@@ -54,7 +54,7 @@ pub trait Provider: Send + Sync {
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ListedProfile>, ProviderError>>;
 
-    /// Whether it is there at all. A program of this machine is.
+    /// Checks that the provider answers. A program of this machine always does.
     fn probe(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -75,7 +75,7 @@ pub trait Provider: Send + Sync {
     }
 
     /// Of these profiles, the browsers that were opened by runs of this folder and still run; never one
-    /// that somebody else opened.
+    /// that a person or another program opened.
     fn left_open<'a>(
         &'a self,
         profiles: &'a [ProfileId],
@@ -114,17 +114,16 @@ pub struct ListedProfile {
     pub group: Option<String>,
 }
 
-/// What a start tells while it goes on.
+/// News of a provider while it starts a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProviderNews {
-    /// A call waits for its turn, longer than people overlook.
+    /// A call waits for its turn, and has waited long enough to be reported.
     Waits { call: &'static str },
     /// A call waited for its turn.
     Waited { call: &'static str, waited: Duration },
-    /// The browser's kernel is being downloaded, and was waited for so long by now. `message` holds no
-    /// address.
+    /// The browser's kernel is being downloaded; `waited` is the time so far. `message` holds no address.
     KernelDownloading { message: String, waited: Duration },
 }
 
-/// Told at once; may not block.
+/// Called at once; must not block.
 pub type OnProviderNews = Arc<dyn Fn(ProviderNews) + Send + Sync>;

@@ -1,4 +1,4 @@
-//! When a browser's process began, which tells a browser that was just opened from one that ran before.
+//! Reads when a browser's process began, which distinguishes a new browser from one that ran before.
 
 use jiff::Timestamp;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};

@@ -2,7 +2,7 @@
 //! `play` left of one.
 //!
 //! Each has a folder like an operator's with the lock of one profile, which `play` holds while it lives.
-//! The lock tells a dead one from a living one, so the next `play` or `clean` ends and removes it.
+//! The lock distinguishes a dead one from a living one, so the next `play` or `clean` ends and removes it.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The outside world of a run, as traits: a test replaces it, and cuts it off at any await.
+//! The browser and the page of a run, as traits: a test replaces them, and interrupts them at any await.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use regatta_core::workflow::dialog::DialogPolicy;
 use regatta_core::workflow::http_auth::Credential;
 use regatta_page::{ActionError, DocumentPace, DownloadedFile, HealingEvent, InputGate};
 
-/// Gives a run its browser, and takes it back.
+/// Opens the browser of a run, and closes it.
 #[expect(async_fn_in_trait, reason = "a run lives on one thread; no bound on the futures is needed")]
 pub trait BrowserHost {
     type Page: FlowPage;
 
     fn provider(&self) -> &'static str;
 
-    /// The browser's program that [`BrowserHost::open`] would start, where it is known before.
+    /// Returns the program that [`BrowserHost::open`] would start, where it is known before.
     fn program(&self) -> Option<String> {
         None
     }
@@ -50,7 +50,7 @@ pub struct OpenedBrowser<P> {
     pub version: Option<String>,
 }
 
-/// Where steps are played.
+/// A page that steps are played on.
 #[expect(async_fn_in_trait, reason = "a run lives on one thread; no bound on the futures is needed")]
 pub trait FlowPage {
     /// Plays one rendered step of `flow`. The gate is asked right before the first input is sent,
@@ -64,57 +64,54 @@ pub trait FlowPage {
         gate: &mut dyn InputGate,
     ) -> Result<Option<String>, ActionError>;
 
-    /// How the page's dialogs are answered from now on.
+    /// Sets how the page's dialogs are answered.
     fn set_dialogs(&mut self, policy: &DialogPolicy);
 
-    /// How servers that ask for a user and a password by HTTP are answered from now on; others are told that
-    /// nobody signs in.
+    /// Sets the credentials for servers that ask by HTTP; without them the sign-in is cancelled.
     fn set_http_auth(&mut self, _credentials: Vec<Credential>) {}
 
-    /// How fast documents may be requested from now on.
+    /// Sets how fast documents may be requested.
     fn set_pace(&mut self, _pace: Arc<dyn DocumentPace>) {}
 
-    /// To be called when a flow has reached its end: returns when what it set off has arrived and been
-    /// downloaded. The files it downloaded.
+    /// Waits, at the end of a flow, until its requests are answered and its downloads complete. Returns the
+    /// downloaded files.
     async fn finish(&mut self) -> Vec<DownloadedFile>;
 
-    /// What follows is an attempt of its own to whoever traces it.
+    /// Begins the trace of an attempt.
     fn begin_trace(&mut self, title: &str);
 
-    /// What can be had of the page and of what led to `incident`, into `folder`.
+    /// Writes evidence of the page and of the events before `incident` into `folder`, and returns its files.
     async fn evidence(&mut self, folder: &Path, incident: &Incident, mask: &Mask) -> Vec<PathBuf>;
 
-    /// The trace of an attempt that went well into `folder`, where such are kept.
+    /// Writes the trace of a successful attempt into `folder`, where such traces are kept.
     async fn keep_trace(&mut self, folder: &Path, mask: &Mask) -> Option<PathBuf>;
 
-    /// Closes every other page of the browser, and returns when everything this one might still send
-    /// is answered, or after `at_most`.
+    /// Closes every other page of the browser, and waits until this one is idle or `at_most` has passed.
+    async fn isolate(&mut self, at_most: Duration);
+
+    /// Waits until every request of this page is answered or `at_most` has passed. Other pages stay.
     async fn wait_until_idle(&mut self, at_most: Duration);
 
-    /// The same for this page alone: other pages stay.
-    async fn hear_out(&mut self, at_most: Duration);
-
-    /// Where the page stands outside the allowed origins, though no action failed over it: a server may
-    /// redirect after the last click. Also a submission that the last flow ended without an answer to.
+    /// Returns an error where the page is outside the allowed origins although no action failed: a server may
+    /// redirect after the last click. Also where a submission of the last flow has no answer.
     fn left_allowed_origins(&self) -> Option<ActionError>;
 
-    /// Since the last call.
+    /// Returns the totals since the last call.
     fn take_network_totals(&mut self) -> NetworkTotals;
 
-    /// A flow begins: what to do where its selectors match nothing any more.
+    /// Begins a flow, and sets what to do where its selectors no longer match.
     fn begin_flow(&mut self, _heal: Heal) {}
 
-    /// Nothing of this is remembered of a page. A page without a memory has nothing to do here and
-    /// below.
+    /// Keeps these values out of the selector memory. A page without a memory does nothing here and below.
     fn hide(&mut self, _mask: Mask) {}
 
-    /// Elements that were found by likeness since the last call.
+    /// Returns the elements that were found by likeness since the last call.
     fn take_healing_events(&mut self) -> Vec<HealingEvent> {
         Vec::new()
     }
 
-    /// The step whose flow was begun last has reached its end: what was found for it by likeness, and
-    /// acted on, is remembered.
+    /// Remembers the elements that the last flow found by likeness and acted on. Called when its step has
+    /// succeeded.
     fn keep_healed(&mut self) {}
 }
 

@@ -27,7 +27,7 @@ impl<O: BrowserHost> Run<'_, O> {
             return Ok(false);
         }
         let delay = retry_delay(WITHIN_RUN, attempt, retry_after, self.random.random_range(-1.0..=1.0));
-        self.journal.emit(EventKind::SiteBusy { flag: step.flag.clone(), ms: delay.as_millis() as u64 });
+        self.events.emit(EventKind::SiteBusy { flag: step.flag.clone(), ms: delay.as_millis() as u64 });
         self.pause(delay).await.map(|()| true)
     }
 

@@ -1,5 +1,5 @@
-//! What becomes of a step that may or may not have happened outside: its process died in it, or its
-//! attempt failed after it had touched the page.
+//! Resolves a step in doubt, which may or may not have happened outside: its process died during it, or
+//! its attempt failed after the first input.
 
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ pub(super) enum DoubtAnswer {
 
 impl<O: BrowserHost> Run<'_, O> {
     /// `None` where the step is not in doubt. `since`: the last moment something could have acted.
-    pub(super) async fn answer_doubt(
+    pub(super) async fn resolve_doubt(
         &mut self,
         step: &PlanStep,
         since: Instant,
@@ -43,9 +43,9 @@ impl<O: BrowserHost> Run<'_, O> {
         Ok(Some(answer))
     }
 
-    /// Asks the site. A "yes" counts at once; a "no" counts only from a look that began `settle`
-    /// after the last moment something could have acted, since a site may still be at work on what
-    /// it has received. Anything else is no answer: asked again, then a person's.
+    /// Plays the verify flow. A "yes" counts at once. A "no" counts only from an attempt that began `settle`
+    /// after the last moment at which an input could have acted, since the site may still be working. Any
+    /// other result is no answer: the flow is repeated, then a person decides.
     async fn verify(
         &mut self,
         step: &PlanStep,
@@ -55,13 +55,13 @@ impl<O: BrowserHost> Run<'_, O> {
         let Some(flow) = step.verify_for(self.session.session().platform) else {
             return Err(attention(step, "it has no verify flow"));
         };
-        page.wait_until_idle(step.settle).await;
+        page.isolate(step.settle).await;
         let mut attempt = 1;
         let mut unanswered = 0;
         // Counted apart: an answer of a busy site does not bring a person's question nearer.
         let mut busy = 0;
         loop {
-            let looked = Instant::now();
+            let began = Instant::now();
             let pass = StepAttempt { mode: StepMode::Verify, attempt };
             attempt += 1;
             let (error, place) = match self.play(step, flow, pass, page).await {
@@ -75,7 +75,7 @@ impl<O: BrowserHost> Run<'_, O> {
                 Err(PlayError::Store(error)) => return Err(RunExit::Store(error)),
             };
             match error.kind {
-                ActionErrorKind::NotMet if looked.duration_since(since) >= step.settle => {
+                ActionErrorKind::NotMet if began.duration_since(since) >= step.settle => {
                     return Ok(DoubtAnswer::NotDone);
                 }
                 ActionErrorKind::NotMet => self.wait_until_settled(step, since).await?,

@@ -1,4 +1,4 @@
-//! Writes a run's events to its log and shows them to whoever watches this process.
+//! Emits a run's events: to its log, and to the observer in this process.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::store::event_log::EventLog;
 use regatta_core::event::{Event, EventKind};
 use regatta_core::mask::Mask;
 
-/// What the clock on the wall shows; it may be set at any time. Spans are measured by another one.
+/// The wall clock, which may be set at any time. Durations are measured by another clock.
 pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 pub struct EventEmitter<'a> {
@@ -27,7 +27,8 @@ impl<'a> EventEmitter<'a> {
         (self.clock)()
     }
 
-    /// An event that cannot be written is no reason to stop a profile: the session is the truth.
+    /// Writes an event and shows it to the observer. An event that cannot be written does not stop the run:
+    /// the session is the truth.
     pub fn emit(&mut self, kind: EventKind) {
         match self.log.append(self.now(), kind) {
             Ok(event) => (self.observe)(&event),

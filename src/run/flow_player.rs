@@ -1,6 +1,6 @@
 //! Plays one flow on a page: renders each step when its turn comes, and keeps what was captured.
 //!
-//! A run plays the flows of its steps, `regatta play` one by itself: what differs is the [`FlowHost`].
+//! A run plays the flows of its steps, `regatta play` a flow alone. The [`FlowHost`] is what differs.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -10,7 +10,6 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::pace::{self, PaceNews};
-use super::step::file_name;
 use super::{FlowPage, totp};
 use crate::store::session::SessionError;
 use regatta_core::flow::{Action, Flow, Step, StepLocation, screenshot_name_problem};
@@ -22,7 +21,7 @@ use regatta_page::{ActionError, ActionErrorKind, DownloadedFile, HealingEvent, I
 /// Bound of an action where neither its step nor its flow has one.
 const ACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Who has a flow played: knows the names its templates use, and what has to be kept of it.
+/// The caller of a flow: it provides the names that templates use, and keeps captured values.
 pub(super) trait FlowHost {
     fn scope(&self) -> Scope<'_>;
 
@@ -31,7 +30,7 @@ pub(super) trait FlowHost {
     /// Where pictures of the flow go.
     fn pictures(&self) -> PathBuf;
 
-    /// Right before each step's first input; a refusal stops it.
+    /// Called right before each step's first input. An error refuses the input.
     fn before_input(&mut self) -> Result<(), SessionError>;
 
     /// No document has seen any input of the step that `before_input` was called for last.
@@ -64,12 +63,12 @@ pub(super) trait FlowHost {
     /// An element was found by likeness.
     fn healed(&mut self, _: &StepLocation, _: &HealingEvent) {}
 
-    fn began(&mut self, _: &Step) {}
+    fn step_started(&mut self, _: &Step) {}
 
-    fn ended(&mut self, _: &Step, _: &Result<PlayedStep<'_>, PlayError>, _: Duration) {}
+    fn step_finished(&mut self, _: &Step, _: &Result<PlayedStep<'_>, PlayError>, _: Duration) {}
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum PlayedStep<'a> {
     Done,
@@ -81,7 +80,7 @@ pub(super) enum PlayedStep<'a> {
     PassedOver,
 }
 
-/// Why a flow did not reach its end.
+/// Why a flow did not succeed.
 #[derive(Debug)]
 pub(super) enum PlayError {
     Action {
@@ -105,7 +104,7 @@ pub(super) struct FlowPlayer<'a, P, H> {
     pub pause: Duration,
     /// Of the step under way, or of the last one.
     pub place: StepLocation,
-    /// What is to be reported of the pace, while a step is played.
+    /// Waits for the pace that are to be reported while a step is played.
     news: Option<&'a mut Option<UnboundedReceiver<PaceNews>>>,
 }
 
@@ -140,10 +139,10 @@ impl<'a, P: FlowPage, H: FlowHost> FlowPlayer<'a, P, H> {
                 tokio::time::sleep(self.pause).await;
             }
             self.place = step.location(self.flow);
-            self.host.began(step);
+            self.host.step_started(step);
             let started = Instant::now();
             let turn = self.play_step(step).await;
-            self.host.ended(step, &turn, started.elapsed());
+            self.host.step_finished(step, &turn, started.elapsed());
             if let PlayedStep::Inside(steps) = turn? {
                 Box::pin(self.play_all(steps)).await?;
             }
@@ -181,7 +180,7 @@ impl<'a, P: FlowPage, H: FlowHost> FlowPlayer<'a, P, H> {
             }
         };
         let refusal = gate.refusal;
-        self.tell_healed();
+        self.emit_healed();
         if let Some(refusal) = refusal {
             return Err(PlayError::Store(refusal));
         }
@@ -228,8 +227,8 @@ impl<'a, P: FlowPage, H: FlowHost> FlowPlayer<'a, P, H> {
         Ok(rendered)
     }
 
-    /// Also to be called where the time ran out in the middle of a step.
-    pub fn tell_healed(&mut self) {
+    /// Emits what was found by likeness. Also called when the time ran out during a step.
+    pub fn emit_healed(&mut self) {
         for healed in self.page.take_healing_events() {
             self.host.healed(&self.place, &healed);
         }
@@ -296,4 +295,12 @@ pub(super) fn unrendered(error: &TemplateError) -> ActionError {
 
 fn refused(message: String) -> ActionError {
     ActionError { kind: ActionErrorKind::Refused, message, hint: None }
+}
+
+/// Returns a name of a folder or a file for a flag or a picture, which may have any name.
+pub(super) fn file_name(name: &str) -> String {
+    name.chars()
+        .map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
+        .take(64)
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! What must not be remembered of pages, and what is told of elements that were found by likeness.
+//! The values that pages must not be remembered with, and the events of elements found by likeness.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use regatta_core::mask::Mask;
 use regatta_core::workflow::Heal;
 use regatta_page::{HealingEvent, HealingKind};
 
-/// A verify flow's yes is no guess: nothing is acted on by likeness there.
+/// A verify flow must not guess, so it never acts on an element found by likeness.
 pub(super) fn within(mode: StepMode, heal: Heal) -> Heal {
     match (mode, heal) {
         (StepMode::Verify, Heal::Auto) => Heal::Suggest,

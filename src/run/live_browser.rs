@@ -1,4 +1,4 @@
-//! The outside world as it is: a provider's browser, and a page of it.
+//! A provider's browser and a page of it, behind the traits of [`super::browser_host`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,15 +33,15 @@ pub struct LiveBrowser {
     pub block: Block,
     pub trace: TraceMode,
     pub selectors: SelectorStorage,
-    /// Where what a dead run left is known by.
+    /// Where left-overs of a dead run are found.
     pub layout: Layout,
-    /// The folder in which what the pages download is put.
+    /// The folder of downloads.
     pub downloads: PathBuf,
-    /// Joins the browser that is open, whoever opened it, in a tab of its own, and leaves it open.
+    /// Joins the open browser in a new tab, and leaves the browser open.
     pub join: bool,
 }
 
-/// Where it is remembered which selectors matched.
+/// Where matched selectors are remembered.
 #[derive(Debug, Clone)]
 pub enum SelectorStorage {
     /// In the cache of this folder.
@@ -50,7 +50,7 @@ pub enum SelectorStorage {
     Forgotten,
 }
 
-/// A browser that somebody else started and will end: it gets a page of our own, which is closed again.
+/// A browser that another program started and will end. The run opens a page of its own and closes it.
 pub struct AttachedBrowser {
     /// `ws://127.0.0.1:9222/devtools/browser/…`
     pub ws: String,
@@ -70,7 +70,7 @@ pub struct LivePage {
 }
 
 impl LiveBrowser {
-    /// A tab beside those of whoever opened the browser. Where its downloads go is left as it is.
+    /// Opens a tab beside those that are open. The download folder stays as it is.
     async fn join(&self) -> Result<OpenedBrowser<LivePage>, ProviderError> {
         let profile = || self.profile.clone();
         let undrivable =
@@ -112,7 +112,7 @@ impl BrowserHost for LiveBrowser {
             profile: profile.clone(),
             problem: error.to_string(),
         };
-        // Whatever a dead run left could act beside us; its browser is taken over instead.
+        // Processes that a dead run left could act beside this run. Its browser is reused instead.
         leftovers::end_strays(&self.layout, &self.profile, false).await?;
         if self.join {
             return self.join().await;
@@ -167,7 +167,7 @@ impl BrowserHost for AttachedBrowser {
             memory: self.selectors.memory(),
             block: self.block.clone(),
             trace: self.trace,
-            // Where its downloads go is for whoever started it to say.
+            // The owner of the browser decides where its downloads go.
             downloads: None,
         };
         // One that is there already, if only a blank one, is not ours to close.
@@ -227,18 +227,18 @@ impl FlowPage for LivePage {
         self.page.keep_trace(folder, mask).await
     }
 
-    async fn hear_out(&mut self, at_most: Duration) {
+    async fn wait_until_idle(&mut self, at_most: Duration) {
         self.page.wait_until_idle(at_most).await;
     }
 
-    async fn wait_until_idle(&mut self, at_most: Duration) {
+    async fn isolate(&mut self, at_most: Duration) {
         // A window the attempt opened could act while the site is asked whether it has.
         if self.is_shared {
             self.page.close_opened_tabs().await;
         } else if let Err(error) = self.connection.close_other_pages(&self.page).await {
             tracing::warn!("other pages could not be closed: {error}");
         }
-        self.hear_out(at_most).await;
+        self.wait_until_idle(at_most).await;
     }
 
     fn left_allowed_origins(&self) -> Option<ActionError> {

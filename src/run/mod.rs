@@ -58,11 +58,11 @@ pub struct RunOptions {
     /// Stop after this step.
     pub until: Option<Flag>,
     pub keep_browser: bool,
-    /// Only ask the site whether the step in doubt has happened.
+    /// Only verify whether the step in doubt has happened.
     pub verify_only: bool,
 }
 
-/// How the run ended, in words for a person. Identity values are masked.
+/// How the run ended, with a message for a person. Identity values are masked.
 #[derive(Debug)]
 pub struct RunEnd {
     pub outcome: RunOutcome,
@@ -108,7 +108,7 @@ pub struct Run<'a, O: BrowserHost> {
     /// What the provider reports while it opens the browser.
     pub provider_news: UnboundedReceiver<ProviderNews>,
     pub provider_hint: ErrorHint,
-    pub journal: EventEmitter<'a>,
+    pub events: EventEmitter<'a>,
     pub stop: StopWatch,
     pub pacing: Pacing,
     pub options: RunOptions,
@@ -116,7 +116,7 @@ pub struct Run<'a, O: BrowserHost> {
     pub artifacts: PathBuf,
 }
 
-/// Why the line of awaits was left before its end.
+/// Why a run ended before its steps did.
 #[derive(Debug)]
 pub(crate) enum RunExit {
     Failed(Box<StepFailure>),
@@ -126,7 +126,7 @@ pub(crate) enum RunExit {
     Store(SessionError),
 }
 
-/// A step that did not reach its end.
+/// A step that did not succeed.
 #[derive(Debug)]
 pub(crate) struct StepFailure {
     pub flag: Flag,
@@ -157,9 +157,9 @@ impl From<SessionError> for RunExit {
 }
 
 impl<'a, O: BrowserHost> Run<'a, O> {
-    /// Everything from the durable `PROCESSING` to the last event. The browser is stopped at the
-    /// end, whatever the end was, unless it is to be kept; only then the end is written, so that a
-    /// `PROCESSING` found at start means a run that may have left its browser.
+    /// Drives the profile from the durable `PROCESSING` to the last event. The browser is stopped before the
+    /// end is written, unless it is to be kept. So a `PROCESSING` found at start means that a run may have
+    /// left its browser.
     pub async fn drive(mut self) -> RunEnd {
         let started = Instant::now();
         let mut page = None;
@@ -171,7 +171,7 @@ impl<'a, O: BrowserHost> Run<'a, O> {
         }
         let result = result.and_then(|()| self.conclude());
         let end = self.record(result);
-        self.journal.emit(EventKind::RunFinished {
+        self.events.emit(EventKind::RunFinished {
             outcome: end.outcome,
             exit_code: end.outcome.exit_code(),
             message: end.message.clone(),
@@ -187,20 +187,20 @@ impl<'a, O: BrowserHost> Run<'a, O> {
         self.session.begin_run(&self.plan.digest, self.plan.flags())?;
         self.mask_identity();
         let steps = self.chosen_steps();
-        self.journal.emit(EventKind::RunStarted {
+        self.events.emit(EventKind::RunStarted {
             pid: self.pid,
             plan: self.plan.digest.clone(),
             steps: self.plan.steps.len(),
             done: self.plan.steps.len() - self.plan.open_steps(self.session.session()).count(),
             browser: self.browser_host.program(),
         });
-        self.question_orphaned_doubt()?;
-        self.question_missing_fields(&steps)?;
+        self.refuse_orphaned_doubt()?;
+        self.refuse_missing_fields(&steps)?;
         if !steps.is_empty() {
             self.stop.check()?;
             let page = page.insert(self.start_browser().await?);
             if self.options.verify_only {
-                return self.ask_about_doubt(page).await;
+                return self.verify_doubt(page).await;
             }
             for step in steps {
                 self.stop.check()?;
@@ -210,10 +210,10 @@ impl<'a, O: BrowserHost> Run<'a, O> {
         Ok(())
     }
 
-    async fn ask_about_doubt(&mut self, page: &mut O::Page) -> Result<(), RunExit> {
+    async fn verify_doubt(&mut self, page: &mut O::Page) -> Result<(), RunExit> {
         let doubted = self.session.session().in_flight.as_ref();
         if let Some(step) = doubted.and_then(|in_flight| self.plan.step(&in_flight.flag)) {
-            self.answer_doubt(step, Instant::now(), page).await?;
+            self.resolve_doubt(step, Instant::now(), page).await?;
         }
         Ok(())
     }
@@ -248,7 +248,7 @@ impl<'a, O: BrowserHost> Run<'a, O> {
     }
 
     /// A step in flight that the workflow no longer has needs a person.
-    fn question_orphaned_doubt(&mut self) -> Result<(), RunExit> {
+    fn refuse_orphaned_doubt(&mut self) -> Result<(), RunExit> {
         let Some(in_flight) = &self.session.session().in_flight else { return Ok(()) };
         let flag = in_flight.flag.clone();
         if self.session.session().completion_flags.is_set(&flag) {
@@ -262,7 +262,7 @@ impl<'a, O: BrowserHost> Run<'a, O> {
     }
 
     /// A field that nothing in the workflow sets, and the session lacks, is a person's to give.
-    fn question_missing_fields(&mut self, chosen: &[&PlanStep]) -> Result<(), RunExit> {
+    fn refuse_missing_fields(&mut self, chosen: &[&PlanStep]) -> Result<(), RunExit> {
         let session = self.session.session();
         // What else is wrong with the plan was refused before the session was opened.
         let missing = self.plan.check(session.platform, Some(session)).unwrap_or_default();
@@ -280,11 +280,11 @@ impl<'a, O: BrowserHost> Run<'a, O> {
     async fn start_browser(&mut self) -> Result<O::Page, RunExit> {
         let started = Instant::now();
         let in_doubt = self.session.session().in_flight.is_some();
-        let (news, journal) = (&mut self.provider_news, &mut self.journal);
+        let (news, events) = (&mut self.provider_news, &mut self.events);
         let opening = self.browser_host.open(in_doubt);
         let opened = tokio::select! {
             biased;
-            opened = with_news(opening, news, |news| journal.emit(event_of(news))) => opened.map_err(RunExit::NoBrowser),
+            opened = with_news(opening, news, |news| events.emit(event_of(news))) => opened.map_err(RunExit::NoBrowser),
             () = self.stop.reached(StopSeverity::AfterStep) => Err(RunExit::Stopped),
         };
         let opened = match opened {
@@ -295,7 +295,7 @@ impl<'a, O: BrowserHost> Run<'a, O> {
                 return Err(leave);
             }
         };
-        self.journal.emit(EventKind::BrowserStarted {
+        self.events.emit(EventKind::BrowserStarted {
             provider: self.browser_host.provider().to_owned(),
             reused: opened.reused,
             version: opened.version,
@@ -308,14 +308,14 @@ impl<'a, O: BrowserHost> Run<'a, O> {
         let started = Instant::now();
         match self.browser_host.close(page).await {
             Ok(()) if self.browser_host.leaves_browser_open() => {}
-            Ok(()) => self.journal.emit(EventKind::BrowserStopped { ms: millis(started) }),
+            Ok(()) => self.events.emit(EventKind::BrowserStopped { ms: millis(started) }),
             Err(error) => tracing::warn!("the browser could not be stopped: {error}"),
         }
     }
 
-    /// Makes the end durable and says it in words.
+    /// Makes the end durable and describes it.
     fn record(&mut self, result: Result<(), RunExit>) -> RunEnd {
-        let now = self.journal.now();
+        let now = self.events.now();
         let mut end = RunEnd::of(RunOutcome::Completed);
         let written = match result {
             Ok(()) => return end,
@@ -330,7 +330,7 @@ impl<'a, O: BrowserHost> Run<'a, O> {
                 })
             }
             Err(RunExit::Failed(failure)) => {
-                let message = self.journal.mask(&failure.error.message);
+                let message = self.events.mask(&failure.error.message);
                 end.outcome = RunOutcome::StepFailed;
                 end.permanent = failure.error.kind == ActionErrorKind::Refused;
                 if let ActionErrorKind::SiteBusy { retry_after } = failure.error.kind {
@@ -339,7 +339,7 @@ impl<'a, O: BrowserHost> Run<'a, O> {
                 end.message = Some(format!("step `{}`: {message}", failure.flag));
                 let gone =
                     matches!(failure.error.kind, ActionErrorKind::BrowserGone | ActionErrorKind::PageCrashed);
-                end.hint = failure.error.hint.map(|hint| self.journal.mask(&hint)).or_else(|| {
+                end.hint = failure.error.hint.map(|hint| self.events.mask(&hint)).or_else(|| {
                     let profile = &self.session.session().profile_id;
                     gone.then(|| {
                         format!("regatta run {profile} goes on, and first finds out what the step had done")
@@ -356,16 +356,16 @@ impl<'a, O: BrowserHost> Run<'a, O> {
                 match &error {
                     // It holds for every profile: a fleet waits instead of trying them all.
                     ProviderError::DailyQuota { recovery: Some(recovery), .. } => {
-                        self.journal.emit(EventKind::ProviderPaused { ms: recovery.as_millis() as u64 });
+                        self.events.emit(EventKind::ProviderPaused { ms: recovery.as_millis() as u64 });
                     }
                     // A fleet tries it again after all others.
                     ProviderError::OpenElsewhere { .. } | ProviderError::OpenHere { .. } => {
-                        self.journal.emit(EventKind::UsedElsewhere);
+                        self.events.emit(EventKind::UsedElsewhere);
                     }
                     // No profile of the fleet would fare better.
                     error if error.holds_for_every_profile() => {
                         let (message, hint) = (with_cause(error), (self.provider_hint)(error));
-                        self.journal.emit(EventKind::ProviderRefused { message, hint });
+                        self.events.emit(EventKind::ProviderRefused { message, hint });
                     }
                     _ => {}
                 }
@@ -375,9 +375,8 @@ impl<'a, O: BrowserHost> Run<'a, O> {
                 self.session.fail(LastError::new(None, message, now))
             }
             Err(RunExit::Attention { flag, message, evidence }) => {
-                let message = self.journal.mask(&message);
-                self.journal
-                    .emit(EventKind::AttentionNeeded { flag: flag.clone(), message: message.clone() });
+                let message = self.events.mask(&message);
+                self.events.emit(EventKind::AttentionNeeded { flag: flag.clone(), message: message.clone() });
                 end.outcome = RunOutcome::NeedsAttention;
                 end.message = Some(message.clone());
                 end.hint = Some(format!(
@@ -399,7 +398,7 @@ impl<'a, O: BrowserHost> Run<'a, O> {
     }
 
     fn mask_identity(&mut self) {
-        self.journal.set_mask(Mask::for_session(self.session.session()));
+        self.events.set_mask(Mask::for_session(self.session.session()));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Plays one flow by itself: no step around it, no session, nothing durable. For its author.
+//! `regatta play`: plays one flow for its author, without a step, a session or durable state.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,8 +28,8 @@ use regatta_core::workflow::http_auth::SignIn;
 use regatta_core::workflow::template::{Scope, TOTP_SECRET_FIELD, totp_window};
 use regatta_page::{ActionErrorKind, DownloadedFile};
 
-/// For what the last step has set off: the browser ends right after it.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long requests of the last step may take: the browser ends right after it.
+const IDLE_AT_END: Duration = Duration::from_secs(2);
 
 pub struct FlowPlay<'a, O: BrowserHost> {
     pub flow: &'a Flow,
@@ -55,8 +55,8 @@ pub struct FlowPlay<'a, O: BrowserHost> {
 }
 
 impl<O: BrowserHost> FlowPlay<'_, O> {
-    /// Whatever the end, the browser is given back. Any wish to stop ends it at once: there is nothing
-    /// to finish.
+    /// Plays the flow, and closes the browser at the end, also after an error. Any request to stop ends it at
+    /// once.
     pub async fn play(self) -> RunEnd {
         let FlowPlay {
             flow,
@@ -193,7 +193,7 @@ impl PlayHost<'_> {
         };
         match played {
             Ok(()) => {
-                page.hear_out(LAST_WORDS).await;
+                page.wait_until_idle(IDLE_AT_END).await;
                 if let Some(trace) = page.keep_trace(&self.artifacts, &self.mask).await {
                     self.emit(PlayEventKind::Trace { path: trace.display().to_string() });
                 }
@@ -331,12 +331,12 @@ impl FlowHost for PlayHost<'_> {
         self.emit(PlayEventKind::Downloaded { path: path.display().to_string(), bytes });
     }
 
-    fn began(&mut self, step: &Step) {
+    fn step_started(&mut self, step: &Step) {
         let action = self.name(step);
         self.emit(PlayEventKind::ActionStarted { action });
     }
 
-    fn ended(&mut self, step: &Step, turn: &Result<PlayedStep<'_>, PlayError>, took: Duration) {
+    fn step_finished(&mut self, step: &Step, turn: &Result<PlayedStep<'_>, PlayError>, took: Duration) {
         let (outcome, message) = match turn {
             Ok(PlayedStep::Done) => (ActionOutcome::Done, None),
             Ok(PlayedStep::Inside(_)) => (ActionOutcome::Holds, None),

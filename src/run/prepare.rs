@@ -1,4 +1,4 @@
-//! Gives a step's identity fields their first values, durable before anything types them.
+//! Sets the first values of a step's identity fields, durable before they are typed.
 
 use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -36,12 +36,12 @@ impl<O: BrowserHost> Run<'_, O> {
                     RunExit::from(failure)
                 })?,
             };
-            self.session.identity(self.journal.now()).set(field, &value)?;
+            self.session.identity(self.events.now()).set(field, &value)?;
             fields.push(field.clone());
         }
         if !fields.is_empty() {
             self.mask_identity();
-            self.journal.emit(EventKind::StepPrepared { flag: step.flag.clone(), fields });
+            self.events.emit(EventKind::StepPrepared { flag: step.flag.clone(), fields });
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The user and password of `[[http_auth]]`, as far as the profile has them by now.
+//! The user and password of `[[http_auth]]`, where the profile has them.
 
 use regatta_core::workflow::http_auth::{Credential, SignIn};
 use regatta_core::workflow::template::{self, Scope};

@@ -8,7 +8,7 @@ use rand::RngExt as _;
 use tokio::time::Instant;
 
 use super::doubt::DoubtAnswer;
-use super::flow_player::PlayError;
+use super::flow_player::{PlayError, file_name};
 use super::step_flow::StepAttempt;
 use super::{BrowserHost, FlowPage, Run, RunExit, StepFailure, millis};
 use regatta_core::event::{EventKind, NetworkTotals, StepMode, StepOutcome};
@@ -22,7 +22,7 @@ const BACKOFF: Backoff =
     Backoff { base: Duration::from_secs(1), factor: 2.0, cap: Duration::from_secs(8), jitter: 0.5 };
 
 impl<O: BrowserHost> Run<'_, O> {
-    /// Returns when the flag is set; leaves otherwise.
+    /// Drives a step until its flag is durable.
     pub(super) async fn drive_step(&mut self, step: &PlanStep, page: &mut O::Page) -> Result<(), RunExit> {
         let started = Instant::now();
         let mut network = NetworkTotals::default();
@@ -35,7 +35,7 @@ impl<O: BrowserHost> Run<'_, O> {
             Err(_) => StepOutcome::Failed,
         };
         let flag = step.flag.clone();
-        self.journal.emit(EventKind::StepFinished { flag, outcome, ms: millis(started), network });
+        self.events.emit(EventKind::StepFinished { flag, outcome, ms: millis(started), network });
         result.map(|_| ())
     }
 
@@ -47,7 +47,7 @@ impl<O: BrowserHost> Run<'_, O> {
     ) -> Result<StepOutcome, RunExit> {
         // A doubt left by an earlier run; pages that could still act were closed with the browser's
         // opening, so it is as old as this moment.
-        if let Some(DoubtAnswer::Done) = self.answer_doubt(step, Instant::now(), page).await? {
+        if let Some(DoubtAnswer::Done) = self.resolve_doubt(step, Instant::now(), page).await? {
             return Ok(StepOutcome::Verified);
         }
         let mut attempt = 1;
@@ -60,13 +60,13 @@ impl<O: BrowserHost> Run<'_, O> {
                 Ok(captured) => {
                     self.complete(step, &captured)?;
                     page.keep_healed();
-                    page.keep_trace(&self.folder(step, attempt), self.journal.masker()).await;
+                    page.keep_trace(&self.folder(step, attempt), self.events.masker()).await;
                     return Ok(StepOutcome::Done);
                 }
                 Err(unplayed) => unplayed,
             };
             let failed_at = Instant::now();
-            let failure = self.look_at(step, attempt, unplayed, page).await?;
+            let failure = self.record_failure(step, attempt, unplayed, page).await?;
             *network += &page.take_network_totals();
             let hopeless = matches!(
                 failure.error.kind,
@@ -80,7 +80,7 @@ impl<O: BrowserHost> Run<'_, O> {
             ) {
                 return Err(failure.into());
             }
-            match self.answer_doubt(step, failed_at, page).await {
+            match self.resolve_doubt(step, failed_at, page).await {
                 Ok(Some(DoubtAnswer::Done)) => return Ok(StepOutcome::Verified),
                 Ok(Some(DoubtAnswer::NotDone) | None) => {}
                 Err(RunExit::Attention { flag, message, .. }) => {
@@ -123,13 +123,13 @@ impl<O: BrowserHost> Run<'_, O> {
             );
             return Err(RunExit::Attention { flag: Some(flag.clone()), message, evidence: None });
         }
-        self.session.complete_step(&step.flag, &step.commits, self.journal.now())?;
+        self.session.complete_step(&step.flag, &step.commits, self.events.now())?;
         self.mask_identity();
         Ok(())
     }
 
-    /// Keeps what a person needs to understand the failure.
-    async fn look_at(
+    /// Writes evidence of a failed attempt, and returns the failure.
+    async fn record_failure(
         &mut self,
         step: &PlanStep,
         attempt: u32,
@@ -171,31 +171,23 @@ impl<O: BrowserHost> Run<'_, O> {
     ) -> Option<PathBuf> {
         let folder = self.folder(step, attempt);
         incident.title = format!("{}, attempt {attempt}", step.flag);
-        let files = page.evidence(&folder, &incident, self.journal.masker()).await;
+        let files = page.evidence(&folder, &incident, self.events.masker()).await;
         if files.is_empty() {
             return None;
         }
         let path = folder.display().to_string();
-        self.journal.emit(EventKind::Evidence { flag: step.flag.clone(), path });
+        self.events.emit(EventKind::Evidence { flag: step.flag.clone(), path });
         Some(folder)
     }
 
-    /// Of an attempt, in the profile's artifacts.
+    /// Returns the folder of an attempt in the profile's artifacts.
     pub(super) fn folder(&self, step: &PlanStep, attempt: u32) -> PathBuf {
         self.artifacts.join(format!("{}-{}-{attempt}", self.run_id, file_name(step.flag.as_str())))
     }
 
-    /// Before attempt `attempt + 1`. A wish to stop ends the wait and the run.
+    /// Waits before attempt `attempt + 1`. A request to stop ends the wait and the run.
     pub(super) async fn back_off(&mut self, attempt: u32) -> Result<(), RunExit> {
         let delay = BACKOFF.delay(attempt, self.random.random_range(-1.0..=1.0));
         self.pause(delay).await
     }
-}
-
-/// Flags and pictures may have any names; a folder or a file may not.
-pub(super) fn file_name(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
-        .take(64)
-        .collect()
 }

@@ -1,5 +1,5 @@
-//! One pass of a workflow's step through a flow of it: what is durable before the page is touched,
-//! and what is told.
+//! Plays a flow for one attempt of a step: makes the intent durable before the first input, and captured
+//! values before the next action, and emits events.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -28,11 +28,11 @@ pub(super) struct StepAttempt {
     pub attempt: u32,
 }
 
-/// Between two looks at a deadline that moves while a document waits for its turn.
+/// Between two checks of a deadline that moves while a document waits for its turn.
 const LEAST: Duration = Duration::from_millis(20);
 
 impl<O: BrowserHost> Run<'_, O> {
-    /// One pass through `flow`, bounded by the step's timeout. In `Act` mode `in_flight` becomes
+    /// Plays `flow` once, bounded by the step's timeout. In `Act` mode `in_flight` becomes
     /// durable right before the first input. Returns the identity fields that were captured.
     pub(super) async fn play(
         &mut self,
@@ -41,7 +41,7 @@ impl<O: BrowserHost> Run<'_, O> {
         pass: StepAttempt,
         page: &mut O::Page,
     ) -> Result<Vec<String>, PlayError> {
-        self.journal.emit(EventKind::StepStarted {
+        self.events.emit(EventKind::StepStarted {
             flag: step.flag.clone(),
             attempt: pass.attempt,
             mode: pass.mode,
@@ -61,7 +61,7 @@ impl<O: BrowserHost> Run<'_, O> {
             actions: flow.all_steps(),
             pictures: self.folder(step, pass.attempt),
             session: &mut self.session,
-            journal: &mut self.journal,
+            events: &mut self.events,
             profile_settings: &self.profile_settings,
             step,
             attempt: pass.attempt,
@@ -77,15 +77,15 @@ impl<O: BrowserHost> Run<'_, O> {
             played = until(|| deadline.get() + held_since(), player.play()) => played,
             () = stop.reached(StopSeverity::Now) => return Err(PlayError::Stopped),
         };
-        player.tell_healed();
+        player.emit_healed();
         let unplayed = match played {
             Some(Ok(())) => return Ok(host.captured),
             Some(Err(unplayed)) => unplayed,
             None => PlayError::Action { error: out_of_time(step), place: player.place },
         };
         if let PlayError::Action { error, place } = &unplayed {
-            let message = self.journal.mask(&error.message);
-            self.journal.emit(EventKind::ActionFailed {
+            let message = self.events.mask(&error.message);
+            self.events.emit(EventKind::ActionFailed {
                 flag: step.flag.clone(),
                 attempt: pass.attempt,
                 flow: place.file.clone(),
@@ -98,7 +98,7 @@ impl<O: BrowserHost> Run<'_, O> {
     }
 
     pub(super) fn scope(&self) -> Scope<'_> {
-        scope(&self.session, &self.profile_settings, self.journal.now())
+        scope(&self.session, &self.profile_settings, self.events.now())
     }
 }
 
@@ -147,7 +147,7 @@ struct StepHost<'a, 'j> {
     /// Of the flow, in their order.
     actions: Vec<&'a Step>,
     session: &'a mut OpenSession,
-    journal: &'a mut EventEmitter<'j>,
+    events: &'a mut EventEmitter<'j>,
     profile_settings: &'a ProfileSettings,
     step: &'a PlanStep,
     attempt: u32,
@@ -155,7 +155,7 @@ struct StepHost<'a, 'j> {
     heal: Heal,
     /// `in_flight` is durable, or is not to be: a verify flow passes no gate.
     touched: bool,
-    /// The identity fields that this pass has captured.
+    /// The identity fields that this attempt has captured.
     captured: Vec<String>,
     /// When the attempt runs out of time.
     deadline: &'a Cell<Instant>,
@@ -165,11 +165,11 @@ struct StepHost<'a, 'j> {
 
 impl FlowHost for StepHost<'_, '_> {
     fn scope(&self) -> Scope<'_> {
-        scope(self.session, self.profile_settings, self.journal.now())
+        scope(self.session, self.profile_settings, self.events.now())
     }
 
     fn mask(&self) -> &Mask {
-        self.journal.masker()
+        self.events.masker()
     }
 
     fn pictures(&self) -> PathBuf {
@@ -180,7 +180,7 @@ impl FlowHost for StepHost<'_, '_> {
     fn before_input(&mut self) -> Result<(), SessionError> {
         self.is_first = !self.touched;
         if !self.touched {
-            let now = self.journal.now();
+            let now = self.events.now();
             self.session.begin_step(&self.step.flag, self.attempt, &self.captured, now)?;
             self.touched = true;
         }
@@ -200,11 +200,11 @@ impl FlowHost for StepHost<'_, '_> {
     fn captured(&mut self, _: &Step, field: &str, value: &str) -> Result<Option<String>, SessionError> {
         let flag = &self.step.flag;
         // Masked even where the disk refuses it.
-        self.journal.mask_value(field, value);
-        self.session.record_capture(flag, field, value, self.journal.now())?;
+        self.events.mask_value(field, value);
+        self.session.record_capture(flag, field, value, self.events.now())?;
         self.captured.push(field.to_owned());
-        self.journal.set_mask(Mask::for_session(self.session.session()));
-        self.journal.emit(EventKind::Captured { flag: flag.clone(), fields: vec![field.to_owned()] });
+        self.events.set_mask(Mask::for_session(self.session.session()));
+        self.events.emit(EventKind::Captured { flag: flag.clone(), fields: vec![field.to_owned()] });
         let has_too_many = self.session.session().has_too_many_values(field);
         Ok(has_too_many.then(|| {
             format!(
@@ -216,13 +216,13 @@ impl FlowHost for StepHost<'_, '_> {
     async fn claim_totp(&mut self, _: &Step) -> Result<jiff::Timestamp, SessionError> {
         let field = TOTP_SECRET_FIELD;
         loop {
-            let now = self.journal.now();
+            let now = self.events.now();
             let last_used = self.session.session().totp_used.get(field).copied();
             let Some(wait) = totp::wait(last_used, now) else {
                 self.session.use_totp(field, totp_window(now))?;
                 return Ok(now);
             };
-            self.journal.emit(EventKind::TotpWaiting {
+            self.events.emit(EventKind::TotpWaiting {
                 flag: self.step.flag.clone(),
                 field: field.to_owned(),
                 ms: wait.as_millis() as u64,
@@ -234,7 +234,7 @@ impl FlowHost for StepHost<'_, '_> {
     }
 
     fn paced(&mut self, news: PaceNews) {
-        self.journal.emit(match news {
+        self.events.emit(match news {
             PaceNews::Waits { origin } => EventKind::PaceWaiting { origin },
             PaceNews::Waited { origin, waited } => {
                 EventKind::PaceWaited { origin, ms: waited.as_millis() as u64 }
@@ -244,7 +244,7 @@ impl FlowHost for StepHost<'_, '_> {
 
     fn pictured(&mut self, _: &Step, file: PathBuf) {
         let path = file.display().to_string();
-        self.journal.emit(EventKind::Screenshot { flag: self.step.flag.clone(), path });
+        self.events.emit(EventKind::Screenshot { flag: self.step.flag.clone(), path });
     }
 
     fn heal(&self) -> Heal {
@@ -253,20 +253,20 @@ impl FlowHost for StepHost<'_, '_> {
 
     fn secrets(&self) -> Mask {
         heal::secrets(
-            self.journal.masker(),
+            self.events.masker(),
             &self.session.session().profile_id,
             &self.profile_settings.variables,
         )
     }
 
     fn healed(&mut self, place: &StepLocation, healed: &HealingEvent) {
-        let event = heal::event(&self.step.flag, place, healed, |text| self.journal.mask(text));
-        self.journal.emit(event);
+        let event = heal::event(&self.step.flag, place, healed, |text| self.events.mask(text));
+        self.events.emit(event);
     }
 
-    fn began(&mut self, step: &Step) {
+    fn step_started(&mut self, step: &Step) {
         let before = self.actions.iter().take_while(|action| !std::ptr::eq(**action, step)).count();
-        self.journal.emit(EventKind::ActionStarted {
+        self.events.emit(EventKind::ActionStarted {
             flag: self.step.flag.clone(),
             flow: self.flow.file.clone(),
             step: step.number.clone(),
@@ -278,6 +278,6 @@ impl FlowHost for StepHost<'_, '_> {
 
     fn downloaded(&mut self, DownloadedFile { path, bytes }: DownloadedFile) {
         let path = path.display().to_string();
-        self.journal.emit(EventKind::Downloaded { flag: self.step.flag.clone(), path, bytes });
+        self.events.emit(EventKind::Downloaded { flag: self.step.flag.clone(), path, bytes });
     }
 }

@@ -1,4 +1,4 @@
-//! The wish to stop, from signals to the run. Its severity only rises.
+//! The request to stop, from signals to the run. Its severity only rises.
 
 use tokio::sync::watch;
 
@@ -14,7 +14,7 @@ pub enum StopSeverity {
     Now,
 }
 
-/// What a run sees of the wish.
+/// The run's end of the request.
 #[derive(Debug, Clone)]
 pub struct StopWatch(watch::Receiver<StopSeverity>);
 
@@ -28,7 +28,7 @@ impl StopWatch {
         if *self.0.borrow() >= StopSeverity::AfterStep { Err(RunExit::Stopped) } else { Ok(()) }
     }
 
-    /// Never returns once nobody can ask any more.
+    /// Never returns once the sender is dropped.
     pub(super) async fn reached(&mut self, severity: StopSeverity) {
         if self.0.wait_for(|stop| *stop >= severity).await.is_err() {
             std::future::pending::<()>().await;

@@ -1,4 +1,4 @@
-//! The run over a site of the test's own: what it does in doubt, and what is left when it is cut off.
+//! Drives runs against a fake site: what a run does in doubt, and what an interrupted run leaves.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -107,9 +107,9 @@ impl FlowPage for FakeBrowserHost {
         tokio::task::yield_now().await;
         match &step.action {
             Action::Click(_) => self.click(gate).await.map(|()| None),
-            Action::WaitForElement(_) => self.look().map(|()| None),
+            Action::WaitForElement(_) => self.ask_site().map(|()| None),
             Action::Change { value, .. } => {
-                self.tell(&format!("typed {value}"));
+                self.note(&format!("typed {value}"));
                 Ok(None)
             }
             Action::Capture(_) => {
@@ -139,11 +139,11 @@ impl FlowPage for FakeBrowserHost {
         Vec::new()
     }
 
-    async fn wait_until_idle(&mut self, _: Duration) {
+    async fn isolate(&mut self, _: Duration) {
         tokio::task::yield_now().await;
     }
 
-    async fn hear_out(&mut self, _: Duration) {}
+    async fn wait_until_idle(&mut self, _: Duration) {}
 
     fn left_allowed_origins(&self) -> Option<ActionError> {
         None
@@ -166,12 +166,12 @@ impl FakeBrowserHost {
     async fn click(&self, gate: &mut dyn InputGate) -> Result<(), ActionError> {
         let click = self.0.borrow_mut().clicks.pop_front();
         if let Some(ScriptedClick::Unreached) = click {
-            self.tell("no button");
+            self.note("no button");
             return Err(failed(ActionErrorKind::TimedOut));
         }
         gate.before_input().map_err(|_| failed(ActionErrorKind::Gate))?;
         let document = fs::read_to_string(&self.0.borrow().document).unwrap();
-        self.tell(if document.contains("\"in_flight\"") {
+        self.note(if document.contains("\"in_flight\"") {
             "touched, intent on disk"
         } else {
             "TOUCHED UNKNOWN"
@@ -181,7 +181,7 @@ impl FakeBrowserHost {
             Some(ScriptedClick::Unseen) => {
                 gate.input_not_seen().map_err(|_| failed(ActionErrorKind::Gate))?;
                 let document = fs::read_to_string(&self.0.borrow().document).unwrap();
-                self.tell(if document.contains("\"in_flight\"") { "unseen, IN DOUBT" } else { "unseen" });
+                self.note(if document.contains("\"in_flight\"") { "unseen, IN DOUBT" } else { "unseen" });
                 return Err(failed(ActionErrorKind::Unseen));
             }
             Some(ScriptedClick::Busy(retry_after)) => {
@@ -196,22 +196,22 @@ impl FakeBrowserHost {
         if click.is_some() { Err(failed(ActionErrorKind::TimedOut)) } else { Ok(()) }
     }
 
-    fn look(&self) -> Result<(), ActionError> {
+    fn ask_site(&self) -> Result<(), ActionError> {
         let scripted = self.0.borrow_mut().answers.pop_front();
         let truth = (self.0.borrow().submissions == 0).then_some(ActionErrorKind::NotMet);
         match scripted.or(truth) {
             Some(kind) => {
-                self.tell(&format!("asked: {kind:?}"));
+                self.note(&format!("asked: {kind:?}"));
                 Err(failed(kind))
             }
             None => {
-                self.tell("asked: yes");
+                self.note("asked: yes");
                 Ok(())
             }
         }
     }
 
-    fn tell(&self, what: &str) {
+    fn note(&self, what: &str) {
         self.0.borrow_mut().story.push(what.to_owned());
     }
 }
@@ -268,7 +268,7 @@ impl RunFixture {
             session,
             plan: &self.plan,
             profile_settings: self.plan.settings_for(&profile(), Platform::Desktop).unwrap(),
-            journal: EventEmitter::new(log, clock, |_| {}),
+            events: EventEmitter::new(log, clock, |_| {}),
             run_id,
             pid: std::process::id(),
             random: rand::make_rng(),
@@ -307,10 +307,10 @@ impl RunFixture {
         .unwrap();
     }
 
-    /// The passes and actions its run told of.
+    /// The passes and actions that its run emitted.
     fn check_actions(&self, expected: Expect) {
         let events = self.events();
-        let told = events.iter().filter_map(|event| match &event.kind {
+        let lines = events.iter().filter_map(|event| match &event.kind {
             EventKind::StepStarted { attempt, mode, .. } => Some(format!("{mode:?}, attempt {attempt}")),
             EventKind::ActionStarted { .. } | EventKind::ActionFailed { .. } => {
                 let mut kind = serde_json::to_value(&event.kind).unwrap();
@@ -320,7 +320,7 @@ impl RunFixture {
             }
             _ => None,
         });
-        expected.assert_eq(&told.collect::<Vec<_>>().join("\n"));
+        expected.assert_eq(&lines.collect::<Vec<_>>().join("\n"));
     }
 
     fn check(&self, end: &RunEnd, expected: Expect) {
@@ -476,7 +476,7 @@ async fn without_a_verify_flow_a_person_is_asked_at_once() {
         step `a`: it may or may not have happened, and only a person can tell (the attempt failed: scripted)"#]]);
 }
 
-/// No document has seen it: nobody has to say whether it may be done again.
+/// No document has seen the input, so no person has to decide whether to repeat the step.
 #[tokio::test]
 async fn an_input_that_no_document_has_seen_was_no_touch() {
     let bench =

@@ -1,4 +1,4 @@
-//! How much of the disk files take.
+//! Measures how much of the disk files use.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::Layout;
 use regatta_core::id::ProfileId;
 
-/// What a profile's files take, in bytes of the disk.
+/// The disk usage of a profile's files, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProfileDiskUsage {
     /// User data of a local Chromium.
@@ -41,13 +41,13 @@ pub struct PathUsage {
     pub modified: SystemTime,
 }
 
-/// A file, or a folder with all that is in it. Links are not followed.
+/// Measures a file, or a folder with everything in it. Does not follow links.
 pub fn measure(path: &Path) -> io::Result<PathUsage> {
     let file = fs::symlink_metadata(path)?;
     let mut measured = PathUsage { bytes: allocated(&file), modified: file.modified()? };
     if file.is_dir() {
         for entry in fs::read_dir(path)?.flatten() {
-            // A browser removes files while they are looked at.
+            // A browser removes files while they are measured.
             let Ok(inside) = measure(&entry.path()) else { continue };
             measured.bytes += inside.bytes;
             measured.modified = measured.modified.max(inside.modified);

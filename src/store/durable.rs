@@ -47,8 +47,8 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
     fs::rename(from, to).and_then(|()| sync_folder(to)).map_err(StoreError::at("rename", from))
 }
 
-/// Removes what killed writers of `path` left behind. The caller holds the lock of `path`: a temp
-/// file of a living writer would be taken away under its hands. Reads the whole folder.
+/// Removes what killed writers of `path` left behind. The caller holds the lock of `path`: the temp
+/// file of a living writer must stay. Reads the whole folder.
 pub fn sweep(path: &Path) -> Result<(), StoreError> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Ok(());
@@ -69,7 +69,7 @@ fn is_temp_of(found: &str, name: &str) -> bool {
         .is_some_and(|suffix| suffix.len() == SUFFIX && suffix.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-/// A person may have linked the file elsewhere: replace what the link names, not the link.
+/// A person may have linked the file elsewhere: then the target is replaced, not the link.
 fn through_link(path: &Path) -> io::Result<Cow<'_, Path>> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path).map(Cow::Owned),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_folder_is_told() {
+    fn a_missing_folder_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("no/p.json");
         for error in [write(&path, b"x").unwrap_err(), replace(&path, b"x").unwrap_err()] {

@@ -1,9 +1,9 @@
 //! The events of a profile: one file, one JSON object a line, appended by its runs and tailed by
-//! whoever wants to know.
+//! observers.
 //!
 //! Invariant: a line is written by one call in append mode, so lines of different processes never
 //! mix. A process killed in that call may leave a cut line: the next writer starts a fresh one, and
-//! readers skip what they cannot read, be it cut or of a type they do not know yet.
+//! readers skip a line that they cannot read: cut, or of a type that they do not know.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -16,7 +16,7 @@ use super::{Layout, StoreError};
 use regatta_core::event::{EVENT_VERSION, Event, EventKind};
 use regatta_core::id::{ProfileId, RunId};
 
-/// The first block of a file that is read from its end: holds the last line, mostly all that is asked.
+/// The first block of a file that is read from its end: holds the last line, which is usually all that is needed.
 const BLOCK: u64 = 2 * 1024;
 
 /// Writes the events of one run.
@@ -25,7 +25,7 @@ pub struct EventLog {
     path: PathBuf,
     run_id: RunId,
     profile_id: ProfileId,
-    /// Both as they stand in every line.
+    /// Both ids as every line holds them.
     ids: String,
     seq: u64,
     /// The last line of the file has no end.
@@ -44,7 +44,7 @@ impl EventLog {
         Ok(Self::over(file, path, cut, profile, run_id))
     }
 
-    /// Over an open file, or what stands for one. Each write is to append all of its bytes at once;
+    /// Writes to an open file, or a substitute. Each write must append all of its bytes at once;
     /// `cut`: the last line has no end. `path` is how errors name it.
     pub fn over(
         file: impl io::Write + Send + 'static,
@@ -60,8 +60,8 @@ impl EventLog {
         Self { file, path, run_id: run_id.clone(), profile_id: profile.clone(), ids, seq: 0, cut }
     }
 
-    /// Appends one event and gives it back with its number. Not synced: events are telemetry, what
-    /// must survive a power cut is in the session.
+    /// Appends one event and returns it with its number. Not synced: events are telemetry; the session holds
+    /// what must survive a power cut.
     pub fn append(&mut self, at: Timestamp, kind: EventKind) -> Result<Event, StoreError> {
         self.seq += 1;
         let event = Event {
@@ -93,7 +93,7 @@ impl EventLog {
     }
 }
 
-/// Follows an event log. Keeps no file open, so thousands may be followed.
+/// Follows an event log. Keeps no file open, so that thousands can be followed.
 #[derive(Debug)]
 pub struct EventReader {
     path: PathBuf,
@@ -102,19 +102,19 @@ pub struct EventReader {
 }
 
 impl EventReader {
-    /// Everything that is there and will come.
+    /// Reads the whole file, then what is appended.
     pub fn from_start(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), offset: 0 }
     }
 
-    /// Only what comes from now on.
+    /// Reads only what is appended from now on.
     pub fn from_end(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let offset = fs::metadata(&path).map_or(0, |file| file.len());
         Self { path, offset }
     }
 
-    /// What comes after `offset`, which [`Self::offset`] gave.
+    /// Reads from `offset`, a result of [`Self::offset`].
     pub fn from_offset(path: impl Into<PathBuf>, offset: u64) -> Self {
         Self { path: path.into(), offset }
     }
@@ -128,7 +128,7 @@ impl EventReader {
         &self.path
     }
 
-    /// The events of the whole lines written since the last call; none where there is no file yet.
+    /// Returns the events of the whole lines written since the last call; none while there is no file.
     /// A file that became shorter was replaced and is read from its start.
     pub fn poll(&mut self) -> Result<Vec<Event>, StoreError> {
         self.read_new().map_err(StoreError::at("read", &self.path))
@@ -162,7 +162,7 @@ pub fn whole_lines(bytes: &[u8]) -> (Vec<Event>, usize) {
     (bytes[..whole].split(|&byte| byte == b'\n').filter_map(parse).collect(), whole)
 }
 
-/// What is known of the last run of a profile.
+/// The events of the last run of a profile.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LastRunEvents {
     pub run_id: RunId,
@@ -222,7 +222,7 @@ pub fn tail(path: &Path, most: usize, wanted: impl Fn(&EventKind) -> bool) -> Re
     read().map_err(StoreError::at("read", path))
 }
 
-/// The `run_finished` of the last run, where it ended by itself: mostly the last line, so this is
+/// The `run_finished` of the last run, where it ended normally: mostly the last line, so this is
 /// the way to ask it of ten thousand profiles.
 pub fn last_finished(path: &Path) -> Result<Option<Event>, StoreError> {
     let error = StoreError::at("read", path);

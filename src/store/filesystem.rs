@@ -1,11 +1,11 @@
-//! What is known of the file system a folder lies on.
+//! Properties of the file system that a folder lies on.
 //!
-//! On one of another machine locks may hold nobody out, and a rename may not be atomic: all that is
-//! promised rests on both.
+//! On a network file system a lock may admit two holders and a rename may not be atomic. Every promise of
+//! this program rests on both.
 
 use std::path::Path;
 
-/// The name of the network file system; `None` for a local one, and where the system does not tell.
+/// The name of the network file system; `None` for a local one, and where the system does not say.
 #[cfg(target_os = "linux")]
 pub fn network(folder: &Path) -> Option<&'static str> {
     // As the kernel counts them; the sign is an accident of the type.
@@ -17,7 +17,7 @@ pub fn network(_folder: &Path) -> Option<&'static str> {
     None
 }
 
-/// Whether it has no room left for this user; not where the system does not tell.
+/// Returns whether no room is left for this user; false where the system does not say.
 #[cfg(unix)]
 pub fn is_full(folder: &Path) -> bool {
     rustix::fs::statvfs(folder).is_ok_and(|room| room.f_blocks > 0 && room.f_bavail == 0)

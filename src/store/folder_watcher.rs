@@ -1,7 +1,7 @@
 //! Follows a whole folder: every session, lock and event file of it, however many there are.
 //!
-//! A look costs as much as changed, plus a question for each file. So who looks again and again should
-//! leave some time between two looks: [`FolderWatcher::rest`] says how much.
+//! A poll reads what has changed and asks for the state of each file. [`FolderWatcher::rest`] returns how
+//! long to wait between two polls.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ use regatta_core::view::overview::{DisplayStatus, ProfileView};
 
 /// The ending of an event file's name, behind the id.
 const EVENTS: &str = ".events.jsonl";
-/// Of the time that passes, the share that looking may take: a fiftieth.
+/// Polling may take a fiftieth of the time.
 const SHARE: u32 = 50;
 const LEAST_REST: Duration = Duration::from_millis(300);
 const MOST_REST: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ pub struct FolderWatcher {
     /// The workflow's steps; empty where they are not known.
     steps: Vec<Flag>,
     profiles: BTreeMap<ProfileId, WatchedProfile>,
-    /// How long the last look took.
+    /// How long the last poll took.
     took: Duration,
 }
 
@@ -52,7 +52,7 @@ impl FolderWatcher {
         &self.layout
     }
 
-    /// Profiles that are shown though they have no file yet: those of a list.
+    /// Adds profiles that have no file yet, such as those of a list.
     pub fn expect(&mut self, profiles: impl IntoIterator<Item = ProfileId>) {
         for profile in profiles {
             watched(&mut self.profiles, &self.layout, profile);
@@ -68,17 +68,17 @@ impl FolderWatcher {
         self.profiles.get(profile).map(|watched| &watched.view)
     }
 
-    /// Looks at everything; gives those that have changed, in order.
-    pub fn look(&mut self) -> Result<Vec<ProfileId>, SessionError> {
+    /// Polls every profile, and returns those that have changed, in order.
+    pub fn poll(&mut self) -> Result<Vec<ProfileId>, SessionError> {
         let since = Instant::now();
         let reader = SessionReader::new(&self.layout)?;
-        let told = profiles_with_events(&self.layout)?;
-        for profile in reader.profiles().iter().cloned().chain(told) {
+        let with_events = profiles_with_events(&self.layout)?;
+        for profile in reader.profiles().iter().cloned().chain(with_events) {
             watched(&mut self.profiles, &self.layout, profile);
         }
         let mut changed = Vec::new();
         for (profile, watched) in &mut self.profiles {
-            if watched.look(&self.layout, &self.steps, &reader, profile)? {
+            if watched.poll(&self.layout, &self.steps, &reader, profile)? {
                 changed.push(profile.clone());
             }
         }
@@ -86,14 +86,14 @@ impl FolderWatcher {
         Ok(changed)
     }
 
-    /// What to wait before the next look.
+    /// Returns how long to wait before the next poll.
     pub fn rest(&self) -> Duration {
         (self.took * SHARE).clamp(LEAST_REST, MOST_REST)
     }
 }
 
 impl WatchedProfile {
-    fn look(
+    fn poll(
         &mut self,
         layout: &Layout,
         steps: &[Flag],
@@ -104,7 +104,7 @@ impl WatchedProfile {
         let events = self.events.poll()?;
         let mut changed = is_new || !events.is_empty();
         events.iter().for_each(|event| self.view.summary.apply(event));
-        // The beginning of an action, of which there are many, moves no document.
+        // Actions are frequent, and the start of one changes no document.
         let has_news = events.iter().any(|event| !matches!(event.kind, EventKind::ActionStarted { .. }));
         let stamp = fs::metadata(layout.session(profile))
             .ok()
@@ -116,8 +116,8 @@ impl WatchedProfile {
         } else {
             let mut view = self.view.clone();
             if self.is_at_work() {
-                // Only its lock says that a run is over which said nothing.
-                (view.status, view.pid) = ask(layout, profile, Status::Processing)?;
+                // Only the lock shows that a run has ended without an event.
+                (view.status, view.pid) = read_status(layout, profile, Status::Processing)?;
             }
             view
         };
@@ -140,7 +140,7 @@ fn watched(profiles: &mut BTreeMap<ProfileId, WatchedProfile>, layout: &Layout, 
     });
 }
 
-/// What document and lock say; its events are not read.
+/// Reads the state of a profile from its document and lock, without its events.
 pub fn read(
     layout: &Layout,
     steps: &[Flag],
@@ -149,7 +149,7 @@ pub fn read(
 ) -> Result<ProfileView, SessionError> {
     Ok(match reader.read(profile) {
         Ok(Some(session)) => {
-            let (status, pid) = ask(layout, profile, session.status)?;
+            let (status, pid) = read_status(layout, profile, session.status)?;
             ProfileView { status, pid, ..ProfileView::from_session(&session) }.for_workflow(steps)
         }
         Ok(None) => ProfileView::pending(profile.clone()),
@@ -157,8 +157,9 @@ pub fn read(
     })
 }
 
-/// Whether somebody runs the profile, and who. A completed one is not asked about: it is what it is.
-fn ask(
+/// Returns the status of a profile, and the process that runs it. The lock of a completed profile is not
+/// checked.
+fn read_status(
     layout: &Layout,
     profile: &ProfileId,
     status: Status,
@@ -172,7 +173,7 @@ fn ask(
     Ok((DisplayStatus::new(status, is_held), pid))
 }
 
-/// Those whose runs have written events.
+/// Returns the profiles whose runs have written events.
 pub fn profiles_with_events(layout: &Layout) -> Result<Vec<ProfileId>, StoreError> {
     let folder = layout.logs();
     let entries = match fs::read_dir(folder) {
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_is_told_once_and_what_is_expected_is_shown() {
+    fn a_change_is_reported_once_and_an_expected_profile_is_shown() {
         let (_folder, layout) = folder();
         let mut watch = FolderWatcher::new(layout.clone(), &[]);
         watch.expect([id("p3")]);
@@ -223,8 +224,8 @@ mod tests {
             EventKind::RunStarted { pid: 7, plan: "x".to_owned(), steps: 2, done: 0, browser: None },
         )
         .unwrap();
-        assert_eq!(names(&watch.look().unwrap()), ["p1", "p2", "p3"]);
-        assert!(watch.look().unwrap().is_empty());
+        assert_eq!(names(&watch.poll().unwrap()), ["p1", "p2", "p3"]);
+        assert!(watch.poll().unwrap().is_empty());
         let status: Vec<_> =
             watch.views().map(|view| (view.id.as_str(), view.status, view.steps())).collect();
         assert_eq!(
@@ -251,23 +252,23 @@ mod tests {
             },
         )
         .unwrap();
-        assert_eq!(names(&watch.look().unwrap()), ["p1", "p2"]);
+        assert_eq!(names(&watch.poll().unwrap()), ["p1", "p2"]);
         assert_eq!(watch.view(&id("p1")).unwrap().status, DisplayStatus::Failed);
         assert_eq!(watch.view(&id("p2")).unwrap().summary.outcome(), Some(outcome));
     }
 
     #[test]
-    fn a_lock_that_falls_is_seen_though_nothing_was_written() {
+    fn a_released_lock_is_noticed_although_nothing_was_written() {
         let (_folder, layout) = folder();
         let holder = LockHolder::new(RunId::new(now(), 1), now());
         let held = Lock::try_acquire(&layout.session_lock(&id("p1")), &holder).unwrap();
         session(&layout, "p1", "PROCESSING");
         let mut watch = FolderWatcher::new(layout, &[]);
-        watch.look().unwrap();
+        watch.poll().unwrap();
         let seen = watch.view(&id("p1")).unwrap();
         assert_eq!((seen.status, seen.pid), (DisplayStatus::Processing, Some(std::process::id())));
         drop(held);
-        assert_eq!(names(&watch.look().unwrap()), ["p1"]);
+        assert_eq!(names(&watch.poll().unwrap()), ["p1"]);
         let seen = watch.view(&id("p1")).unwrap();
         assert_eq!((seen.status, seen.pid), (DisplayStatus::Interrupted, None));
     }
@@ -280,7 +281,7 @@ mod tests {
         let flags: Vec<Flag> = ["a", "c"].map(|flag| flag.parse().unwrap()).to_vec();
         let status = |steps: &[Flag]| {
             let mut watch = FolderWatcher::new(layout.clone(), steps);
-            watch.look().unwrap();
+            watch.poll().unwrap();
             let view = watch.view(&id("p1")).unwrap();
             (view.status, view.done(), view.steps())
         };
@@ -294,10 +295,10 @@ mod tests {
         let (_folder, layout) = folder();
         fs::write(layout.session(&id("p1")), "{").unwrap();
         let mut watch = FolderWatcher::new(layout.clone(), &[]);
-        watch.look().unwrap();
+        watch.poll().unwrap();
         assert_eq!(watch.view(&id("p1")).unwrap().status, DisplayStatus::Damaged);
         session(&layout, "p1", "COMPLETED");
-        assert_eq!(names(&watch.look().unwrap()), ["p1"]);
+        assert_eq!(names(&watch.poll().unwrap()), ["p1"]);
         assert_eq!(watch.view(&id("p1")).unwrap().status, DisplayStatus::Completed);
     }
 }

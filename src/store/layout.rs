@@ -1,4 +1,4 @@
-//! Where everything lies in the operator's folder. Names only; nothing is opened here.
+//! The names of all files in the operator's folder. Opens none of them.
 //!
 //! Invariant: what belongs to a profile starts with its id, what belongs to all of them with a dot
 //! (a profile id never does), so a profile of any name meets no other file.
@@ -65,7 +65,7 @@ impl Layout {
         self.state.join(format!("{id}.lock"))
     }
 
-    /// Those that ever ran, in order: a lock file is never deleted.
+    /// Returns the profiles that ever ran, in order: a lock file is never deleted.
     pub fn profiles_with_lock(&self) -> Result<Vec<ProfileId>, StoreError> {
         let entries = match fs::read_dir(&self.state) {
             Ok(entries) => entries,
@@ -95,8 +95,8 @@ impl Layout {
         self.artifacts.join(id.as_str())
     }
 
-    /// A folder of evidence that an event names, wherever this folder lies now. `None` for what is no
-    /// such name.
+    /// Returns the folder of evidence that an event names, in the place where the artifacts lie now. `None`
+    /// where the text is no such name.
     pub fn evidence(&self, named: &str) -> Option<PathBuf> {
         let mut parts = Path::new(named).components().rev();
         let (folder, profile) = (parts.next()?.as_os_str().to_str()?, parts.next()?.as_os_str().to_str()?);
@@ -104,12 +104,12 @@ impl Layout {
         (!folder.starts_with('.')).then(|| self.artifacts(&profile).join(folder))
     }
 
-    /// What a fleet did, as files.
+    /// The report of a fleet.
     pub fn report(&self) -> PathBuf {
         self.root.join("report")
     }
 
-    /// Of flows that were played by themselves.
+    /// Artifacts of flows that were played without a run.
     pub fn play_artifacts(&self) -> PathBuf {
         self.artifacts.join(".play")
     }
@@ -123,7 +123,7 @@ impl Layout {
         self.root.join("browsers")
     }
 
-    /// Those a browser was ever opened for, in order.
+    /// Returns the profiles that a browser was ever opened for, in order.
     pub fn profiles_with_browser_folder(&self) -> Result<Vec<ProfileId>, StoreError> {
         let folder = self.browser_folders();
         let mut profiles: Vec<ProfileId> = match fs::read_dir(&folder) {
@@ -172,7 +172,7 @@ impl Layout {
         self.state.join(format!(".labels-{name}.json"))
     }
 
-    /// The folders every command needs; those of a profile are made by whoever fills them.
+    /// Creates the folders that every command needs. Folders of a profile are created when they are filled.
     pub fn create_folders(&self) -> Result<(), StoreError> {
         for folder in [&self.state, &self.logs, &self.artifacts] {
             create_folder(folder)?;
@@ -188,7 +188,7 @@ pub fn lock_holder(lock: &Path) -> PathBuf {
     name.into()
 }
 
-/// With its parents; no error where it exists.
+/// Creates a folder and its parents. An existing folder is no error.
 pub fn create_folder(folder: &Path) -> Result<(), StoreError> {
     fs::create_dir_all(folder).map_err(StoreError::at("create the folder", folder))
 }
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_the_place_of_a_folder_is_told() {
+    fn a_file_in_the_place_of_a_folder_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("state"), "").unwrap();
         let error = Layout::new(folder.path().join("state")).create_folders().unwrap_err();

@@ -1,4 +1,4 @@
-//! What is on disk: sessions, locks, the event log, the pacer, the selector cache.
+//! The files on disk: sessions, locks, the event log, the pacer, the selector cache.
 //!
 //! Synchronous on purpose: every call here ends within milliseconds, and a caller that goes on must
 //! know that what it asked for is on the disk. Time and randomness enter as values; only the pacer,
@@ -61,7 +61,7 @@ impl StoreError {
         self.source.kind()
     }
 
-    /// Whether the same may succeed later though nobody has changed anything here.
+    /// Whether the same call may succeed later although nothing is changed here.
     pub fn may_pass(&self) -> bool {
         matches!(self.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }

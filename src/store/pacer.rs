@@ -7,7 +7,7 @@
 //! the queue lapses unless its owner asks again within [`ASK_AGAIN`].
 //!
 //! Budget for `stop`: it overtakes every start, so it waits for one interval however many starts
-//! queue, and costs nothing while nobody stops. Of many stops each fourth slot goes to a start, so
+//! queue, and costs nothing while there are no stops. Of many stops each fourth slot goes to a start, so
 //! that neither starves.
 //!
 //! The clock is the wall clock, the only one that processes share everywhere. Where it is set back,
@@ -23,9 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Layout, Lock, StoreError, durable};
 
-/// A queue longer than this is asked about in steps, so that the places of dead processes lapse.
+/// The longest time between two questions, so that the places of dead processes lapse.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// How late its owner may wake before a place lapses. Whoever comes later still gets it back.
+/// How late its owner may wake before a place lapses. An owner that wakes later gets it back.
 const LATENESS: Duration = Duration::from_millis(500);
 /// Stops in a row that may overtake a start.
 const STOPS_IN_A_ROW: u8 = 3;
@@ -41,7 +41,7 @@ pub struct Pacer {
 #[serde(rename_all = "snake_case")]
 pub enum CallPriority {
     Normal,
-    /// Whatever frees resources: throttled stops leak browsers.
+    /// Calls that free resources: throttled stops leak browsers.
     Stop,
 }
 
@@ -64,24 +64,24 @@ pub enum PacerDecision {
 }
 
 impl Pacer {
-    /// `name` is the provider's or the site's, whose calls share one budget. `interval` is the least time between
+    /// `name` is that of the provider or site whose calls share one budget. `interval` is the least time between
     /// two calls.
     pub fn new(layout: &Layout, name: &str, interval: Duration) -> Self {
         Self { path: layout.pacer(name), lock: layout.pacer_lock(name), interval }
     }
 
-    /// Queues up. The caller sleeps until `at`, then asks [`Self::confirm`] until it says yes.
+    /// Enters the queue. The caller sleeps until `at`, then calls [`Self::confirm`] until the call is confirmed.
     pub fn reserve(&self, urgency: CallPriority) -> Result<PacerTicket, StoreError> {
         self.with_queue(|queue, now| queue.enter(now, self.interval, urgency))
     }
 
-    /// Lets the call through or says how long to wait. An answer must be asked for again in the
-    /// time it names; a ticket that is dropped loses its place by itself.
+    /// Confirms the call, or returns how long to wait. The caller must ask again in that
+    /// time; a ticket that is dropped loses its place when it lapses.
     pub fn confirm(&self, ticket: &PacerTicket) -> Result<PacerDecision, StoreError> {
         self.with_queue(|queue, now| queue.ask(now, self.interval, ticket.number, ticket.urgency))
     }
 
-    /// Waits for a turn. Returns whether it had to wait. The queue is asked in place: each question takes a
+    /// Waits for a turn. Returns whether it had to wait. Blocks the thread for each question, which takes a
     /// fraction of a millisecond.
     pub async fn turn(&self, urgency: CallPriority) -> Result<bool, StoreError> {
         let ticket = self.reserve(urgency)?;
@@ -116,7 +116,7 @@ fn read(path: &Path, now: Timestamp) -> Result<PacerQueue, StoreError> {
     }
 }
 
-/// All there is to know, as values; times are microseconds since 1970.
+/// The persisted queue. Times are microseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct PacerQueue {
     /// Of the last call that was let through.
@@ -137,18 +137,18 @@ struct QueuePlace {
 }
 
 impl PacerQueue {
-    /// In the place of a file that cannot be read: a call may have been made just now.
+    /// Replaces a file that cannot be read: a call may have been made just now.
     fn after_unknown_calls(now: Timestamp) -> Self {
         Self { last: Some(now.as_microsecond()), ..Self::default() }
     }
 
     fn enter(&mut self, now: Timestamp, interval: Duration, urgency: CallPriority) -> PacerTicket {
-        self.settle(now);
+        self.drop_lapsed(now);
         // Not below a number that is still around where the file was lost in between.
         let number =
             self.waiting.iter().map(|place| place.number + 1).max().unwrap_or(0).max(self.next_number);
         self.next_number = number + 1;
-        let wait = self.keep(now, interval, number, urgency);
+        let wait = self.renew(now, interval, number, urgency);
         PacerTicket { number, urgency, at: Timestamp::from_microsecond(micros(now, wait)).unwrap_or(now) }
     }
 
@@ -159,8 +159,8 @@ impl PacerQueue {
         number: u64,
         urgency: CallPriority,
     ) -> PacerDecision {
-        self.settle(now);
-        let wait = self.keep(now, interval, number, urgency);
+        self.drop_lapsed(now);
+        let wait = self.renew(now, interval, number, urgency);
         if !wait.is_zero() {
             return PacerDecision::WaitMore(wait);
         }
@@ -171,7 +171,7 @@ impl PacerQueue {
     }
 
     /// Drops places that lapsed and what a clock that was set back left in the future.
-    fn settle(&mut self, now: Timestamp) {
+    fn drop_lapsed(&mut self, now: Timestamp) {
         self.last = self.last.map(|last| last.min(now.as_microsecond()));
         let latest = micros(now, ASK_AGAIN + LATENESS);
         self.waiting.retain(|place| place.until >= now.as_microsecond());
@@ -180,8 +180,8 @@ impl PacerQueue {
         }
     }
 
-    /// Renews the place and says how long to wait; zero where it is its turn now.
-    fn keep(&mut self, now: Timestamp, interval: Duration, number: u64, urgency: CallPriority) -> Duration {
+    /// Renews the place and returns how long to wait; zero means that its turn has come.
+    fn renew(&mut self, now: Timestamp, interval: Duration, number: u64, urgency: CallPriority) -> Duration {
         self.waiting.retain(|place| place.number != number);
         let at = self.waiting.partition_point(|place| place.number < number);
         self.waiting.insert(at, QueuePlace { number, urgency, until: 0 });
@@ -194,7 +194,7 @@ impl PacerQueue {
             Duration::from_micros(u64::try_from(free.saturating_sub(now.as_microsecond())).unwrap_or(0));
         let wait = match ahead {
             0 => turn.min(ASK_AGAIN),
-            // Whoever is first wakes late: look again soon, it or its place will be gone.
+            // The first caller wakes late: poll soon, its call or its place will be gone.
             _ if turn.is_zero() => (interval / 20).clamp(Duration::from_millis(2), Duration::from_millis(50)),
             _ => turn.saturating_add(interval.saturating_mul(ahead)).min(ASK_AGAIN),
         };
@@ -202,7 +202,7 @@ impl PacerQueue {
         wait
     }
 
-    /// How many of those who wait go before `number`.
+    /// Returns how many waiting callers go before `number`.
     fn ahead_of(&self, number: u64) -> usize {
         let numbers = |urgency| {
             let of = move |place: &&QueuePlace| place.urgency == urgency;
@@ -256,8 +256,8 @@ mod tests {
         now() + Duration::from_millis(ms)
     }
 
-    /// Callers in virtual time. Each enters at its moment, asks when it was told to, `late` ms
-    /// later, and makes one call; one with `dies` never asks again.
+    /// Callers in virtual time. Each enters at its moment, asks `late` ms after the time that it was
+    /// given, and makes one call; one with `dies` never asks again.
     #[derive(Debug, Clone)]
     struct SimulatedCaller {
         enters: u64,
@@ -446,7 +446,7 @@ mod tests {
                 let slots = 2 + stops_before + stops_before / 3;
                 prop_assert!(went - stop.enters <= slots * 1050, "{} after {} stops", went - stop.enters, stops_before);
             }
-            // While somebody waits, a call goes each interval (and a little: who is not first looks
+            // While a caller waits, a call goes each interval (and a little: who is not first looks
             // again only now and then).
             for pair in through.windows(2) {
                 let waited = callers.iter().enumerate().any(|(index, c)| {
@@ -517,7 +517,7 @@ mod tests {
             child("store::pacer::tests::child_calls", &format!("1000000 {}", layout.root().display()))
         });
         calls.sort_unstable();
-        assert!(calls.len() > 1, "nobody called twice");
+        assert!(calls.len() > 1, "no child called twice");
         let early: Vec<_> =
             calls.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap < 15_000).collect();
         assert!(early.is_empty(), "{} of {} came too early: {early:?}", early.len(), calls.len());

@@ -1,5 +1,5 @@
-//! The numbers and names by which people know a provider's profiles, as its lists said them last. They are
-//! shown beside the ids and decide nothing: lost, they come back with the next list.
+//! The numbers and names by which people know a provider's profiles, from its last lists. They are shown
+//! beside the ids and decide nothing: if the file is lost, the next list restores it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ pub struct ProfileLabel {
     pub name: Option<String>,
 }
 
-/// Those of one provider.
+/// The labels of one provider.
 pub struct ProviderLabels(PathBuf);
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -32,13 +32,13 @@ impl ProviderLabels {
         Self(layout.provider_labels(name))
     }
 
-    /// What cannot be read is as if it were not there.
+    /// Reads the labels; none where the file cannot be read.
     pub fn read(&self) -> BTreeMap<String, ProfileLabel> {
         let text = fs::read(&self.0).unwrap_or_default();
         serde_json::from_slice::<LabelsDocument>(&text).unwrap_or_default().profiles
     }
 
-    /// Replaces the file where they say something new.
+    /// Replaces the file where a label is new.
     pub fn add(&self, labels: impl IntoIterator<Item = (ProfileId, ProfileLabel)>) -> Result<(), StoreError> {
         let mut profiles = self.read();
         let mut is_new = false;

@@ -1,7 +1,7 @@
 //! Finds and removes what a folder no longer needs: user data of browsers, evidence and logs.
 //!
-//! Invariants: nothing below `state/` is removed; nothing of a profile that is being run, that has failed
-//! or that a person still has to look at; what is removed goes whole, since it is renamed first.
+//! Invariants: nothing below `state/` is removed, and nothing of a profile that is being run, has failed or
+//! needs a person. A folder is renamed before it is removed, so it goes whole.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,14 +20,14 @@ const REMOVED: &str = ".removed-";
 /// The end of the name of a folder with what a run has downloaded: no evidence, and often the result.
 const DOWNLOADS: &str = "-downloads";
 
-/// What is removed; nothing by default.
+/// The items to remove; none by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
     /// User data of the browsers of completed profiles.
     pub browsers: bool,
     /// Evidence that is older.
     pub artifacts: Option<Duration>,
-    /// Logs and events that have not changed for so long.
+    /// Logs and events that have not changed for this time.
     pub logs: Option<Duration>,
     /// Bytes of all artifacts, above which the oldest evidence goes.
     pub most_artifacts: Option<u64>,
@@ -134,7 +134,7 @@ fn remove_whole(old: &RemovableItem) -> Result<(), StoreError> {
 /// What may be removed of a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RetentionStatus {
-    /// It is being run, or a person still has to look at it.
+    /// It is being run, has failed, or needs a person.
     Kept,
     Open,
     Completed,
@@ -275,7 +275,7 @@ impl RetentionSearch<'_> {
                 self.found.push(old);
             }
         }
-        // Left by a removal that was cut off.
+        // Left by an interrupted removal.
         if self.retention.browsers {
             for name in names(&self.layout.browser_folders()).unwrap_or_default() {
                 if name.starts_with(REMOVED)
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_old_and_asks_for_nobody_is_found() {
+    fn only_old_items_that_need_no_person_are_found() {
         let (_folder, layout) = folder();
         let flags = ["a".parse().unwrap()];
         profile(&layout, "done", "COMPLETED", "");
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_that_was_cut_off_is_finished_by_the_next() {
+    fn an_interrupted_removal_is_finished_by_the_next() {
         let (_folder, layout) = folder();
         profile(&layout, "done", "COMPLETED", "");
         fs::rename(layout.browser_folder(&id("done")), layout.browser_folders().join(".removed-done"))

@@ -1,6 +1,6 @@
-//! Which of a step's selectors matched last time, and what it led to, shared by all runs of a folder:
-//! the next profile does not wait for selectors that no longer match, and notices one that has come to
-//! match something else.
+//! Records which of a step's selectors matched last time and which element it found, for all runs of a
+//! folder. The next profile does not wait for selectors that no longer match, and notices one that matches
+//! another element now.
 //!
 //! Only a cache: what is lost costs time, never correctness. Runs merge their own changes into the
 //! file under a lock, so none takes another's away. A file that cannot be read is moved aside; one of
@@ -30,7 +30,7 @@ pub struct SelectorCache {
     path: PathBuf,
     lock: PathBuf,
     known: BTreeMap<String, SelectorEntry>,
-    /// What this run learned since the last flush; `hits` count from there.
+    /// Entries of this run since the last flush; `hits` count from there.
     learned: BTreeMap<String, SelectorEntry>,
 }
 
@@ -45,7 +45,7 @@ pub struct CacheKey<'a> {
     pub path: &'a str,
 }
 
-/// What is known of a step on a page.
+/// The cached selectors of a step on a page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SelectorEntry {
     pub digest: String,
@@ -54,13 +54,13 @@ pub struct SelectorEntry {
     pub alternative: Option<usize>,
     pub at: Timestamp,
     pub hits: u64,
-    /// What it led to.
+    /// The element that it found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub element: Option<Fingerprint>,
     /// A selector found by likeness, with which a step has reached its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healed: Option<SimilarSelector>,
-    /// A selector found by likeness that nobody has tried.
+    /// A selector found by likeness that no step has tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<SimilarSelector>,
 }
@@ -108,7 +108,7 @@ impl SelectorCache {
         Ok(cache)
     }
 
-    /// What is known, unless the step was edited since.
+    /// Returns the entry of a step, unless the step was edited since.
     pub fn recall(&self, key: CacheKey<'_>) -> Option<SelectorEntry> {
         let name = name_of(key);
         let mut recalled = BTreeMap::new();
@@ -118,7 +118,7 @@ impl SelectorCache {
         recalled.remove(&name).filter(|entry| entry.digest == key.digest)
     }
 
-    /// An alternative matched. Kept in memory until the next flush.
+    /// Records that an alternative matched. Kept in memory until the next flush.
     pub fn remember(
         &mut self,
         key: CacheKey<'_>,
@@ -131,7 +131,7 @@ impl SelectorCache {
         });
     }
 
-    /// A step has reached its end with a selector that was found by likeness.
+    /// Records that a step succeeded with a selector that was found by likeness.
     pub fn keep(&mut self, key: CacheKey<'_>, likeness: Likeness, at: Timestamp) {
         self.learn(key, at, |entry| {
             entry.element = Some(likeness.element.clone());
@@ -139,7 +139,7 @@ impl SelectorCache {
         });
     }
 
-    /// A selector was found by likeness, and not tried.
+    /// Records a selector that was found by likeness and not tried.
     pub fn suggest(&mut self, key: CacheKey<'_>, likeness: Likeness, at: Timestamp) {
         self.learn(key, at, |entry| entry.suggestion = Some(SimilarSelector { likeness, at }));
     }
@@ -158,8 +158,8 @@ impl SelectorCache {
         absorb(&mut self.learned, name_of(key), new);
     }
 
-    /// Takes values out of what was learned and is not in the file yet: one may have been on a page
-    /// before it became a value of the identity.
+    /// Removes values from entries that are not in the file yet: a value may have been on a page
+    /// before it became part of the identity.
     pub fn hide(&mut self, mask: &Mask) {
         for (name, mut entry) in std::mem::take(&mut self.learned) {
             let found = [entry.healed.as_mut(), entry.suggestion.as_mut()];
@@ -172,7 +172,7 @@ impl SelectorCache {
         }
     }
 
-    /// Everything in the file, in the order of flows and steps.
+    /// Returns every entry of the file, in the order of flows and steps.
     pub fn entries(&self) -> Vec<SelectorRecord> {
         let mut all: Vec<_> = self.known.iter().filter_map(|(name, entry)| known(name, entry)).collect();
         let number =
@@ -184,7 +184,7 @@ impl SelectorCache {
         all
     }
 
-    /// Changes entries that are in the file: `None` takes one out. How many were changed.
+    /// Changes entries of the file: `None` removes one. Returns how many were changed.
     pub fn edit(
         &mut self,
         mut edit: impl FnMut(&SelectorRecord) -> Option<Option<SelectorEntry>>,
@@ -206,7 +206,7 @@ impl SelectorCache {
         Ok(edited)
     }
 
-    /// Brings what this run learned into the file, and what others learned into this run.
+    /// Merges the entries of this run into the file, and those of other runs into this one.
     pub fn flush(&mut self) -> Result<(), StoreError> {
         if self.learned.is_empty() {
             return Ok(());
@@ -236,7 +236,7 @@ impl SelectorCache {
 
 impl Drop for SelectorCache {
     fn drop(&mut self) {
-        // Nobody is left to tell, and it is only a cache.
+        // An error has no receiver here, and it is only a cache.
         let _ = self.flush();
     }
 }
@@ -269,7 +269,7 @@ fn absorb(entries: &mut BTreeMap<String, SelectorEntry>, name: String, new: Sele
     }
 }
 
-/// What is not said takes nothing away.
+/// An absent value replaces nothing.
 fn take<T>(old: &mut Option<T>, new: Option<T>, later: bool) {
     if new.is_some() && (later || old.is_none()) {
         *old = new;
@@ -619,6 +619,6 @@ mod tests {
             let value = format!("{place} {} {}", learnt[place] + 1, layout.root().display());
             child("store::selector_cache::tests::child_learns_until_it_is_killed", &value)
         });
-        assert!(learnt.iter().any(|rounds| *rounds > 0), "nobody learnt anything");
+        assert!(learnt.iter().any(|rounds| *rounds > 0), "no child learned anything");
     }
 }

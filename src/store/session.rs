@@ -1,8 +1,8 @@
-//! The session document on disk. Whoever may change it holds its lock; every change is durable
+//! The session document on disk. Only the holder of its lock changes it, and every change is durable
 //! before it counts, so memory never runs ahead of the disk.
 //!
 //! A document that cannot be read is never overwritten: it is moved aside, and its profile stays
-//! refused until a person has acted. To start afresh by itself would do every step twice.
+//! refused until a person has acted. Starting afresh would do every step twice.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -62,7 +62,7 @@ impl SessionError {
     }
 }
 
-/// The document as it is now, whoever may be changing it; `None` where the profile never ran.
+/// Reads the document as it is now, without its lock; `None` where the profile never ran.
 /// For many profiles at once see [`SessionReader`].
 pub fn read(layout: &Layout, profile: &ProfileId) -> Result<Option<Session>, SessionError> {
     match read_document(layout, profile)? {
@@ -71,8 +71,8 @@ pub fn read(layout: &Layout, profile: &ProfileId) -> Result<Option<Session>, Ses
     }
 }
 
-/// Reads the documents of a folder of many profiles: lists the folder once, where [`read`] must do
-/// so for every profile without a document.
+/// Reads the documents of a folder of many profiles. Lists the folder once, where [`read`] lists it for
+/// every profile without a document.
 pub struct SessionReader<'a> {
     layout: &'a Layout,
     documents: Vec<ProfileId>,
@@ -105,7 +105,7 @@ impl<'a> SessionReader<'a> {
         Ok(reader)
     }
 
-    /// Every profile with a document, in order; those whose document was set aside too.
+    /// Returns every profile with a document, in order, including those whose document was set aside.
     pub fn profiles(&self) -> &[ProfileId] {
         &self.documents
     }
@@ -124,8 +124,8 @@ pub fn is_running(layout: &Layout, profile: &ProfileId) -> Result<bool, StoreErr
     lock::is_held(&layout.session_lock(profile))
 }
 
-/// Holds a profile that nobody runs, for whoever ends what its last run left: nobody else starts it
-/// meanwhile. Temp files of a killed run are swept.
+/// Holds a profile that is not being run, so that no run starts while left-overs of the last one are
+/// ended. Sweeps temp files of a killed run.
 pub fn hold(layout: &Layout, profile: &ProfileId, holder: &LockHolder) -> Result<Lock, SessionError> {
     let lock = Lock::try_acquire(&layout.session_lock(profile), holder).map_err(|error| match error {
         LockError::Held { holder } => SessionError::Busy { profile: profile.clone(), holder },
@@ -137,8 +137,8 @@ pub fn hold(layout: &Layout, profile: &ProfileId, holder: &LockHolder) -> Result
     Ok(lock)
 }
 
-/// Keeps the document of one profile for the one process that may change it. Files and a lock in this
-/// program; a simulation keeps it on a disk that fails at any moment.
+/// Writes the document of one profile for the one process that may change it. This program writes files
+/// under a lock; a simulation writes to a disk that fails at any moment.
 pub trait SessionWriter: fmt::Debug + Send {
     /// Replaces the document whole; on return it is durable.
     fn write(&mut self, session: &Session) -> Result<(), StoreError>;
@@ -166,7 +166,7 @@ pub struct OpenSession {
 }
 
 impl OpenSession {
-    /// Takes the lock, then reads the document, or creates it from `new` where the profile never
+    /// Acquires the lock, then reads the document, or creates it from `new` where the profile never
     /// ran. `new` is for this profile.
     pub fn open(
         layout: &Layout,
@@ -195,7 +195,7 @@ impl OpenSession {
         Ok(open)
     }
 
-    /// Goes on from the document that was found, or from `new`, which is durable before this returns.
+    /// Opens the document that was found, or `new`, which is durable before this returns.
     pub fn resume(
         mut keep: Box<dyn SessionWriter>,
         run_id: &RunId,
@@ -217,7 +217,7 @@ impl OpenSession {
         &self.session
     }
 
-    /// Makes a move durable, then visible. A refused or failed one changes nothing in memory.
+    /// Makes a change durable, then visible. A refused or failed change leaves memory as it was.
     pub fn update<T>(
         &mut self,
         make: impl FnOnce(&mut Session) -> Result<T, IllegalTransition>,
@@ -242,7 +242,7 @@ impl OpenSession {
         })
     }
 
-    /// A move that says when it was made, and by which run.
+    /// Makes a change that records when it was made, and by which run.
     fn change<T>(
         &mut self,
         at: Timestamp,
@@ -263,7 +263,7 @@ impl OpenSession {
         self.change(at, |session, change| session.begin_step(flag, attempt, captured, change))
     }
 
-    /// A value that the site has shown to the step.
+    /// Records a value that the site has shown to the step.
     pub fn record_capture(
         &mut self,
         flag: &Flag,
@@ -274,7 +274,7 @@ impl OpenSession {
         self.change(at, |session, change| session.record_capture(flag, field, value, change))
     }
 
-    /// The two-factor code of `window` is about to be typed: see [`Session::totp_used`].
+    /// Records that the two-factor code of `window` is about to be typed: see [`Session::totp_used`].
     pub fn use_totp(&mut self, field: &str, window: u64) -> Result<(), SessionError> {
         self.update(|session| {
             session.use_totp(field, window);
@@ -282,7 +282,7 @@ impl OpenSession {
         })
     }
 
-    /// Flag and committed values in one write.
+    /// Sets the flag and the committed values in one write.
     pub fn complete_step(
         &mut self,
         flag: &Flag,
@@ -292,7 +292,7 @@ impl OpenSession {
         self.change(at, |session, change| session.complete_step(flag, commits, change))
     }
 
-    /// A person's answer, the values that the step commits and the fields that came with the answer,
+    /// Records a person's answer, the values that the step commits and the fields that came with the answer
     /// in one write.
     pub fn resolve<'v>(
         &mut self,
@@ -344,8 +344,7 @@ impl OpenSession {
     }
 }
 
-/// A profile that no run takes while this lives, and whose document is left as it is: for whoever
-/// needs its browser and writes nothing down.
+/// Keeps runs off a profile while a caller uses its browser without changing its document.
 #[derive(Debug)]
 pub struct HeldProfile {
     /// `None` where the profile never ran.
@@ -483,7 +482,7 @@ fn still_set_aside(layout: &Layout, profile: &ProfileId, copy: PathBuf) -> Sessi
     SessionError::Damaged {
         path: layout.session(profile),
         moved_to: Some(copy),
-        problem: "an earlier run could not read it, and nobody has repaired it since".to_owned(),
+        problem: "an earlier run could not read it, and it has not been repaired since".to_owned(),
     }
 }
 
@@ -565,7 +564,7 @@ mod tests {
         }
         open.complete_run().unwrap();
 
-        // Whatever were written now would be there again.
+        // A document written now would be read by the next run.
         fs::remove_file(layout.session(&profile())).unwrap();
         open.begin_run("sha256:1", &flags).unwrap();
         open.complete_run().unwrap();
@@ -656,7 +655,7 @@ mod tests {
                 &layout,
                 &error,
                 expect![[r#"
-                    the session document ROOT/state/p1.json is damaged: an earlier run could not read it, and nobody has repaired it since
+                    the session document ROOT/state/p1.json is damaged: an earlier run could not read it, and it has not been repaired since
                     hint: it was moved to ROOT/state/p1.json.damaged-20260102T030405Z; repair it and put it back as ROOT/state/p1.json, or delete it to start this profile afresh"#]],
             );
         }

@@ -54,7 +54,7 @@ pub fn child_value() -> Option<String> {
     std::env::var(CHILD).ok()
 }
 
-/// Sixteen children at once, of which one after the other is killed and replaced, for
+/// Runs sixteen children at once, and kills and replaces one after the other, for
 /// `STORM_SECONDS` or a moment. `next` gives the child of a place, and is shown what the one before it
 /// had printed; the last ones are killed too.
 pub fn storm(mut next: impl FnMut(usize, Option<&str>) -> Command) {

@@ -66,9 +66,9 @@ fn a_fleet_shows_that_it_waits_for_the_kernel() {
     fleet.signal(rustix::process::Signal::INT);
     let ended = fleet.wait();
     ended.assert_code(7);
-    let told = "by now: SunBrowser 136 is updating, waiting for download.";
+    let reported = "by now: SunBrowser 136 is updating, waiting for download.";
     assert!(
-        ended.stdout.contains("p1: waits for the browser's kernel, ") && ended.stdout.contains(told),
+        ended.stdout.contains("p1: waits for the browser's kernel, ") && ended.stdout.contains(reported),
         "{}",
         ended.stdout
     );
@@ -145,8 +145,8 @@ fn a_kernel_that_is_missing_is_asked_for_and_waited_for() {
         json!({ "kind": "kernel_missing", "profile": "p1" }),
     ]);
     place.start(&["run", "p1", "--until", "mailbox_created"]).wait().assert_code(0);
-    let told = place.folder.events_of("p1", "kernel_downloading");
-    assert_eq!(told[0]["message"], "SunBrowser 136 is updating, waiting for download.");
+    let reported = place.folder.events_of("p1", "kernel_downloading");
+    assert_eq!(reported[0]["message"], "SunBrowser 136 is updating, waiting for download.");
     assert_eq!(place.sandbox.calls("/api/v2/browser-profile/download-kernel"), 1);
     assert_eq!(place.sandbox.open(), json!([]));
 }

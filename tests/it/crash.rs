@@ -57,8 +57,8 @@ impl Practice {
         self.in_flight(profile).as_deref() == Some(flag)
     }
 
-    /// Whether the run of this process told such an event of the step.
-    fn told(&self, profile: &str, pid: u32, flag: &str, kind: &str) -> Option<Value> {
+    /// Whether the run of this process emitted such an event of the step.
+    fn event(&self, profile: &str, pid: u32, flag: &str, kind: &str) -> Option<Value> {
         let events = self.folder.events(profile);
         let started = |event: &Value| event["type"] == "run_started" && event["pid"] == pid;
         let from = events.iter().rposition(started)?;
@@ -71,7 +71,7 @@ impl Practice {
         let pid = run.pid();
         run.until(&format!("{flag} in flight"), || {
             let acts =
-                self.told(profile, pid, flag, "step_started").is_some_and(|event| event["mode"] == "act");
+                self.event(profile, pid, flag, "step_started").is_some_and(|event| event["mode"] == "act");
             (acts && self.is_in_flight(profile, flag)).then_some(())
         });
     }
@@ -113,14 +113,14 @@ impl Moment {
     fn wait(self, practice: &Practice, profile: &str, run: &mut Program, index: usize) {
         let flag = SUBMISSIONS[index];
         let pid = run.pid();
-        let told = |kind| practice.told(profile, pid, flag, kind).map(drop);
+        let event = |kind| practice.event(profile, pid, flag, kind).map(drop);
         match self {
             Self::InFlight => practice.until_in_flight(profile, flag, run),
-            Self::Started => run.until(&format!("{flag} started"), || told("step_started")),
+            Self::Started => run.until(&format!("{flag} started"), || event("step_started")),
             Self::Accepted => run.until(&format!("{flag} accepted"), || {
                 (practice.site.counts(profile)[index] > 0).then_some(())
             }),
-            Self::Finished => run.until(&format!("{flag} finished"), || told("step_finished")),
+            Self::Finished => run.until(&format!("{flag} finished"), || event("step_finished")),
         }
     }
 }

@@ -112,7 +112,7 @@ fn check_injected(errno: i32, message: &str, hint: &str) {
     let error = StoreError::new("write", "state/p1.json", io::Error::from_raw_os_error(errno));
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains(message), "{source}");
-    assert!(error.hint().is_some_and(|told| told.contains(hint)), "{:?}", error.hint());
+    assert!(error.hint().is_some_and(|text| text.contains(hint)), "{:?}", error.hint());
 }
 
 const FULL: [&str; 2] = ["No space left on device", "the disk is full: free some space, then run again"];

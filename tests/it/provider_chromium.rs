@@ -277,11 +277,11 @@ async fn what_a_dead_browser_left_is_gone_before_the_next_starts() {
 #[test]
 fn a_folder_moves_between_the_two_programs_with_its_cookies_and_storage() {
     const PAGE: &str = "<script>fetch('/seen?' + localStorage.kept); localStorage.kept = 'yes'</script>";
-    let (tell, told) = std::sync::mpsc::channel();
+    let (report, reported) = std::sync::mpsc::channel();
     let server = Server::start(move |asked| {
         if asked.uri.path() == "/seen" {
             let cookie = asked.header("cookie").unwrap_or_default().to_owned();
-            tell.send((cookie, asked.uri.query().unwrap_or_default().to_owned())).unwrap();
+            report.send((cookie, asked.uri.query().unwrap_or_default().to_owned())).unwrap();
         }
         answer(200, &[("content-type", "text/html"), ("set-cookie", "visit=1; Max-Age=86400")], PAGE)
     });
@@ -301,7 +301,7 @@ fn a_folder_moves_between_the_two_programs_with_its_cookies_and_storage() {
         let open = format!("http://127.0.0.1:{port}/json/new?{}", server.url("/page"));
         let client = regatta::http::local().build().unwrap();
         runtime.block_on(client.put(open).send()).unwrap();
-        seen.push(told.recv_timeout(Duration::from_secs(30)).expect("the page reports what it has kept"));
+        seen.push(reported.recv_timeout(Duration::from_secs(30)).expect("the page reports what it has kept"));
         runtime.block_on(provider.stop(&place.profile)).unwrap();
     }
     let kept = ("visit=1".to_owned(), "yes".to_owned());

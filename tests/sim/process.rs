@@ -83,7 +83,7 @@ async fn run(world: World, pid: u32, profile: usize) -> i32 {
         session,
         plan: &spelt.plan,
         profile_settings: spelt.plan.settings_for(&id, Platform::Desktop).unwrap(),
-        journal: EventEmitter::new(log, world.clock(), count),
+        events: EventEmitter::new(log, world.clock(), count),
         run_id: run_id.clone(),
         pid,
         random,
@@ -282,11 +282,11 @@ impl FlowPage for Page {
         Vec::new()
     }
 
-    async fn hear_out(&mut self, _: Duration) {
+    async fn wait_until_idle(&mut self, _: Duration) {
         self.world.pause(self.pid, 5).await;
     }
 
-    async fn wait_until_idle(&mut self, _: Duration) {
+    async fn isolate(&mut self, _: Duration) {
         self.world.pause(self.pid, 20).await;
     }
 

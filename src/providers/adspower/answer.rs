@@ -1,6 +1,6 @@
-//! What AdsPower answers: HTTP 200 nearly always, with a code, a message and perhaps data. The code
-//! says whether it went well, only the message says why not, so its words are all there is to tell
-//! refusals apart. They were collected from its documentation and from other programs.
+//! AdsPower's answers: HTTP 200 nearly always, with a code, a message and perhaps data. The code
+//! says whether it went well, only the message says why not, so refusals are distinguished by
+//! its words. They were collected from its documentation and from other programs.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -154,7 +154,7 @@ pub fn names_a_port_only(data: &Value) -> bool {
     !names_devtools && number(&data["debug_port"]).is_some_and(|port| port != 0)
 }
 
-/// Only the fields that are needed are looked at: items hold passwords of accounts and proxies.
+/// Reads only the fields that are needed: items hold passwords of accounts and proxies.
 /// An item whose id cannot be used is an error, so that no profile is lost without a word.
 pub fn profiles(data: &Value) -> Vec<Result<ListedProfile, InvalidProfileId>> {
     let text =
@@ -169,7 +169,7 @@ pub fn profiles(data: &Value) -> Vec<Result<ListedProfile, InvalidProfileId>> {
     items.iter().map(listed).collect()
 }
 
-/// Those that are open, of an answer about many. Its items may name accounts, which are not looked at.
+/// Returns the open profiles of an answer about many. Its items may name accounts, which are not read.
 /// AdsPower's documents show a list of the open ones; clients of it also read one of all, each with its
 /// status.
 pub fn open_profiles(data: &Value) -> HashSet<ProfileId> {

@@ -17,9 +17,9 @@ use super::{AdsPower, CallError};
 use crate::providers::{ProviderError, ProviderNews};
 use crate::store::{CallPriority, PacerDecision};
 
-/// A wait for the pacer that is shorter is told only when it is over.
-const OVERLOOKED: Duration = Duration::from_secs(2);
-/// Between two attempts to reach an application that restarts, and two looks at a browser that starts.
+/// A wait for the pacer that is shorter is reported only when it is over.
+const REPORTED_AFTER: Duration = Duration::from_secs(2);
+/// Between two attempts to reach an application that restarts, and two polls of a browser that starts.
 pub const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// Refusals for too many calls; another program may use the same budget.
 const MOST_THROTTLED: u32 = 8;
@@ -114,7 +114,7 @@ impl AdsPower {
     }
 
     /// AdsPower answers 200 nearly always; other statuses come from applications too old for a call, and
-    /// from whatever stands before AdsPower.
+    /// from a proxy in front of AdsPower.
     fn understand(
         &self,
         call: &ApiCall<'_>,
@@ -149,15 +149,15 @@ impl AdsPower {
         let began = Instant::now();
         let turn = self.turn(call);
         tokio::pin!(turn);
-        let waited = match timeout(OVERLOOKED, &mut turn).await {
+        let waited = match timeout(REPORTED_AFTER, &mut turn).await {
             Ok(waited) => waited?,
             Err(_) => {
-                self.tell(ProviderNews::Waits { call: call.name });
+                self.emit(ProviderNews::Waits { call: call.name });
                 turn.await?
             }
         };
         if waited {
-            self.tell(ProviderNews::Waited { call: call.name, waited: began.elapsed() });
+            self.emit(ProviderNews::Waited { call: call.name, waited: began.elapsed() });
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! Which browser of a profile this folder has asked AdsPower for.
+//! Records which browser of a profile this folder has requested from AdsPower.
 //!
-//! AdsPower hands the open browser of a profile to everybody who asks for it, and `stop` closes it whoever
-//! opened it. So this record, `browsers/ID/adspower.json`, alone tells a browser of ours from one that a
-//! person or another program has opened. It is durable before AdsPower is asked, so it survives a crash of
+//! AdsPower returns the open browser of a profile to every caller, and `stop` closes it regardless of its
+//! opener. Only this record, `browsers/ID/adspower.json`, distinguishes a browser of this folder from one that
+//! a person or another program has opened. It is durable before `start` is sent, so it survives a crash of
 //! the run at any moment.
 
 use std::fs;
@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn the_uuid_tells_the_browser() {
+    fn the_uuid_identifies_the_browser() {
         let claim = Claim::of(OURS);
         assert!(claim.owns("ws://localhost:1/devtools/browser/6b1e", None, at(0), LIMIT));
         assert!(!claim.owns(OTHER, None, at(0), LIMIT), "ports are used again");
     }
 
     #[test]
-    fn without_an_answer_the_age_of_its_process_tells() {
+    fn without_an_answer_the_age_of_its_process_identifies_the_browser() {
         let claim = Claim { ws: None, asked: Some(StartTimes { first: at(100), last: at(110) }) };
         let owns = |born| claim.owns(OURS, Some(at(born)), at(100_000), LIMIT);
         // Before we asked; the process of our start; opened by a person the next day.

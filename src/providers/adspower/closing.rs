@@ -1,5 +1,5 @@
 //! Stops the browser that this folder has opened for a profile, and no other: AdsPower's `stop` names the
-//! profile, and closes whatever browser of it is open.
+//! profile, and closes any browser of it that is open.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::providers::ProviderError;
 use crate::providers::liveness::{self, Liveness};
 use regatta_core::id::ProfileId;
 
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl AdsPower {
     pub(super) async fn stop_browser(&self, profile: &ProfileId) -> Result<(), ProviderError> {
@@ -24,7 +24,7 @@ impl AdsPower {
             _ => match self.still_listed(profile, &claim).await {
                 Ok(ListedBrowser::Ours(ws)) => ws,
                 Ok(ListedBrowser::NotOurs) => return self.claims.remove(profile),
-                // Our browser is gone, whatever AdsPower would say of the profile.
+                // Our browser is gone, also where AdsPower still lists it.
                 Err(_) if claim.ws.is_some() => return self.claims.remove(profile),
                 Err(error) => return Err(error),
             },
@@ -79,7 +79,7 @@ impl AdsPower {
         if !gone().await {
             return false;
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL_INTERVAL).await;
         gone().await
     }
 
@@ -92,7 +92,7 @@ impl AdsPower {
             if Instant::now() >= deadline {
                 return false;
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 }

@@ -17,7 +17,7 @@ use regatta_core::id::ProfileId;
 
 const DOWNLOAD_AGAIN: Duration = Duration::from_secs(2);
 /// Often enough that a run which waits for it is not taken for a stalled one.
-const TELL_OF_DOWNLOAD: Duration = Duration::from_secs(15);
+const REPORT_DOWNLOAD: Duration = Duration::from_secs(15);
 /// Answers that name a port and no DevTools address, until the browser counts as one without them.
 const MOST_WITHOUT_DEVTOOLS: u32 = 3;
 
@@ -53,8 +53,7 @@ impl AdsPower {
         }
     }
 
-    /// The browser that a start would hand out because it is open already: ours is taken over, anybody
-    /// else's is refused.
+    /// Returns the browser that is open already. One of this folder is reused, any other is refused.
     async fn opened_before(
         &self,
         profile: &ProfileId,
@@ -94,7 +93,7 @@ impl AdsPower {
     }
 
     /// Between the question whether it is open and the start some seconds may pass. A start hands out a
-    /// browser that was opened in between, and the age of its process tells it.
+    /// browser that was opened in between, and the age of its process identifies it.
     async fn refuse_a_browser_opened_meanwhile(
         &self,
         profile: &ProfileId,
@@ -170,8 +169,8 @@ impl AdsPower {
         }
     }
 
-    /// Returns when the start is to be tried again. A kernel that AdsPower does not download by itself is
-    /// asked for, once: "is updating, waiting for download" may be followed by "is not ready, please to
+    /// Returns when the start is to be tried again. A kernel that AdsPower does not download
+    /// automatically is requested once: "is updating, waiting for download" may be followed by "is not ready, please to
     /// download" and then succeed.
     async fn wait_for_kernel(
         &self,
@@ -196,8 +195,8 @@ impl AdsPower {
             }
             wait.requested = true;
         }
-        if wait.is_to_be_told() {
-            self.tell(ProviderNews::KernelDownloading { message: refusal.message, waited: since.elapsed() });
+        if wait.is_report_due() {
+            self.emit(ProviderNews::KernelDownloading { message: refusal.message, waited: since.elapsed() });
         }
         sleep(DOWNLOAD_AGAIN).await;
         Ok(())
@@ -208,16 +207,16 @@ impl AdsPower {
 #[derive(Debug, Default)]
 struct KernelWait {
     since: Option<Instant>,
-    told: Option<Instant>,
+    reported: Option<Instant>,
     /// AdsPower was asked to download it.
     requested: bool,
 }
 
 impl KernelWait {
-    fn is_to_be_told(&mut self) -> bool {
-        let due = self.told.is_none_or(|told| told.elapsed() >= TELL_OF_DOWNLOAD);
+    fn is_report_due(&mut self) -> bool {
+        let due = self.reported.is_none_or(|reported| reported.elapsed() >= REPORT_DOWNLOAD);
         if due {
-            self.told = Some(Instant::now());
+            self.reported = Some(Instant::now());
         }
         due
     }

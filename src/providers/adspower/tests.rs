@@ -87,9 +87,9 @@ impl TestFolder {
         };
         change(&mut settings);
         let waits = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&waits);
+        let reported = Arc::clone(&waits);
         let on_news: OnProviderNews = Arc::new(move |news| {
-            told.lock().unwrap().push(match news {
+            reported.lock().unwrap().push(match news {
                 ProviderNews::Waits { call } => format!("{call} waits"),
                 ProviderNews::Waited { call, .. } => call.to_owned(),
                 ProviderNews::KernelDownloading { message, .. } => message,
@@ -141,7 +141,7 @@ fn check(error: &ProviderError, expected: Expect) {
     expected.assert_eq(&port.replace_all(&text, "HOST"));
 }
 
-/// Nobody listens at port 1.
+/// Port 1 is closed.
 fn opened(status: Option<&str>) -> String {
     let mut data = json!({
         "ws": { "puppeteer": "ws://127.0.0.1:1/devtools/browser/6b1e", "selenium": "127.0.0.1:1" },
@@ -237,15 +237,15 @@ async fn a_kernel_that_is_being_downloaded_is_waited_for() {
     place.start().await.unwrap();
     assert_eq!(fake.lock().unwrap().asked.len(), 4);
     // At once, and not each time it is asked.
-    let told: Vec<_> = place
+    let reported: Vec<_> = place
         .waits
         .lock()
         .unwrap()
         .iter()
-        .filter(|told| *told != "start" && *told != "active")
+        .filter(|reported| *reported != "start" && *reported != "active")
         .cloned()
         .collect();
-    assert_eq!(told, ["SunBrowser 136 is updating, waiting for download."]);
+    assert_eq!(reported, ["SunBrowser 136 is updating, waiting for download."]);
 }
 
 #[tokio::test]
@@ -411,7 +411,7 @@ async fn an_app_that_restarts_is_waited_for() {
     });
     let fake = fake(&[opened(None)]);
     let (started, ()) = tokio::join!(place.start(), async {
-        // Not to synchronise: the first call must find nobody.
+        // Not to synchronise: the first call must find a closed port.
         sleep(Duration::from_millis(300)).await;
         serve(&fake, TcpListener::bind(address).await.unwrap()).await;
     });

@@ -1,5 +1,5 @@
-//! The processes of a user-data folder, known by the folder in their arguments: a process id alone
-//! may by now be somebody else's.
+//! Finds the processes of a user-data folder by the folder in their arguments: a process id alone may have
+//! been reused.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use tokio::time::{Instant, sleep};
 
-use super::LOOK_AGAIN;
+use super::POLL_INTERVAL;
 use crate::providers::ProviderError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub fn folder_argument(folder: &Path) -> OsString {
 pub async fn of(folder: &Path) -> Result<Vec<BrowserProcess>, ProviderError> {
     let folder = folder.to_owned();
     // Reads something of every process of the machine.
-    tokio::task::spawn_blocking(move || look(ProcessesToUpdate::All, &folder))
+    tokio::task::spawn_blocking(move || scan(ProcessesToUpdate::All, &folder))
         .await
         .map_err(|error| ProviderError::ProcessesUnreadable { problem: error.to_string() })?
 }
@@ -92,7 +92,7 @@ pub async fn wait_gone(pid: u32, folder: &Path, within: Duration) -> Result<bool
         if Instant::now() >= deadline {
             return Ok(false);
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL_INTERVAL).await;
     }
     Ok(true)
 }
@@ -106,11 +106,11 @@ pub fn signal(pid: u32, folder: &Path, how: EndSignal) -> Result<(), ProviderErr
 }
 
 fn is_of(pid: u32, folder: &Path) -> Result<bool, ProviderError> {
-    Ok(!look(ProcessesToUpdate::Some(&[Pid::from_u32(pid)]), folder)?.is_empty())
+    Ok(!scan(ProcessesToUpdate::Some(&[Pid::from_u32(pid)]), folder)?.is_empty())
 }
 
-/// Not to be able to look is an error: it must not be taken for an empty folder.
-fn look(which: ProcessesToUpdate<'_>, folder: &Path) -> Result<Vec<BrowserProcess>, ProviderError> {
+/// Reads the processes of the folder. A failure is an error: it must not be taken for an empty folder.
+fn scan(which: ProcessesToUpdate<'_>, folder: &Path) -> Result<Vec<BrowserProcess>, ProviderError> {
     let system = read(which)?;
     let argument = folder_argument(folder);
     Ok(system

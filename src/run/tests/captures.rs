@@ -40,9 +40,9 @@ async fn a_value_that_was_captured_before_a_late_wait_failed_is_kept() {
             Completed, 1 submissions"#]],
     );
     assert_eq!(bench.session().identity.get("key").as_deref(), Some("KEY1"));
-    let told = bench.events();
+    let events = bench.events();
     let is_captured = |event: &regatta_core::event::Event| matches!(&event.kind, EventKind::Captured { fields, .. } if fields == &["key"]);
-    assert_eq!(told.iter().filter(|event| is_captured(event)).count(), 1);
+    assert_eq!(events.iter().filter(|event| is_captured(event)).count(), 1);
 }
 
 /// Cut off at every await, before and after each write; the site is never asked to show the key again.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Another browser than [`opened`] names. Nobody listens at port 1, so it needs a listener to count as open.
+/// Another browser than [`opened`] names. Port 1 is closed, so it needs a listener to count as open.
 async fn of_a_person() -> (String, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ws = format!("ws://{}/devtools/browser/77aa", listener.local_addr().unwrap());
@@ -81,7 +81,7 @@ async fn where_our_browser_is_gone_a_persons_is_not_stopped() {
     let fake = fake(&[success()]);
     fake.lock().unwrap().active = [active].into();
     let place = TestFolder::serving(&fake, |_| {}).await;
-    // Nobody listens at port 1.
+    // Port 1 is closed.
     place.claims(&Claim::of("ws://127.0.0.1:1/devtools/browser/6b1e"));
     place.stop().await.unwrap();
     assert_eq!((names(&fake), place.claim()), (vec!["active".to_owned()], None));
