@@ -27,12 +27,13 @@ use regatta_core::evidence::TraceMode;
 use regatta_core::flow::Flow;
 use regatta_core::flow::validation::ValidationContext;
 use regatta_core::id::{ProfileId, RunId};
+use regatta_core::origin;
 use regatta_core::outcome::RunOutcome;
 use regatta_core::session::{Identity, Platform};
 use regatta_core::workflow::block::Block;
 use regatta_core::workflow::dialog::DialogPolicy;
 use regatta_core::workflow::parse_duration;
-use regatta_core::workflow::plan::{ProfileSettings, check_flow, origin};
+use regatta_core::workflow::plan::{ProfileSettings, check_flow};
 use regatta_core::workflow::template::{Names, Scope, TOTP_SECRET_FIELD};
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -332,7 +333,8 @@ fn sweep(settings: &Settings) -> Result<(), CommandError> {
 }
 
 fn parse_origin(text: &str) -> Result<String, String> {
-    origin(text).ok_or_else(|| "expected scheme, host and port: https://app.example.test".to_owned())
+    origin::parse_origin(text)
+        .ok_or_else(|| "expected scheme, host and port: https://app.example.test".to_owned())
 }
 
 fn parse_endpoint(text: &str) -> Result<String, String> {

@@ -12,8 +12,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::store::Layout;
 use crate::store::pacer::{CallPriority, Pacer};
+use regatta_core::origin::origin_of;
 use regatta_core::workflow::pace::PaceLimit;
-use regatta_core::workflow::plan::origin_of;
 use regatta_page::DocumentPace;
 
 /// A shorter wait is reported only when it is over.

@@ -470,10 +470,13 @@ async fn without_a_verify_flow_a_person_is_asked_at_once() {
     let bench =
         RunFixture::new("", FakeSite { clicks: [ScriptedClick::Swallowed].into(), ..FakeSite::default() });
     let end = bench.drive().await;
-    bench.check(&end, expect![[r#"
+    bench.check(
+        &end,
+        expect![[r#"
         touched, intent on disk
         NeedsAttention, 0 submissions
-        step `a`: it may or may not have happened, and only a person can tell (the attempt failed: scripted)"#]]);
+        step `a`: it may or may not have happened, and only a person knows (the attempt failed: scripted)"#]],
+    );
 }
 
 /// No document has seen the input, so no person has to decide whether to repeat the step.

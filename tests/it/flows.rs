@@ -1,4 +1,4 @@
-//! Recordings parse as the Recorder's versions write them, and the practice folder is one that can be played.
+//! Recordings of all versions of the Recorder parse, and the practice folder can be played.
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ fn the_practice_flows_and_their_verifications_can_be_played() {
     assert_eq!(ended.stdout.matches("verified when in doubt").count(), 5, "{}", ended.stdout);
 }
 
-/// What `make demo` ends with.
+/// The end of `make demo`.
 #[test]
 fn the_sandbox_says_what_its_ledger_holds() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,9 +55,9 @@ fn the_sandbox_says_what_its_ledger_holds() {
             String::from_utf8(ended.stderr).unwrap(),
         )
     };
-    let told = "ledger: 0 submissions of 0 profiles, each once\n".to_owned();
-    assert_eq!(verdict("0"), (true, told.clone(), String::new()));
+    let line = "ledger: 0 submissions of 0 profiles, each once\n".to_owned();
+    assert_eq!(verdict("0"), (true, line.clone(), String::new()));
     let (is_good, said, problem) = verdict("4");
-    assert_eq!((is_good, said), (false, told));
+    assert_eq!((is_good, said), (false, line));
     assert!(problem.contains("the ledger should hold 4 submissions"), "{problem}");
 }

@@ -1,11 +1,11 @@
-//! Session documents of every version, as they were written: the program reads each of them, and writes
-//! back what it does not know.
+//! Session documents of every version, as they were written. The program reads each of them and writes
+//! unknown fields back.
 
 use serde_json::{Value, json};
 
 use crate::support::program::Folder;
 
-/// The six published fields; a document of the first version; one with what a step has learned.
+/// The six published fields; a document of the first version; one with what a step has captured.
 const DOCUMENTS: [(&str, &str); 3] = [
     ("published", include_str!("golden/published.json")),
     ("first", include_str!("golden/first.json")),
@@ -45,7 +45,7 @@ fn documents_of_every_version_are_read_and_written_back_whole() {
 }
 
 #[test]
-fn replaced_values_are_named_and_shown_only_where_they_are_asked_for() {
+fn superseded_values_are_named_and_shown_only_on_request() {
     let folder = folder();
     let status = folder.run(&["status", "learned", "--json"]);
     let rows: Value = serde_json::from_str(&status.stdout).unwrap();
@@ -77,7 +77,7 @@ fn replaced_values_are_named_and_shown_only_where_they_are_asked_for() {
     }
 }
 
-/// The person says that the password was changed: it moves into place as it would have with the flag.
+/// The person says that the password was changed: it moves into place as it would have when the flag was set.
 #[test]
 fn an_answer_commits_what_the_step_prepared() {
     let folder = folder();
@@ -93,7 +93,7 @@ fn an_answer_commits_what_the_step_prepared() {
 }
 
 #[test]
-fn a_step_is_not_said_to_be_done_without_the_value_that_it_captures() {
+fn a_step_is_not_resolved_as_done_without_its_captured_value() {
     let folder = folder();
     let mut session = folder.session("learned").unwrap();
     session["identity"]["two_fa_secret"] = Value::Null;
@@ -107,9 +107,9 @@ fn a_step_is_not_said_to_be_done_without_the_value_that_it_captures() {
     assert_eq!(folder.session("learned").unwrap()["completion_flags"]["2fa_enabled"], true);
 }
 
-/// What a profile lacks is its own state: no wrong usage, and no browser is started for it.
+/// A field that a profile lacks is its own state: not wrong usage, and no browser is started for it.
 #[test]
-fn a_profile_without_a_field_that_a_step_needs_is_a_persons_to_look_at() {
+fn a_profile_that_lacks_a_required_field_needs_a_person() {
     let folder = Folder::practice();
     folder.write(
         "flows/store.json",

@@ -438,7 +438,7 @@ fn a_run_that_hangs_and_obeys_ends_with_the_reason() {
         run(&folder, OrchestrateOptions { limits, ..options(&folder) }, ids("a"), demands(&mut told))
             .unwrap();
     assert_eq!(lines(&report), ["a failed(Stalled) 1 0/1"]);
-    assert_eq!(report.profiles[0].last_error.as_deref(), Some("nothing was heard of it for 1.5s"));
+    assert_eq!(report.profiles[0].last_error.as_deref(), Some("it emitted no event for 1.5s"));
     assert_eq!(told, ["a Ask", "a Terminate"]);
     assert!(folder.stops().is_empty(), "it stopped its own browser");
 }

@@ -1,4 +1,4 @@
-//! One source of chance for a whole simulated world, and the faults it strikes with.
+//! The only source of randomness of a simulated world, and the faults that strike it.
 
 use std::collections::BTreeMap;
 
@@ -27,33 +27,33 @@ impl Chance {
     }
 }
 
-/// Everything that can go wrong. A new one needs its rate here and the place where it strikes.
+/// Everything that can go wrong. A new fault needs its rate here and the place where it strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// No process can be started.
     Unspawnable,
-    /// A run ends at once, with any exit code but those that would be a lie.
+    /// A run exits at once, with any exit code that it could truthfully have.
     OddExit,
-    /// A run is given a point of its life at which it dies.
+    /// A run dies at a random point.
     Death,
     OrchestratorDeath,
-    /// A process stops moving and neither ends nor hears.
+    /// A process freezes: it neither ends nor receives signals.
     Frozen,
-    /// A run that does not hear SIGTERM.
+    /// A run ignores SIGTERM.
     Deaf,
     DiskFull,
     EventLost,
     EventCut,
-    /// Who reads the events does not see the last of them yet.
+    /// A reader of the events does not see the last of them yet.
     EventsLate,
     ProviderDown,
     ProviderThrottled,
     ProviderSlow,
-    /// A browser opens, and nothing can be said to it.
+    /// A browser opens and does not respond.
     NoPort,
     /// The browser of a run cannot be stopped.
     CloseFails,
-    /// The click never gets as far as the page.
+    /// The click never reaches the page.
     Unreached,
     /// Accepted, and the answer is lost.
     AnswerLost,
@@ -63,14 +63,14 @@ pub enum Fault {
     AcceptedLate,
     /// The site answers 429, and does nothing.
     Busy,
-    /// The site does what it is told, and answers 503.
+    /// The site acts, and answers 503.
     BusyAfter,
     BrowserGone,
     PageCrashed,
     PageHangs,
-    /// The site gives no clear answer when it is asked.
+    /// The site gives no clear answer to the verification.
     Unclear,
-    /// The dead run's browser does what it was told all the same.
+    /// The dead run's browser still performs its last input.
     ActsOn,
 }
 
@@ -104,7 +104,7 @@ impl Fault {
         Self::ActsOn,
     ];
 
-    /// Of a thousand occasions.
+    /// The rate in a thousand occasions.
     const fn rate(self) -> u64 {
         match self {
             Self::Death => 150,
@@ -130,9 +130,9 @@ impl Fault {
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     pub by_chance: bool,
-    /// The first so many occasions pass, then it strikes once.
+    /// Passes over this many occasions, then strikes once.
     pub scripted: BTreeMap<Fault, u64>,
-    /// How often each has struck.
+    /// How often each fault has struck.
     pub struck: BTreeMap<Fault, u64>,
 }
 

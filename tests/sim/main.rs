@@ -1,9 +1,9 @@
-//! The promise, simulated: the real run loop and the real fleet over a disk, processes, a provider and
-//! a site that fail whenever a seed says so. No process, no clock and no file of this machine takes
-//! part, so the same seed is the same story.
+//! The promise, simulated: the real run loop and the real fleet over a disk, processes, a provider and a site
+//! that fail as a seed decides. No process, clock or file of this machine takes part, so the same seed gives
+//! the same story.
 //!
-//! `world` is everything outside the code under test and judges each act as it happens; `process`
-//! is a run, `shell` an orchestrator; `scenario` is a fleet from its first start until all is done.
+//! `world` is everything outside the code under test and checks each act as it happens; `process` is a run,
+//! `shell` an orchestrator; `scenario` is a fleet from its first start until every profile is done.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
 
 mod chance;
@@ -17,15 +17,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chance::{Chance, Fault, Faults};
-use scenario::{Scenario, Told, live, simulate};
+use scenario::{Scenario, SimulationResult, live, simulate};
 use world::World;
 
-/// That the random tests simulate together. `STEPS=…` for more; `make storm` asks for a million.
+/// The steps that the random tests simulate together. `STEPS=…` for more; `make storm` asks for a million.
 fn wanted_steps() -> u64 {
     std::env::var("STEPS").map_or(1_000_000, |steps| steps.parse().unwrap())
 }
 
-/// A fleet of some size, and everything that can go wrong.
+/// Returns a fleet of some size, with every fault.
 fn random(seed: u64) -> Scenario {
     let mut chance = Chance::new(seed ^ 0x5eed);
     let size = [5, 60, 300][chance.below(3) as usize];
@@ -44,20 +44,20 @@ fn random(seed: u64) -> Scenario {
 }
 
 #[track_caller]
-fn check(scenario: &Scenario) -> Told {
-    let told = scenario.play(false);
-    if let Some(violation) = &told.violation {
-        // The same seed is the same story.
+fn check(scenario: &Scenario) -> SimulationResult {
+    let result = scenario.play(false);
+    if let Some(violation) = &result.violation {
+        // The same seed gives the same story.
         let story = scenario.play(true).story;
         panic!(
             "{story}\n{violation}\nin {scenario:?}\nSEED={} cargo nextest run --test sim replay --no-capture",
             scenario.seed
         );
     }
-    told
+    result
 }
 
-/// Says which seed it was where the code under test panics.
+/// Prints the seed where the code under test panics.
 struct Playing(u64);
 
 impl Drop for Playing {
@@ -68,20 +68,20 @@ impl Drop for Playing {
     }
 }
 
-/// A quarter of all steps; `quarter` chooses the seeds.
+/// Simulates a quarter of all steps; `quarter` chooses the seeds.
 fn storm(quarter: u64) {
     let mut steps = 0;
     let mut struck = BTreeMap::new();
     for seed in (quarter..).step_by(4) {
         let _playing = Playing(seed);
-        let told = check(&random(seed));
-        steps += told.steps;
-        for (fault, times) in told.struck {
+        let result = check(&random(seed));
+        steps += result.steps;
+        for (fault, times) in result.struck {
             *struck.entry(fault).or_insert(0) += times;
         }
         if steps >= wanted_steps() / 4 {
             println!("{steps} steps of profiles in {} fleets; {struck:?}", 1 + seed / 4);
-            // A fault that never strikes proves nothing; the rarest need a few steps.
+            // A fault that never strikes proves nothing; the rarest need many steps.
             let all = Fault::ALL.iter().all(|fault| struck.contains_key(fault));
             assert!(all || steps < 100_000, "{struck:?}");
             return;
@@ -113,9 +113,9 @@ fn random_fleets_fourth_quarter() {
 #[test]
 fn replay() {
     let Ok(seed) = std::env::var("SEED") else { return };
-    let told = random(seed.parse().unwrap()).play(true);
-    println!("{}{} steps, {:?}", told.story, told.steps, told.violation);
-    assert_eq!(told.violation, None);
+    let result = random(seed.parse().unwrap()).play(true);
+    println!("{}{} steps, {:?}", result.story, result.steps, result.violation);
+    assert_eq!(result.violation, None);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn the_same_seed_gives_the_same_events_byte_for_byte() {
     }
 }
 
-/// One profile whose runs die at these points. Tells how many each of them had.
+/// Plays one profile whose runs die at these points. Returns how many points each run had.
 #[track_caller]
 fn survives(letters: &'static str, faults: &Faults, deaths: &[Option<u32>]) -> Vec<u32> {
     survives_with(7, letters, faults, deaths)
@@ -139,9 +139,9 @@ fn survives(letters: &'static str, faults: &Faults, deaths: &[Option<u32>]) -> V
 
 #[track_caller]
 fn survives_with(seed: u64, letters: &'static str, faults: &Faults, deaths: &[Option<u32>]) -> Vec<u32> {
-    let play = |told: bool| {
+    let play = |logged: bool| {
         simulate(async || {
-            let world = World::new(workflow::spelt(letters), 1, seed, faults.clone(), told);
+            let world = World::new(workflow::spelt(letters), 1, seed, faults.clone(), logged);
             let points = live(&world, deaths).await;
             let state = world.state();
             let session = state.session(0).unwrap();
@@ -159,7 +159,7 @@ fn survives_with(seed: u64, letters: &'static str, faults: &Faults, deaths: &[Op
     points
 }
 
-/// What happens to the first click or look.
+/// What happens to the first click or verification.
 const FATES: [Option<Fault>; 14] = [
     None,
     Some(Fault::AnswerLost),
@@ -177,9 +177,9 @@ const FATES: [Option<Fault>; 14] = [
     Some(Fault::CloseFails),
 ];
 
-/// As without a death: every flag, and no step done twice that must not be.
+/// As without a death: every flag is set, and no step that must happen once is done twice.
 #[test]
-fn a_run_that_dies_at_any_point_goes_on_to_the_same_end() {
+fn a_run_that_dies_at_any_point_reaches_the_same_end() {
     let mut lives = 0;
     for letters in ["v", "V", "r", "R", "a", "K", "L", "Vr", "rv"] {
         for fate in FATES {
@@ -200,7 +200,7 @@ fn a_run_that_dies_at_any_point_goes_on_to_the_same_end() {
 }
 
 #[test]
-fn a_run_that_dies_and_dies_again_goes_on_to_the_same_end() {
+fn a_run_that_dies_twice_reaches_the_same_end() {
     for (letters, faults) in
         [("V", Faults::once(Fault::ActsOn)), ("K", Faults::once(Fault::ActsOn)), ("a", Faults::none())]
     {
@@ -212,9 +212,9 @@ fn a_run_that_dies_and_dies_again_goes_on_to_the_same_end() {
     }
 }
 
-/// The click was on its way when the run died, and comes when the next one is at work.
+/// The click was on its way when the run died, and arrives during the next run.
 #[test]
-fn what_the_browser_of_a_dead_run_still_does_is_not_done_again() {
+fn a_late_input_of_a_dead_runs_browser_is_not_repeated() {
     let faults = Faults::once(Fault::ActsOn);
     for point in 0..survives("v", &Faults::none(), &[])[0] {
         for seed in 0..20 {
@@ -224,7 +224,7 @@ fn what_the_browser_of_a_dead_run_still_does_is_not_done_again() {
 }
 
 #[test]
-fn an_orchestrator_that_dies_at_any_point_is_followed_by_one_that_goes_on() {
+fn an_orchestrator_that_dies_at_any_point_is_succeeded_by_one_that_finishes() {
     let scenario = |orchestrator_dies_at| Scenario {
         letters: "Vr",
         profiles: 4,
@@ -245,8 +245,8 @@ fn an_orchestrator_that_dies_at_any_point_is_followed_by_one_that_goes_on() {
     }
 }
 
-/// Found by the test above: a run that was launched a moment before its orchestrator was killed has no
-/// lock yet, and the next orchestrator counted without it.
+/// Found by the test above: a run that was launched just before its orchestrator was killed has no lock yet,
+/// and the next orchestrator did not count it.
 #[test]
 fn a_run_launched_by_a_dying_orchestrator_is_counted() {
     for point in 0..30 {

@@ -1,5 +1,5 @@
-//! A run as a process: the real loop over a simulated disk, provider and page. The lines around it
-//! stand for `cli/run.rs`: lock, document, the question of a person, exit code.
+//! A run as a process: the real loop over a simulated disk, provider and page. The lines around it stand for
+//! `cli/run.rs`: lock, document, the question to a person, exit code.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,10 +25,10 @@ use regatta_page::{ActionError, ActionErrorKind, DownloadedFile, InputGate};
 use crate::chance::Fault;
 use crate::world::{Click, Kind, OnExit, World};
 
-/// Exit codes of a run that has done nothing. 0 and 3 would be lies.
+/// Exit codes of a run that has done nothing. 0 and 3 would be false.
 const ODD_EXITS: [i32; 9] = [1, 2, 4, 5, 6, 7, 101, 134, 255];
 
-/// Starts a run of the profile. `in_slot`: by a fleet.
+/// Starts a run of the profile. `in_slot`: started by a fleet.
 pub fn spawn_run(world: &World, profile: usize, in_slot: bool, on_exit: Option<OnExit>) -> u32 {
     let pid = world.state().new_process(Kind::Run { profile }, in_slot, on_exit);
     world.start(pid, run(world.clone(), pid, profile));
@@ -102,8 +102,8 @@ fn exit_code(outcome: RunOutcome) -> i32 {
     outcome.exit_code().into()
 }
 
-/// The session's document and lock. A write is old or new, never a part: `store::durable` has its own
-/// tests for that, with real files and real kills.
+/// The session's document and lock. A write is old or new, never a part: `store::durable` has tests of its
+/// own for that, with real files and real kills.
 #[derive(Clone)]
 struct Disk {
     world: World,
@@ -138,7 +138,7 @@ impl Drop for Disk {
     }
 }
 
-/// The file of events. One write is one line, of which a part may be lost.
+/// The file of events. One write is one line; a part of it may be lost.
 struct Log {
     world: World,
     pid: u32,
@@ -337,7 +337,7 @@ impl Page {
         match click {
             _ if is_busy => Err(failed(BUSY)),
             Click::Accepted => Ok(()),
-            // The flow waits for the site's word, which does not come.
+            // The flow waits for the site's answer, which never arrives.
             _ => Err(failed(ActionErrorKind::TimedOut)),
         }
     }
@@ -347,7 +347,7 @@ impl Page {
         let mut state = self.world.state();
         let lived = state.alive(self.pid);
         if !state.point(self.pid) {
-            // It died right here: it may have told the browser before.
+            // It died right here: the browser may have received the input before.
             if lived && state.strikes(Fault::ActsOn) {
                 state.leave_acting(self.profile, step);
             }
@@ -376,7 +376,7 @@ impl Page {
             return Err(failed(BUSY));
         }
         let shown = state.shown(self.profile, step);
-        state.tell(|| format!("p{} is asked for s{step}: {shown:?}", self.profile));
+        state.log(|| format!("p{} is asked for s{step}: {shown:?}", self.profile));
         shown.map(|_| ()).ok_or_else(|| failed(ActionErrorKind::NotMet))
     }
 }

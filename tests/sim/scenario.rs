@@ -1,5 +1,5 @@
-//! A fleet from its first start until every profile is done, and what people and machines do to it
-//! meanwhile. First everything goes wrong that can, then nothing any more.
+//! A fleet from its first start until every profile is done, with what people and machines do to it
+//! meanwhile. At first everything goes wrong that can, later nothing.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::shell::{self, End, News, Options};
 use crate::workflow::{SETTLE_MS, spelt};
 use crate::world::{SIGKILL, SIGTERM, World};
 
-/// Nothing that can be simulated takes longer, unless it takes for ever.
+/// Nothing that can be simulated takes longer, unless it never ends.
 const FOR_EVER: Duration = Duration::from_secs(30 * 24 * 3600);
 
 #[derive(Debug, Clone)]
@@ -32,19 +32,19 @@ pub struct Scenario {
     pub drain_limit: Option<Duration>,
     pub seed: u64,
     pub faults: Faults,
-    /// How long faults strike and people meddle.
+    /// How long faults strike and people interfere.
     pub storm: Duration,
-    /// The point of its life at which the first orchestrator dies.
+    /// The point at which the first orchestrator dies.
     pub orchestrator_dies_at: Option<u32>,
 }
 
-/// What a scenario left behind.
+/// The result of a scenario.
 #[derive(Debug)]
-pub struct Told {
+pub struct SimulationResult {
     pub steps: u64,
     pub violation: Option<String>,
     pub story: String,
-    /// Of all profiles.
+    /// Over all profiles.
     pub events: Vec<u8>,
     /// How often each fault has struck.
     pub struck: BTreeMap<Fault, u64>,
@@ -52,7 +52,7 @@ pub struct Told {
     pub orchestrator_points: u32,
 }
 
-/// In a runtime of its own, so that it depends on nothing that was played before.
+/// Plays in a runtime of its own, so that nothing depends on what was played before.
 pub fn simulate<T>(body: impl AsyncFnOnce() -> T) -> T {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -60,14 +60,15 @@ pub fn simulate<T>(body: impl AsyncFnOnce() -> T) -> T {
 }
 
 impl Scenario {
-    pub fn play(&self, told: bool) -> Told {
+    pub fn play(&self, logged: bool) -> SimulationResult {
         simulate(async || {
-            let world = World::new(spelt(self.letters), self.profiles, self.seed, self.faults.clone(), told);
+            let world =
+                World::new(spelt(self.letters), self.profiles, self.seed, self.faults.clone(), logged);
             if timeout(FOR_EVER, self.drive(&world)).await.is_err() {
                 world.state().violated("the fleet never ends");
             }
             let state = world.state();
-            Told {
+            SimulationResult {
                 steps: state.steps,
                 violation: state.violation.clone(),
                 story: state.story().to_owned(),
@@ -91,10 +92,10 @@ impl Scenario {
             async move {
                 sleep(storm).await;
                 world.state().calm = true;
-                world.state().tell(|| "calm".to_owned());
+                world.state().log(|| "calm".to_owned());
             }
         });
-        // Whoever minds a machine ends what does not move any more.
+        // An operator kills what no longer moves.
         let minding = tokio::task::spawn_local(mind(world.clone()));
         let mut orchestrators = 0;
         let mut rounds_in_calm = 0;
@@ -128,7 +129,7 @@ impl Scenario {
                     }
                     answer_all(world).await;
                 }
-                // Dead, or stopped, or not the only one: somebody starts it again.
+                // Dead, or stopped, or not the only one: an operator starts it again.
                 _ => {
                     let after = {
                         let mut state = world.state();
@@ -143,7 +144,7 @@ impl Scenario {
                 break;
             }
         }
-        // Whoever else was started finds nothing to do.
+        // Any other orchestrator finds nothing to do.
         while !world.state().living().is_empty() {
             sleep(Duration::from_secs(1)).await;
         }
@@ -208,7 +209,7 @@ async fn meddle(world: World, scenario: Scenario, running: Running) {
         };
         let interrupt = |times: u32| {
             if let Some((_, signals)) = &*running.borrow() {
-                world.state().tell(|| format!("Ctrl-C, {times} times"));
+                world.state().log(|| format!("Ctrl-C, {times} times"));
                 (0..times).for_each(|_| signals.send(News::StopRequested).unwrap_or_default());
             }
         };
@@ -216,13 +217,13 @@ async fn meddle(world: World, scenario: Scenario, running: Running) {
             0 => interrupt(1),
             1 => interrupt(2),
             2 => {
-                world.state().tell(|| "a second orchestrator".to_owned());
+                world.state().log(|| "a second orchestrator".to_owned());
                 others += 1;
                 shell::start(&world, scenario.options(1000 + others));
             }
             3 => {
                 let profile = world.state().chance.below(scenario.profiles as u64);
-                world.state().tell(|| format!("a person runs p{profile}"));
+                world.state().log(|| format!("a person runs p{profile}"));
                 spawn_run(&world, usize::try_from(profile).unwrap(), false, None);
             }
             4 => run.into_iter().for_each(|pid| world.state().signal(pid, SIGKILL)),
@@ -235,7 +236,7 @@ async fn meddle(world: World, scenario: Scenario, running: Running) {
             }
             _ => {
                 let profile = world.state().chance.below(scenario.profiles as u64);
-                world.state().tell(|| format!("the browser of p{profile} is killed"));
+                world.state().log(|| format!("the browser of p{profile} is killed"));
                 world.state().close_browser(usize::try_from(profile).unwrap());
             }
         }
@@ -250,7 +251,7 @@ async fn mind(world: World) {
     }
 }
 
-/// A person looks at the site, and says what is there.
+/// A person checks the site and reports its state.
 pub async fn answer_all(world: &World) {
     sleep(Duration::from_millis(SETTLE_MS)).await;
     let mut state = world.state();
@@ -264,7 +265,7 @@ pub async fn answer_all(world: &World) {
         let shown = state.held(profile, step);
         let (at, run_id) = (state.wall(), RunId::new(state.wall(), 0));
         let change = Change { at, run_id: &run_id };
-        state.tell(|| format!("a person answers for s{step} of p{profile}: {shown:?}"));
+        state.log(|| format!("a person answers for s{step} of p{profile}: {shown:?}"));
         match shown {
             Some(code) => {
                 session.resolve(Resolution::Done, &[], change).unwrap();
@@ -281,14 +282,14 @@ pub async fn answer_all(world: &World) {
     }
 }
 
-/// One profile and no fleet: one run after the other until the profile is done, each dying at the
-/// point of its life that stands in `deaths`. Tells how many points each of them had.
+/// One profile and no fleet: one run after the other until the profile is done, each dying at the point in
+/// `deaths`. Returns how many points each run had.
 pub async fn live(world: &World, deaths: &[Option<u32>]) -> Vec<u32> {
     let mut points = Vec::new();
     for death in deaths.iter().copied().chain(std::iter::repeat_n(None, 30)) {
         let (ended, mut end) = tokio::sync::mpsc::unbounded_channel();
-        let told = Box::new(move |exit: ChildExit| ended.send(exit).unwrap());
-        let pid = spawn_run(world, 0, false, Some(told));
+        let on_exit = Box::new(move |exit: ChildExit| ended.send(exit).unwrap());
+        let pid = spawn_run(world, 0, false, Some(on_exit));
         if let Some(death) = death {
             world.state().dies_at(pid, death);
         }

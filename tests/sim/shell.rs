@@ -1,6 +1,6 @@
-//! The orchestrator as a process: the real `domain::fleet`, and in the place of `orchestrate/shell.rs`
-//! the few lines that turn what happens into its inputs and carry its effects out in this world. What
-//! a survey finds and how an adopted run ended is told by the same code, `domain::last_word`.
+//! The orchestrator as a process: the real scheduler, and in the place of `orchestrate/shell.rs` the few
+//! lines that turn events into its inputs and apply its effects to this world. The same code,
+//! `view::profile_status`, decides what a survey finds and how an adopted run ended.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -25,10 +25,10 @@ use crate::chance::Fault;
 use crate::process::spawn_run;
 use crate::world::{Kind, SIGKILL, SIGTERM, World};
 
-/// How often the locks of adopted runs are asked for.
+/// The interval at which the locks of adopted runs are checked.
 const ROUND: Duration = Duration::from_millis(200);
 
-/// What an orchestrator hears, one after the other.
+/// The messages to an orchestrator, in order.
 #[derive(Debug)]
 pub enum News {
     ChildExited {
@@ -54,7 +54,7 @@ pub struct Options {
     pub seed: u64,
 }
 
-/// How an orchestrator ended by itself.
+/// How an orchestrator ended when it did not die.
 #[derive(Debug, Clone, PartialEq)]
 pub enum End {
     /// Another one holds the folder.
@@ -65,8 +65,8 @@ pub enum End {
     },
 }
 
-/// A started orchestrator: where it hears signals, and what it says at its end. It says nothing when
-/// it dies.
+/// A started orchestrator: where it receives signals, and its result at its end. It reports nothing when it
+/// dies.
 pub struct Started {
     pub pid: u32,
     pub signals: UnboundedSender<News>,
@@ -141,7 +141,7 @@ async fn orchestrate(
         tokio::select! {
             biased;
             Some(news) = news.recv() => {
-                // What a dead child told is read first.
+                // The events of a dead child are read first.
                 shell.world.pause(pid, 10).await;
                 let input = match news {
                     News::ChildExited { job, exit } => {
@@ -181,7 +181,7 @@ struct Shell {
     alarm: Option<Instant>,
     children: BTreeMap<JobId, u32>,
     cleaning: BTreeSet<JobId>,
-    /// Who held the lock when it was last seen held.
+    /// The holder of the lock when it was last seen held.
     adopted: BTreeMap<JobId, Option<RunId>>,
     outcomes: BTreeMap<JobId, JobOutcome>,
     severity: Severity,
@@ -209,19 +209,19 @@ impl Shell {
         self.happened(FleetInput::IntakeClosed).await;
     }
 
-    /// Feeds one input, and those that carrying out its effects brings about.
+    /// Feeds one input, and those that its effects bring about.
     async fn happened(&mut self, input: FleetInput) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let effects = self.fleet.handle(Mono(self.started.elapsed()), input);
             for effect in effects {
                 self.world.point(self.pid).await;
-                inputs.extend(self.carry_out(effect));
+                inputs.extend(self.apply(effect));
             }
         }
     }
 
-    fn carry_out(&mut self, effect: FleetEffect) -> Option<FleetInput> {
+    fn apply(&mut self, effect: FleetEffect) -> Option<FleetInput> {
         match effect {
             FleetEffect::Spawn { job, .. } => return Some(self.spawn(job)),
             FleetEffect::Watch { job, .. } => {
@@ -247,7 +247,7 @@ impl Shell {
             FleetEffect::Kill { job } => self.signal(job, SIGKILL),
             FleetEffect::WakeAt(Mono(at)) => self.alarm = self.started.checked_add(at),
             FleetEffect::End { job, outcome, .. } => {
-                self.world.state().tell(|| format!("p{} ended: {outcome:?}", job.index()));
+                self.world.state().log(|| format!("p{} ended: {outcome:?}", job.index()));
                 if let Some(before) = self.outcomes.insert(job, outcome) {
                     let what = format!("p{} ended twice: {before:?}, {outcome:?}", job.index());
                     self.world.state().violated(what);
@@ -260,9 +260,9 @@ impl Shell {
                 }
                 self.severity = severity;
             }
-            FleetEffect::Report(fact) => self.world.state().tell(|| format!("{fact:?}")),
+            FleetEffect::Report(fact) => self.world.state().log(|| format!("{fact:?}")),
             FleetEffect::RejectInput(refusal) => {
-                let what = format!("the fleet was told what cannot be: {refusal}");
+                let what = format!("the fleet rejected an input: {refusal}");
                 self.world.state().violated(what);
             }
             FleetEffect::Finish { outcome } => self.outcome = Some(outcome),
@@ -280,17 +280,17 @@ impl Shell {
             return FleetInput::SpawnFailed { job };
         }
         let mailbox = self.mailbox.clone();
-        let told = move |exit| {
-            // Nobody hears it where the orchestrator is dead.
+        let on_exit = move |exit| {
+            // The message is lost where the orchestrator is dead.
             let _ = mailbox.send(News::ChildExited { job, exit });
         };
-        let pid = spawn_run(&self.world, profile, true, Some(Box::new(told)));
-        self.world.state().tell(|| format!("p{profile} is launched as process {pid}"));
+        let pid = spawn_run(&self.world, profile, true, Some(Box::new(on_exit)));
+        self.world.state().log(|| format!("p{profile} is launched as process {pid}"));
         self.children.insert(job, pid);
         FleetInput::ChildSpawned { job }
     }
 
-    /// The last word of the job's run.
+    /// Whether the job's run reported a busy site at its end.
     fn found_its_site_busy(&self, job: JobId) -> bool {
         let state = self.world.state();
         let mut lines = state.profiles[job.index()].events.split_inclusive(|byte| *byte == b'\n');
@@ -374,7 +374,7 @@ impl Shell {
             state.violated(format!("the fleet ended, and {} of {profiles} have an outcome", jobs.len()));
         }
         state.fleet_lock = None;
-        state.tell(|| format!("the fleet ended: {outcome:?}"));
+        state.log(|| format!("the fleet ended: {outcome:?}"));
         End::Finished { outcome, jobs }
     }
 }

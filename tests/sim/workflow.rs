@@ -1,7 +1,7 @@
-//! Small workflows, spelt by a letter a step: `v` is in doubt verified, `V` captures a code too, `r`
-//! is repeated, `R` captures too, `a` asks a person. Two steps have a verify flow that learns nothing:
-//! `K` captures a key that the site shows once, before its input makes the key count, and then waits;
-//! `L` captures a code after its input.
+//! Small workflows, spelt with one letter a step: `v` is verified when in doubt, `V` captures a code as well,
+//! `r` is repeated, `R` captures as well, `a` asks a person. Two steps have a verify flow that captures
+//! nothing: `K` captures a key that the site shows once, before its input makes the key count, and then
+//! waits; `L` captures a code after its input.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -29,7 +29,7 @@ impl Spelt {
         self.letters[step].is_uppercase()
     }
 
-    /// Whether doing it twice is forbidden.
+    /// Whether the step must not happen twice.
     pub fn once(&self, step: usize) -> bool {
         matches!(self.letters[step], 'v' | 'V' | 'a' | 'K' | 'L')
     }

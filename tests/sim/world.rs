@@ -1,5 +1,5 @@
-//! Everything outside the code under test: the disk, the processes, the provider, the site. It strikes
-//! with faults, keeps the story, and looks at each act whether it was allowed.
+//! Everything outside the code under test: the disk, the processes, the provider, the site. It strikes with
+//! faults, keeps the story, and checks whether each act is allowed.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ use crate::workflow::{SETTLE_MS, Spelt};
 pub const SIGTERM: i32 = 15;
 pub const SIGKILL: i32 = 9;
 
-/// Told once, when the process is no more.
+/// Called once, when the process has ended.
 pub type OnExit = Box<dyn FnOnce(ChildExit) + Send>;
 
 #[derive(Clone)]
@@ -36,17 +36,17 @@ pub struct State {
     /// Nothing goes wrong any more.
     pub calm: bool,
     started: Instant,
-    /// How far the clock on the wall is off.
+    /// How far the wall clock is off.
     wall_is_off: SignedDuration,
     pub profiles: Vec<Profile>,
     /// By process id, from 1.
     processes: Vec<Process>,
-    /// Of them, in order: most are dead.
+    /// Their order; most are dead.
     alive: BTreeSet<u32>,
     pub fleet_lock: Option<u32>,
-    /// The last holder of the folder did not let go by itself.
+    /// The last holder of the folder did not release it itself.
     pub orchestrator_was_killed: bool,
-    /// Passes of runs through a step: to do it, or to ask whether it was done.
+    /// Visits of runs to a step, to act or to verify.
     pub steps: u64,
     pub violation: Option<String>,
     story: Option<String>,
@@ -54,22 +54,22 @@ pub struct State {
 
 pub struct Profile {
     pub id: ProfileId,
-    /// Its document, as it reads.
+    /// Its document, as it parses.
     session: Option<Session>,
     pub events: Vec<u8>,
     pub lock: Option<(u32, RunId)>,
     browser: Option<Browser>,
     browsers_opened: u64,
-    /// What runs have captured, by process.
+    /// Captured values by process.
     captured: Vec<(u32, String)>,
     pub site: Vec<Site>,
 }
 
-/// An open browser; the number says which one.
+/// An open browser; the number identifies it.
 struct Browser {
     number: u64,
-    /// A dead run had told it so: a step, and when it will do it. Without a moment it is the worst one,
-    /// right after another run has done the step.
+    /// An input of a dead run that is still to arrive: a step, and when. Without a time it arrives at the
+    /// worst one, right after another run has done the step.
     acts_on: Option<(usize, Option<Instant>)>,
 }
 
@@ -78,13 +78,13 @@ struct Browser {
 pub struct Site {
     /// Attempts that acted on the page.
     pub acts: u32,
-    /// Times a person said that it is to be done again.
+    /// How often a person asked for the step to be repeated.
     pub agains: u32,
     /// When each submission counts, and the code that is shown for it.
     pub submissions: Vec<(Instant, String)>,
     /// Keys that were shown, each once; the last one counts once there is a submission.
     keys: Vec<String>,
-    /// As it was first durable.
+    /// The first durable value.
     kept: Option<String>,
     done: bool,
 }
@@ -100,20 +100,20 @@ struct Process {
     alive: bool,
     frozen: bool,
     deaf: bool,
-    /// Started by a fleet, or adopted by one: it has a slot.
+    /// Started or adopted by a fleet: it has a slot.
     in_slot: bool,
     points: u32,
     dies_at: Option<u32>,
     signals: u32,
     stop: watch::Sender<StopSeverity>,
-    /// Taken by the run once it listens to signals.
+    /// Taken by the run once it handles signals.
     ear: Option<StopWatch>,
     killed_by: i32,
     waker: Option<Waker>,
     on_exit: Option<OnExit>,
 }
 
-/// What becomes of a click.
+/// The fate of a click.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Click {
     Accepted,
@@ -123,7 +123,7 @@ pub enum Click {
 }
 
 impl World {
-    pub fn new(spelt: &'static Spelt, profiles: usize, seed: u64, faults: Faults, told: bool) -> Self {
+    pub fn new(spelt: &'static Spelt, profiles: usize, seed: u64, faults: Faults, logged: bool) -> Self {
         let profile = |index: usize| Profile {
             id: format!("p{index}").parse().unwrap(),
             session: None,
@@ -148,7 +148,7 @@ impl World {
             orchestrator_was_killed: false,
             steps: 0,
             violation: None,
-            story: told.then(String::new),
+            story: logged.then(String::new),
         })))
     }
 
@@ -169,14 +169,14 @@ impl World {
         self.state().alive(pid)
     }
 
-    /// A place where the process may die; whoever is dead stays here.
+    /// A point where the process may die; a dead process stays here.
     pub async fn point(&self, pid: u32) {
         if !self.state().point(pid) {
             std::future::pending().await
         }
     }
 
-    /// Lets time and others go on.
+    /// Lets time pass and other processes run.
     pub async fn pause(&self, pid: u32, at_most_ms: u64) {
         self.point(pid).await;
         let millis = {
@@ -184,7 +184,7 @@ impl World {
             match state.chance.below(4) {
                 0 => Some(state.chance.below(at_most_ms + 1)),
                 1 => Some(0),
-                // Most often nobody comes in between.
+                // Most often nothing happens in between.
                 _ => None,
             }
         };
@@ -203,7 +203,7 @@ impl World {
         tokio::task::spawn_local(async move {
             let exit = mortal.await;
             let mut state = world.state();
-            state.tell(|| format!("process {pid}: {exit}"));
+            state.log(|| format!("process {pid}: {exit}"));
             state.release(pid);
             let on_exit = state.process(pid).on_exit.take();
             drop(state);
@@ -214,7 +214,7 @@ impl World {
     }
 }
 
-/// A process: polled as long as it lives and is not frozen, cut off at whatever await it dies in.
+/// A process: polled while it lives and is not frozen, and cut off at the await at which it dies.
 struct Mortal {
     world: World,
     pid: u32,
@@ -258,18 +258,18 @@ impl State {
     pub fn set_wall(&mut self) {
         let off = i64::try_from(self.chance.below(172_800)).unwrap() - 86_400;
         self.wall_is_off = SignedDuration::from_secs(off);
-        self.tell(|| format!("the clock is {off} s off"));
+        self.log(|| format!("the clock is {off} s off"));
     }
 
     pub fn strikes(&mut self, fault: Fault) -> bool {
         let strikes = !self.calm && self.faults.strikes(fault, &mut self.chance);
         if strikes {
-            self.tell(|| format!("  ! {fault:?}"));
+            self.log(|| format!("  ! {fault:?}"));
         }
         strikes
     }
 
-    pub fn tell(&mut self, line: impl FnOnce() -> String) {
+    pub fn log(&mut self, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
             writeln!(story, "{:>9.3} {}", self.started.elapsed().as_secs_f64(), line()).unwrap();
         }
@@ -279,10 +279,10 @@ impl State {
         self.story.as_deref().unwrap_or_default()
     }
 
-    /// The first one counts: what follows may come of it.
+    /// The first violation counts; later ones may follow from it.
     pub fn violated(&mut self, what: impl Into<String>) {
         let what = what.into();
-        self.tell(|| format!("VIOLATED: {what}"));
+        self.log(|| format!("VIOLATED: {what}"));
         self.violation.get_or_insert(what);
     }
 
@@ -290,7 +290,7 @@ impl State {
         &mut self.processes[pid as usize - 1]
     }
 
-    /// `on_exit`: of a child of a fleet, that is.
+    /// `on_exit` belongs to the child of a fleet.
     pub fn new_process(&mut self, kind: Kind, in_slot: bool, on_exit: Option<OnExit>) -> u32 {
         let dies = match kind {
             Kind::Run { .. } => self.strikes(Fault::Death).then(|| self.chance.below(60)),
@@ -329,7 +329,7 @@ impl State {
         self.processes[pid as usize - 1].alive
     }
 
-    /// From now on the run hears signals; before, they end it.
+    /// From now on the run handles signals; before, they end it.
     pub fn listen(&mut self, pid: u32) -> StopWatch {
         self.process(pid).ear.take().expect("a run listens once")
     }
@@ -354,7 +354,7 @@ impl State {
 
     fn die(&mut self, pid: u32) {
         let points = self.process(pid).points;
-        self.tell(|| format!("process {pid} dies at its point {points}"));
+        self.log(|| format!("process {pid} dies at its point {points}"));
         self.process(pid).alive = false;
         self.release(pid);
         if let Some(waker) = self.process(pid).waker.take() {
@@ -362,7 +362,7 @@ impl State {
         }
     }
 
-    /// What the system takes back from a process that has ended.
+    /// Releases what the system takes back from an ended process.
     fn release(&mut self, pid: u32) {
         self.process(pid).alive = false;
         self.alive.remove(&pid);
@@ -386,7 +386,7 @@ impl State {
         if !self.process(pid).alive {
             return;
         }
-        self.tell(|| format!("signal {signal} to process {pid}"));
+        self.log(|| format!("signal {signal} to process {pid}"));
         let process = self.process(pid);
         match signal {
             SIGKILL => self.die(pid),
@@ -403,9 +403,9 @@ impl State {
         }
     }
 
-    /// It stops moving; only SIGKILL ends it.
+    /// Freezes the process; only SIGKILL ends it.
     pub fn freeze(&mut self, pid: u32) {
-        self.tell(|| format!("process {pid} is frozen"));
+        self.log(|| format!("process {pid} is frozen"));
         self.process(pid).frozen = true;
     }
 
@@ -421,7 +421,7 @@ impl State {
         self.pids(|_| true)
     }
 
-    /// Of those that live.
+    /// Counts living processes.
     fn pids(&self, of: impl Fn(&Process) -> bool) -> Vec<u32> {
         self.alive.iter().copied().filter(|pid| of(&self.processes[*pid as usize - 1])).collect()
     }
@@ -430,14 +430,15 @@ impl State {
         self.process(pid).in_slot = true;
     }
 
-    /// A run finds its profile held: if it has a slot, the holder takes it from now on.
+    /// A run finds its profile held: if it has a slot, the holder takes it over.
     pub fn busy(&mut self, pid: u32, holder: u32) {
         if self.process(pid).in_slot {
             self.adopted(holder);
         }
     }
 
-    /// At the moment a fleet is about to start a run of `profile`, while it cleans up after others.
+    /// Checks the moment at which a fleet is about to start a run of `profile`, while it cleans up after
+    /// others.
     pub fn may_spawn(&mut self, profile: usize, cleaning: usize, max: usize) {
         let in_slots = self.pids(|process| process.in_slot && process.kind != Kind::Fleet);
         if in_slots.len() + cleaning >= max {
@@ -456,7 +457,7 @@ impl State {
         self.profiles[profile].session.as_ref()
     }
 
-    /// The new document stands in the place of the old one. Looks whether anything is lost by it.
+    /// Replaces the document, and checks that nothing is lost.
     pub fn put_document(&mut self, profile: usize, session: &Session) {
         let mut lost = None;
         for (step, (flag, done)) in session.completion_flags.iter().enumerate() {
@@ -488,7 +489,7 @@ impl State {
                 }
             }
         }
-        self.tell(|| {
+        self.log(|| {
             let done: Vec<_> = session.completion_flags.iter().filter(|(_, done)| *done).collect();
             let done: Vec<_> = done.iter().map(|(flag, _)| flag.as_str()).collect();
             let doubt = session.in_flight.as_ref().map(|step| format!(", {} in flight", step.flag));
@@ -502,12 +503,12 @@ impl State {
 
     /// A run has read a value from the page.
     pub fn captured(&mut self, profile: usize, pid: u32, value: &str) {
-        self.tell(|| format!("p{profile} captures {value}"));
+        self.log(|| format!("p{profile} captures {value}"));
         self.profiles[profile].captured.push((pid, value.to_owned()));
     }
 
-    /// A run sends an action: what it has captured before must be on the disk by now, as the value of a
-    /// field or as one that was replaced.
+    /// A run sends an action: what it captured before must be on the disk by now, as the value of a field or
+    /// as a superseded one.
     pub fn send(&mut self, profile: usize, pid: u32) {
         let Some(session) = self.session(profile) else { return };
         let is_kept = |value: &str| {
@@ -523,7 +524,7 @@ impl State {
         }
     }
 
-    /// A key that is shown this once; none once the step was done.
+    /// A key that is shown only this once; none once the step was done.
     pub fn show_key(&mut self, profile: usize, step: usize) -> Option<String> {
         let site = &mut self.profiles[profile].site[step];
         if !site.submissions.is_empty() {
@@ -533,24 +534,24 @@ impl State {
         site.keys.last().cloned()
     }
 
-    /// What the site holds of a step that is done, and its session must hold too.
+    /// What the site holds of a step that is done, and its session must hold as well.
     pub fn held(&self, profile: usize, step: usize) -> Option<String> {
         let shown = self.shown(profile, step)?;
         Some(self.profiles[profile].site[step].keys.last().cloned().unwrap_or(shown))
     }
 
-    /// A run acts on the page. What it is about must be on the disk by now.
+    /// A run acts on the page. Its step must be on the disk by now.
     pub fn act(&mut self, profile: usize, step: usize, run_id: &RunId, click: Click) {
         let in_flight = self.session(profile).and_then(|session| session.in_flight.as_ref());
         let said = |it: &InFlight| it.flag == self.spelt.flags[step] && it.run_id == *run_id;
         if !in_flight.is_some_and(said) {
             self.violated(format!("p{profile} acts in s{step}, and nothing on the disk says so"));
         }
-        self.tell(|| format!("p{profile} acts in s{step}"));
+        self.log(|| format!("p{profile} acts in s{step}"));
         self.submit(profile, step, click);
         let browser = self.profiles[profile].browser.as_mut();
-        if browser.is_some_and(|browser| browser.acts_on.take_if(|told| *told == (step, None)).is_some()) {
-            self.tell(|| format!("the browser of p{profile} acts on in s{step}"));
+        if browser.is_some_and(|browser| browser.acts_on.take_if(|act| *act == (step, None)).is_some()) {
+            self.log(|| format!("the browser of p{profile} acts on in s{step}"));
             self.submit(profile, step, Click::Accepted);
         }
     }
@@ -568,20 +569,21 @@ impl State {
         }
         let (acts, submissions, may) = (site.acts, site.submissions.len(), 1 + site.agains);
         if self.spelt.asks(step) && acts > may {
-            self.violated(format!("p{profile} acts {acts} times in s{step}, and nobody answered"));
+            self.violated(format!("p{profile} acts {acts} times in s{step}, and no person answered"));
         }
         if self.spelt.once(step) && submissions > 1 {
             self.violated(format!("p{profile} does s{step} twice"));
         }
     }
 
-    /// The code the site shows by now.
+    /// The code that the site shows now.
     pub fn shown(&self, profile: usize, step: usize) -> Option<String> {
         let submissions = &self.profiles[profile].site[step].submissions;
         submissions.iter().rev().find(|(at, _)| *at <= Instant::now()).map(|(_, code)| code.clone())
     }
 
-    /// The number of the browser, and whether it ran before. `alone`: nothing else in it acts any more.
+    /// Returns the number of the browser, and whether it ran before. `alone`: nothing else in it acts any
+    /// more.
     pub fn open_browser(&mut self, profile: usize, alone: bool) -> (u64, bool) {
         self.act_on(profile);
         let profile = &mut self.profiles[profile];
@@ -620,7 +622,7 @@ impl State {
         let due = browser
             .and_then(|browser| browser.acts_on.take_if(|(_, at)| at.is_some_and(|at| at <= Instant::now())));
         if let Some((step, _)) = due {
-            self.tell(|| format!("the browser of p{profile} acts on in s{step}"));
+            self.log(|| format!("the browser of p{profile} acts on in s{step}"));
             self.submit(profile, step, Click::Accepted);
         }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
-/// What is wrong with a file, where, and what to do next. Rendered by miette with the surrounding lines.
+/// A problem of a file, its location, and a hint. Rendered by miette with the surrounding lines.
 #[derive(Debug, Clone, Error, Diagnostic)]
 #[error("{problem}")]
 pub struct FileDiagnostic {

@@ -26,12 +26,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_has_no_part_that_says_nothing() {
-        let told = [
+    fn a_duration_has_no_zero_part() {
+        let words = [
             0, 250, 999, 1_000, 1_234, 2_200, 30_000, 59_940, 59_960, 60_000, 65_000, 89_700, 90_000,
             600_000, 3_599_960, 3_600_000, 7_500_000, 90_000_000,
         ];
-        let told = told.map(|ms| in_words(Duration::from_millis(ms))).join(", ");
-        expect_test::expect!["0 ms, 250 ms, 999 ms, 1 s, 1.2 s, 2.2 s, 30 s, 59.9 s, 1 min, 1 min, 1 min 5 s, 1 min 30 s, 1 min 30 s, 10 min, 1 h, 1 h, 2 h 5 min, 25 h"].assert_eq(&told);
+        let words = words.map(|ms| in_words(Duration::from_millis(ms))).join(", ");
+        expect_test::expect!["0 ms, 250 ms, 999 ms, 1 s, 1.2 s, 2.2 s, 30 s, 59.9 s, 1 min, 1 min, 1 min 5 s, 1 min 30 s, 1 min 30 s, 10 min, 1 h, 1 h, 2 h 5 min, 25 h"].assert_eq(&words);
     }
 }

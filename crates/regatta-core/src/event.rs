@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn totals_are_told_by_type_and_summed_by_type() {
+    fn totals_are_kept_and_summed_by_type() {
         let image = TypeTotals { requests: 3, blocked: 3, ..TypeTotals::default() };
         let font = TypeTotals { requests: 1, bytes_received: 900, ..TypeTotals::default() };
         let mut totals = NetworkTotals {
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn totals_of_older_and_of_younger_versions_are_read() {
+    fn totals_of_older_and_newer_versions_are_read() {
         let older = r#"{"requests":9,"failed":1,"bytes_received":2048,"bytes_sent":512}"#;
         assert_eq!(serde_json::from_str::<NetworkTotals>(older).unwrap().requests, 9);
         let younger = r#"{"requests":1,"failed":0,"bytes_received":1,"bytes_sent":1,"by_type":{"hologram":{"requests":1}},"x":2}"#;

@@ -1,12 +1,13 @@
-//! What an element was like when it was the right one: enough to tell that a selector has come to
-//! match another one, and to find it again where no selector matches.
+//! The features of an element at the time it was the right one: enough to recognize that a selector now
+//! matches another element, and to find the element again where no selector matches.
 //!
-//! Made in the page (`regatta-page/src/script/injected/likeness.js`), compared here. Holds nothing that was typed: the
-//! content of fields never gets into one, and identity values are masked before anything is compared.
+//! Made in the page (`regatta-page/src/script/injected/likeness.js`), compared here. Holds nothing that was
+//! typed: the content of fields is never read, and identity values are masked before any comparison.
 //!
-//! `authored_names` holds what the flow's own selectors call an element, which outranks all that was seen.
-//! `judge` decides whether an element that a selector matches is the one that is meant, `search` looks for
-//! it where none matches. `words` compares labels, `risk` knows which must not be mixed up, `element_row` compares the items of lists that elements stand in.
+//! `authored_names` holds the names that the flow's own selectors give an element; they outrank everything
+//! that was observed. `judge` decides whether an element that a selector matches is the intended one,
+//! `search` finds it where none matches. `words` compares labels, `risk` knows which must not be confused,
+//! `element_row` compares the list items that contain elements.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,21 +28,21 @@ pub use self::element_row::{ElementRow, RowComparison};
 pub use self::judge::{ElementComparison, MismatchReason, Verdict};
 use self::words::LabelDifference;
 
-/// Names and texts are kept up to this many characters. The page sends more: a value that is cut
-/// could not be masked.
+/// Names and texts are cut to this many characters. The page sends more, since a value that is cut could not
+/// be masked.
 const LONGEST: usize = 80;
 
-/// A plain element that says more than this is a box, not a label.
+/// A plain element with a longer text is a box, not a label.
 const LABEL: usize = 60;
 
-/// Attributes in which authors name an element for tests.
+/// Attributes that authors use to name an element for tests.
 const TEST_IDS: [&str; 6] = ["data-testid", "data-test-id", "data-test", "data-qa", "data-cy", "data-pw"];
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Fingerprint {
     pub tag: String,
-    /// As ARIA names it, by the element itself or by its tag; empty for a plain element.
+    /// The ARIA role, explicit or by the tag; empty for a plain element.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub role: String,
     /// An approximation of the accessible name.
@@ -49,41 +50,43 @@ pub struct Fingerprint {
     pub name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
-    /// `id`, `name`, `type`, test ids, the path of `href` and the like; none that looks generated.
+    /// `id`, `name`, `type`, test ids, the path of `href` and similar attributes; none that looks generated.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
-    /// `main:1>form:1>button:2`, the nearest eight.
+    /// `main:1>form:1>button:2`, the nearest eight elements.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,
-    /// The nearest part of the page that has a role of its own: `form "Sign up"`.
+    /// The nearest ancestor with a landmark role: `form "Sign up"`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub landmark: String,
-    /// In a list or a table of content.
+    /// Whether it is part of a list or a table of content.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub item: bool,
     /// The heading above it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub heading: String,
-    /// A digest of what is drawn in it, where it has no words in it.
+    /// A digest of its graphics, where it has no words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub picture: String,
-    /// How many others of its kind have its label, at most nine. Absent before version 3 of the cache.
+    /// How many other elements of its kind have its label, at most nine. Absent before version 3 of the
+    /// cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub twins: Option<u32>,
-    /// Others have its label but for the numbers in it: they say which one it is, not how many.
+    /// Whether others have its label except for the numbers in it, so that a number identifies the element
+    /// and is not a count.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub series: bool,
-    /// The item of a list or the like that it stands in.
+    /// The list item or similar that contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<ElementRow>,
-    /// Labels that it was seen with before.
+    /// Labels that it had before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub formerly: Vec<String>,
 }
 
-/// A selector that was found by likeness, and what it led to.
+/// A selector that was found by likeness, and the element it matched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Likeness {
     /// A chain, each part with its prefix, as flows write it.
@@ -91,7 +94,7 @@ pub struct Likeness {
     pub element: Fingerprint,
 }
 
-/// What an element can be used for. Different kinds are different elements, whatever else agrees.
+/// What an element is used for. Elements of different kinds are different, even if all else agrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ElementKind {
     Press,
@@ -101,8 +104,8 @@ enum ElementKind {
     Plain,
 }
 
-/// Points for and against, by which candidates are ranked. Keys are apart: where something is searched
-/// because its selectors no longer match, they are what has changed.
+/// Points for and against, by which candidates are ranked. Keys are counted apart: in a search after a
+/// selector no longer matches, the keys are what has changed.
 #[derive(Debug, Clone, Copy, Default)]
 struct MatchScore {
     favour: i32,
@@ -121,7 +124,8 @@ impl MatchScore {
 }
 
 impl Fingerprint {
-    /// Identity values as the names of their fields, and the texts cut.
+    /// Returns the fingerprint with identity values replaced by the names of their fields, and with texts
+    /// cut.
     #[must_use]
     pub fn masked(self, mask: &Mask) -> Self {
         let short = |text: String| -> String { mask.apply_to_start(&text).chars().take(LONGEST).collect() };
@@ -139,8 +143,8 @@ impl Fingerprint {
         }
     }
 
-    /// Whether `seen` is still this element, where nothing is done to it: it is read or scrolled, and what it
-    /// says may be anything. One thing that has changed proves nothing there.
+    /// Whether `seen` is still this element for an action that only reads or scrolls. Its text may be
+    /// anything, and a single change proves nothing.
     #[must_use]
     pub fn matches_for_reading(&self, seen: &Self) -> bool {
         let evidence = self.weigh(seen);
@@ -151,7 +155,7 @@ impl Fingerprint {
     fn weigh(&self, seen: &Self) -> MatchScore {
         let mut evidence = MatchScore::default();
         let attribute = |name: &str| (self.attributes.get(name), seen.attributes.get(name));
-        // Of a link or a text in a list neither key nor label says that it is another one.
+        // For a link or a text in a list, neither key nor label shows that it is another element.
         let content = self.item && seen.item && self.role != "button" && self.takes_no_value();
 
         if self.tag == seen.tag {
@@ -179,10 +183,10 @@ impl Fingerprint {
             _ if label.is_empty() => {}
             LabelDifference::None => evidence.favour += 4,
             LabelDifference::Count => evidence.favour += 3,
-            // A text may say anything.
+            // A text may change freely.
             LabelDifference::Number | LabelDifference::Words if self.name.is_empty() => {}
             _ if now.is_empty() => evidence.against += 2,
-            // What a field is called is not its state; what a button is called may be.
+            // The label of a field is not its state; the label of a button may be.
             _ if !self.takes_no_value() => evidence.against += 5,
             _ => evidence.against += 3,
         }
@@ -223,7 +227,7 @@ impl Fingerprint {
         evidence
     }
 
-    /// What a person would call it.
+    /// Returns the label as a person would name it.
     #[must_use]
     pub fn label(&self) -> &str {
         match self.name.as_str() {
@@ -233,7 +237,7 @@ impl Fingerprint {
         }
     }
 
-    /// All that it may be called by.
+    /// Returns every name that the element may be called by.
     fn labels(&self) -> Vec<&str> {
         let attributes = ["placeholder", "title", "alt"].iter().filter_map(|name| self.attributes.get(*name));
         let labels = [&self.name, &self.text].into_iter().chain(attributes);
@@ -244,7 +248,7 @@ impl Fingerprint {
         matches!(self.kind(), ElementKind::Press | ElementKind::Plain)
     }
 
-    /// Roles of elements of its kind; where it is a plain one, of all that are not.
+    /// Returns the roles of elements of its kind; for a plain element, all roles that it must not have.
     pub fn roles(&self) -> (Vec<&'static str>, RoleMatch) {
         let kind = self.kind();
         if kind == ElementKind::Plain {
@@ -260,7 +264,7 @@ impl Fingerprint {
     }
 }
 
-/// How a list of roles is meant.
+/// How a list of roles is matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoleMatch {
     AnyOf,
@@ -278,7 +282,7 @@ const ROLES: [(ElementKind, &[&str]); 4] = [
 ];
 
 impl ElementKind {
-    /// A plain element that is made a proper button stays what it was.
+    /// A plain element that becomes a proper button is still the same element.
     fn may_become(self, other: Self) -> bool {
         self == other || matches!((self, other), (Self::Plain, Self::Press))
     }
@@ -313,7 +317,7 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// How many of all classes both have, in percent; `None` where one has none.
+/// Returns the percentage of all classes that both have; `None` where one has none.
 fn overlap(known: &[String], seen: &[String]) -> Option<usize> {
     if known.is_empty() || seen.is_empty() {
         return None;

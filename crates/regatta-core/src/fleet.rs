@@ -103,7 +103,7 @@ pub struct Fleet {
     /// The time of the latest `WakeAt` that was not yet answered.
     alarm: Option<Mono>,
     tally: Tally,
-    clocks: DeadlineQueue,
+    deadlines: DeadlineQueue,
     gate: AdmissionControl,
     breaker: Breaker,
     elsewhere: OpenElsewhere,
@@ -156,7 +156,7 @@ impl Fleet {
             drain_until: None,
             alarm: None,
             tally: Tally::default(),
-            clocks: DeadlineQueue::default(),
+            deadlines: DeadlineQueue::default(),
             gate: AdmissionControl::new(config.admission),
             breaker: Breaker::default(),
             elsewhere: OpenElsewhere::new(config.asked_at_once),
@@ -238,8 +238,8 @@ impl Fleet {
             },
             FleetInput::SpawnFailed { job } => match self.known_state(job)? {
                 JobState::Starting { slot } => {
-                    self.slots.free(slot);
-                    self.settle(now, job, AttemptEnd::NotSpawned, effects);
+                    self.slots.release(slot);
+                    self.finish_attempt(now, job, AttemptEnd::NotSpawned, effects);
                 }
                 state => return Err(FleetInputError::WrongState { job, state, input: "failed to spawn" }),
             },
@@ -251,8 +251,8 @@ impl Fleet {
                 }
                 (JobState::Running { slot }, Some(RunOutcome::Busy)) => self.adopt(now, job, slot, effects),
                 (JobState::Running { slot }, Some(outcome)) => {
-                    self.slots.free(slot);
-                    self.settle(now, job, AttemptEnd::Finished(outcome), effects);
+                    self.slots.release(slot);
+                    self.finish_attempt(now, job, AttemptEnd::Finished(outcome), effects);
                 }
                 (state, _) => return Err(FleetInputError::WrongState { job, state, input: "exited" }),
             },
@@ -262,18 +262,18 @@ impl Fleet {
                     effects.push(FleetEffect::CleanUp { job });
                 }
                 (JobState::Adopted { slot }, Some(outcome)) => {
-                    self.slots.free(slot);
-                    self.settle(now, job, AttemptEnd::Finished(outcome), effects);
+                    self.slots.release(slot);
+                    self.finish_attempt(now, job, AttemptEnd::Finished(outcome), effects);
                 }
                 (state, _) => {
-                    return Err(FleetInputError::WrongState { job, state, input: "let its lock go" });
+                    return Err(FleetInputError::WrongState { job, state, input: "released its lock" });
                 }
             },
             FleetInput::CleanedUp { job } => match self.known_state(job)? {
                 JobState::CleaningUp { slot } => {
-                    self.slots.free(slot);
+                    self.slots.release(slot);
                     match (self.jobs[job.index()].attempts, self.severity) {
-                        (1.., _) => self.settle(now, job, AttemptEnd::Crashed, effects),
+                        (1.., _) => self.finish_attempt(now, job, AttemptEnd::Crashed, effects),
                         // The left-overs were those of a run before this fleet.
                         (0, Severity::None) => {
                             self.set(job, JobState::Queued);
@@ -288,11 +288,13 @@ impl Fleet {
                 state => return Err(FleetInputError::WrongState { job, state, input: "been cleaned up" }),
             },
             FleetInput::ChildReported { job } => match self.known_state(job)? {
-                JobState::Running { .. } | JobState::Adopted { .. } => self.jobs[job.index()].clock.hear(now),
-                state => return Err(FleetInputError::WrongState { job, state, input: "told anything" }),
+                JobState::Running { .. } | JobState::Adopted { .. } => {
+                    self.jobs[job.index()].clock.observe_event(now)
+                }
+                state => return Err(FleetInputError::WrongState { job, state, input: "emitted an event" }),
             },
             FleetInput::UsedElsewhere { job } => match self.known_state(job)? {
-                JobState::Running { .. } | JobState::Adopted { .. } => self.elsewhere.refuse(job),
+                JobState::Running { .. } | JobState::Adopted { .. } => self.elsewhere.record_refusal(job),
                 state => {
                     return Err(FleetInputError::WrongState {
                         job,
@@ -316,7 +318,7 @@ impl Fleet {
                 }
             },
             FleetInput::ElsewhereChecked { open } => self.put_off_all(now, &open, effects),
-            FleetInput::MachineMeasured(measured) => self.gate.learn(now, measured),
+            FleetInput::MachineMeasured(measured) => self.gate.record(now, measured),
             FleetInput::ProviderProbed { problem } => self.provider_answered(now, problem, effects),
             FleetInput::ProviderPaused { pause } => {
                 let launches = !self.finished && self.severity == Severity::None;
@@ -331,7 +333,7 @@ impl Fleet {
             FleetInput::StopRequested => self.raise(now, effects),
             FleetInput::TimeReached => {
                 self.alarm = None;
-                self.demand(now, effects);
+                self.enforce_limits(now, effects);
                 if self.severity == Severity::None && !self.finished && self.breaker.is_due(now) {
                     effects.push(FleetEffect::Probe);
                 }
@@ -375,13 +377,13 @@ impl Fleet {
             ProfileStatus::NeedsAttention => self.end(job, JobOutcome::NeedsAttention, effects),
             ProfileStatus::Damaged => self.end(job, JobOutcome::Failed(JobFailure::Damaged), effects),
             ProfileStatus::Held => {
-                let slot = self.slots.take();
+                let slot = self.slots.acquire();
                 self.jobs[job.index()].attempts = 1;
                 self.adopt(now, job, slot, effects);
             }
             // The left-overs take a slot until they are cleaned up.
             ProfileStatus::LeftBehind => {
-                let slot = self.slots.take();
+                let slot = self.slots.acquire();
                 self.set(job, JobState::CleaningUp { slot });
                 effects.push(FleetEffect::CleanUp { job });
             }
@@ -404,17 +406,17 @@ impl Fleet {
     fn start_clock(&mut self, now: Mono, job: JobId) {
         let clock = &mut self.jobs[job.index()].clock;
         *clock = RunClock::began(now);
-        self.clocks.watch(&self.config.limits, job, clock);
+        self.deadlines.watch(&self.config.limits, job, clock);
     }
 
     /// Enforces the limits of runs that are over their time, one stage at a time.
-    fn demand(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
-        while let Some(job) = self.clocks.ring(now) {
+    fn enforce_limits(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) {
+        while let Some(job) = self.deadlines.pop_due(now) {
             if !matches!(self.state(job), JobState::Running { .. } | JobState::Adopted { .. }) {
                 continue;
             }
             let clock = &mut self.jobs[job.index()].clock;
-            let Some((limit, demand)) = self.clocks.look(&self.config.limits, now, job, clock) else {
+            let Some((limit, demand)) = self.deadlines.escalate(&self.config.limits, now, job, clock) else {
                 continue;
             };
             let profile = self.profile(job).clone();
@@ -427,7 +429,7 @@ impl Fleet {
     }
 
     /// Ends the attempt; its slot is free already.
-    fn settle(&mut self, now: Mono, job: JobId, attempt: AttemptEnd, effects: &mut Vec<FleetEffect>) {
+    fn finish_attempt(&mut self, now: Mono, job: JobId, attempt: AttemptEnd, effects: &mut Vec<FleetEffect>) {
         let refused = self.elsewhere.was_refused(job);
         if refused && matches!(attempt, AttemptEnd::Finished(RunOutcome::NoBrowser)) {
             self.excuse(job);
@@ -586,11 +588,11 @@ impl Fleet {
             };
             let ready = ready.max(self.next_launch);
             // A launch that is due and was not made waits for room.
-            if ready > now { Some(ready) } else { self.gate.again_at().filter(|again| *again > now) }
+            if ready > now { Some(ready) } else { self.gate.next_measurement().filter(|again| *again > now) }
         };
         let open = self.severity == Severity::None;
         let probe_at = self.breaker.probe_at().filter(|_| open);
-        let times = [self.drain_until.or_else(launch_at), self.clocks.next(), probe_at];
+        let times = [self.drain_until.or_else(launch_at), self.deadlines.next(), probe_at];
         let Some(wake) = times.into_iter().flatten().min().filter(|_| !self.finished) else { return };
         if self.alarm != Some(wake) {
             self.alarm = Some(wake);

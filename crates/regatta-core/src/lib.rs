@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod flow;
 pub mod id;
 pub mod mask;
+pub mod origin;
 pub mod outcome;
 pub mod retry;
 pub mod session;

@@ -559,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_and_unknown_fields_survive_every_move() {
+    fn other_names_and_unknown_fields_survive_every_transition() {
         let text = r#"{"profile_id":"p","status":"FAILED","platform":"desktop",
             "completion_flags":{"Öffnen":false,"b":true},
             "identity":{"nick":"ann","age":7,"tags":["x"]},
@@ -641,7 +641,7 @@ mod tests {
     }
 
     #[test]
-    fn illegal_moves_are_typed_errors() {
+    fn illegal_transitions_are_typed_errors() {
         let mut session: Session = serde_json::from_str(PUBLISHED).unwrap();
         assert_eq!(
             changed(1, |change| session.begin_step(&flag("mailbox_created"), 1, &[], change)),
@@ -662,7 +662,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_answers_about_the_step_in_doubt() {
+    fn a_person_resolves_the_step_in_doubt() {
         let mut session: Session = serde_json::from_str(PUBLISHED).unwrap();
         let resolve = |session: &mut Session, answer| {
             let commits = [Commit { into: "password".into(), from: "new_password".into() }];
@@ -727,7 +727,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_values_of_a_field_are_kept_and_in_doubt_all_of_them() {
+    fn ten_values_of_a_field_are_kept_and_all_while_in_doubt() {
         let mut session: Session = serde_json::from_str(PUBLISHED).unwrap();
         let step = flag("store_signup");
         let capture = |session: &mut Session, value: u32| {
@@ -749,7 +749,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_in_flight_knows_what_was_captured_for_it() {
+    fn a_step_in_flight_names_its_captured_fields() {
         let mut session: Session = serde_json::from_str(PUBLISHED).unwrap();
         let step = flag("store_signup");
         changed(1, |change| session.record_capture(&step, "a", "1", change)).unwrap();
@@ -770,7 +770,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_session_says_why() {
+    fn an_invalid_session_is_an_error_with_its_reason() {
         let error = |text: &str| serde_json::from_str::<Session>(text).unwrap_err().to_string();
         assert!(error(&PUBLISHED.replace("true", "1")).contains("completion flag `mailbox_created` is 1"));
         assert!(error(&PUBLISHED.replace("PROCESSING", "BUSY")).contains("unknown variant `BUSY`"));

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_skipped_and_kept() {
+    fn a_byte_order_mark_is_skipped_and_kept() {
         assert_eq!(said(b"\xef\xbb\xbf{}"), r#""{}" [239, 187, 191, 120]"#);
         assert_eq!(said("{ä}".as_bytes()), r#""{ä}" [120]"#);
         assert_eq!(said(b""), r#""" [120]"#);

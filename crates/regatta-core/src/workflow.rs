@@ -500,7 +500,7 @@ attempts = 1
     }
 
     #[test]
-    fn errors_name_the_place_and_what_was_expected() {
+    fn errors_name_the_location_and_the_expected_form() {
         let with = |from: &str, to: &str| GOOD.replace(from, to);
         check_error(
             "name = ",

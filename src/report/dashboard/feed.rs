@@ -227,7 +227,7 @@ mod tests {
             problem: "AdsPower is not reachable\nmore".to_owned(),
         }));
         assert_eq!(note.waiting.as_deref(), Some("the provider does not answer: AdsPower is not reachable"));
-        note.hear(&FleetFact::LaunchesWaiting(WaitReason::Settling));
+        note.hear(&FleetFact::LaunchesWaiting(WaitReason::BrowsersStarting));
         assert_eq!(note.waiting.as_deref(), Some("the last launches settle"));
         note.hear(&FleetFact::LaunchesResumed);
         assert_eq!(note, FleetNote::default());

@@ -62,6 +62,6 @@ fn non_success(profile: &ProfileLine, error: Option<&str>) -> TestCaseStatus {
     };
     let mut status = TestCaseStatus::non_success(kind);
     status.set_type(profile.status.as_str());
-    status.set_message(error.unwrap_or("its run died without a last word"));
+    status.set_message(error.unwrap_or("its run died without a result"));
     status
 }

@@ -127,7 +127,7 @@ pub fn short_of(reason: &WaitReason) -> String {
         }
         WaitReason::MemoryPressure { percent } => format!("memory is short {percent:.0} % of the time"),
         WaitReason::Load { load, most } => format!("the load is {load:.1} a processor, at most {most:.1}"),
-        WaitReason::Settling => "the last launches settle".to_owned(),
+        WaitReason::BrowsersStarting => "the last launches settle".to_owned(),
         WaitReason::Provider { problem } => format!("the provider does not answer: {}", first_line(problem)),
         WaitReason::ProviderQuota { pause } => {
             format!("the provider opens no more browsers for {}", in_words(*pause))

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::event::NetworkTotals;
 use crate::flow::{Action, Flow};
+use crate::origin::origin_of;
 use crate::outcome::RunOutcome;
-use crate::workflow::plan::origin_of;
 use crate::workflow::template::{self, Scope};
 
 pub const PLAY_EVENT_VERSION: u32 = 1;

@@ -1,6 +1,6 @@
-//! What a flow's own selectors say that the element is called. Their author has looked at the page; what is
-//! remembered was only seen by a program. So they outrank the memory, and an element that is called
-//! something else is another one, though its place and its keys are the same.
+//! The names that a flow's own selectors give an element. Their author has seen the page, while the memory
+//! was only recorded by a program. So they outrank the memory: an element with a contradicting name is
+//! another one, even at the same place and with the same keys.
 
 use super::risk::is_risky;
 use super::words::{self, LabelDifference};
@@ -8,7 +8,7 @@ use super::{Fingerprint, LONGEST};
 use crate::flow::{Chain, Locator, Selector, SelectorKind};
 use crate::mask::Mask;
 
-/// The names that a locator's alternatives give to its element; each of them will do.
+/// The names that a locator's alternatives give to its element; any of them matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuthoredNames {
     names: Vec<AuthoredName>,
@@ -18,25 +18,25 @@ pub struct AuthoredNames {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct AuthoredName {
     text: String,
-    /// The whole of it, as `aria/` and attributes compare; `text/` takes a part.
+    /// Whether the name must match entirely, as in `aria/` and attributes; `text/` matches a part.
     whole: bool,
     selector: String,
 }
 
-/// How an element is called, as its flow sees it.
+/// How the labels of an element match the names in its flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameFit {
-    /// The flow says nothing.
+    /// The flow names nothing.
     Unnamed,
-    /// As the flow says.
+    /// A label equals a name.
     Whole,
-    /// It has the words of a `text/` selector, and others.
+    /// A label contains the words of a `text/` selector.
     Part,
     Contrary,
 }
 
 impl AuthoredNames {
-    /// `aria` gives the name in an `aria/` selector, where it has one.
+    /// `aria` returns the name in an `aria/` selector, where it has one.
     #[must_use]
     pub fn from_locator(locator: &Locator, aria: impl Fn(&str) -> Option<String>, mask: &Mask) -> Self {
         let mut names = Vec::new();
@@ -51,8 +51,9 @@ impl AuthoredNames {
         Self { names, takes_end: selectors.any(takes_end) }
     }
 
-    /// Whether the flow asks for the first or the last item of a list in so many words: `li:first-child a`. What a
-    /// recorder writes counts elements instead, `li:nth-child(1) > a`, and says where one stood that day.
+    /// Whether the flow explicitly asks for the first or the last item of a list: `li:first-child a`. A
+    /// recorder counts elements instead, `li:nth-child(1) > a`, which only records where the element was that
+    /// day.
     #[must_use]
     pub const fn takes_end(&self) -> bool {
         self.takes_end
@@ -63,7 +64,7 @@ impl AuthoredNames {
         self.names.is_empty()
     }
 
-    /// The first selector that says what the element is called.
+    /// Returns the first selector that names the element.
     #[must_use]
     pub fn selector(&self) -> Option<&str> {
         self.names.first().map(|name| name.selector.as_str())
@@ -91,15 +92,15 @@ impl AuthoredNames {
         if self.names.iter().any(has) { NameFit::Part } else { NameFit::Contrary }
     }
 
-    /// Whether something may be remembered of an element: not where its name contradicts the flow's. One
-    /// without a name may be one whose name the program cannot tell.
+    /// Whether the element may be remembered: not where its labels contradict the flow. An element without a
+    /// label may have one that the program cannot read.
     #[must_use]
     pub fn permits(&self, element: &Fingerprint) -> bool {
         element.labels().is_empty() || self.fit(element) != NameFit::Contrary
     }
 
-    /// Whether `label` begins as the flow says and goes on with something of consequence: `Send later`. A
-    /// part from the middle was chosen by an author who knew the rest.
+    /// Whether `label` begins with the name in the flow and continues with something of consequence: `Send
+    /// later`. An author who chose a part from the middle knew the rest.
     #[must_use]
     pub fn goes_on_riskily(&self, label: &str) -> bool {
         let begins = |name: &AuthoredName| words::words(label).starts_with(&words::words(&name.text));
@@ -109,7 +110,7 @@ impl AuthoredNames {
             .all(|name| begins(name) && is_risky(&name.text, label))
     }
 
-    /// Whether one of the names is this very label, its numbers included.
+    /// Whether one of the names equals a label, numbers included.
     #[must_use]
     pub fn has_numbers_of(&self, seen: &Fingerprint) -> bool {
         let same = |label: &&str| {
@@ -119,8 +120,8 @@ impl AuthoredNames {
     }
 }
 
-/// What a chain calls its element, and whether that is the whole name. What comes before the last selector
-/// names where it is, not what it is.
+/// Returns the name that a chain gives its element, and whether it is the whole name. Selectors before the
+/// last one locate the element and do not name it.
 fn last_name<'a>(
     chain: &'a Chain,
     aria: &impl Fn(&str) -> Option<String>,
@@ -164,14 +165,14 @@ fn attribute_of(css: &str) -> Option<String> {
     })
 }
 
-/// The text that the last step of a path compares its element with.
+/// Returns the text that the last step of a path compares its element with.
 fn literal_of(path: &str) -> Option<(String, bool)> {
     let last = last_step(path, &['/']);
     let (_, conditions) = last.split_once('[')?;
     let own =
         ["text()", "normalize-space", "(.", "[.", "@aria-label", "@title", "@alt", "@placeholder", "@value"];
     let own = own.iter().any(|what| conditions.contains(what)) || conditions.starts_with('.');
-    // A condition on what is inside or around says where it is.
+    // A condition on descendants or ancestors locates the element.
     if !own || conditions.contains("::") {
         return None;
     }
@@ -182,7 +183,7 @@ fn literal_of(path: &str) -> Option<(String, bool)> {
     Some((text.to_owned(), !part))
 }
 
-/// What comes after the last separator that is in no bracket and no quotes.
+/// Returns the part after the last separator outside of brackets and quotes.
 fn last_step<'a>(text: &'a str, separators: &[char]) -> &'a str {
     let (mut depth, mut quote, mut from) = (0_u32, None, 0);
     for (at, c) in text.char_indices() {
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_of_another_name_is_contrary() {
+    fn an_element_of_another_name_contradicts_the_flow() {
         let fit = |selectors: &[&str], name: &str| {
             let seen =
                 Fingerprint { role: "button".to_owned(), name: name.to_owned(), ..Fingerprint::default() };
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_masked_in_an_element_is_masked_in_its_name() {
+    fn a_value_is_masked_in_an_element_and_in_its_authored_name() {
         let mut mask = Mask::default();
         mask.add("identity.email", "ann@practice.test");
         let authored = AuthoredNames::from_locator(&locator(&["text/Hello ann@practice.test"]), aria, &mask);

@@ -1,5 +1,5 @@
-//! The item of a list, the row of a table, the dialog that an element stands in. Bob is not Ann, though each
-//! of them has a button `Delete` at the same place of his row.
+//! The list item, table row or dialog that contains an element. It distinguishes Bob from Ann where each has
+//! a button `Delete` at the same place of the row.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,15 +10,15 @@ use crate::mask::Mask;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ElementRow {
-    /// What it says, without what its buttons say and its fields hold; the first six pieces.
+    /// The texts of the row, without those of its buttons and fields; the first six.
     pub texts: Vec<String>,
-    /// Those of them that none of its neighbours has: what tells it from them.
+    /// Indexes of the texts that none of its neighbours has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<usize>,
-    /// It has neighbours with an element like this.
+    /// Whether it has neighbours with an element like this.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub many: bool,
-    /// How many elements further out than the element itself it is.
+    /// How many levels above the element it is.
     #[serde(skip_serializing_if = "is_zero")]
     pub depth: u32,
 }
@@ -30,10 +30,10 @@ fn is_zero(depth: &u32) -> bool {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowComparison {
-    /// Nothing in it says which row it is.
+    /// Nothing in it identifies the row.
     Unknown,
     Same,
-    /// The same row, which says something else in part.
+    /// The same row with another text in part.
     Changed,
     Another,
 }
@@ -59,10 +59,10 @@ impl ElementRow {
         }
         let keys: Vec<_> = self.keys.iter().filter_map(|key| Some((*key, self.texts.get(*key)?))).collect();
         match keys.first() {
-            // The first of them is what it is called, as a rule; a state may come before that.
+            // The first key is usually the name; a state may come before it.
             Some((key, own)) => {
-                let told = seen.texts.get(*seen.keys.first().unwrap_or(key));
-                let named = told.is_some_and(|text| equal(own, text));
+                let found = seen.texts.get(*seen.keys.first().unwrap_or(key));
+                let named = found.is_some_and(|text| equal(own, text));
                 let is_there = |own: &String| seen.texts.iter().any(|text| equal(own, text));
                 let there = keys.iter().filter(|(_, own)| is_there(own)).count();
                 let same = named && (there == keys.len() || there >= 2);
@@ -73,7 +73,7 @@ impl ElementRow {
         }
     }
 
-    /// In words: what tells it from its neighbours.
+    /// Returns the text that distinguishes the row from its neighbours.
     pub(super) fn title(&self) -> Option<&str> {
         self.texts.get(self.keys.first().copied().unwrap_or(0)).map(String::as_str)
     }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_told_by_what_its_neighbours_do_not_say() {
+    fn a_row_is_identified_by_the_texts_its_neighbours_lack() {
         let ann = row(&["Ann", "active"], &[0]);
         assert_eq!(ann.compare(&row(&["Ann", "active"], &[])), RowComparison::Same);
         assert_eq!(ann.compare(&row(&["Ann", "on leave"], &[0])), RowComparison::Changed);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn without_neighbours_all_of_it_counts() {
+    fn without_neighbours_every_text_of_a_row_counts() {
         let asked = row(&["Move (3)", "Are you sure?"], &[]);
         assert_eq!(asked.compare(&row(&["Move (3)", "Are you sure?"], &[])), RowComparison::Same);
         assert_eq!(asked.compare(&row(&["Move (4)", "Are you sure?"], &[])), RowComparison::Changed);

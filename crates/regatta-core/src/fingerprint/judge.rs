@@ -1,8 +1,8 @@
-//! Whether an element that a selector matches is the one that is meant.
+//! Decides whether an element that a selector matches is the intended one.
 //!
-//! A refusal costs a person a look, a wrong click may cost an account. So nothing is acted on because it
-//! stands where the other stood, and a changed label needs a reason: the flow calls it so, it was seen to
-//! alternate, or a key of the page still says the same.
+//! A refusal costs a person a check; a wrong click may cost an account. So an element is never used only
+//! because of its position, and a changed label needs a reason: the flow names it so, the label is known to
+//! alternate, or a key of the page still means the same.
 
 use super::authored_names::{AuthoredNames, NameFit};
 use super::element_row::RowComparison;
@@ -10,13 +10,13 @@ use super::risk::{is_grave, is_risky};
 use super::words::{self, LabelDifference};
 use super::{ElementKind, Fingerprint, TEST_IDS};
 
-/// An element, and what there is to hold it against.
+/// An element and the references it is compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct ElementComparison<'a> {
     pub authored: &'a AuthoredNames,
-    /// The alternative that matched it says the whole of its name.
+    /// The alternative that matched is the whole of its name.
     pub by_name: bool,
-    /// What the locator led to before; `None` on the first visit.
+    /// The element that the locator matched before; `None` on the first visit.
     pub known: Option<&'a Fingerprint>,
     pub seen: &'a Fingerprint,
 }
@@ -24,17 +24,17 @@ pub struct ElementComparison<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Same,
-    /// The same element, whose label, text or row has changed: to be told.
+    /// The same element with a changed label, text or row, which is reported.
     Changed,
-    /// It depends on what else is on the page.
+    /// The other elements of the page decide.
     Ask,
     Another(MismatchReason),
 }
 
-/// What tells that it is another element.
+/// Why it is another element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MismatchReason {
-    /// The flow's own selectors call it something else.
+    /// The flow's own selectors give it another name.
     Name,
     Kind,
     Label,
@@ -44,13 +44,13 @@ pub enum MismatchReason {
 }
 
 impl ElementComparison<'_> {
-    /// `others` are the page's elements of its kind but for itself, once they were asked for.
+    /// `others` are the other elements of its kind on the page; `None` before they were queried.
     #[must_use]
     pub fn judge(&self, others: Option<&[Fingerprint]>) -> Verdict {
         let Self { authored, by_name, known, seen } = *self;
         let fit = match authored.fit(seen) {
             _ if by_name => NameFit::Whole,
-            // The numbers in the flow's own words say which one it is.
+            // Numbers in the flow's own words identify the element.
             NameFit::Whole if seen.series && !authored.has_numbers_of(seen) => NameFit::Contrary,
             fit => fit,
         };
@@ -93,7 +93,7 @@ impl Fingerprint {
             LabelDifference::None => self.judge_place(seen, authored),
             LabelDifference::Count => self.judge_count(seen, others),
             LabelDifference::Number | LabelDifference::Words if fit == NameFit::Part => {
-                // Where the flow has the whole label, more words are another label.
+                // Where the flow has the whole label, additional words make another label.
                 let risky = is_risky(label, now) || is_risky(now, label) || is_grave(now);
                 if authored.is_whole(label) || risky {
                     Verdict::Another(MismatchReason::Name)
@@ -105,25 +105,25 @@ impl Fingerprint {
         }
     }
 
-    /// Nothing but the label is known to be the same: that is enough only where no other has it.
+    /// Only the label is known to be equal, which is enough only where no other element has it.
     fn judge_place(&self, seen: &Self, authored: &AuthoredNames) -> Verdict {
         let Some(twins) = self.twins else { return Verdict::Same };
         if self.shares_telling_key(seen) {
             return Verdict::Same;
         }
-        let told_by_row = match (&self.row, &seen.row) {
+        let by_row = match (&self.row, &seen.row) {
             (Some(row), Some(now)) => {
                 matches!(row.compare(now), RowComparison::Same | RowComparison::Changed)
             }
             _ => false,
         };
-        if told_by_row {
+        if by_row {
             return Verdict::Same;
         }
         let same_place =
             self.path == seen.path && self.landmark == seen.landmark && self.has_heading_of(seen);
         if twins > 0 || seen.twins.unwrap_or_default() > 0 {
-            // The flow chooses one of several items that say the same, such as the newest mail of a sender.
+            // The flow chooses one of several equal items, such as the newest mail of a sender.
             let chosen = authored.takes_end() && (seen.role == "link" || !is_grave(seen.label()));
             let unchanged = same_place && (self.twins == seen.twins || chosen);
             return if unchanged { Verdict::Same } else { Verdict::Another(MismatchReason::Place) };
@@ -180,7 +180,7 @@ impl Fingerprint {
             .all(|name| self.attributes.get(*name) == seen.attributes.get(*name));
         let there = self.path == seen.path && self.classes == seen.classes && like;
         let alone = self.kind() != ElementKind::Press || seen.twins == Some(0) && self.twins == Some(0);
-        let told_by_row = match (&self.row, &seen.row) {
+        let by_row = match (&self.row, &seen.row) {
             (Some(row), Some(now)) if !row.texts.is_empty() => {
                 let steps = row.depth as usize;
                 let inside =
@@ -189,10 +189,10 @@ impl Fingerprint {
             }
             _ => false,
         };
-        if told_by_row && self.kind() != ElementKind::Press {
+        if by_row && self.kind() != ElementKind::Press {
             return Verdict::Same;
         }
-        // A box that content comes and goes in has neither a label nor a picture.
+        // A box whose content changes has neither a label nor a picture.
         let same_box = self.kind() == ElementKind::Plain && self.tag == seen.tag;
         if there && alone || same_box { Verdict::Same } else { Verdict::Another(MismatchReason::Place) }
     }
@@ -209,14 +209,14 @@ impl Fingerprint {
         }
     }
 
-    /// Whether its label, its text or its row say something else now.
+    /// Whether its label, its text or its row has changed.
     fn differs_in_words(&self, seen: &Self) -> bool {
         let row = |of: &Self| of.row.as_ref().map(|row| row.texts.clone());
         let row_differs = self.row.is_some() && seen.row.is_some() && row(self) != row(seen);
         self.name != seen.name || self.text != seen.text || row_differs
     }
 
-    /// Keys that mean one element of a page, and have not changed.
+    /// Returns keys that identify one element of a page and have not changed.
     fn shared_keys<'a>(&'a self, seen: &'a Self) -> impl Iterator<Item = (&'static str, &'a str)> {
         TEST_IDS.into_iter().chain(["id", "name", "to"]).filter_map(|name| {
             let known = self.attributes.get(name)?;
@@ -228,7 +228,8 @@ impl Fingerprint {
         self.shared_keys(seen).next().is_some()
     }
 
-    /// A key that says what the element is for. One like `submit` or `item-2` may be given to any.
+    /// Whether they share a key that says what the element is for. A key such as `submit` or `item-2` may
+    /// belong to any element.
     pub(super) fn shares_telling_key(&self, seen: &Self) -> bool {
         self.shared_keys(seen).any(|(_, key)| is_telling(key))
     }
@@ -244,18 +245,18 @@ impl Fingerprint {
         known.is_empty() || seen.heading.is_empty() || words::compare(known, &seen.heading).is_alike()
     }
 
-    /// Nothing around it says that it is another one of the same label: `Save` of `Profile` is not that of
-    /// `Newsletter`.
+    /// Whether nothing around it shows that it is another element of the same label: `Save` of `Profile` is
+    /// not `Save` of `Newsletter`.
     pub(super) fn is_consistent_with(&self, seen: &Self) -> bool {
         self.has_heading_of(seen) && (self.landmark == seen.landmark || !self.names_landmark(seen))
     }
 
-    /// Both stand in a part of the page that has a name.
+    /// Both are in a named part of the page.
     fn names_landmark(&self, seen: &Self) -> bool {
         self.landmark.contains('"') && seen.landmark.contains('"')
     }
 
-    /// Whether a key of the page that is still there is reason enough for another label.
+    /// Whether an unchanged key of the page justifies another label.
     pub(super) fn may_be_relabelled(&self, seen: &Self) -> bool {
         let (label, now) = (self.label(), seen.label());
         let sort = |of: &Self| of.attributes.get("type").cloned().unwrap_or_default();
@@ -270,7 +271,7 @@ impl Fingerprint {
             && self.shared_keys(seen).any(|(_, key)| says(key, label, now))
     }
 
-    /// Whether one of `among` has a label that this one has or had.
+    /// Whether one of `among` has a label that this element has or had.
     #[must_use]
     pub fn is_elsewhere(&self, among: &[Self]) -> bool {
         let labels = std::iter::once(self.label()).chain(self.formerly.iter().map(String::as_str));
@@ -281,7 +282,8 @@ impl Fingerprint {
         })
     }
 
-    /// As it is remembered after `known` was found to be it: with the labels that it had.
+    /// Returns the fingerprint to remember after `known` was found to be this element: with its former
+    /// labels.
     #[must_use]
     pub fn after(mut self, known: &Self) -> Self {
         let mut formerly: Vec<String> = known.formerly.clone();
@@ -294,10 +296,10 @@ impl Fingerprint {
     }
 }
 
-/// Labels that an element had, the last ones.
+/// The number of former labels that are kept.
 const FORMER: usize = 4;
 
-/// Words in keys that say nothing about what their element is for.
+/// Words in keys that do not say what the element is for.
 const GENERIC: [&str; 52] = [
     "primary",
     "secondary",
@@ -369,8 +371,8 @@ fn is_telling(key: &str) -> bool {
     !key.chars().any(char::is_numeric) && !parts_of(key).iter().all(|part| GENERIC.contains(&part.as_str()))
 }
 
-/// Whether a key of the page says what the element is for, as its old label did: then the page's author still
-/// means the same by it. One that counts elements or names a place may mean any.
+/// Whether a key of the page says what the element is for, as its old label did, so that the page's author
+/// still means the same element. A key that counts elements or names a place may belong to any.
 fn says(key: &str, label: &str, now: &str) -> bool {
     if !is_telling(key) {
         return false;

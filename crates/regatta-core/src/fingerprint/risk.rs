@@ -1,5 +1,5 @@
-//! Labels that must not be taken for one another, though all else agrees: `risky_words.txt`, which only ever
-//! refuses, and prefixes that turn a word into its contrary.
+//! Labels that must not be confused, even if all else agrees: `risky_words.txt`, which can only refuse, and
+//! prefixes that invert a word.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -61,8 +61,8 @@ fn meanings(list: &'static [RiskyMeaning], text: &str) -> BTreeSet<&'static str>
     list.iter().filter(|meaning| meaning.words.iter().any(has)).map(|meaning| meaning.name).collect()
 }
 
-/// Whether an element labelled `seen` must not be taken for one labelled `known`: it says something of
-/// consequence that the other did not, or is its opposite.
+/// Whether an element labelled `seen` must not be taken for one labelled `known`: it has a consequence that
+/// the other does not have, or is its opposite.
 #[must_use]
 pub fn is_risky(known: &str, seen: &str) -> bool {
     let lists = &*LISTS;
@@ -73,14 +73,14 @@ pub fn is_risky(known: &str, seen: &str) -> bool {
         || are_opposite(&words(known), &words(seen))
 }
 
-/// Whether a label says something that cannot be taken back: it must be the very label.
+/// Whether a label means something irreversible: then it must be equal.
 #[must_use]
 pub fn is_grave(label: &str) -> bool {
     let said = meanings(&LISTS.consequences, label);
     LISTS.consequences.iter().any(|meaning| meaning.grave && said.contains(meaning.name))
 }
 
-/// Prefixes that turn a word into its contrary, or take turns before the same word.
+/// Prefixes that invert a word, or exclude each other before the same word.
 const PREFIXES: [&str; 33] = [
     "", "un", "dis", "de", "dé", "des", "dés", "in", "im", "non", "an", "ab", "ein", "aus", "auf", "zu",
     "be", "ent", "er", "ver", "za", "wy", "od", "ob", "po", "out", "up", "down", "on", "off", "over",

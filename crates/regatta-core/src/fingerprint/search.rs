@@ -1,4 +1,4 @@
-//! The element that is meant, among those that a page has, where no selector leads to it any more.
+//! Finds the intended element among those of a page, where no selector matches it any more.
 
 use super::authored_names::{AuthoredNames, NameFit};
 use super::element_row::RowComparison;
@@ -6,17 +6,17 @@ use super::risk::is_risky;
 use super::words::{self, LabelDifference};
 use super::{ElementKind, Fingerprint};
 
-/// A candidate must be this much ahead of the next, in percent of all the evidence there could be.
+/// The least lead over the next candidate, in percent of the largest possible score.
 const MARGIN: i32 = 25;
-/// One that is only suggested must be this much like it.
+/// The least likeness of an element that is only suggested, in percent.
 const SUGGESTED: i32 = 40;
 
 impl Fingerprint {
-    /// The one of `among` that is this element, where there is no doubt: it may be acted on.
+    /// Returns the index of the element in `among` where there is no doubt, so that it may be used.
     #[must_use]
     pub fn best_match(&self, among: &[Self], authored: &AuthoredNames) -> Option<usize> {
         let fits: Vec<_> = (0..among.len()).filter(|at| self.is_found_in(&among[*at], authored)).collect();
-        // Where one has the very label, a number that differs is another one's.
+        // Where one has the equal label, a different number belongs to another element.
         let exact = |at: &&usize| words::compare(self.label(), among[**at].label()) == LabelDifference::None;
         let exactly: Vec<_> = fits.iter().filter(exact).copied().collect();
         let fits = if exactly.is_empty() { fits } else { exactly };
@@ -26,7 +26,7 @@ impl Fingerprint {
         (!relabelled || !self.is_elsewhere(&others)).then_some(best)
     }
 
-    /// The one that a person should look at, where there is none to act on.
+    /// Returns the index of the element that a person should check, where none may be used.
     #[must_use]
     pub fn most_similar(&self, among: &[Self], authored: &AuthoredNames) -> Option<usize> {
         let harmless = |seen: &Self| {
@@ -53,7 +53,7 @@ impl Fingerprint {
         if let Some(best) = self.ahead(among, &likely) {
             return Some(best);
         }
-        // The only one of its kind where it stood, made into something else: a link where a button was.
+        // The only element of its kind at its place, changed into something else: a link where a button was.
         let around = |of: &Self| of.path.rsplit_once('>').map(|(around, _)| around.to_owned());
         let is_there = |at: &usize| {
             let seen = &among[*at];
@@ -66,7 +66,7 @@ impl Fingerprint {
         }
     }
 
-    /// The one of `fits` that is clearly more like it than all others of them.
+    /// Returns the candidate that is clearly more similar than all others.
     fn ahead(&self, among: &[Self], fits: &[usize]) -> Option<usize> {
         let mut shares: Vec<_> = fits.iter().map(|at| (self.share(&among[*at]), *at)).collect();
         shares.sort_unstable_by(|a, b| b.cmp(a));
@@ -75,7 +75,7 @@ impl Fingerprint {
         clear.then_some(best)
     }
 
-    /// How much of all the evidence there could be speaks for it, in percent.
+    /// Returns the score in percent of the largest possible one.
     fn share(&self, seen: &Self) -> i32 {
         let evidence = self.weigh(seen);
         (evidence.favour - evidence.against) * 100 / self.weigh(self).favour.max(1)
@@ -89,17 +89,17 @@ impl Fingerprint {
         let (label, now) = (self.label(), seen.label());
         if label.is_empty() && now.is_empty() {
             let pictured = !self.picture.is_empty() && self.picture == seen.picture;
-            let told = self.row.as_ref().is_some_and(|row| row.many && !row.texts.is_empty());
+            let by_row = self.row.as_ref().is_some_and(|row| row.many && !row.texts.is_empty());
             let bare =
                 self.picture.is_empty() && seen.picture.is_empty() && self.kind() != ElementKind::Plain;
-            return pictured && (told || self.twins == Some(0) && self.is_consistent_with(seen))
-                || bare && (told || self.shares_key(seen));
+            return pictured && (by_row || self.twins == Some(0) && self.is_consistent_with(seen))
+                || bare && (by_row || self.shares_key(seen));
         }
         match words::compare(label, now) {
             LabelDifference::None | LabelDifference::Count => {
-                let told = self.row.as_ref().is_some_and(|row| row.many && !row.texts.is_empty());
+                let by_row = self.row.as_ref().is_some_and(|row| row.many && !row.texts.is_empty());
                 let alone = self.twins.unwrap_or_default() == 0 && self.is_consistent_with(seen);
-                self.shares_telling_key(seen) || told || alone
+                self.shares_telling_key(seen) || by_row || alone
             }
             LabelDifference::Number | LabelDifference::Words if now.is_empty() => false,
             LabelDifference::Number | LabelDifference::Words => {
@@ -120,7 +120,7 @@ impl Fingerprint {
 }
 
 impl ElementKind {
-    /// May be the same to a person.
+    /// Whether they may be the same to a person.
     fn resembles(self, other: Self) -> bool {
         self == other || matches!((self, other), (Self::Press, Self::Plain) | (Self::Plain, Self::Press))
     }

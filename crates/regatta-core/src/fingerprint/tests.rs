@@ -1,4 +1,4 @@
-//! Fingerprints written as short texts, judged and searched.
+//! Fingerprints as short texts, judged and searched.
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -7,8 +7,8 @@ use super::*;
 use crate::flow::{Chain, Locator, Selector};
 use crate::session::Identity;
 
-/// `role tag "label" key=value … .class @path %picture ^heading xTWINS /row,texts landmark item`, in any order
-/// after the first two.
+/// `role tag "label" key=value … .class @path %picture ^heading xTWINS /row,texts landmark item`, in any
+/// order after the first two.
 fn print(text: &str) -> Fingerprint {
     let mut print = Fingerprint { twins: Some(0), ..Fingerprint::default() };
     let (text, label) = match text.split_once('"') {
@@ -59,7 +59,7 @@ fn authored(selectors: &[&str]) -> AuthoredNames {
     AuthoredNames::from_locator(&locator, |text| Some(text.to_owned()), &Mask::default())
 }
 
-/// As the engine does: the others are asked for only where it depends on them.
+/// As the engine does: the others are queried only where they decide.
 fn judge(
     authored: &AuthoredNames,
     known: Option<&Fingerprint>,
@@ -82,7 +82,7 @@ fn check(rows: &[(&str, &str, &str)], expected: Expect) {
 }
 
 #[test]
-fn one_change_is_no_other_element() {
+fn one_change_makes_no_other_element() {
     check(
         &[
             ("nothing", "button button \"Save\"", "button button \"Save\""),
@@ -168,7 +168,7 @@ fn one_change_is_no_other_element() {
 }
 
 #[test]
-fn another_element_is_told() {
+fn another_element_is_recognized() {
     check(
         &[
             ("a field where a button was", "button button \"Save\"", "textbox input \"Save\""),
@@ -265,7 +265,7 @@ fn a_changed_label_is_another_element_where_the_old_one_is_still_there() {
 }
 
 #[test]
-fn a_label_that_was_seen_to_alternate_is_no_reason() {
+fn a_label_that_alternates_is_no_reason_to_refuse() {
     let follow = print("button button \"Follow\"");
     let watch = print("button button \"Watching\"").after(&follow);
     assert_eq!(watch.formerly, ["Follow"]);
@@ -290,7 +290,7 @@ fn the_words_of_the_flow_outrank_the_memory() {
         assert_eq!(judged(known, "button button \"Save\" id=other"), Verdict::Same);
     }
     assert!(!save.permits(&poisoned) && save.permits(&known));
-    // A part of the text is no whole name.
+    // A part of the text is not a whole name.
     let account = authored(&["text/account"]);
     let off = print("button button \"Deactivate account\"");
     assert_eq!(
@@ -325,7 +325,7 @@ fn check_best(known: &str, among: &[&str], expected: Expect) {
 }
 
 #[test]
-fn the_best_is_clearly_more_like_it_than_the_next() {
+fn the_best_match_is_clearly_ahead_of_the_next() {
     let save = "button button \"Save\" data-testid=save @form:1>button:1 form";
     // Its test id was renamed.
     check_best(
@@ -341,14 +341,14 @@ fn the_best_is_clearly_more_like_it_than_the_next() {
         &["button button \"Save changes\" data-testid=save @div:1>button:1 form"],
         expect![[r#"button button "Save changes" data-testid=save @div:1>button:1 form"#]],
     );
-    // Two are as good.
+    // Two are equally similar.
     check_best(save, &["button button \"Save\" @a:1", "button button \"Save\" @b:1"], expect!["none"]);
-    // At its place, and nothing else.
+    // Only the place agrees.
     check_best(save, &["button button \"Delete\" @form:1>button:1 form"], expect!["none"]);
     check_best(save, &["button button \"Delete\" data-testid=save @form:1>button:1 form"], expect!["none"]);
     check_best(save, &["textbox input \"Save\" data-testid=save @form:1>button:1 form"], expect!["none"]);
     check_best(save, &[], expect!["none"]);
-    // A person may look at it.
+    // A person may check it.
     check_best(
         save,
         &["- x-button \"Save\" @form:1>x-button:1 form"],
@@ -401,7 +401,7 @@ fn elements_are_named_as_a_person_would() {
 }
 
 #[test]
-fn identity_values_are_masked_also_where_a_text_was_cut() {
+fn identity_values_are_masked_even_in_a_text_that_was_cut() {
     let mut identity = Identity::default();
     identity.set("email", "ann@practice.test");
     let mask = Mask::for_identity(&identity);
@@ -441,7 +441,7 @@ prop_compose! {
     }
 }
 
-/// Whether anything at all tells it from another one.
+/// Whether anything at all distinguishes the two.
 fn is_told(print: &Fingerprint) -> bool {
     !print.label().is_empty() || !print.picture.is_empty() || print.twins == Some(0)
 }
@@ -454,7 +454,7 @@ proptest! {
         prop_assert!(print.matches_for_reading(&print));
     }
 
-    /// What says something else is acted on only with a reason.
+    /// An element with another text is used only with a reason.
     #[test]
     fn what_says_something_of_consequence_is_another(known in any_print(), seen in any_print()) {
         let judged = judge(&AuthoredNames::default(), Some(&known), &seen, &[]);
@@ -471,11 +471,11 @@ proptest! {
             prop_assert!(!acted, "{judged:?}");
         }
         if acted && (known.name != seen.name || known.text != seen.text) {
-            prop_assert_eq!(judged, Verdict::Changed, "it is not told");
+            prop_assert_eq!(judged, Verdict::Changed, "it is not reported");
         }
     }
 
-    /// The flow's own words decide, not what is remembered.
+    /// The flow's own words decide, not the memory.
     #[test]
     fn the_name_in_the_flow_decides(known in any_print(), seen in any_print(), mode in any::<bool>()) {
         let named = authored(if mode { &["aria/Save", "#x"] } else { &["#x", "aria/Keep", "text/Keep"] });
@@ -496,7 +496,7 @@ proptest! {
         let best = known.best_match(&among, &named).map(|index| among[index].clone());
         among.reverse();
         prop_assert_eq!(best.clone(), known.best_match(&among, &named).map(|index| among[index].clone()));
-        // A second one like the best is one too many.
+        // A second element like the best one is ambiguous.
         if let Some(best) = best {
             prop_assert_eq!(best.kind(), known.kind());
             among.push(best);
@@ -507,14 +507,14 @@ proptest! {
 
 /// Each attempt of a step may send the same mail once more.
 #[test]
-fn of_items_that_say_the_same_the_flow_may_ask_for_the_first() {
+fn the_flow_may_ask_for_the_first_of_equal_items() {
     let known = print("link a \"Your confirmation code\" @ul>li>a");
     let seen = print("link a \"Your confirmation code\" @ul>li>a x1");
     let judged = |selector: &str, known: &Fingerprint, seen: &Fingerprint| {
         judge(&authored(&[selector]), Some(known), seen, &[])
     };
     assert_eq!(judged("li:first-child [data-sender=\"shop\"]", &known, &seen), Verdict::Same);
-    // Where it stood is no choice of the author's.
+    // A position is not a choice of the author.
     let place = Verdict::Another(MismatchReason::Place);
     assert_eq!(judged("li:nth-child(1) > a", &known, &seen), place);
     assert_eq!(judged("a:first-child", &known, &seen), place);

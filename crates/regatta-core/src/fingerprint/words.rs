@@ -1,13 +1,13 @@
-//! Labels as a person compares them: what differs is what counts, except a number that only counts.
+//! Compares labels as a person does: the different words decide, except a number that only counts.
 
 /// How one label differs from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabelDifference {
-    /// Case, blanks and punctuation at most.
+    /// In case, blanks and punctuation at most.
     None,
-    /// A count or a price: `Cart (1)` and `Cart (2)`.
+    /// In a count or a price: `Cart (1)` and `Cart (2)`.
     Count,
-    /// A number that may tell one thing from another: `Address 1` and `Address 2`.
+    /// In a number that may identify something: `Address 1` and `Address 2`.
     Number,
     Words,
 }
@@ -15,14 +15,14 @@ pub enum LabelDifference {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
     Word(String),
-    /// Tells things apart: a place in an order, a time, a size.
+    /// Identifies something: an ordinal, a time, a size.
     Name(String),
-    /// Says how many or how much.
+    /// A count or an amount.
     Count,
 }
 
 impl LabelDifference {
-    /// The same to a person.
+    /// Whether they are the same to a person.
     pub fn is_alike(self) -> bool {
         matches!(self, Self::None | Self::Count)
     }
@@ -67,7 +67,7 @@ pub fn compare(known: &str, seen: &str) -> LabelDifference {
     if numbers(known) == numbers(seen) { LabelDifference::None } else { LabelDifference::Count }
 }
 
-/// The words of a label, in small letters.
+/// Returns the words of a label in lower case.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
     tokens(text)
@@ -79,8 +79,7 @@ pub fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether `part` is in `text` as it is written, from the beginning of a word on: `activate` is not in
-/// `Deactivate`.
+/// Whether `part` is in `text`, beginning at the start of a word: `activate` is not in `Deactivate`.
 #[must_use]
 pub fn contains(text: &str, part: &str) -> bool {
     let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -159,7 +158,7 @@ fn is_mark(c: char) -> bool {
 const CURRENCIES: [&str; 16] =
     ["€", "$", "£", "¥", "₽", "₹", "zł", "kr", "eur", "usd", "gbp", "pln", "chf", "fr.", "sek", "円"];
 
-/// Whether the number at `from..to` says how many or how much, rather than which.
+/// Whether the number at `from..to` is a count or an amount and identifies nothing.
 fn counts(chars: &[char], from: usize, to: usize) -> bool {
     let before: String = chars[..from].iter().collect::<String>().trim_end().to_lowercase();
     let after: String = chars[to..].iter().collect::<String>().trim_start().to_lowercase();
@@ -190,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_what_counts() {
+    fn the_different_words_decide() {
         let rows = [
             ("Save", "save…"),
             ("Log in", "Login"),

@@ -68,7 +68,7 @@ impl AdmissionControl {
         Self { admission, ..Self::default() }
     }
 
-    pub fn learn(&mut self, now: Mono, measured: MachineLoad) {
+    pub fn record(&mut self, now: Mono, measured: MachineLoad) {
         self.measuring = false;
         self.measured = Some((now, measured));
     }
@@ -80,12 +80,12 @@ impl AdmissionControl {
     }
 
     /// When to measure again while launches wait.
-    pub fn again_at(&self) -> Option<Mono> {
+    pub fn next_measurement(&self) -> Option<Mono> {
         let (at, _) = self.measured.filter(|_| !self.measuring)?;
         Some(at.after(FRESH))
     }
 
-    pub fn room(&mut self, now: Mono, living: usize) -> LaunchRoom {
+    pub fn check(&mut self, now: Mono, living: usize) -> LaunchRoom {
         if !self.admission.is_asked_for() {
             return LaunchRoom::Available;
         }
@@ -121,7 +121,7 @@ impl AdmissionControl {
         }
         // The load average of a minute does not show the last seconds.
         if auto && recent >= u64::from(measured.processors.max(1)) {
-            return LaunchRoom::Short(WaitReason::Settling);
+            return LaunchRoom::Short(WaitReason::BrowsersStarting);
         }
         LaunchRoom::Available
     }
@@ -136,47 +136,65 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[track_caller]
-    fn check(admission: Admission, launches: usize, living: usize, measured: MachineLoad, expected: Expect) {
+    fn assert_check(
+        admission: Admission,
+        launches: usize,
+        living: usize,
+        measured: MachineLoad,
+        expected: Expect,
+    ) {
         let mut gate = AdmissionControl::new(admission);
         let now = Mono(Duration::from_secs(60));
         (0..launches).for_each(|_| gate.launched(now));
         if admission != Admission::default() {
-            assert_eq!(gate.room(now, living), LaunchRoom::Unknown);
+            assert_eq!(gate.check(now, living), LaunchRoom::Unknown);
         }
-        gate.learn(now, measured);
-        expected.assert_eq(&format!("{:?}", gate.room(now, living)));
+        gate.record(now, measured);
+        expected.assert_eq(&format!("{:?}", gate.check(now, living)));
     }
 
     #[test]
-    fn what_is_not_asked_for_holds_nothing_up() {
+    fn without_limits_nothing_waits() {
         let full = MachineLoad { free_memory: Some(0), load: Some(99.0), ..MachineLoad::default() };
-        check(Admission::default(), 0, 3, full, expect!["Available"]);
+        assert_check(Admission::default(), 0, 3, full, expect!["Available"]);
     }
 
     #[test]
-    fn what_the_system_does_not_tell_holds_nothing_up() {
+    fn a_value_that_the_system_does_not_report_delays_nothing() {
         let all = Admission { min_free_memory: Some(MIB), max_load: Some(1.0), auto: false };
-        check(all, 0, 3, MachineLoad::default(), expect!["Available"]);
+        assert_check(all, 0, 3, MachineLoad::default(), expect!["Available"]);
     }
 
     #[test]
     fn memory_stays_free_and_the_last_launches_count() {
         let admission = Admission { min_free_memory: Some(1000 * MIB), ..Admission::default() };
         let free = |mib: u64| MachineLoad { free_memory: Some(mib * MIB), ..MachineLoad::default() };
-        check(admission, 0, 1, free(1400), expect!["Available"]);
-        check(admission, 0, 0, free(1399), expect!["Short(Memory { free: 1466957824, wanted: 1468006400 })"]);
-        check(admission, 2, 2, free(2199), expect!["Short(Memory { free: 2305818624, wanted: 2306867200 })"]);
-        check(admission, 2, 2, free(2200), expect!["Available"]);
+        assert_check(admission, 0, 1, free(1400), expect!["Available"]);
+        assert_check(
+            admission,
+            0,
+            0,
+            free(1399),
+            expect!["Short(Memory { free: 1466957824, wanted: 1468006400 })"],
+        );
+        assert_check(
+            admission,
+            2,
+            2,
+            free(2199),
+            expect!["Short(Memory { free: 2305818624, wanted: 2306867200 })"],
+        );
+        assert_check(admission, 2, 2, free(2200), expect!["Available"]);
     }
 
     #[test]
-    fn load_and_pressure_hold_launches_up() {
+    fn load_and_memory_pressure_delay_launches() {
         let admission = Admission { max_load: Some(1.5), ..Admission::default() };
         let load = |load: f64| MachineLoad { load: Some(load), ..MachineLoad::default() };
-        check(admission, 0, 1, load(1.49), expect!["Available"]);
-        check(admission, 0, 0, load(1.5), expect!["Short(Load { load: 1.5, most: 1.5 })"]);
+        assert_check(admission, 0, 1, load(1.49), expect!["Available"]);
+        assert_check(admission, 0, 0, load(1.5), expect!["Short(Load { load: 1.5, most: 1.5 })"]);
         let swaps = MachineLoad { memory_pressure: Some(10.5), ..MachineLoad::default() };
-        check(admission, 0, 1, swaps, expect!["Short(MemoryPressure { percent: 10.5 })"]);
+        assert_check(admission, 0, 1, swaps, expect!["Short(MemoryPressure { percent: 10.5 })"]);
     }
 
     #[test]
@@ -188,20 +206,20 @@ mod tests {
             memory_pressure: Some(0.0),
             processors: 2,
         };
-        check(auto, 1, 1, roomy, expect!["Available"]);
-        check(auto, 2, 2, roomy, expect!["Short(Settling)"]);
+        assert_check(auto, 1, 1, roomy, expect!["Available"]);
+        assert_check(auto, 2, 2, roomy, expect!["Short(BrowsersStarting)"]);
         let full = MachineLoad { free_memory: Some(0), ..roomy };
-        check(auto, 0, 0, full, expect!["Available"]);
-        check(auto, 0, 1, full, expect!["Short(Memory { free: 0, wanted: 838860800 })"]);
+        assert_check(auto, 0, 0, full, expect!["Available"]);
+        assert_check(auto, 0, 1, full, expect!["Short(Memory { free: 0, wanted: 838860800 })"]);
     }
 
     #[test]
-    fn a_measurement_is_believed_for_a_moment() {
+    fn a_measurement_is_valid_for_one_second() {
         let mut gate = AdmissionControl::new(Admission { auto: true, ..Admission::default() });
         let at = |millis| Mono(Duration::from_millis(millis));
-        gate.learn(at(0), MachineLoad::default());
-        assert_eq!(gate.room(at(999), 0), LaunchRoom::Available);
-        assert_eq!(gate.room(at(1000), 0), LaunchRoom::Unknown);
-        assert_eq!(gate.again_at(), Some(at(1000)));
+        gate.record(at(0), MachineLoad::default());
+        assert_eq!(gate.check(at(999), 0), LaunchRoom::Available);
+        assert_eq!(gate.check(at(1000), 0), LaunchRoom::Unknown);
+        assert_eq!(gate.next_measurement(), Some(at(1000)));
     }
 }

@@ -39,14 +39,14 @@ impl Breaker {
     }
 
     /// Records that a run had its browser.
-    pub fn served(&mut self) {
+    pub fn record_browser(&mut self) {
         self.browserless.clear();
     }
 
     /// Records a run without a browser; `last` where its profile has no attempt left. Returns whether to
     /// probe.
     #[must_use = "the question has to be asked"]
-    pub fn refused(&mut self, job: JobId, last: bool) -> bool {
+    pub fn record_refusal(&mut self, job: JobId, last: bool) -> bool {
         if !self.browserless.contains(&job) {
             self.browserless.push(job);
         }
@@ -89,7 +89,7 @@ impl Breaker {
     }
 
     /// Closes the breaker. Returns whether it was open.
-    pub fn up(&mut self) -> bool {
+    pub fn close(&mut self) -> bool {
         let was_open = self.is_open();
         self.state = BreakerState::Closed;
         self.browserless.clear();
@@ -97,7 +97,7 @@ impl Breaker {
     }
 
     /// Opens the breaker. Returns the jobs that get their attempt back, or `None` where it was open already.
-    pub fn down(&mut self, now: Mono) -> Option<Vec<JobId>> {
+    pub fn record_outage(&mut self, now: Mono) -> Option<Vec<JobId>> {
         let pause = match self.state {
             BreakerState::Open { pause, .. } => (pause * 2).min(PROBE_LAST),
             BreakerState::Closed | BreakerState::Suspected => PROBE_FIRST,

@@ -22,7 +22,7 @@ pub struct OpenElsewhere {
     /// The jobs of the call that is not yet answered.
     asked: Vec<JobId>,
     /// Jobs that were checked since they were put off last.
-    looked_at: HashSet<JobId>,
+    checked: HashSet<JobId>,
     /// Jobs whose run was refused.
     refused: HashSet<JobId>,
     waiting: BTreeSet<(Mono, JobId)>,
@@ -35,28 +35,28 @@ impl OpenElsewhere {
 
     /// Whether the job can be launched without a check.
     pub fn is_clear(&self, job: JobId) -> bool {
-        self.at_once == 0 || self.looked_at.contains(&job)
+        self.at_once == 0 || self.checked.contains(&job)
     }
 
     /// Returns the next jobs to check, in launch order; `None` while a call is not yet answered.
     #[must_use = "the question has to be asked"]
-    pub fn ask(&mut self, coming: impl Iterator<Item = JobId>) -> Option<Vec<JobId>> {
+    pub fn next_check(&mut self, coming: impl Iterator<Item = JobId>) -> Option<Vec<JobId>> {
         if !self.asked.is_empty() {
             return None;
         }
-        self.asked = coming.filter(|job| !self.looked_at.contains(job)).take(self.at_once).collect();
+        self.asked = coming.filter(|job| !self.checked.contains(job)).take(self.at_once).collect();
         (!self.asked.is_empty()).then(|| self.asked.clone())
     }
 
     /// Takes the answer in and returns the jobs that were checked.
-    pub fn answered(&mut self) -> HashSet<JobId> {
+    pub fn take_checked(&mut self) -> HashSet<JobId> {
         let asked: HashSet<JobId> = std::mem::take(&mut self.asked).into_iter().collect();
-        self.looked_at.extend(&asked);
+        self.checked.extend(&asked);
         asked
     }
 
     /// Records that the run of the job was refused its profile.
-    pub fn refuse(&mut self, job: JobId) {
+    pub fn record_refusal(&mut self, job: JobId) {
         self.refused.insert(job);
     }
 
@@ -66,12 +66,12 @@ impl OpenElsewhere {
     }
 
     /// Returns the delay of a job that was put off `times` times before; `None` where that is too often.
-    pub fn wait(times: u32) -> Option<Duration> {
+    pub fn delay(times: u32) -> Option<Duration> {
         (times < MOST_WAITS).then(|| WAITS.delay(times + 1, 0.5))
     }
 
     pub fn put_off(&mut self, job: JobId, until: Mono) {
-        self.looked_at.remove(&job);
+        self.checked.remove(&job);
         self.waiting.insert((until, job));
     }
 

@@ -137,7 +137,8 @@ pub enum WaitReason {
     /// For each processor.
     Load { load: f64, most: f64 },
     /// The last launches have not yet taken what they will take.
-    Settling,
+    #[serde(rename = "settling")]
+    BrowsersStarting,
     /// The provider is down.
     Provider { problem: String },
     /// The provider opens no more browsers for this time.

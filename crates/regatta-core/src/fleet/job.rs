@@ -141,7 +141,7 @@ impl fmt::Display for JobFailure {
             Self::Crashed => "crashed",
             Self::NotSpawned => "no process could be started",
             Self::OutOfTime => "ran longer than a run may",
-            Self::Stalled => "said nothing for too long",
+            Self::Stalled => "emitted no event for too long",
         })
     }
 }
@@ -180,7 +180,7 @@ pub struct Slots {
 }
 
 impl Slots {
-    pub fn take(&mut self) -> Slot {
+    pub fn acquire(&mut self) -> Slot {
         self.taken += 1;
         self.free.pop_first().unwrap_or_else(|| {
             self.fresh += 1;
@@ -188,7 +188,7 @@ impl Slots {
         })
     }
 
-    pub fn free(&mut self, slot: Slot) {
+    pub fn release(&mut self, slot: Slot) {
         self.taken -= 1;
         self.free.insert(slot);
     }

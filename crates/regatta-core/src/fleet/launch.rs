@@ -21,7 +21,7 @@ impl Fleet {
             }
             let Some(job) = self.next_job(now) else { return };
             self.gate.launched(now);
-            let slot = self.slots.take();
+            let slot = self.slots.acquire();
             self.set(job, JobState::Starting { slot });
             let attempt = &mut self.jobs[job.index()].attempts;
             *attempt += 1;
@@ -49,14 +49,14 @@ impl Fleet {
             return true;
         }
         let coming: Vec<JobId> = self.coming(now).take(self.config.asked_at_once).collect();
-        if let Some(jobs) = self.elsewhere.ask(coming.into_iter()) {
+        if let Some(jobs) = self.elsewhere.next_check(coming.into_iter()) {
             effects.push(FleetEffect::CheckElsewhere { jobs });
         }
         false
     }
 
     fn admits(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) -> bool {
-        match self.gate.room(now, self.live_runs()) {
+        match self.gate.check(now, self.live_runs()) {
             LaunchRoom::Available => {
                 if std::mem::take(&mut self.waiting) {
                     effects.push(FleetEffect::Report(FleetFact::LaunchesResumed));
@@ -69,7 +69,7 @@ impl Fleet {
                 }
             }
             // This ends within seconds and is not worth a report.
-            LaunchRoom::Short(WaitReason::Settling) => {}
+            LaunchRoom::Short(WaitReason::BrowsersStarting) => {}
             LaunchRoom::Short(shortage) => {
                 if !std::mem::replace(&mut self.waiting, true) {
                     effects.push(FleetEffect::Report(FleetFact::LaunchesWaiting(shortage)));
@@ -88,7 +88,7 @@ impl Fleet {
 
     /// Puts off the checked jobs that are open on another device.
     pub(super) fn put_off_all(&mut self, now: Mono, open: &[JobId], effects: &mut Vec<FleetEffect>) {
-        let asked = self.elsewhere.answered();
+        let asked = self.elsewhere.take_checked();
         let open: HashSet<JobId> = open.iter().filter(|job| asked.contains(job)).copied().collect();
         if open.is_empty() {
             return;
@@ -112,7 +112,7 @@ impl Fleet {
 
     pub(super) fn put_off(&mut self, now: Mono, job: JobId, effects: &mut Vec<FleetEffect>) {
         let times = &mut self.jobs[job.index()].put_off;
-        let Some(delay) = OpenElsewhere::wait(*times) else {
+        let Some(delay) = OpenElsewhere::delay(*times) else {
             return self.end(job, JobOutcome::Failed(JobFailure::UsedElsewhere), effects);
         };
         *times += 1;

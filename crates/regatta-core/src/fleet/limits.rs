@@ -48,12 +48,12 @@ impl fmt::Display for TimeLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Run(limit) => write!(f, "it ran longer than {limit:?}"),
-            Self::Stall(limit) => write!(f, "nothing was heard of it for {limit:?}"),
+            Self::Stall(limit) => write!(f, "it emitted no event for {limit:?}"),
         }
     }
 }
 
-/// What is done about a run over its time, in this order.
+/// The stages of ending a run over its time, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Enforcement {
@@ -68,17 +68,17 @@ pub enum Enforcement {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RunClock {
     began: Mono,
-    heard: Mono,
+    last_event: Mono,
     over: Option<(TimeLimit, Enforcement)>,
 }
 
 impl RunClock {
     pub const fn began(now: Mono) -> Self {
-        Self { began: now, heard: now, over: None }
+        Self { began: now, last_event: now, over: None }
     }
 
-    pub fn hear(&mut self, now: Mono) {
-        self.heard = now;
+    pub fn observe_event(&mut self, now: Mono) {
+        self.last_event = now;
     }
 
     pub const fn over(&self) -> Option<TimeLimit> {
@@ -106,14 +106,14 @@ impl DeadlineQueue {
     }
 
     /// Removes and returns a job whose deadline has passed.
-    pub fn ring(&mut self, now: Mono) -> Option<JobId> {
+    pub fn pop_due(&mut self, now: Mono) -> Option<JobId> {
         let first = *self.0.first().filter(|(until, _)| *until <= now)?;
         self.0.remove(&first);
         Some(first.1)
     }
 
     /// Returns what is done about a job whose deadline has passed, and sets the next deadline.
-    pub fn look(
+    pub fn escalate(
         &mut self,
         limits: &TimeLimits,
         now: Mono,
@@ -141,6 +141,6 @@ impl DeadlineQueue {
 
 fn next_limit(limits: &TimeLimits, clock: &RunClock) -> Option<(Mono, TimeLimit)> {
     let run = limits.run.map(|limit| (clock.began.after(limit), TimeLimit::Run(limit)));
-    let stall = limits.stall.map(|limit| (clock.heard.after(limit), TimeLimit::Stall(limit)));
+    let stall = limits.stall.map(|limit| (clock.last_event.after(limit), TimeLimit::Stall(limit)));
     run.into_iter().chain(stall).min_by_key(|(until, _)| *until)
 }

@@ -135,7 +135,7 @@ mod tests {
             FleetFact::LaunchesWaiting(WaitReason::Memory { free: 1, wanted: 2 }),
             FleetFact::LaunchesWaiting(WaitReason::MemoryPressure { percent: 12.5 }),
             FleetFact::LaunchesWaiting(WaitReason::Load { load: 3.0, most: 1.5 }),
-            FleetFact::LaunchesWaiting(WaitReason::Settling),
+            FleetFact::LaunchesWaiting(WaitReason::BrowsersStarting),
             FleetFact::LaunchesWaiting(WaitReason::Provider { problem: "gone".into() }),
             FleetFact::LaunchesWaiting(WaitReason::ProviderQuota { pause: span }),
             FleetFact::LaunchesResumed,

@@ -17,14 +17,14 @@ impl Fleet {
             AttemptEnd::Finished(RunOutcome::NoBrowser) if self.breaker.is_open() => self.excuse(job),
             AttemptEnd::Finished(RunOutcome::NoBrowser) => {
                 let last = self.jobs[job.index()].attempts > self.config.retries;
-                if self.severity == Severity::None && self.breaker.refused(job, last) {
+                if self.severity == Severity::None && self.breaker.record_refusal(job, last) {
                     effects.push(FleetEffect::Probe);
                 }
             }
             AttemptEnd::Finished(
                 RunOutcome::Completed | RunOutcome::StepFailed | RunOutcome::NeedsAttention,
             ) => {
-                self.breaker.served();
+                self.breaker.record_browser();
             }
             _ => {}
         }
@@ -42,7 +42,7 @@ impl Fleet {
         }
         let doubtful = std::mem::take(&mut self.doubtful);
         let Some(problem) = problem else {
-            if self.breaker.up() {
+            if self.breaker.close() {
                 effects.push(FleetEffect::Report(FleetFact::LaunchesResumed));
             }
             for job in doubtful {
@@ -53,7 +53,7 @@ impl Fleet {
             }
             return;
         };
-        if let Some(refused) = self.breaker.down(now) {
+        if let Some(refused) = self.breaker.record_outage(now) {
             self.excuse_all(&refused);
             let reason = WaitReason::Provider { problem };
             effects.push(FleetEffect::Report(FleetFact::LaunchesWaiting(reason)));

@@ -1,12 +1,13 @@
-//! Stories in a small language; what the fleet did to them stands beside each.
+//! Stories in a small language; the effects of the fleet stand beside each.
 //!
-//! `max 2`, `stagger 1s`, `jitter 50`, `retries 1`, `drain 9s`, `seed 7` set up; `enqueue a b`, `found a held`
-//! bring profiles; `a exits failed`, `a unlocks completed`, `a cleaned`, `stop`, `+2s` happen. The
-//! `limit run 9s`, `limit stall 9s`, `memory 900`, `load 2`, `auto` set limits; `a told`, `measured 900 1`
-//! (MiB free, load), `probe down`, `paused 60s`, `a refused` (open on another device), `a refused-for-good`,
-//! `a busy 40s` (its site, which asks for so much time), `elsewhere a b` (the answer, after `ask 100`) happen. The
-//! list is closed before the first thing happens (or by `survey` and `close`, after `open`), and a
-//! spawned child is there at once (or by `a spawned`, `a unspawnable`, after `slow`).
+//! Configuration: `max 2`, `stagger 1s`, `jitter 50`, `retries 1`, `drain 9s`, `seed 7`, `limit run 9s`,
+//! `limit stall 9s`, `memory 900`, `load 2`, `auto`, `ask 100`.
+//! Profiles: `enqueue a b`, `found a held`.
+//! Inputs: `a exits failed`, `a unlocks completed`, `a cleaned`, `a emits`, `a refused` (open on another
+//! device), `a refused-for-good`, `a busy 40s` (its site, with the time it asks for), `measured 900 1` (MiB
+//! free, load), `probe down`, `paused 60s`, `elsewhere a b` (the answer after `ask 100`), `stop`, `+2s`.
+//! The intake is closed before the first input, or by `survey` and `close` after `open`. A spawned child runs
+//! at once, or by `a spawned` or `a unspawnable` after `slow`.
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -14,11 +15,11 @@ use proptest::prelude::*;
 use super::*;
 use std::collections::HashSet;
 
-struct Story {
+struct Stage {
     fleet: Fleet,
     now: Mono,
     alarm: Option<Mono>,
-    /// `survey` and `close` are said, not implied.
+    /// `survey` and `close` are explicit.
     open: bool,
     slow: bool,
     begun: bool,
@@ -27,10 +28,10 @@ struct Story {
 
 #[track_caller]
 fn check(story: &str, expected: Expect) {
-    expected.assert_eq(&tell(story).join("\n"));
+    expected.assert_eq(&play_story(story).join("\n"));
 }
 
-fn tell(story: &str) -> Vec<String> {
+fn play_story(story: &str) -> Vec<String> {
     let mut config = FleetConfig {
         max: 1,
         stagger: Duration::ZERO,
@@ -44,7 +45,7 @@ fn tell(story: &str) -> Vec<String> {
         admission: Admission::default(),
         asked_at_once: 0,
     };
-    let mut told = Story {
+    let mut stage = Stage {
         fleet: Fleet::new(config),
         now: Mono::default(),
         alarm: None,
@@ -72,20 +73,20 @@ fn tell(story: &str) -> Vec<String> {
             ["load", load] => config.admission.max_load = Some(load.parse().unwrap()),
             ["ask", n] => config.asked_at_once = n.parse().unwrap(),
             ["auto"] => config.admission.auto = true,
-            ["open"] => told.open = true,
-            ["slow"] => told.slow = true,
+            ["open"] => stage.open = true,
+            ["slow"] => stage.slow = true,
             _ => {
-                told.happen(&words);
+                stage.happen(&words);
                 continue;
             }
         }
-        told.fleet = Fleet::new(config);
+        stage.fleet = Fleet::new(config);
     }
-    told.begin();
-    told.lines
+    stage.begin();
+    stage.lines
 }
 
-impl Story {
+impl Stage {
     fn begin(&mut self) {
         if !self.begun && !self.open {
             self.begun = true;
@@ -137,7 +138,7 @@ impl Story {
                 let retry_after = asked.first().map(|time| duration(time));
                 self.feed(FleetInput::SiteBusy { job: self.job(name), retry_after });
             }
-            [name, "told"] => self.feed(FleetInput::ChildReported { job: self.job(name) }),
+            [name, "emits"] => self.feed(FleetInput::ChildReported { job: self.job(name) }),
             ["stop"] => self.feed(FleetInput::StopRequested),
             [time] => self.pass(duration(time.strip_prefix('+').expect("a word of the story"))),
             [name, "spawned"] => self.feed(FleetInput::ChildSpawned { job: self.job(name) }),
@@ -161,7 +162,7 @@ impl Story {
         self.feed(FleetInput::ProfileEnqueued { profile, standing, priority });
     }
 
-    /// Moves the clock, and rings every alarm on the way at its moment.
+    /// Advances the clock and fires every alarm on the way at its time.
     fn pass(&mut self, time: Duration) {
         let until = self.now.after(time);
         while let Some(alarm) = self.alarm.filter(|alarm| *alarm <= until) {
@@ -292,7 +293,7 @@ fn a_freed_slot_goes_to_the_next_in_the_list() {
 }
 
 #[test]
-fn nothing_is_launched_before_the_living_are_counted() {
+fn nothing_is_launched_before_the_survey_ends() {
     check(
         "open; max 2; enqueue a; found b held; survey; close",
         expect![[r#"
@@ -302,7 +303,7 @@ fn nothing_is_launched_before_the_living_are_counted() {
 }
 
 #[test]
-fn the_adopted_take_slots_even_more_than_there_are() {
+fn adopted_runs_take_slots_even_beyond_the_maximum() {
     check(
         "max 2; enqueue a; found x held; found y held; found z held; z unlocks ok; y unlocks ok; a exits ok; x unlocks ok",
         expect![[r#"
@@ -319,7 +320,7 @@ fn the_adopted_take_slots_even_more_than_there_are() {
 }
 
 #[test]
-fn what_a_run_of_before_left_keeps_a_slot_until_it_is_cleaned_up() {
+fn left_overs_of_an_earlier_run_keep_a_slot_until_they_are_cleaned_up() {
     check(
         "max 1; enqueue a; found x left; x cleaned; x exits ok; a exits ok",
         expect![[r#"
@@ -343,7 +344,7 @@ fn what_a_run_of_before_left_keeps_a_slot_until_it_is_cleaned_up() {
 }
 
 #[test]
-fn a_run_that_dies_of_being_asked_to_stop_is_stopped_and_has_not_failed() {
+fn a_run_that_the_stop_signal_kills_is_stopped_and_has_not_failed() {
     check(
         "enqueue a; stop; a exits asked; a cleaned",
         expect![[r#"
@@ -354,7 +355,7 @@ fn a_run_that_dies_of_being_asked_to_stop_is_stopped_and_has_not_failed() {
         a ended after 1, stopped
         finish Stopped"#]],
     );
-    // Nobody asked: it is a crash like any other.
+    // Nothing asked it to stop, so it is a crash.
     check(
         "enqueue a; a exits asked; a cleaned",
         expect![[r#"
@@ -367,7 +368,7 @@ fn a_run_that_dies_of_being_asked_to_stop_is_stopped_and_has_not_failed() {
 
 #[test]
 fn fewer_runs_share_a_busy_site_until_profiles_complete() {
-    // Of four runs two may live, and one more with each profile that completes.
+    // Of four runs two may live, and one more for each profile that completes.
     check(
         "max 4; enqueue a b c d e f g; a busy; a exits failed; b exits ok; c exits ok; d exits ok",
         expect![[r#"
@@ -384,7 +385,7 @@ fn fewer_runs_share_a_busy_site_until_profiles_complete() {
             d ended after 1, completed
             wake at 24.826s"#]],
     );
-    // One run goes on however often the site is busy.
+    // One run continues however often the site is busy.
     check(
         "max 2; enqueue a b c; a busy; a exits failed; b busy; b exits failed; c busy; c exits failed; +60s",
         expect![[r#"
@@ -415,7 +416,7 @@ fn a_profile_whose_site_is_busy_goes_back_into_the_queue_and_keeps_its_attempts(
             a ended after 1, failed: a step failed
             finish SomeFailed"#]],
     );
-    // Twice, as it is set.
+    // Twice, as configured.
     check(
         "enqueue a; a busy 4s; a exits failed; +90s; a busy; a exits failed; +90s; a busy; a exits failed",
         expect![[r#"
@@ -431,7 +432,7 @@ fn a_profile_whose_site_is_busy_goes_back_into_the_queue_and_keeps_its_attempts(
             a ended after 1, failed: the site is busy
             finish SomeFailed"#]],
     );
-    // A run that crashes after its report did not end over it. A stopping fleet requeues nothing.
+    // A run that crashes after its report did not end over a busy site. A stopping fleet requeues nothing.
     check(
         "enqueue a; a busy; a exits crashed; a cleaned",
         expect![[r#"
@@ -452,7 +453,7 @@ fn a_profile_whose_site_is_busy_goes_back_into_the_queue_and_keeps_its_attempts(
 }
 
 #[test]
-fn what_is_open_elsewhere_comes_last_and_loses_no_attempt() {
+fn a_profile_that_is_open_elsewhere_comes_last_and_loses_no_attempt() {
     check(
         "enqueue a b; a refused; a exits browserless; b exits ok; +30s; a exits ok",
         expect![[r#"
@@ -469,7 +470,7 @@ fn what_is_open_elsewhere_comes_last_and_loses_no_attempt() {
 }
 
 #[test]
-fn what_stays_open_elsewhere_fails_in_the_end() {
+fn a_profile_that_stays_open_elsewhere_fails_in_the_end() {
     check(
         "enqueue a; a refused; a exits browserless; +30s; a refused; a exits browserless; +60s; a refused; a exits browserless; +120s; a refused; a exits browserless; +240s; a refused; a exits browserless; +300s; a refused; a exits browserless",
         expect![[r#"
@@ -500,7 +501,7 @@ fn what_stays_open_elsewhere_fails_in_the_end() {
 }
 
 #[test]
-fn those_who_come_next_are_asked_about_together_before_they_are_launched() {
+fn the_next_profiles_are_checked_together_before_they_are_launched() {
     check(
         "ask 2; max 2; enqueue a b c; elsewhere b; a exits ok; elsewhere; c exits ok; +30s; elsewhere; b exits ok",
         expect![[r#"
@@ -518,7 +519,7 @@ fn those_who_come_next_are_asked_about_together_before_they_are_launched() {
             b ended after 1, completed
             finish Completed"#]],
     );
-    // What could not be answered holds nothing up, and a stop ends what waits.
+    // A check without an answer delays nothing, and a stop ends the waiting jobs.
     check(
         "ask 9; enqueue a b c; elsewhere b c; a refused; a exits browserless; stop",
         expect![[r#"
@@ -537,7 +538,7 @@ fn those_who_come_next_are_asked_about_together_before_they_are_launched() {
 }
 
 #[test]
-fn higher_priorities_are_launched_first_also_those_that_come_later() {
+fn higher_priorities_are_launched_first_even_if_they_arrive_later() {
     check(
         "max 1; open; enqueue a b^1 c d^1; survey; enqueue e^2; b exits ok; e exits ok; d exits ok; a exits ok; close; c exits ok",
         expect![[r#"
@@ -556,50 +557,50 @@ fn higher_priorities_are_launched_first_also_those_that_come_later() {
 }
 
 #[test]
-fn a_run_that_says_nothing_is_asked_told_and_killed_and_tried_again() {
+fn a_stalled_run_is_stopped_after_its_step_then_now_then_killed_and_retried() {
     check(
-        "retries 1; limit stall 60s; enqueue a; +50s; a told; +59s; +1s; +10s; +10s; a exits killed; a cleaned",
+        "retries 1; limit stall 60s; enqueue a; +50s; a emits; +59s; +1s; +10s; +10s; a exits killed; a cleaned",
         expect![[r#"
             spawn a slot0
             wake at 60s
             @ 60s
             wake at 110s
             @ 110s
-            a: nothing was heard of it for 60s, StopAfterStep
+            a: it emitted no event for 60s, StopAfterStep
             terminate a
             wake at 120s
             @ 120s
-            a: nothing was heard of it for 60s, StopNow
+            a: it emitted no event for 60s, StopNow
             terminate a
             wake at 130s
             @ 130s
-            a: nothing was heard of it for 60s, Kill
+            a: it emitted no event for 60s, Kill
             kill a
             clean up a
             a backs off 2s: said nothing for too long
             wake at 132s"#]],
     );
-    // One that does as it is told is not cleaned up after, and is tried again all the same.
+    // A run that obeys is not cleaned up after, and is tried again all the same.
     check(
         "retries 1; limit stall 60s; enqueue a; +60s; a exits stopped",
         expect![[r#"
             spawn a slot0
             wake at 60s
             @ 60s
-            a: nothing was heard of it for 60s, StopAfterStep
+            a: it emitted no event for 60s, StopAfterStep
             terminate a
             wake at 70s
             a backs off 2s: said nothing for too long
             wake at 62s"#]],
     );
-    // Nor does it matter what was asked of one that reaches its end after all.
+    // A run that reaches its end after the request has its own outcome.
     check(
         "limit stall 60s; enqueue a; +60s; a exits ok",
         expect![[r#"
             spawn a slot0
             wake at 60s
             @ 60s
-            a: nothing was heard of it for 60s, StopAfterStep
+            a: it emitted no event for 60s, StopAfterStep
             terminate a
             wake at 70s
             a ended after 1, completed
@@ -611,7 +612,7 @@ fn a_run_that_says_nothing_is_asked_told_and_killed_and_tried_again() {
             spawn a slot0
             wake at 60s
             @ 60s
-            a: nothing was heard of it for 60s, StopAfterStep
+            a: it emitted no event for 60s, StopAfterStep
             terminate a
             wake at 70s
             a ended after 1, failed: said nothing for too long
@@ -620,9 +621,9 @@ fn a_run_that_says_nothing_is_asked_told_and_killed_and_tried_again() {
 }
 
 #[test]
-fn a_run_takes_no_longer_than_it_may_however_much_it_says() {
+fn a_run_is_ended_at_its_timeout_even_if_it_emits_events() {
     check(
-        "limit run 60s; limit stall 30s; enqueue a; +25s; a told; +25s; a told; +10s",
+        "limit run 60s; limit stall 30s; enqueue a; +25s; a emits; +25s; a emits; +10s",
         expect![[r#"
             spawn a slot0
             wake at 30s
@@ -650,19 +651,19 @@ fn a_run_takes_no_longer_than_it_may_however_much_it_says() {
 }
 
 #[test]
-fn a_run_that_was_asked_for_its_time_is_not_asked_twice_by_a_stop() {
+fn a_stop_sends_no_second_signal_to_a_run_over_its_time() {
     check(
         "limit stall 60s; enqueue a; +60s; stop; +10s; a exits stopped",
         expect![[r#"
             spawn a slot0
             wake at 60s
             @ 60s
-            a: nothing was heard of it for 60s, StopAfterStep
+            a: it emitted no event for 60s, StopAfterStep
             terminate a
             wake at 70s
             stopping Drain
             @ 70s
-            a: nothing was heard of it for 60s, StopNow
+            a: it emitted no event for 60s, StopNow
             terminate a
             wake at 80s
             a ended after 1, failed: said nothing for too long
@@ -674,7 +675,7 @@ fn a_run_that_was_asked_for_its_time_is_not_asked_twice_by_a_stop() {
             spawn a slot0
             wake at 60s
             @ 60s
-            a: nothing was heard of it for 60s, StopAfterStep
+            a: it emitted no event for 60s, StopAfterStep
             terminate a
             wake at 70s
             stopping Drain
@@ -687,7 +688,7 @@ fn a_run_that_was_asked_for_its_time_is_not_asked_twice_by_a_stop() {
 }
 
 #[test]
-fn launches_wait_for_room_and_nothing_is_ended_for_it() {
+fn launches_wait_for_room_and_no_run_is_ended_for_it() {
     check(
         "max 2; memory 1000; enqueue a b; measured 1400 9; measured 1400 9; +1s; measured 900 9; +1s; measured 2000 9; b exits ok; a exits ok",
         expect![[r#"
@@ -765,7 +766,7 @@ fn a_fleet_waits_for_a_provider_that_is_down_and_no_attempt_is_lost() {
             spawn b slot1
             spawn c slot2"#]],
     );
-    // The provider is there: the profiles have only themselves to blame.
+    // The provider answers: the profiles themselves are at fault.
     check(
         "retries 0; enqueue a b; a exits browserless; probe up; b exits ok",
         expect![[r#"
@@ -811,7 +812,7 @@ fn a_fleet_waits_until_the_quota_is_renewed() {
 }
 
 #[test]
-fn what_stands_at_its_end_ends_without_a_spawn() {
+fn a_finished_profile_ends_without_a_spawn() {
     check(
         "found a completed; found b completed",
         expect![[r#"
@@ -837,7 +838,7 @@ fn what_stands_at_its_end_ends_without_a_spawn() {
 }
 
 #[test]
-fn a_profile_comes_once_and_in_time() {
+fn a_profile_is_enqueued_once_and_before_the_intake_closes() {
     check(
         "open; enqueue a a; survey; close; enqueue b; a exits ok",
         expect![[r#"
@@ -873,7 +874,7 @@ fn launches_are_staggered() {
         @ 2.306s
         spawn c slot2"#]],
     );
-    // A slot freed within the stagger waits for its end; one freed later is filled at once.
+    // A slot that is freed within the stagger waits for its end; one freed later is filled at once.
     check(
         "max 1; stagger 1s; enqueue a b c; +200ms; a exits ok; +1s; +1s; b exits ok",
         expect![[r#"
@@ -889,7 +890,7 @@ fn launches_are_staggered() {
 
 #[test]
 fn another_seed_is_another_stagger() {
-    let story = |seed| tell(&format!("seed {seed}; max 3; stagger 1s; jitter 50; enqueue a b c; +10s"));
+    let story = |seed| play_story(&format!("seed {seed}; max 3; stagger 1s; jitter 50; enqueue a b c; +10s"));
     assert_eq!(story(1), story(1));
     assert_ne!(story(1), story(2));
 }
@@ -942,7 +943,7 @@ fn a_profile_that_backs_off_frees_its_slot_and_comes_back_first() {
 }
 
 #[test]
-fn a_full_house_asks_for_no_alarm() {
+fn a_full_fleet_sets_no_alarm() {
     check(
         "retries 1; max 2; enqueue a b c; a exits failed; +60s; b exits ok",
         expect![[r#"
@@ -1063,7 +1064,7 @@ fn an_adopted_run_that_crashed_is_cleaned_up_and_retried() {
 }
 
 #[test]
-fn a_run_stopped_by_somebody_else_is_tried_again() {
+fn a_run_stopped_from_outside_is_retried() {
     check(
         "retries 1; enqueue a; a exits stopped; +2s; a exits stopped",
         expect![[r#"
@@ -1078,7 +1079,7 @@ fn a_run_stopped_by_somebody_else_is_tried_again() {
 }
 
 #[test]
-fn a_child_that_cannot_be_started_is_tried_again() {
+fn a_child_that_cannot_be_started_is_retried() {
     check(
         "slow; retries 1; enqueue a b; a unspawnable; b spawned; b exits ok; +2s; a unspawnable",
         expect![[r#"
@@ -1188,7 +1189,7 @@ fn a_drain_that_takes_too_long_becomes_a_kill() {
 }
 
 #[test]
-fn a_stop_that_came_too_late_to_stop_anything_changes_no_outcome() {
+fn a_stop_after_the_last_run_changes_no_outcome() {
     check(
         "max 2; enqueue a b; stop; a exits ok; b exits ok; stop",
         expect![[r#"
@@ -1211,7 +1212,7 @@ fn a_stop_that_came_too_late_to_stop_anything_changes_no_outcome() {
 }
 
 #[test]
-fn a_child_on_its_way_is_stopped_once_it_is_there() {
+fn a_starting_child_is_stopped_once_it_runs() {
     check(
         "slow; enqueue a; stop; a spawned; a exits stopped",
         expect![[r#"
@@ -1258,14 +1259,14 @@ fn a_stop_during_the_survey_launches_nothing() {
 }
 
 #[test]
-fn what_is_not_for_its_state_is_refused_with_the_reason() {
+fn an_input_in_the_wrong_state_is_rejected_with_the_reason() {
     check(
         "enqueue a; b exits ok; a cleaned; a unlocks ok; a spawned; a unspawnable; a exits ok; a exits ok",
         expect![[r#"
             spawn a slot0
             refused: there is no job 999
             refused: job 0 is running: it cannot have been cleaned up
-            refused: job 0 is running: it cannot have let its lock go
+            refused: job 0 is running: it cannot have released its lock
             refused: job 0 is running: it cannot have been spawned
             refused: job 0 is running: it cannot have failed to spawn
             a ended after 1, completed
@@ -1275,7 +1276,7 @@ fn what_is_not_for_its_state_is_refused_with_the_reason() {
 }
 
 #[test]
-fn ten_thousand_completed_profiles_are_passed_over() {
+fn ten_thousand_completed_profiles_are_skipped() {
     let mut fleet = Fleet::new(FleetConfig {
         asked_at_once: 0,
         max: 5,
@@ -1302,7 +1303,7 @@ fn ten_thousand_completed_profiles_are_passed_over() {
     );
 }
 
-/// What may happen, by numbers that are folded into what exists.
+/// Inputs by numbers that are folded into what exists.
 #[derive(Debug, Clone)]
 enum Happening {
     Enqueue(u8, u8),
@@ -1315,7 +1316,7 @@ enum Happening {
     Cleaned(u8),
     RefusedElsewhere(u8),
     OpenElsewhere(u8),
-    Told(u8),
+    Emitted(u8),
     ForGood(u8),
     Busy(u8, u64),
     MachineLoad(u64),
@@ -1337,7 +1338,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => any::<u8>().prop_map(Happening::Cleaned),
         2 => any::<u8>().prop_map(Happening::RefusedElsewhere),
         2 => any::<u8>().prop_map(Happening::OpenElsewhere),
-        4 => any::<u8>().prop_map(Happening::Told),
+        4 => any::<u8>().prop_map(Happening::Emitted),
         2 => any::<u8>().prop_map(Happening::ForGood),
         4 => (any::<u8>(), 0..100_u64).prop_map(|(job, asked)| Happening::Busy(job, asked)),
         8 => (0..2_000_u64).prop_map(Happening::MachineLoad),
@@ -1348,7 +1349,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// What a faithful shell would know, kept apart from the machine it judges.
+/// The knowledge of a faithful shell, kept apart from the machine under test.
 #[derive(Default)]
 struct Judge {
     living: std::collections::BTreeMap<JobId, Slot>,
@@ -1358,7 +1359,7 @@ struct Judge {
     finished: bool,
     /// The provider is known to be down.
     down: bool,
-    /// The hardest demand on each living run.
+    /// The hardest stage of each living run.
     demands: std::collections::BTreeMap<JobId, Enforcement>,
 }
 
@@ -1378,7 +1379,7 @@ impl Judge {
                     assert!(self.living.len() <= config.max as usize, "{} live", self.living.len());
                     assert!(slot.0 < config.max);
                 }
-                // A busy child hands its own slot to the run that was found.
+                // A busy child hands its slot to the run that was found.
                 FleetEffect::Watch { job, slot, .. } if self.living.contains_key(job) => {
                     assert_eq!(self.living[job], *slot);
                     self.demands.remove(job);
@@ -1392,7 +1393,7 @@ impl Judge {
                 ) => {
                     self.die(fleet, fleet.job(profile).unwrap());
                 }
-                // A run of before the fleet: it lives from its survey on.
+                // A run of before the fleet lives from its survey on.
                 FleetEffect::CleanUp { job } if !self.living.contains_key(job) => {
                     let JobState::CleaningUp { slot } = fleet.state(*job) else { panic!("{effect:?}") };
                     self.live(fleet, *job, slot);
@@ -1458,7 +1459,7 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
         effects
     };
     for happening in happenings {
-        // Of the jobs and of one that is not there.
+        // One of the jobs, or one that does not exist.
         let job = |number: u8| JobId(u32::from(number) % (index(fleet.jobs.len()) + 1));
         let code = |code: i32| if code == 8 { ChildExit::Signal(9) } else { ChildExit::Code(code) };
         let input = match *happening {
@@ -1491,7 +1492,7 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
                 job: job(number),
                 retry_after: (asked > 50).then(|| Duration::from_secs(asked)),
             },
-            Happening::Told(number) => FleetInput::ChildReported { job: job(number) },
+            Happening::Emitted(number) => FleetInput::ChildReported { job: job(number) },
             Happening::MachineLoad(mib) => FleetInput::MachineMeasured(MachineLoad {
                 free_memory: Some(mib << 20),
                 ..MachineLoad::default()
@@ -1514,7 +1515,7 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
     // Once faults stop, every profile reaches its outcome and the fleet ends.
     all.extend(feed(&mut fleet, &mut judge, now, FleetInput::SurveyEnded));
     all.extend(feed(&mut fleet, &mut judge, now, FleetInput::IntakeClosed));
-    // An automatic fleet grows by one in ten seconds here, and is looked at every second.
+    // An automatic fleet grows by one in ten seconds here, and the machine is measured every second.
     let bound = fleet.jobs.len() * 40 + 40;
     for _ in 0..bound {
         if judge.finished {
@@ -1535,7 +1536,7 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
             };
             all.extend(feed(&mut fleet, &mut judge, now, input));
         }
-        // A faithful shell answers what it was asked, and rings the alarm.
+        // A faithful shell answers every effect and fires the alarm.
         for answer in [
             FleetInput::MachineMeasured(MachineLoad::default()),
             FleetInput::ProviderProbed { problem: None },
@@ -1558,7 +1559,7 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
 }
 
 #[test]
-fn what_cannot_change_is_not_tried_again_and_says_nothing_of_the_provider() {
+fn a_permanent_failure_is_not_retried_and_does_not_blame_the_provider() {
     check(
         "max 3; retries 2; enqueue a b c; a refused-for-good; a exits failed; b refused-for-good; b exits browserless; \
          c exits browserless",
@@ -1573,10 +1574,10 @@ fn what_cannot_change_is_not_tried_again_and_says_nothing_of_the_provider() {
     );
 }
 
-/// Found by the property below: the provider was suspected when it said that it opens no more browsers,
-/// and the run that had raised the suspicion was tried again beyond its attempts.
+/// Found by the property below: the provider was suspected when it opened no more browsers, and the run that
+/// had raised the suspicion was retried beyond its attempts.
 #[test]
-fn a_pause_gives_back_the_attempts_of_those_it_explains() {
+fn a_pause_gives_back_the_attempts_that_it_explains() {
     let config = FleetConfig {
         max: 1,
         stagger: Duration::ZERO,

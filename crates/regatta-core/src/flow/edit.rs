@@ -119,7 +119,7 @@ mod tests {
 ";
 
     #[test]
-    fn only_the_place_is_changed() {
+    fn an_edit_changes_one_place_only() {
         check(
             RECORDED,
             "2",
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_new_one_is_written_as_the_one_before() {
+    fn a_new_alternative_has_the_form_of_the_one_before() {
         let flow = |selectors: &str| {
             format!("{{\"title\":\"t\",\"steps\":[{{\"type\":\"hover\",\"selectors\":{selectors}}}]}}")
         };
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_our_own_are_found() {
+    fn custom_steps_are_found() {
         let text = r#"{"title":"t","steps":[{"type":"customStep","name":"regatta.when","parameters":{"exists":["a"],"steps":[
             {"type":"close"}, {"type":"customStep","name":"regatta.capture","parameters":{"selectors":["c"],"from":"text","into":"identity.x"}}]}}]}"#;
         check(

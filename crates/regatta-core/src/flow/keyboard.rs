@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn names_characters_and_codes() {
+    fn keys_are_found_by_name_character_and_code() {
         let seen: Vec<_> = [
             "Enter",
             "Tab",
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shortcut_of_the_mac_carries_what_it_does() {
+    fn a_shortcut_of_the_mac_carries_its_editing_command() {
         let seen =
             [("a", META), ("A", META), ("z", META | SHIFT), ("ArrowLeft", META), ("a", CONTROL), ("b", META)]
                 .map(|(name, modifiers)| {

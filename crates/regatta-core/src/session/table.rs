@@ -188,7 +188,7 @@ pub fn from_cells<'a>(
     from_document(Value::Object(document), platform, flags)
 }
 
-/// Parses a document, or an object with columns for keys. What is absent is as in a new session.
+/// Parses a document, or an object with columns for keys. Absent parts are as in a new session.
 pub fn from_document(value: Value, platform: Platform, flags: &[Flag]) -> Result<Session, SessionProblem> {
     let Value::Object(given) = value else { return Err(SessionProblem::NotAnObject) };
     let mut document = Map::new();
@@ -272,13 +272,13 @@ mod tests {
     }
 
     #[test]
-    fn a_document_comes_back_as_it_was() {
+    fn a_document_survives_export_and_import() {
         let session = full();
         assert_eq!(from_document(document(&session, true), Platform::Desktop, &[]), Ok(session));
     }
 
     #[test]
-    fn a_line_of_a_table_comes_back_with_its_doubt() {
+    fn a_row_of_a_table_keeps_a_step_in_doubt() {
         let cells = cells(&full(), true);
         let lines: Vec<_> = cells.iter().map(|(name, text)| format!("{name}={text}")).collect();
         expect![[r#"
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn identity_values_are_hidden_and_what_was_hidden_is_refused() {
+    fn identity_values_are_hidden_and_their_placeholder_is_refused() {
         let text = document(&full(), false).to_string();
         assert!(!text.contains("hunter22") && !text.contains("a@practice"), "{text}");
         assert!(text.contains(r#""password":"(hidden)","two_fa_secret":null"#), "{text}");
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_document_does_not_say_is_that_of_a_new_session() {
+    fn absent_parts_of_a_document_are_those_of_a_new_session() {
         check(
             json!({ "id": "p1", "identity.email": "a@practice.test" }),
             expect![[
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_no_value_is_quoted() {
+    fn problems_are_named_and_no_value_is_quoted() {
         check(json!("p1"), expect!["expected an object with a `profile_id`"]);
         check(json!({ "status": "PENDING" }), expect!["there is no `profile_id`"]);
         check(json!({ "id": "p", "identity": "hunter22" }), expect!["`identity` is not a JSON object"]);

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reference_is_told_from_an_id() {
+    fn a_reference_is_distinguished_from_an_id() {
         assert_eq!(ProfileReference::parse("k18imh7u"), None);
         assert_eq!(
             ProfileReference::parse("adspower:no=12"),

@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_no_value_is_quoted() {
+    fn problems_are_named_and_no_value_is_quoted() {
         check(json!({ "name": "p1" }), expect!["unknown column `name`"]);
         check(json!({ "platform": "mobile" }), expect!["there is no column `profile_id`"]);
         check(json!({ "id": null }), expect!["`profile_id` is empty"]);
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_is_there_differs_by_names_only() {
+    fn conflicts_with_a_session_are_names_only() {
         let row = ProfileRow::from_json(
             json!({ "id": "p", "platform": "mobile", "identity.email": "new@practice.test",
             "identity.nick": "ann", "variables.shop": "north", "variables.n": 1 }),

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_taken_as_it_stands_or_decoded() {
+    fn a_query_is_kept_or_decoded() {
         check(
             "sqlite:fleet.db?query=select id from p where n like 'a%20?' and m & 1",
             expect![[
@@ -237,14 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn profiles_of_adspower_are_chosen_by_what_people_see() {
+    fn profiles_of_adspower_are_selected_by_visible_names() {
         check("adspower:tag=Blue, Green", expect![[r#"AdsPower(Tags(["Blue", "Green"]))"#]]);
         check("adspower:no=12,15", expect![[r#"AdsPower(Numbers(["12", "15"]))"#]]);
         check("adspower:name=Ann, of the harbour", expect![[r#"AdsPower(Name("Ann, of the harbour"))"#]]);
     }
 
     #[test]
-    fn no_user_password_or_parameter_is_shown() {
+    fn an_address_is_shown_without_user_password_and_parameters() {
         check("https://ann:pw@api.test/p?token=x#y", expect!["Http https://api.test/p"]);
         assert!(SourceSpec::parse("https://ann:pw@api.test/").unwrap().has_password());
         assert!(SourceSpec::parse("postgres://api.test/d?password=x").unwrap().has_password());
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_source_is_told() {
+    fn an_invalid_source_is_an_error() {
         check(
             "",
             expect![[r#"

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_or_commented_out_is_no_parameter() {
+    fn quotes_and_comments_hold_no_parameters() {
         check(
             "select ':status', 'it''s :at', :profile_id",
             expect!["select ':status', 'it''s :at', $1 [ProfileId]"],
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn an_ambiguous_statement_is_refused() {
         check(
             "update p set s=:state where id=:profile_id",
             expect!["the statement for outcomes has an unknown parameter `:state`"],

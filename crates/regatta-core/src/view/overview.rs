@@ -183,8 +183,8 @@ impl ProfileView {
 
     /// The error that keeps the profile from completing.
     pub fn trouble(&self) -> Option<&str> {
-        let told = self.error.as_deref().or(self.summary.last_error.as_deref());
-        told.filter(|_| self.status.is_trouble())
+        let error = self.error.as_deref().or(self.summary.last_error.as_deref());
+        error.filter(|_| self.status.is_trouble())
     }
 
     /// Milliseconds of all runs, each from its first to its last event; the time between runs does not count.

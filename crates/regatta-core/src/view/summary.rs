@@ -276,7 +276,7 @@ pub(crate) mod tests {
     const NETWORK: &str = r#""network":{"requests":9,"failed":1,"bytes_received":2048,"bytes_sent":512}"#;
 
     #[test]
-    fn a_run_from_its_first_word_to_its_last() {
+    fn a_run_is_summarized_from_its_first_event_to_its_last() {
         check(
             &format!(
                 r#"
@@ -340,7 +340,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_a_browser_is_waited_for_is_known_until_it_comes() {
+    fn the_reason_for_waiting_is_known_until_the_browser_starts() {
         check(
             r#"
             00 r1 "type":"run_started","pid":5,"plan":"x","steps":2,"done":0

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_invalid_setting_is_named() {
         let problem = |name, value| LaunchSettings::default().set(name, &value).unwrap_err().to_string();
         assert_eq!(problem("headless", json!("yes")), "`headless` is a switch: expected true, false, 1 or 0");
         assert_eq!(problem("device_scale", json!("0")), "`device_scale` is a number from 0.1 to 10");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearer_one_wins() {
+    fn the_more_specific_setting_wins() {
         let near = LaunchSettings { headless: Some(false), ..LaunchSettings::default() };
         let far =
             LaunchSettings { headless: Some(true), delete_cache: Some(true), ..LaunchSettings::default() };

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use url::Url;
 
 use crate::diagnostic::FileDiagnostic;
 use crate::flow::Flow;
 use crate::flow::validation::ValidationContext;
 use crate::id::{Flag, ProfileId};
+use crate::origin::parse_origin;
 use crate::session::{Commit, Identity, Platform, Session};
 use crate::source::row::DeclaredVariables;
 use crate::workflow::block::Block;
@@ -215,7 +215,7 @@ impl Plan {
             .map(|written| {
                 let text = render(&written.value, &variables)
                     .map_err(|error| self.template_error("`allowed_origins`", written.at.clone(), &error))?;
-                origin(&text).ok_or_else(|| {
+                parse_origin(&text).ok_or_else(|| {
                     let problem = format!("`{text}` is not an origin");
                     Box::new(
                         FileDiagnostic::new(&self.file, &self.text, written.at.clone(), problem)
@@ -239,7 +239,7 @@ impl Plan {
             let text = render(&auth.origin.value, &variables)
                 .map_err(|error| self.template_error("`http_auth.origin`", at(), &error))?;
             let origin =
-                origin(&text).filter(|origin| allowed_origins.contains(origin)).ok_or_else(|| {
+                parse_origin(&text).filter(|origin| allowed_origins.contains(origin)).ok_or_else(|| {
                     let problem = format!("`{text}` is not among `allowed_origins`");
                     let error = FileDiagnostic::new(&self.file, &self.text, at(), problem);
                     Box::new(error.help("a password is sent to origins that runs may visit, and to no other"))
@@ -252,7 +252,7 @@ impl Plan {
             let text = render(&written.value, &variables)
                 .map_err(|error| self.template_error("`pace.origin`", written.at.clone(), &error))?;
             let origin =
-                origin(&text).filter(|origin| allowed_origins.contains(origin)).ok_or_else(|| {
+                parse_origin(&text).filter(|origin| allowed_origins.contains(origin)).ok_or_else(|| {
                     let problem = format!("`{text}` is not among `allowed_origins`");
                     let error = FileDiagnostic::new(&self.file, &self.text, written.at.clone(), problem);
                     Box::new(error.help("runs ask no other origin for anything"))
@@ -297,9 +297,9 @@ impl Plan {
             variables: self.variables.keys().chain(self.own.keys()).cloned().collect(),
         };
         // Without a session any id serves, since only what all profiles share is checked.
-        let anybody = "profile".parse().expect("letters make an id");
+        let any_profile = "profile".parse().expect("letters make an id");
         let settings =
-            self.settings_for(session.map_or(&anybody, |session| &session.profile_id), platform)?;
+            self.settings_for(session.map_or(&any_profile, |session| &session.profile_id), platform)?;
         let context = ValidationContext {
             allowed_origins: &settings.allowed_origins,
             scope: session.map(|session| Scope {
@@ -399,26 +399,13 @@ impl PlanStep {
     /// Returns why only a person can resolve the step once it is in doubt.
     pub fn unanswerable_doubt(&self, platform: Platform) -> Option<&'static str> {
         match self.in_doubt {
-            InDoubt::Ask => Some("it may or may not have happened, and only a person can tell"),
+            InDoubt::Ask => Some("it may or may not have happened, and only a person knows"),
             InDoubt::Verify if self.verify_for(platform).is_none() => {
                 Some("it may or may not have happened, and it has no verify flow")
             }
             InDoubt::Verify | InDoubt::Repeat => None,
         }
     }
-}
-
-/// Returns scheme, host and port as browsers write them; `None` where the text is not an origin.
-pub fn origin(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok()?;
-    let plain = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-    origin_of(text).filter(|_| plain)
-}
-
-/// Returns the origin of an address.
-pub fn origin_of(url: &str) -> Option<String> {
-    let origin = Url::parse(url).ok()?.origin();
-    origin.is_tuple().then(|| origin.ascii_serialization())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -468,9 +455,6 @@ mod tests {
     fn origins_and_variables_are_rendered_for_a_profile() {
         let settings = plan("", "").settings_for(&"p1".parse().unwrap(), Platform::Desktop).unwrap();
         assert_eq!(settings.allowed_origins, ["http://127.0.0.1"]);
-        for not_an_origin in ["127.0.0.1", "http://a/b", "data:x", "about:blank"] {
-            assert_eq!(origin(not_an_origin), None, "{not_an_origin}");
-        }
     }
 
     #[test]
@@ -486,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_command_line_sets_stays() {
+    fn a_variable_of_the_command_line_stays() {
         let text = "name = \"n\"\nallowed_origins = [\"http://a.test\"]\n[variables]\nshop = \"north\"\n";
         let mut workflow =
             workflow::parse("w", &format!("{text}[[step]]\nflag = \"a\"\nflow = \"a.json\"\n")).unwrap();
@@ -517,7 +501,7 @@ mod tests {
                 Err(error) => format!("{}: {error}", error.location()),
             }
         };
-        let told = [
+        let checked = [
             "origin = \"http://a.test/\"\nuser = \"{{ profile_id }}\"\npassword_field = \"pin\"",
             "origin = \"http://b.test\"\nuser = \"ann\"\npassword_field = \"pin\"",
             "origin = \"http://a.test\"\nuser = \"{{ identity.name }}\"\npassword_field = \"pin\"",
@@ -528,7 +512,7 @@ mod tests {
             ({}, [SignIn { origin: "http://a.test", user: "{{ profile_id }}", password_field: "pin" }])
             workflow.toml:4:10: `http://b.test` is not among `allowed_origins`
             ({"name": Flag("a")}, [SignIn { origin: "http://a.test", user: "{{ identity.name }}", password_field: "pin" }])
-            ({"pas": Flag("a")}, [SignIn { origin: "http://a.test", user: "ann", password_field: "pas" }])"#]].assert_eq(&told.join("\n"));
+            ({"pas": Flag("a")}, [SignIn { origin: "http://a.test", user: "ann", password_field: "pas" }])"#]].assert_eq(&checked.join("\n"));
     }
 
     #[test]
@@ -560,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_blocked_is_a_type_or_a_pattern() {
+    fn a_blocked_resource_is_a_type_or_a_pattern() {
         let settings = |block: &str| {
             let text = format!(
                 "name = \"n\"\nallowed_origins = [\"http://a\"]\n[variables]\ncdn = \"cdn.example\"\n[network]\nblock = [{block}]\n[[step]]\nflag = \"a\"\nflow = \"a.json\"\n"
@@ -596,7 +580,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_inside_a_when_is_not_needed_by_every_profile() {
+    fn a_field_that_only_a_when_uses_is_not_required() {
         let inside = r#"{"type":"customStep","name":"regatta.when","parameters":{"exists":["a"],"steps":[
 {"type":"keyDown","key":"{{ totp }}"}]}}"#;
         let conditional = plan("", inside);
@@ -616,7 +600,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_played_is_told_with_its_place() {
+    fn an_unplayable_step_is_reported_with_its_location() {
         let totp = plan("", "{\"type\":\"keyDown\",\n\"key\":\"{{ totp }}\"}");
         for session in [Some(&fresh(&totp)), None] {
             check(&totp, session, expect![[r#"ok; expects ["two_fa_secret in a"]"#]]);

@@ -28,7 +28,7 @@ fn every_type_of_the_format_parses() {
         {"type":"close"},
         {"type":"waitForElement","selectors":[["a"]],"operator":"<=","count":0,"visible":false,"properties":{"id":"x"},"attributes":{"a":"b"}},
         {"type":"waitForExpression","expression":"1 == 1"},
-        {"type":"customStep","name":"somebody.elses","parameters":{"x":1}},
+        {"type":"customStep","name":"other.step","parameters":{"x":1}},
         {"type":"customStep","name":"regatta.capture","parameters":{"selectors":[["a"]],"from":"attribute","attribute":"href","pattern":"(\\d+)","into":"identity.code"}},
         {"type":"customStep","name":"regatta.when","parameters":{"exists":[["a"]],"steps":[{"type":"close"},{"type":"customStep","name":"regatta.when","parameters":{"exists":["b"],"steps":[{"type":"close"}]}}]}},
         {"type":"customStep","name":"regatta.upload","parameters":{"selectors":[["a"]],"files":["f"]}},
@@ -54,7 +54,7 @@ fn every_type_of_the_format_parses() {
         12 close
         13 waitForElement
         14 waitForExpression
-        15 somebody.elses
+        15 other.step
         16 regatta.capture
         17 regatta.when
         17.1 close
@@ -66,14 +66,14 @@ fn every_type_of_the_format_parses() {
         21 regatta.allowStatus
         22 close"#]]
     .assert_eq(&names.join("\n"));
-    assert_eq!(flow.steps[14].location(&flow).to_string(), "f.json:16, step 15 (somebody.elses)");
+    assert_eq!(flow.steps[14].location(&flow).to_string(), "f.json:16, step 15 (other.step)");
     let Action::Click(click) = &flow.steps[3].action else { panic!() };
     let chains: Vec<_> = click.locator.alternatives.iter().map(ToString::to_string).collect();
     assert_eq!(chains, ["aria/A", "#b", "x-y >>> #c"]);
 }
 
 #[test]
-fn errors_name_the_place_and_what_was_expected() {
+fn errors_name_the_location_and_the_expected_form() {
     check_error(
         "{\n \"title\": \"t\",\n \"steps\": [}",
         expect![[r#"
@@ -327,7 +327,7 @@ fn an_export_as_javascript_says_how_to_export_json() {
 }
 
 #[test]
-fn the_page_where_a_recording_began_is_passed_over() {
+fn the_page_where_a_recording_began_is_skipped() {
     let navigate = |urls: &[&str]| {
         let steps = urls.iter().map(|url| format!(r#"{{"type":"navigate","url":"{url}","assertedEvents":[{{"type":"navigation","url":"{url}","title":"New Tab"}}]}}"#));
         steps.collect::<Vec<_>>().join(",\n")

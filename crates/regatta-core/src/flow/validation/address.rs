@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{Unplayable, ValidationContext};
-use crate::workflow::plan::origin_of;
+use crate::origin::origin_of;
 use crate::workflow::template::{self, is_template};
 
 /// The engine's own page, which belongs to no site.

@@ -5,7 +5,7 @@ use super::*;
 use crate::flow;
 
 fn check(steps: &str, expected: Expect) {
-    let told = steps.lines().map(str::trim).filter(|step| !step.is_empty()).map(|step| {
+    let lines = steps.lines().map(str::trim).filter(|step| !step.is_empty()).map(|step| {
         let text = format!("{{\"title\":\"t\",\"steps\":[\n{}]}}", step.trim_end_matches(','));
         let flow = flow::parse("f.json", &text).unwrap();
         let allowed = ["http://shop.test".to_owned()];
@@ -21,11 +21,11 @@ fn check(steps: &str, expected: Expect) {
             }
         }
     });
-    expected.assert_eq(&told.collect::<String>());
+    expected.assert_eq(&lines.collect::<String>());
 }
 
 #[test]
-fn keys_that_are_none_are_refused_with_what_to_write() {
+fn unknown_keys_are_refused_with_what_to_write() {
     check(
         r#"{"type":"keyDown","key":"Process"}
         {"type":"keyUp","key":"Dead"}
@@ -148,7 +148,7 @@ fn asserted_addresses_have_a_scheme_or_a_pattern() {
 }
 
 #[test]
-fn what_is_known_of_a_profile_is_put_in_before_an_address_is_compared() {
+fn an_address_is_rendered_for_the_profile_before_it_is_compared() {
     let variables =
         serde_json::from_str(r#"{"site":"http://other.test","shop":"http://shop.test"}"#).unwrap();
     let scope = Scope {
@@ -160,9 +160,9 @@ fn what_is_known_of_a_profile_is_put_in_before_an_address_is_compared() {
     };
     let allowed = ["http://shop.test".to_owned()];
     let context = ValidationContext { allowed_origins: &allowed, scope: Some(scope), step: None };
-    let told =
+    let lines =
         ["{{ variables.shop }}/a", "{{ variables.site }}/a", "{{ variables.site }}/{{ identity.code }}"];
-    let told = told.map(|url| {
+    let lines = lines.map(|url| {
         let text = format!(r#"{{"title":"t","steps":[{{"type":"navigate","url":"{url}"}}]}}"#);
         super::check(&flow::parse("f.json", &text).unwrap(), context).map_err(|error| error.to_string())
     });
@@ -179,11 +179,11 @@ fn what_is_known_of_a_profile_is_put_in_before_an_address_is_compared() {
             ),
         ]
     "#]]
-    .assert_debug_eq(&told);
+    .assert_debug_eq(&lines);
 }
 
 #[test]
-fn a_file_that_was_chosen_is_no_value() {
+fn the_path_of_a_chosen_file_is_not_a_value() {
     check(
         r#"{"type":"change","selectors":["input"],"value":"C:\\fakepath\\photo 1.png"}
         {"type":"change","selectors":["input"],"value":"C:\\Users\\ann\\photo.png"}

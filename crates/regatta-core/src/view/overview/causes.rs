@@ -72,9 +72,9 @@ pub fn causes<'a>(views: impl IntoIterator<Item = &'a ProfileView>) -> Vec<Failu
         let standing = match stands {
             Some((cause, _, evidence)) => (cause, evidence),
             None => {
-                let told = view.trouble().unwrap_or("its run died without a last word");
-                let flag = view.step().filter(|flag| told.starts_with(&format!("{flag}: ")));
-                let message = flag.and_then(|flag| told.get(flag.as_str().len() + 2..)).unwrap_or(told);
+                let error = view.trouble().unwrap_or("its run died without a result");
+                let flag = view.step().filter(|flag| error.starts_with(&format!("{flag}: ")));
+                let message = flag.and_then(|flag| error.get(flag.as_str().len() + 2..)).unwrap_or(error);
                 (at(flag, None, message, &view.id), view.summary.evidence.as_ref())
             }
         };

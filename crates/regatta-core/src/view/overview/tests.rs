@@ -9,8 +9,8 @@ pub(crate) mod samples;
 use samples::*;
 
 #[track_caller]
-fn check(told: impl IntoIterator<Item = String>, expected: Expect) {
-    expected.assert_eq(&told.into_iter().collect::<Vec<_>>().join("\n"));
+fn check(lines: impl IntoIterator<Item = String>, expected: Expect) {
+    expected.assert_eq(&lines.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_quantile_is_a_value_that_was_measured() {
 }
 
 #[test]
-fn failures_are_grouped_whatever_their_numbers() {
+fn failures_that_differ_in_numbers_are_grouped() {
     let mut views = folder();
     views.push(failed("p9", 9, "the button is disabled"));
     // One attempt failed, and the run continued.

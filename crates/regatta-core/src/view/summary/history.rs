@@ -251,7 +251,7 @@ mod tests {
     const NETWORK: &str = r#""network":{"requests":9,"failed":1,"bytes_received":2048,"bytes_sent":512}"#;
 
     #[test]
-    fn attempts_follow_each_other_and_the_last_says_how_the_step_ended() {
+    fn the_last_attempt_holds_the_outcome_of_the_step() {
         check(
             &format!(
                 r#"
