@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::pace::{self, PaceNews};
-use super::{FlowPage, totp};
+use super::{FlowPage, heal, totp};
 use crate::store::session::SessionError;
 use regatta_core::flow::{Action, Flow, Step, StepLocation, screenshot_name_problem};
 use regatta_core::mask::Mask;
@@ -184,7 +184,7 @@ impl<'a, P: FlowPage, H: FlowHost> FlowPlayer<'a, P, H> {
         if let Some(refusal) = refusal {
             return Err(PlayError::Store(refusal));
         }
-        let text = performed.map_err(|error| self.unplayed(error))?;
+        let text = performed.map_err(|error| self.unplayed(heal::with_remedies(error)))?;
         match (&step.action, rendered.action, text) {
             (Action::When { steps, .. }, _, Some(_)) => return Ok(PlayedStep::Inside(steps)),
             (Action::When { .. }, _, None) => return Ok(PlayedStep::Past),
@@ -275,26 +275,22 @@ fn in_words(path: PathBuf) -> Result<String, ActionError> {
 /// What a template lacks is the profile's state, unless it is no field of its identity.
 pub(super) fn unrendered(error: &TemplateError) -> ActionError {
     match error.identity_field() {
-        Some(field) => ActionError {
-            kind: ActionErrorKind::MissingField,
-            message: match error {
+        Some(field) => {
+            let message = match error {
                 TemplateError::UnknownName { text, .. } => {
                     format!("the profile has no `identity.{field}`, which `{text}` needs")
                 }
                 _ => error.to_string(),
-            },
-            hint: Some(format!("give it with --set identity.{field}")),
-        },
-        None => ActionError {
-            kind: ActionErrorKind::Refused,
-            message: error.to_string(),
-            hint: Some(error.hint().to_owned()),
-        },
+            };
+            ActionError::new(ActionErrorKind::MissingField, message)
+                .hint(format!("give it with --set identity.{field}"))
+        }
+        None => refused(error.to_string()).hint(error.hint()),
     }
 }
 
 fn refused(message: String) -> ActionError {
-    ActionError { kind: ActionErrorKind::Refused, message, hint: None }
+    ActionError::new(ActionErrorKind::Refused, message)
 }
 
 /// Returns a name of a folder or a file for a flag or a picture, which may have any name.

@@ -134,11 +134,9 @@ fn scope<'s>(
 }
 
 fn out_of_time(step: &PlanStep) -> ActionError {
-    ActionError {
-        kind: ActionErrorKind::TimedOut,
-        message: format!("the step did not reach its end within {}", in_words(step.timeout)),
-        hint: Some(format!("raise `timeout` of step `{}` in the workflow if it needs longer", step.flag)),
-    }
+    let message = format!("the step did not reach its end within {}", in_words(step.timeout));
+    ActionError::new(ActionErrorKind::TimedOut, message)
+        .hint(format!("raise `timeout` of step `{}` in the workflow if it needs longer", step.flag))
 }
 
 /// A step of a workflow, with the session behind it.

@@ -217,7 +217,7 @@ impl FakeBrowserHost {
 }
 
 fn failed(kind: ActionErrorKind) -> ActionError {
-    ActionError { kind, message: "scripted".to_owned(), hint: None }
+    ActionError::new(kind, "scripted")
 }
 
 struct RunFixture {

@@ -384,5 +384,5 @@ impl Page {
 const BUSY: ActionErrorKind = ActionErrorKind::SiteBusy { retry_after: Some(Duration::from_secs(20)) };
 
 fn failed(kind: ActionErrorKind) -> ActionError {
-    ActionError { kind, message: "simulated".to_owned(), hint: None }
+    ActionError::new(kind, "simulated")
 }

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use crate::error::{ActionError, ActionErrorKind, WaitError};
 use crate::input::baseline::NavigationBaseline;
 use crate::page::{InputGate, Page};
-use crate::script::Reply;
+use crate::script::ScriptReply;
+use crate::script::methods::{FindReply, TasksReply};
 use crate::state::step_target::StepTarget;
 use crate::state::{ExecutionContext, ForeignOrigin};
 use regatta_core::duration::in_words;
@@ -35,7 +36,7 @@ pub struct StepAttempt<'a> {
     /// A press was kept from the page.
     pub missed: bool,
     /// The element that the pointer was brought to, as it was when its selectors led to it.
-    pub pointed: Option<Reply>,
+    pub pointed: Option<FindReply>,
     /// Where the step acts.
     pub baseline: NavigationBaseline,
     /// A document of the page has seen an input of this attempt.
@@ -81,11 +82,11 @@ impl<'a> StepAttempt<'a> {
     pub async fn await_input_tasks(&mut self) {
         let patience = Instant::now() + LEAVING.min(self.timeout / 2);
         // A page or frame that closed over its input says nothing more.
-        if std::mem::take(&mut self.page.stirred)
+        if std::mem::take(&mut self.page.tasks_pending)
             && self.page.with_view(|_| ()).is_some()
             && let Ok(world) = self.page.world(patience).await
         {
-            let _ = self.page.call(&world, "tasks", &Value::Null, &[], patience).await;
+            let _ = self.page.call::<TasksReply>(&world, &Value::Null, &[], patience).await;
         }
     }
 
@@ -118,7 +119,7 @@ impl<'a> StepAttempt<'a> {
 
     /// Once, right before the first input.
     pub fn touch(&mut self) -> Result<(), ActionError> {
-        self.page.stirred = true;
+        self.page.tasks_pending = true;
         self.pin_target();
         self.page.note_input();
         self.page.triggered.allow(&self.allowed_statuses);
@@ -210,10 +211,10 @@ impl<'a> StepAttempt<'a> {
     }
 
     /// One call of the script in the current document; `None` where that went away.
-    pub async fn call(&self, method: &str, query: &Value) -> Result<Option<Reply>, ActionError> {
+    pub async fn call<R: ScriptReply>(&self, query: &Value) -> Result<Option<R>, ActionError> {
         let called = async {
             let world = self.page.world(self.deadline()).await?;
-            self.page.call(&world, method, query, &[], self.deadline()).await
+            self.page.call(&world, query, &[], self.deadline()).await
         };
         called.await.map_err(|error| self.wait_failed(error))
     }

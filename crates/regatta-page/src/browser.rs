@@ -161,7 +161,7 @@ impl Page {
             owners: Vec::new(),
             pressed: Vec::new(),
             adds: false,
-            stirred: false,
+            tasks_pending: false,
             pending_input: None,
             triggered: TriggeredRequests::default(),
             unanswered: None,
@@ -188,7 +188,7 @@ impl Page {
         self.owners.clear();
         self.pressed.clear();
         self.adds = false;
-        self.stirred = false;
+        self.tasks_pending = false;
         self.pending_input = None;
         Ok(())
     }

@@ -19,7 +19,21 @@ pub enum PageError {
 pub struct ActionError {
     pub kind: ActionErrorKind,
     pub message: String,
+    /// What the page shows about it.
     pub hint: Option<String>,
+    /// What the caller can do about it. The words and commands for it are the caller's.
+    pub remedies: Vec<Remedy>,
+}
+
+/// What can be done where the selectors of a flow's step no longer match the element that is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// Write the suggested selector, which the hint names, into the flow.
+    AcceptSuggestion { flow: String, step: String },
+    /// Forget the remembered element, if the page is right.
+    ForgetElement { flow: String, step: String },
+    /// Correct the selectors of the step, if the page is right.
+    CorrectSelectors { flow: String, step: String },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +87,8 @@ pub enum PageEnd {
 }
 
 impl ActionError {
-    pub(crate) fn new(kind: ActionErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+    pub fn new(kind: ActionErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, remedies: Vec::new() }
     }
 
     pub(crate) fn refused(message: impl Into<String>) -> Self {
@@ -89,7 +103,8 @@ impl ActionError {
         Self::new(ActionErrorKind::Navigation, message)
     }
 
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 

@@ -11,6 +11,7 @@ use self::trace::capture;
 use self::trace::snapshot::{PageSnapshot, PictureFormat, decode_base64};
 use self::trace::sources::EvidenceSources;
 use crate::page::Page;
+use crate::script::methods::HtmlReply;
 use regatta_core::evidence::{Incident, TraceMode};
 use regatta_core::mask::Mask;
 
@@ -124,7 +125,8 @@ async fn keep(dir: &Path, name: &str, content: Vec<u8>) -> Option<PathBuf> {
 
 async fn html(page: &Page, deadline: Instant) -> Option<String> {
     let world = page.world(deadline).await.ok()?;
-    page.call(&world, "html", &json!({}), &[], deadline).await.ok()??.value
+    let reply = page.call::<HtmlReply>(&world, &json!({}), &[], deadline).await.ok()??;
+    Some(reply.value)
 }
 
 /// Masks values where they stand as they are, and where HTML writes them with entities.

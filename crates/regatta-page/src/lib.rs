@@ -16,7 +16,7 @@ mod script;
 mod state;
 
 pub use self::browser::{BrowserConnection, PageOptions};
-pub use self::error::{ActionError, ActionErrorKind, PageError};
+pub use self::error::{ActionError, ActionErrorKind, PageError, Remedy};
 pub use self::healing::memory::{LocatorKey, NoMemory, RememberedLocator, SelectorMemory};
 pub use self::healing::state::{HealingEvent, HealingKind};
 pub use self::input::download::DownloadedFile;

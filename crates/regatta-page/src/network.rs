@@ -420,8 +420,8 @@ mod tests {
         check(
             events.into_iter().chain(answers),
             expect![[r#"
-                DocumentState http://a.example/a 302 Redirected, 50 out, 100 in
-                DocumentState http://a.example/b 200 Finished, 50 out, 900 in
+                Document http://a.example/a 302 Redirected, 50 out, 100 in
+                Document http://a.example/b 200 Finished, 50 out, 900 in
                 {"requests":2,"failed":0,"bytes_received":1000,"bytes_sent":100,"by_type":{"document":{"requests":2,"bytes_received":1000,"bytes_sent":100}}}"#]],
         );
     }

@@ -72,7 +72,7 @@ pub struct Page {
     /// The last click was with Ctrl or Meta: what a list has chosen stays chosen.
     pub(crate) adds: bool,
     /// Input was sent, and the page has not been heard of since.
-    pub(crate) stirred: bool,
+    pub(crate) tasks_pending: bool,
     pub(crate) pending_input: Option<PendingInput>,
     pub(crate) triggered: TriggeredRequests,
     /// The submission that had no answer when the last flow ended, or was refused by a busy site.

@@ -12,6 +12,7 @@ use crate::evidence;
 use crate::evidence::trace::capture;
 use crate::healing::state::HealingEvent;
 use crate::page::{InputGate, Page};
+use crate::script::methods::FramesReply;
 use crate::state::step_target::StepTarget;
 use regatta_core::event::NetworkTotals;
 use regatta_core::evidence::{Incident, TraceMode};
@@ -116,7 +117,7 @@ impl Page {
             let deadline = Instant::now() + at_most;
             // Whatever the last input set off in the page has run after two frames.
             if let Ok(world) = self.world(deadline).await {
-                let _ = self.call(&world, "frames", &serde_json::Value::Null, &[], deadline).await;
+                let _ = self.call::<FramesReply>(&world, &serde_json::Value::Null, &[], deadline).await;
             }
             loop {
                 let idle = self.until(deadline, |view| {

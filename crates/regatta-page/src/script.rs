@@ -15,7 +15,10 @@ use crate::connection::CdpError;
 use crate::error::WaitError;
 use crate::page::Page;
 use crate::state::{ExecutionContext, WORLD};
-use regatta_core::fingerprint::Fingerprint;
+
+pub(crate) mod methods;
+
+pub use self::methods::{Method, ScriptReply};
 
 /// Runs in a world of its own beside the page: the page can neither see nor change it. One call resolves,
 /// scrolls, checks and measures; every wait ends by a change of the page or by its deadline. A browser that
@@ -43,68 +46,6 @@ pub const OBJECTS: &str = "regatta";
 /// The script keeps the deadline itself; this is for a page that no longer runs scripts.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What the script's methods answer; each fills what it has to say.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Reply {
-    pub ok: bool,
-    /// The element it is about was found in a document that has been replaced since.
-    pub lost: bool,
-    /// The page has changed: look anew and call again.
-    pub again: bool,
-    pub why: Option<FailureReason>,
-    pub alternative: usize,
-    /// One that means the same element and does not ask the accessibility tree.
-    pub cheaper: Option<usize>,
-    /// Of the point to click, for `Input` commands.
-    pub x: f64,
-    pub y: f64,
-    /// Of the document's viewport.
-    pub width: f64,
-    pub height: f64,
-    /// The frame is rotated, skewed or in perspective: its point has to be asked of the browser.
-    pub turned: bool,
-    /// What kind of element it is to `change`.
-    pub sort: String,
-    pub checked: bool,
-    pub empty: bool,
-    /// Its text is edited in place: `contenteditable`.
-    pub rich: bool,
-    /// It only takes the keys of an editor: only the editor's own keys select its text.
-    pub keyed: bool,
-    /// The focus is in a frame.
-    pub inside: bool,
-    /// The pointer has come into the document.
-    pub moved: bool,
-    pub found: u32,
-    pub url: String,
-    pub origin: String,
-    /// The origin of the document of a frame element that has the focus.
-    pub frame: Option<String>,
-    pub value: Option<String>,
-    /// What the element found is like.
-    pub element: Option<Fingerprint>,
-    pub elements: Vec<Fingerprint>,
-    /// Which of them is the one that was found last.
-    pub own: Option<usize>,
-    pub selectors: Vec<Vec<String>>,
-    /// What the page says is wrong.
-    pub errors: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct FailureReason {
-    pub code: String,
-    pub message: String,
-    pub alternative: usize,
-    pub candidates: Vec<String>,
-    /// Heading or title of the page.
-    pub shows: String,
-    /// What to do next.
-    pub hint: String,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RemoteResult {
@@ -121,6 +62,11 @@ pub struct RemoteObject {
     pub value: Option<Value>,
     pub unserializable_value: Option<String>,
     pub object_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct ResolvedNode {
+    pub object: RemoteObject,
 }
 
 impl RemoteResult {
@@ -169,15 +115,15 @@ impl Page {
     }
 
     /// One method of the script. `None`: the document went away in the meantime.
-    pub(crate) async fn call(
+    pub(crate) async fn call<R: ScriptReply>(
         &self,
         world: &ExecutionContext,
-        method: &str,
         query: &Value,
         nodes: &[String],
         deadline: Instant,
-    ) -> Result<Option<Reply>, WaitError> {
-        let make = || call_of(world, method, query, nodes);
+    ) -> Result<Option<R>, WaitError> {
+        let method = R::METHOD.name();
+        let make = || call_of(world, R::METHOD, query, nodes);
         let Some(mut called) = self.in_world::<_, RemoteResult>(world, make(), deadline).await? else {
             return Ok(None);
         };
@@ -196,19 +142,20 @@ impl Page {
             return Err(WaitError::Script(format!("{method}: {thrown}")));
         }
         let value = called.result.value.unwrap_or(Value::Null);
-        let reply: Reply =
-            serde_json::from_value(value).map_err(|error| WaitError::Script(format!("{method}: {error}")))?;
-        Ok(Some(reply).filter(|reply| !reply.lost))
+        if value["lost"] == true {
+            return Ok(None);
+        }
+        let reply = serde_json::from_value(value);
+        reply.map(Some).map_err(|error| WaitError::Script(format!("{method}: {error}")))
     }
 
     /// Asks the script of a document at once, for an answer that comes later.
-    pub(crate) fn ask(
+    pub(crate) fn ask<R: ScriptReply>(
         &self,
         world: &ExecutionContext,
-        method: &str,
         query: &Value,
-    ) -> impl Future<Output = Result<Reply, CdpError>> + Send + use<> {
-        let called = world.session.send_as::<_, RemoteResult>(call_of(world, method, query, &[]));
+    ) -> impl Future<Output = Result<R, CdpError>> + Send + use<R> {
+        let called = world.session.send_as::<_, RemoteResult>(call_of(world, R::METHOD, query, &[]));
         async move {
             let value = called.await?.result.value.unwrap_or(Value::Null);
             serde_json::from_value(value)
@@ -245,7 +192,12 @@ impl Page {
     }
 }
 
-fn call_of(world: &ExecutionContext, method: &str, query: &Value, nodes: &[String]) -> CallFunctionOnParams {
+fn call_of(
+    world: &ExecutionContext,
+    method: Method,
+    query: &Value,
+    nodes: &[String],
+) -> CallFunctionOnParams {
     const CALL: &str = "function(method, query, ...nodes) { return regatta.call(method, query, ...nodes) }";
     let mut call = CallFunctionOnParams::new(CALL);
     let of_value = |value| CallArgument { value: Some(value), unserializable_value: None, object_id: None };
@@ -254,11 +206,25 @@ fn call_of(world: &ExecutionContext, method: &str, query: &Value, nodes: &[Strin
         unserializable_value: None,
         object_id: Some(node.clone().into()),
     };
-    let values = [Value::String(method.to_owned()), query.clone()];
+    let values = [Value::String(method.name().to_owned()), query.clone()];
     call.arguments = Some(values.into_iter().map(of_value).chain(nodes.iter().map(of_node)).collect());
     call.unique_context_id = Some(world.unique.clone());
     call.await_promise = Some(true);
     call.return_by_value = Some(true);
+    call
+}
+
+/// A call of a method that returns handles of page objects.
+pub fn handle_call(
+    world: &ExecutionContext,
+    method: Method,
+    query: &Value,
+    nodes: &[String],
+) -> CallFunctionOnParams {
+    let mut call = call_of(world, method, query, nodes);
+    call.await_promise = None;
+    call.return_by_value = None;
+    call.object_group = Some(OBJECTS.to_owned());
     call
 }
 

@@ -49,7 +49,7 @@ async fn a_selector_that_matches_another_element_is_not_acted_on() {
         "go.id = 'delete'; go2 = document.getElementById('delete'); go2.dataset.testid = 'delete'; go2.textContent = 'Delete account'",
         expect![[r#"
             1 click: ok [gate]
-            1 click: Changed: `form > :nth-child(2)` now matches button#delete "Delete account", which is not the button#go "Sign up" it matched before; `regatta selectors forget f.json 1` if the page is right
+            1 click: Changed: `form > :nth-child(2)` now matches button#delete "Delete account", which is not the button#go "Sign up" it matched before [ForgetElement { flow: "f.json", step: "1" }]
               click go
         "#]],
     )
@@ -83,7 +83,7 @@ async fn fields_that_changed_places_are_not_mistaken() {
         "document.querySelector('form').append(document.querySelector('input'))",
         expect![[r#"
             1 change: ok [gate]
-            1 change: Changed: `form > :nth-child(1)` now matches textbox "Phone", which is not the textbox "E-mail" it matched before; textbox "E-mail" is like the textbox "E-mail" of before: `aria/E-mail[role="textbox"]` would match it; `regatta selectors accept f.json 1` writes that into the flow, or `regatta selectors forget f.json 1` if the page is right
+            1 change: Changed: `form > :nth-child(1)` now matches textbox "Phone", which is not the textbox "E-mail" it matched before; textbox "E-mail" is like the textbox "E-mail" of before: `aria/E-mail[role="textbox"]` would match it [AcceptSuggestion { flow: "f.json", step: "1" }] [ForgetElement { flow: "f.json", step: "1" }]
             Suggested: textbox "E-mail" by `aria/E-mail[role="textbox"]`, was textbox "E-mail"
               input
         "#]],
@@ -103,8 +103,8 @@ async fn another_label_without_a_reason_and_another_row_are_other_elements() {
         expect![[r#"
             1 click: ok [gate]
             2 click: ok [gate]
-            1 click: Changed: `p > button` now matches button "Leave", which is not the button "Follow" it matched before; `regatta selectors forget f.json 1` if the page is right
-            2 click: Changed: `li:first-child > a` now matches link#two "Two", which is not the link "One" it matched before; `regatta selectors forget f.json 2` if the page is right
+            1 click: Changed: `p > button` now matches button "Leave", which is not the button "Follow" it matched before [ForgetElement { flow: "f.json", step: "1" }]
+            2 click: Changed: `li:first-child > a` now matches link#two "Two", which is not the link "One" it matched before [ForgetElement { flow: "f.json", step: "2" }]
               click 
               click
         "#]],
@@ -121,7 +121,7 @@ async fn a_label_that_is_now_elsewhere_is_on_another_element() {
         "document.querySelector('nav').append(document.querySelector('button'))",
         expect![[r#"
             1 click: ok [gate]
-            1 click: Changed: `nav > :first-child` now matches button "Delete", which is not the button "Save" it matched before; `regatta selectors forget f.json 1` if the page is right
+            1 click: Changed: `nav > :first-child` now matches button "Delete", which is not the button "Save" it matched before [ForgetElement { flow: "f.json", step: "1" }]
               click
         "#]],
     )
@@ -148,7 +148,7 @@ async fn where_no_selector_matches_the_element_is_suggested() {
     let healed = rig.healed();
     rig.page.close().await;
     expect![[r#"
-        1 click: Changed: no element matches `[data-testid=join]` or `#go` within 1.5 s; button[data-testid="enrol"] "Sign up" is like the button#go "Sign up" of before: `[data-testid="enrol"]` would match it; `regatta selectors accept f.json 1` writes that into the flow
+        1 click: Changed: no element matches `[data-testid=join]` or `#go` within 1.5 s; button[data-testid="enrol"] "Sign up" is like the button#go "Sign up" of before: `[data-testid="enrol"]` would match it [AcceptSuggestion { flow: "f.json", step: "1" }]
         ["[data-testid=\"enrol\"]"]
         Suggested: button[data-testid="enrol"] "Sign up" by `[data-testid="enrol"]`, was button#go "Sign up"
     "#]].assert_eq(&format!("{second}{suggestions:?}\n{healed}"));
@@ -198,7 +198,7 @@ async fn where_it_is_allowed_the_element_is_acted_on_and_remembered_at_the_steps
         [["[data-testid=\"enrol\"]"]]
         1 click: ok [gate]
         Remembered: button[data-testid="enrol"] "Sign up" by `[data-testid="enrol"]`, was button[data-testid="enrol"] "Sign up"
-        1 click: Changed: no element matches `[data-testid=join]` or `#go` within 1.5 s; button[data-testid="enrol"] "Sign up" is like the button[data-testid="enrol"] "Sign up" of before: `[data-testid="enrol"]` would match it; `regatta selectors accept f.json 1` writes that into the flow
+        1 click: Changed: no element matches `[data-testid=join]` or `#go` within 1.5 s; button[data-testid="enrol"] "Sign up" is like the button[data-testid="enrol"] "Sign up" of before: `[data-testid="enrol"]` would match it [AcceptSuggestion { flow: "f.json", step: "1" }]
         Suggested: button[data-testid="enrol"] "Sign up" by `[data-testid="enrol"]`, was button[data-testid="enrol"] "Sign up"
         1 click: ok [gate]
           click go
@@ -269,7 +269,7 @@ async fn a_page_that_is_still_busy_is_not_acted_on_by_likeness() {
         &format!("{RENAMED}; fetch('/hang')"),
         expect![[r#"
             1 click: ok [gate]
-            1 click: Changed: no element matches `[data-testid=join]` within 10 s; button[data-testid="enrol"] "Sign up" is like the button#go "Sign up" of before: `[data-testid="enrol"]` would match it; `regatta selectors accept f.json 1` writes that into the flow
+            1 click: Changed: no element matches `[data-testid=join]` within 10 s; button[data-testid="enrol"] "Sign up" is like the button#go "Sign up" of before: `[data-testid="enrol"]` would match it [AcceptSuggestion { flow: "f.json", step: "1" }]
             Suggested: button[data-testid="enrol"] "Sign up" by `[data-testid="enrol"]`, was button#go "Sign up"
               click go
         "#]],
@@ -286,7 +286,7 @@ async fn a_capture_that_may_be_elsewhere_is_no_definite_no() {
         "c.dataset.testid = 'your-code'",
         expect![[r#"
             1 regatta.capture: "Your code"
-            1 regatta.capture: Changed: no element matches `[data-testid=code]` within 1.5 s; heading#c is like the heading#c of before: `[data-testid="your-code"]` would match it; `regatta selectors accept f.json 1` writes that into the flow
+            1 regatta.capture: Changed: no element matches `[data-testid=code]` within 1.5 s; heading#c is like the heading#c of before: `[data-testid="your-code"]` would match it [AcceptSuggestion { flow: "f.json", step: "1" }]
             Suggested: heading#c by `[data-testid="your-code"]`, was heading#c
         "#]],
     )
@@ -468,7 +468,7 @@ async fn where_a_selector_matches_another_element_the_one_of_before_is_looked_fo
         swap,
         expect![[r#"
             1 click: ok [gate]
-            1 click: Changed: `form > :nth-child(2)` now matches button#no "Cancel", which is not the button#go "Sign up" it matched before; button#go "Sign up" is like the button#go "Sign up" of before: `[data-testid="join"]` would match it; `regatta selectors accept f.json 1` writes that into the flow, or `regatta selectors forget f.json 1` if the page is right
+            1 click: Changed: `form > :nth-child(2)` now matches button#no "Cancel", which is not the button#go "Sign up" it matched before; button#go "Sign up" is like the button#go "Sign up" of before: `[data-testid="join"]` would match it [AcceptSuggestion { flow: "f.json", step: "1" }] [ForgetElement { flow: "f.json", step: "1" }]
             Suggested: button#go "Sign up" by `[data-testid="join"]`, was button#go "Sign up"
               click go
         "#]],

@@ -317,10 +317,13 @@ impl Rig {
                 Ok(Some(text)) => {
                     let _ = write!(out, "{text:?}");
                 }
-                Err(ActionError { kind, message, hint }) => {
+                Err(ActionError { kind, message, hint, remedies }) => {
                     let _ = write!(out, "{kind:?}: {message}");
                     if let Some(hint) = hint {
                         let _ = write!(out, "; {hint}");
+                    }
+                    for remedy in remedies {
+                        let _ = write!(out, " [{remedy:?}]");
                     }
                 }
             }

@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::attempt::StepAttempt;
-use crate::error::WaitError;
+use crate::error::{ActionError, ActionErrorKind, Remedy, WaitError};
 use crate::healing::memory::LocatorKey;
 use crate::healing::state::{HealingEvent, HealingKind};
 use crate::locating::query::{self, ElementQuery, LocateError, SearchPurpose, WrongMatch, chain, name_of};
 use crate::page::Page;
-use crate::script::{FailureReason, Reply};
+use crate::script::methods::{AgreesReply, FindReply, LikesReply, MeansReply, Method};
 use regatta_core::fingerprint::{
     AuthoredNames, ElementComparison, Fingerprint, Likeness, MismatchReason, RoleMatch, Verdict, is_by_name,
 };
@@ -41,12 +41,12 @@ impl Page {
 }
 
 impl StepAttempt<'_> {
-    pub(crate) fn seek(&mut self, locator: &Locator, method: &str, query: &Value) -> ElementQuery {
-        let bare = method == "read";
+    pub(crate) fn element_query(&mut self, locator: &Locator, method: Method, query: &Value) -> ElementQuery {
+        let bare = method == Method::Read;
         let written = locator.alternatives.len();
         let mut locator = locator.clone();
         // These may be about absence: nothing but what is written counts.
-        if method == "wait" || method == "count" {
+        if matches!(method, Method::Wait | Method::Count) {
             let (authored, acts) = Default::default();
             return ElementQuery {
                 locator,
@@ -85,20 +85,24 @@ impl StepAttempt<'_> {
 
     /// Whether an alternative has led to the element that is meant. Asks the page only where it depends on
     /// what else is there.
-    pub(crate) async fn judge(&self, sought: &ElementQuery, reply: &Reply) -> Result<Verdict, LocateError> {
+    pub(crate) async fn judge(
+        &self,
+        query: &ElementQuery,
+        reply: &FindReply,
+    ) -> Result<Verdict, LocateError> {
         let Some(seen) = &reply.element else { return Ok(Verdict::Same) };
-        if !sought.acts {
-            let same = sought.known.as_ref().is_none_or(|known| known.matches_for_reading(seen));
+        if !query.acts {
+            let same = query.known.as_ref().is_none_or(|known| known.matches_for_reading(seen));
             return Ok(if same { Verdict::Same } else { Verdict::Another(MismatchReason::Place) });
         }
-        let chain = sought.locator.alternatives.get(reply.alternative);
+        let chain = query.locator.alternatives.get(reply.alternative);
         let by_name =
-            reply.alternative < sought.written && chain.is_some_and(|chain| is_by_name(chain, name_of));
+            reply.alternative < query.written && chain.is_some_and(|chain| is_by_name(chain, name_of));
         let question =
-            ElementComparison { authored: &sought.authored, by_name, known: sought.known.as_ref(), seen };
-        Ok(match (question.judge(None), &sought.known) {
+            ElementComparison { authored: &query.authored, by_name, known: query.known.as_ref(), seen };
+        Ok(match (question.judge(None), &query.known) {
             (Verdict::Ask, Some(known)) => {
-                let others = self.others(known, sought.bare).await?;
+                let others = self.others(known, query.bare).await?;
                 question.judge(Some(&others.unwrap_or_default()))
             }
             (judged, _) => judged,
@@ -107,11 +111,11 @@ impl StepAttempt<'_> {
 
     pub(crate) fn mistake(
         &self,
-        sought: &ElementQuery,
-        reply: &Reply,
+        query: &ElementQuery,
+        reply: &FindReply,
         because: MismatchReason,
     ) -> WrongMatch {
-        let chain = sought.locator.alternatives.get(reply.alternative);
+        let chain = query.locator.alternatives.get(reply.alternative);
         WrongMatch {
             selector: chain.map(ToString::to_string).unwrap_or_default(),
             seen: reply.element.clone().unwrap_or_default(),
@@ -120,12 +124,12 @@ impl StepAttempt<'_> {
     }
 
     /// Told once: the element is about to be acted on, and is not as it was.
-    pub(crate) fn report_change(&mut self, sought: &ElementQuery, reply: &Reply) {
-        let (Some(known), Some(seen)) = (&sought.known, &reply.element) else { return };
+    pub(crate) fn report_change(&mut self, query: &ElementQuery, reply: &FindReply) {
+        let (Some(known), Some(seen)) = (&query.known, &reply.element) else { return };
         if std::mem::replace(&mut self.change_reported, true) {
             return;
         }
-        let chain = sought.locator.alternatives.get(reply.alternative);
+        let chain = query.locator.alternatives.get(reply.alternative);
         let selector = chain.map(ToString::to_string).unwrap_or_default();
         let (known, found) = (known.to_string(), seen.to_string());
         let line = format!("{:?}: `{selector}` leads to {found}, was {known}", HealingKind::Changed);
@@ -149,12 +153,12 @@ impl StepAttempt<'_> {
     /// longer than the step has: it is what a person needs.
     pub(crate) async fn find_like(
         &mut self,
-        sought: &ElementQuery,
+        query: &ElementQuery,
         purpose: SearchPurpose,
     ) -> Result<Option<Likeness>, LocateError> {
         let late = (Instant::now() + RESERVE).saturating_duration_since(self.deadline());
         self.extend(late);
-        let found = self.search_like(sought, purpose).await;
+        let found = self.search_like(query, purpose).await;
         self.shorten(late);
         match found {
             Err(LocateError::Wait(WaitError::Deadline)) => Ok(None),
@@ -164,18 +168,19 @@ impl StepAttempt<'_> {
 
     async fn search_like(
         &self,
-        sought: &ElementQuery,
+        query: &ElementQuery,
         purpose: SearchPurpose,
     ) -> Result<Option<Likeness>, LocateError> {
-        let Some(known) = &sought.known else { return Ok(None) };
-        let Some((others, _)) = self.alike(known, sought.bare).await? else { return Ok(None) };
-        let best = known.best_match(&others, &sought.authored).or_else(|| match purpose {
-            SearchPurpose::Suggest => known.most_similar(&others, &sought.authored),
+        let Some(known) = &query.known else { return Ok(None) };
+        let Some((others, _)) = self.alike(known, query.bare).await? else { return Ok(None) };
+        let best = known.best_match(&others, &query.authored).or_else(|| match purpose {
+            SearchPurpose::Suggest => known.most_similar(&others, &query.authored),
             SearchPurpose::Act => None,
         });
         let Some(best) = best else { return Ok(None) };
         let world = self.page.world(self.deadline()).await?;
-        let means = self.page.call(&world, "means", &json!({ "of": best }), &[], self.deadline()).await?;
+        let means =
+            self.page.call::<MeansReply>(&world, &json!({ "of": best }), &[], self.deadline()).await?;
         for selector in means.map(|reply| reply.selectors).unwrap_or_default() {
             let whole = chain(&selector);
             // A selector that quotes somebody's value would be of use for nobody else.
@@ -188,7 +193,7 @@ impl StepAttempt<'_> {
                 return Ok(None);
             }
             let query = json!({ "alternative": query::alternative_of(0, &whole, by_tree), "of": best });
-            let agrees = self.page.call(&world, "agrees", &query, &[], self.deadline()).await?;
+            let agrees = self.page.call::<AgreesReply>(&world, &query, &[], self.deadline()).await?;
             if agrees.is_some_and(|reply| reply.ok) {
                 return Ok(Some(Likeness { selector, element: others[best].clone() }));
             }
@@ -216,12 +221,12 @@ impl StepAttempt<'_> {
         let (roles, which) = known.roles();
         let query =
             json!({ "known": known, "roles": roles, "none": which == RoleMatch::NoneOf, "bare": bare });
-        let reply = self.page.call(&world, "likes", &query, &[], self.deadline()).await?;
+        let reply = self.page.call::<LikesReply>(&world, &query, &[], self.deadline()).await?;
         let masked = |seen: Fingerprint| seen.masked(&self.page.healing.mask);
         Ok(reply.map(|reply| (reply.elements.into_iter().map(masked).collect(), reply.own)))
     }
 
-    pub(crate) fn tell(&mut self, how: HealingKind, likeness: &Likeness, known: &Fingerprint) {
+    pub(crate) fn report_healing(&mut self, how: HealingKind, likeness: &Likeness, known: &Fingerprint) {
         let selector = chain(&likeness.selector).to_string();
         let (known, found) = (known.to_string(), likeness.element.to_string());
         let line = format!("{how:?} by likeness: {found}, `{selector}`, for {known}");
@@ -234,19 +239,18 @@ impl StepAttempt<'_> {
         self.page.healing.staged.push((key, likeness));
     }
 
-    /// The no of a locator that matches nothing it should, with what a person can do about it.
+    /// The error of a locator that no longer matches the element that is meant.
     pub(crate) fn changed(
         &self,
-        sought: &ElementQuery,
+        query: &ElementQuery,
         suggestion: Option<&Likeness>,
         missing: &str,
-        shows: String,
-    ) -> FailureReason {
-        let (flow, step) = (self.flow, self.step);
-        let known = sought.known.as_ref();
-        let message = match (&sought.mistake, known) {
+    ) -> ActionError {
+        let (flow, step) = (self.flow.to_owned(), self.step.to_owned());
+        let known = query.known.as_ref();
+        let message = match (&query.mistake, known) {
             (Some(WrongMatch { selector, seen, because: MismatchReason::Name }), _) => {
-                let said = sought.authored.selector().unwrap_or_default();
+                let said = query.authored.selector().unwrap_or_default();
                 format!("`{selector}` matches {seen}, which is not what `{said}` of the same step calls for")
             }
             (Some(WrongMatch { selector, seen, .. }), Some(known)) => {
@@ -254,24 +258,20 @@ impl StepAttempt<'_> {
             }
             _ => missing.to_owned(),
         };
-        let by_name = sought.mistake.as_ref().is_some_and(|mistake| mistake.because == MismatchReason::Name);
-        let forget = if by_name {
-            format!("correct the selectors of {flow}, step {step}, if the page is right")
-        } else {
-            format!("`regatta selectors forget {flow} {step}` if the page is right")
-        };
-        let hint = match (suggestion, &sought.mistake) {
-            (Some(found), mistake) => {
-                let selector = chain(&found.selector);
-                let like = known.map(|known| format!(" like the {known} of before")).unwrap_or_default();
-                let or = if mistake.is_some() { format!(", or {forget}") } else { String::new() };
-                format!(
-                    "{} is{like}: `{selector}` would match it; `regatta selectors accept {flow} {step}` writes that into the flow{or}",
-                    found.element
-                )
+        let mut error = ActionError::new(ActionErrorKind::Changed, message);
+        if let Some(found) = suggestion {
+            let selector = chain(&found.selector);
+            let like = known.map(|known| format!(" like the {known} of before")).unwrap_or_default();
+            error = error.hint(format!("{} is{like}: `{selector}` would match it", found.element));
+            error.remedies.push(Remedy::AcceptSuggestion { flow: flow.clone(), step: step.clone() });
+        }
+        match &query.mistake {
+            Some(WrongMatch { because: MismatchReason::Name, .. }) => {
+                error.remedies.push(Remedy::CorrectSelectors { flow, step });
             }
-            (None, _) => forget,
-        };
-        FailureReason { code: "changed".to_owned(), message, hint, shows, ..FailureReason::default() }
+            Some(_) => error.remedies.push(Remedy::ForgetElement { flow, step }),
+            None => {}
+        }
+        error
     }
 }

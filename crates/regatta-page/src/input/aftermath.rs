@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::attempt::StepAttempt;
 use crate::error::ActionError;
 use crate::page::PendingInput;
+use crate::script::methods::RestReply;
 use crate::state::{FrameView, PageState, urls};
 use regatta_core::duration::in_words;
 
@@ -52,7 +53,7 @@ impl StepAttempt<'_> {
         let refused = self.refuse_busy();
         self.page.step_target = step_target;
         self.page.pending_input = None;
-        self.page.stirred = false;
+        self.page.tasks_pending = false;
         let held = self.page.held() - held;
         self.extend(started.elapsed().saturating_sub(held));
         match unanswered {
@@ -91,7 +92,7 @@ impl StepAttempt<'_> {
         let is_there = self.page.with_view(|view| view.tab().ended.is_none()) == Some(true);
         if is_there && let Ok(world) = self.page.world(deadline).await {
             let query = json!({ "ms": rest.as_secs_f64() * 1000.0 });
-            let _ = self.page.call(&world, "rest", &query, &[], deadline).await;
+            let _ = self.page.call::<RestReply>(&world, &query, &[], deadline).await;
         } else {
             tokio::time::sleep(rest).await;
         }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::attempt::StepAttempt;
 use crate::error::{ActionError, PageEnd, WaitError};
+use crate::script::methods::TitleReply;
 use crate::state::{FrameView, PageState, urls};
 use regatta_core::flow::AssertedNavigation;
 use regatta_core::wildcard;
@@ -93,7 +94,7 @@ impl StepAttempt<'_> {
     async fn assert_title(&self, title: &str) -> Result<(), ActionError> {
         loop {
             let ms = self.left().as_secs_f64() * 1000.0;
-            match self.call("title", &json!({ "title": title, "ms": ms })).await? {
+            match self.call::<TitleReply>(&json!({ "title": title, "ms": ms })).await? {
                 Some(reply) if reply.ok => return Ok(()),
                 Some(reply) => {
                     let got = reply.value.unwrap_or_default();

@@ -9,7 +9,9 @@ use crate::error::ActionError;
 use crate::input::ADDING;
 use crate::input::click::{PointerPurpose, PressOutcome};
 use crate::input::keystroke::{Keystroke, strokes};
-use crate::script::Reply;
+use crate::script::methods::{
+    CheckedReply, EditReply, FindReply, InsertReply, PasteReply, SetReply, TypedReply,
+};
 use regatta_core::flow::keyboard::{self, CONTROL, META};
 use regatta_core::flow::{Button, Click, Device, Locator};
 
@@ -38,7 +40,7 @@ impl StepAttempt<'_> {
         });
         loop {
             let found = self.find(locator, &needs).await?;
-            self.check_origin(&found.origin)?;
+            self.check_origin(&found.point().origin)?;
             match found.sort.as_str() {
                 "checkbox" | "radio" => return self.tick(locator, &found, value).await,
                 "text" => {
@@ -49,11 +51,11 @@ impl StepAttempt<'_> {
                 _ => {
                     self.touch()?;
                     match self
-                        .call("set", &json!({ "value": value, "further": further, "adds": adds }))
+                        .call::<SetReply>(&json!({ "value": value, "further": further, "adds": adds }))
                         .await?
                     {
                         Some(reply) if reply.ok => {}
-                        Some(reply) => return Err(self.unmet(locator, reply)),
+                        Some(reply) => return Err(self.failed(locator, reply.reason)),
                         None => continue,
                     }
                 }
@@ -69,33 +71,33 @@ impl StepAttempt<'_> {
         let world = self.page.world(self.deadline()).await.map_err(|error| self.wait_failed(error))?;
         self.touch()?;
         // Sent together, answered in turn: who listens is asked when the field has the focus.
-        let edit = self.page.call(&world, "edit", &Value::Null, &[], self.deadline());
-        let (ready, heard) = futures::join!(edit, self.keys_are_heard());
-        let Some(heard) = heard.or_else(|| self.is_over().then_some(true)) else {
+        let edit = self.page.call::<EditReply>(&world, &Value::Null, &[], self.deadline());
+        let (ready, listens) = futures::join!(edit, self.listens_to_keys());
+        let Some(listens) = listens.or_else(|| self.is_over().then_some(true)) else {
             // Something took the focus in between: this document is asked again, as a whole.
             return Ok(false);
         };
         let Some(ready) = ready.map_err(|error| self.wait_failed(error))? else { return Ok(false) };
         if !ready.ok {
-            return Err(self.unmet(locator, ready));
+            return Err(self.failed(locator, ready.reason));
         }
         if value.is_empty() && ready.empty {
             return Ok(true);
         }
-        let room = usize::try_from(ready.found).unwrap_or(0);
+        let room = usize::try_from(ready.room).unwrap_or(0);
         let passes_on = room > 0 && value.encode_utf16().count() > room;
-        if !heard && !passes_on {
-            match self.call("insert", &json!({ "text": value })).await? {
+        if !listens && !passes_on {
+            match self.call::<InsertReply>(&json!({ "text": value })).await? {
                 None => return Ok(false),
                 // The browser does not edit such a document by command.
-                Some(reply) if reply.again => {}
+                Some(reply) if reply.unsupported => {}
                 Some(reply) if reply.ok => {
                     self.delivered = true;
                     // Text alone submits nothing.
-                    self.page.stirred = false;
+                    self.page.tasks_pending = false;
                     return Ok(true);
                 }
-                Some(reply) => return Err(self.unmet(locator, reply)),
+                Some(reply) => return Err(self.failed(locator, reply.reason)),
             }
         }
         let key = |name, modifiers| Keystroke::Key {
@@ -114,7 +116,7 @@ impl StepAttempt<'_> {
         };
         let mut guard = match self.guard_field().await? {
             None => return Ok(false),
-            Some(Err(refused)) => return Err(self.unmet(locator, refused)),
+            Some(Err(refused)) => return Err(self.failed(locator, refused.reason)),
             Some(Ok(guard)) => guard,
         };
         let own = guard.own.clone();
@@ -128,7 +130,8 @@ impl StepAttempt<'_> {
             }
         }
         if pastes {
-            let pasted = self.page.call(&own, "paste", &json!({ "text": value }), &[], self.deadline()).await;
+            let pasted =
+                self.page.call::<PasteReply>(&own, &json!({ "text": value }), &[], self.deadline()).await;
             match pasted {
                 Ok(Some(reply)) if !reply.ok => {}
                 pasted => {
@@ -142,15 +145,15 @@ impl StepAttempt<'_> {
         let sent = self.send_strokes(&mut guard, &strokes, passes_on).await;
         self.unguard(guard);
         sent?;
-        let typed = self.page.call(&own, "typed", &json!({ "text": value }), &[], self.deadline()).await;
+        let typed = self.page.call::<TypedReply>(&own, &json!({ "text": value }), &[], self.deadline()).await;
         match typed.map_err(|error| self.wait_failed(error))? {
-            Some(reply) if !reply.ok => Err(self.unmet(locator, reply)),
+            Some(reply) if !reply.ok => Err(self.failed(locator, reply.reason)),
             // The document may have gone away over the text.
             Some(_) | None => Ok(true),
         }
     }
 
-    async fn tick(&mut self, locator: &Locator, found: &Reply, value: &str) -> Result<(), ActionError> {
+    async fn tick(&mut self, locator: &Locator, found: &FindReply, value: &str) -> Result<(), ActionError> {
         let wanted = match value {
             "true" | "on" | "1" => true,
             "false" | "off" | "0" => false,
@@ -161,7 +164,7 @@ impl StepAttempt<'_> {
                 )));
             }
         };
-        if found.checked == wanted {
+        if found.point().checked == wanted {
             self.remember(locator, found);
             return Ok(());
         }
@@ -179,7 +182,7 @@ impl StepAttempt<'_> {
         let found = loop {
             let aimed = self.aim(locator, &needs, Device::Mouse, PointerPurpose::Press).await?;
             // The wait for the click may have seen the state change by itself.
-            if aimed.found.checked == wanted {
+            if aimed.point.checked == wanted {
                 self.remember(locator, &aimed.found);
                 return Ok(());
             }
@@ -190,9 +193,11 @@ impl StepAttempt<'_> {
             }
         };
         let ms = STATE.min(self.left()).as_millis();
-        match self.call("checked", &json!({ "wanted": wanted, "ms": u64::try_from(ms).unwrap_or(0) })).await?
+        match self
+            .call::<CheckedReply>(&json!({ "wanted": wanted, "ms": u64::try_from(ms).unwrap_or(0) }))
+            .await?
         {
-            Some(reply) if !reply.ok => Err(self.unmet(locator, reply)),
+            Some(reply) if !reply.ok => Err(self.failed(locator, reply.reason)),
             Some(_) | None => {
                 self.remember(locator, &found);
                 Ok(())

@@ -17,7 +17,11 @@ use crate::connection::CdpError;
 use crate::error::{ActionError, PageEnd, WaitError};
 use crate::input::{ADDING, PAUSE, PRESS_ANSWER};
 use crate::locating::frames::TabMapping;
-use crate::script::{FailureReason, Reply};
+use crate::script::ScriptReply;
+use crate::script::methods::{
+    ConfirmReply, ElementPoint, FailureReason, FindReply, FrameConfirmReply, PressedReply, ReachedReply,
+    ReasonCode, RevalidateReply, SeenReply, UnwatchReply,
+};
 use crate::state::ExecutionContext;
 use regatta_core::flow::{Button, Click, Device, Locator};
 
@@ -40,12 +44,14 @@ pub enum PressOutcome {
 
 /// An element that the pointer is on.
 pub struct PointerTarget {
-    pub found: Reply,
+    pub found: FindReply,
+    /// Where it is in the tab.
+    pub point: ElementPoint,
     /// The worlds of the documents around the element's own, innermost first.
     around: Vec<ExecutionContext>,
 }
 
-type WatcherReplies = FuturesUnordered<BoxFuture<'static, Result<Reply, CdpError>>>;
+type WatcherReplies<R> = FuturesUnordered<BoxFuture<'static, Result<R, CdpError>>>;
 
 /// The generated command leaves an empty list of points out, and the browser refuses what has none.
 #[derive(Debug, Clone, Serialize)]
@@ -73,7 +79,7 @@ impl StepAttempt<'_> {
         let needs = json!({ "visible": true, "enabled": true, "hit": true, "at": at });
         loop {
             let aimed = self.aim(&click.locator, &needs, click.device, PointerPurpose::Press).await?;
-            self.check_frame(&aimed.found.origin)?;
+            self.check_frame(&aimed.point.origin)?;
             self.touch()?;
             if click.button == Button::Auxiliary {
                 self.page.guard_new_tabs();
@@ -128,77 +134,80 @@ impl StepAttempt<'_> {
         locator: &Locator,
         needs: &Value,
         device: Device,
-        then: PointerPurpose,
+        purpose: PointerPurpose,
     ) -> Result<PointerTarget, ActionError> {
         let mut last = None;
         loop {
-            let mut found = match self.keep(locator, needs).await? {
+            let found = match self.revalidate(locator, needs).await? {
                 Some(found) => found,
                 None => self.find(locator, needs).await?,
             };
-            let element = found.clone();
-            let around = match self.surface(&mut found).await? {
-                TabMapping::Reached(around) => around,
+            let mut point = found.point();
+            let around = match self.map_to_tab(&mut point).await? {
+                TabMapping::Mapped(around) => around,
                 TabMapping::Lost => continue,
-                TabMapping::Blocked(reply) if self.is_over() => return Err(self.unmet(locator, *reply)),
-                TabMapping::Blocked(reply) => {
-                    last = Some(*reply);
+                TabMapping::Blocked(reason) if self.is_over() => return Err(self.failed(locator, reason)),
+                TabMapping::Blocked(reason) => {
+                    last = Some(reason);
                     continue;
                 }
             };
-            self.page.trace.aimed(found.x, found.y);
+            self.page.trace.aimed(point.x, point.y);
             if device != Device::Touch {
-                let moved = self.mouse(DispatchMouseEventType::MouseMoved, &found, None, 0, device);
+                let moved = self.mouse(DispatchMouseEventType::MouseMoved, &point, None, 0, device);
                 match self.page.answer(moved, self.deadline()).await {
-                    Ok(_) => self.pointed = Some(element),
+                    Ok(_) => self.pointed = Some(found.clone()),
                     Err(WaitError::Deadline) => {
                         return Err(match last {
-                            Some(reply) => self.unmet(locator, reply),
+                            Some(reason) => self.failed(locator, reason),
                             None if self.missed => self.all_missed(),
                             None => {
                                 ActionError::timed_out(format!("the page drew no frame {}", self.within()))
                             }
                         });
                     }
-                    // A navigation may swallow the move; finding again tells.
+                    // A navigation may swallow the move; finding the element again shows it.
                     Err(WaitError::Script(_)) if !self.is_over() => continue,
                     Err(error) => return Err(self.wait_failed(error)),
                 }
             }
-            let stirred = self.page.stirred;
-            let query = json!({ "stirred": stirred, "watch": then == PointerPurpose::Press });
-            let (confirmed, outside) =
-                tokio::try_join!(self.call("confirm", &query), self.confirm_around(&around, &query))?;
-            match confirmed.map(|inside| settle(inside, outside)) {
+            let tasks_pending = self.page.tasks_pending;
+            let query = json!({ "tasks": tasks_pending, "watch": purpose == PointerPurpose::Press });
+            let (inside, outside) =
+                tokio::try_join!(self.call::<ConfirmReply>(&query), self.confirm_around(&around, &query))?;
+            match inside.map(|inside| confirmation(inside, outside)) {
                 // The step before has set off a navigation: this is not the document that is meant.
-                Some(reply)
-                    if reply.ok && stirred && self.page.with_view(|view| view.is_leaving()) == Some(true) =>
+                Some(Ok(()))
+                    if tasks_pending && self.page.with_view(|view| view.is_leaving()) == Some(true) =>
                 {
-                    self.page.stirred = false;
+                    self.page.tasks_pending = false;
                     self.await_departure().await?;
                 }
-                Some(reply) if reply.ok => {
-                    self.page.stirred = false;
-                    return Ok(PointerTarget { found, around });
+                Some(Ok(())) => {
+                    self.page.tasks_pending = false;
+                    return Ok(PointerTarget { found, point, around });
                 }
-                Some(reply) if self.is_over() => return Err(self.unmet(locator, reply)),
-                reply => last = reply,
+                Some(Err(reason)) if self.is_over() => return Err(self.failed(locator, reason)),
+                Some(Err(reason)) => last = Some(reason),
+                None => last = None,
             }
         }
     }
 
     /// The element that the pointer is on, for as long as it is there: its text, its classes and its size may
     /// change under the pointer, and its selectors lead to it no more.
-    async fn keep(&mut self, locator: &Locator, needs: &Value) -> Result<Option<Reply>, ActionError> {
+    async fn revalidate(
+        &mut self,
+        locator: &Locator,
+        needs: &Value,
+    ) -> Result<Option<FindReply>, ActionError> {
         let Some(found) = self.pointed.take() else { return Ok(None) };
         let ms = self.left().as_secs_f64() * 1000.0;
-        match self.call("keep", &json!({ "needs": needs, "ms": ms })).await? {
+        match self.call::<RevalidateReply>(&json!({ "needs": needs, "ms": ms })).await? {
             None => Ok(None),
             Some(reply) if reply.again => Ok(None),
-            Some(reply) if !reply.ok => Err(self.unmet(locator, reply)),
-            Some(Reply { x, y, width, height, checked, origin, .. }) => {
-                Ok(Some(Reply { x, y, width, height, checked, origin, ..found }))
-            }
+            Some(reply) if !reply.ok => Err(self.failed(locator, reply.reason)),
+            Some(RevalidateReply { point, .. }) => Ok(Some(FindReply { point, ..found })),
         }
     }
 
@@ -210,7 +219,7 @@ impl StepAttempt<'_> {
         click: &Click,
         count: i64,
     ) -> Result<PressOutcome, ActionError> {
-        let at = &aimed.found;
+        let at = &aimed.point;
         let button = match click.button {
             Button::Primary => MouseButton::Left,
             Button::Auxiliary => MouseButton::Middle,
@@ -219,7 +228,7 @@ impl StepAttempt<'_> {
             Button::Forward => MouseButton::Forward,
         };
         let loader = self.loader();
-        let told = self.ask_watchers(aimed, "reached");
+        let replies = self.ask_watchers::<ReachedReply>(aimed);
         let sent_at = Instant::now();
         let mut answers = Vec::new();
         for n in 1..=count {
@@ -242,7 +251,7 @@ impl StepAttempt<'_> {
             ));
         }
         self.taken(try_join_all(answers), &loader, "click").await?;
-        let pressed = self.reached(aimed, told, sent_at).await;
+        let pressed = self.reached(aimed, replies, sent_at).await;
         self.delivered |= pressed == PressOutcome::Reached;
         Ok(pressed)
     }
@@ -254,9 +263,9 @@ impl StepAttempt<'_> {
         click: &Click,
         count: i64,
     ) -> Result<PressOutcome, ActionError> {
-        let at = &aimed.found;
+        let at = &aimed.point;
         let loader = self.loader();
-        let told = self.ask_watchers(aimed, "reached");
+        let replies = self.ask_watchers::<ReachedReply>(aimed);
         let sent_at = Instant::now();
         let mut answers = Vec::new();
         for _ in 0..count {
@@ -272,18 +281,15 @@ impl StepAttempt<'_> {
             answers.push(self.finger(DispatchTouchEventType::TouchEnd, Vec::new()));
         }
         self.taken(try_join_all(answers), &loader, "touch").await?;
-        let pressed = self.reached(aimed, told, sent_at).await;
+        let pressed = self.reached(aimed, replies, sent_at).await;
         self.delivered |= pressed == PressOutcome::Reached;
         Ok(pressed)
     }
 
     /// Each document that watches a press, at once: the step's own, and those around it.
-    fn ask_watchers(&self, aimed: &PointerTarget, method: &str) -> WatcherReplies {
+    fn ask_watchers<R: ScriptReply>(&self, aimed: &PointerTarget) -> WatcherReplies<R> {
         let own = self.page.with_view(|view| view.frame.world.clone()).flatten();
-        own.iter()
-            .chain(&aimed.around)
-            .map(|world| self.page.ask(world, method, &Value::Null).boxed())
-            .collect()
+        own.iter().chain(&aimed.around).map(|world| self.page.ask::<R>(world, &Value::Null).boxed()).collect()
     }
 
     /// What was asked before the press is told by the press's first event, as a rule before the browser's
@@ -293,25 +299,25 @@ impl StepAttempt<'_> {
     async fn reached(
         &self,
         aimed: &PointerTarget,
-        mut told: WatcherReplies,
+        mut replies: WatcherReplies<ReachedReply>,
         sent_at: Instant,
     ) -> PressOutcome {
-        let fate = |reply: &Result<Reply, CdpError>| {
+        let outcome = |reply: &Result<ReachedReply, CdpError>| {
             if reply.as_ref().is_ok_and(|reply| !reply.ok) {
                 PressOutcome::Kept
             } else {
                 PressOutcome::Reached
             }
         };
-        if told.is_empty() {
+        if replies.is_empty() {
             return PressOutcome::Reached;
         }
-        let pressed = match told.next().now_or_never().flatten() {
-            Some(first) => fate(&first),
+        let pressed = match replies.next().now_or_never().flatten() {
+            Some(first) => outcome(&first),
             None => {
                 let answered = async {
                     tokio::select! {
-                        Some(first) = told.next() => fate(&first),
+                        Some(first) = replies.next() => outcome(&first),
                         seen = self.seen(aimed, sent_at) => seen,
                     }
                 };
@@ -320,19 +326,19 @@ impl StepAttempt<'_> {
         };
         // The next press there is somebody else's.
         for world in &aimed.around {
-            drop(self.page.ask(world, "unwatch", &Value::Null));
+            drop(self.page.ask::<UnwatchReply>(world, &Value::Null));
         }
         pressed
     }
 
     /// What the documents have seen of a press that was answered.
     async fn seen(&self, aimed: &PointerTarget, sent_at: Instant) -> PressOutcome {
-        let mut watchers = self.ask_watchers(aimed, "seen");
+        let mut watchers = self.ask_watchers::<SeenReply>(aimed);
         let mut all = PressOutcome::Unseen;
         while let Some(reply) = watchers.next().await {
             match reply {
                 Ok(reply) if !reply.ok => return PressOutcome::Kept,
-                Ok(reply) if reply.found == 0 => {}
+                Ok(reply) if !reply.seen => {}
                 Ok(_) | Err(_) => all = PressOutcome::Reached,
             }
         }
@@ -340,9 +346,10 @@ impl StepAttempt<'_> {
             return all;
         }
         let query = json!({ "ms": sent_at.elapsed().as_secs_f64() * 1000.0 });
-        let asked = self.worlds_of_tab().into_iter().map(|world| self.page.ask(&world, "pressed", &query));
-        let told = join_all(asked).await;
-        if told.iter().any(|reply| reply.as_ref().is_ok_and(|reply| reply.ok)) {
+        let asked =
+            self.worlds_of_tab().into_iter().map(|world| self.page.ask::<PressedReply>(&world, &query));
+        let replies = join_all(asked).await;
+        if replies.iter().any(|reply| reply.as_ref().is_ok_and(|reply| reply.ok)) {
             PressOutcome::Reached
         } else {
             all
@@ -379,7 +386,7 @@ impl StepAttempt<'_> {
     fn mouse(
         &self,
         kind: DispatchMouseEventType,
-        at: &Reply,
+        at: &ElementPoint,
         button: Option<MouseButton>,
         count: i64,
         device: Device,
@@ -405,18 +412,15 @@ impl StepAttempt<'_> {
     }
 }
 
-/// What the documents say of an element that the pointer was brought to. Into a frame with a process of
-/// its own the browser takes the pointer once it has drawn the frame: until then the document around gets it.
-fn settle(inside: Reply, outside: Reply) -> Reply {
+/// What the documents confirm of an element that the pointer was moved onto. Into a frame with a process of its
+/// own the browser takes the pointer once it has drawn the frame: until then the document around it gets it.
+fn confirmation(inside: ConfirmReply, outside: FrameConfirmReply) -> Result<(), Option<FailureReason>> {
     if !outside.ok {
-        return outside;
+        return Err(outside.reason);
     }
     if inside.ok && outside.moved && !inside.moved {
         let message = "the frame does not get the pointer".to_owned();
-        return Reply {
-            why: Some(FailureReason { message, ..FailureReason::default() }),
-            ..Reply::default()
-        };
+        return Err(Some(FailureReason { code: ReasonCode::Moving, message, ..FailureReason::default() }));
     }
-    inside
+    if inside.ok { Ok(()) } else { Err(inside.reason) }
 }

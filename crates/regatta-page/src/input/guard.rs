@@ -1,7 +1,7 @@
 //! Keys reach the element that was checked and nothing else.
 //!
 //! Input goes to the tab, and the frame that has the focus gets it: a frame that calls `focus()` in time
-//! would get a password. So every document of the tab is told before keys are sent. The one that they are
+//! would get a password. So every document of the tab is reply before keys are sent. The one that they are
 //! meant for lets them through while the element has the focus; every other one keeps them from its page.
 //! Each stroke is confirmed before the next is sent.
 
@@ -20,7 +20,7 @@ use crate::connection::{CdpError, CdpSession};
 use crate::error::{ActionError, ActionErrorKind, WaitError};
 use crate::input::keystroke::Keystroke;
 use crate::input::{PAUSE, PRESS_ANSWER};
-use crate::script::Reply;
+use crate::script::methods::{GuardReply, KeptReply, NextReply, RefocusReply, StrokeReply, UnguardReply};
 use crate::state::{ExecutionContext, WORLD};
 
 /// A document that does not answer for so long runs no script that could take the focus either.
@@ -60,24 +60,24 @@ pub struct FocusGuard {
 pub enum StrokeOutcome {
     Seen,
     /// The document went away over it.
-    Gone,
+    DocumentGone,
     /// It was kept from the page that it was meant for, since another element of it has the focus: a frame
     /// element where there is the origin of its document.
-    Beside {
+    OtherElement {
         element: String,
         frame: Option<String>,
     },
     /// It was kept from another document, which has the focus.
-    Elsewhere {
+    OtherDocument {
         origin: String,
     },
     /// It was kept from another document, though the one that is meant believes to have the focus: the
     /// browser hands it over.
-    Underway,
-    Nowhere,
+    FocusInTransit,
+    Unseen,
 }
 
-type StrokeConfirmation = BoxFuture<'static, Result<Reply, CdpError>>;
+type StrokeConfirmation = BoxFuture<'static, Result<StrokeReply, CdpError>>;
 
 impl KeyInput {
     const fn name(self) -> &'static str {
@@ -92,7 +92,7 @@ impl KeyInput {
 impl StepAttempt<'_> {
     /// Guards the documents of the tab for text into the field that was found. `None` where its document
     /// went away; a reply where the field does not take the focus.
-    pub async fn guard_field(&mut self) -> Result<Option<Result<FocusGuard, Reply>>, ActionError> {
+    pub async fn guard_field(&mut self) -> Result<Option<Result<FocusGuard, GuardReply>>, ActionError> {
         let Some(own) = self.page.with_view(|view| view.frame.world.clone()).flatten() else {
             return Ok(None);
         };
@@ -100,17 +100,17 @@ impl StepAttempt<'_> {
         let others = self.arm_new(&mut guard);
         let new = self.guard_new_documents();
         let query = json!({ "ms": self.guarded_for(), "sent": KeyInput::Text.name(), "field": true });
-        let own_told = self.page.call(&own, "guard", &query, &[], self.deadline());
-        let ((), scripts, told) = futures::join!(others, new, own_told);
+        let own_told = self.page.call::<GuardReply>(&own, &query, &[], self.deadline());
+        let ((), scripts, reply) = futures::join!(others, new, own_told);
         guard.scripts = scripts;
-        let told = match told {
-            Ok(told) => told,
+        let reply = match reply {
+            Ok(reply) => reply,
             Err(error) => {
                 self.unguard(guard);
                 return Err(self.wait_failed(error));
             }
         };
-        match told {
+        match reply {
             Some(reply) if reply.ok => Ok(Some(Ok(guard))),
             refused => {
                 self.unguard(guard);
@@ -121,17 +121,17 @@ impl StepAttempt<'_> {
 
     /// Guards the documents of the tab for a key to what has the focus now; with it, what the document
     /// that has it says.
-    pub async fn guard_focus(&mut self, sent: KeyInput) -> Result<(FocusGuard, Reply), ActionError> {
+    pub async fn guard_focus(&mut self, sent: KeyInput) -> Result<(FocusGuard, GuardReply), ActionError> {
         loop {
             let worlds = self.worlds_of_tab();
             let query = json!({ "ms": self.guarded_for(), "sent": sent.name(), "focus": true });
             let asked =
-                worlds.iter().map(|world| self.page.call(world, "guard", &query, &[], self.deadline()));
-            let told = tokio::time::timeout(GUARDED_WITHIN.min(self.left()), join_all(asked));
-            let (told, scripts) = futures::join!(told, self.guard_new_documents());
-            let told = told.unwrap_or_default();
+                worlds.iter().map(|world| self.page.call::<GuardReply>(world, &query, &[], self.deadline()));
+            let reply = tokio::time::timeout(GUARDED_WITHIN.min(self.left()), join_all(asked));
+            let (reply, scripts) = futures::join!(reply, self.guard_new_documents());
+            let reply = reply.unwrap_or_default();
             let mut owners = Vec::new();
-            for (world, reply) in worlds.iter().zip(told) {
+            for (world, reply) in worlds.iter().zip(reply) {
                 match reply {
                     Ok(Some(reply)) if reply.ok => owners.push((world.clone(), reply)),
                     Ok(_) | Err(WaitError::Script(_)) => {}
@@ -163,7 +163,7 @@ impl StepAttempt<'_> {
 
     fn end_guard(&self, worlds: &[ExecutionContext], scripts: Vec<(CdpSession, ScriptIdentifier)>) {
         for world in worlds {
-            drop(self.page.ask(world, "unguard", &Value::Null));
+            drop(self.page.ask::<UnguardReply>(world, &Value::Null));
         }
         for (session, script) in scripts {
             drop(session.send(RemoveScriptToEvaluateOnNewDocumentParams::new(script)));
@@ -183,31 +183,31 @@ impl StepAttempt<'_> {
         for (n, stroke) in strokes.iter().enumerate() {
             if passes_on && n > 0 {
                 let patience = json!({ "ms": HANDED_OVER.min(self.left()).as_secs_f64() * 1000.0 });
-                let _ = self.page.call(&guard.own, "next", &patience, &[], self.deadline()).await;
+                let _ = self.page.call::<NextReply>(&guard.own, &patience, &[], self.deadline()).await;
             }
             let started = Instant::now();
             loop {
                 self.arm_new(guard).await;
-                let told = self.confirmation(guard);
+                let reply = self.confirmation(guard);
                 self.taken(self.send_stroke(stroke), &loader, "key").await?;
-                match self.fate(guard, told).await {
+                match self.stroke_outcome(guard, reply).await {
                     StrokeOutcome::Seen => break,
-                    StrokeOutcome::Gone if n + 1 == strokes.len() => return Ok(()),
-                    StrokeOutcome::Gone => {
+                    StrokeOutcome::DocumentGone if n + 1 == strokes.len() => return Ok(()),
+                    StrokeOutcome::DocumentGone => {
                         return Err(ActionError::timed_out(format!(
                             "the document went away after {} of {} characters",
                             n + 1,
                             strokes.len()
                         )));
                     }
-                    StrokeOutcome::Beside { element, frame } => {
+                    StrokeOutcome::OtherElement { element, frame } => {
                         self.bring_back(guard, &element, frame.as_deref()).await?
                     }
-                    StrokeOutcome::Elsewhere { origin } => return Err(stolen_by_frame(&origin)),
-                    StrokeOutcome::Underway if started.elapsed() < HANDED_OVER => {}
-                    StrokeOutcome::Underway => return Err(stolen("a frame", None)),
-                    StrokeOutcome::Nowhere if self.is_over() => return Err(self.unseen("key")),
-                    StrokeOutcome::Nowhere => {
+                    StrokeOutcome::OtherDocument { origin } => return Err(stolen_by_frame(&origin)),
+                    StrokeOutcome::FocusInTransit if started.elapsed() < HANDED_OVER => {}
+                    StrokeOutcome::FocusInTransit => return Err(stolen("a frame", None)),
+                    StrokeOutcome::Unseen if self.is_over() => return Err(self.unseen("key")),
+                    StrokeOutcome::Unseen => {
                         self.lost = Some("key");
                         tokio::time::sleep(PAUSE.min(self.left())).await;
                     }
@@ -221,42 +221,42 @@ impl StepAttempt<'_> {
 
     /// The answer to whether the next stroke has come, to be asked for before it is sent.
     pub fn confirmation(&self, guard: &FocusGuard) -> StrokeConfirmation {
-        self.page.ask(&guard.own, "stroke", &json!({ "n": guard.confirmed + 1 })).boxed()
+        self.page.ask(&guard.own, &json!({ "n": guard.confirmed + 1 })).boxed()
     }
 
     /// Where the stroke went that the browser has answered. A document that has answered it has seen all
     /// of it that it ever will.
-    pub async fn fate(&self, guard: &FocusGuard, mut told: StrokeConfirmation) -> StrokeOutcome {
-        match (&mut told).now_or_never() {
+    pub async fn stroke_outcome(&self, guard: &FocusGuard, mut reply: StrokeConfirmation) -> StrokeOutcome {
+        match (&mut reply).now_or_never() {
             Some(Ok(reply)) if reply.ok => return StrokeOutcome::Seen,
-            Some(Err(_)) => return StrokeOutcome::Gone,
+            Some(Err(_)) => return StrokeOutcome::DocumentGone,
             Some(Ok(_)) | None => {}
         }
         let others = self.worlds_of_tab().into_iter().filter(|world| *world != guard.own);
         let mut asked: futures::stream::FuturesUnordered<_> =
-            others.map(|world| self.page.ask(&world, "kept", &Value::Null)).collect();
-        let own = self.page.ask(&guard.own, "kept", &Value::Null);
+            others.map(|world| self.page.ask::<KeptReply>(&world, &Value::Null)).collect();
+        let own = self.page.ask::<KeptReply>(&guard.own, &Value::Null);
         let all = async {
             let own = match own.await {
-                Err(_) => return StrokeOutcome::Gone,
-                Ok(own) if own.found > guard.confirmed => return StrokeOutcome::Seen,
+                Err(_) => return StrokeOutcome::DocumentGone,
+                Ok(own) if own.seen > guard.confirmed => return StrokeOutcome::Seen,
                 Ok(own) => own,
             };
-            if let Some(element) = own.value {
-                return StrokeOutcome::Beside { element, frame: own.frame };
+            if let Some(element) = own.stray {
+                return StrokeOutcome::OtherElement { element, frame: own.frame };
             }
             while let Some(reply) = asked.next().await {
-                if let Ok(Reply { value: Some(_), origin, .. }) = reply {
-                    return if own.inside {
-                        StrokeOutcome::Underway
+                if let Ok(KeptReply { stray: Some(_), origin, .. }) = reply {
+                    return if own.focused {
+                        StrokeOutcome::FocusInTransit
                     } else {
-                        StrokeOutcome::Elsewhere { origin }
+                        StrokeOutcome::OtherDocument { origin }
                     };
                 }
             }
-            StrokeOutcome::Nowhere
+            StrokeOutcome::Unseen
         };
-        tokio::time::timeout(PRESS_ANSWER, all).await.unwrap_or(StrokeOutcome::Nowhere)
+        tokio::time::timeout(PRESS_ANSWER, all).await.unwrap_or(StrokeOutcome::Unseen)
     }
 
     /// The page has taken the focus to another element of its own. It is brought back a few times: many pages
@@ -269,7 +269,7 @@ impl StepAttempt<'_> {
     ) -> Result<(), ActionError> {
         guard.refocused += 1;
         if guard.refocused <= REFOCUSED {
-            let called = self.page.call(&guard.own, "refocus", &Value::Null, &[], self.deadline()).await;
+            let called = self.page.call::<RefocusReply>(&guard.own, &Value::Null, &[], self.deadline()).await;
             if called.map_err(|error| self.wait_failed(error))?.is_some_and(|reply| reply.ok) {
                 return Ok(());
             }
@@ -287,7 +287,7 @@ impl StepAttempt<'_> {
             return futures::future::ready(()).boxed();
         }
         let query = json!({ "ms": self.guarded_for(), "sent": guard.sent.name() });
-        let asked: Vec<_> = new.iter().map(|world| self.page.ask(world, "guard", &query)).collect();
+        let asked: Vec<_> = new.iter().map(|world| self.page.ask::<GuardReply>(world, &query)).collect();
         guard.armed.extend(new);
         async move {
             let _ = tokio::time::timeout(GUARDED_WITHIN, join_all(asked)).await;

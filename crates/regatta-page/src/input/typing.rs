@@ -17,7 +17,7 @@ use regatta_core::flow::keyboard;
 /// of. `getEventListeners` is the console's, and tells only of the world that asks. What cannot be looked
 /// into may listen: a closed shadow root. `null` where a frame has taken the focus meanwhile. Members are read
 /// from the prototypes, since a form gives its field of that name for any of them.
-const HEARD: &str = "(() => {
+const LISTENS: &str = "(() => {
   const KEYS = ['keydown', 'keypress', 'keyup', 'beforeinput', 'textInput'];
   const listens = target => { const all = getEventListeners(target); return KEYS.some(type => all[type]) };
   const read = (of, name) => of ? Reflect.get(Object.getPrototypeOf(of), name, of) : null;
@@ -44,10 +44,10 @@ impl StepAttempt<'_> {
         };
         let mut is_begun = false;
         loop {
-            let (guard, told) = self.guard_focus(if down { KeyInput::Down } else { KeyInput::Up }).await?;
+            let (guard, focus) = self.guard_focus(if down { KeyInput::Down } else { KeyInput::Up }).await?;
             // Nothing is typed where keys would go to another origin.
             let checked =
-                if key.is_printable() { self.check_focused(&guard.own, &told.origin) } else { Ok(()) };
+                if key.is_printable() { self.check_focused(&guard.own, &focus.origin) } else { Ok(()) };
             if let Err(error) = checked.and_then(|()| self.touch()) {
                 self.unguard(guard);
                 return Err(error);
@@ -65,26 +65,28 @@ impl StepAttempt<'_> {
             let loader = self.loader();
             let confirmation = self.confirmation(&guard);
             let sent = self.key_event(&key, self.page.modifiers(), press);
-            let fate = match self.taken(sent, &loader, "key").await {
-                Ok(()) => self.fate(&guard, confirmation).await,
+            let outcome = match self.taken(sent, &loader, "key").await {
+                Ok(()) => self.stroke_outcome(&guard, confirmation).await,
                 Err(error) => {
                     self.unguard(guard);
                     return Err(error);
                 }
             };
             self.unguard(guard);
-            match fate {
-                StrokeOutcome::Seen | StrokeOutcome::Gone => break,
+            match outcome {
+                StrokeOutcome::Seen | StrokeOutcome::DocumentGone => break,
                 // An open list of the browser has taken it.
-                StrokeOutcome::Nowhere if told.found > 0 => break,
-                StrokeOutcome::Elsewhere { origin } => return Err(stolen_by_frame(&origin)),
-                StrokeOutcome::Beside { element, frame } if self.is_over() => {
+                StrokeOutcome::Unseen if focus.opens_list => break,
+                StrokeOutcome::OtherDocument { origin } => return Err(stolen_by_frame(&origin)),
+                StrokeOutcome::OtherElement { element, frame } if self.is_over() => {
                     return Err(stolen(&element, frame.as_deref()));
                 }
-                StrokeOutcome::Nowhere | StrokeOutcome::Underway if self.is_over() => {
+                StrokeOutcome::Unseen | StrokeOutcome::FocusInTransit if self.is_over() => {
                     return Err(self.unseen("key"));
                 }
-                StrokeOutcome::Beside { .. } | StrokeOutcome::Underway | StrokeOutcome::Nowhere => {
+                StrokeOutcome::OtherElement { .. }
+                | StrokeOutcome::FocusInTransit
+                | StrokeOutcome::Unseen => {
                     self.lost = Some("key");
                     tokio::time::sleep(PAUSE.min(self.left())).await;
                 }
@@ -96,11 +98,11 @@ impl StepAttempt<'_> {
 
     /// Asked in the page's own world, whose listeners they are. A page that gives no answer may listen. `None`
     /// where the focus is not with the field any more.
-    pub async fn keys_are_heard(&self) -> Option<bool> {
+    pub async fn listens_to_keys(&self) -> Option<bool> {
         let Some(world) = self.page.with_view(|view| view.frame.page_world.clone()).flatten() else {
             return Some(true);
         };
-        let mut evaluate = EvaluateParams::new(HEARD);
+        let mut evaluate = EvaluateParams::new(LISTENS);
         evaluate.unique_context_id = Some(world.unique.clone());
         evaluate.include_command_line_api = Some(true);
         evaluate.return_by_value = Some(true);

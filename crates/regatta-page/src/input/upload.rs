@@ -5,12 +5,12 @@
 use std::path::Path;
 
 use chromiumoxide::cdp::browser_protocol::dom::SetFileInputFilesParams;
-use chromiumoxide::cdp::js_protocol::runtime::{CallFunctionOnParams, RemoteObjectId};
-use serde_json::json;
+use chromiumoxide::cdp::js_protocol::runtime::RemoteObjectId;
+use serde_json::{Value, json};
 
 use crate::attempt::StepAttempt;
 use crate::error::ActionError;
-use crate::script::{OBJECTS, RemoteResult};
+use crate::script::{Method, RemoteResult, handle_call};
 use regatta_core::flow::Locator;
 
 impl StepAttempt<'_> {
@@ -22,7 +22,7 @@ impl StepAttempt<'_> {
         }
         loop {
             let found = self.find(locator, &json!({ "enabled": true, "files": files.len() })).await?;
-            self.check_origin(&found.origin)?;
+            self.check_origin(&found.point().origin)?;
             let Some(input) = self.held().await? else { continue };
             self.touch()?;
             let mut set = SetFileInputFilesParams::new(paths.clone());
@@ -39,9 +39,7 @@ impl StepAttempt<'_> {
     /// A handle of the element that was found. `None` where its document went away.
     async fn held(&self) -> Result<Option<RemoteObjectId>, ActionError> {
         let world = self.page.world(self.deadline()).await.map_err(|error| self.wait_failed(error))?;
-        let mut call = CallFunctionOnParams::new("function() { return regatta.call('input') }");
-        call.unique_context_id = Some(world.unique.clone());
-        call.object_group = Some(OBJECTS.to_owned());
+        let call = handle_call(&world, Method::Input, &Value::Null, &[]);
         let called = self.page.in_world::<_, RemoteResult>(&world, call, self.deadline()).await;
         let called = called.map_err(|error| self.wait_failed(error))?;
         Ok(called.and_then(|called| called.result.object_id).map(RemoteObjectId::from))

@@ -16,14 +16,15 @@ use crate::attempt::StepAttempt;
 use crate::error::{ActionError, WaitError};
 use crate::locating::quad::Quad;
 use crate::page::{FrameElement, Page};
-use crate::script::{RemoteObject, Reply};
+use crate::script::ResolvedNode;
+use crate::script::methods::{ChangedReply, ElementPoint, FailureReason, FrameConfirmReply, FramePointReply};
 use crate::state::ExecutionContext;
 
 pub enum TabMapping {
     /// The worlds of the documents around, innermost first.
-    Reached(Vec<ExecutionContext>),
+    Mapped(Vec<ExecutionContext>),
     /// A frame on the way is hidden, covered or moving.
-    Blocked(Box<Reply>),
+    Blocked(Option<FailureReason>),
     /// A document on the way went away.
     Lost,
 }
@@ -42,11 +43,6 @@ struct BoxModel {
 #[derive(Deserialize)]
 struct Boxes {
     content: Vec<f64>,
-}
-
-#[derive(Deserialize)]
-struct ResolvedNode {
-    object: RemoteObject,
 }
 
 impl Page {
@@ -72,20 +68,20 @@ impl Page {
 
 impl StepAttempt<'_> {
     /// Follows the point that was found outwards to the tab, and changes it to what it is there.
-    pub async fn surface(&mut self, found: &mut Reply) -> Result<TabMapping, ActionError> {
+    pub async fn map_to_tab(&mut self, found: &mut ElementPoint) -> Result<TabMapping, ActionError> {
         let mut passed = Vec::new();
         let mut frame = self.page.with_view(|view| view.frame.id.clone());
         while let Some(inner) = frame {
             let Some(outer) = self.around(&inner) else {
                 // No frame around: this is the tab's own document. Or it went away with everything.
                 let is_there = self.page.with_view(|_| ()).is_some();
-                return Ok(if is_there { TabMapping::Reached(passed) } else { TabMapping::Lost });
+                return Ok(if is_there { TabMapping::Mapped(passed) } else { TabMapping::Lost });
             };
             let Some(world) = self.world_of(&outer).await? else { return Ok(TabMapping::Lost) };
             let Some(owner) = self.owner(&inner, &world).await? else { return Ok(TabMapping::Lost) };
             let mut query = json!({ "x": found.x, "y": found.y });
             let mut told = self.through(&world, &owner, &query).await?;
-            if let Some(Reply { turned: true, width, height, .. }) = told {
+            if let Some(FramePointReply { turned: true, width, height, .. }) = told {
                 let Some(quad) = self.quad_in(&outer, &world, &owner, (width, height)).await? else {
                     return Ok(TabMapping::Lost);
                 };
@@ -100,9 +96,10 @@ impl StepAttempt<'_> {
                 }
                 Some(reply) => {
                     let patience = json!({ "ms": self.left().as_secs_f64() * 1000.0 });
-                    let changed = self.page.call(&world, "changed", &patience, &[], self.deadline()).await;
+                    let changed =
+                        self.page.call::<ChangedReply>(&world, &patience, &[], self.deadline()).await;
                     changed.map_err(|error| self.wait_failed(error))?;
-                    return Ok(TabMapping::Blocked(Box::new(reply)));
+                    return Ok(TabMapping::Blocked(reply.reason));
                 }
                 None => return Ok(TabMapping::Lost),
             }
@@ -118,8 +115,8 @@ impl StepAttempt<'_> {
         world: &ExecutionContext,
         owner: &str,
         query: &Value,
-    ) -> Result<Option<Reply>, ActionError> {
-        let called = self.page.call(world, "through", query, &[owner.to_owned()], self.deadline()).await;
+    ) -> Result<Option<FramePointReply>, ActionError> {
+        let called = self.page.call(world, query, &[owner.to_owned()], self.deadline()).await;
         called.map_err(|error| self.wait_failed(error))
     }
 
@@ -170,11 +167,15 @@ impl StepAttempt<'_> {
         &self,
         around: &[ExecutionContext],
         query: &Value,
-    ) -> Result<Reply, ActionError> {
-        let looks = around.iter().map(|world| self.page.call(world, "passed", query, &[], self.deadline()));
-        let replies = try_join_all(looks).await.map_err(|error| self.wait_failed(error))?;
-        let mut all = Reply { ok: true, ..Reply::default() };
-        for reply in replies.into_iter().map(Option::unwrap_or_default) {
+    ) -> Result<FrameConfirmReply, ActionError> {
+        let replies = around
+            .iter()
+            .map(|world| self.page.call::<FrameConfirmReply>(world, query, &[], self.deadline()));
+        let replies = try_join_all(replies).await.map_err(|error| self.wait_failed(error))?;
+        let mut all = FrameConfirmReply { ok: true, reason: None, moved: false };
+        for reply in replies {
+            // The document went away.
+            let Some(reply) = reply else { return Ok(FrameConfirmReply { ok: false, ..all }) };
             if !reply.ok {
                 return Ok(reply);
             }

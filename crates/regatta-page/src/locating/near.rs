@@ -10,7 +10,7 @@ use crate::attempt::StepAttempt;
 use crate::error::WaitError;
 use crate::locating::aria;
 use crate::locating::query::{self, LocateError, alternative_of, asks_tree};
-use crate::script::Reply;
+use crate::script::methods::{AgreesReply, InsteadReply, LocatorReply, MeansReply, NearReply, ReasonCode};
 use regatta_core::flow::{Chain, Locator, Selector, SelectorKind, WaitForElement};
 use regatta_core::workflow::Heal;
 
@@ -19,13 +19,23 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 impl StepAttempt<'_> {
     /// A no of the script with its hint. Best effort: a page that is gone says nothing.
-    pub(crate) async fn with_hint(&mut self, locator: &Locator, query: &Value, mut reply: Reply) -> Reply {
-        let Some(why) = &mut reply.why else { return reply };
-        let is_missing = why.code == "missing" && why.message.is_empty();
-        if is_missing || matches!(why.code.as_str(), "empty" | "disabled" | "invisible" | "covered") {
-            let looks = is_missing && reply.found == 0 && !is_absence(query);
-            let wanted = if looks { wanted(locator) } else { json!([]) };
-            why.hint = self.beyond_deadline(async |attempt| attempt.hint(&wanted).await).await;
+    pub(crate) async fn with_hint<R: LocatorReply>(
+        &mut self,
+        locator: &Locator,
+        query: &Value,
+        mut reply: R,
+    ) -> R {
+        let found = reply.count();
+        let Some(reason) = reply.reason_mut() else { return reply };
+        let is_missing = reason.code == ReasonCode::Missing && reason.message.is_empty();
+        let is_unready = matches!(
+            reason.code,
+            ReasonCode::Empty | ReasonCode::Disabled | ReasonCode::Invisible | ReasonCode::Covered
+        );
+        if is_missing || is_unready {
+            let searches = is_missing && found == 0 && !is_absence(query);
+            let wanted = if searches { wanted(locator) } else { json!([]) };
+            reason.hint = self.beyond_deadline(async |attempt| attempt.hint(&wanted).await).await;
         }
         reply
     }
@@ -52,7 +62,7 @@ impl StepAttempt<'_> {
     async fn hint(&mut self, wanted: &Value) -> Result<String, LocateError> {
         let world = self.page.world(self.deadline()).await?;
         let query = json!({ "wanted": wanted });
-        let Some(told) = self.page.call(&world, "near", &query, &[], self.deadline()).await? else {
+        let Some(told) = self.page.call::<NearReply>(&world, &query, &[], self.deadline()).await? else {
             return Ok(String::new());
         };
         let mut near = Vec::new();
@@ -78,7 +88,7 @@ impl StepAttempt<'_> {
     /// A selector that means the element alone: the one of the kind that was asked for, where it does.
     async fn selector_of(&mut self, of: usize, own: &[String]) -> Result<Option<String>, LocateError> {
         let world = self.page.world(self.deadline()).await?;
-        let others = self.page.call(&world, "means", &json!({ "of": of }), &[], self.deadline()).await?;
+        let others = self.page.call::<MeansReply>(&world, &json!({ "of": of }), &[], self.deadline()).await?;
         let others = others.map(|reply| reply.selectors).unwrap_or_default();
         for selector in std::iter::once(own.to_vec()).chain(others) {
             let chain = query::chain(&selector);
@@ -87,7 +97,7 @@ impl StepAttempt<'_> {
                 return Ok(None);
             }
             let query = json!({ "alternative": alternative_of(0, &chain, by_tree), "of": of });
-            let agrees = self.page.call(&world, "agrees", &query, &[], self.deadline()).await?;
+            let agrees = self.page.call::<AgreesReply>(&world, &query, &[], self.deadline()).await?;
             if agrees.is_some_and(|reply| reply.ok) {
                 return Ok(Some(format!("`{chain}`")));
             }
@@ -106,7 +116,7 @@ impl StepAttempt<'_> {
             alternatives.push(alternative_of(index, chain, by_tree));
         }
         query["alternatives"] = alternatives.into();
-        let told = self.page.call(&world, "instead", &query, &[], self.deadline()).await;
+        let told = self.page.call::<InsteadReply>(&world, &query, &[], self.deadline()).await;
         match told {
             Ok(told) => Ok(told.and_then(|reply| reply.value).unwrap_or_default()),
             Err(WaitError::Script(_)) => Ok(String::new()),

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::accessibility::QueryAxTreeParams;
 use chromiumoxide::cdp::browser_protocol::dom::{BackendNodeId, ResolveNodeParams};
-use chromiumoxide::cdp::js_protocol::runtime::{
-    CallArgument, CallFunctionOnParams, ExecutionContextId, GetPropertiesParams, RemoteObjectId,
-};
+use chromiumoxide::cdp::js_protocol::runtime::{ExecutionContextId, GetPropertiesParams, RemoteObjectId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -19,7 +17,10 @@ use crate::locating::aria;
 use crate::locating::query::{
     self, ElementQuery, LocateError, SearchPurpose, alternative_of, asks_tree, selectors,
 };
-use crate::script::{FailureReason, OBJECTS, RemoteResult, Reply};
+use crate::script::methods::{
+    CountReply, FailureReason, FindReply, LocatorReply, Method, ParsedReply, ReasonCode, StashReply,
+};
+use crate::script::{OBJECTS, RemoteObject, RemoteResult, ResolvedNode, handle_call};
 use crate::state::{ExecutionContext, urls};
 use regatta_core::fingerprint::{Likeness, Verdict};
 use regatta_core::flow::{Chain, Locator, Selector, SelectorKind};
@@ -32,108 +33,112 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const NODES: usize = 11;
 
 impl StepAttempt<'_> {
-    /// Asks the script about the locator's alternatives until it answers for good. Its answer may be a
-    /// no; see [`Self::unmet`]. Where time runs out between two looks, the last one is the answer.
-    pub async fn ask(&mut self, method: &str, locator: &Locator, query: Value) -> Result<Reply, ActionError> {
-        match self.query_or_heal(method, locator, query).await {
-            Ok(reply) => Ok(reply),
+    /// Asks the script about the locator's alternatives until its reply is final. The reply may be a failure:
+    /// see [`Self::failed`]. Where time runs out between two calls, the last reply counts.
+    pub async fn query<R: LocatorReply>(
+        &mut self,
+        locator: &Locator,
+        query: Value,
+    ) -> Result<R, ActionError> {
+        match self.query_or_heal(locator, query).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(changed)) => Err(changed),
             Err(LocateError::Wait(error)) => Err(self.wait_failed(error)),
             Err(LocateError::InvalidSelector(message)) => Err(ActionError::refused(message)),
         }
     }
 
-    async fn query_or_heal(
+    async fn query_or_heal<R: LocatorReply>(
         &mut self,
-        method: &str,
         locator: &Locator,
         query: Value,
-    ) -> Result<Reply, LocateError> {
+    ) -> Result<Result<R, ActionError>, LocateError> {
         let mode = self.page.healing.mode;
-        let mut sought = self.seek(locator, method, &query);
-        let acts = mode == Heal::Auto && sought.known.is_some() && self.healed.is_none();
-        if acts {
-            let reply = self.look(method, &mut sought, &query, self.deadline() - self.reserve()).await?;
-            if reply.ok {
-                return Ok(self.found(&sought, reply));
+        let mut wanted = self.element_query(locator, R::METHOD, &query);
+        let heals = mode == Heal::Auto && wanted.known.is_some() && self.healed.is_none();
+        if heals {
+            let deadline = self.deadline() - self.reserve();
+            let reply: R = self.query_page(&mut wanted, &query, deadline).await?;
+            if reply.is_ok() {
+                self.note_healed(&wanted, reply.found());
+                return Ok(Ok(reply));
             }
             if is_missing(&reply)
                 && self.is_at_rest()
-                && let Some(known) = &sought.known
-                && let Some(likeness) = self.find_like(&sought, SearchPurpose::Act).await?
+                && let Some(known) = &wanted.known
+                && let Some(likeness) = self.find_like(&wanted, SearchPurpose::Act).await?
             {
-                self.tell(HealingKind::Acted, &likeness, known);
+                self.report_healing(HealingKind::Acted, &likeness, known);
                 self.healed = Some(likeness);
-                sought = self.seek(locator, method, &query);
+                wanted = self.element_query(locator, R::METHOD, &query);
             }
         }
-        let reply = self.look(method, &mut sought, &query, self.deadline()).await?;
-        if reply.ok {
-            return Ok(self.found(&sought, reply));
+        let reply: R = self.query_page(&mut wanted, &query, self.deadline()).await?;
+        if reply.is_ok() {
+            self.note_healed(&wanted, reply.found());
+            return Ok(Ok(reply));
         }
         if !is_missing(&reply) {
-            return Ok(self.with_hint(locator, &query, reply).await);
+            return Ok(Ok(self.with_hint(locator, &query, reply).await));
         }
-        let suggestion = match &sought.known {
-            Some(_) if mode != Heal::Off => self.find_like(&sought, SearchPurpose::Suggest).await?,
+        let suggestion = match &wanted.known {
+            Some(_) if mode != Heal::Off => self.find_like(&wanted, SearchPurpose::Suggest).await?,
             _ => None,
         };
-        if let (Some(likeness), Some(known)) = (&suggestion, &sought.known) {
-            self.tell(HealingKind::Suggested, likeness, known);
+        if let (Some(likeness), Some(known)) = (&suggestion, &wanted.known) {
+            self.report_healing(HealingKind::Suggested, likeness, known);
             let url = self.page.with_view(|view| view.frame.document.url.clone()).unwrap_or_default();
             let key = self.memory_key(locator, &url);
             self.page.memory.suggest(&key, likeness.clone());
         }
-        if suggestion.is_none() && sought.mistake.is_none() {
-            return Ok(self.with_hint(locator, &query, reply).await);
+        if suggestion.is_none() && wanted.mistake.is_none() {
+            return Ok(Ok(self.with_hint(locator, &query, reply).await));
         }
-        let shows = reply.why.map(|why| why.shows).unwrap_or_default();
-        let why = self.changed(&sought, suggestion.as_ref(), &self.missing(locator), shows);
-        Ok(Reply { why: Some(why), ..Reply::default() })
+        Ok(Err(self.changed(&wanted, suggestion.as_ref(), &self.missing(locator))))
     }
 
-    /// The element that will be acted on, told where it was found by likeness in an earlier run.
-    fn found(&mut self, sought: &ElementQuery, reply: Reply) -> Reply {
-        if reply.alternative >= sought.written
+    /// Reports an element that an earlier run found by likeness.
+    fn note_healed(&mut self, query: &ElementQuery, found: Option<&FindReply>) {
+        if let Some(found) = found
+            && found.alternative >= query.written
             && self.healed.is_none()
             && let (Some(chain), Some(element)) =
-                (sought.locator.alternatives.get(reply.alternative), reply.element.clone())
+                (query.locator.alternatives.get(found.alternative), found.element.clone())
         {
             let selector = chain.0.iter().map(ToString::to_string).collect();
             let likeness = Likeness { selector, element };
-            self.tell(HealingKind::Remembered, &likeness, sought.known.as_ref().unwrap_or(&likeness.element));
+            let known = query.known.as_ref().unwrap_or(&likeness.element);
+            self.report_healing(HealingKind::Remembered, &likeness, known);
             self.healed = Some(likeness);
         }
-        reply
     }
 
-    async fn look(
+    async fn query_page<R: LocatorReply>(
         &mut self,
-        method: &str,
-        sought: &mut ElementQuery,
+        wanted: &mut ElementQuery,
         query: &Value,
         until: Instant,
-    ) -> Result<Reply, LocateError> {
+    ) -> Result<R, LocateError> {
         let mut last = None;
-        match self.query_until(method, sought, query, until, &mut last).await {
+        match self.query_until(wanted, query, until, &mut last).await {
             Err(LocateError::Wait(WaitError::Deadline)) if let Some(last) = last => Ok(last),
-            looked => looked,
+            replied => replied,
         }
     }
 
-    async fn query_until(
+    async fn query_until<R: LocatorReply>(
         &mut self,
-        method: &str,
-        sought: &mut ElementQuery,
+        wanted: &mut ElementQuery,
         query: &Value,
         until: Instant,
-        last: &mut Option<Reply>,
-    ) -> Result<Reply, LocateError> {
+        last: &mut Option<R>,
+    ) -> Result<R, LocateError> {
         let mut query = query.clone();
-        let locator = sought.locator.clone();
+        let locator = wanted.locator.clone();
         let by_tree: Vec<bool> = locator.alternatives.iter().map(asks_tree).collect();
         let any_by_tree = by_tree.contains(&true);
         query["depth"] =
-            json!(sought.known.as_ref().and_then(|known| known.row.as_ref()).map_or(0, |row| row.depth));
+            json!(wanted.known.as_ref().and_then(|known| known.row.as_ref()).map_or(0, |row| row.depth));
         let left = |most: Duration| {
             let left = until.saturating_duration_since(Instant::now()).min(most);
             json!(left.as_secs_f64() * 1000.0)
@@ -141,11 +146,11 @@ impl StepAttempt<'_> {
         let mut patience = PATIENCE;
         // Alternatives that led to another element than before, until the page has changed.
         let mut passed: Vec<usize> = Vec::new();
-        // What is remembered goes first only where it leads to what it led to, unchanged.
+        // The remembered alternative goes first only where it leads to the same element, unchanged.
         let mut distrusted = false;
         loop {
             let world = self.page.world(self.deadline()).await?;
-            let remembered = sought.remembered.filter(|index| !distrusted && !passed.contains(index));
+            let remembered = wanted.remembered.filter(|index| !distrusted && !passed.contains(index));
             query["passed"] = json!(passed);
             query["remembered"] = match remembered {
                 Some(index) => alternative(index, &locator, &by_tree),
@@ -160,10 +165,9 @@ impl StepAttempt<'_> {
                 query["alternatives"] = json!([]);
                 query["ms"] = left(patience);
                 patience = Duration::ZERO;
-                let called = self.page.call(&world, method, &query, &[], self.deadline()).await;
-                match called? {
-                    Some(mut reply) if reply.ok => {
-                        if self.is_meant(sought, &mut reply).await? == Verdict::Same {
+                match self.page.call::<R>(&world, &query, &[], self.deadline()).await? {
+                    Some(mut reply) if reply.is_ok() => {
+                        if self.judge_reply(wanted, &mut reply).await? == Verdict::Same {
                             return Ok(reply);
                         }
                         distrusted = true;
@@ -191,18 +195,21 @@ impl StepAttempt<'_> {
             let all = 0..locator.alternatives.len();
             query["alternatives"] = all.map(|index| alternative(index, &locator, &by_tree)).collect();
             query["ms"] = left(self.timeout);
-            let called = self.page.call(&world, method, &query, &[], self.deadline()).await;
-            match called? {
-                Some(mut reply) if reply.ok => match self.is_meant(sought, &mut reply).await? {
-                    Verdict::Same => return Ok(reply),
-                    _ if remembered == Some(reply.alternative) => distrusted = true,
-                    Verdict::Changed => {
-                        self.report_change(sought, &reply);
-                        return Ok(reply);
+            match self.page.call::<R>(&world, &query, &[], self.deadline()).await? {
+                Some(mut reply) if reply.is_ok() => {
+                    let verdict = self.judge_reply(wanted, &mut reply).await?;
+                    let Some(found) = reply.found() else { return Ok(reply) };
+                    match verdict {
+                        Verdict::Same => return Ok(reply),
+                        _ if remembered == Some(found.alternative) => distrusted = true,
+                        Verdict::Changed => {
+                            self.report_change(wanted, found);
+                            return Ok(reply);
+                        }
+                        Verdict::Ask | Verdict::Another(_) => passed.push(found.alternative),
                     }
-                    Verdict::Ask | Verdict::Another(_) => passed.push(reply.alternative),
-                },
-                Some(reply) if reply.again && Instant::now() < until => {
+                }
+                Some(reply) if reply.is_again() && Instant::now() < until => {
                     *last = Some(reply);
                     passed.clear();
                     distrusted = false;
@@ -214,50 +221,68 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// Whether what an alternative has led to is what is meant. Where it is not, that is noted.
-    async fn is_meant(&self, sought: &mut ElementQuery, reply: &mut Reply) -> Result<Verdict, LocateError> {
-        reply.element = reply.element.take().map(|element| element.masked(self.page.healing.mask()));
-        let judged = self.judge(sought, reply).await?;
-        if let Verdict::Another(because) = judged {
-            let mistake = self.mistake(sought, reply, because);
-            sought.mistake.get_or_insert(mistake);
-        } else if let Some(known) = &sought.known {
-            reply.element = reply.element.take().map(|element| element.after(known));
+    /// Whether an alternative has led to the element that is meant. Notes the first one that has not.
+    async fn judge_reply<R: LocatorReply>(
+        &self,
+        wanted: &mut ElementQuery,
+        reply: &mut R,
+    ) -> Result<Verdict, LocateError> {
+        let Some(found) = reply.found_mut() else { return Ok(Verdict::Same) };
+        if found.point.is_none() {
+            return Err(WaitError::Script(format!("{}: no point", R::METHOD.name())).into());
         }
-        Ok(judged)
+        found.element = found.element.take().map(|element| element.masked(self.page.healing.mask()));
+        let verdict = self.judge(wanted, found).await?;
+        if let Verdict::Another(because) = verdict {
+            let mistake = self.mistake(wanted, found, because);
+            wanted.mistake.get_or_insert(mistake);
+        } else if let Some(known) = &wanted.known {
+            found.element = found.element.take().map(|element| element.after(known));
+        }
+        Ok(verdict)
     }
 
-    /// The element is there and ready for what the query needs.
-    pub async fn find(&mut self, locator: &Locator, needs: &Value) -> Result<Reply, ActionError> {
-        // What is looked for again, after an input that missed, is looked for at the step's address.
+    /// Finds the element and waits until it is ready for what the query needs.
+    pub async fn find(&mut self, locator: &Locator, needs: &Value) -> Result<FindReply, ActionError> {
+        // After an input that missed, the element is found again at the step's address.
         self.page.step_target.unpin();
         self.pointed = None;
-        let reply = self.ask("find", locator, json!({ "needs": needs })).await?;
-        if reply.ok { Ok(reply) } else { Err(self.unmet(locator, reply)) }
+        let reply: FindReply = self.query(locator, json!({ "needs": needs })).await?;
+        if reply.ok { Ok(reply) } else { Err(self.failed(locator, reply.reason)) }
     }
 
-    /// What a no of the script means.
-    pub fn unmet(&self, locator: &Locator, reply: Reply) -> ActionError {
+    /// The error for a reason that the script gives.
+    pub fn failed(&self, locator: &Locator, reason: Option<FailureReason>) -> ActionError {
         let FailureReason { code, message, alternative, candidates, shows, hint } =
-            reply.why.unwrap_or_default();
+            reason.unwrap_or_default();
         let healed = || self.healed.as_ref().map(|healed| query::chain(&healed.selector).to_string());
         let selector = locator.alternatives.get(alternative).map(ToString::to_string);
         let selector = selector.or_else(healed).unwrap_or_default();
-        let error = match code.as_str() {
-            "changed" => return ActionError::new(ActionErrorKind::Changed, message).hint(hint),
-            "missing" if message.is_empty() => ActionError::timed_out(self.missing(locator)),
-            "ambiguous" => {
+        let error = match code {
+            ReasonCode::Missing if message.is_empty() => ActionError::timed_out(self.missing(locator)),
+            ReasonCode::Ambiguous => {
                 let error = ActionError::new(ActionErrorKind::Ambiguous, format!("{message} `{selector}`"));
                 return error.hint(format!("they are {}", candidates.join(", ")));
             }
-            "invalid" => return ActionError::refused(format!("`{selector}` is {message}")),
-            "offset" | "readonly" | "option" | "unfit" => ActionError::refused(message),
-            _ => ActionError::timed_out(message),
+            ReasonCode::Invalid => return ActionError::refused(format!("`{selector}` is {message}")),
+            ReasonCode::Offset | ReasonCode::ReadOnly | ReasonCode::Option | ReasonCode::Unfit => {
+                ActionError::refused(message)
+            }
+            ReasonCode::Missing
+            | ReasonCode::Invisible
+            | ReasonCode::Disabled
+            | ReasonCode::Covered
+            | ReasonCode::Moving
+            | ReasonCode::Empty
+            | ReasonCode::Present
+            | ReasonCode::Refused => ActionError::timed_out(message),
         };
-        // Where something is missing, what is there instead says more than anything.
-        match code.as_str() {
+        // Where something is missing, what is there instead says most.
+        match code {
             _ if !hint.is_empty() => error.hint(hint),
-            "missing" | "empty" if !shows.is_empty() => error.hint(format!("the page shows \"{shows}\"")),
+            ReasonCode::Missing | ReasonCode::Empty if !shows.is_empty() => {
+                error.hint(format!("the page shows \"{shows}\""))
+            }
             _ => error,
         }
     }
@@ -272,7 +297,7 @@ impl StepAttempt<'_> {
     }
 
     /// To be called when the action has succeeded.
-    pub fn remember(&mut self, locator: &Locator, found: &Reply) {
+    pub fn remember(&mut self, locator: &Locator, found: &FindReply) {
         let key = self.memory_key(locator, &found.url);
         match &self.healed {
             Some(healed) if found.alternative >= locator.alternatives.len() => {
@@ -294,7 +319,7 @@ impl StepAttempt<'_> {
     pub async fn exists(&mut self, locator: &Locator) -> Result<bool, ActionError> {
         loop {
             let ms = self.left().as_secs_f64() * 1000.0;
-            match self.call("parsed", &json!({ "ms": ms })).await? {
+            match self.call::<ParsedReply>(&json!({ "ms": ms })).await? {
                 Some(reply) if reply.ok => break,
                 Some(_) => {
                     return Err(ActionError::timed_out(format!(
@@ -305,7 +330,7 @@ impl StepAttempt<'_> {
                 None => {}
             }
         }
-        Ok(self.ask("count", locator, json!({})).await?.found > 0)
+        Ok(self.query::<CountReply>(locator, json!({})).await?.found > 0)
     }
 
     pub(crate) fn memory_key(&self, locator: &Locator, url: &str) -> LocatorKey {
@@ -361,7 +386,7 @@ impl StepAttempt<'_> {
         }
         let rest = if from.is_empty() { &[] } else { rest };
         let query = json!({ "index": index, "chain": selectors(rest) });
-        Ok(self.page.call(world, "stash", &query, &from, self.deadline()).await?.map(|_| ()))
+        Ok(self.page.call::<StashReply>(world, &query, &from, self.deadline()).await?.map(|_| ()))
     }
 
     /// Handles of what `chain` leads to from `from`, or from the document.
@@ -371,21 +396,8 @@ impl StepAttempt<'_> {
         chain: &[Selector],
         from: &[String],
     ) -> Result<Option<Vec<String>>, LocateError> {
-        const CALL: &str = "function(query, ...from) { return regatta.call('roots', query, ...from) }";
-        let of_node = |node: &String| CallArgument {
-            value: None,
-            unserializable_value: None,
-            object_id: Some(node.clone().into()),
-        };
-        let query = CallArgument {
-            value: Some(json!({ "chain": selectors(chain) })),
-            unserializable_value: None,
-            object_id: None,
-        };
-        let mut call = CallFunctionOnParams::new(CALL);
-        call.arguments = Some(std::iter::once(query).chain(from.iter().map(of_node)).collect());
-        call.unique_context_id = Some(world.unique.clone());
-        call.object_group = Some(OBJECTS.to_owned());
+        let query = json!({ "chain": selectors(chain) });
+        let call = handle_call(world, Method::Roots, &query, from);
         let Some(called) = self.page.in_world::<_, RemoteResult>(world, call, self.deadline()).await? else {
             return Ok(None);
         };
@@ -452,12 +464,7 @@ struct Properties {
 #[derive(Deserialize)]
 struct Property {
     name: String,
-    value: Option<crate::script::RemoteObject>,
-}
-
-#[derive(Deserialize)]
-struct ResolvedNode {
-    object: crate::script::RemoteObject,
+    value: Option<RemoteObject>,
 }
 
 #[derive(Deserialize)]
@@ -487,8 +494,8 @@ impl TreeNode {
 }
 
 /// No alternative leads to anything that may be meant; not even to something that is not ready.
-fn is_missing(reply: &Reply) -> bool {
-    reply.why.as_ref().is_none_or(|why| why.code == "missing" && why.message.is_empty())
+fn is_missing<R: LocatorReply>(reply: &R) -> bool {
+    reply.reason().is_none_or(|reason| reason.code == ReasonCode::Missing && reason.message.is_empty())
 }
 
 /// As the script wants an alternative.

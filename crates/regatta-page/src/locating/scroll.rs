@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::attempt::StepAttempt;
 use crate::error::ActionError;
+use crate::script::methods::ScrollReply;
 use regatta_core::flow::Locator;
 
 /// A page that is shorter than it was, with nothing on its way and nothing new for this long, stays so.
@@ -31,7 +32,7 @@ impl StepAttempt<'_> {
             let ms = |most: Duration| most.min(self.left()).as_secs_f64() * 1000.0;
             let query =
                 json!({ "x": x, "y": y, "page": locator.is_none(), "ms": ms(STILL), "undrawn": ms(UNDRAWN) });
-            let Some(reply) = self.call("scroll", &query).await? else { continue };
+            let Some(reply) = self.call::<ScrollReply>(&query).await? else { continue };
             let more = reply.again || self.page.with_view(|view| view.is_quiet(STILL)) != Some(true);
             if !reply.ok && more && !self.is_over() {
                 continue;

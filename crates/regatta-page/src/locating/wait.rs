@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::attempt::StepAttempt;
 use crate::error::{ActionError, ActionErrorKind, WaitError};
+use crate::script::methods::{ChangedReply, ReadReply, WaitReply};
 use crate::script::{OBJECTS, RemoteObject, RemoteResult};
 use regatta_core::flow::{Capture, CaptureFrom, Operator, WaitForElement};
 use regatta_core::mask::Mask;
@@ -29,7 +30,7 @@ impl StepAttempt<'_> {
             "operator": operator, "count": wait.count, "visible": wait.visible,
             "properties": wait.properties, "attributes": attributes,
         });
-        let reply = self.ask("wait", &wait.locator, query.clone()).await?;
+        let reply = self.query::<WaitReply>(&wait.locator, query.clone()).await?;
         if reply.ok {
             return Ok(());
         }
@@ -39,7 +40,7 @@ impl StepAttempt<'_> {
             Operator::AtLeast | Operator::Exactly => self.instead(wait, &query).await,
         };
         let found = reply.found;
-        let error = self.unmet(&wait.locator, reply);
+        let error = self.failed(&wait.locator, reply.reason);
         if error.kind == ActionErrorKind::Refused {
             return Err(error);
         }
@@ -102,7 +103,7 @@ impl StepAttempt<'_> {
                 break;
             }
             let ms = self.left().as_secs_f64() * 1000.0;
-            self.call("changed", &json!({ "ms": ms })).await?;
+            self.call::<ChangedReply>(&json!({ "ms": ms })).await?;
         }
         let message = format!("{} did not become true {}", quoted(expression), self.within());
         let message = match thrown {
@@ -128,9 +129,9 @@ impl StepAttempt<'_> {
         let mut not = None;
         loop {
             let query = json!({ "needs": {}, "from": from, "attribute": attribute, "not": not });
-            let mut reply = self.ask("read", &capture.locator, query).await?;
-            let Some(read) = reply.value.clone().filter(|_| reply.ok) else {
-                let error = self.unmet(&capture.locator, reply);
+            let mut reply = self.query::<ReadReply>(&capture.locator, query).await?;
+            let Some(read) = reply.value.clone().filter(|_| reply.found.ok) else {
+                let error = self.failed(&capture.locator, reply.found.reason);
                 return Err(if error.kind == ActionErrorKind::TimedOut {
                     self.definite(error)
                 } else {
@@ -148,8 +149,8 @@ impl StepAttempt<'_> {
                 Some(value) => {
                     let mut mask = Mask::default();
                     mask.add("captured", &value);
-                    reply.element = reply.element.map(|element| element.masked(&mask));
-                    self.remember(&capture.locator, &reply);
+                    reply.found.element = reply.found.element.map(|element| element.masked(&mask));
+                    self.remember(&capture.locator, &reply.found);
                     return Ok(value);
                 }
                 // Waits for another text than this one.

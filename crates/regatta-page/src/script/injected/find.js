@@ -72,13 +72,13 @@ const unready = (el, query) => {
   }
   if (needs.hit) {
     let [x, y] = clickPoint(el, needs.at);
-    let why = coveredWhy(el, x, y);
-    if (why) {
+    let reason = coveredReason(el, x, y);
+    if (reason) {
       bringIntoView(el, needs.at);
       [x, y] = clickPoint(el, needs.at);
-      why = coveredWhy(el, x, y);
+      reason = coveredReason(el, x, y);
     }
-    if (why) return outside(el, needs.at) ?? why;
+    if (reason) return outside(el, needs.at) ?? reason;
   } else if (needs.view) {
     el[dom.scrollIntoView]({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
   }
@@ -87,13 +87,13 @@ const unready = (el, query) => {
 
 const shows = () => short(document[dom.querySelector]('h1')?.[dom.innerText] || document[dom.title]);
 
-const settleOn = (el, index, query) => {
+const confirmMatch = (el, index, query) => {
   const control = controlOf(el), sort = sortOf(control);
   // A checkbox that is not seen is ticked by its label, which is.
   const byLabel = ['checkbox', 'radio'].includes(sort) && !isVisible(control);
   if (query.needs.editable && !byLabel) el = control;
-  const why = unready(el, query);
-  if (why) return { ok: false, why: { ...why, shows: shows() }, alternative: index };
+  const reason = unready(el, query);
+  if (reason) return { ok: false, reason: { ...reason, shows: shows() }, alternative: index };
   const box = boxOf(el);
   const [x, y] = clickPoint(el, query.needs.at);
   const rests = rest(el, box);
@@ -115,9 +115,9 @@ const resolve = query => {
   if (query.remembered && !passed(query.remembered.index)) {
     let found = [];
     try { found = matches(query.remembered); } catch {}
-    const settled = found.length === 1 && settleOn(found[0], query.remembered.index, query);
-    if (settled?.ok) return settled;
-    if (query.only) return { ok: false, why: { code: 'missing', message: '', final: found.length > 0 } };
+    const matched = found.length === 1 && confirmMatch(found[0], query.remembered.index, query);
+    if (matched?.ok) return matched;
+    if (query.only) return { ok: false, reason: { code: 'missing', message: '', final: found.length > 0 } };
   }
   let ambiguous = null, invalid = null, valid = 0;
   for (const alternative of query.alternatives) {
@@ -125,10 +125,10 @@ const resolve = query => {
     if (passed(alternative.index)) { valid++; continue; }
     try { found = matches(alternative); valid++; } catch { invalid ??= alternative; continue; }
     if (found.length === 1) {
-      const settled = settleOn(found[0], alternative.index, query);
+      const matched = confirmMatch(found[0], alternative.index, query);
       // The accessibility tree is slow to ask: what means the same without it is remembered.
-      if (settled.ok && alternative.stashed) settled.cheaper = query.alternatives.find(other => !other.stashed && !passed(other.index) && means(other, found[0]))?.index;
-      return settled;
+      if (matched.ok && alternative.stashed) matched.cheaper = query.alternatives.find(other => !other.stashed && !passed(other.index) && means(other, found[0]))?.index;
+      return matched;
     }
     if (found.length > 1) {
       ambiguous ??= { code: 'ambiguous', message: `${found.length} elements match`, alternative: alternative.index,
@@ -136,9 +136,9 @@ const resolve = query => {
     }
   }
   if (!valid && invalid) {
-    return { ok: false, why: { code: 'invalid', message: 'not a valid selector', alternative: invalid.index, final: true } };
+    return { ok: false, reason: { code: 'invalid', message: 'not a valid selector', alternative: invalid.index, final: true } };
   }
-  return { ok: false, why: { ...(ambiguous ?? { code: 'missing', message: '' }), shows: shows() } };
+  return { ok: false, reason: { ...(ambiguous ?? { code: 'missing', message: '' }), shows: shows() } };
 };
 
 const holds = (operator, found, count) => operator === '>=' ? found >= count : operator === '<=' ? found <= count : found === count;
@@ -154,7 +154,7 @@ const setNatively = (el, name, value) => {
   Object.getOwnPropertyDescriptor(prototype, name).set.call(el, value);
 };
 
-const tell = el => {
+const notify = el => {
   el[dom.dispatchEvent](new Event('input', { bubbles: true, composed: true }));
   el[dom.dispatchEvent](new Event('change', { bubbles: true }));
 };

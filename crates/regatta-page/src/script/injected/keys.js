@@ -80,11 +80,11 @@ const onStroke = event => {
     guard.seen++;
   }
   if (isUp) guard.down = false;
-  if (isUp || !passes || guard.sent !== 'text' || !guard.down) guard.tell();
+  if (isUp || !passes || guard.sent !== 'text' || !guard.down) guard.report();
 };
 
 const arm = (ms, sent, own, el, field) => {
-  guard = { until: performance.now() + ms, sent, own, el, field, seen: 0, stray: null, frame: null, down: false, kept: false, tell: () => {} };
+  guard = { until: performance.now() + ms, sent, own, el, field, seen: 0, stray: null, frame: null, down: false, kept: false, report: () => {} };
   // A document that was opened anew has lost its listeners.
   for (const type of STROKES) addEventListener(type, onStroke, { capture: true });
 };
@@ -92,7 +92,7 @@ for (const type of STROKES) addEventListener(type, onStroke, { capture: true });
 // A document that begins while keys are sent is told so by the script that it begins with.
 if (Object.hasOwn(globalThis, 'regattaGuardedUntil') && regattaGuardedUntil > Date.now()) arm(regattaGuardedUntil - Date.now(), 'text', false, null, false);
 
-const unfocusable = { ok: false, why: { code: 'unfit', message: 'the field does not take the focus' } };
+const unfocusable = { ok: false, reason: { code: 'unfit', message: 'the field does not take the focus' } };
 
 // Gives the focus to the field that was found, with all that is in it selected: what is typed next
 // replaces it.
@@ -121,28 +121,28 @@ const takesKeysOnly = el => el[dom.localName] === 'textarea' && el[dom.clientWid
 const heldText = el => el[dom.isContentEditable] ? el[dom.textContent] : el[dom.value];
 
 const typing = {
-  // `found` is how many characters the field has room for, where its owner has set a bound.
+  // `room` is how many characters the field takes; 0 where it has no bound.
   edit: () => {
     if (!takeFocus()) return unfocusable;
     const { el } = held;
     if (el[dom.isContentEditable]) return { ok: true, empty: el[dom.textContent] === '', rich: true };
     if (takesKeysOnly(el)) return { ok: true, rich: true, keyed: true };
-    return { ok: true, empty: el[dom.value] === '' && !el[dom.validity].badInput, found: Math.max(0, el[dom.maxLength] ?? 0) };
+    return { ok: true, empty: el[dom.value] === '' && !el[dom.validity].badInput, room: Math.max(0, el[dom.maxLength] ?? 0) };
   },
 
   // Focus and text in one go: no other script runs in between, in this process or another. The text goes to
-  // this document's own focus, wherever the tab's is. `again` where the browser does not edit by command.
+  // this document's own focus, wherever the tab's is. `unsupported` where the browser does not edit by command.
   insert: ({ text }) => {
     if (!takeFocus()) return unfocusable;
     const { el } = held;
-    let told = false;
-    const hear = event => { told ||= event.isTrusted; };
-    addEventListener('input', hear, { capture: true });
+    let notified = false;
+    const onInsert = event => { notified ||= event.isTrusted; };
+    addEventListener('input', onInsert, { capture: true });
     let done = false;
     try { done = text === '' ? document[dom.execCommand]('delete') : document[dom.execCommand]('insertText', false, text); } catch {}
-    removeEventListener('input', hear, { capture: true });
-    if (heldText(el) === text || told) return { ok: true };
-    return done || !hasFocus(focusable(el)) ? { ok: false, why: { code: 'refused', message: 'the field did not take the text' } } : { ok: true, again: true };
+    removeEventListener('input', onInsert, { capture: true });
+    if (heldText(el) === text || notified) return { ok: true };
+    return done || !hasFocus(focusable(el)) ? { ok: false, reason: { code: 'refused', message: 'the field did not take the text' } } : { ok: true, unsupported: true };
   },
 
   // Lines as a person pastes them: an editor that keeps a text of its own takes them whole, and makes of a
@@ -157,12 +157,12 @@ const typing = {
     const clipboardData = new DataTransfer();
     clipboardData.setData('text/plain', text);
     const pasted = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true, composed: true });
-    const isHeard = !active()[dom.dispatchEvent](pasted);
-    const took = () => ({ ok: heldText(el) !== before || isHeard && isDrawn });
-    let taken = await until({ ms: isHeard ? PASTE_MS : 100 }, took);
+    const isHandled = !active()[dom.dispatchEvent](pasted);
+    const took = () => ({ ok: heldText(el) !== before || isHandled && isDrawn });
+    let taken = await until({ ms: isHandled ? PASTE_MS : 100 }, took);
     // A page that draws late takes them late. Were they typed as well, they would stand there twice.
     const end = performance.now() + LATEST_PASTE_MS;
-    for (let drawn = 0; isHeard && !taken.ok && drawn < PASTE_FRAMES && performance.now() < end; taken = took()) {
+    for (let drawn = 0; isHandled && !taken.ok && drawn < PASTE_FRAMES && performance.now() < end; taken = took()) {
       drawn += await frame();
     }
     observer.disconnect();
@@ -175,27 +175,27 @@ const typing = {
     if (field && !takeFocus()) return unfocusable;
     const own = !!field || !!focus && (self === top || document[dom.hasFocus]()) && !isFrame(active());
     arm(ms, sent, own, field ? focusable(held.el) : active(), !!field);
-    return { ok: own, origin: globalThis.origin, found: own && opensList(active()) ? 1 : 0 };
+    return { ok: own, origin: globalThis.origin, opens_list: own && opensList(active()) };
   },
 
-  unguard: () => { guard = null; return { ok: true }; },
+  unguard: () => { guard = null; return {}; },
 
   // Asked before stroke number `n` is sent, told by its first event.
   stroke: ({ n }) => new Promise(done => {
-    if (!guard) return done({ lost: true });
-    const tell = () => {
+    if (!guard) return done({ ok: false });
+    const report = () => {
       if (guard?.seen >= n) done({ ok: true });
-      else if (guard?.stray) done({ ok: false, value: guard.stray });
+      else if (guard?.stray) done({ ok: false });
     };
-    guard.tell = tell;
-    tell();
+    guard.report = report;
+    report();
   }),
 
   // What was kept from this document since it was last asked, and how many strokes went through.
   kept: () => {
     const { stray, seen, frame } = guard ?? {};
     if (guard) guard.stray = guard.frame = null;
-    return { ok: true, value: stray ?? null, found: seen ?? 0, inside: document[dom.hasFocus]() && !isFrame(active()), origin: globalThis.origin, frame: frame ?? null };
+    return { stray: stray ?? null, frame: frame ?? null, seen: seen ?? 0, focused: document[dom.hasFocus]() && !isFrame(active()), origin: globalThis.origin };
   },
 
   // The field that has room for one character is full, and the next character is for the box after it.
@@ -217,6 +217,6 @@ const typing = {
     const holds = heldText(el);
     // No page formats a password; one that has sent it may have cleared the field.
     if (el[dom.type] !== 'password' || holds === text || holds === '' || el[dom.maxLength] === 1) return { ok: true };
-    return { ok: false, why: { code: 'refused', message: 'the field holds something else than what was typed' } };
+    return { ok: false, reason: { code: 'refused', message: 'the field holds something else than what was typed' } };
   },
 };

@@ -191,16 +191,16 @@ const likeness = {
       .sort((a, b) => b.shares - a.shares).slice(0, 60);
     liked = all.map(({ el }) => el);
     const found = held ? liked.indexOf(actsFor(held.el)) : -1;
-    return { ok: true, elements: remembering(() => liked.map(el => print(el, bare, { depth: known.row?.depth }))), ...found >= 0 ? { own: found } : {} };
+    return { elements: remembering(() => liked.map(el => print(el, bare, { depth: known.row?.depth }))), ...found >= 0 ? { own: found } : {} };
   },
   // Selectors that might mean it alone, the most lasting first.
   means: ({ of }) => {
     const el = liked[of];
-    if (!el?.[dom.isConnected]) return { ok: true, selectors: [] };
+    if (!el?.[dom.isConnected]) return { selectors: [] };
     const role = roleOf(el), name = nameOf(el, role, false), own = single(el);
     const aria = role && name && name.length <= 60 && !/["'[\]{]/.test(name) ? [`aria/${name}[role="${role}"]`] : null;
     const forTests = own && TEST_IDS.some(id => own.at(-1).startsWith(`[${id}=`));
-    return { ok: true, selectors: (forTests ? [own] : [aria, own]).filter(Boolean) };
+    return { selectors: (forTests ? [own] : [aria, own]).filter(Boolean) };
   },
   // Whether an alternative means this one, and no other.
   agrees: ({ alternative, of }) => {

@@ -128,7 +128,7 @@ const near = {
     }
     const chosen = best.filter(one => one.far <= best[0].far + 1).slice(0, 2);
     liked = chosen.map(one => one.el);
-    return { ok: true, selectors: chosen.map(one => [one.selector]), errors: errorsShown() };
+    return { selectors: chosen.map(one => [one.selector]), errors: errorsShown() };
   },
 
   // Of a wait for properties and attributes: what those have that match the selector.
@@ -138,17 +138,17 @@ const near = {
       try { all = matches(alternative); } catch { continue; }
       if (!visible || !all.length) continue;
       const seen = all.filter(isVisible);
-      if (!seen.length) return { ok: true, value: `${describe(all[0])} did not become visible ${within}` };
-      const told = (name, wanted, got) => ({ ok: true, value: `\`${name}\` of ${seen.length > 1 ? `${seen.length} elements` : describe(seen[0])} did not become ${inWords(wanted)} ${within}: it is ${got.slice(0, 3).join(', ')}` });
+      if (!seen.length) return { value: `${describe(all[0])} did not become visible ${within}` };
+      const reply = (name, wanted, got) => ({ value: `\`${name}\` of ${seen.length > 1 ? `${seen.length} elements` : describe(seen[0])} did not become ${inWords(wanted)} ${within}: it is ${got.slice(0, 3).join(', ')}` });
       for (const [name, wanted] of Object.entries(attributes)) {
         const got = seen.map(el => el[dom.getAttribute](name));
-        if (!got.includes(wanted)) return told(name, wanted, got.map(value => value === null ? 'absent' : inWords(value)));
+        if (!got.includes(wanted)) return reply(name, wanted, got.map(value => value === null ? 'absent' : inWords(value)));
       }
       for (const [name, wanted] of Object.entries(properties)) {
         if (seen.some(el => subset(wanted, el[name]))) continue;
-        return told(name, wanted, seen.map(el => holdsText(el) && name.startsWith('value') ? el[name] ? 'another value' : 'empty' : inWords(el[name])));
+        return reply(name, wanted, seen.map(el => holdsText(el) && name.startsWith('value') ? el[name] ? 'another value' : 'empty' : inWords(el[name])));
       }
     }
-    return { ok: true };
+    return {};
   },
 };

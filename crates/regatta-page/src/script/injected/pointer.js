@@ -34,14 +34,14 @@ const cover = (el, hit) => {
   return name;
 };
 
-const coveredWhy = (el, x, y) => {
+const coveredReason = (el, x, y) => {
   const hit = elementAt(x, y, el);
   if (hit && isHit(el, hit)) return null;
-  const why = message => ({ code: 'covered', message });
-  if (closest(el, '[inert]')) return why(`the ${noun(el)} is inert`);
-  if (!hit) return why(`the ${noun(el)} cannot be scrolled into view`);
+  const reason = message => ({ code: 'covered', message });
+  if (closest(el, '[inert]')) return reason(`the ${noun(el)} is inert`);
+  if (!hit) return reason(`the ${noun(el)} cannot be scrolled into view`);
   const through = getComputedStyle(el).pointerEvents === 'none';
-  return why(through ? `the ${noun(el)} lets clicks through to ${describe(hit)}` : `covered by ${describe(cover(el, hit))}`);
+  return reason(through ? `the ${noun(el)} lets clicks through to ${describe(hit)}` : `covered by ${describe(cover(el, hit))}`);
 };
 
 const clickPoint = (el, at) => {
@@ -140,7 +140,7 @@ const onInput = event => {
   if (performance.now() > press.until && (begins || press.reached === undefined)) return stopWatching();
   if (begins && press.reached === undefined) {
     press.reached = press.reaches(event);
-    press.tell({ ok: press.reached });
+    press.resolve({ ok: press.reached });
   }
   if (press.reached !== false) return;
   event.preventDefault();
@@ -155,12 +155,12 @@ const PRESS_MS = 5000;
 
 const watchPress = reaches => {
   press = { reaches, until: performance.now() + PRESS_MS };
-  press.told = new Promise(tell => press.tell = tell);
+  press.reply = new Promise(resolve => press.resolve = resolve);
   for (const type of INPUTS) addEventListener(type, onInput, { capture: true, passive: false });
 };
 
 const stopWatching = () => {
-  press?.tell({ ok: press.reached !== false });
+  press?.resolve({ ok: press.reached !== false });
   press = null;
   for (const type of INPUTS) removeEventListener(type, onInput, { capture: true });
 };

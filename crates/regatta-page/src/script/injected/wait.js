@@ -54,7 +54,7 @@ const until = async (query, attempt) => {
   const start = performance.now(), end = start + query.ms;
   for (;;) {
     const result = attempt();
-    if (result.ok || result.why?.final) return result;
+    if (result.ok || result.reason?.final) return result;
     if (performance.now() >= end) return result;
     await changed(end);
     if (query.again) {
