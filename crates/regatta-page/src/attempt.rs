@@ -1,4 +1,4 @@
-//! One attempt at one step: its deadline, its gate, and which action it is.
+//! One attempt at one step: its deadline, its gate, and the checks before input.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::state::{ExecutionContext, ForeignOrigin};
 use regatta_core::duration::in_words;
 use regatta_core::fingerprint::Likeness;
 
-/// How long a step waits for a document that the step before has set off, before it looks at the old one.
+/// How long a step waits for a document that the step before has set off, before it acts in the old one.
 pub const LEAVING: Duration = Duration::from_secs(5);
 
 pub struct StepAttempt<'a> {
@@ -31,13 +31,13 @@ pub struct StepAttempt<'a> {
     pub allowed_statuses: Vec<u16>,
     /// What was found by likeness, where no selector led to the element.
     pub healed: Option<Likeness>,
-    /// An element was told to have changed: once is enough, however often it is looked for.
+    /// A changed element was reported: once an attempt.
     pub change_reported: bool,
-    /// A press was kept from the page.
+    /// A press did not reach its element and was kept from the page.
     pub missed: bool,
     /// The element that the pointer was brought to, as it was when its selectors led to it.
     pub pointed: Option<FindReply>,
-    /// Where the step acts.
+    /// Where the step was about to act, and what had arrived there.
     pub baseline: NavigationBaseline,
     /// A document of the page has seen an input of this attempt.
     pub delivered: bool,
@@ -78,7 +78,7 @@ impl<'a> StepAttempt<'a> {
         }
     }
 
-    /// Whether the last input has set off a navigation is known when the page has been heard of since.
+    /// Waits for the tasks that the last input has left: only then is it known whether it set off a navigation.
     pub async fn await_input_tasks(&mut self) {
         let patience = Instant::now() + LEAVING.min(self.timeout / 2);
         // A page or frame that closed over its input says nothing more.
@@ -90,8 +90,8 @@ impl<'a> StepAttempt<'a> {
         }
     }
 
-    /// A navigation that the step before set off is about to replace the document: what is found in the
-    /// old one now would be lost, or worse, clicked twice.
+    /// Waits for a navigation that the step before set off. An element found in the old document would be lost, or
+    /// clicked twice.
     pub async fn await_departure(&mut self) -> Result<(), ActionError> {
         let patience = Instant::now() + LEAVING.min(self.timeout / 2);
         match self.page.until(patience, |view| (!view.is_leaving()).then_some(())).await {
@@ -100,7 +100,7 @@ impl<'a> StepAttempt<'a> {
         }
     }
 
-    /// To be called before the step acts: what arrives from here on followed its action.
+    /// Called before the step acts: later arrivals followed its action.
     pub fn record_baseline(&mut self) {
         let state = self.page.state.borrow();
         if let Some(view) = state.resolve(&self.page.step_target) {
@@ -108,7 +108,7 @@ impl<'a> StepAttempt<'a> {
         }
     }
 
-    /// To be called right before the step acts in a tab or frame: it is meant at any address from here on.
+    /// Called right before the step acts in a tab or frame, which is meant at any address from then on.
     pub fn pin_target(&mut self) {
         self.record_baseline();
         let held = self.page.with_view(|view| view.pinned());
@@ -117,7 +117,7 @@ impl<'a> StepAttempt<'a> {
         }
     }
 
-    /// Once, right before the first input.
+    /// Called right before each input; asks the gate before the first one.
     pub fn touch(&mut self) -> Result<(), ActionError> {
         self.page.tasks_pending = true;
         self.pin_target();
@@ -133,7 +133,7 @@ impl<'a> StepAttempt<'a> {
         Ok(())
     }
 
-    /// The time for which documents wait for their turn at the site is not the step's.
+    /// When the attempt runs out of time. The time for which the pace holds documents back does not count.
     pub fn deadline(&self) -> Instant {
         self.limit + (self.page.held() - self.held_before)
     }
@@ -163,7 +163,7 @@ impl<'a> StepAttempt<'a> {
         }
     }
 
-    /// Where the step's page or frame is not there.
+    /// The error where the step's page or frame is not there.
     fn nowhere(&self) -> Option<ActionError> {
         let state = self.page.state.borrow();
         let step_target = &self.page.step_target;
@@ -210,7 +210,7 @@ impl<'a> StepAttempt<'a> {
         format!("within {}", in_words(self.timeout))
     }
 
-    /// One call of the script in the current document; `None` where that went away.
+    /// Calls the script in the current document; `None` where that went away.
     pub async fn call<R: ScriptReply>(&self, query: &Value) -> Result<Option<R>, ActionError> {
         let called = async {
             let world = self.page.world(self.deadline()).await?;
@@ -219,8 +219,8 @@ impl<'a> StepAttempt<'a> {
         called.await.map_err(|error| self.wait_failed(error))
     }
 
-    /// Nothing is typed into the step's document where it is not of an allowed origin. `origin` is what it says
-    /// of itself.
+    /// Refuses to type into the step's document where it is not of an allowed origin. `origin` is the document's
+    /// own report.
     pub fn check_origin(&self, origin: &str) -> Result<(), ActionError> {
         match self.page.with_view(|view| view.state.foreign_in(view.frame, Some(origin), &self.page.allowed))
         {
@@ -230,7 +230,7 @@ impl<'a> StepAttempt<'a> {
         }
     }
 
-    /// The same of the document that has the focus.
+    /// Refuses to type into the document that has the focus where it is not of an allowed origin.
     pub fn check_focused(&self, world: &ExecutionContext, origin: &str) -> Result<(), ActionError> {
         let state = self.page.state.borrow();
         let Some(frame) = state.frame_of_world(world) else {
@@ -242,7 +242,7 @@ impl<'a> StepAttempt<'a> {
         }
     }
 
-    /// Nothing is pressed in a document that is not of an allowed origin.
+    /// Refuses to press in a document that is not of an allowed origin.
     pub fn check_frame(&self, origin: &str) -> Result<(), ActionError> {
         let foreign = self.page.with_view(|view| {
             let place = if view.frame.parent.is_some() { "the frame is" } else { "the page is" };
@@ -264,8 +264,8 @@ fn not_allowed(place: &str, foreign: &ForeignOrigin) -> ActionError {
         ))
         .hint(format!("{origin} is not in allowed_origins, and was in that frame, around it or opened it")),
         (Some(kind), None) => ActionError::refused(format!(
-            "{place} a document without an address ({kind}), which may be anybody's"
+            "{place} a document without an address ({kind}), which may be of any origin"
         ))
-        .hint("who asked the browser for it is not known; navigate to a page of the site"),
+        .hint("the document that requested it is not known; navigate to a page of the site"),
     }
 }

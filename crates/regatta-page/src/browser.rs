@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::connection::{CdpError, Connection};
 use crate::error::PageError;
 use crate::evidence::trace::recorder::TraceRecorder;
-use crate::healing::memory::SelectorMemory;
+use crate::healing::memory::{NoMemory, SelectorMemory};
 use crate::healing::state::HealingState;
 use crate::input::emulate;
 use crate::network::triggered_requests::TriggeredRequests;
@@ -30,14 +30,28 @@ use regatta_core::session::Platform;
 use regatta_core::workflow::block::Block;
 
 pub struct PageOptions {
-    /// `http://127.0.0.1:8800`. The main frame goes nowhere else and nothing is typed anywhere else.
+    /// `http://127.0.0.1:8800`. The main frame navigates to no other origin, and no input goes to one.
     pub allowed_origins: Vec<String>,
     pub block: Block,
     pub trace: TraceMode,
     pub platform: Platform,
     pub memory: Box<dyn SelectorMemory>,
-    /// Where downloads are put. `None`: the browser does with them as it likes.
+    /// The folder for downloads. `None` leaves the browser's own behaviour.
     pub downloads: Option<PathBuf>,
+}
+
+impl PageOptions {
+    /// A desktop page without blocking, memory, trace and downloads.
+    pub fn new<O: Into<String>>(allowed_origins: impl IntoIterator<Item = O>) -> Self {
+        Self {
+            allowed_origins: allowed_origins.into_iter().map(Into::into).collect(),
+            block: Block::default(),
+            trace: TraceMode::Off,
+            platform: Platform::Desktop,
+            memory: Box::new(NoMemory),
+            downloads: None,
+        }
+    }
 }
 
 /// The connection to one browser. Cheap to clone.
@@ -48,19 +62,19 @@ pub struct BrowserConnection {
 }
 
 impl BrowserConnection {
-    /// `ws` as the provider tells it: `ws://127.0.0.1:9222/devtools/browser/…`.
+    /// Connects to a browser at its DevTools address: `ws://127.0.0.1:9222/devtools/browser/…`.
     pub async fn connect(ws: &str) -> Result<Self, PageError> {
         Ok(Self { connection: Connection::connect(ws).await?, is_ours: false })
     }
 
-    /// The browser was started for this run alone: every tab that begins in it belongs to the page.
+    /// The browser was started for this page alone: every tab that opens in it belongs to the page.
     #[must_use]
     pub fn started_by_us(self) -> Self {
         Self { is_ours: true, ..self }
     }
 
-    /// A new tab, or the only one there is where that is blank. One page a connection: it is told of every
-    /// tab of the browser, and lets go of those that are not its own.
+    /// Opens the page in a new tab, or in the only tab where that is blank. A connection has one page: it attaches
+    /// to every tab of the browser, and detaches from those that are not its own.
     pub async fn open_page(&self, options: PageOptions) -> Result<Page, PageError> {
         let pages = self.pages().await?;
         if let [only] = pages.as_slice()
@@ -72,18 +86,18 @@ impl BrowserConnection {
         self.open_new_page(options).await
     }
 
-    /// A new tab, whatever there is.
+    /// Opens the page in a new tab.
     pub async fn open_new_page(&self, options: PageOptions) -> Result<Page, PageError> {
         let target = new_tab(&self.connection).await?;
         Ok(Page::attach(self, target, options).await?)
     }
 
-    /// Tabs and windows that sites and earlier runs left behind.
+    /// Closes the tabs and windows that sites and earlier runs left open.
     pub async fn close_other_pages(&self, keep: &Page) -> Result<(), PageError> {
         let browser = self.connection.browser();
         for page in self.pages().await?.into_iter().filter(|page| page.target_id != keep.target) {
             match browser.send(CloseTargetParams::new(page.target_id)).await {
-                // It closed by itself in between.
+                // It has closed in between.
                 Ok(_) | Err(CdpError::Refused { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -91,11 +105,11 @@ impl BrowserConnection {
         Ok(())
     }
 
-    /// Asks the browser to end in order, which writes its profile to disk. Ready when the connection
-    /// has ended, or after `at_most`.
+    /// Asks the browser to close in order, which writes its profile to disk. Returns when the connection has ended,
+    /// or an error after `at_most`.
     pub async fn close_browser(&self, at_most: Duration) -> Result<(), PageError> {
         let gone = self.connection.gone();
-        // Its answer may be lost in the end that it brings about.
+        // The answer may be lost when the connection ends.
         drop(self.connection.browser().send(CloseParams::default()));
         tokio::time::timeout(at_most, gone).await.map_err(|_| PageError::StillOpen)
     }
@@ -104,14 +118,13 @@ impl BrowserConnection {
         self.connection.is_gone()
     }
 
-    /// Name and version, as the browser says them: `HeadlessChrome/156.0.8078.108`. `None` where it does
-    /// not say.
+    /// The browser's own name and version: `HeadlessChrome/156.0.8078.108`. `None` where it gives none.
     pub async fn version(&self) -> Option<String> {
         let answer: Value = self.connection.browser().send_as(GetVersionParams::default()).await.ok()?;
         answer["product"].as_str().map(str::to_owned)
     }
 
-    /// The process of the browser; `None` where it does not say.
+    /// The browser's process id; `None` where it gives none.
     pub async fn process_id(&self) -> Option<u32> {
         let answer: Value = self.connection.browser().send_as(GetProcessInfoParams::default()).await.ok()?;
         let processes = answer["processInfo"].as_array()?;
@@ -119,11 +132,11 @@ impl BrowserConnection {
         browser["id"].as_u64()?.try_into().ok()
     }
 
-    /// A tab that an earlier run left crashed answers nothing.
+    /// Whether a tab answers. One that an earlier run left crashed does not.
     pub(crate) async fn answers(&self, target: &str) -> bool {
         let asked = async {
-            let (nobody, _) = mpsc::unbounded_channel();
-            let session = self.connection.attach(target, &nobody).await?;
+            let (unread, _) = mpsc::unbounded_channel();
+            let session = self.connection.attach(target, &unread).await?;
             session.send_as::<_, Value>(GetFrameTreeParams::default()).await
         };
         tokio::time::timeout(Duration::from_secs(2), asked).await.is_ok_and(|answer| answer.is_ok())
@@ -171,7 +184,7 @@ impl Page {
         })
     }
 
-    /// A flow closed the page, or a dialog of the browser covers it; the next one goes on in a new tab.
+    /// Continues in a new tab, after a flow closed the page or a dialog of the browser covers it.
     pub(crate) async fn reopen(&mut self) -> Result<(), CdpError> {
         page::release_browser(&self.connection.browser());
         self.watcher.abort();
@@ -194,7 +207,7 @@ impl Page {
     }
 }
 
-/// Attaches to a tab and follows it, and the tabs that it opens, from here on.
+/// Attaches to a tab and follows it and the tabs that it opens.
 pub(crate) async fn follow(
     browser: &BrowserConnection,
     target: &str,
@@ -203,7 +216,7 @@ pub(crate) async fn follow(
     downloads: Option<&Path>,
 ) -> Result<(channel::Sender<PageState>, JoinHandle<()>), CdpError> {
     let BrowserConnection { connection, is_ours } = browser;
-    let (events, heard) = mpsc::unbounded_channel();
+    let (events, received) = mpsc::unbounded_channel();
     let version = connection.browser().send_as::<_, Value>(GetVersionParams::default());
     let session = connection.attach(target, &events).await?;
     // The headless shell has no dialogs of its own; the full browser without a window has them.
@@ -222,7 +235,7 @@ pub(crate) async fn follow(
         allowed: allowed.to_vec(),
         owns_browser: *is_ours,
     };
-    let watcher = tokio::spawn(watcher.watch(heard));
+    let watcher = tokio::spawn(watcher.watch(received));
     let own = connection.browser();
     if *is_ours {
         tabs::guard_browser(connection);

@@ -25,7 +25,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// A renderer that hangs never answers; whoever waits for it must not hang too.
+/// A renderer that hangs never answers; the caller must not hang with it.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +46,8 @@ pub enum CdpError {
     Malformed { method: Cow<'static, str>, source: serde_json::Error },
 }
 
-/// An event as it came. Events are read leniently, field by field, by who wants them: the typed ones
-/// would fail whole on a variant that is younger than the crate.
+/// An event as the browser sent it. Subscribers read it leniently, field by field: the typed events fail as a
+/// whole on a variant that is younger than the crate.
 #[derive(Debug, Clone)]
 pub struct CdpEvent {
     pub method: String,
@@ -56,11 +56,11 @@ pub struct CdpEvent {
     pub params: Value,
 }
 
-/// Where the events of one or several sessions arrive, none lost, in the order the browser sent them. It
-/// grows while nobody reads: whoever subscribes reads, or drops the other end.
+/// Receives every event of one or several sessions, in the order the browser sent them. It grows while it is
+/// not read: a subscriber reads it, or drops the other end.
 pub type EventSink = mpsc::UnboundedSender<CdpEvent>;
 
-/// Cheap to clone. The connection ends when the last clone and the last session are dropped.
+/// Cheap to clone. It ends when the last clone and the last session are dropped.
 #[derive(Debug, Clone)]
 pub struct Connection {
     orders: mpsc::UnboundedSender<ConnectionRequest>,
@@ -81,7 +81,7 @@ enum ConnectionRequest {
 
 enum ReplyTo {
     Caller(oneshot::Sender<Result<Value, CdpError>>),
-    /// Those who listen to the session.
+    /// The subscribers of the session.
     Listeners,
 }
 
@@ -124,7 +124,7 @@ struct PendingCall {
 }
 
 impl Connection {
-    /// `url` as `/json/version` or `DevToolsActivePort` tell it: `ws://127.0.0.1:9222/devtools/browser/…`.
+    /// `url` as in `/json/version` or `DevToolsActivePort`: `ws://127.0.0.1:9222/devtools/browser/…`.
     pub async fn connect(url: &str) -> Result<Self, CdpError> {
         let socket = match tokio::time::timeout(ANSWER_WITHIN, open(url)).await {
             Ok(Ok(socket)) => socket,
@@ -151,8 +151,8 @@ impl Connection {
         self.adopt(id.inner(), events)
     }
 
-    /// A session that the browser has attached by itself. Nothing is lost in between: a session is
-    /// silent until it is told to enable something.
+    /// Adopts a session that the browser has attached automatically. No event is lost in between: a session is
+    /// silent until a domain is enabled.
     pub fn adopt(&self, session: &str, events: &EventSink) -> Result<CdpSession, CdpError> {
         self.subscribe(Some(session.to_owned()), events)?;
         Ok(self.session(session))
@@ -204,7 +204,7 @@ impl CdpSession {
         }
     }
 
-    /// The same with the answer read into a type of the caller's: for answers whose typed form would
+    /// Like [`Self::send`], with the answer read into a type of the caller's: for answers whose typed form would
     /// fail on variants younger than the crate, or is much larger than what is wanted of it.
     pub fn send_as<C: Command, R: DeserializeOwned>(
         &self,
@@ -218,7 +218,7 @@ impl CdpSession {
         }
     }
 
-    /// The same for a command that is answered only when a server has answered: the caller bounds the wait.
+    /// Like [`Self::send_as`], for a command that is answered only when a server has answered: the caller bounds the wait.
     pub fn send_unbounded<C: Command, R: DeserializeOwned>(
         &self,
         command: C,
@@ -233,10 +233,10 @@ impl CdpSession {
         }
     }
 
-    /// Has the answer come among the session's events, as an event with the command's name: in its place
-    /// between what the browser told before and after it. A refusal is not told.
+    /// Sends a command whose answer arrives among the session's events, as an event with the command's name, in
+    /// the browser's order. A refusal is dropped.
     pub fn send_to_listeners<C: Command>(&self, command: &C) {
-        // Of a connection that has ended nobody hears anything any more.
+        // A connection that has ended sends no events.
         let _ = self.order(command, ReplyTo::Listeners);
     }
 
@@ -299,12 +299,12 @@ async fn open(url: &str) -> Result<Socket, String> {
 }
 
 async fn serve(socket: Socket, mut orders: mpsc::UnboundedReceiver<ConnectionRequest>) {
-    let (mut sending, mut heard) = socket.split();
+    let (mut sending, mut incoming) = socket.split();
     let mut calls = CallTable::default();
     let mut unsent = false;
     loop {
         tokio::select! {
-            // Orders first: whatever is queued goes into one write.
+            // Requests first: all that are queued go into one write.
             biased;
             order = orders.recv() => match order {
                 None => return,
@@ -322,9 +322,9 @@ async fn serve(socket: Socket, mut orders: mpsc::UnboundedReceiver<ConnectionReq
                 Ok(()) => unsent = false,
                 Err(_) => return,
             },
-            message = heard.next() => match message {
+            received = incoming.next() => match received {
                 Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
-                    Ok(heard) => calls.hear(heard),
+                    Ok(message) => calls.receive(message),
                     // Such a message is lost alone; its text may hold values of the page.
                     Err(_) => tracing::debug!("skipped a message of the browser that could not be read"),
                 },
@@ -336,7 +336,7 @@ async fn serve(socket: Socket, mut orders: mpsc::UnboundedReceiver<ConnectionReq
     }
 }
 
-/// Commands that wait for their answers, and who wants to hear of events.
+/// Commands that wait for their answers, and the subscribers of events.
 #[derive(Default)]
 struct CallTable {
     made: u64,
@@ -375,35 +375,35 @@ impl CallTable {
         }
     }
 
-    fn hear(&mut self, heard: IncomingMessage) {
-        if let Some(call) = heard.id.and_then(|id| self.pending.remove(&id)) {
+    fn receive(&mut self, message: IncomingMessage) {
+        if let Some(call) = message.id.and_then(|id| self.pending.remove(&id)) {
             match call.answer {
                 ReplyTo::Caller(caller) => {
-                    let _ = caller.send(read_answer(&call.method, heard));
+                    let _ = caller.send(read_answer(&call.method, message));
                 }
-                ReplyTo::Listeners if heard.error.is_none() => self.tell(&CdpEvent {
+                ReplyTo::Listeners if message.error.is_none() => self.emit(&CdpEvent {
                     method: call.method.into_owned(),
                     session_id: call.session,
-                    params: heard.result,
+                    params: message.result,
                 }),
                 ReplyTo::Listeners => {}
             }
             return;
         }
-        let Some(method) = heard.method else { return };
+        let Some(method) = message.method else { return };
         if method == "Target.detachedFromTarget"
-            && let Some(session) = heard.params["sessionId"].as_str()
+            && let Some(session) = message.params["sessionId"].as_str()
         {
             self.sinks.remove(&Some(session.to_owned()));
-            // Nobody will answer these any more.
+            // These get no answer any more.
             for (_, call) in self.pending.extract_if(|_, call| call.session.as_deref() == Some(session)) {
                 call.answer.refuse(CdpError::Detached);
             }
         }
-        self.tell(&CdpEvent { method, session_id: heard.session_id, params: heard.params });
+        self.emit(&CdpEvent { method, session_id: message.session_id, params: message.params });
     }
 
-    fn tell(&mut self, event: &CdpEvent) {
+    fn emit(&mut self, event: &CdpEvent) {
         if let Some(listeners) = self.sinks.get_mut(&event.session_id) {
             // As a rule there is one.
             listeners.retain(|listener| listener.send(event.clone()).is_ok());
@@ -411,13 +411,13 @@ impl CallTable {
     }
 }
 
-fn read_answer(method: &MethodId, heard: IncomingMessage) -> Result<Value, CdpError> {
-    match heard.error {
+fn read_answer(method: &MethodId, message: IncomingMessage) -> Result<Value, CdpError> {
+    match message.error {
         // Chrome words it so for a session that has just been detached.
         Some(refusal) if refusal.message.contains("Session with given id not found") => {
             Err(CdpError::Detached)
         }
         Some(refusal) => Err(CdpError::Refused { method: method.clone(), message: refusal.message }),
-        None => Ok(heard.result),
+        None => Ok(message.result),
     }
 }

@@ -1,4 +1,4 @@
-//! What a person needs to see why a step failed, without what they must not see.
+//! Writes what a person needs to see why a step failed, with secret values masked.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,7 +19,7 @@ mod index;
 pub(crate) mod picture;
 pub(crate) mod trace;
 
-/// For everything together: a page that hangs leaves only what it said on the console.
+/// The time for everything together: a page that hangs leaves only its console.
 const AT_MOST: Duration = Duration::from_secs(5);
 
 const AT_LEAST: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ pub async fn gather(page: &Page, dir: &Path, incident: &Incident, mask: &Mask) -
     written
 }
 
-/// Of an attempt that went well.
+/// Writes the trace of a successful attempt.
 pub async fn keep_trace(page: &Page, dir: &Path, mask: &Mask) -> Option<PathBuf> {
     if !make(dir).await {
         return None;

@@ -23,5 +23,5 @@ pub const PAUSE: Duration = Duration::from_millis(20);
 /// page took the click matters more than a second of time.
 pub const PRESS_ANSWER: Duration = Duration::from_secs(3);
 
-/// With one of these a click adds to what a list has chosen.
+/// With one of these a click adds to the chosen options of a list.
 pub const ADDING: i64 = CONTROL | META;

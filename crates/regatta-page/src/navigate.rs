@@ -1,4 +1,4 @@
-//! Going somewhere. What a flow asserts of other steps' navigations: see [`crate::input::asserted`].
+//! Navigates to an address. Navigations that a flow asserts of other steps: see [`crate::input::asserted`].
 
 use std::time::Duration;
 
@@ -21,22 +21,22 @@ struct NavigateResult {
     is_download: bool,
 }
 
-/// How often a navigation is made that the page replaces by one of its own each time.
+/// How often a navigation is tried that the page replaces by one of its own each time.
 const TRIES: u32 = 3;
 
-/// What the browser says of a navigation that was given up comes this much after its answer, at most.
+/// The events of a navigation that was given up come at most this long after its answer.
 const GIVEN_UP: Duration = Duration::from_secs(1);
 
 impl StepAttempt<'_> {
-    /// Until the main frame's document has loaded; what its frames load is not waited for beyond that. A
-    /// navigation that the page replaces by one of its own before it arrives is made again, once that one
-    /// has arrived.
+    /// Navigates, and waits until the main frame's document has loaded, but not for more that its frames load. A
+    /// navigation that the page replaces by one of its own before it arrives is repeated once that one has
+    /// arrived.
     pub async fn navigate(&mut self, url: &str) -> Result<(), ActionError> {
         if url != "about:blank" && !urls::is_allowed(url, &self.page.allowed) {
             let origin = urls::origin(url);
             return Err(ActionError::refused(format!("{origin} is not in allowed_origins")));
         }
-        // The page's own tab is not taken for one that is not there yet.
+        // Waits for the step's tab, so that the page's own is not taken for it.
         let there = self.page.until(self.deadline(), |_| Some(())).await;
         there.map_err(|error| self.wait_failed(error))?;
         self.pin_target();
@@ -49,7 +49,7 @@ impl StepAttempt<'_> {
         Err(ActionError::navigation(format!("the page went to {there} each time before it came to {url}")))
     }
 
-    /// False where the page has gone elsewhere, and has arrived there.
+    /// False where the page has navigated elsewhere, and has arrived there.
     async fn navigate_once(&mut self, url: &str) -> Result<bool, ActionError> {
         let before = self.page.with_view(|view| view.frame.arrived).unwrap_or_default();
         let downloads = self.page.state.borrow().downloads.len();
@@ -88,7 +88,7 @@ impl StepAttempt<'_> {
                 }
             }
             (Some(error), _) => {
-                // Whether it was our own doing is known by then: no request is refused before that is noted.
+                // By then it is known whether the engine refused the request: that is noted before the refusal.
                 let comes = |view: FrameView<'_>| view.frame.document.is_error_page.then_some(());
                 match self.page.until(self.deadline(), comes).await {
                     Err(error @ WaitError::OriginNotAllowed(_)) => Err(self.wait_failed(error)),
@@ -98,7 +98,7 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// The page's own navigation has come to its end, whatever that is.
+    /// Waits until the page's own navigation has ended, in any way.
     async fn until_replaced(&self) -> Result<(), ActionError> {
         match self.page.until(self.deadline(), |view| (!view.frame.leaving).then_some(())).await {
             Ok(()) => Ok(()),
@@ -107,7 +107,7 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// The browser has begun to save what the server sent: a file more than those that were known.
+    /// Waits until the browser has begun to save a file beyond the known ones.
     async fn until_saved(&self, known: usize) -> Result<(), ActionError> {
         if self.page.downloads.is_none() {
             return Err(ActionError::navigation("the server sent a download instead of a page"));
@@ -125,15 +125,15 @@ impl StepAttempt<'_> {
 
     fn navigation_to(&self, url: &str) -> NavigateParams {
         let mut navigate = NavigateParams::new(url);
-        // A tab need not be told which frame is meant.
+        // For the tab's own frame no id is needed.
         let inner = self.page.with_view(|view| view.frame.parent.is_some().then(|| view.frame.id.clone()));
         navigate.frame_id = inner.flatten().map(Into::into);
         navigate
     }
 
-    /// Of whatever document the main frame has come to by then: a page may send on while it loads.
-    /// With `loader`, that one has been there: an earlier navigation may still have been arriving. False
-    /// where that one was given up for another one, which has arrived.
+    /// Waits until the main frame's latest document has loaded: a page may navigate on while it loads. With
+    /// `loader`, that document must have arrived: an earlier navigation may still have been arriving. False where
+    /// it was given up for another document, which has arrived.
     pub async fn until_loaded(&mut self, before: u64, loader: Option<&str>) -> Result<bool, ActionError> {
         let loaded = |view: FrameView<'_>| {
             let frame = view.frame;
@@ -160,7 +160,7 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// What is wrong with the document that the main frame came to.
+    /// The error for a document that is an error page or has an HTTP error status.
     pub fn refusal(&self, view: FrameView<'_>) -> Option<ActionError> {
         let frame = view.frame;
         let url = frame.arrivals.back().map(|arrival| arrival.url.as_str()).unwrap_or_default();

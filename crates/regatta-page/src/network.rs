@@ -1,6 +1,6 @@
-//! The traffic of a page: what was asked for, what came of it, what it cost.
+//! Records the traffic of a page: its requests, their outcomes and their size.
 //!
-//! Fed with the events of every session that belongs to the page. A request is known by its id alone:
+//! Reads the events of every session that belongs to the page. A request is known by its id alone:
 //! ids are unique within a browser, and the document of a frame with a process of its own begins on
 //! one session and ends on another.
 
@@ -82,7 +82,7 @@ impl Network {
         let id = text(&params["requestId"]);
         match method {
             "Network.requestWillBeSent" => self.asked(id, params),
-            // Neither is heard from a service worker or a cache: what has these headers has left.
+            // A service worker or a cache sends neither: a request with these headers has left the browser.
             "Network.requestWillBeSentExtraInfo" => return self.left(id, headers(&params["headers"])),
             "Network.responseReceivedExtraInfo" => return self.headers_came(id, params),
             "Network.responseReceived" => {
@@ -114,7 +114,7 @@ impl Network {
         self.last_traffic = Instant::now();
     }
 
-    /// Nothing that counts as activity on its way for this long.
+    /// Whether no request that counts as activity has been under way for this long.
     pub fn is_quiet(&self, for_at_least: Duration) -> bool {
         !self.open.values().any(|open| open.is_activity) && self.last_traffic.elapsed() >= for_at_least
     }
@@ -123,7 +123,7 @@ impl Network {
         self.last_traffic
     }
 
-    /// Requests that wait for their answer and began at `since` or later; a beacon is one of them. Streams,
+    /// Returns requests that wait for their answer and began at `since` or later, beacons included. Streams,
     /// sockets and media have no end to wait for.
     pub fn under_way(&self, since: Instant) -> impl Iterator<Item = &OpenRequest> {
         self.open.values().filter(move |open| open.is_answered && open.began >= since)
@@ -143,7 +143,7 @@ impl Network {
         self.last_answer
     }
 
-    /// Gives up what documents that have gone away still had on its way.
+    /// Cancels the requests that documents which have gone away still had under way.
     pub fn abandon(&mut self, mut is_gone: impl FnMut(&str) -> bool) {
         let gone: Vec<String> =
             self.open.iter().filter(|(_, open)| is_gone(&open.loader)).map(|(id, _)| id.clone()).collect();
@@ -152,12 +152,12 @@ impl Network {
         }
     }
 
-    /// Since the last call.
+    /// Returns the totals since the last call.
     pub fn take_totals(&mut self) -> NetworkTotals {
         std::mem::take(&mut self.totals)
     }
 
-    /// What is remembered, in the order in which it began.
+    /// The remembered exchanges, in the order in which they began.
     pub fn exchanges(&self) -> Vec<Exchange> {
         let mut all: Vec<_> =
             self.done.iter().chain(self.open.values().flat_map(|open| &open.hops)).cloned().collect();
@@ -186,7 +186,7 @@ impl Network {
             let (kind, bytes) = (before.kind, before.received(&redirect["encodedDataLength"]));
             self.count(kind, |totals| &mut totals.bytes_received, bytes);
         }
-        // These never end, or nobody waits for them.
+        // These never end, or no step waits for them.
         let is_answered = !matches!(
             text(&params["type"]),
             "EventSource" | "WebSocket" | "Prefetch" | "CSPViolationReport" | "Media"

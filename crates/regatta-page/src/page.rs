@@ -22,18 +22,18 @@ use crate::state::step_target::StepTarget;
 use crate::state::{ExecutionContext, FrameView, PageState};
 use regatta_core::flow::keyboard::Key;
 
-/// Asked right before the first click or keystroke of a step: what must be durable by then is written
-/// by it. Its error stops the step before anything was touched.
+/// Called right before the first input of a step, to write what must be durable by then. An error stops the
+/// step before any input is sent.
 pub trait InputGate {
     fn before_input(&mut self) -> Result<(), String>;
 
-    /// No document has seen any input since `before_input` was called for this step: it was no touch.
+    /// Called when no document has seen any input since `before_input`: the step has not touched the page.
     fn input_not_seen(&mut self) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// For what only looks.
+/// The gate of attempts that send no input.
 pub(crate) struct NoInputGate;
 
 impl InputGate for NoInputGate {
@@ -42,7 +42,7 @@ impl InputGate for NoInputGate {
     }
 }
 
-/// One that is held down, and the tab in which it was pressed.
+/// A key that is held down, and the tab in which it was pressed.
 #[derive(Debug)]
 pub(crate) struct HeldKey {
     pub(crate) key: Key,
@@ -55,7 +55,7 @@ pub struct Page {
     pub(crate) owns_browser: bool,
     /// Documents are paused in the whole browser.
     pub(crate) guards_browser: bool,
-    /// Of the page's own tab.
+    /// The target of the page's own tab.
     pub(crate) target: String,
     pub(crate) state: channel::Sender<PageState>,
     pub(crate) watcher: JoinHandle<()>,
@@ -64,14 +64,14 @@ pub struct Page {
     pub(crate) memory: Box<dyn SelectorMemory>,
     pub(crate) healing: HealingState,
     pub(crate) trace: TraceRecorder,
-    /// Where the step is played.
+    /// Where the step acts.
     pub(crate) step_target: StepTarget,
     pub(crate) owners: Vec<FrameElement>,
     /// Keys that are held down.
     pub(crate) pressed: Vec<HeldKey>,
-    /// The last click was with Ctrl or Meta: what a list has chosen stays chosen.
+    /// The last click was with Ctrl or Meta: a list keeps its chosen options.
     pub(crate) adds: bool,
-    /// Input was sent, and the page has not been heard of since.
+    /// Input was sent, and the page's tasks for it may still be pending.
     pub(crate) tasks_pending: bool,
     pub(crate) pending_input: Option<PendingInput>,
     pub(crate) triggered: TriggeredRequests,
@@ -86,7 +86,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Waits for the frame that the step is played in. A violation or the page's end end every wait.
+    /// Waits until `holds` returns a value for the frame that the step acts in. A violation and the end of the
+    /// page end every wait.
     pub(crate) async fn until<T>(
         &self,
         deadline: Instant,
@@ -112,12 +113,13 @@ impl Page {
         self.within(deadline, waiting).await.unwrap_or(Err(WaitError::Deadline))
     }
 
-    /// The frame that the step is played in, as it is now. `None` where there is none.
+    /// Reads the frame that the step acts in. `None` where there is none.
     pub(crate) fn with_view<T>(&self, at: impl FnOnce(FrameView<'_>) -> T) -> Option<T> {
         self.state.borrow().resolve(&self.step_target).map(at)
     }
 
-    /// Input goes to the tab, which hands it on to its frames; where the step's is gone, to the page's own.
+    /// The session of the step's tab, or of the page's own where that is gone. Input goes to the tab, which passes
+    /// it to its frames.
     pub(crate) fn tab_session(&self) -> CdpSession {
         let state = self.state.borrow();
         state.resolve(&self.step_target).map_or_else(|| state.main_tab(), |view| view.tab()).session.clone()
@@ -128,7 +130,7 @@ impl Page {
         state.resolve(&self.step_target).map_or_else(|| state.main_frame(), |view| view.frame).session.clone()
     }
 
-    /// An answer of the browser, unless the page ends or leaves first.
+    /// Waits for an answer of the browser, unless the page ends or leaves first.
     pub(crate) async fn answer<T>(
         &self,
         answer: impl Future<Output = Result<T, CdpError>>,
@@ -158,7 +160,7 @@ impl Page {
         self.state.borrow().settings.pace.as_ref().map_or(Duration::ZERO, |pace| pace.held())
     }
 
-    /// `None` where the deadline passes first. It moves while documents are held back.
+    /// Waits for a future. `None` where the deadline passes first, which moves while documents are held back.
     pub(crate) async fn within<T>(&self, deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
         let held = self.held();
         let mut future = std::pin::pin!(future);
@@ -178,7 +180,7 @@ impl Page {
         }
     }
 
-    /// Input is about to be sent.
+    /// Notes that input is about to be sent.
     pub(crate) fn note_input(&mut self) {
         let now = Instant::now();
         if self.pending_input.is_none() {
@@ -188,14 +190,14 @@ impl Page {
         self.pending_input = Some(PendingInput { first, last: now, step_target: self.step_target.clone() });
     }
 
-    /// The input of a step has been sent to its end.
+    /// Notes that all input of a step has been sent.
     pub(crate) fn note_input_sent(&mut self) {
         if let Some(pending) = &mut self.pending_input {
             pending.last = Instant::now();
         }
     }
 
-    /// Bits of the modifier keys that are held down.
+    /// The bits of the modifier keys that are held down.
     pub(crate) fn modifiers(&self) -> i64 {
         self.pressed.iter().fold(0, |bits, pressed| bits | pressed.key.modifier())
     }
@@ -211,12 +213,12 @@ impl Page {
     }
 }
 
-/// Input that was sent, and what it set off has not been waited for.
+/// Input whose consequences have not been waited for yet.
 #[derive(Debug, Clone)]
 pub struct PendingInput {
     pub first: Instant,
     pub last: Instant,
-    /// Where the last of it went.
+    /// Where the last input went.
     pub step_target: StepTarget,
 }
 
@@ -228,18 +230,18 @@ pub struct FrameElement {
     pub object: String,
 }
 
-/// Between two looks at a deadline that moves.
+/// The least time between two checks of a deadline that moves.
 const LEAST: Duration = Duration::from_millis(20);
 
 impl Drop for Page {
     fn drop(&mut self) {
-        // Nobody would let new tabs go on.
+        // Without the watcher new tabs would stay paused.
         release_browser(&self.connection.browser());
         self.watcher.abort();
     }
 }
 
-/// What was wanted of the browser as a whole is wanted no more: nobody would let what it holds go on.
+/// Ends what was requested of the browser as a whole, so that it pauses nothing any more.
 pub fn release_browser(browser: &CdpSession) {
     let mut attach = SetAutoAttachParams::new(false, false);
     attach.flatten = Some(true);

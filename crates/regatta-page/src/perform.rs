@@ -22,15 +22,15 @@ use regatta_core::workflow::Heal;
 use regatta_core::workflow::dialog::DialogPolicy;
 
 impl Page {
-    /// How dialogs are answered from now on.
+    /// Sets how dialogs are answered.
     pub fn set_dialogs(&mut self, policy: DialogPolicy) {
         self.state.send_modify(|state| state.settings.dialogs = policy);
     }
 
-    /// Plays one rendered step. Calls `gate.before_input()` once, right before the first click or
+    /// Performs one rendered step. Calls `gate.before_input()` once, right before the first click or
     /// keystroke it sends: never earlier, and not at all where it sends none (a wait, a scroll, a
-    /// navigation). The text that a `regatta.capture` read; of a `regatta.when`, whose inner steps are
-    /// the caller's to play, a text where its condition holds and none where it does not.
+    /// navigation). Returns the text that a `regatta.capture` read. For a `regatta.when`,
+    /// whose inner steps the caller performs, returns a text where its condition holds and `None` otherwise.
     ///
     /// A `regatta.upload` names its files, a `regatta.screenshot` the file it makes, by their paths.
     ///
@@ -49,51 +49,50 @@ impl Page {
             reopened.map_err(|error| ActionError::new(ActionErrorKind::BrowserGone, error.to_string()))?;
         }
         self.trace.open(flow, step);
-        if self.trace.looks() {
-            let view = capture::look(self).await;
-            self.trace.looked_before(Some(view));
+        if self.trace.takes_snapshots() {
+            let view = capture::snapshot(self).await;
+            self.trace.snapshot_before(Some(view));
         }
         // Boxed, because the layout of this deep future would exceed the recursion limit of callers' crates.
         let mut attempt = StepAttempt::new(self, flow, &step.number, timeout, gate);
         let performed = Box::pin(attempt.perform(step)).await;
         self.is_covered |= performed.as_ref().is_err_and(|error| error.kind == ActionErrorKind::Unseen);
         self.trace.close(performed.as_ref().err());
-        if self.trace.looks() {
-            let view = capture::look(self).await;
-            self.trace.looked_after(Some(view));
+        if self.trace.takes_snapshots() {
+            let view = capture::snapshot(self).await;
+            self.trace.snapshot_after(Some(view));
         }
         performed
     }
 
-    /// A flow begins: what to do where its selectors match nothing any more.
+    /// Begins a flow. `heal` decides what happens where its selectors match nothing any more.
     pub fn begin_flow(&mut self, heal: Heal) {
         self.healing.begin(heal);
         self.triggered.confirm();
     }
 
-    /// Nothing of this is remembered of a page.
+    /// Keeps these values out of everything that is remembered.
     pub fn hide(&mut self, mask: Mask) {
         self.healing.hide(mask, &mut *self.memory);
     }
 
-    /// What was found by likeness since the last call.
+    /// Returns what was found by likeness since the last call.
     pub fn take_healing_events(&mut self) -> Vec<HealingEvent> {
         self.healing.take_events()
     }
 
-    /// A trace is one of what follows.
+    /// Begins a trace of the following steps.
     pub fn begin_trace(&mut self, title: &str) {
         self.trace.begin(title);
     }
 
-    /// index.html, screenshot.png, page.html, console.txt and trace.zip in `dir`, which is created. Values
-    /// are masked in the texts, and text fields are blurred in the pictures. Best effort: whatever could
-    /// be had.
+    /// Writes index.html, screenshot.png, page.html, console.txt and trace.zip into `dir`, which is created. Values
+    /// are masked in the texts, and text fields are blurred in the pictures. Best effort: files that could not be made are missing.
     pub async fn evidence(&mut self, dir: &Path, incident: &Incident, mask: &Mask) -> Vec<PathBuf> {
         evidence::gather(self, dir, incident, mask).await
     }
 
-    /// trace.zip in `dir`, which is created: of an attempt that went well, where every one is traced.
+    /// Writes trace.zip into `dir`, which is created, after a successful attempt, where every attempt is traced.
     pub async fn keep_trace(&mut self, dir: &Path, mask: &Mask) -> Option<PathBuf> {
         match self.trace.mode() {
             TraceMode::Always => evidence::keep_trace(self, dir, mask).await,
@@ -101,21 +100,20 @@ impl Page {
         }
     }
 
-    /// Since the last call.
+    /// Returns the network totals since the last call.
     pub fn take_network_totals(&mut self) -> NetworkTotals {
         let mut taken = NetworkTotals::default();
         self.state.send_modify(|state| taken = state.network.take_totals());
         taken
     }
 
-    /// Returns when everything the page might still send is on its way or answered: a tenth of a second
-    /// without traffic, or `at_most`.
+    /// Waits until the page has had no traffic for a tenth of a second, or for `at_most`.
     pub async fn wait_until_idle(&mut self, at_most: Duration) {
         const QUIET: Duration = Duration::from_millis(100);
         self.step_target = StepTarget::default();
         let until_quiet = async {
             let deadline = Instant::now() + at_most;
-            // Whatever the last input set off in the page has run after two frames.
+            // The consequences of the last input in the page have run after two frames.
             if let Ok(world) = self.world(deadline).await {
                 let _ = self.call::<FramesReply>(&world, &serde_json::Value::Null, &[], deadline).await;
             }
@@ -133,15 +131,14 @@ impl Page {
         let _ = tokio::time::timeout(at_most, until_quiet).await;
     }
 
-    /// The site tried to take the main frame outside the allowed origins since the last `navigate` step.
-    /// Every step says so too; this is for after the last one.
+    /// The error where the site tried to navigate the main frame outside the allowed origins since the last
+    /// `navigate` step. Every step reports it too; this is for after the last one.
     pub fn left_allowed_origins(&self) -> Option<ActionError> {
         let violation = self.state.borrow().main_tab().violation.clone();
         violation.map(|origin| ActionError::from_wait(WaitError::OriginNotAllowed(origin), Duration::ZERO))
     }
 
-    /// The submission that the last flow had set off when [`Self::finish`] was called and that has not been
-    /// answered.
+    /// The error where a submission of the last flow was not answered when [`Self::finish`] returned.
     pub fn unanswered(&self) -> Option<ActionError> {
         self.unanswered.clone()
     }
@@ -161,12 +158,12 @@ impl Page {
             others.map(|tab| tab.session.clone()).collect()
         };
         for session in opened {
-            // One that closed in between is closed.
+            // A tab may have closed in between.
             let _ = session.send(ClosePageParams::default()).await;
         }
     }
 
-    /// Of the main document, without what follows its path.
+    /// The address of the main document, without query and fragment.
     pub fn url(&self) -> String {
         let url = self.state.borrow().main_frame().document.url.clone();
         url.split(['?', '#']).next().unwrap_or_default().to_owned()
@@ -180,14 +177,14 @@ impl StepAttempt<'_> {
             Action::KeyUp { key } if step.navigations.is_empty() => self.let_up(step, key).await,
             _ => self.play(step).await,
         };
-        // What a click has begun to choose goes on until something else is done.
+        // A choice that a click has begun continues until another action.
         if !matches!(step.action, Action::Click(_)) {
             self.page.adds = adds && matches!(step.action, Action::KeyDown { .. } | Action::KeyUp { .. });
         }
         performed
     }
 
-    /// A key that was pressed in a tab which has closed over it is up.
+    /// Releases a key. One that was pressed in a tab which has closed since is up.
     async fn let_up(&mut self, step: &Step, key: &str) -> Result<Option<String>, ActionError> {
         let tab = keyboard::key_named(key).and_then(|key| {
             self.page.pressed.iter().find(|pressed| pressed.key == key).map(|pressed| pressed.tab)
@@ -223,7 +220,7 @@ impl StepAttempt<'_> {
         self.record_baseline();
         let dialogs = self.page.state.borrow().dialogs.len();
         let mut result = self.act(&step.action).await;
-        // Sent again, it was not even waited for: the page in the background draws nothing more.
+        // The input was sent again and got no answer: a page in the background draws nothing.
         if let (Err(error), Some(input)) = (&result, self.lost)
             && error.kind == ActionErrorKind::TimedOut
         {
@@ -260,7 +257,7 @@ impl StepAttempt<'_> {
         })
     }
 
-    /// What the last input set off is heard of where that input went, before the step turns elsewhere.
+    /// Waits for the tasks of the last input where that input went, before the step acts elsewhere.
     async fn enter(&mut self, step_target: StepTarget) {
         let is_there_already = {
             let state = self.page.state.borrow();
@@ -314,7 +311,7 @@ impl StepAttempt<'_> {
         Ok(None)
     }
 
-    /// The page itself or, with a `target`, another one.
+    /// Closes the page itself or, with a `target`, another one.
     async fn close(&mut self) -> Result<(), ActionError> {
         let tab = self.page.until(self.deadline(), |view| Some(view.frame.tab)).await;
         let tab = tab.map_err(|error| self.wait_failed(error))?;
@@ -328,7 +325,7 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// Whether something visible matches now. Where the step's page or frame is not there, nothing does.
+    /// Whether a visible element matches now. Where the step's page or frame is not there, none does.
     async fn holds(&mut self, exists: &Locator) -> Result<bool, ActionError> {
         if self.page.with_view(|_| ()).is_none() {
             return Ok(false);

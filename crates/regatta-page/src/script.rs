@@ -1,4 +1,4 @@
-//! Calls into the page's injected script, and waiting for the page's state.
+//! Calls the script that is injected into each document.
 
 use std::time::Duration;
 
@@ -70,12 +70,12 @@ pub struct ResolvedNode {
 }
 
 impl RemoteResult {
-    /// What was thrown, in one line.
+    /// The thrown value, in one line.
     pub fn thrown(&self) -> Option<String> {
         let details = self.exception_details.as_ref()?;
         let exception = &details["exception"];
         let described = exception["description"].as_str().map(str::to_owned);
-        // What is thrown need not be an error.
+        // A thrown value need not be an error.
         let described = described.or_else(|| match exception.get("value")? {
             Value::String(text) => Some(text.clone()),
             other => Some(other.to_string()),
@@ -86,7 +86,7 @@ impl RemoteResult {
 }
 
 impl Page {
-    /// The script's world in the current document of the step's frame.
+    /// Waits for the script's world in the current document of the step's frame.
     pub(crate) async fn world(&self, deadline: Instant) -> Result<ExecutionContext, WaitError> {
         loop {
             let patience = Instant::now() + Duration::from_secs(1);
@@ -114,7 +114,7 @@ impl Page {
         self.state.send_modify(|state| state.forget_world(lost));
     }
 
-    /// One method of the script. `None`: the document went away in the meantime.
+    /// Calls one method of the script. `None`: the document went away in the meantime.
     pub(crate) async fn call<R: ScriptReply>(
         &self,
         world: &ExecutionContext,
@@ -149,7 +149,7 @@ impl Page {
         reply.map(Some).map_err(|error| WaitError::Script(format!("{method}: {error}")))
     }
 
-    /// Asks the script of a document at once, for an answer that comes later.
+    /// Queues a call of one method now; the future waits for its reply.
     pub(crate) fn ask<R: ScriptReply>(
         &self,
         world: &ExecutionContext,
@@ -163,7 +163,7 @@ impl Page {
         }
     }
 
-    /// A command to a context. `None`: the context is no more.
+    /// Sends a command to a context. `None`: the context is gone.
     pub(crate) async fn in_world<C: chromiumoxide::Command, R: DeserializeOwned>(
         &self,
         world: &ExecutionContext,

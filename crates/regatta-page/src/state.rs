@@ -1,4 +1,4 @@
-//! What is known of a page from the events it sends: its tabs, their frames, its traffic.
+//! The state of a page, from the events it sends: its tabs, their frames, its traffic.
 //!
 //! A page has its own tab and the tabs that it opened. A tab is a tree of frames; those of other sites
 //! live in processes, and so on DevTools sessions, of their own. Here they are one tree.
@@ -161,7 +161,7 @@ pub struct DocumentState {
     pub url: String,
     /// `None` for documents that no server sent.
     pub status: Option<u16>,
-    /// Its `load` event has fired.
+    /// The document's `load` event has fired.
     pub loaded: bool,
     /// The browser's own page about a failed navigation.
     pub is_error_page: bool,
@@ -174,7 +174,7 @@ pub struct Arrival {
     pub url: String,
 }
 
-/// A line of the console: who said it, a colon, and what.
+/// A line of the console: its source, a colon, and the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsoleLine {
     pub at: jiff::Timestamp,
@@ -322,8 +322,8 @@ impl PageState {
         }
     }
 
-    /// What is at the address of another page or frame: the tabs that the page has opened, or else the page
-    /// itself, or else frames. `None` where more than one is.
+    /// The page or frame at an address: a tab that the page has opened, or else the page itself, or else a frame.
+    /// `None` where several are at it.
     fn target(&self, url: &str) -> Option<&FrameState> {
         match self.targets(url).as_slice() {
             [only] => Some(only),
@@ -361,7 +361,7 @@ impl PageState {
         self.resolve(target).map(|view| view.frame.id.as_str())
     }
 
-    /// Why nothing can be waited for any more in a step target.
+    /// Why waiting in a step target has to end.
     pub fn wait_error(&self, step_target: &StepTarget) -> Option<WaitError> {
         let view = self.resolve(step_target);
         let tab = view.map_or_else(|| self.main_tab(), |view| view.tab());

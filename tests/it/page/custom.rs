@@ -71,7 +71,7 @@ async fn when_waits_for_the_document_and_for_nothing_else() {
         &format!("{go},{}", when(r##"["#p"]"##)),
         expect![[r#"
             1 click: ok [gate]
-            2 regatta.when: TimedOut: the page did not come to its end within 1 s
+            2 regatta.when: TimedOut: the page was not parsed to its end within 1 s
         "#]],
     )
     .await;
@@ -164,7 +164,7 @@ async fn nothing_is_uploaded_to_a_page_without_an_allowed_origin() {
         expect![[r#"
             1 navigate: ok
             2 waitForExpression: ok
-            3 regatta.upload: Refused: typing into a document without an address (about:blank), which may be anybody's; who asked the browser for it is not known; navigate to a page of the site
+            3 regatta.upload: Refused: typing into a document without an address (about:blank), which may be of any origin; the document that requested it is not known; navigate to a page of the site
         "#]],
     )
     .await;

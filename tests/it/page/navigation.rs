@@ -340,8 +340,8 @@ async fn nothing_is_typed_into_a_page_without_an_allowed_origin() {
         expect![[r#"
             1 navigate: ok
             2 waitForExpression: ok
-            3 change: Refused: typing into a document without an address (about:blank), which may be anybody's; who asked the browser for it is not known; navigate to a page of the site
-            4 keyDown: Refused: typing into a document without an address (about:blank), which may be anybody's; who asked the browser for it is not known; navigate to a page of the site
+            3 change: Refused: typing into a document without an address (about:blank), which may be of any origin; the document that requested it is not known; navigate to a page of the site
+            4 keyDown: Refused: typing into a document without an address (about:blank), which may be of any origin; the document that requested it is not known; navigate to a page of the site
         "#]],
     )
     .await;

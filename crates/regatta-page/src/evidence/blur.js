@@ -21,7 +21,7 @@ async function (on) {
       if (el[dom.shadowRoot]) cover(el[dom.shadowRoot]);
       if (el[dom.localName] !== 'iframe' && el[dom.localName] !== 'frame') continue;
       const inner = el[dom.contentDocument];
-      // What is not drawn is in no picture, and has no style.
+      // An element that is not drawn is in no picture, and has no style.
       if (inner && !el[dom.getClientRects]().length) continue;
       if (inner) {
         aliasIn(propertyOf(inner, 'defaultView'));

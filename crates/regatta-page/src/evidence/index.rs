@@ -1,5 +1,5 @@
-//! The page that a person reads first: what was tried, what came of it, how it looked. It asks nobody for
-//! anything, and runs nothing.
+//! The page that a person reads first: the action, its outcome, and the picture. It loads nothing and runs no
+//! script.
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
@@ -13,7 +13,7 @@ use regatta_core::mask::BrowserMask;
 
 const TEMPLATE: &str = include_str!("index.html");
 
-/// Of the console and of the requests, the latest.
+/// How many of the latest console lines and requests are shown.
 const LINES: usize = 100;
 const REQUESTS: usize = 50;
 
@@ -24,7 +24,7 @@ struct IndexPage<'a> {
     message: String,
     hint: Option<String>,
     address: Option<String>,
-    looked_for: Vec<String>,
+    selectors: Vec<String>,
     arguments: Vec<(&'static str, String)>,
     /// Base64 of a PNG.
     picture: Option<&'a String>,
@@ -69,7 +69,7 @@ pub fn write(
         (None, Some(act)) => format!("{}:{}, step {} ({})", act.flow, act.line, act.step, act.action),
         (None, None) => String::new(),
     };
-    let looked_for: Vec<_> =
+    let selectors: Vec<_> =
         act.into_iter().flat_map(|act| &act.selectors).map(|text| mask.apply(text)).collect();
     let arguments: Vec<_> = act
         .into_iter()
@@ -88,7 +88,7 @@ pub fn write(
         message: mask.apply(&incident.message),
         hint: incident.hint.as_ref().map(|hint| mask.apply(hint)),
         address: address.map(|frame| mask.apply(&frame.url)),
-        looked_for,
+        selectors,
         arguments,
         picture: view.picture.as_ref().map(|(picture, _)| picture),
         no_picture: no_picture.map(|why| why.to_string()),
@@ -105,7 +105,7 @@ pub fn write(
     })
 }
 
-/// The click point; without one, what was looked for, as far as it is there.
+/// The click point, or else the boxes of the elements that the step searched for.
 fn marks(document: &DocumentSnapshot, point: Option<(f64, f64)>) -> Vec<PictureMark> {
     let (width, height) = (document.width.max(1.0) / 100.0, document.height.max(1.0) / 100.0);
     let mut marks: Vec<_> = document

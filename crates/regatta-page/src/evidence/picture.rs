@@ -1,4 +1,4 @@
-//! A picture of the page, taken because the flow says so.
+//! Takes the pictures that a flow requests.
 
 use std::path::Path;
 
@@ -15,12 +15,12 @@ impl StepAttempt<'_> {
         decode_base64(&taken).ok_or(NoPicture::NotDrawn)
     }
 
-    /// As wide and as high as the view, with its text fields blurred. `file` and its folder are made.
+    /// Writes a picture of the viewport with its text fields blurred. Creates `file` and its folder.
     pub async fn screenshot(&self, file: &Path) -> Result<(), ActionError> {
         let png = match self.picture().await {
             Ok(png) => png,
             Err(why) => {
-                // A page that has ended says so.
+                // A page that has ended is reported as such.
                 self.page
                     .until(Instant::now(), |_| Some(()))
                     .await

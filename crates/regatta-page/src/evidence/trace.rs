@@ -1,8 +1,8 @@
-//! What a page did, for people to look at later: see [`regatta_core::evidence::TraceMode`].
+//! Records what a page did, for people to read later: see [`regatta_core::evidence::TraceMode`].
 //!
-//! While nothing fails, only words are kept, of one attempt and so many actions. Pictures and documents
-//! are taken when something failed, or around every action where that is asked for. All of it stays in
-//! memory until it is written: a value that is captured late is masked in what was seen before.
+//! While nothing fails, only the actions of one attempt are kept. Pictures and documents are taken when an action
+//! failed, or around every action where that is requested. All of it stays in memory until it is written: a
+//! value that is captured late is masked in earlier snapshots, too.
 
 pub mod archive;
 pub mod capture;

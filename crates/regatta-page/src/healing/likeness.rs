@@ -1,10 +1,10 @@
-//! What becomes of a locator whose selectors have come to match something else, or nothing at all.
+//! Handles a locator whose selectors match another element than before, or none.
 //!
 //! Every element that an action succeeded on leaves its fingerprint. A selector that leads to another
-//! element is passed over: one that the flow's own selectors call something else, or one that what is
-//! remembered tells apart (`domain::fingerprint`). Where the time of the written selectors has run out, the
-//! page is searched once for the element that is clearly most like it: it is named, or, where the
-//! workflow allows it, acted on. Never for waits and conditions, which may be about absence.
+//! element is skipped: the flow's own selectors name that element otherwise, or its fingerprint differs from
+//! the remembered one ([`regatta_core::fingerprint`]). Where the time of the written selectors has run out, the
+//! page is searched once for the element that is clearly most similar. The error names it, or the step acts on
+//! it where the workflow allows that. Waits and conditions are never healed: they may be about absence.
 
 use std::time::Duration;
 
@@ -24,15 +24,15 @@ use regatta_core::fingerprint::{
 use regatta_core::flow::Locator;
 use regatta_core::workflow::Heal;
 
-/// Of the time of a step whose selectors match nothing, the last part is for what may be found by
-/// likeness: a fifth, and no more than this.
+/// Where the selectors of a step match nothing, the last fifth of its time, and no more than this, is for a
+/// search by likeness.
 const RESERVE: Duration = Duration::from_secs(2);
 
-/// No request on its way for this long: what is not there now is not about to come.
+/// A page with no request under way for this long shows nothing more.
 const QUIET: Duration = Duration::from_millis(300);
 
 impl Page {
-    /// The step has reached its end: what helped it there is remembered.
+    /// Remembers the selectors found by likeness, when the step has reached its end.
     pub fn keep_healed(&mut self) {
         for (key, likeness) in std::mem::take(&mut self.healing.staged) {
             self.memory.keep(&key, likeness);
@@ -45,7 +45,7 @@ impl StepAttempt<'_> {
         let bare = method == Method::Read;
         let written = locator.alternatives.len();
         let mut locator = locator.clone();
-        // These may be about absence: nothing but what is written counts.
+        // These may be about absence: only the written selectors count.
         if matches!(method, Method::Wait | Method::Count) {
             let (authored, acts) = Default::default();
             return ElementQuery {
@@ -78,13 +78,13 @@ impl StepAttempt<'_> {
         ElementQuery { locator, written, bare, remembered, known, authored, acts, mistake: None }
     }
 
-    /// What the written alternatives call their element.
+    /// The names that the written alternatives give their element.
     pub(crate) fn authored(&self, locator: &Locator) -> AuthoredNames {
         AuthoredNames::from_locator(locator, name_of, self.page.healing.mask())
     }
 
-    /// Whether an alternative has led to the element that is meant. Asks the page only where it depends on
-    /// what else is there.
+    /// Judges whether an alternative has led to the element that is meant. Reads the page's other elements only
+    /// where the verdict depends on them.
     pub(crate) async fn judge(
         &self,
         query: &ElementQuery,
@@ -123,7 +123,7 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// Told once: the element is about to be acted on, and is not as it was.
+    /// Reports, once an attempt, that the element about to be acted on has changed.
     pub(crate) fn report_change(&mut self, query: &ElementQuery, reply: &FindReply) {
         let (Some(known), Some(seen)) = (&query.known, &reply.element) else { return };
         if std::mem::replace(&mut self.change_reported, true) {
@@ -137,20 +137,19 @@ impl StepAttempt<'_> {
         self.page.healing.events.push(HealingEvent { how: HealingKind::Changed, selector, known, found });
     }
 
-    /// How long the written selectors have where likeness may help.
+    /// The time that is kept for a search by likeness.
     pub(crate) fn reserve(&self) -> Duration {
         RESERVE.min(self.timeout / 5)
     }
 
-    /// Nothing is acted on by likeness while the page is still changing: what was written may be about
-    /// to come.
+    /// Whether the page is at rest. While it changes, the element that the selectors mean may still appear.
     pub(crate) fn is_at_rest(&self) -> bool {
         let allowed = self.page.allowed_error.as_deref();
         self.page.with_view(|view| view.is_sound(allowed) && view.is_quiet(QUIET)) == Some(true)
     }
 
-    /// The element that is clearly most like it, with a selector that means it alone. May take a moment
-    /// longer than the step has: it is what a person needs.
+    /// Searches for the element that is clearly most similar, with a selector that means it alone. May exceed the
+    /// step's deadline for a moment: the error needs it.
     pub(crate) async fn find_like(
         &mut self,
         query: &ElementQuery,
@@ -183,7 +182,7 @@ impl StepAttempt<'_> {
             self.page.call::<MeansReply>(&world, &json!({ "of": best }), &[], self.deadline()).await?;
         for selector in means.map(|reply| reply.selectors).unwrap_or_default() {
             let whole = chain(&selector);
-            // A selector that quotes somebody's value would be of use for nobody else.
+            // A selector that quotes a profile's value fits no other profile.
             let written = whole.to_string();
             if self.page.healing.mask.apply(&written) != written {
                 continue;
@@ -201,7 +200,7 @@ impl StepAttempt<'_> {
         Ok(None)
     }
 
-    /// The page's elements of the same kind, but for the one that was found.
+    /// The page's elements of the same kind, without the one that was found.
     async fn others(&self, known: &Fingerprint, bare: bool) -> Result<Option<Vec<Fingerprint>>, LocateError> {
         let Some((mut alike, own)) = self.alike(known, bare).await? else { return Ok(None) };
         if let Some(own) = own.filter(|own| *own < alike.len()) {
@@ -234,7 +233,7 @@ impl StepAttempt<'_> {
         self.page.healing.events.push(HealingEvent { how, selector, known, found });
     }
 
-    /// Remembered when the step has reached its end.
+    /// Stages a selector, to be remembered when the step has reached its end.
     pub(crate) fn stage(&mut self, key: LocatorKey, likeness: Likeness) {
         self.page.healing.staged.push((key, likeness));
     }

@@ -1,21 +1,21 @@
-//! What is remembered of a locator between runs. The store implements it.
+//! Remembers a locator between runs. The caller implements the store.
 
 use url::Url;
 
 use regatta_core::fingerprint::{Fingerprint, Likeness};
 use regatta_core::mask::Mask;
 
-/// What is remembered is remembered per flow step, origin and path.
+/// Names what is remembered of one locator: its flow, step, selectors, origin and path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LocatorKey {
     /// The flow's file.
     pub flow: String,
     /// The step's number in it.
     pub step: String,
-    /// Of the selectors as written: an edited step has another key.
+    /// The digest of the selectors as written: an edited step has another key.
     pub digest: String,
     pub origin: String,
-    /// Of the page, with what looks like an id replaced: see [`normalised_path`].
+    /// The page's path, with everything that looks like an id replaced: see [`normalised_path`].
     pub path: String,
 }
 
@@ -23,7 +23,7 @@ pub struct LocatorKey {
 pub struct RememberedLocator {
     /// The alternative that matched last time.
     pub alternative: Option<usize>,
-    /// What it led to.
+    /// The element that it led to.
     pub element: Option<Fingerprint>,
     /// A selector found by likeness, with which a step has reached its end.
     pub healed: Option<Vec<String>>,
@@ -33,11 +33,11 @@ pub trait SelectorMemory: Send {
     fn recall(&mut self, key: &LocatorKey) -> RememberedLocator;
     /// An alternative led to an element, and the action succeeded.
     fn remember(&mut self, key: &LocatorKey, alternative: usize, element: Option<Fingerprint>);
-    /// Nobody has tried it.
+    /// A selector that no step has tried yet.
     fn suggest(&mut self, key: &LocatorKey, likeness: Likeness);
-    /// A step has reached its end with it.
+    /// A step has reached its end with this selector.
     fn keep(&mut self, key: &LocatorKey, likeness: Likeness);
-    /// None of these values is kept, wherever it came from.
+    /// Removes these values from everything that is remembered.
     fn hide(&mut self, _mask: &Mask) {}
 }
 

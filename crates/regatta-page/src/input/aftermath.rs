@@ -1,4 +1,4 @@
-//! What an input sets off is waited for before the flow goes elsewhere.
+//! Waits for the consequences of an input before the flow goes elsewhere.
 //!
 //! A form submits itself in a task of its own, a page sends what a click has asked for from a timer, one
 //! answer sets off the next request. A navigation of the flow, the end of a tab and the end of the browser
@@ -25,10 +25,10 @@ const QUIET: Duration = Duration::from_millis(100);
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the document of a navigation is waited for at the end of a flow. Elsewhere the step's timeout
-/// says so.
+/// applies.
 pub const ARRIVAL: Duration = Duration::from_secs(10);
 
-/// Until when what is on its way is waited for.
+/// Until when requests and navigations are waited for.
 struct AftermathLimits {
     rest: Instant,
     arrival: Instant,
@@ -87,7 +87,7 @@ impl StepAttempt<'_> {
         self.page.held().saturating_sub(limits.held)
     }
 
-    /// Also where the document goes away meanwhile.
+    /// Waits for the page's timers and tasks, also where the document goes away meanwhile.
     async fn rest_in_page(&self, rest: Duration, deadline: Instant) {
         let is_there = self.page.with_view(|view| view.tab().ended.is_none()) == Some(true);
         if is_there && let Ok(world) = self.page.world(deadline).await {
@@ -98,7 +98,7 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// Until nothing is on its way any more that is worth waiting for.
+    /// Waits until no navigation, request or download is under way that has to be waited for.
     async fn await_answers(&self, pending: &PendingInput, limits: &AftermathLimits) {
         let mut states = self.page.state.subscribe();
         loop {
@@ -113,7 +113,7 @@ impl StepAttempt<'_> {
     }
 }
 
-/// Until when it is waited for, if anything is.
+/// Until when to wait, if anything is under way.
 fn on_its_way(state: &PageState, pending: &PendingInput, limits: &AftermathLimits) -> Option<Instant> {
     if state.is_gone {
         return None;
@@ -129,7 +129,7 @@ fn on_its_way(state: &PageState, pending: &PendingInput, limits: &AftermathLimit
     leaving.into_iter().chain(requests).chain(downloads).max()
 }
 
-/// The origin that a form was sent to. What is only read may be given up.
+/// The origin that a form was sent to. A request that only reads may be given up.
 fn unanswered_submission(view: FrameView<'_>) -> Option<String> {
     let request = view.departing_request()?.exchange()?;
     let is_read = matches!(request.method.as_str(), "GET" | "HEAD");

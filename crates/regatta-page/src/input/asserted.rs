@@ -1,7 +1,7 @@
-//! The navigations that a flow asserts of a step.
+//! Waits for the navigations that a flow asserts of a step.
 //!
-//! They are looked for in the tab or frame that the step acted in, whatever its address is by then, and in
-//! the frames around it, which a link in a frame may replace.
+//! They are expected in the tab or frame that the step acted in, at any address, and in the frames around it,
+//! which a link in a frame may replace.
 
 use serde_json::json;
 
@@ -13,8 +13,7 @@ use regatta_core::flow::AssertedNavigation;
 use regatta_core::wildcard;
 
 impl StepAttempt<'_> {
-    /// The navigations that the flow asserts followed the action: each a place that the step's frame came to
-    /// since, in their order.
+    /// Waits until each asserted navigation has followed the action, in their order.
     pub async fn assert_navigations(&mut self, asserted: &[AssertedNavigation]) -> Result<(), ActionError> {
         if self.baseline.places.is_empty() {
             self.record_baseline();
@@ -37,9 +36,9 @@ impl StepAttempt<'_> {
         Ok(())
     }
 
-    /// The place and the number of the arrival that is meant.
+    /// Waits for an arrival at `url`; returns its place and number.
     async fn assert_url(&self, url: Option<&str>) -> Result<(usize, u64), ActionError> {
-        // An error page that is not what is waited for is an answer already.
+        // An error page that was not asserted is an answer already.
         let refusal = |state: &PageState| {
             let (own, _) = self.baseline.own(state).filter(|(own, after)| own.arrived > *after)?;
             self.refusal(FrameView { state, frame: own })
@@ -110,7 +109,7 @@ impl StepAttempt<'_> {
     }
 }
 
-/// What a flow's author can do where a recorded address or title is not the same every time.
+/// The hint for a recorded address or title that is not the same every time.
 fn varies(key: &str, pattern: Option<&str>) -> String {
     let example = pattern.map(|pattern| format!(": `{pattern}`")).unwrap_or_default();
     format!(

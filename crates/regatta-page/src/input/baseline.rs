@@ -42,7 +42,7 @@ impl NavigationBaseline {
         Self { tab: frame.tab, places }
     }
 
-    /// The first place that has come to `url`, or without one anywhere, and the number of its arrival.
+    /// The first place that has arrived at `url`, or anywhere without one, and the number of its arrival.
     pub fn arrival(&self, state: &PageState, url: Option<&str>) -> Option<(usize, u64)> {
         let is_closed = state.tabs[self.tab].ended.is_some();
         let own_is_gone = self.places.first().is_none_or(|own| state.pinned(&own.pinned).is_none());
@@ -59,7 +59,7 @@ impl NavigationBaseline {
         })
     }
 
-    /// Why nothing can arrive any more. What a tab that closed hands on to other tabs may.
+    /// Why nothing can arrive any more. A tab that closed may pass a navigation to other tabs.
     pub fn wait_error(&self, state: &PageState) -> Option<WaitError> {
         let tab = &state.tabs[self.tab];
         match (tab.ended, &tab.violation) {

@@ -25,7 +25,7 @@ const SELECTING: i64 = if cfg!(target_os = "macos") { META } else { CONTROL };
 const LONGEST: usize = 500;
 
 impl StepAttempt<'_> {
-    /// `further`: more options of a list that takes several.
+    /// Sets a value. `further`: more options of a list that takes several.
     pub async fn change(
         &mut self,
         locator: &Locator,
@@ -65,12 +65,12 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// False where nothing was typed, and the field is to be found again: its document went away, or a frame
-    /// took the focus.
+    /// Types a text over the field's own. False where nothing was typed and the field has to be found again: its
+    /// document went away, or a frame took the focus.
     async fn type_over(&mut self, locator: &Locator, value: &str) -> Result<bool, ActionError> {
         let world = self.page.world(self.deadline()).await.map_err(|error| self.wait_failed(error))?;
         self.touch()?;
-        // Sent together, answered in turn: who listens is asked when the field has the focus.
+        // Sent together, answered in turn: listeners are checked when the field has the focus.
         let edit = self.page.call::<EditReply>(&world, &Value::Null, &[], self.deadline());
         let (ready, listens) = futures::join!(edit, self.listens_to_keys());
         let Some(listens) = listens.or_else(|| self.is_over().then_some(true)) else {
@@ -181,7 +181,7 @@ impl StepAttempt<'_> {
         };
         let found = loop {
             let aimed = self.aim(locator, &needs, Device::Mouse, PointerPurpose::Press).await?;
-            // The wait for the click may have seen the state change by itself.
+            // The state may have changed during the wait for the click.
             if aimed.point.checked == wanted {
                 self.remember(locator, &aimed.found);
                 return Ok(());

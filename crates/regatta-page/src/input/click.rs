@@ -25,18 +25,18 @@ use crate::script::methods::{
 use crate::state::ExecutionContext;
 use regatta_core::flow::{Button, Click, Device, Locator};
 
-/// What the pointer is brought to an element for.
+/// Why the pointer is moved onto an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PointerPurpose {
     Rest,
     Press,
 }
 
-/// What became of a press that the browser has answered.
+/// The outcome of a press that the browser has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PressOutcome {
     Reached,
-    /// Something else came under the pointer at the last moment: the page has not seen that press.
+    /// Another element came under the pointer at the last moment: the page has not seen that press.
     Kept,
     /// No document of the tab has seen it.
     Unseen,
@@ -97,7 +97,7 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// After a press that no page has got. It is tried again until the deadline.
+    /// Called after a press that has not reached its element, which is tried again until the deadline.
     pub async fn check_missed(&mut self, how: PressOutcome) -> Result<(), ActionError> {
         match how {
             PressOutcome::Unseen if self.is_over() => Err(self.unseen("press")),
@@ -126,9 +126,9 @@ impl StepAttempt<'_> {
         Ok(())
     }
 
-    /// Finds the element, moves the mouse onto it, and makes sure that it is still there and on top. The
-    /// answer to the move comes with the next frame: the frame between two equal boxes that makes a
-    /// stable element. A finger moves nothing; there the script waits for the frame.
+    /// Finds the element, moves the mouse onto it, and confirms that it is still there and on top. The answer to
+    /// the move comes with the next frame, so the element is stable if its box is the same by then. A finger moves
+    /// nothing; there the script waits for the frame.
     pub async fn aim(
         &mut self,
         locator: &Locator,
@@ -194,8 +194,8 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// The element that the pointer is on, for as long as it is there: its text, its classes and its size may
-    /// change under the pointer, and its selectors lead to it no more.
+    /// Keeps the element that the pointer is on, while it is connected: its text, classes and size may change under
+    /// the pointer, and its selectors may no longer lead to it.
     async fn revalidate(
         &mut self,
         locator: &Locator,
@@ -286,16 +286,16 @@ impl StepAttempt<'_> {
         Ok(pressed)
     }
 
-    /// Each document that watches a press, at once: the step's own, and those around it.
+    /// Asks each document that watches a press: the step's own, and those around it.
     fn ask_watchers<R: ScriptReply>(&self, aimed: &PointerTarget) -> WatcherReplies<R> {
         let own = self.page.with_view(|view| view.frame.world.clone()).flatten();
         own.iter().chain(&aimed.around).map(|world| self.page.ask::<R>(world, &Value::Null).boxed()).collect()
     }
 
-    /// What was asked before the press is told by the press's first event, as a rule before the browser's
-    /// own answer. Where it is not there by then the documents are asked again, for what they have seen: one
-    /// that has answered the press has seen all that it ever will. A document that went away over it has had
-    /// it; so has another one of the tab that has seen a press meanwhile.
+    /// Determines where a press went. The press's first event answers the watchers, as a rule before the browser's
+    /// own answer. Otherwise the documents are asked again for what they have seen: one that has answered the
+    /// press sees no more of it. The press has reached a document that went away with it, or another document of
+    /// the tab that has seen a press meanwhile.
     async fn reached(
         &self,
         aimed: &PointerTarget,
@@ -324,14 +324,14 @@ impl StepAttempt<'_> {
                 tokio::time::timeout(PRESS_ANSWER, answered).await.unwrap_or(PressOutcome::Reached)
             }
         };
-        // The next press there is somebody else's.
+        // A later press there belongs to another action.
         for world in &aimed.around {
             drop(self.page.ask::<UnwatchReply>(world, &Value::Null));
         }
         pressed
     }
 
-    /// What the documents have seen of a press that was answered.
+    /// Asks the documents what they have seen of a press that was answered.
     async fn seen(&self, aimed: &PointerTarget, sent_at: Instant) -> PressOutcome {
         let mut watchers = self.ask_watchers::<SeenReply>(aimed);
         let mut all = PressOutcome::Unseen;
@@ -356,13 +356,13 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// Of the document that input is about to change.
+    /// The loader of the document that input is about to change.
     pub fn loader(&self) -> String {
         self.page.with_view(|view| view.frame.document.loader.clone()).unwrap_or_default()
     }
 
-    /// The page's answer to input that has been sent. A document that goes away over it never answers:
-    /// that is the input's success, not its failure.
+    /// Waits for the answer to input that was sent. A document that goes away with it never answers: the input has
+    /// then succeeded.
     pub async fn taken<T>(
         &self,
         answers: impl Future<Output = Result<T, CdpError>>,

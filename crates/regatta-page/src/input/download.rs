@@ -1,4 +1,4 @@
-//! What a page downloads: waited for at the end of a flow, and given the name that the site suggests.
+//! Waits for downloads at the end of a flow, and gives them the names that the site suggests.
 
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,8 @@ pub struct DownloadedFile {
 }
 
 impl Page {
-    /// To be called when a flow has reached its end. Waits for what the last input set off, which may turn
-    /// out to be a download, then for downloads. The caller bounds the latter.
+    /// Called when a flow has reached its end. Waits for the consequences of the last input, which may be a
+    /// download, then for downloads. The caller bounds the latter.
     pub async fn finish(&mut self) -> Vec<DownloadedFile> {
         let finished = StepAttempt::new(self, "", "", ARRIVAL, &mut NoInputGate).await_aftermath().await;
         self.unanswered = finished.err();
@@ -35,7 +35,7 @@ impl Page {
     }
 }
 
-/// Under the name that the site suggests, or one like it where that is taken.
+/// Renames a download to the name that the site suggests, with a number where that is taken.
 fn keep(folder: &Path, download: Download) -> Option<DownloadedFile> {
     if download.progress != DownloadProgress::Done {
         tracing::warn!(name = download.name, "a download did not end");
@@ -53,7 +53,7 @@ fn keep(folder: &Path, download: Download) -> Option<DownloadedFile> {
     }
 }
 
-/// A name in this folder, whatever the site says.
+/// A name in this folder, for any name that the site suggests.
 fn file_name(suggested: &str) -> String {
     let last = suggested.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = last.chars().filter(|c| !c.is_control()).take(120).collect();

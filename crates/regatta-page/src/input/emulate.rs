@@ -1,4 +1,4 @@
-//! What the browser pretends: the size of the window, whether it is a phone's, how slow the network is.
+//! Emulates the size of the window, a phone, and a slow network.
 
 use chromiumoxide::cdp::browser_protocol::emulation::{
     ScreenOrientation, ScreenOrientationType, SetDeviceMetricsOverrideParams, SetTouchEmulationEnabledParams,
@@ -10,7 +10,7 @@ use crate::connection::{CdpError, CdpSession};
 use crate::page::Page;
 use regatta_core::flow::{NetworkConditions, Viewport};
 
-/// What a mobile profile has until its flow sets another.
+/// The viewport of a mobile profile until its flow sets another.
 pub const PHONE: Viewport = Viewport {
     width: 412,
     height: 915,
@@ -21,7 +21,7 @@ pub const PHONE: Viewport = Viewport {
 };
 
 impl Page {
-    /// Of the tab that the step is played in, and of tabs that open from now on.
+    /// Sets the viewport of the step's tab and of tabs that open later.
     pub(crate) fn apply_viewport(
         &self,
         wanted: &Viewport,
@@ -30,7 +30,7 @@ impl Page {
         viewport(&self.tab_session(), wanted)
     }
 
-    /// Of all tabs and frames, and of those that come.
+    /// Sets the network conditions of all tabs and frames, and of later ones.
     pub(crate) fn apply_conditions(
         &self,
         wanted: NetworkConditions,
@@ -57,7 +57,7 @@ pub fn viewport(
     } else {
         ScreenOrientation::new(ScreenOrientationType::PortraitPrimary, 0)
     });
-    // The page hears of the new size: by then it has to be a touch screen already.
+    // The page is notified of the new size, and by then it has to be a touch screen already.
     let touch = session.send(SetTouchEmulationEnabledParams::new(viewport.has_touch));
     let metrics = session.send(metrics);
     async move {

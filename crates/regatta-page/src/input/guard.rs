@@ -1,8 +1,8 @@
 //! Keys reach the element that was checked and nothing else.
 //!
 //! Input goes to the tab, and the frame that has the focus gets it: a frame that calls `focus()` in time
-//! would get a password. So every document of the tab is reply before keys are sent. The one that they are
-//! meant for lets them through while the element has the focus; every other one keeps them from its page.
+//! would get a password. So every document of the tab is guarded before keys are sent. The target document
+//! lets them through while the element has the focus; every other one keeps them from its page.
 //! Each stroke is confirmed before the next is sent.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,19 +23,19 @@ use crate::input::{PAUSE, PRESS_ANSWER};
 use crate::script::methods::{GuardReply, KeptReply, NextReply, RefocusReply, StrokeReply, UnguardReply};
 use crate::state::{ExecutionContext, WORLD};
 
-/// A document that does not answer for so long runs no script that could take the focus either.
+/// A document that does not answer within this time runs no script that could take the focus.
 const GUARDED_WITHIN: Duration = Duration::from_secs(2);
 
-/// A guard ends by itself, so that a run that is killed leaves no browser that takes no keys.
+/// A guard expires, so that a run that is killed does not leave a browser without keys.
 const BEYOND: Duration = Duration::from_secs(4);
 
 /// How often the focus is brought back to a field that the page itself took it from.
 const REFOCUSED: u32 = 3;
 
-/// How long the browser may take to hand the focus on from one process to another.
+/// How long the browser may take to pass the focus from one process to another.
 const HANDED_OVER: Duration = Duration::from_secs(1);
 
-/// What is sent while the documents are guarded.
+/// The input that is sent while the documents are guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyInput {
     /// Characters, each with its keydown and keyup.
@@ -55,11 +55,11 @@ pub struct FocusGuard {
     refocused: u32,
 }
 
-/// What the documents say of a stroke.
+/// Where a stroke went, by the documents' reports.
 #[derive(Debug, PartialEq, Eq)]
 pub enum StrokeOutcome {
     Seen,
-    /// The document went away over it.
+    /// The document went away with it.
     DocumentGone,
     /// It was kept from the page that it was meant for, since another element of it has the focus: a frame
     /// element where there is the origin of its document.
@@ -71,8 +71,8 @@ pub enum StrokeOutcome {
     OtherDocument {
         origin: String,
     },
-    /// It was kept from another document, though the one that is meant believes to have the focus: the
-    /// browser hands it over.
+    /// It was kept from another document, though the target document believes to have the focus: the
+    /// browser is passing it on.
     FocusInTransit,
     Unseen,
 }
@@ -151,7 +151,7 @@ impl StepAttempt<'_> {
                     self.within()
                 )));
             }
-            // The browser is handing it from one to another, or the document that has it is being replaced.
+            // The browser is passing it on, or the document that has it is being replaced.
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -171,8 +171,8 @@ impl StepAttempt<'_> {
         self.page.state.send_modify(|state| state.settings.guarded_until = None);
     }
 
-    /// Sends strokes one by one, each when the one before is confirmed. `passes_on`: into boxes of one
-    /// character, of which each hands the focus on to the next.
+    /// Sends strokes one by one, each when the one before is confirmed. With `passes_on` the fields are boxes of
+    /// one character, and each passes the focus to the next.
     pub async fn send_strokes(
         &mut self,
         guard: &mut FocusGuard,
@@ -219,13 +219,13 @@ impl StepAttempt<'_> {
         Ok(())
     }
 
-    /// The answer to whether the next stroke has come, to be asked for before it is sent.
+    /// Asks the target document to confirm the next stroke, before it is sent.
     pub fn confirmation(&self, guard: &FocusGuard) -> StrokeConfirmation {
         self.page.ask(&guard.own, &json!({ "n": guard.confirmed + 1 })).boxed()
     }
 
-    /// Where the stroke went that the browser has answered. A document that has answered it has seen all
-    /// of it that it ever will.
+    /// Determines where a stroke went that the browser has answered. A document that has answered it sees no more
+    /// of it.
     pub async fn stroke_outcome(&self, guard: &FocusGuard, mut reply: StrokeConfirmation) -> StrokeOutcome {
         match (&mut reply).now_or_never() {
             Some(Ok(reply)) if reply.ok => return StrokeOutcome::Seen,
@@ -259,7 +259,7 @@ impl StepAttempt<'_> {
         tokio::time::timeout(PRESS_ANSWER, all).await.unwrap_or(StrokeOutcome::Unseen)
     }
 
-    /// The page has taken the focus to another element of its own. It is brought back a few times: many pages
+    /// Brings the focus back a few times where the page has moved it to another element of its own: many pages
     /// set it late, and once.
     async fn bring_back(
         &self,
@@ -277,7 +277,7 @@ impl StepAttempt<'_> {
         Err(stolen(element, frame))
     }
 
-    /// Guards documents of the tab that are not yet. Queued when this is called.
+    /// Guards the documents of the tab that are not guarded yet. Queued when this is called.
     fn arm_new(&self, guard: &mut FocusGuard) -> BoxFuture<'static, ()> {
         let new: Vec<_> = self.worlds_of_tab();
         guard.armed.retain(|world| new.contains(world));
@@ -295,8 +295,7 @@ impl StepAttempt<'_> {
         .boxed()
     }
 
-    /// Documents that begin from now on are guarded from their first script on: those of the processes that
-    /// are known, and those of frames that get one of their own.
+    /// Guards new documents from their first script on, in known processes and in frames that get their own.
     async fn guard_new_documents(&self) -> Vec<(CdpSession, ScriptIdentifier)> {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let until = since_epoch + self.left() + BEYOND;
@@ -318,7 +317,7 @@ impl StepAttempt<'_> {
         added.unwrap_or_default().into_iter().flatten().collect()
     }
 
-    /// Of the documents of the step's tab.
+    /// The script contexts of the documents of the step's tab.
     pub fn worlds_of_tab(&self) -> Vec<ExecutionContext> {
         let of_tab = self.page.with_view(|view| {
             let main = view.state.frame(&view.tab().main_frame);
@@ -332,7 +331,7 @@ impl StepAttempt<'_> {
         (self.left() + BEYOND).as_secs_f64() * 1000.0
     }
 
-    /// No document of the tab has seen an input.
+    /// The error where no document of the tab has seen an input.
     pub fn unseen(&self, input: &str) -> ActionError {
         let what = format!("no document of the page has seen the {input} {}", self.within());
         ActionError::new(ActionErrorKind::Unseen, what).hint(self.page.likely_dialog())
@@ -345,7 +344,7 @@ impl FocusGuard {
     }
 }
 
-/// The script that a document begins with while keys are sent.
+/// The script with which a document begins while keys are sent.
 pub fn guarded_until(until: Duration) -> String {
     let ms = until.as_millis();
     format!(
@@ -354,7 +353,7 @@ pub fn guarded_until(until: Duration) -> String {
     )
 }
 
-/// An element of the page has the focus; `frame` is the origin of its document where it is a frame.
+/// The error where another element has the focus; `frame` is the origin of its document where it is a frame.
 pub fn stolen(element: &str, frame: Option<&str>) -> ActionError {
     match frame {
         Some(origin) => stolen_by_frame(origin),
@@ -362,12 +361,12 @@ pub fn stolen(element: &str, frame: Option<&str>) -> ActionError {
     }
 }
 
-/// A document of this origin has the focus.
+/// The error where a document of this origin has the focus.
 pub fn stolen_by_frame(origin: &str) -> ActionError {
     stolen_by(&format!("a frame of {origin}"))
 }
 
 fn stolen_by(thief: &str) -> ActionError {
     ActionError::new(ActionErrorKind::FocusStolen, format!("{thief} took the focus while keys were sent"))
-        .hint("it was sent none of them; what the field has got by then is left in it")
+        .hint("it got none of them; the field keeps the text that it has by then")
 }

@@ -1,4 +1,4 @@
-//! Keys: those of a flow, and those that write the text of a field that listens to them.
+//! Presses and releases the keys of a flow.
 
 use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
 use serde_json::json;
@@ -12,10 +12,9 @@ use crate::page::HeldKey;
 use crate::script::RemoteResult;
 use regatta_core::flow::keyboard;
 
-/// Whether anything on the way of a key event, from the element that has the focus up to the window,
-/// listens to keys or to the text that is about to be put in, which a command of the script does not tell
-/// of. `getEventListeners` is the console's, and tells only of the world that asks. What cannot be looked
-/// into may listen: a closed shadow root. `null` where a frame has taken the focus meanwhile. Members are read
+/// Whether any element from the one that has the focus up to the window listens to keys or to text that is about
+/// to be inserted: text inserted by command fires no such events. `getEventListeners` is the console's, and
+/// reports only the listeners of its own world. A closed shadow root may listen. `null` where a frame has taken the focus meanwhile. Members are read
 /// from the prototypes, since a form gives its field of that name for any of them.
 const LISTENS: &str = "(() => {
   const KEYS = ['keydown', 'keypress', 'keyup', 'beforeinput', 'textInput'];
@@ -30,7 +29,7 @@ const LISTENS: &str = "(() => {
 })()";
 
 impl StepAttempt<'_> {
-    /// To what has the focus when it is sent, and to nothing that takes the focus then.
+    /// Sends a key to the element that has the focus, and to none that takes the focus then.
     pub async fn key(&mut self, name: &str, down: bool) -> Result<(), ActionError> {
         let Some(key) = keyboard::key_named(name) else {
             // The name may be a template's value.
@@ -96,8 +95,8 @@ impl StepAttempt<'_> {
         Ok(())
     }
 
-    /// Asked in the page's own world, whose listeners they are. A page that gives no answer may listen. `None`
-    /// where the focus is not with the field any more.
+    /// Whether the page listens to the field's keys. A page that does not answer may listen. `None` where the field
+    /// has lost the focus.
     pub async fn listens_to_keys(&self) -> Option<bool> {
         let Some(world) = self.page.with_view(|view| view.frame.page_world.clone()).flatten() else {
             return Some(true);

@@ -14,7 +14,7 @@ use crate::script::{Method, RemoteResult, handle_call};
 use regatta_core::flow::Locator;
 
 impl StepAttempt<'_> {
-    /// `files` by their whole paths. The browser tells the page with the input's own events.
+    /// Sets `files`, by their whole paths. The browser notifies the page by the input's own events.
     pub async fn upload(&mut self, locator: &Locator, files: &[String]) -> Result<(), ActionError> {
         let mut paths = Vec::new();
         for file in files {
@@ -46,8 +46,8 @@ impl StepAttempt<'_> {
     }
 }
 
-/// Its path as the browser wants it, looked at before anything is touched: Chromium takes a path that
-/// leads nowhere, or one with `..` in it, and fails when the page reads the file.
+/// Checks a file before any input, and returns its path as the browser needs it: Chromium accepts a path that
+/// does not exist, or one with `..` in it, and fails when the page reads the file.
 async fn readable(file: &str) -> Result<String, ActionError> {
     let refused = |problem: String| {
         ActionError::refused(format!("the file `{file}` cannot be uploaded: {problem}"))

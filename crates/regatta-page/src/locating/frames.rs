@@ -80,16 +80,16 @@ impl StepAttempt<'_> {
             let Some(world) = self.world_of(&outer).await? else { return Ok(TabMapping::Lost) };
             let Some(owner) = self.owner(&inner, &world).await? else { return Ok(TabMapping::Lost) };
             let mut query = json!({ "x": found.x, "y": found.y });
-            let mut told = self.through(&world, &owner, &query).await?;
-            if let Some(FramePointReply { turned: true, width, height, .. }) = told {
+            let mut mapped = self.through(&world, &owner, &query).await?;
+            if let Some(FramePointReply { turned: true, width, height, .. }) = mapped {
                 let Some(quad) = self.quad_in(&outer, &world, &owner, (width, height)).await? else {
                     return Ok(TabMapping::Lost);
                 };
                 let (x, y) = quad.place(found.x / found.width, found.y / found.height);
                 query["point"] = json!({ "x": x, "y": y });
-                told = self.through(&world, &owner, &query).await?;
+                mapped = self.through(&world, &owner, &query).await?;
             }
-            match told {
+            match mapped {
                 Some(reply) if reply.ok => {
                     (found.x, found.y) = (reply.x, reply.y);
                     (found.width, found.height) = (reply.width, reply.height);

@@ -1,5 +1,5 @@
-//! What a person is told where nothing matches: what the page has that is nearly what was asked for, and the
-//! errors that it shows.
+//! Hints for a locator that matches nothing: elements of the page that nearly match, and the errors that the page
+//! shows.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use crate::script::methods::{AgreesReply, InsteadReply, LocatorReply, MeansReply
 use regatta_core::flow::{Chain, Locator, Selector, SelectorKind, WaitForElement};
 use regatta_core::workflow::Heal;
 
-/// The step's time is over when it is asked.
+/// The time for hints, after the step's deadline.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl StepAttempt<'_> {
-    /// A no of the script with its hint. Best effort: a page that is gone says nothing.
+    /// Adds a hint to a failed reply. A page that is gone gives none.
     pub(crate) async fn with_hint<R: LocatorReply>(
         &mut self,
         locator: &Locator,
@@ -40,12 +40,12 @@ impl StepAttempt<'_> {
         reply
     }
 
-    /// Of a wait that did not hold: what the properties and attributes are instead, in a sentence.
+    /// The properties and attributes that a failed wait has found instead, in a sentence.
     pub(crate) async fn instead(&mut self, wait: &WaitForElement, query: &Value) -> Option<String> {
         let mut query = query.clone();
         query["within"] = json!(self.within());
-        let told = self.beyond_deadline(async |attempt| attempt.ask_instead(wait, query).await).await;
-        (!told.is_empty()).then_some(told)
+        let reply = self.beyond_deadline(async |attempt| attempt.ask_instead(wait, query).await).await;
+        (!reply.is_empty()).then_some(reply)
     }
 
     async fn beyond_deadline(
@@ -54,21 +54,21 @@ impl StepAttempt<'_> {
     ) -> String {
         let late = (Instant::now() + PATIENCE).saturating_duration_since(self.deadline());
         self.extend(late);
-        let told = ask(self).await.unwrap_or_default();
+        let reply = ask(self).await.unwrap_or_default();
         self.shorten(late);
-        self.page.healing.mask().apply(&told)
+        self.page.healing.mask().apply(&reply)
     }
 
     async fn hint(&mut self, wanted: &Value) -> Result<String, LocateError> {
         let world = self.page.world(self.deadline()).await?;
         let query = json!({ "wanted": wanted });
-        let Some(told) = self.page.call::<NearReply>(&world, &query, &[], self.deadline()).await? else {
+        let Some(reply) = self.page.call::<NearReply>(&world, &query, &[], self.deadline()).await? else {
             return Ok(String::new());
         };
         let mut near = Vec::new();
-        // Where likeness is off, nothing is looked for either.
+        // Where healing is off, no near match is searched either.
         if self.page.healing.mode != Heal::Off {
-            for (of, selector) in told.selectors.iter().enumerate() {
+            for (of, selector) in reply.selectors.iter().enumerate() {
                 near.extend(self.selector_of(of, selector).await?);
             }
         }
@@ -77,8 +77,8 @@ impl StepAttempt<'_> {
         if !near.is_empty() {
             hints.push(format!("did you mean {}?", near.join(" or ")));
         }
-        if !told.errors.is_empty() {
-            let errors: Vec<_> = told.errors.iter().map(|error| format!("\"{error}\"")).collect();
+        if !reply.errors.is_empty() {
+            let errors: Vec<_> = reply.errors.iter().map(|error| format!("\"{error}\"")).collect();
             let plural = if errors.len() == 1 { "" } else { "s" };
             hints.push(format!("the page shows the error{plural} {}", errors.join(" and ")));
         }
@@ -116,9 +116,9 @@ impl StepAttempt<'_> {
             alternatives.push(alternative_of(index, chain, by_tree));
         }
         query["alternatives"] = alternatives.into();
-        let told = self.page.call::<InsteadReply>(&world, &query, &[], self.deadline()).await;
-        match told {
-            Ok(told) => Ok(told.and_then(|reply| reply.value).unwrap_or_default()),
+        let reply = self.page.call::<InsteadReply>(&world, &query, &[], self.deadline()).await;
+        match reply {
+            Ok(reply) => Ok(reply.and_then(|reply| reply.value).unwrap_or_default()),
             Err(WaitError::Script(_)) => Ok(String::new()),
             Err(error) => Err(error.into()),
         }

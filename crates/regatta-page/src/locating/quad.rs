@@ -15,7 +15,7 @@ impl Quad {
         Some(Self([(ax, ay), (bx, by), (cx, cy), (dx, dy)]))
     }
 
-    /// Where a point of the unit square has come to.
+    /// Where a point of the unit square is drawn.
     pub fn place(self, x: f64, y: f64) -> (f64, f64) {
         Projection::onto(self).apply(x, y)
     }

@@ -12,14 +12,14 @@ pub(crate) struct ElementQuery {
     /// With a selector that was found by likeness as its last alternative.
     pub locator: Locator,
     pub written: usize,
-    /// Its content is read, and may be somebody's value: it is no mark of the element.
+    /// Its content is read and may be a profile's value, so it does not identify the element.
     pub bare: bool,
     pub remembered: Option<usize>,
-    /// What it led to last time, where the flow's own selectors do not contradict that.
+    /// The element that it led to last time, where the flow's own selectors do not contradict that.
     pub known: Option<Fingerprint>,
-    /// What the flow's own selectors call it.
+    /// The names that the flow's own selectors give it.
     pub authored: AuthoredNames,
-    /// Something is about to be done to it: it has to be the one that is meant.
+    /// The step is about to act on it: it has to be the element that is meant.
     pub acts: bool,
     /// The first alternative that led to another element.
     pub mistake: Option<WrongMatch>,
@@ -35,7 +35,7 @@ pub(crate) struct WrongMatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SearchPurpose {
     Act,
-    /// A person looks at it.
+    /// A person decides.
     Suggest,
 }
 

@@ -1,4 +1,4 @@
-//! Finding what a step means: the remembered alternative first, then all as written.
+//! Resolves a locator to one element: the remembered alternative first, then all as written.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use regatta_core::workflow::Heal;
 /// A remembered selector alone is waited for this long before the accessibility tree is asked.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Nodes of one accessibility query that are looked at: one more than an error lists.
+/// How many nodes of one accessibility query are read: one more than an error lists.
 const NODES: usize = 11;
 
 impl StepAttempt<'_> {
@@ -296,7 +296,7 @@ impl StepAttempt<'_> {
         format!("no element matches {selectors} {}", self.within())
     }
 
-    /// To be called when the action has succeeded.
+    /// Remembers the element, when the action has succeeded.
     pub fn remember(&mut self, locator: &Locator, found: &FindReply) {
         let key = self.memory_key(locator, &found.url);
         match &self.healed {
@@ -314,8 +314,7 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// Whether anything visible matches any of the selectors, now. Waits for nothing but the document:
-    /// what has not been parsed yet is neither there nor missing.
+    /// Whether a visible element matches any of the selectors now. Waits only for the document to be parsed.
     pub async fn exists(&mut self, locator: &Locator) -> Result<bool, ActionError> {
         loop {
             let ms = self.left().as_secs_f64() * 1000.0;
@@ -323,7 +322,7 @@ impl StepAttempt<'_> {
                 Some(reply) if reply.ok => break,
                 Some(_) => {
                     return Err(ActionError::timed_out(format!(
-                        "the page did not come to its end {}",
+                        "the page was not parsed to its end {}",
                         self.within()
                     )));
                 }
@@ -343,8 +342,8 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// Has the accessibility tree look for an alternative, and leaves what it found with the script.
-    /// `None` where the document went away.
+    /// Resolves an alternative by the accessibility tree, and leaves the elements with the script. `None` where the
+    /// document went away.
     pub(crate) async fn stash(
         &self,
         world: &ExecutionContext,
@@ -493,12 +492,12 @@ impl TreeNode {
     }
 }
 
-/// No alternative leads to anything that may be meant; not even to something that is not ready.
+/// Whether no alternative leads to an element, not even to one that is not ready.
 fn is_missing<R: LocatorReply>(reply: &R) -> bool {
     reply.reason().is_none_or(|reason| reason.code == ReasonCode::Missing && reason.message.is_empty())
 }
 
-/// As the script wants an alternative.
+/// An alternative in the script's form.
 fn alternative(index: usize, locator: &Locator, by_tree: &[bool]) -> Value {
     alternative_of(index, &locator.alternatives[index], by_tree[index])
 }

@@ -1,4 +1,4 @@
-//! Waits, conditions and captures: what looks at the page without touching it.
+//! Waits, conditions and captures: actions that read the page without touching it.
 
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ use crate::script::{OBJECTS, RemoteObject, RemoteResult};
 use regatta_core::flow::{Capture, CaptureFrom, Operator, WaitForElement};
 use regatta_core::mask::Mask;
 
-/// No request on its way for this long makes a page quiet: nothing that is still to come would make a
-/// wait hold.
+/// A page with no request under way for this long is quiet: nothing still to come would make a wait hold.
 const QUIET: Duration = Duration::from_millis(300);
 
 impl StepAttempt<'_> {
@@ -65,7 +64,7 @@ impl StepAttempt<'_> {
         Err(self.definite(error))
     }
 
-    /// Evaluated in the page's own world: the flow's author wrote it for that.
+    /// Waits until an expression is true in the page's own world.
     pub async fn wait_for_expression(&mut self, expression: &str) -> Result<(), ActionError> {
         let mut thrown = None;
         loop {
@@ -159,7 +158,7 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// A wait that ran out is a definite no only where nothing was still to come.
+    /// Makes a wait that ran out a definite no where nothing was still to come.
     fn definite(&self, error: ActionError) -> ActionError {
         // An HTTP error that the flow allows is as good a page as any.
         let allowed = self.page.allowed_error.as_deref();
@@ -181,7 +180,7 @@ fn quoted(expression: &str) -> String {
     }
 }
 
-/// JavaScript's truth, told from a handle: a page object need not be one that can be copied.
+/// JavaScript's truth of a handle: a page object need not be one that can be copied.
 fn is_truthy(object: &RemoteObject) -> bool {
     if object.subtype.as_deref() == Some("null") || object.kind == "undefined" {
         return false;

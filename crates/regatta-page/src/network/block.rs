@@ -1,7 +1,7 @@
-//! Which requests pass through us, and which the browser refuses by itself.
+//! Which requests the engine intercepts, and which the browser refuses alone.
 //!
-//! URLs are refused in the renderer, without asking anybody. Types need the interception that the guard
-//! of the main frame's documents has switched on anyway.
+//! The renderer refuses URLs. Types need the interception that the guard of the main frame's documents has
+//! switched on anyway.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Answers that say that a site is busy: see [`regatta_core::site_busy`].
+//! Records the answers by which a site reports that it is busy: see [`regatta_core::site_busy`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct BusyAnswer {
 #[derive(Debug, Default)]
 pub struct BusyAnswers(VecDeque<BusyAnswer>);
 
-/// A request, as far as it matters here.
+/// The request of an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestIdentity<'a> {
     pub id: &'a str,
@@ -36,7 +36,7 @@ pub struct RequestIdentity<'a> {
 }
 
 impl BusyAnswers {
-    /// A page may repeat a request by itself: any other answer to the same one replaces what it was told before.
+    /// Records an answer. A page may repeat a request: any other answer to the same request replaces the busy one.
     pub fn record(&mut self, request: RequestIdentity<'_>, status: u16, retry_after: Option<&str>) {
         let RequestIdentity { id, method, url, began } = request;
         self.0.retain(|known| known.request != id && (known.method != method || known.url != url));

@@ -2,8 +2,8 @@
 //! the input that it answered so may or may not have taken effect.
 //!
 //! It counts where the main document is such an answer, or where the last input or navigation has set off a
-//! request for data or for a document of an allowed origin that was answered so. A page may repeat a request by
-//! itself: an answer of another kind to the same request takes its place.
+//! request for data or for a document of an allowed origin that was answered so. A page may repeat a
+//! request: an answer of another kind to the same request takes its place.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Page {
 }
 
 impl StepAttempt<'_> {
-    /// The error of a step, in which a busy site stands for what it may have caused.
+    /// Replaces an error that a busy site may have caused by `SiteBusy`.
     pub fn blame_busy(&self, error: ActionError) -> ActionError {
         let may_be_caused = matches!(
             error.kind,
@@ -102,7 +102,7 @@ impl StepAttempt<'_> {
         })
     }
 
-    /// The document of the frame has this status, and so is not what was asked for.
+    /// The error for a document with a busy status.
     pub fn busy_answer(view: FrameView<'_>, status: u16, url: &str) -> ActionError {
         let answer = view.state.network.busy().of_request(&view.frame.document.loader);
         let retry_after = answer.and_then(|answer| answer.retry_after);

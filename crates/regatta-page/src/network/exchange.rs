@@ -1,11 +1,11 @@
-//! One request and what came of it, as the events of the browser tell it. They are read leniently, field by
-//! field: what is missing is empty.
+//! One request and its outcome, from the events of the browser. They are read leniently, field by field: a missing
+//! field is empty.
 
 use serde_json::Value;
 
 use regatta_core::event::ResourceType;
 
-/// One request and what came of it.
+/// One request and its outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exchange {
     pub method: String,
@@ -57,14 +57,14 @@ pub enum RequestOutcome {
     Failed(String),
     /// The page itself gave it up, or left.
     Cancelled,
-    /// We refused it.
+    /// The engine refused it.
     Blocked,
 }
 
 pub type Header = (String, String);
 
 impl Exchange {
-    /// Of which nothing is known yet but what it asks for.
+    /// A request that has just begun.
     pub fn new(method: &str, url: &str, kind: ResourceType) -> Self {
         Self {
             method: method.to_owned(),
@@ -98,7 +98,7 @@ impl Exchange {
         });
     }
 
-    /// What of these bytes came over the wire.
+    /// Counts the bytes that came over the wire.
     pub fn received(&mut self, length: &Value) -> u64 {
         let bytes = if self.is_local { 0 } else { number(length).max(0.0) as u64 };
         self.bytes_received += bytes;

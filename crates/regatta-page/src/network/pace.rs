@@ -1,7 +1,6 @@
-//! Documents that wait for their turn: a site may be asked for only so many in a minute, by all pages together.
+//! Limits how fast documents are requested: a site allows a number of them in a minute, for all pages together.
 //!
-//! A document is held where its request is paused anyway. The time that it takes is no time of the step: deadlines
-//! move with it.
+//! A document waits where its request is paused anyway. Deadlines of the step move by the time that it waits.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,12 +8,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-/// Says when a document may be requested.
+/// Decides when a document may be requested.
 pub trait DocumentPace: fmt::Debug + Send + Sync {
     /// Resolves when it is the turn of a document at this address. `None` where nothing limits its origin.
     fn turn(&self, url: &str) -> Option<BoxFuture<'static, ()>>;
 
-    /// For how long any document was held back so far, by this pace.
+    /// How long this pace has held back any document so far.
     fn held(&self) -> Duration;
 }
 

@@ -1,11 +1,11 @@
-//! What the browser itself would ask a person about, in a dialog that no document and no command can see or
-//! close, and that takes every press and key of the tab.
+//! Answers what the browser itself would ask a person in a dialog. No document and no command can see or close
+//! such a dialog, and it takes every press and key of the tab.
 //!
 //! A sign-in by HTTP is answered before the dialog opens: with the workflow's user and password, or by
-//! cancelling it. `Fetch.authRequired` is told only for requests that a pattern pauses when they are made. So a
-//! browser that has such dialogs pauses every request, for as long as it takes us to say "go on"; the
-//! headless shell has none, and pauses those to the origins of `[[http_auth]]` only. Passkeys are refused by
-//! an empty set of authenticators, the capture of a screen by a switch (see `chromium.rs`). Links to other
+//! cancelling it. `Fetch.authRequired` is sent only for requests that a pattern pauses when they are made. So a
+//! browser that has such dialogs pauses every request for a moment; the headless shell has none, and pauses only
+//! those to the origins of the credentials. Passkeys are refused by
+//! an empty set of authenticators, the capture of a screen by a switch of the browser. Links to other
 //! programs (`tel:`) cannot be refused, they are only noticed.
 
 use chromiumoxide::cdp::browser_protocol::fetch::{
@@ -23,7 +23,7 @@ use crate::state::{PageState, TabSettings, text};
 use regatta_core::workflow::http_auth::Credential;
 
 impl Page {
-    /// How servers that ask by HTTP are answered from now on.
+    /// Sets the credentials for servers that ask for a user and a password by HTTP.
     pub fn set_http_auth(&mut self, credentials: Vec<Credential>) {
         let mut changed = None;
         self.state.send_modify(|state| {
@@ -41,7 +41,7 @@ impl Page {
         }
     }
 
-    /// What a dialog that takes the input of the tab is likely to ask.
+    /// Describes the dialog that is likely to take the input of the tab.
     pub(crate) fn likely_dialog(&self) -> String {
         let state = self.state.borrow();
         let external = state.prompts.iter().rev().find_map(|prompt| match prompt {
@@ -65,7 +65,7 @@ impl PageState {
         self.prompts.push(prompt);
     }
 
-    /// A page or a frame of it goes to `url`.
+    /// Notes that a page or frame navigates to `url`.
     pub fn goes_to(&mut self, url: &str) {
         // What a browser opens itself.
         const OWN: [&str; 14] = [
@@ -91,8 +91,7 @@ impl PageState {
         }
     }
 
-    /// The answer to a server or a proxy that asks for a user and a password. A proxy is the browser's own
-    /// affair.
+    /// Answers a server that asks for a user and a password. The browser answers a proxy.
     pub fn sign_in(&mut self, params: &Value) -> ContinueWithAuthParams {
         let request = text(&params["requestId"]).to_owned();
         let challenge = &params["authChallenge"];
@@ -119,8 +118,8 @@ impl PageState {
     }
 }
 
-/// Passkeys are asked for nowhere: of the authenticators that the tab is given there are none. A browser that
-/// does not know the command asks its person.
+/// Gives the tab an empty set of authenticators, so that the browser never asks for a passkey. A browser that
+/// does not know the command asks.
 pub fn refuse_passkeys(session: &CdpSession, settings: &TabSettings) {
     if settings.asks {
         drop(session.send(NoAuthenticators { enable_ui: false }));

@@ -1,4 +1,4 @@
-//! How what is known changes: tabs and frames that come and go, and the events of their sessions.
+//! Applies events to the state: tabs and frames that come and go, and the events of their sessions.
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -27,7 +27,7 @@ impl PageState {
         self.tabs.iter().position(|tab| tab.session.id() == Some(session))
     }
 
-    /// A frame that got a process of its own, or came back from it.
+    /// Adds a frame, or moves it to another process.
     pub fn host_frame(&mut self, id: &str, parent: &str, session: CdpSession) {
         if let Some(frame) = self.frames.get_mut(id) {
             frame.session = session;
@@ -59,8 +59,8 @@ impl PageState {
         }
     }
 
-    /// What was there before anybody listened: what is known already is left as it is.
-    /// `loaded` is said of a main document that was not known.
+    /// Adds the frames that were there before their events were read, and leaves known frames as they are.
+    /// `loaded` is the state of a main document that was not known.
     pub fn adopt_tree(
         &mut self,
         session: &CdpSession,
@@ -98,7 +98,7 @@ impl PageState {
 
     pub fn end_tab(&mut self, tab: usize, how: PageEnd) {
         self.tabs[tab].ended.get_or_insert(how);
-        // No answer to what its documents still had on their way is heard of any more.
+        // The requests of its documents get no answer any more.
         let frames = self.frames.values().filter(|frame| frame.tab == tab);
         let loaders: Vec<_> = frames.map(|frame| &frame.document.loader).collect();
         self.network.abandon(|of| !of.is_empty() && loaders.iter().any(|loader| *loader == of));
@@ -280,7 +280,7 @@ impl PageState {
         self.frames.get_mut(id).expect("a frame that is known")
     }
 
-    /// What requests for documents say about the navigation they belong to.
+    /// Reads the requests for documents: they belong to navigations.
     fn navigation_traffic(&mut self, method: &str, params: &Value) {
         let id = text(&params["requestId"]);
         let is_document = params["type"] == "Document";

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A question of the browser, and what came of it.
+/// A question of the browser, and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrowserPrompt {
     SignIn {
@@ -28,10 +28,8 @@ impl fmt::Display for BrowserPrompt {
         match self {
             Self::SignIn { origin, answer } => {
                 let came = match answer {
-                    SignInOutcome::Answered => "answered from [[http_auth]]",
-                    SignInOutcome::Refused => {
-                        "cancelled: the server has refused the user and password of [[http_auth]]"
-                    }
+                    SignInOutcome::Answered => "answered with the credentials for it",
+                    SignInOutcome::Refused => "cancelled: the server has refused the credentials for it",
                     SignInOutcome::Cancelled => "cancelled",
                 };
                 write!(f, "sign-in dialog for {origin}, {came}")

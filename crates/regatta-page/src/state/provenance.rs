@@ -1,8 +1,8 @@
-//! Whose a document is, and so whether it may be acted in.
+//! Decides which origin a document belongs to, and so whether a step may act in it.
 //!
-//! A document with an address is its origin's, sandboxed or not. One without (`about:blank`, `srcdoc`, `data:`,
-//! `blob:`) is that of the document that asked for it. The browser tells that one's origin, except where the
-//! document has an opaque origin: that of a sandbox, and of every `data:`. Then all that might have asked have
+//! A document with an address belongs to its origin, sandboxed or not. A document without one (`about:blank`,
+//! `srcdoc`, `data:`, `blob:`) belongs to the document that requested it. The browser reports that origin, except
+//! where it is opaque: in a sandbox, and for every `data:`. Then all documents that might have requested it have
 //! to be allowed. Only the documents that a frame has held and those around it can send it elsewhere, and a
 //! document that is sent there by the browser's history was asked for by one that is no more.
 
@@ -12,11 +12,11 @@ use super::{ForeignOrigin, FrameState, PageState, text};
 use crate::state::urls;
 
 enum DocumentOwner<'a> {
-    /// Its address has an origin, or none that could be allowed.
+    /// Its address has an origin, or one that no list can allow.
     Address,
-    /// It is its creator's, whom its address names: `blob:https://shop.test/…`.
+    /// It belongs to its creator, which its address names: `blob:https://shop.test/…`.
     Named(&'a str),
-    /// It is that of whoever asked for it.
+    /// It belongs to the document that requested it.
     Heir(&'a str),
 }
 
@@ -45,16 +45,16 @@ impl ForeignOrigin {
 }
 
 impl PageState {
-    /// `origin` is what the document says of itself, `null` where it is opaque; `None` where it was not asked:
-    /// the same.
+    /// Why a frame's document is foreign, or `None`. `origin` is the document's own report, `null` where it is
+    /// opaque, and `None` where it was not asked.
     pub fn foreign_in(
         &self,
         frame: &FrameState,
         origin: Option<&str>,
         allowed: &[String],
     ) -> Option<ForeignOrigin> {
-        let told = origin.filter(|origin| !matches!(*origin, "" | "null"));
-        let disallowed = told.filter(|origin| !urls::is_allowed(origin, allowed));
+        let stated = origin.filter(|origin| !matches!(*origin, "" | "null"));
+        let disallowed = stated.filter(|origin| !urls::is_allowed(origin, allowed));
         if let Some(origin) = disallowed {
             return Some(ForeignOrigin::itself(origin.to_owned()));
         }
@@ -67,8 +67,8 @@ impl PageState {
             DocumentOwner::Named(kind) | DocumentOwner::Heir(kind) => kind,
         };
         if frame.parent.is_none() {
-            // Any frame of the tab may have sent it on since.
-            return match told {
+            // Any frame of the tab may have navigated it since.
+            return match stated {
                 Some(_) => None,
                 None if frame.arrived <= 1 => {
                     self.tabs[frame.tab].opened_by.as_ref().map(|of| ForeignOrigin::heir(kind, Some(of)))
@@ -79,7 +79,7 @@ impl PageState {
         if let Some(before) = &frame.foreign {
             return Some(ForeignOrigin::heir(kind, Some(before)));
         }
-        if told.is_some() {
+        if stated.is_some() {
             return None;
         }
         if frame.has_unknown_past || is_restored(frame) && kind != "about:srcdoc" {
@@ -89,7 +89,7 @@ impl PageState {
         around.map(|around| ForeignOrigin::heir(kind, Some(&around)))
     }
 
-    /// To be called when another document has come into a frame: what is foreign once stays in its past.
+    /// Called when a frame has another document: a foreign document stays in the frame's past.
     pub(crate) fn note_foreign(&mut self, id: &str, allowed: &[String]) {
         let Some(frame) = self.frames.get(id) else { return };
         if frame.document.is_error_page || frame.parent.is_none() {
@@ -109,8 +109,8 @@ impl PageState {
         }
     }
 
-    /// Whose the first document of a new tab is, by what the browser tells of the tab. One without an opener
-    /// that is known may be anybody's.
+    /// The foreign origin that the first document of a new tab may belong to. A tab without a known opener may
+    /// belong to any origin.
     pub fn opener_of(&self, target: &Value, allowed: &[String]) -> Option<ForeignOrigin> {
         match self.frames.get(text(&target["openerFrameId"])) {
             Some(opener) => self.lineage(opener).find_map(|frame| self.foreign_in(frame, None, allowed)),

@@ -1,7 +1,7 @@
-//! Where a step is played: a page or an out-of-process frame by its URL, and a path of frames in it.
+//! Where a step acts: a page or an out-of-process frame by its URL, and a path of frames in it.
 //!
-//! A flow names a place by its address, and what a step does there may change that address. So the tab or
-//! frame itself is pinned on to from right before the step acts in it.
+//! A flow names a place by its address, and a step may change that address. So the tab or frame itself is pinned
+//! right before the step acts in it.
 
 use regatta_core::flow::Step;
 
@@ -11,7 +11,7 @@ pub struct StepTarget {
     pub target: Option<String>,
     /// Indexes of child frames, outermost first.
     pub frame: Vec<u32>,
-    /// What is meant whatever its address is. `None`: what the address leads to at each look.
+    /// The tab or frame that is meant at any address. `None`: the address is resolved anew each time.
     pub pinned: Option<PinnedTarget>,
 }
 

@@ -1,9 +1,9 @@
-//! Which of a browser's new tabs are the page's.
+//! Decides which of a browser's new tabs belong to the page.
 //!
 //! A tab that a page opens names its opener. One that the browser opens for a click with Ctrl, Shift or the
-//! middle button names none. In a browser that Regatta has started every new tab is the page's. In one that
-//! it has joined, a person or an extension may open tabs, too: there a tab is the page's where one of its
-//! frames has asked for a tab just before. A tab that a stranger opens in between takes that one's place.
+//! middle button names none. In a browser that was started for the page every new tab is the page's. In
+//! one that was joined, a person or an extension may open tabs, too: there a tab is the page's where one of its
+//! frames has requested a tab just before. A tab that another party opens in between takes that one's place.
 
 use serde_json::Value;
 
@@ -13,9 +13,9 @@ use crate::page::Page;
 use crate::state::{PageState, text};
 
 impl Page {
-    /// To be called before input that may open a tab without an opener. The desktop browser asks for the
-    /// first document of such a tab before anybody can guard the tab, so documents are paused in the whole
-    /// browser from then on. In a browser of our own they are from the start.
+    /// Called before input that may open a tab without an opener. The desktop browser requests the first document
+    /// of such a tab before the tab can be guarded, so documents are paused in the whole browser from then on. In
+    /// a browser that was started for the page they are paused from the start.
     pub(crate) fn guard_new_tabs(&mut self) {
         if !self.guards_browser {
             self.guards_browser = true;
@@ -30,14 +30,13 @@ pub fn guard_browser(connection: &Connection) {
 }
 
 impl PageState {
-    /// Whether a tab that the browser tells of, by the parameters of `Target.attachedToTarget`, is to be
-    /// followed.
+    /// Whether to follow a tab, by the parameters of its `Target.attachedToTarget`.
     pub fn follows_tab(&mut self, attached: &Value, owns_browser: bool) -> bool {
         let target = &attached["targetInfo"];
         if self.is_ours(text(&target["openerId"])) {
             return true;
         }
-        // What is not held back was there before, as the page's own tab was.
+        // A tab that is not paused was there before, as the page's own tab was.
         let is_new = attached["waitingForDebugger"] == true && !self.is_ours(text(&target["targetId"]));
         is_new && !is_internal(text(&target["url"])) && (owns_browser || self.expected_tabs.take())
     }
@@ -55,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_of_the_browser_are_told_from_those_of_sites() {
+    fn pages_of_the_browser_differ_from_those_of_sites() {
         for url in ["chrome://newtab/", "chrome-extension://abc/page.html", "devtools://devtools/x.html"] {
             assert!(is_internal(url), "{url}");
         }

@@ -1,8 +1,8 @@
-//! The task that reads a page's events for as long as the page lives, so none pile up, and answers what
-//! must be answered at once: document requests, dialogs, and tabs and frames that begin.
+//! The task that reads a page's events while the page lives, and answers at once what must be answered:
+//! document requests, dialogs, new tabs and new frames.
 //!
-//! What begins is held by the browser until it has been looked at: so no document of a new tab is
-//! requested before somebody guards it.
+//! The browser pauses each new tab and frame until it is equipped, so no document of a new tab is requested
+//! before it is guarded.
 
 use chromiumoxide::cdp::browser_protocol::emulation::SetFocusEmulationEnabledParams;
 use chromiumoxide::cdp::browser_protocol::fetch::{ContinueRequestParams, FailRequestParams};
@@ -34,7 +34,7 @@ pub struct PageWatcher {
     pub events: EventSink,
     pub state: watch::Sender<PageState>,
     pub allowed: Vec<String>,
-    /// Regatta has started the browser.
+    /// The browser was started for this page alone.
     pub owns_browser: bool,
 }
 
@@ -45,23 +45,23 @@ impl PageWatcher {
         loop {
             tokio::select! {
                 biased;
-                Some(event) = events.recv() => self.happened(&event),
+                Some(event) = events.recv() => self.handle(&event),
                 () = &mut gone => break,
             }
         }
         self.state.send_modify(|state| state.is_gone = true);
     }
 
-    fn happened(&self, CdpEvent { method, params, session_id }: &CdpEvent) {
+    fn handle(&self, CdpEvent { method, params, session_id }: &CdpEvent) {
         let Some(id) = session_id else {
             if method == "Fetch.requestPaused" {
-                return self.decide(&self.connection.browser(), params);
+                return self.request_paused(&self.connection.browser(), params);
             }
-            return self.browser_told(method, params);
+            return self.browser_event(method, params);
         };
         let session = self.connection.session(id);
         match method.as_str() {
-            "Fetch.requestPaused" => return self.decide(&session, params),
+            "Fetch.requestPaused" => return self.request_paused(&session, params),
             "Fetch.authRequired" => {
                 self.state.send_modify(|state| drop(session.send(state.sign_in(params))));
                 return;
@@ -88,7 +88,7 @@ impl PageWatcher {
         }
     }
 
-    fn browser_told(&self, method: &str, params: &Value) {
+    fn browser_event(&self, method: &str, params: &Value) {
         match method {
             "Target.attachedToTarget" => self.tab_began(params),
             "Target.detachedFromTarget" => self.state.send_modify(|state| {
@@ -121,8 +121,7 @@ impl PageWatcher {
         }
     }
 
-    /// Every tab of the browser is told of, our own as well. A session that nobody reads would hold up its
-    /// tab.
+    /// A tab of the browser, perhaps the page's own, has a session. A session that is not read would block its tab.
     fn tab_began(&self, params: &Value) {
         let target = &params["targetInfo"];
         let id = text(&params["sessionId"]);
@@ -155,7 +154,7 @@ impl PageWatcher {
         drop(self.connection.browser().send(detach));
     }
 
-    /// A frame of another site, which has a process of its own.
+    /// A frame of another site has a process of its own.
     fn frame_began(&self, params: &Value) {
         let target = &params["targetInfo"];
         let Ok(session) = self.connection.adopt(text(&params["sessionId"]), &self.events) else { return };
@@ -165,12 +164,12 @@ impl PageWatcher {
         drop(session.send(RunIfWaitingForDebuggerParams::default()));
     }
 
-    /// A request is about to be sent, redirects included. The answers are not waited for.
-    fn decide(&self, session: &CdpSession, params: &Value) {
+    /// Continues, blocks or delays a request that is about to be sent, redirects included.
+    fn request_paused(&self, session: &CdpSession, params: &Value) {
         let request = text(&params["requestId"]).to_owned();
         let url = text(&params["request"]["url"]);
-        // Only documents are looked at. What else is paused is paused to be blocked, or because its server may
-        // ask for a user and a password.
+        // Only documents are checked. Other requests are paused to be blocked, or because their server may ask for
+        // a user and a password.
         let kind = text(&params["resourceType"]);
         if kind != "Document" {
             let is_blocked = block::is_blocked(&self.state.borrow().settings.block, kind);
@@ -206,7 +205,7 @@ impl PageWatcher {
         }
     }
 
-    /// Lets a document be requested when its turn at the site has come.
+    /// Continues the request of a document when the pace allows it.
     fn continue_in_turn(&self, session: &CdpSession, request: String, of: &str, url: &str) {
         let go_on = ContinueRequestParams::new(request);
         let mut turn = None;
@@ -256,8 +255,8 @@ impl PageWatcher {
     }
 }
 
-/// Everything a tab needs before its first document. Queued when this is called; the future is only the
-/// answers.
+/// Sends everything that a tab needs before its first document. Queued when this is called; the future waits
+/// for the answers.
 pub fn equip_tab(
     session: &CdpSession,
     settings: &TabSettings,
@@ -273,7 +272,7 @@ pub fn equip_tab(
     }
 }
 
-/// What a frame with a process of its own needs, and a tab too.
+/// Sends what tabs and frames with a process of their own need.
 fn equip(session: &CdpSession, settings: &TabSettings) -> impl Future<Output = Result<(), CdpError>> + use<> {
     let guarded = settings.guarded_until.map(guard::guarded_until).unwrap_or_default();
     let mut script = AddScriptToEvaluateOnNewDocumentParams::new(guarded + script::SOURCE);
@@ -281,13 +280,13 @@ fn equip(session: &CdpSession, settings: &TabSettings) -> impl Future<Output = R
     script.run_immediately = Some(true);
     let conditions = settings.conditions.as_ref().map(|conditions| emulate::conditions(session, conditions));
     let enabled = session.send(cdp_page::EnableParams::default());
-    // A document may have arrived before this did, though its frame waits to be told to go on: a frame
-    // that changes its process hears only then what its first process was told. That document's lifecycle
-    // is told again when its events are asked for, below.
+    // A document may have arrived before this, though its frame is paused: a frame that changes its process
+    // receives the commands of its first process late. The document's lifecycle is reported again when its
+    // events are enabled, below.
     session.send_to_listeners(&GetFrameTreeParams::default());
     let answers = (
         enabled,
-        // Also where another tab or window is in front: each process has its own word on that.
+        // Also where another tab or window is in front: each process has its own focus.
         session.send(SetFocusEmulationEnabledParams::new(true)),
         session.send(runtime::EnableParams::default()),
         session.send(cdp_network::EnableParams::default()),
@@ -312,7 +311,7 @@ fn equip(session: &CdpSession, settings: &TabSettings) -> impl Future<Output = R
     }
 }
 
-/// Targets of one kind are attached to as they begin, and wait until they are told to go on.
+/// Attaches to new targets of one kind, which stay paused until they are resumed.
 pub fn auto_attach(kind: &str) -> SetAutoAttachParams {
     let mut params = SetAutoAttachParams::new(true, true);
     params.flatten = Some(true);

@@ -1,4 +1,4 @@
-//! Looks at the page: its document, and a picture in which no text field can be read.
+//! Takes snapshots of the page: its document, and a picture in which no text field can be read.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,13 +21,13 @@ const DOM: &str = include_str!("../../script/injected/dom.js");
 
 const BLUR: &str = include_str!("../blur.js");
 
-/// Of a document and its frames; what lies beyond is left out.
+/// The characters that are read of a document and its frames; the rest is left out.
 const CHARACTERS: usize = 4 << 20;
 
-/// Around an action; what a page does not give in this time is not had.
+/// The time for a snapshot around an action.
 const AT_MOST: Duration = Duration::from_secs(2);
 
-/// What a frame tells of itself.
+/// A frame's description of itself.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct SnapshotReply {
@@ -55,8 +55,8 @@ struct ScreenshotData {
     data: String,
 }
 
-/// Around an action: whatever can be had in a moment.
-pub async fn look(page: &Page) -> PageSnapshot {
+/// Takes a snapshot around an action, within a moment.
+pub async fn snapshot(page: &Page) -> PageSnapshot {
     let deadline = Instant::now() + AT_MOST;
     let document = document(page, &[], deadline).await;
     let picture = picture(page, PictureFormat::Jpeg, deadline).await.ok();
@@ -89,11 +89,13 @@ pub async fn document(page: &Page, chains: &[Value], deadline: Instant) -> Optio
         let wanted = if frame == of_step { chains } else { &[] };
         let query = json!({ "limit": left, "chains": wanted, "inside": names });
         let owners: Vec<_> = inside.iter().map(|(_, owner)| owner.clone()).collect();
-        let told = match &world {
+        let snapshot = match &world {
             Some(world) => run(page, world, SNAPSHOT, query, &owners, deadline).await,
             None => None,
         };
-        let Some(told) = told.and_then(|told| serde_json::from_value::<SnapshotReply>(told).ok()) else {
+        let Some(snapshot) =
+            snapshot.and_then(|snapshot| serde_json::from_value::<SnapshotReply>(snapshot).ok())
+        else {
             if whole.frames.is_empty() {
                 return None;
             }
@@ -102,13 +104,18 @@ pub async fn document(page: &Page, chains: &[Value], deadline: Instant) -> Optio
             continue;
         };
         if whole.frames.is_empty() {
-            (whole.width, whole.height) = (told.width, told.height);
+            (whole.width, whole.height) = (snapshot.width, snapshot.height);
         }
         let moved = |rect: Rect| Rect { x: rect.x + corner.x, y: rect.y + corner.y, ..rect };
-        whole.boxes.extend(told.boxes.into_iter().map(moved));
-        left = told.left;
-        whole.frames.push(FrameSnapshot { id, url: told.url, doctype: told.doctype, html: told.html });
-        let corners = told.corners.into_iter().chain(std::iter::repeat(FrameCorner::default()));
+        whole.boxes.extend(snapshot.boxes.into_iter().map(moved));
+        left = snapshot.left;
+        whole.frames.push(FrameSnapshot {
+            id,
+            url: snapshot.url,
+            doctype: snapshot.doctype,
+            html: snapshot.html,
+        });
+        let corners = snapshot.corners.into_iter().chain(std::iter::repeat(FrameCorner::default()));
         frames.extend(
             inside
                 .into_iter()
@@ -143,20 +150,20 @@ fn tab_and_step(page: &Page) -> (String, String) {
     })
 }
 
-/// Waited for where its document is being replaced.
+/// The script's context in a frame. Waits where its document is being replaced.
 async fn world_of(page: &Page, frame: &str, deadline: Instant) -> Option<ExecutionContext> {
     let mut states = page.state.subscribe();
-    let told = states.wait_for(|state| {
+    let snapshot = states.wait_for(|state| {
         state.is_gone
             || state
                 .frame(frame)
                 .is_none_or(|frame| frame.world.is_some() || state.tabs[frame.tab].ended.is_some())
     });
-    let state = tokio::time::timeout_at(deadline, told).await.ok()?.ok()?;
+    let state = tokio::time::timeout_at(deadline, snapshot).await.ok()?.ok()?;
     state.frame(frame)?.world.clone()
 }
 
-/// Base64. None rather than one in which the fields can be read.
+/// Takes a picture, as base64. An error rather than one in which the fields can be read.
 pub async fn picture(page: &Page, picture: PictureFormat, deadline: Instant) -> Result<String, NoPicture> {
     let blurred = blur(page, true, deadline).await;
     let is_blurred = blurred.map(|blurred| blurred["ok"] == true);
@@ -194,7 +201,7 @@ async fn run(
     objects: &[String],
     deadline: Instant,
 ) -> Option<Value> {
-    // No later than the deadline, which a call of the engine's own may pass to hear a page out.
+    // Ends at the deadline, which a call of the engine's own may exceed.
     tokio::time::timeout_at(deadline, called(page, world, function, argument, objects, deadline))
         .await
         .ok()?
@@ -225,7 +232,7 @@ async fn called(
     call.return_by_value = Some(true);
     let called = page.in_world::<_, RemoteResult>(world, call, deadline).await.ok()??;
     if let Some(thrown) = called.thrown() {
-        tracing::debug!("the page could not be looked at: {thrown}");
+        tracing::debug!("the page could not be captured: {thrown}");
         return None;
     }
     called.result.value

@@ -15,7 +15,7 @@ use regatta_core::mask::BrowserMask;
 const VERSION: u32 = 8;
 const PAGE: &str = "page@1";
 
-/// Attributes that hold what somebody typed.
+/// Attributes that hold typed text.
 const TYPED: [&str; 2] = ["value", "__playwright_value_"];
 
 #[derive(Default)]
@@ -205,7 +205,7 @@ fn write_document(
 fn masked(node: &Value, mask: &BrowserMask<'_>) -> Value {
     match node {
         Value::String(text) => Value::String(mask.apply(text)),
-        // The first is the name of the element, which is nobody's value.
+        // The first is the name of the element, which is never masked.
         Value::Array(items) => {
             let mask_item = |(index, item): (usize, &Value)| match item {
                 Value::String(_) if index == 0 => item.clone(),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::network::{Exchange, Header, RequestOutcome};
 use regatta_core::mask::BrowserMask;
 
-/// Whoever has these is signed in.
+/// Headers that sign their holder in.
 const CREDENTIALS: [&str; 4] = ["cookie", "set-cookie", "authorization", "proxy-authorization"];
 
 pub fn entry(exchange: &Exchange, page: &str, mask: &BrowserMask<'_>) -> Value {

@@ -40,7 +40,7 @@ pub struct ActionRecord {
     pub line: usize,
     pub step: String,
     pub action: String,
-    /// What it was given, named as in the flow.
+    /// Its arguments, named as in the flow.
     pub arguments: Vec<(&'static str, String)>,
     /// As the flow writes them, and as the page's script takes them.
     pub selectors: Vec<String>,
@@ -77,7 +77,7 @@ impl TraceRecorder {
         }
     }
 
-    /// Forgets what was before.
+    /// Begins a trace and forgets the one before.
     pub fn begin(&mut self, title: &str) {
         *self = Self { title: title.to_owned(), ..Self::new(self.mode) };
     }
@@ -86,8 +86,8 @@ impl TraceRecorder {
         self.mode
     }
 
-    /// The page is looked at around each action, while there is room.
-    pub const fn looks(&self) -> bool {
+    /// Whether snapshots are taken around each action: while there is room.
+    pub const fn takes_snapshots(&self) -> bool {
         matches!(self.mode, TraceMode::Always) && self.seen < SEEN
     }
 
@@ -107,7 +107,7 @@ impl TraceRecorder {
         }
     }
 
-    pub fn looked_before(&mut self, view: Option<PageSnapshot>) {
+    pub fn snapshot_before(&mut self, view: Option<PageSnapshot>) {
         self.seen += view.as_ref().map_or(0, PageSnapshot::size);
         if let Some(act) = self.acts.back_mut() {
             act.started = self.clock.now();
@@ -115,7 +115,7 @@ impl TraceRecorder {
         }
     }
 
-    pub fn looked_after(&mut self, view: Option<PageSnapshot>) {
+    pub fn snapshot_after(&mut self, view: Option<PageSnapshot>) {
         self.seen += view.as_ref().map_or(0, PageSnapshot::size);
         if let Some(act) = self.acts.back_mut() {
             act.after = view;
@@ -135,7 +135,7 @@ impl TraceRecorder {
         self.clock.now()
     }
 
-    /// What was tried last, where anything was.
+    /// The last action.
     pub fn last(&self) -> Option<&ActionRecord> {
         self.acts.back()
     }
@@ -175,7 +175,7 @@ impl ActionRecord {
     }
 }
 
-/// A selector that the page's script can follow by itself; `aria/` is not one.
+/// A selector in the script's form. `None` for `aria/`, which the script cannot follow.
 fn script_chain(chain: &Chain) -> Option<Value> {
     let pair = |selector: &regatta_core::flow::Selector| {
         let kind = match selector.kind {

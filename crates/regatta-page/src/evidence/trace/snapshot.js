@@ -1,8 +1,8 @@
 // The document as nested arrays, `[NAME, { attributes }, child…]`, as a trace's viewer wants it, with what
-// markup does not say: values, scroll positions, shadow roots, rules that scripts have set. Nothing in it
-// runs, and nothing that would be asked for again stands in it but pictures.
+// markup lacks: values, scroll positions, shadow roots, rules that scripts have set. Nothing in it runs, and
+// it requests nothing but pictures.
 //
-// Each frame tells of itself: `owners` are the elements that hold the frames inside, `inside` their names.
+// Each frame describes itself: `owners` are the elements that hold the frames inside, `inside` their names.
 function ({ limit, chains, inside }, ...owners) {
   let left = limit;
   const spend = text => { left -= text.length + 8; return text; };
@@ -26,7 +26,7 @@ function ({ limit, chains, inside }, ...owners) {
     if (name === 'input' || name === 'textarea') {
       if (el[dom.type] === 'checkbox' || el[dom.type] === 'radio') out.__playwright_checked_ = String(el[dom.checked]);
       else {
-        // A password is nobody's to see, whoever's it is.
+        // No password is shown.
         const hide = el[dom.type] === 'password';
         if (hide && out.value) out.value = '•'.repeat(8);
         out.__playwright_value_ = hide && el[dom.value] ? '•'.repeat(8) : el[dom.type] === 'file' ? '' : spend(el[dom.value]);
@@ -88,7 +88,7 @@ function ({ limit, chains, inside }, ...owners) {
     return { x: box.x + el[dom.clientLeft] + parseFloat(style.paddingLeft), y: box.y + el[dom.clientTop] + parseFloat(style.paddingTop) };
   });
 
-  // Where what was looked for stands, as far as it is there.
+  // The boxes of the elements that the step searched for, as far as they are there.
   const boxes = [];
   for (const chain of chains) {
     let found = [];

@@ -1,11 +1,11 @@
-//! How the page looked at one moment.
+//! Snapshots of a page.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// How the page looked at one moment.
+/// The page at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PageSnapshot {
     /// Milliseconds since the epoch.
@@ -25,7 +25,7 @@ pub enum PictureFormat {
 pub struct DocumentSnapshot {
     /// The tab's main frame first.
     pub frames: Vec<FrameSnapshot>,
-    /// What was looked for, as far as it is there. CSS pixels of the tab's viewport.
+    /// The boxes of the elements that the step searched for, as far as they are there. CSS pixels of the tab's viewport.
     pub boxes: Vec<Rect>,
     pub width: f64,
     pub height: f64,

@@ -1,4 +1,4 @@
-//! What the files of the evidence are written from.
+//! The sources of the evidence's files.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use crate::state::ConsoleLine;
 use regatta_core::evidence::Incident;
 use regatta_core::mask::Mask;
 
-/// What is told, and of what.
+/// The records that the evidence shows, and the values that it masks.
 pub struct EvidenceSources<'a> {
     pub recorder: &'a TraceRecorder,
     pub exchanges: &'a [Exchange],

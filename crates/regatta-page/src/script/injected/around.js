@@ -1,5 +1,5 @@
-// What tells an element from others of its label: the row it stands in, the heading above it, what is drawn
-// in it, and how many others there are.
+// What distinguishes an element from others with its label: its row, the heading above it, its picture, and how
+// many others there are.
 
 const PRESSED = 'button, a[href], summary, input[type=submit], input[type=button], input[type=reset], [role=button], [role=link], [role=menuitem], [role=menuitemcheckbox], [role=menuitemradio], [role=tab], [role=option], [role=treeitem]';
 const FILLED = 'input, textarea, select, [contenteditable], [role=textbox], [role=combobox]';
@@ -8,7 +8,7 @@ const HEADINGS = 'h1, h2, h3, h4, h5, h6, legend, [role=heading]';
 const ITEMS = 'li, tr, article, dl > div, [role=listitem], [role=row], [role=article]';
 const DIALOGS = 'dialog, [role=dialog], [role=alertdialog]';
 
-// What one call asks of many elements is read once.
+// Values that one call needs of many elements are read once.
 let memo = null;
 const remembering = act => {
   if (memo) return act();
@@ -62,7 +62,7 @@ const twinsOf = (el, role) => {
   const twins = [];
   for (const other of listOf(root, own)) {
     if (other === el || other[dom.childElementCount] > el[dom.childElementCount] + 3) continue;
-    // What a field holds is not its name.
+    // The content of a field is not its name.
     if (!filled && textOf(other) !== words || said(other) !== mark || other[dom.contains](el) || el[dom.contains](other)) continue;
     if (named !== false && nameOf(other, roleOf(other), true) !== named) continue;
     if (drawn && pictureOf(other) !== drawn) continue;
@@ -148,7 +148,7 @@ const inItem = (el, twins, item, depth) => {
   // More than one of them in the item: what is around this one comes first.
   const inside = alone && alone !== item && item[dom.contains](alone) ? [...columnOf(el, item), ...alone === el ? before(el, twins) : piecesOf(alone, el).pieces] : [];
   const { pieces, first } = piecesOf(item, el);
-  // What it is about may stand before it: a term before its description, a row of headings.
+  // Its subject may stand before it: a term before its description, a row of headings.
   if (!pieces.length && item !== el) pieces.push(...before(item, twins));
   // A link that opens the item says which one it is.
   if (first && !twins.length && el[dom.localName] === 'a' && wordsOf(el)) return null;
@@ -162,7 +162,7 @@ const inItem = (el, twins, item, depth) => {
   for (let at = el; at && at !== item; at = over(at)) steps++;
   return keyed(texts, others, others.length > 0, steps);
 };
-// More than one in a row of a table: the column's heading tells them apart.
+// More than one in a row of a table: the column's heading distinguishes them.
 const columnOf = (el, row) => {
   const cell = closest(el, 'td, th'), table = cell && closest(cell, 'table');
   const top = table?.[dom.rows]?.[0];

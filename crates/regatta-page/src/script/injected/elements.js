@@ -1,4 +1,4 @@
-// What an element is, and whether it can be seen and used.
+// The kind of an element, and whether it can be seen and used.
 
 const parentOf = el => el[dom.assignedSlot] ?? el[dom.parentElement] ?? el[dom.getRootNode]()[dom.host] ?? null;
 const closest = (el, selector) => {
@@ -24,7 +24,7 @@ const sortOf = el => {
     return el[dom.type];
   }
   if (el[dom.isContentEditable]) return 'text';
-  // A script's own: its role says what it is, and its state what the page makes of a click.
+  // A script's own control: its role gives its kind, and its state the effect of a click.
   const role = el[dom.getAttribute]('role');
   return { switch: 'checkbox', checkbox: 'checkbox', radio: 'radio' }[role] ?? 'other';
 };
@@ -69,7 +69,7 @@ const rangeOf = el => {
   return range;
 };
 const boxOf = el => rangeOf(el)[dom.getBoundingClientRect]();
-// What has a box, to be scrolled to.
+// The element with a box to scroll to.
 const boxed = el => rangeOf(el) === el ? el : el[dom.firstElementChild] ? boxed(el[dom.firstElementChild]) : parentOf(el) ?? el;
 
 const isDisabled = el => {

@@ -1,4 +1,4 @@
-// From a query to the one element that is meant and is ready for it, or why there is none.
+// Resolves a query to the one element that is ready for it, or the reason why there is none.
 
 let held = null, passage = null;
 
@@ -7,7 +7,7 @@ const optionFor = (el, value) => {
   return options.find(option => option[dom.value] === value) ?? options.find(option => squeeze(option[dom.label]) === squeeze(value) || squeeze(option[dom.text]) === squeeze(value));
 };
 
-// Whether a number, a date, a colour is one: what is none would be dropped in silence.
+// Whether the field accepts a number, a date or a colour: it would drop others silently.
 const accepts = (el, value) => {
   const probe = el[dom.cloneNode]();
   setNatively(probe, 'value', value);
@@ -24,7 +24,7 @@ const outside = (el, at) => {
   return { code: 'offset', message: `the offset ${at.x}, ${at.y} is outside the ${noun(el)}, which is ${size(box.width)} × ${size(box.height)}` };
 };
 
-// Why the element is not ready for what the query needs, or null.
+// The reason why the element is not ready for what the query needs, or null.
 const unready = (el, query) => {
   const needs = query.needs;
   // Such an element is no field: it may be hidden, and what it shows is drawn elsewhere.

@@ -1,4 +1,4 @@
-// Where text goes: into the field that was checked, and nowhere else.
+// Text goes into the field that was checked, and nowhere else.
 
 // Keys go to the tab, and the element that has the focus gets them. While keys are sent, every document of
 // the tab is guarded: the one they are meant for lets them through as long as the element that was checked
@@ -56,7 +56,7 @@ const keep = event => {
   event.stopImmediatePropagation();
 };
 
-// What is sent: `text` a character at a time, or the `down` or the `up` of one key.
+// `sent` is `text`, a character at a time, or the `down` or `up` of one key.
 const onStroke = event => {
   if (!guard || !event.isTrusted) return;
   if (performance.now() > guard.until) return void (guard = null);
@@ -64,7 +64,7 @@ const onStroke = event => {
   // The text of a key belongs to the key; text that no key writes comes alone.
   const begins = guard.sent === 'up' ? isUp : type === 'keydown' || !isKey && !guard.down;
   if (type === 'keydown') guard.down = true;
-  // Where the page takes the focus with a key is the page's own affair, unless text is to follow it.
+  // The page may move the focus with a key, unless more text follows.
   const passes = guard.own && (begins || guard.sent === 'text' && !isUp ? isMeant() : !guard.kept);
   if (begins) guard.kept = !passes;
   if (!passes) {
@@ -89,7 +89,7 @@ const arm = (ms, sent, own, el, field) => {
   for (const type of STROKES) addEventListener(type, onStroke, { capture: true });
 };
 for (const type of STROKES) addEventListener(type, onStroke, { capture: true });
-// A document that begins while keys are sent is told so by the script that it begins with.
+// A document that begins while keys are sent learns it from its first script.
 if (Object.hasOwn(globalThis, 'regattaGuardedUntil') && regattaGuardedUntil > Date.now()) arm(regattaGuardedUntil - Date.now(), 'text', false, null, false);
 
 const unfocusable = { ok: false, reason: { code: 'unfit', message: 'the field does not take the focus' } };
@@ -145,9 +145,9 @@ const typing = {
     return done || !hasFocus(focusable(el)) ? { ok: false, reason: { code: 'refused', message: 'the field did not take the text' } } : { ok: true, unsupported: true };
   },
 
-  // Lines as a person pastes them: an editor that keeps a text of its own takes them whole, and makes of a
-  // line break that is put in whatever its keys would make of it. Some take them a moment later. Not ok where
-  // nothing took them: some pages only forbid it.
+  // Lines as a person pastes them: an editor that keeps a text of its own takes them whole, but treats an inserted
+  // line break like its key. Some take them a moment later. Not ok where nothing took them: some pages only
+  // forbid pasting.
   paste: async ({ text }) => {
     const { el } = held, before = heldText(el);
     let isDrawn = false;
@@ -180,7 +180,7 @@ const typing = {
 
   unguard: () => { guard = null; return {}; },
 
-  // Asked before stroke number `n` is sent, told by its first event.
+  // Called before stroke number `n` is sent; its first event resolves it.
   stroke: ({ n }) => new Promise(done => {
     if (!guard) return done({ ok: false });
     const report = () => {
@@ -191,7 +191,7 @@ const typing = {
     report();
   }),
 
-  // What was kept from this document since it was last asked, and how many strokes went through.
+  // The stroke that was kept from this document since the last call, and how many strokes went through.
   kept: () => {
     const { stray, seen, frame } = guard ?? {};
     if (guard) guard.stray = guard.frame = null;

@@ -1,17 +1,17 @@
-// What an element is like, and a selector that means it alone: see the fingerprints of the domain.
+// An element's fingerprint, and a selector that means it alone: see `regatta_core::fingerprint`.
 
 const TEST_IDS = ['data-testid', 'data-test-id', 'data-test', 'data-qa', 'data-cy', 'data-pw'];
 const KEPT = [...TEST_IDS, 'id', 'name', 'type', 'placeholder', 'title', 'alt', 'for', 'autocomplete'];
 const KEYS = new Set([...TEST_IDS, 'id', 'name', 'for']);
 
-// What no author has written: counted, hashed, or given by a toolkit.
+// Names that no author has written: counted, hashed, or given by a toolkit.
 const looksGenerated = word => /\d{3,}|[-_]\d{2,}$|[:«»{}]/.test(word)
   || /^(?:ember|radix|headlessui|react-select|mui|yui|gwt|ext-gen|jss|cdk|mat|rc)[-_]?(?:[a-z]+[-_])*\d/i.test(word)
   || /^(?:css|sc|svelte|emotion)-[a-z0-9]{5,}/i.test(word)
   || word.split(/[-_]+/).some(part => part.length >= 5 && /\d/.test(part) && /[a-z]/i.test(part) && !/^[a-z]+\d{1,2}$/i.test(part));
 
-// The words inside, without what fields hold: that is somebody's. More than is kept, so that a value is
-// whole when it is masked.
+// The words inside, without the contents of fields, which are a profile's. More than is kept, so that a value
+// is whole when it is masked.
 const wordsOf = el => {
   let text = '', nodes = 500;
   const read = node => {
@@ -102,8 +102,8 @@ const isKey = (el, name, value) => {
   try { return el[dom.getRootNode]()[dom.querySelectorAll](`[${name}=${quoted(value)}]`).length === 1; } catch { return false; }
 };
 
-// `bare`: without the content. `brief`: without what only others on the page tell. `depth`: how far out the
-// item is that it stood in.
+// `bare`: without the content. `brief`: without what depends on other elements. `depth`: how far out the item is
+// that contained it.
 const print = (el, bare = false, { brief = false, depth = 0 } = {}) => {
   const attributes = {}, role = roleOf(el), sort = sortOf(el);
   for (const name of KEPT) {
@@ -128,7 +128,7 @@ const print = (el, bare = false, { brief = false, depth = 0 } = {}) => {
   });
 };
 
-// Of an element that a value is read from: it may be somebody's.
+// The fingerprint of an element that a value is read from: the value may be a profile's.
 const printRead = (el, attribute) => {
   const read = print(el, true);
   delete read.attributes[attribute];
@@ -154,7 +154,7 @@ const keysOf = el => {
 const singleIn = (el, root) => {
   const key = keysOf(el).find(css => isOnly(root, css, el));
   if (key) return key;
-  // Without a key on the way, three steps: fewer would match whatever comes next.
+  // Without a key on the way, three steps: fewer would match the next element.
   let path = '';
   for (let at = el, steps = 1; at; at = at[dom.parentElement], steps++) {
     const below = at !== el && keysOf(at).map(css => `${css} > ${path}`).find(css => isOnly(root, css, el));
@@ -174,7 +174,7 @@ const single = el => {
   return host && [...host, own];
 };
 
-// What was found to be like something, until it is asked again.
+// The elements that the last search by likeness has found.
 let liked = [];
 const likeness = {
   // Visible elements of these roles (or of none of them), those that have most in common with `known` first;

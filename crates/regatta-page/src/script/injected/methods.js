@@ -62,8 +62,8 @@ const methods = {
   // Checks the element that was found, while it is connected: its text and classes may change under the pointer.
   revalidate: query => until(query, () => held.el[dom.isConnected] ? confirmMatch(held.el, 0, query) : { ok: true, again: true }),
 
-  // Is everything still where it was, a frame later? The mouse's move has taken that frame, as a rule:
-  // on a busy machine its answer may come before.
+  // Whether everything is still where it was, a frame later. As a rule the mouse's move has taken that frame: on
+  // a busy machine its answer may come before.
   confirm: async ({ tasks, watch }) => {
     const { el, needs, box, x, y, rests } = held;
     // The move itself may have set it off.
@@ -78,10 +78,10 @@ const methods = {
     return { ok: true, moved: hasMoved() };
   },
 
-  // Asked before the press is sent, told by its first event. Where none is seen it went to another document.
+  // Called before the press is sent; its first event resolves it. A press without one went to another document.
   reached: () => press ? press.reply : { ok: true },
 
-  // Asked after the press was answered.
+  // Called after the press was answered.
   seen: () => ({ ok: press?.reached !== false, seen: !(press && press.reached === undefined) }),
 
   // Whether any press has come here in the last `ms`, wherever it was meant to go.
@@ -112,8 +112,8 @@ const methods = {
     return { ok: false, reason: { code: 'unfit', message: `the ${noun(controlOf(el))} did not change its state` } };
   }),
 
-  // Not ok where it ends before the place that is meant: more may be on its way. It is gone to again
-  // each time there is more, for `ms` from when the page was told: scroll events and observers run in
+  // Not ok where the page ends before the place: more may be on its way. It scrolls again
+  // each time there is more, for `ms` from the first scroll: scroll events and observers run in
   // frames, and a page that draws none for `undrawn` is not waited for.
   scroll: async ({ x, y, page, ms, undrawn }) => {
     const root = document[dom.scrollingElement] ?? document[dom.documentElement];
@@ -182,12 +182,12 @@ const methods = {
     return until(query, () => pattern.test(document[dom.title]) ? { ok: true } : { ok: false, value: document[dom.title] });
   },
 
-  // The document is there to its end.
+  // Whether the document is parsed to its end.
   parsed: query => until(query, () => ({ ok: document[dom.readyState] !== 'loading' })),
 
-  // The next change of the page; for conditions that are not asked in this world.
+  // Waits for the next change of the page, for conditions that are evaluated in another world.
   changed: async ({ ms }) => { await changed(performance.now() + ms); return {}; },
-  // Timers of the page that were to run by then have run.
+  // Waits until the page's timers of this time have run.
   rest: async ({ ms }) => { await pause(ms); await tasksDone(); return {}; },
   tasks: async () => { await tasksDone(); return {}; },
   frames: async () => { await frame(); await frame(); return {}; },
@@ -216,8 +216,7 @@ const methods = {
     return { ok: true, ...toInput(px, py), ...size };
   },
 
-  // What is pressed inside the frame is nothing to the document around it: a press that is seen there
-  // has not gone in.
+  // The document around a frame does not see a press inside it: a press that it sees has not gone in.
   frameConfirm: async ({ watch }) => {
     const { el, box, x, y, rests } = passage;
     const still = await rests && el[dom.isConnected] && isSame(box, el[dom.getBoundingClientRect]());
@@ -230,7 +229,7 @@ const methods = {
   // The file input that was found.
   input: () => held && controlOf(held.el),
 
-  // ---- the accessibility tree is asked from outside; these take part in it
+  // ---- the accessibility tree is queried from outside, with these
 
   roots: (query, ...from) => follow(query.chain, from.length ? from : [document]),
   stash: (query, ...found) => {
@@ -251,7 +250,7 @@ const methods = {
   },
 };
 
-// What is about an element that was found: its document may have been replaced since by this one.
+// Methods about an element that was found: its document may have been replaced by this one since.
 const OF_FOUND = new Set(['confirm', 'revalidate', 'edit', 'paste', 'insert', 'typed', 'set', 'checked']);
 const isLost = (method, query) => OF_FOUND.has(method) || method === 'scroll' && !query.page ? !held : method === 'frameConfirm' && !passage || method === 'guard' && query.field && !held;
 

@@ -1,5 +1,5 @@
-// What a person needs to know where nothing matches: what the page has that is nearly what was asked for, the
-// errors that it shows, and what is there instead.
+// Hints where nothing matches: elements that nearly match, the errors that the page shows, and the values that
+// are there instead.
 
 const folded = text => squeeze(text.normalize('NFKD').replace(/\p{M}+/gu, '').toLowerCase().replace(/[^\p{L}\p{N}]+/gu, ' '));
 
@@ -18,7 +18,7 @@ const edits = (a, b, most) => {
   return row[b.length];
 };
 
-// How far a text is from the one that was asked for: 0 the same, null another one.
+// How far a text is from the wanted one: 0 is the same, null another text.
 const apart = (wanted, got) => {
   if (!got || got.length > 200) return null;
   if (wanted === got) return 0;
@@ -78,7 +78,7 @@ const IN_ERROR = '[role=alert], [role=alertdialog], [aria-live=assertive], [aria
 const namesError = word => /(?:^|[-_])(?:errors?|errorlist|alert|danger|invalid[-_]?feedback)(?:$|[-_])/i.test(word)
   || /[a-z]Errors?(?![a-z])/.test(word);
 
-// As they are seen, without what fields hold.
+// As they are seen, without the contents of fields.
 const wordsShown = el => el[dom.querySelector](FILLED) ? wordsOf(el) : squeeze(el[dom.innerText] ?? el[dom.textContent]).slice(0, 300);
 const errorIn = el => {
   if (['text', 'native', 'select', 'checkbox', 'radio'].includes(sortOf(el))) {
@@ -110,11 +110,11 @@ const inWords = value => {
   return text && text.length <= 80 ? text : `${(text ?? String(value)).slice(0, 79)}…`;
 };
 
-// What a field holds is somebody's.
+// The content of a field is a profile's.
 const holdsText = el => ['text', 'native', 'select'].includes(sortOf(el));
 
 const near = {
-  // `wanted`: the last selector of each alternative. What is nearest first.
+  // `wanted`: the last selector of each alternative. The nearest elements come first.
   near: ({ wanted }) => {
     const all = wanted.length ? byPierce(document, '*').slice(0, 5000).filter(isVisible) : [];
     const found = remembering(() => wanted.flatMap(one => nearTo(all, one))).filter(Boolean).sort((a, b) => a.far - b.far);
@@ -131,7 +131,7 @@ const near = {
     return { selectors: chosen.map(one => [one.selector]), errors: errorsShown() };
   },
 
-  // Of a wait for properties and attributes: what those have that match the selector.
+  // For a wait for properties and attributes: the values of the elements that match the selector.
   instead: ({ alternatives, visible, properties, attributes, within }) => {
     for (const alternative of alternatives) {
       let all;

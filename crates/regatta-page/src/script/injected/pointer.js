@@ -1,7 +1,7 @@
-// Where a click goes: the point, what lies there, whether it is at rest, and where a press really went.
+// Where a click goes: the point, the element there, whether it is at rest, and where a press went.
 
-// What lies at a point, looked for in every open shadow root and in the closed ones around `target`,
-// which the accessibility tree may have led into.
+// The element at a point, in every open shadow root and in the closed ones around `target`, which the
+// accessibility tree may have led into.
 const elementAt = (x, y, target) => {
   const around = new Map();
   for (let root = target[dom.getRootNode](); root[dom.host]; root = root[dom.host][dom.getRootNode]()) around.set(root[dom.host], root);
@@ -18,7 +18,7 @@ const elementAt = (x, y, target) => {
 const isHit = (el, hit) => {
   const owner = el[dom.matches]('input, textarea, select') ? el : closest(el, 'button, [role=button], a, [role=link]') ?? el;
   for (let at = hit; at; at = parentOf(at)) {
-    // What is pressed inside a label is not the label.
+    // A control inside a label is not the label.
     if (el[dom.localName] === 'label' && at !== el && at !== el[dom.control] && at[dom.matches]('a[href], button, input, select, textarea')) return false;
     if (at === el || at === owner || (at[dom.localName] === 'label' && at[dom.control] === el)) return true;
   }
@@ -150,7 +150,7 @@ const onInput = event => {
 let pressedAt = -Infinity;
 for (const type of BEGINS) addEventListener(type, event => { if (event.isTrusted) pressedAt = performance.now(); }, { capture: true, passive: true });
 
-// Nobody's later press is taken for this one.
+// A later press is not taken for this one.
 const PRESS_MS = 5000;
 
 const watchPress = reaches => {

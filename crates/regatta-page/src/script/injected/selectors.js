@@ -79,7 +79,7 @@ const follow = (chain, start) => {
   return found;
 };
 
-// What the accessibility tree gave for an alternative, until it is asked again.
+// The elements that the accessibility tree gave for an alternative, until it is queried again.
 const stashed = new Map();
 
 const matches = alternative => {

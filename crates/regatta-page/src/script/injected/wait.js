@@ -1,4 +1,4 @@
-// What the page is waited for with: its frames, its changes, its deadline.
+// Waits for the page: its frames, its changes, its deadline.
 
 const CHANGES = ['load', 'DOMContentLoaded', 'transitionend', 'transitioncancel', 'animationend', 'scroll', 'scrollend',
   'resize', 'input', 'change', 'focusin', 'toggle', 'slotchange', 'readystatechange'];
@@ -21,7 +21,7 @@ const frame = () => new Promise(done => {
   requestAnimationFrame(() => { cancel(); done(true); });
 });
 
-// What the last input left to be done at once: a form submits itself in a task of its own. Right after
+// Waits for the tasks that the last input has left: a form submits itself in a task of its own. Right after
 // an input Chromium lets such tasks wait for the next frame.
 const tasksDone = async () => {
   await pause(0);
@@ -32,7 +32,7 @@ const tasksDone = async () => {
   });
 };
 
-// The next change, or a tenth of a second for what shows in no mutation (a value, a property, a colour).
+// Waits for the next change, or a tenth of a second: a value, a property or a colour changes without a mutation.
 const changed = end => new Promise(done => {
   const finish = () => {
     observer.disconnect();
@@ -48,8 +48,8 @@ const changed = end => new Promise(done => {
   for (const type of CHANGES) addEventListener(type, finish, { capture: true, passive: true });
 }).then(frame);
 
-// Tries until it holds, until the deadline, or, where the accessibility tree has to be asked
-// again, until the page has changed.
+// Tries until the result is ok, until the deadline, or, where the accessibility tree has to be queried again,
+// until the page has changed.
 const until = async (query, attempt) => {
   const start = performance.now(), end = start + query.ms;
   for (;;) {
