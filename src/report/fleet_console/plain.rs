@@ -69,9 +69,14 @@ pub fn text(kind: &FleetFact) -> Option<(Emphasis, String)> {
                 format!("{profile}: attempt {attempt} failed: {}; again in {delay}", first_line(cause)),
             )
         }
-        FleetFact::ProfileSiteBusy { profile, times, of, delay } => {
+        FleetFact::ProfileSiteBusy { profile, times, of, at_once, delay } => {
             let delay = in_words(*delay);
-            (Emphasis::Warning, format!("{profile}: the site is busy; again in {delay} ({times} of {of})"))
+            (
+                Emphasis::Warning,
+                format!(
+                    "{profile}: the site is busy; retrying in {delay} ({times} of {of}), with {at_once} at once"
+                ),
+            )
         }
         FleetFact::ProfilePutOff { profile, delay } => {
             let delay = in_words(*delay);

@@ -92,12 +92,14 @@ pub enum FleetFact {
         delay: Duration,
         cause: String,
     },
-    /// The site answers 429 or 503: the profile is queued again, for the `times`th time of at most `of`.
+    /// The site answers 429 or 503: the profile is queued again, for the `times`th time of at most `of`. Until
+    /// profiles complete, no more than `at_once` runs are launched at once.
     ProfileSiteBusy {
         #[serde(rename = "profile_id")]
         profile: ProfileId,
         times: u32,
         of: u32,
+        at_once: u32,
         #[serde(rename = "ms", serialize_with = "millis")]
         delay: Duration,
     },

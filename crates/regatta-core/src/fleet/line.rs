@@ -126,7 +126,7 @@ mod tests {
             FleetFact::RunCrashed { profile: profile(), cause: "signal 9".into() },
             FleetFact::LeftOversEnded { profile: profile() },
             FleetFact::ProfileBackingOff { profile: profile(), attempt: 2, delay: span, cause: "no".into() },
-            FleetFact::ProfileSiteBusy { profile: profile(), times: 1, of: 5, delay: span },
+            FleetFact::ProfileSiteBusy { profile: profile(), times: 1, of: 5, at_once: 2, delay: span },
             FleetFact::ProfilePutOff { profile: profile(), delay: span },
             ended(1, JobOutcome::Failed(JobFailure::StepFailed)),
             ended(0, JobOutcome::Failed(JobFailure::Damaged)),
@@ -163,7 +163,7 @@ mod tests {
             {"v":1,"at":"1970-01-01T00:00:00Z","type":"run_crashed","profile_id":"p1","cause":"signal 9"}
             {"v":1,"at":"1970-01-01T00:00:00Z","type":"left_overs_ended","profile_id":"p1"}
             {"v":1,"at":"1970-01-01T00:00:00Z","type":"profile_backing_off","profile_id":"p1","attempt":2,"ms":1500,"cause":"no"}
-            {"v":1,"at":"1970-01-01T00:00:00Z","type":"profile_site_busy","profile_id":"p1","times":1,"of":5,"ms":1500}
+            {"v":1,"at":"1970-01-01T00:00:00Z","type":"profile_site_busy","profile_id":"p1","times":1,"of":5,"at_once":2,"ms":1500}
             {"v":1,"at":"1970-01-01T00:00:00Z","type":"profile_put_off","profile_id":"p1","ms":1500}
             {"v":1,"at":"1970-01-01T00:00:00Z","type":"profile_ended","profile_id":"p1","outcome":"failed","cause":"step_failed","attempts":1,"steps_done":1,"steps":2,"ms":3,"evidence":"e","network":{"requests":0,"failed":0,"bytes_received":0,"bytes_sent":0}}
             {"v":1,"at":"1970-01-01T00:00:00Z","type":"profile_ended","profile_id":"p1","outcome":"failed","cause":"damaged","attempts":0,"steps_done":1,"steps":2,"ms":3,"evidence":"e","network":{"requests":0,"failed":0,"bytes_received":0,"bytes_sent":0}}

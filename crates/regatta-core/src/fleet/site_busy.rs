@@ -73,6 +73,12 @@ impl Fleet {
         self.set(job, JobState::BackingOff { until });
         self.backing_off.insert((until, job));
         let profile = self.profile(job).clone();
-        effects.push(FleetEffect::Report(FleetFact::ProfileSiteBusy { profile, times, of, delay }));
+        effects.push(FleetEffect::Report(FleetFact::ProfileSiteBusy {
+            profile,
+            times,
+            of,
+            at_once: self.site.runs(),
+            delay,
+        }));
     }
 }

@@ -216,8 +216,8 @@ impl Stage {
             FleetEffect::Report(FleetFact::ProfilePutOff { profile, delay }) => {
                 format!("{profile} is put off {delay:?}")
             }
-            FleetEffect::Report(FleetFact::ProfileSiteBusy { profile, times, of, delay }) => {
-                format!("the site of {profile} is busy, {times} of {of}: {delay:?}")
+            FleetEffect::Report(FleetFact::ProfileSiteBusy { profile, times, of, at_once, delay }) => {
+                format!("the site of {profile} is busy, {times} of {of}: {delay:?}, {at_once} at once")
             }
             FleetEffect::Report(FleetFact::RunOverTime { profile, limit, demand }) => {
                 format!("{profile}: {limit}, {demand:?}")
@@ -376,7 +376,7 @@ fn fewer_runs_share_a_busy_site_until_profiles_complete() {
             spawn b slot1
             spawn c slot2
             spawn d slot3
-            the site of a is busy, 1 of 2: 24.826s
+            the site of a is busy, 1 of 2: 24.826s, 2 at once
             b ended after 1, completed
             spawn e slot0
             c ended after 1, completed
@@ -391,10 +391,10 @@ fn fewer_runs_share_a_busy_site_until_profiles_complete() {
         expect![[r#"
             spawn a slot0
             spawn b slot1
-            the site of a is busy, 1 of 2: 24.826s
-            the site of b is busy, 1 of 2: 20.661s
+            the site of a is busy, 1 of 2: 24.826s, 1 at once
+            the site of b is busy, 1 of 2: 20.661s, 1 at once
             spawn c slot0
-            the site of c is busy, 1 of 2: 38.979s
+            the site of c is busy, 1 of 2: 38.979s, 1 at once
             wake at 20.661s
             @ 20.661s
             spawn b slot0"#]],
@@ -407,7 +407,7 @@ fn a_profile_whose_site_is_busy_goes_back_into_the_queue_and_keeps_its_attempts(
         "enqueue a b; a busy 40s; a exits failed; b exits ok; +60s; a exits failed",
         expect![[r#"
             spawn a slot0
-            the site of a is busy, 1 of 2: 43.275s
+            the site of a is busy, 1 of 2: 43.275s, 1 at once
             spawn b slot0
             b ended after 1, completed
             wake at 43.275s
@@ -421,11 +421,11 @@ fn a_profile_whose_site_is_busy_goes_back_into_the_queue_and_keeps_its_attempts(
         "enqueue a; a busy 4s; a exits failed; +90s; a busy; a exits failed; +90s; a busy; a exits failed",
         expect![[r#"
             spawn a slot0
-            the site of a is busy, 1 of 2: 24.826s
+            the site of a is busy, 1 of 2: 24.826s, 1 at once
             wake at 24.826s
             @ 24.826s
             spawn a slot0
-            the site of a is busy, 2 of 2: 31.229s
+            the site of a is busy, 2 of 2: 31.229s, 1 at once
             wake at 121.229s
             @ 121.229s
             spawn a slot0
