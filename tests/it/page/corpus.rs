@@ -326,6 +326,6 @@ async fn no_pair_of_the_corpus_is_acted_on_wrongly() {
     assert!(pairs.len() >= 120, "{} pairs", pairs.len());
     assert!(!played.iter().any(|played| played.came == Came::Broken), "a pair is no good:\n{story}");
     assert!(!played.iter().any(|played| played.came == Came::Wrong), "a wrong element was hit:\n{story}");
-    let told = include_str!("../../../docs/healing.md");
-    assert!(told.contains(&table), "docs/healing.md has another table than\n{table}\n{story}");
+    let told = include_str!("../../../docs/guide/healing.md");
+    assert!(told.contains(&table), "docs/guide/healing.md has another table than\n{table}\n{story}");
 }
