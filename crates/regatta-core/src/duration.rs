@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 /// `250 ms`, `2.2 s`, `30 s`, `1 min 30 s`, `2 h 5 min`. Parts that are zero are left out.
 pub fn in_words(duration: Duration) -> String {
     let ms = duration.as_millis();
@@ -19,6 +21,11 @@ pub fn in_words(duration: Duration) -> String {
         _ if tenths.is_multiple_of(10) => format!("{} s", tenths / 10),
         _ => format!("{}.{} s", tenths / 10, tenths % 10),
     }
+}
+
+/// Serializes a duration as whole milliseconds.
+pub fn serialize_millis<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX).serialize(serializer)
 }
 
 #[cfg(test)]

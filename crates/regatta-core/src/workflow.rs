@@ -203,7 +203,7 @@ struct ParsedStep {
 }
 
 fn workflow_step(
-    wire: StepWire,
+    wire: WorkflowStepWire,
     dialogs: &DialogPolicy,
     heal: Heal,
     error: &impl Fn(Range<usize>, String) -> FileDiagnostic,
@@ -363,7 +363,7 @@ struct WorkflowWire {
     #[serde(default)]
     pace: Vec<PaceWire>,
     #[serde(default)]
-    step: Vec<Spanned<StepWire>>,
+    step: Vec<Spanned<WorkflowStepWire>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -374,7 +374,7 @@ struct NetworkWire {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StepWire {
+struct WorkflowStepWire {
     flag: Spanned<String>,
     flow: FlowNames,
     verify: Option<FlowNames>,
@@ -417,8 +417,8 @@ enum FlowNamesInner {
 
 impl<'de> Deserialize<'de> for FlowNamesInner {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
+        struct FlowNamesVisitor;
+        impl<'de> serde::de::Visitor<'de> for FlowNamesVisitor {
             type Value = FlowNamesInner;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -440,7 +440,7 @@ impl<'de> Deserialize<'de> for FlowNamesInner {
                 Ok(FlowNamesInner::Split(split.mobile, split.desktop))
             }
         }
-        deserializer.deserialize_any(Visitor)
+        deserializer.deserialize_any(FlowNamesVisitor)
     }
 }
 

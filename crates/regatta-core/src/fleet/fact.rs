@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use super::report::ProfileReport;
 use super::source_notice::SourceNotice;
 use super::{Enforcement, Severity, Slot, Tally, TimeLimit};
+use crate::duration::serialize_millis;
 use crate::event::Event;
 use crate::id::ProfileId;
 use crate::outcome::FleetOutcome;
@@ -88,7 +89,7 @@ pub enum FleetFact {
         #[serde(rename = "profile_id")]
         profile: ProfileId,
         attempt: u32,
-        #[serde(rename = "ms", serialize_with = "millis")]
+        #[serde(rename = "ms", serialize_with = "serialize_millis")]
         delay: Duration,
         cause: String,
     },
@@ -100,14 +101,14 @@ pub enum FleetFact {
         times: u32,
         of: u32,
         at_once: u32,
-        #[serde(rename = "ms", serialize_with = "millis")]
+        #[serde(rename = "ms", serialize_with = "serialize_millis")]
         delay: Duration,
     },
     /// The profile is open on another device: it is retried after all others, and no sooner than this delay.
     ProfilePutOff {
         #[serde(rename = "profile_id")]
         profile: ProfileId,
-        #[serde(rename = "ms", serialize_with = "millis")]
+        #[serde(rename = "ms", serialize_with = "serialize_millis")]
         delay: Duration,
     },
     /// Printed unless the profile had nothing to do: the survey and the report count those.
@@ -145,7 +146,7 @@ pub enum WaitReason {
     Provider { problem: String },
     /// The provider opens no more browsers for this time.
     ProviderQuota {
-        #[serde(rename = "ms", serialize_with = "millis")]
+        #[serde(rename = "ms", serialize_with = "serialize_millis")]
         pause: Duration,
     },
 }
@@ -153,9 +154,4 @@ pub enum WaitReason {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn from_one<S: Serializer>(slot: &Slot, serializer: S) -> Result<S::Ok, S::Error> {
     (slot.index() + 1).serialize(serializer)
-}
-
-/// Serializes a duration as whole milliseconds.
-pub(super) fn millis<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX).serialize(serializer)
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::fact::millis;
 use super::{JobFailure, JobId, Mono};
+use crate::duration::serialize_millis;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeLimits {
@@ -31,8 +31,8 @@ impl Default for TimeLimits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "limit", content = "ms", rename_all = "snake_case")]
 pub enum TimeLimit {
-    Run(#[serde(serialize_with = "millis")] Duration),
-    Stall(#[serde(serialize_with = "millis")] Duration),
+    Run(#[serde(serialize_with = "serialize_millis")] Duration),
+    Stall(#[serde(serialize_with = "serialize_millis")] Duration),
 }
 
 impl TimeLimit {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::fact::millis;
-use crate::duration::in_words;
+use crate::duration::{in_words, serialize_millis};
 use crate::id::ProfileId;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,7 +26,7 @@ pub enum SourceNotice {
     #[serde(rename = "source_retrying")]
     Retrying {
         problem: String,
-        #[serde(rename = "ms", serialize_with = "millis")]
+        #[serde(rename = "ms", serialize_with = "serialize_millis")]
         after: Duration,
     },
     /// Outcomes cannot be delivered now; they are kept.

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use super::*;
 use std::collections::HashSet;
 
-struct Stage {
+struct StoryPlayer {
     fleet: Fleet,
     now: Mono,
     alarm: Option<Mono>,
@@ -45,7 +45,7 @@ fn play_story(story: &str) -> Vec<String> {
         admission: Admission::default(),
         asked_at_once: 0,
     };
-    let mut stage = Stage {
+    let mut stage = StoryPlayer {
         fleet: Fleet::new(config),
         now: Mono::default(),
         alarm: None,
@@ -86,7 +86,7 @@ fn play_story(story: &str) -> Vec<String> {
     stage.lines
 }
 
-impl Stage {
+impl StoryPlayer {
     fn begin(&mut self) {
         if !self.begun && !self.open {
             self.begun = true;
@@ -577,7 +577,7 @@ fn a_stalled_run_is_stopped_after_its_step_then_now_then_killed_and_retried() {
             a: it emitted no event for 60s, Kill
             kill a
             clean up a
-            a backs off 2s: said nothing for too long
+            a backs off 2s: emitted no event for too long
             wake at 132s"#]],
     );
     // A run that obeys is not cleaned up after, and is tried again all the same.
@@ -590,7 +590,7 @@ fn a_stalled_run_is_stopped_after_its_step_then_now_then_killed_and_retried() {
             a: it emitted no event for 60s, StopAfterStep
             terminate a
             wake at 70s
-            a backs off 2s: said nothing for too long
+            a backs off 2s: emitted no event for too long
             wake at 62s"#]],
     );
     // A run that reaches its end after the request has its own outcome.
@@ -615,7 +615,7 @@ fn a_stalled_run_is_stopped_after_its_step_then_now_then_killed_and_retried() {
             a: it emitted no event for 60s, StopAfterStep
             terminate a
             wake at 70s
-            a ended after 1, failed: said nothing for too long
+            a ended after 1, failed: emitted no event for too long
             finish SomeFailed"#]],
     );
 }
@@ -666,7 +666,7 @@ fn a_stop_sends_no_second_signal_to_a_run_over_its_time() {
             a: it emitted no event for 60s, StopNow
             terminate a
             wake at 80s
-            a ended after 1, failed: said nothing for too long
+            a ended after 1, failed: emitted no event for too long
             finish SomeFailed"#]],
     );
     check(

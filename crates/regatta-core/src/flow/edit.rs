@@ -22,8 +22,8 @@ pub fn with_alternative(text: &str, number: &str, chain: &[String]) -> Result<St
     let array = loop {
         let index: usize = indices.next().and_then(|index| index.parse().ok()).ok_or_else(no_step)?;
         let raw = index.checked_sub(1).and_then(|index| steps.get(index)).ok_or_else(no_step)?;
-        let step: StepWire<'_> = serde_json::from_str(raw.get()).map_err(|_| no_step())?;
-        let inner = step.parameters.and_then(|raw| serde_json::from_str::<StepWire<'_>>(raw.get()).ok());
+        let step: RawStep<'_> = serde_json::from_str(raw.get()).map_err(|_| no_step())?;
+        let inner = step.parameters.and_then(|raw| serde_json::from_str::<RawStep<'_>>(raw.get()).ok());
         if indices.peek().is_none() {
             let own = step.selectors.or(inner.as_ref().and_then(|inner| inner.selectors.or(inner.exists)));
             break own.ok_or_else(|| EditError::NoSelectors(number.to_owned()))?;
@@ -66,7 +66,7 @@ fn alternative(model: &str, chain: &[String]) -> String {
 
 /// A step, or the parameters of a custom step.
 #[derive(Deserialize)]
-struct StepWire<'a> {
+struct RawStep<'a> {
     #[serde(borrow)]
     selectors: Option<&'a RawValue>,
     #[serde(borrow)]

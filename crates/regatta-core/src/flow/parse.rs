@@ -42,7 +42,7 @@ const CUSTOM_STEPS: &str =
 
 /// `file` is the name of the flow in errors.
 pub fn parse(file: &str, text: &str) -> Result<Flow, Box<FileDiagnostic>> {
-    let source = Source { file, text };
+    let source = FlowSource { file, text };
     let document::Document { title, timeout, selector_attribute, steps } = source.document()?;
     Ok(Flow {
         file: file.to_owned(),
@@ -55,14 +55,14 @@ pub fn parse(file: &str, text: &str) -> Result<Flow, Box<FileDiagnostic>> {
     })
 }
 
-struct Source<'a> {
+struct FlowSource<'a> {
     file: &'a str,
     text: &'a str,
 }
 
 type Parsed<T> = Result<T, Box<FileDiagnostic>>;
 
-impl Source<'_> {
+impl FlowSource<'_> {
     fn error(&self, at: Range<usize>, problem: impl Into<String>) -> FileDiagnostic {
         FileDiagnostic::new(self.file, self.text, at, problem)
     }

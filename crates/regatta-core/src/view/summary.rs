@@ -11,7 +11,7 @@ use crate::event::{Event, EventKind, NetworkTotals, StepMode, StepOutcome};
 use crate::id::{Flag, RunId};
 use crate::outcome::RunOutcome;
 
-pub use self::history::{History, RunSpan, StepFailure, StepSpan};
+pub use self::history::{FailedAction, History, RunSpan, StepSpan};
 
 mod history;
 

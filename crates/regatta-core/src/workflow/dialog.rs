@@ -17,8 +17,8 @@ pub enum DialogPolicy {
 /// `"dismiss"`, `"accept"` or `{ accept = "text" }`.
 impl<'de> Deserialize<'de> for DialogPolicy {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
+        struct DialogPolicyVisitor;
+        impl<'de> serde::de::Visitor<'de> for DialogPolicyVisitor {
             type Value = DialogPolicy;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,7 +43,7 @@ impl<'de> Deserialize<'de> for DialogPolicy {
                 Ok(DialogPolicy::AcceptWith(with.accept))
             }
         }
-        deserializer.deserialize_any(Visitor)
+        deserializer.deserialize_any(DialogPolicyVisitor)
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::wire::FlowWire;
-use super::{Parsed, Source};
+use super::{FlowSource, Parsed};
 use crate::diagnostic::FileDiagnostic;
 
 const EXPECTED: &str = "a flow: {\"title\": …, \"steps\": […]}";
@@ -26,7 +26,7 @@ struct ItemWire<'a> {
     steps: Option<&'a RawValue>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> FlowSource<'a> {
     /// A flow, a list of one flow, or a list of steps.
     pub fn document(&self) -> Parsed<Document<'a>> {
         if is_script(self.file, self.text) {
@@ -76,7 +76,7 @@ impl<'a> Source<'a> {
 
 /// Returns the raw steps of a flow that parses.
 pub fn steps_of(text: &str) -> Option<Vec<&RawValue>> {
-    Some(Source { file: "", text }.document().ok()?.steps)
+    Some(FlowSource { file: "", text }.document().ok()?.steps)
 }
 
 fn is_flow(item: &RawValue) -> bool {

@@ -55,13 +55,13 @@ pub struct StepSpan {
     pub bytes_sent: u64,
     pub requests: u64,
     /// The last failed action.
-    pub failed: Option<Box<StepFailure>>,
+    pub failed: Option<Box<FailedAction>>,
     pub evidence: Option<String>,
 }
 
 /// Where a flow failed, and the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepFailure {
+pub struct FailedAction {
     pub flow: String,
     pub step: String,
     pub action: String,
@@ -103,7 +103,7 @@ impl History {
             }
             EventKind::ActionFailed { flag, flow, step, action, message, .. } => {
                 if let Some(span) = run.span(flag) {
-                    span.failed = Some(Box::new(StepFailure {
+                    span.failed = Some(Box::new(FailedAction {
                         flow: flow.clone(),
                         step: step.clone(),
                         action: action.clone(),
