@@ -1,4 +1,4 @@
-//! The page engine on a real Chromium. Each check plays steps on a fixture and tells, line by line, what
+//! The page engine on a real Chromium. Each check plays steps on a fixture and reports, line by line, what
 //! came of them (`[gate]`: an input was about to be sent) and, indented, what the page saw.
 
 mod actionability;

@@ -1,4 +1,4 @@
-// What the page saw, a line an event; `untrusted` where a script made it. Kept for the tab, whatever it
+// What the page saw, a line an event; `untrusted` where a script made it. Kept for the tab at every address that it
 // navigates to, and shown in an attribute of the outermost document: no selector finds it there.
 {
   const KEY = 'course log';
@@ -10,7 +10,7 @@
   const show = () => root.setAttribute('data-course-log', 'log\n' + (sessionStorage.getItem(KEY) ?? ''));
 
   globalThis.log = text => {
-    // A frame of another origin, and a window that was opened, tell where the log is kept.
+    // A frame of another origin, and a window that was opened, report where the log is kept.
     if (!outermost) return top.postMessage({ courseLog: text }, '*');
     if (opener) return opener.log(text);
     sessionStorage.setItem(KEY, (sessionStorage.getItem(KEY) ?? '') + text + '\n');
@@ -24,7 +24,7 @@
     });
   }
 
-  // `data-log="click input"` on an element: these events of it and of what is inside are told.
+  // `data-log="click input"` on an element: these events of it and of its contents are logged.
   // Keys are not among them: whether a page listens to keys is a hazard of its own.
   for (const type of ['click', 'dblclick', 'mouseover', 'mousedown', 'touchstart', 'input', 'change', 'focusin']) {
     addEventListener(type, event => {

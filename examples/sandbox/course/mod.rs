@@ -1,4 +1,4 @@
-//! The obstacle course: pages that each put one hazard before whoever plays them.
+//! The obstacle course: pages that each put one hazard before the player.
 //!
 //! A hazard is one file in `hazards/`, read anew for every request, so a new one needs no build:
 //!

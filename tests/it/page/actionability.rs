@@ -406,9 +406,9 @@ async fn a_wait_for_an_element_sees_only_what_is_visible() {
 async fn receives_events_where_a_press_went_is_asked_until_it_is_known() {
     let chrome = Chrome::shared();
     let mut questions = HashSet::new();
-    let relay = Relay::to(chrome.ws(), move |by, told| {
-        let Some(id) = told["id"].as_u64() else { return false };
-        if by == By::Client && told["params"]["arguments"][0]["value"] == "reached" {
+    let relay = Relay::to(chrome.ws(), move |by, message| {
+        let Some(id) = message["id"].as_u64() else { return false };
+        if by == By::Client && message["params"]["arguments"][0]["value"] == "reached" {
             questions.insert(id);
         }
         by == By::Browser && questions.contains(&id)

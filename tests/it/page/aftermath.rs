@@ -1,4 +1,4 @@
-//! What an input sets off reaches the server, whatever the flow does next. Judged by what the server
+//! The consequences of an input reach the server, for every next action of the flow. Judged by what the server
 //! received: a request that the browser gave up before it was answered is not recorded.
 
 use std::future::pending;
@@ -235,7 +235,7 @@ async fn a_download_that_a_flow_ends_in_is_kept() {
     .assert_eq(&out);
 }
 
-/// The page goes elsewhere later than anybody waits for it, in the middle of the step's own navigation.
+/// The page goes elsewhere later than the step waits for it, in the middle of the step's own navigation.
 #[tokio::test]
 async fn a_navigation_that_the_page_replaces_is_made_again() {
     for script in ["location = '/sent/slow'", "history.back()", "location.reload()"] {
@@ -297,7 +297,7 @@ async fn the_wait_is_bounded() {
     }
 }
 
-/// A submission that is not answered cannot be told from one that was lost.
+/// A submission that is not answered may have been lost.
 #[tokio::test]
 async fn a_submission_without_an_answer_is_not_cut_off_in_silence() {
     let site = Site::serve(

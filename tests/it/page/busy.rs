@@ -91,7 +91,7 @@ async fn what_a_busy_site_has_refused_is_not_passed_over() {
 #[tokio::test]
 async fn a_busy_answer_that_does_not_matter_counts_for_nothing() {
     for steps in [
-        // The page repeats it by itself.
+        // The page repeats it.
         vec![click("own"), GO.to_owned()],
         // Of another origin, or a beacon.
         vec![click("foreign"), GO.to_owned()],
@@ -101,8 +101,11 @@ async fn a_busy_answer_that_does_not_matter_counts_for_nothing() {
         vec![click("save"), wait("text/503"), GO.to_owned()],
     ] {
         let mut rig = Rig::new(ASKS).await;
-        let told = rig.play(&steps.join(",")).await;
-        assert!(told.lines().all(|line| line.ends_with(": ok") || line.ends_with("ok [gate]")), "{told}");
+        let reported = rig.play(&steps.join(",")).await;
+        assert!(
+            reported.lines().all(|line| line.ends_with(": ok") || line.ends_with("ok [gate]")),
+            "{reported}"
+        );
     }
 }
 
@@ -130,14 +133,14 @@ async fn a_flow_whose_last_input_a_busy_site_has_refused_has_not_reached_its_end
 
 /// Holds each document for a second, and notes what it is asked about.
 #[derive(Debug, Default)]
-struct Slow {
+struct SlowPace {
     asked: Mutex<Vec<String>>,
     held: Arc<Mutex<(Duration, Option<Instant>)>>,
 }
 
 const HELD: Duration = Duration::from_millis(1500);
 
-impl DocumentPace for Slow {
+impl DocumentPace for SlowPace {
     fn turn(&self, url: &str) -> Option<BoxFuture<'static, ()>> {
         self.asked.lock().unwrap().push(url.to_owned());
         let held = Arc::clone(&self.held);
@@ -165,10 +168,10 @@ async fn paced(owns: bool, body: &str, steps: &str, documents: &str, expected: E
         true => Rig::owning(Arc::new(crate::support::chrome::Chrome::launch("about:blank")), body).await,
         false => Rig::on(chrome, body, regatta_core::session::Platform::Desktop).await,
     };
-    let pace = Arc::new(Slow::default());
+    let pace = Arc::new(SlowPace::default());
     rig.page.set_pace(pace.clone());
-    let told = rig.play(steps).await;
-    expected.assert_eq(&told);
+    let reported = rig.play(steps).await;
+    expected.assert_eq(&reported);
     let asked = pace.asked.lock().unwrap().join("\n").replace(&rig.site, "{site}");
     assert_eq!(asked, documents);
 }

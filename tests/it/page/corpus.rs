@@ -1,4 +1,4 @@
-//! Pages before and after a redesign (`pairs/*.toml`), played in a real browser. The page tells the server
+//! Pages before and after a redesign (`pairs/*.toml`), played in a real browser. The page reports to the server
 //! which element an input has reached, and that alone decides: no wrong element is ever hit.
 
 use std::collections::HashMap;
@@ -51,7 +51,7 @@ pub struct Pair {
     before: String,
     after: String,
     meant: Option<String>,
-    /// Nothing but what was remembered tells.
+    /// Only the memory distinguishes them.
     #[serde(default)]
     by_memory: bool,
 }
@@ -89,12 +89,12 @@ struct Number {
 
 /// An answer is waited for, so that what was hit is known when the input has been answered.
 const TELLS: &str = r"
-    const told = new Set();
+    const reported = new Set();
     for (const type of ['click', 'input']) addEventListener(type, event => {
         if (type === 'click' && !event.target.closest?.('label, input')) event.preventDefault();
         const hit = event.composedPath().find(node => node.dataset?.hit)?.dataset.hit;
-        if (!hit || told.has(hit)) return;
-        told.add(hit);
+        if (!hit || reported.has(hit)) return;
+        reported.add(hit);
         const request = new XMLHttpRequest();
         request.open('POST', '/hit' + location.search + '&what=' + encodeURIComponent(hit), false);
         request.send();
@@ -326,6 +326,6 @@ async fn no_pair_of_the_corpus_is_acted_on_wrongly() {
     assert!(pairs.len() >= 120, "{} pairs", pairs.len());
     assert!(!played.iter().any(|played| played.came == Came::Broken), "a pair is no good:\n{story}");
     assert!(!played.iter().any(|played| played.came == Came::Wrong), "a wrong element was hit:\n{story}");
-    let told = include_str!("../../../docs/guide/healing.md");
-    assert!(told.contains(&table), "docs/guide/healing.md has another table than\n{table}\n{story}");
+    let reported = include_str!("../../../docs/guide/healing.md");
+    assert!(reported.contains(&table), "docs/guide/healing.md has another table than\n{table}\n{story}");
 }

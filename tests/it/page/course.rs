@@ -2,7 +2,7 @@
 //! it, is what its file says.
 //!
 //! `COURSE_ROUNDS=100` plays it so often in a row, `COURSE_ONLY=scroll` plays the hazards whose name
-//! contains it. Every deviation is told.
+//! contains it. Every deviation is reported.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -34,21 +34,21 @@ async fn every_hazard_of_the_course_ends_as_its_file_says() {
     let mut deviations = String::new();
     for round in 1..=rounds {
         let start = Instant::now();
-        let told = stream::iter(played.iter().enumerate())
+        let reported = stream::iter(played.iter().enumerate())
             .map(|(n, hazard)| play(Arc::clone(&browsers[n % BROWSERS]), sandbox.site(), hazard))
             .buffer_unordered(PAGES)
             .collect::<Vec<_>>()
             .await;
-        let told: Vec<_> = told.into_iter().flatten().collect();
+        let reported: Vec<_> = reported.into_iter().flatten().collect();
         println!(
             "round {round}: {} of {} as expected, {:.1?}",
-            played.len() - told.len(),
+            played.len() - reported.len(),
             played.len(),
             start.elapsed()
         );
-        for told in told {
-            println!("{told}");
-            let _ = writeln!(deviations, "round {round}, {told}");
+        for reported in reported {
+            println!("{reported}");
+            let _ = writeln!(deviations, "round {round}, {reported}");
         }
     }
     assert!(deviations.is_empty(), "\n{deviations}");

@@ -33,7 +33,7 @@ fn names(id: &str) -> String {
 
 #[tokio::test]
 async fn when_asks_about_what_is_visible_now() {
-    let steps = [r##"["#nothing","#p"]"##, r##"["#h"]"##, r#"["aria/Nobody"]"#, r#"["aria/Go"]"#].map(when);
+    let steps = [r##"["#nothing","#p"]"##, r##"["#h"]"##, r#"["aria/Absent"]"#, r#"["aria/Go"]"#].map(when);
     check(
         r#"<p id=p>x</p><p id=h hidden>y</p><button>Go</button><script>setTimeout(() => h.hidden = false, 60000)</script>"#,
         &steps.join(","),

@@ -31,7 +31,7 @@ async fn sends(chrome: Arc<Chrome>, asks: &str, expected: Expect) {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_a_user_is_told_that_nobody_signs_in() {
+async fn a_server_without_credentials_gets_no_sign_in() {
     let chrome = Chrome::desktop(&[]);
     for asks in [
         "fetch('/auth').then(r => asked = r.status)",
@@ -54,7 +54,7 @@ async fn a_server_that_asks_for_a_user_is_told_that_nobody_signs_in() {
 }
 
 #[tokio::test]
-async fn a_passkey_is_asked_of_nobody() {
+async fn no_passkey_is_requested() {
     let chrome = Chrome::desktop(&[]);
     let of_user = "rp: {name: 'x'}, user: {id: new Uint8Array(8), name: 'a', displayName: 'a'}, pubKeyCredParams: [{type: 'public-key', alg: -7}]";
     for asks in [
@@ -88,7 +88,7 @@ async fn a_passkey_is_asked_of_nobody() {
 }
 
 #[tokio::test]
-async fn a_screen_is_shared_with_nobody() {
+async fn no_screen_is_shared() {
     let asks = "navigator.mediaDevices.getDisplayMedia().catch(e => asked = e.name)";
     sends(
         Chrome::desktop(&["--auto-reject-capture"]),
@@ -120,7 +120,7 @@ async fn a_screen_is_shared_with_nobody() {
 }
 
 #[tokio::test]
-async fn what_a_dialog_about_another_program_takes_is_told_and_the_next_flow_goes_on_in_a_new_tab() {
+async fn input_that_a_dialog_takes_is_reported_and_the_next_flow_runs_in_a_new_tab() {
     let chrome = Chrome::desktop(&[]);
     for (asks, scheme) in [
         ("<a id=ask href='tel:+123'>Call</a>", "tel"),
@@ -131,14 +131,14 @@ async fn what_a_dialog_about_another_program_takes_is_told_and_the_next_flow_goe
         ),
     ] {
         let body = format!(
-            "{asks}{FORM}<input id=heard onkeydown=\"window.key = event.key\"><button id=probe>Probe</button>"
+            "{asks}{FORM}<input id=listening onkeydown=\"window.key = event.key\"><button id=probe>Probe</button>"
         );
         let mut rig = Rig::on(Arc::clone(&chrome), &body, Platform::Desktop).await;
         let click = |id: &str, ms: u32| {
             format!(r##"{{"type":"click","selectors":["#{id}"],"offsetX":3,"offsetY":3,"timeout":{ms}}}"##)
         };
         assert_eq!(rig.play(&click("ask", 5000)).await, "1 click: ok [gate]\n");
-        // The page cannot tell when the dialog is there: a press can.
+        // The page does not see when the dialog is there: a press shows it.
         let mut probes = 0;
         while rig.play(&click("probe", 500)).await == "1 click: ok [gate]\n" {
             probes += 1;
@@ -147,7 +147,7 @@ async fn what_a_dialog_about_another_program_takes_is_told_and_the_next_flow_goe
         let played = rig
             .play(
                 r##"{"type":"click","selectors":["#send"],"offsetX":3,"offsetY":3,"timeout":1000},
-                {"type":"change","selectors":["#heard"],"value":"Ann","timeout":1000},
+                {"type":"change","selectors":["#listening"],"value":"Ann","timeout":1000},
                 {"type":"keyDown","key":"Enter","timeout":1000},
                 {"type":"keyUp","key":"Enter","timeout":1000},
                 {"type":"navigate","url":"{site}/"},
@@ -171,7 +171,7 @@ async fn what_a_dialog_about_another_program_takes_is_told_and_the_next_flow_goe
     }
 }
 
-/// On both kinds of browser: the shell asks nobody, and may be answered too.
+/// On both kinds of browser: the shell opens no dialog, and may be answered too.
 #[tokio::test]
 async fn a_server_is_given_the_user_and_password_that_the_workflow_names_for_it() {
     for chrome in [Chrome::desktop(&[]), Chrome::shared()] {

@@ -1,4 +1,4 @@
-//! Text and keys reach the element that was checked, whatever takes the focus meanwhile: judged by what the
+//! Text and keys reach the element that was checked, also where another element takes the focus meanwhile: judged by what the
 //! server of the thief has received.
 
 use std::sync::atomic::Ordering;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::rig::{Rig, serve};
 
-/// Takes the focus every few milliseconds and tells its server of everything that it gets.
+/// Takes the focus every few milliseconds and reports everything that it gets to its server.
 const THIEF: &str = r#"<input id=t><script>
     setInterval(() => t.focus(), 3);
     for (const type of ['keydown', 'keyup', 'beforeinput', 'input'])
@@ -41,16 +41,17 @@ async fn a_key_goes_to_nothing_that_takes_the_focus_in_between() {
 #[tokio::test]
 async fn a_password_goes_to_nothing_that_takes_the_focus_in_between() {
     let (thief, reached) = serve(THIEF).await;
-    let body = r#"<form action="/echo" method=post target=out><input id=plain type=password name=p><input id=heard type=password name=q onkeydown="window.k=1"></form><iframe name=out></iframe>"#;
+    let body = r#"<form action="/echo" method=post target=out><input id=plain type=password name=p><input id=listening type=password name=q onkeydown="window.k=1"></form><iframe name=out></iframe>"#;
     let mut rig = beside_a_thief(body, &thief).await;
     let secret = "correct horse battery staple";
     for _ in 0..10 {
         let step = |id: &str| format!(r##"{{"type":"change","selectors":["#{id}"],"value":"{secret}"}}"##);
         assert_eq!(rig.play(&step("plain")).await, "1 change: ok [gate]\n");
-        let heard = rig.play(&step("heard")).await;
+        let listening = rig.play(&step("listening")).await;
         assert!(
-            heard.contains(": ok [gate]") || heard.contains("FocusStolen: a frame of http://127.0.0.1:"),
-            "{heard}"
+            listening.contains(": ok [gate]")
+                || listening.contains("FocusStolen: a frame of http://127.0.0.1:"),
+            "{listening}"
         );
     }
     rig.run_in_page("document.forms[0].submit()").await;

@@ -7,14 +7,14 @@ use regatta_core::workflow::Heal;
 use super::rig::Rig;
 
 /// Plays the steps on the page as it is, has the page changed, and plays the last step again, for
-/// `heal`, with what was learnt. What came of it, what was told, and what the page saw.
+/// `heal`, with what was learnt. Returns the outcome, the healing events, and what the page saw.
 async fn changed(heal: Heal, body: &str, steps: &str, change: &str) -> String {
     let mut rig = Rig::new(body).await;
     let first = rig.play(&patient(steps)).await;
     rig.page.keep_healed();
     rig.run_in_page(change).await;
     rig.page.begin_flow(heal);
-    // What is acted on by likeness is acted on in the last fifth of the time.
+    // The step acts by likeness in the last fifth of its time.
     let second = if heal == Heal::Auto { rig.play(&patient(steps)).await } else { rig.play(steps).await };
     let healed = rig.healed();
     let log = rig.log().await;

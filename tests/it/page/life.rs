@@ -95,7 +95,7 @@ async fn a_page_that_hangs_does_not_hang_us() {
 }
 
 #[tokio::test]
-async fn a_crash_a_closed_page_and_a_dead_browser_are_told_apart() {
+async fn a_crash_a_closed_page_and_a_dead_browser_are_different_errors() {
     let wait = r##"{"type":"waitForElement","selectors":["#never"]}"##;
     let mut chrome = Chrome::launch("data:text/html,keeper");
     let ws = chrome.ws().to_owned();
@@ -220,13 +220,13 @@ async fn traffic_is_counted_and_waited_for() {
     // a quarter of a megabyte, came over no wire.
     rig.play(r##"{"type":"click","selectors":["#a"],"offsetX":3,"offsetY":3}"##).await;
     let mut refused = NetworkTotals::default();
-    let told = async {
+    let reported = async {
         while refused.blocked == 0 {
             tokio::task::yield_now().await;
             refused += &rig.page.take_network_totals();
         }
     };
-    tokio::time::timeout(TIMEOUT, told).await.unwrap();
+    tokio::time::timeout(TIMEOUT, reported).await.unwrap();
     rig.play(r#"{"type":"navigate","url":"{site}/second"}"#).await;
     refused += &rig.page.take_network_totals();
     assert!((refused.requests, refused.blocked, refused.failed) == (2, 1, 0), "{refused:?}");

@@ -7,7 +7,7 @@ document.documentElement.append(out);
 function log(text) {
   out.append(text + '\n');
 }
-const tell = type => {
+const record = type => {
   document.addEventListener(type, event => {
     const at = event.composedPath().find(el => el.dataset?.log?.split(' ').includes(type));
     if (!at) return;
@@ -15,6 +15,6 @@ const tell = type => {
     log(`${type} ${at.id}${detail}${event.isTrusted ? '' : ' untrusted'}`);
   }, true);
 };
-['click', 'dblclick', 'auxclick', 'contextmenu', 'mouseover', 'mousedown', 'input', 'change', 'submit', 'scroll'].forEach(tell);
+['click', 'dblclick', 'auxclick', 'contextmenu', 'mouseover', 'mousedown', 'input', 'change', 'submit', 'scroll'].forEach(record);
 // A page that listens to keys is another one to type into.
-addEventListener('DOMContentLoaded', () => document.querySelector('[data-log*=key]') && ['keydown', 'keyup'].forEach(tell));
+addEventListener('DOMContentLoaded', () => document.querySelector('[data-log*=key]') && ['keydown', 'keyup'].forEach(record));

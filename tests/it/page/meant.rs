@@ -1,4 +1,4 @@
-//! Which element is meant: the flow's own words, the memory, and what is told where they agree on one that
+//! Which element is meant: the flow's own words, the memory, and the error where they agree on one that
 //! has changed.
 
 use std::time::Duration;
@@ -59,7 +59,7 @@ async fn a_poisoned_memory_neither_acts_nor_refuses() {
 }
 
 #[tokio::test]
-async fn an_element_that_was_relabelled_is_told() {
+async fn a_relabelled_element_is_reported() {
     let mut tab = tab().await;
     let mut story = String::new();
     for (selectors, before, after) in [

@@ -280,7 +280,7 @@ async fn the_main_frame_stays_inside_the_allowed_origins() {
         ("form", r#"<form action="{outside}/" method=post><button id=b>Go</button></form>"#),
     ] {
         let mut rig = Rig::new(body).await;
-        // The click itself may be the first to hear of it.
+        // The click itself may be the first to notice it.
         let click = rig.play(B).await;
         let played = rig.play(wait).await;
         assert!(rig.page.left_allowed_origins().is_some(), "{what}");
@@ -348,7 +348,7 @@ async fn nothing_is_typed_into_a_page_without_an_allowed_origin() {
 }
 
 #[tokio::test]
-async fn dialogs_are_dismissed_and_told() {
+async fn dialogs_are_dismissed_and_reported() {
     check(
         r#"<button id=b onclick="alert('Sorry!'); log('confirmed ' + confirm('Sure?')); log('prompted ' + prompt('Who?'))">Go</button>
         <script>onbeforeunload = event => event.preventDefault()</script>"#,

@@ -1,4 +1,4 @@
-//! What a person is told where nothing matches: near misses, the errors that the page shows, and what is there
+//! Hints where nothing matches: near misses, the errors that the page shows, and what is there
 //! instead.
 
 use expect_test::{Expect, expect};
@@ -72,7 +72,7 @@ async fn all_selectors_that_were_tried_are_named() {
     .await;
 }
 
-/// A generated id is no near miss, nor is what is hidden; one that two elements share is told by another selector.
+/// A generated id is no near miss, nor is what is hidden; one that two elements share is named by another selector.
 #[tokio::test]
 async fn nothing_is_named_that_would_not_do() {
     check(

@@ -41,13 +41,13 @@ async fn what_is_blocked_is_refused_and_counted_and_documents_are_not() {
         )
         .await;
     let mut totals = NetworkTotals::default();
-    let told = async {
+    let reported = async {
         while totals.blocked < 2 {
             tokio::task::yield_now().await;
             totals += &rig.page.take_network_totals();
         }
     };
-    tokio::time::timeout(TIMEOUT, told).await.unwrap();
+    tokio::time::timeout(TIMEOUT, reported).await.unwrap();
     let document = rig.play(r#"{"type":"navigate","url":"{site}/second?frame"}"#).await;
     rig.page.close().await;
     let blocked: Vec<_> = totals.by_type.iter().map(|(kind, totals)| (*kind, totals.blocked)).collect();

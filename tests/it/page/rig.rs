@@ -1,4 +1,4 @@
-//! Plays steps on a fixture page and tells what came of each, and what the page saw.
+//! Plays steps on a fixture page, and reports the outcome of each and what the page saw.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -77,7 +77,7 @@ impl Memory {
         self.0.lock().unwrap().values().map(|remembered| remembered.recalled.alternative).collect()
     }
 
-    /// As if another one had won, nobody knows where.
+    /// As if another selector had won elsewhere.
     pub fn set_won(&self, alternative: usize) {
         for remembered in self.0.lock().unwrap().values_mut() {
             remembered.recalled =
@@ -89,7 +89,7 @@ impl Memory {
 #[derive(Default)]
 pub struct Counter {
     pub calls: u32,
-    /// How often it was told that what it let pass was no touch.
+    /// How often no document had seen the input that it let pass.
     pub untouched: u32,
     pub says_no: bool,
 }
@@ -109,14 +109,14 @@ impl InputGate for Counter {
 const CLOSES: &str = "<!doctype html><title>closes</title><style>body { margin: 0 }</style>\
     <button id=done onclick=\"top == self ? close() : parent.postMessage('done', '*')\">Done</button>";
 
-/// Tells its opener, or the page around, what happens in it. With `inner`, it has a frame of its own.
+/// Reports its events to its opener, or to the page around it. With `inner`, it has a frame of its own.
 const FRAME: &str = r#"<!doctype html><title>NAME</title><style>body { margin: 0 }</style>
 <button id=b style="width:120px;height:40px">Go NAME</button><input id=i><p id=said></p>
 <script>
 const said = [];
-const tell = text => { said.push(text); document.getElementById('said').textContent = said.join(','); };
+const record = text => { said.push(text); document.getElementById('said').textContent = said.join(','); };
 for (const type of ['click', 'dblclick', 'keydown', 'input', 'touchstart'])
-  document.addEventListener(type, event => tell(type + (event.pointerType ? ' ' + event.pointerType : '') + (event.isTrusted ? '' : ' untrusted')));
+  document.addEventListener(type, event => record(type + (event.pointerType ? ' ' + event.pointerType : '') + (event.isTrusted ? '' : ' untrusted')));
 const inner = new URL(location).searchParams.get('inner');
 if (inner) { const frame = document.createElement('iframe'); frame.src = inner; frame.style = 'margin-left:30px;border:5px solid;padding:7px'; document.body.append(frame); }
 </script>"#;

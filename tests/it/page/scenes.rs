@@ -82,7 +82,7 @@ async fn a_frame_of_another_site_is_entered_by_its_path_and_by_its_address() {
 /// Whether it has the focus is for each process of a page to say.
 #[tokio::test]
 async fn a_frame_of_another_site_has_the_focus_behind_another_tab() {
-    // No other test's tab comes to the front of this one.
+    // No other test's tab covers this one.
     let chrome = Arc::new(Chrome::launch("data:text/html,keeper"));
     let mut rig = Rig::on(chrome, "<iframe width=400 height=200></iframe>", Platform::Desktop).await;
     let frame = format!("{}/frame?name=behind", elsewhere(&rig.site));
@@ -116,10 +116,10 @@ async fn a_frame_of_another_site_has_the_focus_behind_another_tab() {
 /// Here a relay does so, with as many events of the mouse as `is_astray` says yes to.
 async fn click_astray(mut is_astray: impl FnMut(&str) -> bool + Send + 'static) -> String {
     let chrome = Chrome::shared();
-    let relay = Relay::to(chrome.ws(), move |by, told| {
-        let is_mouse = by == By::Client && told["method"] == "Input.dispatchMouseEvent";
-        if is_mouse && is_astray(told["params"]["type"].as_str().unwrap()) {
-            (told["params"]["x"], told["params"]["y"]) = (20.into(), 310.into());
+    let relay = Relay::to(chrome.ws(), move |by, message| {
+        let is_mouse = by == By::Client && message["method"] == "Input.dispatchMouseEvent";
+        if is_mouse && is_astray(message["params"]["type"].as_str().unwrap()) {
+            (message["params"]["x"], message["params"]["y"]) = (20.into(), 310.into());
         }
         false
     })
@@ -193,7 +193,7 @@ async fn what_is_in_the_way_of_a_frame_is_named() {
 }
 
 #[tokio::test]
-async fn a_frame_that_is_not_there_is_told_and_one_that_comes_is_waited_for() {
+async fn a_missing_frame_is_an_error_and_a_late_frame_is_waited_for() {
     check(
         r#"<iframe src="/second"></iframe>"#,
         r##"{"type":"click","selectors":["#b"],"offsetX":6,"offsetY":2,"frame":[0,3],"timeout":500},
@@ -393,7 +393,7 @@ async fn the_network_is_as_slow_as_the_flow_wants_it() {
 #[tokio::test]
 async fn dialogs_are_answered_as_declared() {
     let mut rig = Rig::new(
-        r#"<button id=b onclick="log([confirm('Sure?'), prompt('Who?', 'nobody')].join())">Go</button>"#,
+        r#"<button id=b onclick="log([confirm('Sure?'), prompt('Who?', 'Ann')].join())">Go</button>"#,
     )
     .await;
     let click = r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3}"##;
@@ -406,7 +406,7 @@ async fn dialogs_are_answered_as_declared() {
     expect![[r#"
         log
           false,
-          true,nobody
+          true,Ann
           true,Ann
     "#]]
     .assert_eq(&format!("log\n{log}"));
@@ -447,14 +447,14 @@ async fn what_a_flow_downloads_is_kept_under_its_name() {
 async fn a_tab_that_arrived_before_it_was_listened_to_is_known() {
     let chrome = Chrome::shared();
     let mut waiting = HashSet::new();
-    let relay = Relay::to(chrome.ws(), move |by, told| {
+    let relay = Relay::to(chrome.ws(), move |by, message| {
         let session = |of: &Value| of["sessionId"].as_str().unwrap_or_default().to_owned();
-        if by == By::Browser && told["params"]["waitingForDebugger"] == true {
-            waiting.insert(session(&told["params"]));
+        if by == By::Browser && message["params"]["waitingForDebugger"] == true {
+            waiting.insert(session(&message["params"]));
         }
         // A tab goes on before anything else that is wanted of it has reached it.
-        let goes_on = told["method"] == "Runtime.runIfWaitingForDebugger";
-        by == By::Client && waiting.contains(&session(told)) && !goes_on
+        let goes_on = message["method"] == "Runtime.runIfWaitingForDebugger";
+        by == By::Client && waiting.contains(&session(message)) && !goes_on
     })
     .await;
     let body = r#"<button id=b onclick="tab = window.open('/second')">Open</button>"#;

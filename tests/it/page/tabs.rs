@@ -83,7 +83,7 @@ async fn such_a_tab_stays_inside_the_allowed_origins() {
     }
 }
 
-/// A person's tab in a browser that was joined is none of the page's business, whatever the page opened
+/// A person's tab in a browser that was joined is not the page's, also after the page opened
 /// before; in a browser of our own every tab is.
 #[tokio::test]
 async fn a_strangers_tab_is_guarded_in_a_browser_of_our_own_only() {

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::rig::{Rig, check, elsewhere};
 
-/// The step `action` in `target`, which is to come to `url` over it.
+/// The step `action` in `target`, which is to arrive at `url` with it.
 fn goes(action: &str, target: &str, event: &str) -> String {
     format!(
         r##"{{{action},"target":"{target}","timeout":5000,"assertedEvents":[{{"type":"navigation"{event}}}]}}"##
@@ -28,7 +28,7 @@ fn type_in(target: &str) -> String {
     format!(r##"{{"type":"change","selectors":["#field"],"value":"x","target":"{target}"}}"##)
 }
 
-/// Whether the place that was come to can be played in.
+/// Whether steps can act in the place that was reached.
 fn is_at(target: &str, path: &str) -> String {
     format!(
         r#"{{"type":"waitForExpression","expression":"location.pathname + location.search == '{path}'","target":"{target}","timeout":3000}}"#

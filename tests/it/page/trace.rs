@@ -1,4 +1,4 @@
-//! What is kept of actions for people to look at, and what must not be in it.
+//! The evidence that is kept of actions, and the values that must not be in it.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -74,15 +74,17 @@ async fn a_trace_of_everything_shows_each_action_and_no_value() {
     assert_eq!(played, "1 waitForExpression: ok\n2 change: ok [gate]\n3 click: ok [gate]\n");
     let files = unpack(&kept);
 
-    let mut told = String::new();
+    let mut reported = String::new();
     let (mut named, mut shown) = (BTreeSet::new(), BTreeSet::new());
     for line in lines(&files, "trace.trace") {
         let text = |field: &Value| field.as_str().unwrap_or_default().to_owned();
         match line["type"].as_str().unwrap() {
-            "context-options" => told.push_str(&format!("{} {}\n", line["version"], text(&line["title"]))),
+            "context-options" => {
+                reported.push_str(&format!("{} {}\n", line["version"], text(&line["title"])))
+            }
             "before" => {
                 named.insert(text(&line["beforeSnapshot"]));
-                told.push_str(&format!("{} {}\n", text(&line["title"]), line["params"]));
+                reported.push_str(&format!("{} {}\n", text(&line["title"]), line["params"]));
             }
             "after" => {
                 assert!(line["error"].is_null() && line["endTime"].as_f64() > Some(0.0), "{line}");
@@ -94,14 +96,16 @@ async fn a_trace_of_everything_shows_each_action_and_no_value() {
                 assert!(named.contains(&name), "{name} comes before its action");
                 shown.insert(name);
             }
-            "log" => told.push_str(&format!("  {}\n", text(&line["message"]))),
-            "console" => told.push_str(&format!("{}: {}\n", text(&line["messageType"]), text(&line["text"]))),
+            "log" => reported.push_str(&format!("  {}\n", text(&line["message"]))),
+            "console" => {
+                reported.push_str(&format!("{}: {}\n", text(&line["messageType"]), text(&line["text"])))
+            }
             _ => {}
         }
     }
     assert_eq!(named, shown);
-    let told = told.replace(&rig.site, "{site}");
-    let told = told.lines().filter(|line| !line.contains("mouse")).collect::<Vec<_>>().join("\n");
+    let reported = reported.replace(&rig.site, "{site}");
+    let reported = reported.lines().filter(|line| !line.contains("mouse")).collect::<Vec<_>>().join("\n");
     expect![[r##"
         8 sign up ‹identity.name›
         1 navigate {site}/ {"url":"{site}/"}
@@ -112,7 +116,7 @@ async fn a_trace_of_everything_shows_each_action_and_no_value() {
           looked for #nothing
           or #w
         warning: mail to ‹identity.email›"##]]
-    .assert_eq(&told);
+    .assert_eq(&reported);
 
     let network: Vec<_> = lines(&files, "trace.network")
         .into_iter()
@@ -128,7 +132,7 @@ async fn a_trace_of_everything_shows_each_action_and_no_value() {
         "POST" "{site}/echo?mail=‹identity.email›&n=‹identity.name›" 200"#]]
     .assert_eq(&network);
 
-    // Not as it is, nor encoded, nor half typed; nor what anybody's password is, nor who may sign in.
+    // Not as it is, nor encoded, nor half typed; nor any password, nor who may sign in.
     for (name, content) in &files {
         if name.starts_with("resources/") {
             assert!(content.starts_with(&[0xff, 0xd8]), "{name} is no JPEG");

@@ -19,9 +19,9 @@ const TABS: usize = 12;
 const SEQUENCES: usize = 60;
 const TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// What a page is made of: things that a person tells apart.
+/// The parts of a page: things that a person distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scene {
+enum PageKind {
     Buttons,
     Rows,
     Cards,
@@ -46,7 +46,7 @@ struct Thing {
 
 #[derive(Debug, Clone)]
 struct Sequence {
-    scene: Scene,
+    scene: PageKind,
     /// The first is the one that the step was written on.
     versions: Vec<Vec<Thing>>,
     target: usize,
@@ -64,8 +64,14 @@ fn version() -> impl Strategy<Value = Vec<Thing>> {
 }
 
 fn sequence() -> impl Strategy<Value = Sequence> {
-    let scene =
-        select(vec![Scene::Buttons, Scene::Rows, Scene::Cards, Scene::Icons, Scene::Fields, Scene::Links]);
+    let scene = select(vec![
+        PageKind::Buttons,
+        PageKind::Rows,
+        PageKind::Cards,
+        PageKind::Icons,
+        PageKind::Fields,
+        PageKind::Links,
+    ]);
     let modes = select(vec![Heal::Off, Heal::Suggest, Heal::Auto]);
     let versions = prop::collection::vec(version(), 3);
     let visits = prop::collection::vec((0_usize..3, modes), 3..6);
@@ -79,7 +85,7 @@ fn sequence() -> impl Strategy<Value = Sequence> {
     )
 }
 
-impl Scene {
+impl PageKind {
     fn render(self, things: &[Thing]) -> String {
         let one = |thing: &Thing| {
             let Thing { which, key } = *thing;
@@ -135,11 +141,11 @@ impl Sequence {
             0 => label.map(|label| format!("aria/{label}")),
             1 => first[at].key.map(|key| format!("#{key}")),
             2 => Some(match self.scene {
-                Scene::Buttons | Scene::Icons => format!("form > button:nth-of-type({nth})"),
-                Scene::Rows => format!("tr:nth-child({nth}) button"),
-                Scene::Cards => format!("form > div:nth-of-type({nth}) > button"),
-                Scene::Fields => format!("form > label:nth-of-type({nth}) > input"),
-                Scene::Links => format!("nav > a:nth-of-type({nth})"),
+                PageKind::Buttons | PageKind::Icons => format!("form > button:nth-of-type({nth})"),
+                PageKind::Rows => format!("tr:nth-child({nth}) button"),
+                PageKind::Cards => format!("form > div:nth-of-type({nth}) > button"),
+                PageKind::Fields => format!("form > label:nth-of-type({nth}) > input"),
+                PageKind::Links => format!("nav > a:nth-of-type({nth})"),
             }),
             _ => label.map(|label| format!("text/{label}")),
         };
@@ -183,9 +189,9 @@ async fn no_sequence_of_visits_ever_hits_another_element() {
         tab.rig.page.close().await;
         (wrong, hits, visits)
     });
-    let told = join_all(tabs).await;
-    let wrong: Vec<_> = told.iter().flat_map(|(wrong, ..)| wrong.clone()).collect();
-    let (hits, visits) = told.iter().fold((0, 0), |(a, b), (_, hits, visits)| (a + hits, b + visits));
+    let reported = join_all(tabs).await;
+    let wrong: Vec<_> = reported.iter().flat_map(|(wrong, ..)| wrong.clone()).collect();
+    let (hits, visits) = reported.iter().fold((0, 0), |(a, b), (_, hits, visits)| (a + hits, b + visits));
     println!("{visits} visits, {hits} of them acted");
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     // Refusing everything would be no art.
