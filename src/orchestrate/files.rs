@@ -2,19 +2,17 @@
 //! else. Says what it read in order; decides nothing.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::spawn_blocking;
 use tracing::debug;
 
-use super::process::Uptime;
+use super::uptime::Uptime;
+use super::world::{FleetWorld, SessionFolder as _};
 use crate::store::event_log::EventReader;
-use crate::store::session::{SessionReader, is_running, read};
-use crate::store::{Layout, LockHolder, SessionError, StoreError, filesystem, lock, log_file};
+use crate::store::{LockHolder, SessionError, StoreError};
 use regatta_core::event::{Event, EventKind};
 use regatta_core::fleet::{ChildExit, JobId, ProfileStatus};
 use regatta_core::id::{Flag, ProfileId};
@@ -23,9 +21,6 @@ use regatta_core::session::Session;
 use regatta_core::session::Status;
 use regatta_core::view::profile_status;
 use regatta_core::view::summary::ProfileSummary;
-
-/// What is scanned at of a run's output. One that is refused says little.
-const MOST_OUTPUT: u64 = 64 * 1024;
 
 const DISK_FULL: &str = "the disk is full: it could not even write down why it ended";
 
@@ -69,9 +64,9 @@ impl ProfileProgress {
 
 /// The files of all profiles that are followed.
 #[derive(Debug)]
-pub struct RunFiles {
-    folder: RunFolder,
-    followed: BTreeMap<JobId, Arc<Mutex<FollowedRun>>>,
+pub struct RunFiles<W: FleetWorld> {
+    folder: RunFolder<W>,
+    followed: BTreeMap<JobId, Arc<Mutex<FollowedRun<W>>>>,
     /// A round that takes longer than its interval is not followed by a second one beside it.
     round_under_way: Arc<AtomicBool>,
     news: UnboundedSender<RunFileEvent>,
@@ -79,16 +74,16 @@ pub struct RunFiles {
 
 /// The operator's folder, under one workflow.
 #[derive(Debug, Clone)]
-pub struct RunFolder {
-    pub layout: Arc<Layout>,
+pub struct RunFolder<W> {
+    pub world: W,
     flags: Arc<[Flag]>,
 }
 
 #[derive(Debug)]
-struct FollowedRun {
+struct FollowedRun<W: FleetWorld> {
     job: JobId,
     profile: ProfileId,
-    tail: EventReader,
+    tail: EventReader<W::EventFile>,
     summary: ProfileSummary,
     /// Where in the profile's log the output of a child of ours begins.
     output: u64,
@@ -104,12 +99,12 @@ struct AdoptedRun {
     fell: bool,
 }
 
-impl RunFiles {
+impl<W: FleetWorld> RunFiles<W> {
     /// `flags` are those of the workflow.
-    pub fn new(layout: Arc<Layout>, flags: Arc<[Flag]>) -> (Self, UnboundedReceiver<RunFileEvent>) {
+    pub fn new(world: W, flags: Arc<[Flag]>) -> (Self, UnboundedReceiver<RunFileEvent>) {
         let (news, receiver) = unbounded_channel();
         let files = Self {
-            folder: RunFolder { layout, flags },
+            folder: RunFolder { world, flags },
             followed: BTreeMap::new(),
             round_under_way: Arc::default(),
             news,
@@ -118,28 +113,34 @@ impl RunFiles {
     }
 
     /// For whoever looks at profiles before anything runs.
-    pub fn folder(&self) -> RunFolder {
+    pub fn folder(&self) -> RunFolder<W> {
         self.folder.clone()
     }
 
     /// Follows what the child about to be spawned will tell; earlier runs have told already.
     pub fn follow_child(&mut self, job: JobId, profile: &ProfileId) {
-        let tail = EventReader::from_end(self.folder.layout.events(profile));
+        let tail = EventReader::over_end(self.folder.world.events(profile));
         self.follow(job, profile, tail, None);
     }
 
     /// Follows a run that began before us: what it told so far, too.
-    pub fn follow_adopted(&mut self, job: JobId, profile: &ProfileId) {
-        let tail = EventReader::from_start(self.folder.layout.events(profile));
+    pub async fn follow_adopted(&mut self, job: JobId, profile: &ProfileId) {
+        let tail = EventReader::over(self.folder.world.events(profile), 0);
         let mut adopted = AdoptedRun { held_by: None, caught_up: false, fell: false };
         // At once: it may die before the first round.
-        let _ = adopted.look(&self.folder, profile);
+        let _ = adopted.look(&self.folder.world, profile).await;
         self.follow(job, profile, tail, Some(adopted));
     }
 
-    fn follow(&mut self, job: JobId, profile: &ProfileId, tail: EventReader, adopted: Option<AdoptedRun>) {
+    fn follow(
+        &mut self,
+        job: JobId,
+        profile: &ProfileId,
+        tail: EventReader<W::EventFile>,
+        adopted: Option<AdoptedRun>,
+    ) {
         let profile = profile.clone();
-        let output = fs::metadata(self.folder.layout.log(&profile)).map_or(0, |log| log.len());
+        let output = self.folder.world.output_length(&profile);
         let summary = ProfileSummary::default();
         let followed = FollowedRun { job, profile, tail, summary, output, adopted };
         self.followed.insert(job, Arc::new(Mutex::new(followed)));
@@ -161,9 +162,9 @@ impl RunFiles {
         let under_way = Arc::clone(&self.round_under_way);
         let followed: Vec<_> = self.followed.values().cloned().collect();
         let (folder, news) = (self.folder.clone(), self.news.clone());
-        spawn_blocking(move || {
+        self.folder.world.spawn_file_work(async move {
             for followed in followed {
-                guard(&followed).catch_up(&folder, &news);
+                followed.lock().await.catch_up(&folder, &news).await;
             }
             under_way.store(false, Ordering::Release);
         });
@@ -173,42 +174,38 @@ impl RunFiles {
     pub fn drain_exited(&self, job: JobId, exit: ChildExit) {
         let followed = self.followed.get(&job).cloned();
         let (folder, news) = (self.folder.clone(), self.news.clone());
-        spawn_blocking(move || {
-            let known = followed.map_or_else(ProfileProgress::default, |followed| {
-                let mut followed = guard(&followed);
-                followed.read(&news);
-                let known = folder.known(&read(&folder.layout, &followed.profile), followed.summary.clone());
-                match exit {
-                    ChildExit::Code(1..) if followed.summary.outcome().is_none() => {
-                        let told = folder.told_otherwise(&followed.profile, followed.output);
-                        ProfileProgress { last_error: told.or(known.last_error), ..known }
-                    }
-                    _ => known,
+        self.folder.world.spawn_file_work(async move {
+            let known = match followed {
+                None => ProfileProgress::default(),
+                Some(followed) => {
+                    let mut followed = followed.lock().await;
+                    followed.read(&news);
+                    followed.progress_at_exit(&folder, exit).await
                 }
-            });
+            };
             let _ = news.send(RunFileEvent::ChildExited { job, exit, known });
         });
     }
 }
 
-impl RunFolder {
+impl<W: FleetWorld> RunFolder<W> {
     /// Why a run ended that wrote no event of it: by what it printed, if it could.
     fn told_otherwise(&self, profile: &ProfileId, output: u64) -> Option<String> {
-        let full = || filesystem::is_full(self.layout.state()).then(|| DISK_FULL.to_owned());
-        printed_error(&self.layout.log(profile), output).or_else(full)
+        let full = || self.world.is_disk_full().then(|| DISK_FULL.to_owned());
+        self.world.output(profile, output).as_deref().and_then(printed_error).or_else(full)
     }
 
     /// How a profile stands before anything of it runs. `left` are those of which something may live
     /// though nobody runs them.
-    pub fn look(
+    pub async fn look(
         &self,
-        reader: &SessionReader<'_>,
+        sessions: &W::Sessions,
         profile: &ProfileId,
         left: &HashSet<ProfileId>,
     ) -> (ProfileStatus, ProfileProgress, Result<Option<Session>, SessionError>) {
         // The lock first: a run that ends in between has written its last change by then.
-        let held = is_running(&self.layout, profile);
-        let session = reader.read(profile);
+        let held = self.world.is_held(profile).await;
+        let session = sessions.read(profile).await;
         let mut known = self.known(&session, ProfileSummary::default());
         let standing = match (held, &session) {
             (Ok(true), _) => ProfileStatus::Held,
@@ -246,14 +243,30 @@ impl RunFolder {
     }
 }
 
-impl FollowedRun {
-    fn catch_up(&mut self, folder: &RunFolder, news: &UnboundedSender<RunFileEvent>) {
+impl<W: FleetWorld> FollowedRun<W> {
+    /// What is known of a dead child, all of whose events were read.
+    async fn progress_at_exit(&self, folder: &RunFolder<W>, exit: ChildExit) -> ProfileProgress {
+        let session = folder.world.session(&self.profile).await;
+        let known = folder.known(&session, self.summary.clone());
+        match exit {
+            ChildExit::Code(1..) if self.summary.outcome().is_none() => {
+                let told = folder.told_otherwise(&self.profile, self.output);
+                ProfileProgress { last_error: told.or(known.last_error), ..known }
+            }
+            _ => known,
+        }
+    }
+
+    async fn catch_up(&mut self, folder: &RunFolder<W>, news: &UnboundedSender<RunFileEvent>) {
         // Asked before reading: what the run told before its lock fell is then in the file.
-        let fell = self.adopted.as_mut().is_some_and(|adopted| adopted.look(folder, &self.profile));
+        let fell = match &mut self.adopted {
+            Some(adopted) => adopted.look(&folder.world, &self.profile).await,
+            None => false,
+        };
         self.read(news);
         let Some(adopted) = self.adopted.as_mut().filter(|adopted| fell && !adopted.fell) else { return };
         adopted.fell = true;
-        let session = read(&folder.layout, &self.profile);
+        let session = folder.world.session(&self.profile).await;
         let outcome = adopted.outcome(folder, &session, &self.summary);
         let known = folder.known(&session, self.summary.clone());
         let held_by = adopted.held_by.take();
@@ -283,11 +296,10 @@ impl FollowedRun {
 
 impl AdoptedRun {
     /// Whether the lock fell; notes who holds it while somebody does.
-    fn look(&mut self, folder: &RunFolder, profile: &ProfileId) -> bool {
-        let path = folder.layout.session_lock(profile);
+    async fn look<W: FleetWorld>(&mut self, world: &W, profile: &ProfileId) -> bool {
         // Uptime and name are taken before the lock is seen held: the run lived then.
-        let held_by = lock::holder(&path).zip(Uptime::now());
-        match lock::is_held(&path) {
+        let held_by = world.lock_holder(profile).await.zip(world.uptime());
+        match world.is_held(profile).await {
             Ok(true) => self.held_by = held_by.or_else(|| self.held_by.take()),
             Ok(false) => return true,
             // It cannot be asked now: asked again in a moment.
@@ -296,9 +308,9 @@ impl AdoptedRun {
         false
     }
 
-    fn outcome(
+    fn outcome<W>(
         &self,
-        folder: &RunFolder,
+        folder: &RunFolder<W>,
         session: &Result<Option<Session>, SessionError>,
         summary: &ProfileSummary,
     ) -> Option<RunOutcome> {
@@ -316,13 +328,8 @@ impl AdoptedRun {
 
 /// The last error that was printed from there on. A run that was refused before it began has told it in
 /// no other way.
-fn printed_error(log: &Path, from: u64) -> Option<String> {
-    let text = log_file::read_from(log, from, MOST_OUTPUT).ok()?;
-    text.lines().rev().find_map(|line| line.strip_prefix("error: ")).map(str::to_owned)
-}
-
-fn guard(followed: &Mutex<FollowedRun>) -> MutexGuard<'_, FollowedRun> {
-    followed.lock().unwrap_or_else(PoisonError::into_inner)
+fn printed_error(output: &str) -> Option<String> {
+    output.lines().rev().find_map(|line| line.strip_prefix("error: ")).map(str::to_owned)
 }
 
 fn with_cause(error: &StoreError) -> String {

@@ -6,7 +6,6 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -15,13 +14,12 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
 use super::files::{ProfileProgress, RunFolder};
 use super::source::{ReadError, Rows, Source, SourceItem};
 use super::spool::{Spool, SpoolAt};
-use crate::store::session::{SessionReader, is_running};
-use crate::store::{Layout, SessionError, StoreError};
+use super::world::FleetWorld;
+use crate::store::{SessionError, StoreError};
 use regatta_core::fleet::ProfileStatus;
 use regatta_core::id::ProfileId;
 use regatta_core::session::{Platform, Session};
@@ -108,9 +106,9 @@ impl Intake {
     }
 
     /// Begins to read. `left` are profiles of which something may live though nobody runs them.
-    pub(super) fn start(
+    pub(super) fn start<W: FleetWorld>(
         self,
-        folder: RunFolder,
+        folder: RunFolder<W>,
         left: HashSet<ProfileId>,
         spool: Spool,
     ) -> mpsc::Receiver<IntakeEvent> {
@@ -118,6 +116,7 @@ impl Intake {
         let (passed, to_look_at) = mpsc::channel(ON_THE_WAY);
         let Self { source, follow, limit, shuffle, only, verify, platform: _, declared } = self;
         let reading = tokio::spawn(read(source, follow, Rows::new(passed, declared)));
+        let world = folder.world.clone();
         let mut scanner = ProfileScanner {
             folder,
             left,
@@ -132,18 +131,18 @@ impl Intake {
             unseen: None,
             news: sender.clone(),
         };
-        tokio::spawn(async move {
-            let scanned = spawn_blocking(move || scanner.work(to_look_at)).await;
+        world.spawn_file_work(async move {
+            let scanned = scanner.work(to_look_at).await;
+            drop(scanner);
             let closed = match scanned {
                 // The fleet takes no more: nobody hears this.
-                Ok(Err(ScanError::Closed)) => Ok(()),
-                Ok(Err(ScanError::Intake(error))) => Err(error),
+                Err(ScanError::Closed) => Ok(()),
+                Err(ScanError::Intake(error)) => Err(error),
                 // The scanner ends before the reader only where it wants no more.
-                Ok(Ok(())) => match reading.await {
+                Ok(()) => match reading.await {
                     Ok(Err(ReadError::Closed)) | Ok(Ok(())) | Err(_) => Ok(()),
                     Ok(Err(error)) => Err(error.into()),
                 },
-                Err(_) => Ok(()),
             };
             let _ = sender.send(IntakeEvent::Closed(closed)).await;
         });
@@ -199,6 +198,7 @@ async fn read(
         first = false;
         let Some(interval) = follow else { return Ok(()) };
         tokio::select! {
+            biased;
             () = tokio::time::sleep(interval) => {}
             () = source.changed() => {}
             () = rows.closed() => return Ok(()),
@@ -206,8 +206,8 @@ async fn read(
     }
 }
 
-struct ProfileScanner {
-    folder: RunFolder,
+struct ProfileScanner<W> {
+    folder: RunFolder<W>,
     left: HashSet<ProfileId>,
     spool: Spool,
     limit: Option<usize>,
@@ -239,20 +239,20 @@ enum ScanError {
     Intake(IntakeError),
 }
 
-impl ProfileScanner {
-    fn work(&mut self, mut passed: mpsc::Receiver<SourceItem>) -> Result<(), ScanError> {
-        let layout = Arc::clone(&self.folder.layout);
-        let reader = SessionReader::new(&layout).map_err(|error| ScanError::Intake(error.into()))?;
+impl<W: FleetWorld> ProfileScanner<W> {
+    async fn work(&mut self, mut passed: mpsc::Receiver<SourceItem>) -> Result<(), ScanError> {
+        let sessions = self.folder.world.sessions().map_err(|error| ScanError::Intake(error.into()))?;
         let mut unseen = self.left.clone();
-        unseen.extend(held(&layout).map_err(|error| ScanError::Intake(SessionError::from(error).into()))?);
+        let held = held(&self.folder.world).await;
+        unseen.extend(held.map_err(|error| ScanError::Intake(SessionError::from(error).into()))?);
         self.unseen = Some(unseen);
-        while let Some(passed) = passed.blocking_recv() {
+        while let Some(passed) = passed.recv().await {
             match passed {
                 SourceItem::Rows(rows) => {
                     let rows = self.keep(rows)?;
                     match &mut self.shuffle {
                         Some((_, waiting)) => waiting.extend(rows),
-                        None => self.look(&reader, rows)?,
+                        None => self.look(&sessions, rows).await?,
                     }
                     if self.is_full() {
                         break;
@@ -261,19 +261,19 @@ impl ProfileScanner {
                 SourceItem::Rejected { place, problem } => {
                     // A followed source names it each time.
                     if self.refused.insert(format!("{place}: {problem}")) {
-                        self.send(IntakeEvent::RowRejected { place, problem })?;
+                        self.send(IntakeEvent::RowRejected { place, problem }).await?;
                     }
                 }
                 SourceItem::Retrying { problem, after } => {
-                    self.send(IntakeEvent::Retrying { problem, after })?
+                    self.send(IntakeEvent::Retrying { problem, after }).await?
                 }
                 SourceItem::PassEnded => {
                     if let Some((chance, waiting)) = &mut self.shuffle {
                         waiting.shuffle(chance);
                         let rows = std::mem::take(waiting);
-                        self.look(&reader, rows)?;
+                        self.look(&sessions, rows).await?;
                     }
-                    self.survey_ended()?;
+                    self.survey_ended().await?;
                     if self.is_full() {
                         break;
                     }
@@ -298,7 +298,7 @@ impl ProfileScanner {
         Ok(kept)
     }
 
-    fn look(&mut self, reader: &SessionReader<'_>, rows: Vec<SpooledRow>) -> Result<(), ScanError> {
+    async fn look(&mut self, sessions: &W::Sessions, rows: Vec<SpooledRow>) -> Result<(), ScanError> {
         const AT_ONCE: usize = 256;
         let mut batch = Vec::new();
         for row in rows {
@@ -308,31 +308,31 @@ impl ProfileScanner {
             if let Some(unseen) = &mut self.unseen {
                 unseen.remove(&row.profile);
             }
-            batch.extend(self.look_at(reader, row)?);
+            batch.extend(self.look_at(sessions, row).await?);
             if batch.len() == AT_ONCE {
-                self.hand_out(std::mem::take(&mut batch))?;
+                self.hand_out(std::mem::take(&mut batch)).await?;
             }
         }
-        self.hand_out(batch)
+        self.hand_out(batch).await
     }
 
-    fn hand_out(&mut self, batch: Vec<ScannedProfile>) -> Result<(), ScanError> {
+    async fn hand_out(&mut self, batch: Vec<ScannedProfile>) -> Result<(), ScanError> {
         if !batch.is_empty() {
-            self.send(IntakeEvent::Scanned(batch))?;
+            self.send(IntakeEvent::Scanned(batch)).await?;
         }
         if self.unseen.as_ref().is_some_and(HashSet::is_empty) {
-            self.survey_ended()?;
+            self.survey_ended().await?;
         }
         Ok(())
     }
 
-    fn look_at(
+    async fn look_at(
         &mut self,
-        reader: &SessionReader<'_>,
+        sessions: &W::Sessions,
         row: SpooledRow,
     ) -> Result<Option<ScannedProfile>, ScanError> {
         let SpooledRow { profile, priority, new } = row;
-        let (standing, known, session) = self.folder.look(reader, &profile, &self.left);
+        let (standing, known, session) = self.folder.look(sessions, &profile, &self.left).await;
         if !self.is_wanted(standing, session.as_ref().ok().and_then(Option::as_ref)) {
             return Ok(None);
         }
@@ -377,20 +377,24 @@ impl ProfileScanner {
     }
 
     /// Launches may begin; said once.
-    fn survey_ended(&mut self) -> Result<(), ScanError> {
-        if self.unseen.take().is_some() { self.send(IntakeEvent::Surveyed) } else { Ok(()) }
+    async fn survey_ended(&mut self) -> Result<(), ScanError> {
+        if self.unseen.take().is_some() { self.send(IntakeEvent::Surveyed).await } else { Ok(()) }
     }
 
-    fn send(&self, news: IntakeEvent) -> Result<(), ScanError> {
-        self.news.blocking_send(news).map_err(|_| ScanError::Closed)
+    async fn send(&self, news: IntakeEvent) -> Result<(), ScanError> {
+        self.news.send(news).await.map_err(|_| ScanError::Closed)
     }
 }
 
 /// Profiles that a run holds now, whoever names them.
-fn held(layout: &Layout) -> Result<Vec<ProfileId>, StoreError> {
-    let mut held = layout.profiles_with_lock()?;
-    // A lock that cannot be asked is reported when its profile is scanned.
-    held.retain(|profile| is_running(layout, profile).unwrap_or(true));
+async fn held<W: FleetWorld>(world: &W) -> Result<Vec<ProfileId>, StoreError> {
+    let mut held = Vec::new();
+    for profile in world.profiles_with_lock()? {
+        // A lock that cannot be asked is reported when its profile is scanned.
+        if world.is_held(&profile).await.unwrap_or(true) {
+            held.push(profile);
+        }
+    }
     Ok(held)
 }
 

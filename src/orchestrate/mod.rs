@@ -17,22 +17,26 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc::unbounded_channel;
 
+use self::machine_world::MachineWorld;
 use self::outcomes::{Outcomes, SinkSpec};
 use self::shell::Shell;
+use self::world::{FleetWorld, FolderLock as _};
 use crate::defaults;
 use crate::providers::{ErrorHint, Provider};
-use crate::store::{Layout, Lock, LockError, LockHolder, StoreError};
+use crate::store::{Layout, LockError, LockHolder, StoreError};
 use regatta_core::fleet::fact::{FleetFact, FleetNotice};
 use regatta_core::fleet::report::FleetReport;
 use regatta_core::fleet::source_notice::SourceNotice;
 use regatta_core::fleet::{Admission, FleetConfig, TimeLimits};
-use regatta_core::id::{Flag, RunId};
+use regatta_core::id::Flag;
 use regatta_core::retry::Backoff;
 use regatta_core::site_busy::BUSY_RETRIES;
 
+mod children;
 mod files;
 mod intake;
 mod machine;
+mod machine_world;
 pub mod outcomes;
 #[cfg_attr(unix, path = "process_unix.rs")]
 #[cfg_attr(not(unix), path = "process_other.rs")]
@@ -41,9 +45,13 @@ pub mod profile_actions;
 mod shell;
 pub mod source;
 mod spool;
+mod uptime;
+pub mod world;
 
 pub use self::intake::{Intake, IntakeError};
 pub use self::machine::resident_memory;
+pub use self::spool::Spool;
+pub use self::uptime::Uptime;
 
 /// After an orchestrator was killed: a run it had just launched has its profile's lock by then, and is
 /// found alive. Until it has, it is one that nobody counts.
@@ -149,8 +157,22 @@ pub async fn orchestrate(
     provider: Arc<dyn Provider>,
     notices: &mut dyn FnMut(FleetNotice),
 ) -> Result<FleetReport, OrchestrateError> {
-    options.layout.create_folders()?;
-    let lock = lock_folder(&options.layout)?;
+    let world = MachineWorld::new(&options);
+    orchestrate_in(world, options, profiles, provider, notices).await
+}
+
+/// As [`orchestrate`], in a given world. Outcomes are delivered from this machine.
+pub async fn orchestrate_in<W: FleetWorld>(
+    world: W,
+    options: OrchestrateOptions,
+    profiles: impl Into<Intake>,
+    provider: Arc<dyn Provider>,
+    notices: &mut dyn FnMut(FleetNotice),
+) -> Result<FleetReport, OrchestrateError> {
+    let lock = world.lock_folder().map_err(|error| match error {
+        LockError::Held { holder } => OrchestrateError::Busy { holder },
+        LockError::Io(error) => error.into(),
+    })?;
     if lock.holder_was_killed() {
         tokio::time::sleep(LAUNCH_GRACE).await;
     }
@@ -174,14 +196,16 @@ pub async fn orchestrate(
         (notices.borrow_mut())(notice);
     };
     let tell = |notice: SourceNotice| {
-        (notices.borrow_mut())(FleetNotice { at: jiff::Timestamp::now(), fact: FleetFact::Source(notice) });
+        (notices.borrow_mut())(FleetNotice { at: world.now(), fact: FleetFact::Source(notice) });
     };
     let report = {
-        let shell = Shell::new(options, provider, &mut tap).map_err(OrchestrateError::Signals)?;
+        let shell =
+            Shell::new(world.clone(), options, provider, &mut tap).map_err(OrchestrateError::Signals)?;
         let fleet = shell.run(profiles.into());
         tokio::pin!(fleet);
         loop {
             tokio::select! {
+                biased;
                 report = &mut fleet => break report,
                 Some(notice) = told.recv() => tell(notice),
             }
@@ -193,13 +217,4 @@ pub async fn orchestrate(
         tell(waiting);
     }
     report
-}
-
-fn lock_folder(layout: &Layout) -> Result<Lock, OrchestrateError> {
-    let now = jiff::Timestamp::now();
-    let holder = LockHolder::new(RunId::new(now, rand::random()), now);
-    Lock::try_acquire(&layout.orchestrator_lock(), &holder).map_err(|error| match error {
-        LockError::Held { holder } => OrchestrateError::Busy { holder },
-        LockError::Io(error) => error.into(),
-    })
 }

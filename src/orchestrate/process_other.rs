@@ -1,7 +1,6 @@
 //! Child processes where there are no process groups and no signals. A child cannot be asked to stop
 //! there, only ended; and what it started is ended by the provider alone.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io;
@@ -9,71 +8,79 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use super::machine_world::RunSpawner;
+use super::uptime::Uptime;
+use super::world::{EndedRunGroup, ProcessTable, SpawnedRun, StopSignals};
 use crate::store::LockHolder;
-use regatta_core::fleet::{ChildExit, JobId};
+use regatta_core::fleet::ChildExit;
+use regatta_core::id::ProfileId;
 
 /// Nothing tells that a child died.
 const POLL: Duration = Duration::from_millis(50);
 
+/// The processes of this machine, and how a run is spawned.
 #[derive(Debug)]
-pub struct Children {
-    living: BTreeMap<JobId, Child>,
+pub struct SystemProcesses {
+    command: RunSpawner,
 }
 
-impl Children {
-    pub fn new() -> io::Result<Self> {
-        Ok(Self { living: BTreeMap::new() })
+impl SystemProcesses {
+    pub fn new(command: RunSpawner) -> io::Result<Self> {
+        Ok(Self { command })
+    }
+}
+
+impl ProcessTable for SystemProcesses {
+    type Child = Child;
+    type Group = EndedGroup;
+
+    fn spawn(&mut self, profile: &ProfileId) -> io::Result<Child> {
+        self.command.spawn(profile)
     }
 
-    pub fn spawn(
-        &mut self,
-        job: JobId,
-        program: &Path,
-        arguments: &[OsString],
-        mark: (&str, &OsStr),
-        log: &Path,
-    ) -> io::Result<u32> {
-        let child = spawn_detached(program, arguments, mark, log)?;
-        let pid = child.id();
-        self.living.insert(job, child);
-        Ok(pid)
-    }
-
-    pub async fn changed(&mut self) {
+    async fn changed(&mut self) {
         tokio::time::sleep(POLL).await;
     }
 
-    pub fn take_exited(&mut self) -> Vec<(JobId, ChildExit)> {
-        let exit = |child: &mut Child| match child.try_wait() {
-            Ok(None) => None,
-            Ok(Some(status)) => Some(status.code().map_or(ChildExit::Unknown, ChildExit::Code)),
-            Err(_) => Some(ChildExit::Unknown),
-        };
-        let exited: Vec<_> =
-            self.living.iter_mut().filter_map(|(job, child)| Some((*job, exit(child)?))).collect();
-        for (job, _) in &exited {
-            self.living.remove(job);
-        }
-        exited
+    fn end_group(&mut self, _child: Child) -> Option<EndedGroup> {
+        None
     }
 
-    pub fn lives(&self, job: JobId) -> bool {
-        self.living.contains_key(&job)
+    fn terminate_adopted(&self, holder: &LockHolder) -> io::Result<()> {
+        terminate_adopted(holder)
     }
 
-    pub fn terminate(&self, _job: JobId) -> io::Result<()> {
+    fn kill_adopted(&self, _holder: &LockHolder) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub fn kill(&mut self, job: JobId) -> io::Result<()> {
-        self.living.get_mut(&job).map_or(Ok(()), Child::kill)
-    }
-
-    pub fn reap(&mut self, _job: JobId) {}
-
-    pub fn end_group(&mut self, _job: JobId) -> Option<EndedGroup> {
+    fn end_adopted_group(&self, _holder: &LockHolder, _seen: Uptime) -> Option<EndedGroup> {
         None
     }
+}
+
+impl SpawnedRun for Child {
+    fn pid(&self) -> u32 {
+        self.id()
+    }
+
+    fn exit(&mut self) -> Option<ChildExit> {
+        match self.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(status.code().map_or(ChildExit::Unknown, ChildExit::Code)),
+            Err(_) => Some(ChildExit::Unknown),
+        }
+    }
+
+    fn terminate(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        Child::kill(self)
+    }
+
+    fn reap(self) {}
 }
 
 /// Starts a process that outlives this one: its output is appended to `log`, and it has no input.
@@ -97,8 +104,8 @@ pub fn spawn_detached(
 #[derive(Debug)]
 pub struct EndedGroup;
 
-impl EndedGroup {
-    pub async fn gone(self) -> bool {
+impl EndedRunGroup for EndedGroup {
+    async fn gone(self) -> bool {
         true
     }
 }
@@ -107,32 +114,17 @@ pub fn terminate_adopted(_holder: &LockHolder) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub fn kill_adopted(_holder: &LockHolder) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-pub fn end_adopted_group(_holder: &LockHolder, _seen: Uptime) -> Option<EndedGroup> {
-    None
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Uptime;
-
-impl Uptime {
-    pub fn now() -> Option<Self> {
-        None
-    }
-}
-
 #[derive(Debug)]
-pub struct StopSignals;
+pub struct SystemSignals;
 
-impl StopSignals {
+impl SystemSignals {
     pub fn new() -> io::Result<Self> {
         Ok(Self)
     }
+}
 
-    pub async fn requested(&mut self) {
+impl StopSignals for SystemSignals {
+    async fn requested(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }

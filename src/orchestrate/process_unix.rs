@@ -7,7 +7,6 @@
 //! Nothing here uses `pre_exec`, which would make the standard library fork instead of
 //! `posix_spawn`: 30 times slower from a process of some size.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io;
@@ -24,8 +23,12 @@ use rustix::process::{
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::signal::unix::{self, SignalKind};
 
+use super::machine_world::RunSpawner;
+use super::uptime::Uptime;
+use super::world::{EndedRunGroup, ProcessTable, SpawnedRun, StopSignals};
 use crate::store::LockHolder;
-use regatta_core::fleet::{ChildExit, JobId};
+use regatta_core::fleet::ChildExit;
+use regatta_core::id::ProfileId;
 
 /// How long members of a killed group may take to be gone.
 const GROUP_GONE: Duration = Duration::from_secs(2);
@@ -35,92 +38,92 @@ const GROUP_POLL: Duration = Duration::from_millis(5);
 /// counts whole seconds.
 const START_SLACK: i64 = 2;
 
-/// The living and the dead but not yet reaped.
+/// The processes of this machine, and how a run is spawned.
 #[derive(Debug)]
-pub struct Children {
-    living: BTreeMap<JobId, Child>,
-    dead: BTreeMap<JobId, Child>,
+pub struct SystemProcesses {
+    command: RunSpawner,
     changed: unix::Signal,
 }
 
-impl Children {
+impl SystemProcesses {
     /// Needs tokio's signal driver.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self {
-            living: BTreeMap::new(),
-            dead: BTreeMap::new(),
-            changed: unix::signal(SignalKind::child())?,
-        })
+    pub fn new(command: RunSpawner) -> io::Result<Self> {
+        Ok(Self { command, changed: unix::signal(SignalKind::child())? })
+    }
+}
+
+impl ProcessTable for SystemProcesses {
+    type Child = Child;
+    type Group = EndedGroup;
+
+    fn spawn(&mut self, profile: &ProfileId) -> io::Result<Child> {
+        self.command.spawn(profile)
     }
 
-    /// Spawns a child as [`spawn_detached`] does. Returns its process id.
-    pub fn spawn(
-        &mut self,
-        job: JobId,
-        program: &Path,
-        arguments: &[OsString],
-        mark: (&str, &OsStr),
-        log: &Path,
-    ) -> io::Result<u32> {
-        let child = spawn_detached(program, arguments, mark, log)?;
-        let pid = child.id();
-        self.living.insert(job, child);
-        Ok(pid)
-    }
-
-    /// Until some child may have died. Safe to drop and to ask again.
-    pub async fn changed(&mut self) {
+    async fn changed(&mut self) {
         if self.changed.recv().await.is_none() {
             std::future::pending().await
         }
     }
 
-    /// Those that died since the last call. They stay zombies until [`Children::reap`] or
-    /// [`Children::end_group`].
-    pub fn take_exited(&mut self) -> Vec<(JobId, ChildExit)> {
-        let exited: Vec<(JobId, ChildExit)> =
-            self.living.iter().filter_map(|(job, child)| Some((*job, peek(child)?))).collect();
-        for (job, _) in &exited {
-            if let Some(child) = self.living.remove(job) {
-                self.dead.insert(*job, child);
-            }
-        }
-        exited
-    }
-
-    /// Whether the job's process is a child of ours that lives.
-    pub fn lives(&self, job: JobId) -> bool {
-        self.living.contains_key(&job)
-    }
-
-    pub fn terminate(&self, job: JobId) -> io::Result<()> {
-        let Some(child) = self.living.get(&job) else { return Ok(()) };
-        tolerate_gone(kill_process(Pid::from_child(child), Signal::TERM))
-    }
-
-    /// The child and everything in its group.
-    pub fn kill(&self, job: JobId) -> io::Result<()> {
-        let Some(child) = self.living.get(&job) else { return Ok(()) };
-        tolerate_gone(kill_process_group(Pid::from_child(child), Signal::KILL))
-    }
-
-    /// Forgets a dead child; what it left behind stays.
-    pub fn reap(&mut self, job: JobId) {
-        if let Some(mut child) = self.dead.remove(&job) {
-            // Cannot fail or wait: it was seen dead.
-            let _ = child.wait();
-        }
-    }
-
-    /// Kills what is left of a dead child's group, then reaps it. `None` where it was no child of
-    /// ours: whose group it is nobody can say any more.
-    pub fn end_group(&mut self, job: JobId) -> Option<EndedGroup> {
-        let mut child = self.dead.remove(&job)?;
+    fn end_group(&mut self, mut child: Child) -> Option<EndedGroup> {
         let group = Pid::from_child(&child);
         // On some systems a group of zombies only may not be signalled; there is nothing to kill then.
         let _ = kill_process_group(group, Signal::KILL);
         let _ = child.wait();
         Some(EndedGroup(group))
+    }
+
+    fn terminate_adopted(&self, holder: &LockHolder) -> io::Result<()> {
+        terminate_adopted(holder)
+    }
+
+    fn kill_adopted(&self, holder: &LockHolder) -> io::Result<()> {
+        let Some(pid) = living_pid(holder) else { return Ok(()) };
+        let leads = getpgid(Some(pid)).is_ok_and(|group| group == pid);
+        tolerate_gone(if leads {
+            kill_process_group(pid, Signal::KILL)
+        } else {
+            kill_process(pid, Signal::KILL)
+        })
+    }
+
+    fn end_adopted_group(&self, holder: &LockHolder, seen: Uptime) -> Option<EndedGroup> {
+        end_adopted_group(holder, seen)
+    }
+}
+
+impl SpawnedRun for Child {
+    fn pid(&self) -> u32 {
+        self.id()
+    }
+
+    /// It stays a zombie.
+    fn exit(&mut self) -> Option<ChildExit> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::Pid(Pid::from_child(self)), options) {
+            Ok(None) | Err(Errno::INTR) => None,
+            Ok(Some(status)) => Some(match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => ChildExit::Code(code),
+                (None, Some(signal)) => ChildExit::Signal(signal),
+                (None, None) => ChildExit::Unknown,
+            }),
+            // Another part of the process reaped it, or the system leaves no zombies.
+            Err(_) => Some(ChildExit::Unknown),
+        }
+    }
+
+    fn terminate(&self) -> io::Result<()> {
+        tolerate_gone(kill_process(Pid::from_child(self), Signal::TERM))
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        tolerate_gone(kill_process_group(Pid::from_child(self), Signal::KILL))
+    }
+
+    fn reap(mut self) {
+        // Cannot fail or wait: it was seen dead.
+        let _ = self.wait();
     }
 }
 
@@ -147,9 +150,8 @@ pub fn spawn_detached(
 #[derive(Debug)]
 pub struct EndedGroup(Pid);
 
-impl EndedGroup {
-    /// Whether every member is gone within a bound.
-    pub async fn gone(self) -> bool {
+impl EndedRunGroup for EndedGroup {
+    async fn gone(self) -> bool {
         // As long as one member is left, the number of the group belongs to nobody else; once none
         // is, asking harms nobody.
         let waited = tokio::time::timeout(GROUP_GONE, async {
@@ -167,22 +169,15 @@ pub fn terminate_adopted(holder: &LockHolder) -> io::Result<()> {
     tolerate_gone(kill_process(pid, Signal::TERM))
 }
 
-/// Ends a run that is not our child, its group too where it leads one.
-pub fn kill_adopted(holder: &LockHolder) -> io::Result<()> {
-    let Some(pid) = living_pid(holder) else { return Ok(()) };
-    let leads = getpgid(Some(pid)).is_ok_and(|group| group == pid);
-    tolerate_gone(if leads { kill_process_group(pid, Signal::KILL) } else { kill_process(pid, Signal::KILL) })
-}
-
 /// Requests to stop: Ctrl-C, and what a service or a closing terminal sends.
 #[derive(Debug)]
-pub struct StopSignals {
+pub struct SystemSignals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
     hangup: unix::Signal,
 }
 
-impl StopSignals {
+impl SystemSignals {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: unix::signal(SignalKind::interrupt())?,
@@ -190,30 +185,16 @@ impl StopSignals {
             hangup: unix::signal(SignalKind::hangup())?,
         })
     }
+}
 
-    /// Safe to drop and to ask again.
-    pub async fn requested(&mut self) {
+impl StopSignals for SystemSignals {
+    async fn requested(&mut self) {
         tokio::select! {
             Some(()) = self.interrupt.recv() => {}
             Some(()) = self.terminate.recv() => {}
             Some(()) = self.hangup.recv() => {}
             else => std::future::pending().await,
         }
-    }
-}
-
-/// How a child ended, if it has; it stays a zombie.
-fn peek(child: &Child) -> Option<ChildExit> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    match waitid(WaitId::Pid(Pid::from_child(child)), options) {
-        Ok(None) | Err(Errno::INTR) => None,
-        Ok(Some(status)) => Some(match (status.exit_status(), status.terminating_signal()) {
-            (Some(code), _) => ChildExit::Code(code),
-            (None, Some(signal)) => ChildExit::Signal(signal),
-            (None, None) => ChildExit::Unknown,
-        }),
-        // Somebody else reaped it, or the system leaves no zombies.
-        Err(_) => Some(ChildExit::Unknown),
     }
 }
 
@@ -244,11 +225,11 @@ fn living_pid(holder: &LockHolder) -> Option<Pid> {
 /// `seen` is when the run was last seen alive. A member that began before then was in the group
 /// while the run led it, and a group with a member keeps its number: it is the same group still.
 #[cfg(target_os = "linux")]
-pub fn end_adopted_group(holder: &LockHolder, seen: Uptime) -> Option<EndedGroup> {
+fn end_adopted_group(holder: &LockHolder, seen: Uptime) -> Option<EndedGroup> {
     let group = Pid::from_raw(i32::try_from(holder.pid).ok()?)?;
     let mut members = running_members(group).peekable();
     members.peek()?;
-    if !members.any(|member| member.started <= seen.0) {
+    if !members.any(|member| member.started <= seen.hundredths()) {
         return None;
     }
     let _ = kill_process_group(group, Signal::KILL);
@@ -257,26 +238,8 @@ pub fn end_adopted_group(holder: &LockHolder, seen: Uptime) -> Option<EndedGroup
 
 /// Only Linux tells who is in a group.
 #[cfg(not(target_os = "linux"))]
-pub fn end_adopted_group(_holder: &LockHolder, _seen: Uptime) -> Option<EndedGroup> {
+fn end_adopted_group(_holder: &LockHolder, _seen: Uptime) -> Option<EndedGroup> {
     None
-}
-
-/// Hundredths of a second since the machine started, as the kernel counts the start of processes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Uptime(u64);
-
-impl Uptime {
-    #[cfg(target_os = "linux")]
-    pub fn now() -> Option<Self> {
-        let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
-        let (whole, hundredths) = uptime.split_whitespace().next()?.split_once('.')?;
-        Some(Self(whole.parse::<u64>().ok()? * 100 + hundredths.parse::<u64>().ok()?))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub fn now() -> Option<Self> {
-        None
-    }
 }
 
 /// Zombies whose new parent does not reap stay members for ever, and can do nothing any more.

@@ -13,12 +13,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
 use self::job_records::{JobRecord, JobRecords};
+use super::children::Children;
 use super::files::{ProfileProgress, RunFileEvent, RunFiles};
 use super::intake::{Intake, IntakeError, IntakeEvent, ScannedProfile};
-use super::process::{Children, StopSignals};
 use super::spool::Spool;
+use super::world::{FleetWorld, StopSignals as _};
 use super::{OrchestrateError, OrchestrateOptions};
-use crate::providers::leftovers;
 use crate::providers::{ErrorHint, Provider, ProviderError};
 use regatta_core::error_chain::with_cause;
 use regatta_core::event::{EventKind, RunCause};
@@ -37,16 +37,17 @@ mod notices;
 /// How often event files are read and the locks of adopted runs asked for.
 const ROUND: Duration = Duration::from_millis(200);
 
-pub struct Shell<'a> {
+pub struct Shell<'a, W: FleetWorld> {
+    world: W,
     options: OrchestrateOptions,
     provider: Arc<dyn Provider>,
     notices: &'a mut dyn FnMut(FleetNotice),
     fleet: Fleet,
     started: Instant,
     started_at: jiff::Timestamp,
-    children: Children,
-    signals: StopSignals,
-    files: RunFiles,
+    children: Children<W::Processes>,
+    signals: W::StopSignals,
+    files: RunFiles<W>,
     news: UnboundedReceiver<RunFileEvent>,
     /// What the fleet asked for and is being found out.
     answers: FuturesUnordered<LocalBoxFuture<'static, EffectResult>>,
@@ -91,23 +92,24 @@ impl ProviderRefusal {
     }
 }
 
-impl<'a> Shell<'a> {
+impl<'a, W: FleetWorld> Shell<'a, W> {
     pub fn new(
+        world: W,
         options: OrchestrateOptions,
         provider: Arc<dyn Provider>,
         notices: &'a mut dyn FnMut(FleetNotice),
     ) -> io::Result<Self> {
-        let spool = Spool::new(options.layout.state())?;
-        let (files, news) = RunFiles::new(Arc::new(options.layout.clone()), options.flags.as_slice().into());
+        let spool = world.spool()?;
+        let (files, news) = RunFiles::new(world.clone(), options.flags.as_slice().into());
         Ok(Self {
             fleet: Fleet::new(options.fleet(provider.asked_at_once())),
             options,
             provider,
             notices,
             started: Instant::now(),
-            started_at: jiff::Timestamp::now(),
-            children: Children::new()?,
-            signals: StopSignals::new()?,
+            started_at: world.now(),
+            children: Children::new(world.processes()?),
+            signals: world.stop_signals()?,
             files,
             news,
             answers: FuturesUnordered::new(),
@@ -121,6 +123,7 @@ impl<'a> Shell<'a> {
             refused: 0,
             surveyed: None,
             outcome: None,
+            world,
         })
     }
 
@@ -135,26 +138,28 @@ impl<'a> Shell<'a> {
                 break outcome;
             }
             let alarm = self.alarm;
+            // In this order: a request to stop precedes all else, and the same inputs give the same fleet.
             tokio::select! {
+                biased;
                 () = self.signals.requested() => {
-                    self.happened(FleetInput::StopRequested);
-                    self.close_intake();
+                    self.happened(FleetInput::StopRequested).await;
+                    self.close_intake().await;
                 }
                 () = self.children.changed() => {
                     for (job, exit) in self.children.take_exited() {
                         self.files.drain_exited(job, exit);
                     }
                 }
-                Some(news) = self.news.recv() => self.read(news),
-                Some(answer) = self.answers.next() => self.answered(answer),
+                Some(news) = self.news.recv() => self.read(news).await,
+                Some(answer) = self.answers.next() => self.answered(answer).await,
                 () = sleep_until(alarm.unwrap_or_else(Instant::now)), if alarm.is_some() => {
                     self.alarm = None;
-                    self.happened(FleetInput::TimeReached);
+                    self.happened(FleetInput::TimeReached).await;
                 }
                 _ = rounds.tick(), if self.files.follows_any() => self.files.round(),
                 news = next(&mut self.intake), if self.intake.is_some() => match news {
-                    Some(news) => self.take_in(news),
-                    None => self.close_intake(),
+                    Some(news) => self.take_in(news).await,
+                    None => self.close_intake().await,
                 },
             }
         };
@@ -168,16 +173,16 @@ impl<'a> Shell<'a> {
         Ok(self.report(outcome))
     }
 
-    fn take_in(&mut self, news: IntakeEvent) {
+    async fn take_in(&mut self, news: IntakeEvent) {
         match news {
             IntakeEvent::Scanned(batch) => {
                 for scanned in batch {
-                    self.enqueue(scanned);
+                    self.enqueue(scanned).await;
                 }
             }
             IntakeEvent::Surveyed => {
                 self.emit_survey();
-                self.happened(FleetInput::SurveyEnded);
+                self.happened(FleetInput::SurveyEnded).await;
             }
             IntakeEvent::RowRejected { place, problem } => {
                 warn!(place, %problem, "a row of the source is left out");
@@ -198,12 +203,12 @@ impl<'a> Shell<'a> {
                 if self.surveyed != Some(profiles) && !is_all_wrong {
                     self.emit_survey();
                 }
-                self.close_intake();
+                self.close_intake().await;
             }
         }
     }
 
-    fn enqueue(&mut self, scanned: ScannedProfile) {
+    async fn enqueue(&mut self, scanned: ScannedProfile) {
         let ScannedProfile { profile, standing, known, priority, new, conflicts } = scanned;
         // An input that is refused has no record.
         if self.fleet.contains(&profile) {
@@ -221,14 +226,14 @@ impl<'a> Shell<'a> {
             }));
         }
         self.emit(FleetFact::ProfileEnqueued { profile: profile.clone() });
-        self.happened(FleetInput::ProfileEnqueued { profile, standing, priority });
+        self.happened(FleetInput::ProfileEnqueued { profile, standing, priority }).await;
     }
 
     /// No more profiles come, or are wanted.
-    fn close_intake(&mut self) {
+    async fn close_intake(&mut self) {
         if self.intake.take().is_some() {
-            self.happened(FleetInput::SurveyEnded);
-            self.happened(FleetInput::IntakeClosed);
+            self.happened(FleetInput::SurveyEnded).await;
+            self.happened(FleetInput::IntakeClosed).await;
         }
     }
 
@@ -242,8 +247,8 @@ impl<'a> Shell<'a> {
     /// Profiles of which something runs that no run answers for. Without an answer the next run of each
     /// finds out for itself.
     async fn left_behind(&self) -> HashSet<ProfileId> {
-        match leftovers::find(&self.options.layout, self.provider.as_ref()).await {
-            Ok(found) => found.iter().map(|left| left.profile().clone()).collect(),
+        match self.world.profiles_with_leftovers(self.provider.as_ref()).await {
+            Ok(found) => found,
             Err(error) => {
                 warn!(%error, "cannot look for what earlier runs left");
                 HashSet::new()
@@ -251,25 +256,25 @@ impl<'a> Shell<'a> {
         }
     }
 
-    fn read(&mut self, news: RunFileEvent) {
+    async fn read(&mut self, news: RunFileEvent) {
         match news {
             RunFileEvent::EventRead { job, event } => {
-                self.happened(FleetInput::ChildReported { job });
+                self.happened(FleetInput::ChildReported { job }).await;
                 match event.kind {
                     EventKind::ProviderPaused { ms } => {
-                        self.happened(FleetInput::ProviderPaused { pause: Duration::from_millis(ms) });
+                        self.happened(FleetInput::ProviderPaused { pause: Duration::from_millis(ms) }).await;
                     }
                     EventKind::RunFinished { cause: Some(RunCause::SiteBusy), retry_after_ms, .. } => {
                         let retry_after = retry_after_ms.map(Duration::from_millis);
-                        self.happened(FleetInput::SiteBusy { job, retry_after });
+                        self.happened(FleetInput::SiteBusy { job, retry_after }).await;
                     }
-                    EventKind::UsedElsewhere => self.happened(FleetInput::UsedElsewhere { job }),
+                    EventKind::UsedElsewhere => self.happened(FleetInput::UsedElsewhere { job }).await,
                     EventKind::ProviderRefused { ref message, ref hint } => {
                         let (message, hint) = (message.clone(), hint.clone());
-                        self.end_for(ProviderRefusal { message, hint });
+                        self.end_for(ProviderRefusal { message, hint }).await;
                     }
                     EventKind::RunFinished { permanent: true, .. } => {
-                        self.happened(FleetInput::RunFailedForGood { job });
+                        self.happened(FleetInput::RunFailedForGood { job }).await;
                     }
                     _ => {}
                 }
@@ -281,14 +286,14 @@ impl<'a> Shell<'a> {
                 let outcome = exit.outcome();
                 let crashed = outcome.is_none().then(|| format!("the run crashed ({exit})"));
                 self.learn(job, known, outcome, crashed);
-                self.happened(FleetInput::ChildExited { job, exit });
+                self.happened(FleetInput::ChildExited { job, exit }).await;
                 self.children.reap(job);
             }
             RunFileEvent::LockReleased { job, outcome, held_by, known } => {
                 let crashed = outcome.is_none().then(|| "the run died without its last word".to_owned());
                 self.learn(job, known, outcome, crashed);
                 self.records[job].died = held_by;
-                self.happened(FleetInput::AdoptedEnded { job, outcome });
+                self.happened(FleetInput::AdoptedEnded { job, outcome }).await;
             }
         }
     }
@@ -312,17 +317,17 @@ impl<'a> Shell<'a> {
     }
 
     /// Feeds one input, and those that carrying out its effects brings about.
-    fn happened(&mut self, input: FleetInput) {
+    async fn happened(&mut self, input: FleetInput) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let effects = self.fleet.handle(self.now(), input);
             for effect in effects {
-                inputs.extend(self.apply(effect));
+                inputs.extend(self.apply(effect).await);
             }
         }
     }
 
-    fn answered(&mut self, answer: EffectResult) {
+    async fn answered(&mut self, answer: EffectResult) {
         let input = match answer {
             EffectResult::Input(input) => input,
             EffectResult::Probed(answered) => {
@@ -330,24 +335,24 @@ impl<'a> Shell<'a> {
                 FleetInput::ProviderProbed { problem: answered.err() }
             }
             EffectResult::Refused(input, refusal) => {
-                self.end_for(refusal);
+                self.end_for(refusal).await;
                 input
             }
         };
-        self.happened(input);
+        self.happened(input).await;
     }
 
     /// No further run would have a browser, so none is launched, and those that live end after their step.
-    fn end_for(&mut self, refusal: ProviderRefusal) {
+    async fn end_for(&mut self, refusal: ProviderRefusal) {
         if self.provider_refusal.is_some() {
             return;
         }
         warn!(message = refusal.message, "the provider refuses every profile: the fleet ends");
         self.provider_refusal = Some(refusal);
         if self.fleet.severity() == Severity::None {
-            self.happened(FleetInput::StopRequested);
+            self.happened(FleetInput::StopRequested).await;
         }
-        self.close_intake();
+        self.close_intake().await;
     }
 
     fn slot(&self, job: JobId) -> Option<Slot> {

@@ -2,8 +2,8 @@
 //! that has no name, so that a hundred thousand rows take no memory and no secret is left behind,
 //! however this process ends. After a crash the source is read again.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::fmt;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,15 +18,30 @@ pub struct Spool(Arc<Mutex<SpoolFile>>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpoolAt(NonZeroU64);
 
-#[derive(Debug)]
+/// A file without a name, or memory in a simulation.
+pub trait SpoolMedium: Read + Write + Seek + Send {}
+
+impl<T: Read + Write + Seek + Send> SpoolMedium for T {}
+
 struct SpoolFile {
-    file: BufWriter<File>,
+    file: BufWriter<Box<dyn SpoolMedium>>,
     end: u64,
+}
+
+impl fmt::Debug for SpoolFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpoolFile").field("end", &self.end).finish_non_exhaustive()
+    }
 }
 
 impl Spool {
     pub fn new(folder: &Path) -> io::Result<Self> {
-        let mut file = BufWriter::new(tempfile::tempfile_in(folder)?);
+        Self::over(tempfile::tempfile_in(folder)?)
+    }
+
+    /// Over an empty file.
+    pub fn over(file: impl SpoolMedium + 'static) -> io::Result<Self> {
+        let mut file: BufWriter<Box<dyn SpoolMedium>> = BufWriter::new(Box::new(file));
         // No row lies at 0.
         file.write_all(b"\n")?;
         Ok(Self(Arc::new(Mutex::new(SpoolFile { file, end: 1 }))))

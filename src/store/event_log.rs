@@ -95,28 +95,73 @@ impl EventLog {
 
 /// Follows an event log. Keeps no file open, so that thousands can be followed.
 #[derive(Debug)]
-pub struct EventReader {
-    path: PathBuf,
+pub struct EventReader<F = PathBuf> {
+    file: F,
     /// Start of the first line that was not read yet.
     offset: u64,
+}
+
+/// A file that grows while it is read: one on disk, by its path, or one of a simulation.
+pub trait FollowedFile {
+    /// In bytes; 0 where there is no file yet.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Reads the bytes from `start` to `end`.
+    fn read(&self, start: u64, end: u64) -> io::Result<Vec<u8>>;
+
+    /// Returns how errors name the file.
+    fn path(&self) -> &Path;
+}
+
+impl FollowedFile for PathBuf {
+    fn length(&self) -> io::Result<u64> {
+        match fs::metadata(self) {
+            Ok(file) => Ok(file.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read(&self, start: u64, end: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut file = File::open(self)?;
+        file.seek(SeekFrom::Start(start))?;
+        file.take(end - start).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn path(&self) -> &Path {
+        self
+    }
 }
 
 impl EventReader {
     /// Reads the whole file, then what is appended.
     pub fn from_start(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), offset: 0 }
+        Self::over(path.into(), 0)
     }
 
     /// Reads only what is appended from now on.
     pub fn from_end(path: impl Into<PathBuf>) -> Self {
-        let path = path.into();
-        let offset = fs::metadata(&path).map_or(0, |file| file.len());
-        Self { path, offset }
+        Self::over_end(path.into())
     }
 
     /// Reads from `offset`, a result of [`Self::offset`].
     pub fn from_offset(path: impl Into<PathBuf>, offset: u64) -> Self {
-        Self { path: path.into(), offset }
+        Self::over(path.into(), offset)
+    }
+}
+
+impl<F: FollowedFile> EventReader<F> {
+    /// What comes after `offset`.
+    pub const fn over(file: F, offset: u64) -> Self {
+        Self { file, offset }
+    }
+
+    /// Only what comes from now on.
+    pub fn over_end(file: F) -> Self {
+        let offset = file.length().unwrap_or(0);
+        Self { file, offset }
     }
 
     /// In bytes, where the first line begins that was not read yet.
@@ -125,32 +170,25 @@ impl EventReader {
     }
 
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// Returns the events of the whole lines written since the last call; none while there is no file.
     /// A file that became shorter was replaced and is read from its start.
     pub fn poll(&mut self) -> Result<Vec<Event>, StoreError> {
-        self.read_new().map_err(StoreError::at("read", &self.path))
+        let read = self.read_new();
+        read.map_err(StoreError::at("read", self.file.path()))
     }
 
     fn read_new(&mut self) -> io::Result<Vec<Event>> {
-        let length = match fs::metadata(&self.path) {
-            Ok(file) => file.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-            Err(error) => return Err(error),
-        };
+        let length = self.file.length()?;
         if length < self.offset {
             self.offset = 0;
         }
         if length == self.offset {
             return Ok(Vec::new());
         }
-        let mut bytes = Vec::new();
-        let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(self.offset))?;
-        file.take(length - self.offset).read_to_end(&mut bytes)?;
-        let (events, whole) = whole_lines(&bytes);
+        let (events, whole) = whole_lines(&self.file.read(self.offset, length)?);
         self.offset += whole as u64;
         Ok(events)
     }

@@ -97,7 +97,7 @@ impl WatchedProfile {
         &mut self,
         layout: &Layout,
         steps: &[Flag],
-        reader: &SessionReader<'_>,
+        reader: &SessionReader,
         profile: &ProfileId,
     ) -> Result<bool, SessionError> {
         let is_new = std::mem::take(&mut self.is_new);
@@ -144,7 +144,7 @@ fn watched(profiles: &mut BTreeMap<ProfileId, WatchedProfile>, layout: &Layout, 
 pub fn read(
     layout: &Layout,
     steps: &[Flag],
-    reader: &SessionReader<'_>,
+    reader: &SessionReader,
     profile: &ProfileId,
 ) -> Result<ProfileView, SessionError> {
     Ok(match reader.read(profile) {

@@ -142,7 +142,7 @@ enum RetentionStatus {
 
 fn standing(
     layout: &Layout,
-    reader: &SessionReader<'_>,
+    reader: &SessionReader,
     profile: &ProfileId,
     steps: &[Flag],
 ) -> Result<RetentionStatus, SessionError> {

@@ -73,16 +73,16 @@ pub fn read(layout: &Layout, profile: &ProfileId) -> Result<Option<Session>, Ses
 
 /// Reads the documents of a folder of many profiles. Lists the folder once, where [`read`] lists it for
 /// every profile without a document.
-pub struct SessionReader<'a> {
-    layout: &'a Layout,
+pub struct SessionReader {
+    layout: Layout,
     documents: Vec<ProfileId>,
     set_aside: HashMap<ProfileId, PathBuf>,
 }
 
-impl<'a> SessionReader<'a> {
-    pub fn new(layout: &'a Layout) -> Result<Self, SessionError> {
+impl SessionReader {
+    pub fn new(layout: &Layout) -> Result<Self, SessionError> {
         let folder = layout.state();
-        let mut reader = Self { layout, documents: Vec::new(), set_aside: HashMap::new() };
+        let mut reader = Self { layout: layout.clone(), documents: Vec::new(), set_aside: HashMap::new() };
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(reader),
@@ -112,8 +112,8 @@ impl<'a> SessionReader<'a> {
 
     /// As [`read`].
     pub fn read(&self, profile: &ProfileId) -> Result<Option<Session>, SessionError> {
-        match (read_document(self.layout, profile)?, self.set_aside.get(profile)) {
-            (None, Some(copy)) => Err(still_set_aside(self.layout, profile, copy.clone())),
+        match (read_document(&self.layout, profile)?, self.set_aside.get(profile)) {
+            (None, Some(copy)) => Err(still_set_aside(&self.layout, profile, copy.clone())),
             (session, _) => Ok(session),
         }
     }

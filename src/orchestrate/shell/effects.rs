@@ -1,24 +1,20 @@
 //! What the fleet wants done: to runs, and to be found out.
 
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use super::super::machine;
-use super::super::process::{EndedGroup, Uptime, end_adopted_group, kill_adopted, terminate_adopted};
 use super::super::spool::SpoolAt;
+use super::super::world::{EndedRunGroup as _, FleetWorld};
 use super::{EffectResult, ProviderRefusal, Shell};
-use crate::providers::leftovers::{self, EndError};
-use crate::providers::run_mark;
-use crate::store::{LockHolder, OpenSession, SessionError, lock};
+use crate::providers::leftovers::EndError;
+use crate::store::SessionError;
 use regatta_core::error_chain::with_cause;
 use regatta_core::fleet::fact::FleetFact;
 use regatta_core::fleet::{FleetEffect, FleetInput, JobId, Mono, Slot};
-use regatta_core::id::{ProfileId, RunId};
+use regatta_core::id::ProfileId;
 
 /// For the provider to say that it is there.
 const PROBE: Duration = Duration::from_secs(15);
@@ -31,19 +27,20 @@ enum RunSignal {
     Kill,
 }
 
-impl Shell<'_> {
-    pub fn apply(&mut self, effect: FleetEffect) -> Option<FleetInput> {
+impl<W: FleetWorld> Shell<'_, W> {
+    pub async fn apply(&mut self, effect: FleetEffect) -> Option<FleetInput> {
         match effect {
             FleetEffect::Spawn { job, slot, attempt } => return Some(self.spawn(job, slot, attempt)),
-            FleetEffect::Watch { job, slot, attempt } => self.watch(job, slot, attempt),
+            FleetEffect::Watch { job, slot, attempt } => self.watch(job, slot, attempt).await,
             FleetEffect::CleanUp { job } => self.clean_up(job),
-            FleetEffect::Terminate { job } => self.signal(job, RunSignal::Terminate),
-            FleetEffect::Kill { job } => self.signal(job, RunSignal::Kill),
-            FleetEffect::Measure => self.answers.push(Box::pin(async {
-                // Should it fail, nothing is known and nothing held up.
-                let measured = spawn_blocking(machine::measure).await.unwrap_or_default();
-                EffectResult::Input(FleetInput::MachineMeasured(measured))
-            })),
+            FleetEffect::Terminate { job } => self.signal(job, RunSignal::Terminate).await,
+            FleetEffect::Kill { job } => self.signal(job, RunSignal::Kill).await,
+            FleetEffect::Measure => {
+                let world = self.world.clone();
+                self.answers.push(Box::pin(async move {
+                    EffectResult::Input(FleetInput::MachineMeasured(world.measure().await))
+                }));
+            }
             FleetEffect::Probe => {
                 let (provider, hint) = (Arc::clone(&self.provider), self.options.provider_hint);
                 self.answers.push(Box::pin(async move {
@@ -115,12 +112,7 @@ impl Shell<'_> {
             return FleetInput::SpawnFailed { job };
         }
         self.files.follow_child(job, &profile);
-        let arguments: Vec<OsString> =
-            self.options.run_arguments.iter().cloned().chain([profile.as_str().into()]).collect();
-        let log = self.options.layout.log(&profile);
-        let mark = run_mark::mark(&self.options.layout, &profile);
-        let mark = (run_mark::MARK, mark.as_os_str());
-        match self.children.spawn(job, &self.options.program, &arguments, mark, &log) {
+        match self.children.spawn(job, &profile) {
             Ok(pid) => {
                 info!(%profile, pid, attempt, "launched");
                 self.emit(FleetFact::RunLaunched { profile, slot, attempt, pid });
@@ -140,12 +132,10 @@ impl Shell<'_> {
     fn begin_session(&self, profile: &ProfileId, new: SpoolAt) -> Result<(), String> {
         let new =
             self.spool.read(new).map_err(|error| format!("cannot read the profile's row again: {error}"))?;
-        let now = jiff::Timestamp::now();
-        let (run_id, flags) = (RunId::new(now, rand::random()), &self.options.flags);
-        let fresh = || new.into_session(profile.clone(), self.platform, flags);
-        match OpenSession::open(&self.options.layout, profile, &run_id, now, fresh) {
+        let fresh = || new.into_session(profile.clone(), self.platform, &self.options.flags);
+        match self.world.begin_session(profile, fresh) {
             // Held or damaged: its run finds out, and says so.
-            Ok(_)
+            Ok(())
             | Err(SessionError::Busy { .. } | SessionError::Damaged { .. } | SessionError::Newer { .. }) => {
                 Ok(())
             }
@@ -153,13 +143,13 @@ impl Shell<'_> {
         }
     }
 
-    fn watch(&mut self, job: JobId, slot: Slot, attempt: u32) {
+    async fn watch(&mut self, job: JobId, slot: Slot, attempt: u32) {
         let now = self.now();
         let profile = self.fleet.profile(job).clone();
         self.records[job].begun.get_or_insert(now);
-        let pid = lock::holder(&self.options.layout.session_lock(&profile)).map(|holder| holder.pid);
+        let pid = self.world.lock_holder(&profile).await.map(|holder| holder.pid);
         info!(%profile, pid, "adopted a living run");
-        self.files.follow_adopted(job, &profile);
+        self.files.follow_adopted(job, &profile).await;
         self.emit(FleetFact::RunAdopted { profile, slot, attempt, pid });
     }
 
@@ -169,11 +159,12 @@ impl Shell<'_> {
         warn!(%profile, cause, "cleaning up");
         self.emit(FleetFact::RunCrashed { profile: profile.clone(), cause });
         let died = self.records[job].died.take();
-        let adopted =
-            |(holder, seen): (LockHolder, Uptime)| -> Option<EndedGroup> { end_adopted_group(&holder, seen) };
-        let group = self.children.end_group(job).or_else(|| died.and_then(adopted));
+        let group = match self.children.end_group(job) {
+            None => died.and_then(|(holder, seen)| self.children.end_adopted_group(&holder, seen)),
+            group => group,
+        };
         let (provider, bound) = (Arc::clone(&self.provider), self.options.browser_stop_bound);
-        let layout = self.options.layout.clone();
+        let world = self.world.clone();
         self.answers.push(Box::pin(async move {
             if let Some(group) = group
                 && !group.gone().await
@@ -181,16 +172,7 @@ impl Shell<'_> {
                 warn!(%profile, "processes of the crashed run do not end");
             }
             let done = EffectResult::Input(FleetInput::CleanedUp { job });
-            let provider = provider.as_ref();
-            let ended = match leftovers::end_if_free(&layout, provider, &profile, bound).await {
-                // They have to go; a run could not have acquired the lock either.
-                Err(EndError::Lock(error)) => {
-                    warn!(%profile, %error, "cannot hold the profile while it is cleaned up");
-                    leftovers::end_within(&layout, provider, &profile, bound).await
-                }
-                ended => ended,
-            };
-            match ended {
+            match world.end_leftovers(provider.as_ref(), &profile, bound).await {
                 Ok(()) | Err(EndError::Running) => {}
                 Err(error) => warn!(%profile, %error, "cannot end what the crashed run left"),
             }
@@ -198,18 +180,18 @@ impl Shell<'_> {
         }));
     }
 
-    fn signal(&mut self, job: JobId, how: RunSignal) {
+    async fn signal(&mut self, job: JobId, how: RunSignal) {
         let profile = self.fleet.profile(job);
         let done = match (self.children.lives(job), how) {
             (true, RunSignal::Terminate) => self.children.terminate(job),
             (true, RunSignal::Kill) => self.children.kill(job),
             (false, _) => {
                 // Who holds the lock now, not who held it once: a lock that fell names a stranger.
-                let path = self.options.layout.session_lock(profile);
-                let holder = lock::is_held(&path).unwrap_or(false).then(|| lock::holder(&path)).flatten();
+                let is_held = self.world.is_held(profile).await.unwrap_or(false);
+                let holder = if is_held { self.world.lock_holder(profile).await } else { None };
                 match (holder, how) {
-                    (Some(holder), RunSignal::Terminate) => terminate_adopted(&holder),
-                    (Some(holder), RunSignal::Kill) => kill_adopted(&holder),
+                    (Some(holder), RunSignal::Terminate) => self.children.terminate_adopted(&holder),
+                    (Some(holder), RunSignal::Kill) => self.children.kill_adopted(&holder),
                     (None, _) => Ok(()),
                 }
             }

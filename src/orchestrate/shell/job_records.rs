@@ -3,8 +3,8 @@
 use std::ops::{Index, IndexMut};
 
 use super::super::files::ProfileProgress;
-use super::super::process::Uptime;
 use super::super::spool::SpoolAt;
+use super::super::uptime::Uptime;
 use crate::store::LockHolder;
 use regatta_core::event::NetworkTotals;
 use regatta_core::fleet::report::ProfileReport;

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tracing::info;
 
+use super::super::world::FleetWorld;
 use super::Shell;
 use regatta_core::fleet::fact::{FleetFact, FleetNotice};
 use regatta_core::fleet::report::{FLEET_REPORT_VERSION, FleetReport, ProfileReport};
 use regatta_core::fleet::{JobId, JobOutcome};
 use regatta_core::outcome::FleetOutcome;
 
-impl Shell<'_> {
+impl<W: FleetWorld> Shell<'_, W> {
     /// Adds what only the shell knows to a fact of the scheduler, and emits it.
     pub fn report_fact(&mut self, mut fact: FleetFact) {
         match &mut fact {
@@ -86,7 +87,7 @@ impl Shell<'_> {
     }
 
     pub fn emit(&mut self, fact: FleetFact) {
-        (self.notices)(FleetNotice { at: jiff::Timestamp::now(), fact });
+        (self.notices)(FleetNotice { at: self.world.now(), fact });
     }
 }
 
