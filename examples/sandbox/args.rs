@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::adspower::Fault;
+use crate::adspower::EmulatorFault;
 use crate::switches::Switches;
 
 /// Practice site and AdsPower Local API emulator, for development only.
@@ -15,7 +15,7 @@ use crate::switches::Switches;
 /// a listener that was not asked for is null.
 #[derive(Debug, Parser)]
 #[command(name = "sandbox")]
-pub struct Args {
+pub struct SandboxArgs {
     /// Serve the practice site here; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS")]
     pub site: Option<SocketAddr>,
@@ -46,7 +46,7 @@ pub struct Args {
 
     /// What the emulator does wrong from the start, as `POST /emulator/faults` takes it; repeatable
     #[arg(long, value_name = "JSON")]
-    pub fault: Vec<Fault>,
+    pub fault: Vec<EmulatorFault>,
 
     /// The browser; else $CHROME, else the headless shell, chromium, google-chrome and the like from PATH
     #[arg(long, value_name = "PATH")]
@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long)]
     pub verbose: bool,
 
-    /// Every page of the site waits so long before it does anything
+    /// Every page of the site waits this long before it does anything
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency_ms: u64,
 
@@ -100,12 +100,12 @@ pub struct Args {
     #[arg(long)]
     rename: bool,
 
-    /// Pages do at once what they do late otherwise: nobody measures the site's own delays
+    /// Pages do at once what they otherwise do late: the site's own delays are not measured
     #[arg(long)]
     brisk: bool,
 }
 
-impl Args {
+impl SandboxArgs {
     pub fn switches(&self) -> Result<Switches, String> {
         let switches = Switches {
             latency_ms: self.latency_ms,

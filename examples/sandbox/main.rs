@@ -23,21 +23,22 @@ use clap::Parser;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::args::Args;
+use crate::args::SandboxArgs;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut arguments = std::env::args_os().skip(1).peekable();
     if arguments.next_if(|first| first == "verdict").is_some() {
         let name = std::ffi::OsString::from("sandbox verdict");
-        return runtime
-            .block_on(verdict::print(verdict::Args::parse_from(std::iter::once(name).chain(arguments))));
+        return runtime.block_on(verdict::print(verdict::VerdictArgs::parse_from(
+            std::iter::once(name).chain(arguments),
+        )));
     }
-    runtime.block_on(serve(Args::parse()))
+    runtime.block_on(serve(SandboxArgs::parse()))
 }
 
 /// Serves until a signal (or the end of stdin) asks for the end, then stops every browser.
-async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
+async fn serve(args: SandboxArgs) -> Result<(), Box<dyn Error>> {
     // Locked first: two sandboxes on one folder would write one journal and share browsers.
     let folder = data_folder::open(&args.data)?;
     // Listened to before the ready line, so that no signal after it can end us the hard way.
@@ -63,8 +64,12 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn serve_site(args: &Args, address: SocketAddr, folder: &Path) -> Result<String, Box<dyn Error>> {
-    let site = site::Site::open(folder, args.switches()?, args.verbose)?;
+async fn serve_site(
+    args: &SandboxArgs,
+    address: SocketAddr,
+    folder: &Path,
+) -> Result<String, Box<dyn Error>> {
+    let site = site::PracticeSite::open(folder, args.switches()?, args.verbose)?;
     let listener = TcpListener::bind(address).await?;
     let url = format!("http://{}", listener.local_addr()?);
     // A dropped handle detaches the task: it serves until the process ends.
@@ -73,11 +78,11 @@ async fn serve_site(args: &Args, address: SocketAddr, folder: &Path) -> Result<S
 }
 
 async fn serve_adspower(
-    args: &Args,
+    args: &SandboxArgs,
     address: SocketAddr,
     folder: &Path,
-) -> Result<(String, Arc<adspower::Emulator>), Box<dyn Error>> {
-    let emulator = Arc::new(adspower::Emulator::open(args, folder).await?);
+) -> Result<(String, Arc<adspower::AdsPowerEmulator>), Box<dyn Error>> {
+    let emulator = Arc::new(adspower::AdsPowerEmulator::open(args, folder).await?);
     let listener = TcpListener::bind(address).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let served = Arc::clone(&emulator);

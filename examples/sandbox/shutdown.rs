@@ -29,11 +29,11 @@ pub fn asked(with_stdin: bool) -> io::Result<impl Future<Output = ()>> {
 
 /// A thread of its own: a blocking read of stdin must not hold up the runtime's end.
 fn stdin_ended() -> oneshot::Receiver<()> {
-    let (tell, ended) = oneshot::channel();
+    let (sender, ended) = oneshot::channel();
     std::thread::spawn(move || {
-        // Whatever it was, an error included: nobody is there any more.
+        // At the end of the input or on an error the parent is gone.
         drop(io::copy(&mut io::stdin(), &mut io::sink()));
-        let _ = tell.send(());
+        let _ = sender.send(());
     });
     ended
 }

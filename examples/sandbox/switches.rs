@@ -1,7 +1,7 @@
 //! The site's misbehaviour, switched at start and at run time.
 //!
 //! Counting: `fail_first` and `hang_first` count requests of all browsers together, for each path
-//! prefix, because before a sign-in nobody knows whose request it is. `fail_after_accept` counts
+//! prefix, because before a sign-in the owner of a request is unknown. `fail_after_accept` counts
 //! for each profile. Posting one of these keys starts its counts again; a restart starts all again.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -74,7 +74,7 @@ impl Switches {
     }
 }
 
-/// What is to be done with a request before its page is asked for.
+/// The treatment of a request before its page is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     Proceed,
@@ -88,7 +88,7 @@ pub enum Fate {
 
 /// The switches and how often each has struck.
 #[derive(Debug, Default)]
-pub struct Faults {
+pub struct FaultSwitches {
     switches: Switches,
     failed: HashMap<String, u64>,
     hung: HashMap<String, u64>,
@@ -97,9 +97,9 @@ pub struct Faults {
     failed_after_accept: HashMap<(String, String), u64>,
 }
 
-impl Faults {
+impl FaultSwitches {
     pub fn new(switches: Switches) -> Self {
-        Faults { switches, ..Faults::default() }
+        FaultSwitches { switches, ..FaultSwitches::default() }
     }
 
     pub fn switches(&self) -> &Switches {
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_prefix_fails_its_first_requests_only() {
-        let mut faults = Faults::default();
+        let mut faults = FaultSwitches::default();
         faults.post(&json!({"fail_first": {"/store": 2}})).unwrap();
         let fates: Vec<Fate> = ["/store/a", "/mail", "/store/b", "/store/a"]
             .into_iter()
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_limit_counts_the_documents_of_a_minute() {
-        let mut faults = Faults::default();
+        let mut faults = FaultSwitches::default();
         faults.post(&json!({"limit": {"/store": 2}})).unwrap();
         let start = Instant::now();
         let mut at = |seconds: u64, path: &str, is_document: bool| {
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn acceptances_fail_for_each_profile() {
-        let mut faults = Faults::default();
+        let mut faults = FaultSwitches::default();
         faults.post(&json!({"fail_after_accept": {"store_signup": 1}})).unwrap();
         let struck: Vec<bool> = ["p1", "p2", "p1"]
             .into_iter()
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_post_leaves_the_other_switches() {
-        let mut faults = Faults::default();
+        let mut faults = FaultSwitches::default();
         faults.post(&json!({"rename": true, "latency_ms": 5})).unwrap();
         faults.post(&json!({"latency_ms": null})).unwrap();
         assert_eq!(faults.switches(), &Switches { rename: true, ..Switches::default() });

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 #[derive(Debug, Parser)]
 #[command(name = "sandbox verdict")]
-pub struct Args {
+pub struct VerdictArgs {
     /// Address of the practice site whose ledger is read
     #[arg(long)]
     site: Option<String>,
@@ -35,7 +35,7 @@ struct Stats {
 }
 
 /// An error where something was done twice, is missing, was refused or was left open.
-pub async fn print(args: Args) -> Result<(), Box<dyn Error>> {
+pub async fn print(args: VerdictArgs) -> Result<(), Box<dyn Error>> {
     if let Some(site) = args.site {
         let ledger: Ledger = asked(format!("{site}/ledger")).await?;
         let profiles = ledger.profiles.len();

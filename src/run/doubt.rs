@@ -4,8 +4,8 @@
 use tokio::time::Instant;
 
 use super::flow_player::PlayError;
-use super::step_flow::StepAttempt;
-use super::{BrowserHost, FlowPage, Run, RunExit, StepFailure, StopSeverity};
+use super::step_flow::FlowAttempt;
+use super::{BrowserHost, FailedStep, FlowPage, Run, RunExit, StopSeverity};
 use regatta_core::event::StepMode;
 use regatta_core::workflow::InDoubt;
 use regatta_core::workflow::plan::PlanStep;
@@ -62,7 +62,7 @@ impl<O: BrowserHost> Run<'_, O> {
         let mut busy = 0;
         loop {
             let began = Instant::now();
-            let pass = StepAttempt { mode: StepMode::Verify, attempt };
+            let pass = FlowAttempt { mode: StepMode::Verify, attempt };
             attempt += 1;
             let (error, place) = match self.play(step, flow, pass, page).await {
                 Ok(captured) => {
@@ -83,14 +83,14 @@ impl<O: BrowserHost> Run<'_, O> {
                 | ActionErrorKind::PageCrashed
                 | ActionErrorKind::MissingField => {
                     let (flag, place) = (step.flag.clone(), Some(place));
-                    return Err(StepFailure { flag, error, place, evidence: None }.into());
+                    return Err(FailedStep { flag, error, place, evidence: None }.into());
                 }
                 ActionErrorKind::SiteBusy { .. } => {
                     busy += 1;
                     // The doubt stays for the next run: a busy site is no reason to ask a person.
                     if busy >= step.attempts || !self.wait_after(step, busy, &error).await? {
                         let (flag, place) = (step.flag.clone(), Some(place));
-                        return Err(StepFailure { flag, error, place, evidence: None }.into());
+                        return Err(FailedStep { flag, error, place, evidence: None }.into());
                     }
                 }
                 _ => {

@@ -119,7 +119,7 @@ pub struct Run<'a, O: BrowserHost> {
 /// Why a run ended before its steps did.
 #[derive(Debug)]
 pub(crate) enum RunExit {
-    Failed(Box<StepFailure>),
+    Failed(Box<FailedStep>),
     Attention { flag: Option<Flag>, message: String, evidence: Option<PathBuf> },
     NoBrowser(ProviderError),
     Stopped,
@@ -128,7 +128,7 @@ pub(crate) enum RunExit {
 
 /// A step that did not succeed.
 #[derive(Debug)]
-pub(crate) struct StepFailure {
+pub(crate) struct FailedStep {
     pub flag: Flag,
     pub error: ActionError,
     pub place: Option<StepLocation>,
@@ -136,8 +136,8 @@ pub(crate) struct StepFailure {
 }
 
 /// What the profile lacks is a person's to give; everything else has failed.
-impl From<StepFailure> for RunExit {
-    fn from(failure: StepFailure) -> Self {
+impl From<FailedStep> for RunExit {
+    fn from(failure: FailedStep) -> Self {
         if failure.error.kind != ActionErrorKind::MissingField {
             return Self::Failed(Box::new(failure));
         }

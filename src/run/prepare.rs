@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
 
 use super::flow_player::unrendered;
-use super::{BrowserHost, Run, RunExit, StepFailure};
+use super::{BrowserHost, FailedStep, Run, RunExit};
 use regatta_core::event::EventKind;
 use regatta_core::workflow::Preparation;
 use regatta_core::workflow::plan::PlanStep;
@@ -27,7 +27,7 @@ impl<O: BrowserHost> Run<'_, O> {
                 Preparation::Template(text) => template::render(text, &self.scope()).map_err(|error| {
                     let error = unrendered(&error);
                     let message = format!("prepare.{field}: {}", error.message);
-                    let failure = StepFailure {
+                    let failure = FailedStep {
                         flag: step.flag.clone(),
                         error: ActionError { message, ..error },
                         place: None,

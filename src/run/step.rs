@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::doubt::DoubtAnswer;
 use super::flow_player::{PlayError, file_name};
-use super::step_flow::StepAttempt;
-use super::{BrowserHost, FlowPage, Run, RunExit, StepFailure, millis};
+use super::step_flow::FlowAttempt;
+use super::{BrowserHost, FailedStep, FlowPage, Run, RunExit, millis};
 use regatta_core::event::{EventKind, NetworkTotals, StepMode, StepOutcome};
 use regatta_core::evidence::Incident;
 use regatta_core::retry::Backoff;
@@ -54,7 +54,7 @@ impl<O: BrowserHost> Run<'_, O> {
         loop {
             self.prepare(step)?;
             let flow = step.flow_for(self.session.session().platform);
-            let pass = StepAttempt { mode: StepMode::Act, attempt };
+            let pass = FlowAttempt { mode: StepMode::Act, attempt };
             page.begin_trace(&format!("{}, attempt {attempt}", step.flag));
             let unplayed = match self.play(step, flow, pass, page).await {
                 Ok(captured) => {
@@ -135,7 +135,7 @@ impl<O: BrowserHost> Run<'_, O> {
         attempt: u32,
         unplayed: PlayError,
         page: &mut O::Page,
-    ) -> Result<StepFailure, RunExit> {
+    ) -> Result<FailedStep, RunExit> {
         match unplayed {
             PlayError::Stopped => Err(RunExit::Stopped),
             PlayError::Store(error) => Err(RunExit::Store(error)),
@@ -157,7 +157,7 @@ impl<O: BrowserHost> Run<'_, O> {
                         self.evidence(step, attempt, incident, page).await
                     }
                 };
-                Ok(StepFailure { flag: step.flag.clone(), error, place: Some(place), evidence })
+                Ok(FailedStep { flag: step.flag.clone(), error, place: Some(place), evidence })
             }
         }
     }

@@ -22,7 +22,7 @@ use regatta_core::workflow::template::{Scope, TOTP_SECRET_FIELD, totp_window};
 use regatta_page::{ActionError, ActionErrorKind, DocumentPace as _, DownloadedFile, HealingEvent};
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct StepAttempt {
+pub(super) struct FlowAttempt {
     pub mode: StepMode,
     /// Counts from 1 within the run.
     pub attempt: u32,
@@ -38,7 +38,7 @@ impl<O: BrowserHost> Run<'_, O> {
         &mut self,
         step: &PlanStep,
         flow: &Flow,
-        pass: StepAttempt,
+        pass: FlowAttempt,
         page: &mut O::Page,
     ) -> Result<Vec<String>, PlayError> {
         self.events.emit(EventKind::StepStarted {

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::support::adspower::Place;
+use crate::support::adspower::AdsPowerFixture;
 use crate::support::program::Ended;
 
 #[track_caller]
 fn check(kind: &str, said: &str, hint: &str) {
-    let place = Place::with_faults(&[json!({ "kind": kind, "profile": "p1" })]);
+    let place = AdsPowerFixture::with_faults(&[json!({ "kind": kind, "profile": "p1" })]);
     let ended: Ended = place.start(&["run", "p1"]).wait();
     ended.assert_code(5);
     assert!(ended.stderr.contains(said) && ended.stderr.contains(hint), "{}", ended.stderr);
@@ -39,7 +39,7 @@ fn every_refusal_ends_in_words_with_a_remedy_and_without_an_address() {
 /// It was started three times.
 #[test]
 fn a_profile_that_adspower_does_not_know_is_asked_for_once() {
-    let place = Place::with_faults(&[json!({ "kind": "unknown_profile", "profile": "p1" })]);
+    let place = AdsPowerFixture::with_faults(&[json!({ "kind": "unknown_profile", "profile": "p1" })]);
     place.folder.write("profiles.txt", "p1\n");
     let ended = place.start(&["orchestrate", "--stagger", "0s", "--retries", "2", "profiles.txt"]).wait();
     ended.assert_code(1);
@@ -51,7 +51,7 @@ fn a_profile_that_adspower_does_not_know_is_asked_for_once() {
 #[test]
 fn an_app_that_restarts_refuses_and_is_slow_is_waited_for() {
     let once = |kind: &str| json!({ "kind": kind, "times": 1, "ms": 300 });
-    let place = Place::with_faults(&[once("throttled"), once("not_ready"), once("slow_start")]);
+    let place = AdsPowerFixture::with_faults(&[once("throttled"), once("not_ready"), once("slow_start")]);
     place.sandbox.fault(&json!({ "kind": "app_restarts", "ms": 1500 }));
     place.start(&["run", "p1", "--until", "mailbox_created"]).wait().assert_code(0);
     assert_eq!(place.sandbox.calls("/api/v2/browser-profile/start"), 3, "throttled, not ready, slow");
@@ -60,7 +60,7 @@ fn an_app_that_restarts_refuses_and_is_slow_is_waited_for() {
 
 #[test]
 fn a_fleet_shows_that_it_waits_for_the_kernel() {
-    let place = Place::with_faults(&[json!({ "kind": "kernel_updating" })]);
+    let place = AdsPowerFixture::with_faults(&[json!({ "kind": "kernel_updating" })]);
     let mut fleet = place.start(&["orchestrate", "--stagger", "0s", "profiles.txt"]);
     fleet.until("a download", || place.folder.events_of("p1", "kernel_downloading").first().cloned());
     fleet.signal(rustix::process::Signal::INT);
@@ -77,7 +77,7 @@ fn a_fleet_shows_that_it_waits_for_the_kernel() {
 
 #[test]
 fn what_is_open_elsewhere_is_known_before_it_is_launched_and_comes_last() {
-    let place = Place::with_faults(&[json!({ "kind": "used_elsewhere", "profile": "p1" })]);
+    let place = AdsPowerFixture::with_faults(&[json!({ "kind": "used_elsewhere", "profile": "p1" })]);
     place.folder.write("profiles.txt", "p1\np2\np3\n");
     ["p2", "p3"].iter().for_each(|profile| place.is_done(profile));
     let mut fleet = place.start(&["orchestrate", "--max", "1", "--stagger", "0s", "profiles.txt"]);
@@ -95,7 +95,7 @@ fn what_is_open_elsewhere_is_known_before_it_is_launched_and_comes_last() {
 
 #[test]
 fn a_used_up_quota_pauses_the_fleet_and_says_for_how_long() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     place.sandbox.fault(&json!({ "kind": "daily_quota" }));
     place.folder.write("profiles.txt", "p1\np2\np3\n");
     let mut fleet = place.start(&["orchestrate", "--max", "1", "--stagger", "0s", "profiles.txt"]);
@@ -118,7 +118,7 @@ fn a_used_up_quota_pauses_the_fleet_and_says_for_how_long() {
 
 #[test]
 fn a_browser_the_registry_lost_is_found_and_ended() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     place.sandbox.switch(&json!({ "hang": ["/"] }));
     let mut run = place.start(&["run", "p1"]);
     run.until("a browser", || place.folder.events_of("p1", "browser_started").first().cloned());
@@ -140,7 +140,7 @@ fn a_browser_the_registry_lost_is_found_and_ended() {
 
 #[test]
 fn a_kernel_that_is_missing_is_asked_for_and_waited_for() {
-    let place = Place::with_faults(&[
+    let place = AdsPowerFixture::with_faults(&[
         json!({ "kind": "kernel_updating", "times": 1 }),
         json!({ "kind": "kernel_missing", "profile": "p1" }),
     ]);
@@ -153,7 +153,7 @@ fn a_kernel_that_is_missing_is_asked_for_and_waited_for() {
 
 #[test]
 fn an_application_without_the_second_version_is_told_and_driven_by_the_first() {
-    let place = Place::with_faults(&[json!({ "kind": "old_application" })]);
+    let place = AdsPowerFixture::with_faults(&[json!({ "kind": "old_application" })]);
     let ended = place.start(&["run", "p1", "--until", "mailbox_created"]).wait();
     ended.assert_code(5);
     assert!(ended.stderr.contains("api = \"v1\" below [adspower]"), "{}", ended.stderr);
@@ -165,7 +165,7 @@ fn an_application_without_the_second_version_is_told_and_driven_by_the_first() {
 /// Waiting would not help, and each further run would end in the same way.
 #[test]
 fn a_fleet_ends_at_once_where_the_provider_refuses_every_profile() {
-    let place = Place::with_faults(&[json!({ "kind": "paid_plan" })]);
+    let place = AdsPowerFixture::with_faults(&[json!({ "kind": "paid_plan" })]);
     place.folder.write("profiles.txt", "p1\np2\np3\n");
     let ended = place.start(&["orchestrate", "--max", "1", "--stagger", "0s", "profiles.txt"]).wait();
     ended.assert_code(2);
@@ -182,7 +182,7 @@ fn a_fleet_ends_at_once_where_the_provider_refuses_every_profile() {
 
 #[test]
 fn a_wrong_key_ends_a_fleet_at_once_and_is_named() {
-    let place = Place::with_key("right");
+    let place = AdsPowerFixture::with_key("right");
     place.settings("key_env = \"PRACTICE_KEY\"\n");
     place.folder.write("profiles.txt", "p1\np2\n");
     let with_key = |key: &str, arguments: &[&str]| {
@@ -207,7 +207,7 @@ fn a_wrong_key_ends_a_fleet_at_once_and_is_named() {
 
 #[test]
 fn a_key_that_is_named_and_not_set_is_told_before_anything_is_asked() {
-    let place = Place::with_key("right");
+    let place = AdsPowerFixture::with_key("right");
     place.settings("key_env = \"PRACTICE_KEY\"\n");
     let ended = place.start(&["run", "p1"]).wait();
     ended.assert_code(2);
@@ -226,7 +226,7 @@ fn a_key_that_is_named_and_not_set_is_told_before_anything_is_asked() {
 
 #[test]
 fn doctor_asks_adspower_in_a_folder_that_was_just_made() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     for folder in ["state", "logs", "artifacts"] {
         std::fs::remove_dir_all(place.folder.path(folder)).ok();
     }
@@ -239,7 +239,7 @@ fn doctor_asks_adspower_in_a_folder_that_was_just_made() {
 
 #[test]
 fn adspower_is_told_what_is_meant_and_nothing_else() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     place.start(&["run", "p1", "--until", "mailbox_created"]).wait().assert_code(0);
     assert_eq!(
         place.sandbox.last_start("p1"),

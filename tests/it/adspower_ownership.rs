@@ -4,17 +4,17 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::adspower::Place;
+use crate::support::adspower::AdsPowerFixture;
 use crate::support::program::Program;
 
 const STEP: [&str; 2] = ["--until", "mailbox_created"];
 
-fn run(place: &Place, more: &[&str]) -> Program {
+fn run(place: &AdsPowerFixture, more: &[&str]) -> Program {
     place.start(&[&["run", "p1"], more].concat())
 }
 
 /// A run that stands still with its browser open.
-fn stands_still(place: &Place) -> Program {
+fn stands_still(place: &AdsPowerFixture) -> Program {
     place.sandbox.switch(&json!({ "hang": ["/"] }));
     let mut run = run(place, &[]);
     run.until("a browser", || place.folder.events_of("p1", "browser_started").first().cloned());
@@ -23,7 +23,7 @@ fn stands_still(place: &Place) -> Program {
 }
 
 #[track_caller]
-fn assert_refused(place: &Place, run: Program) {
+fn assert_refused(place: &AdsPowerFixture, run: Program) {
     let ended = run.wait();
     ended.assert_code(5);
     assert!(
@@ -37,7 +37,7 @@ fn assert_refused(place: &Place, run: Program) {
 
 #[test]
 fn what_a_person_has_opened_is_refused_and_stays_open() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     let persons = place.sandbox.open_by_hand("p1");
     assert_refused(&place, run(&place, &STEP));
     assert_eq!(place.sandbox.browser_of("p1"), Some(persons));
@@ -48,7 +48,7 @@ fn what_a_person_has_opened_is_refused_and_stays_open() {
 
 #[test]
 fn a_fleet_puts_off_what_a_person_has_opened() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     let persons = place.sandbox.open_by_hand("p1");
     place.folder.write("profiles.txt", "p1\np2\np3\n");
     ["p2", "p3"].iter().for_each(|profile| place.is_done(profile));
@@ -64,7 +64,7 @@ fn a_fleet_puts_off_what_a_person_has_opened() {
 
 #[test]
 fn attach_joins_what_a_person_has_opened_and_leaves_it_open() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     let persons = place.sandbox.open_by_hand("p1");
     run(&place, &["--attach"]).wait().assert_code(0);
     place.sandbox.assert_once_each(&["p1"]);
@@ -78,7 +78,7 @@ fn attach_joins_what_a_person_has_opened_and_leaves_it_open() {
 
 #[test]
 fn there_has_to_be_a_browser_to_attach_to() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     let ended = run(&place, &["--attach"]).wait();
     ended.assert_code(5);
     assert!(ended.stderr.contains("leave out --attach"), "{}", ended.stderr);
@@ -87,7 +87,7 @@ fn there_has_to_be_a_browser_to_attach_to() {
 
 #[test]
 fn the_browser_of_a_killed_run_is_taken_over_and_closed() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     stands_still(&place).kill();
     let ours = place.sandbox.browser_of("p1").unwrap();
     run(&place, &STEP).wait().assert_code(0);
@@ -100,7 +100,7 @@ fn the_browser_of_a_killed_run_is_taken_over_and_closed() {
 /// whose it is.
 #[test]
 fn the_browser_of_a_run_that_was_killed_while_it_asked_is_taken_over_and_closed() {
-    let place = Place::with_faults(&[json!({ "kind": "slow_start", "times": 1, "ms": 1500 })]);
+    let place = AdsPowerFixture::with_faults(&[json!({ "kind": "slow_start", "times": 1, "ms": 1500 })]);
     let mut asking = run(&place, &STEP);
     asking.until("a start", || (place.sandbox.calls("/api/v2/browser-profile/start") > 0).then_some(()));
     asking.kill();
@@ -112,7 +112,7 @@ fn the_browser_of_a_run_that_was_killed_while_it_asked_is_taken_over_and_closed(
 
 #[test]
 fn what_a_person_opens_where_the_browser_of_a_killed_run_is_gone_stays_open() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     stands_still(&place).kill();
     place.sandbox.close_by_hand("p1");
     let persons = place.sandbox.open_by_hand("p1");
@@ -125,7 +125,7 @@ fn what_a_person_opens_where_the_browser_of_a_killed_run_is_gone_stays_open() {
 
 #[test]
 fn what_a_person_opens_in_the_place_of_our_browser_is_not_closed_at_the_end_of_the_run() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     let run = stands_still(&place);
     place.sandbox.close_by_hand("p1");
     let persons = place.sandbox.open_by_hand("p1");
@@ -136,7 +136,7 @@ fn what_a_person_opens_in_the_place_of_our_browser_is_not_closed_at_the_end_of_t
 /// Between the question whether it is open and the start other processes have their turns.
 #[test]
 fn what_a_person_opens_between_the_question_and_the_start_stays_open() {
-    let place = Place::new();
+    let place = AdsPowerFixture::new();
     place.settings("");
     let text = place.folder.read("regatta.toml").replace("50.0", "0.25");
     place.folder.write("regatta.toml", &text);

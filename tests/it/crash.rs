@@ -1,5 +1,5 @@
-//! The promise with real processes: whatever dies, and whenever, the next run goes on, and the site's
-//! ledger has every submission once.
+//! Kills runs and orchestrators at chosen moments: the next run continues, and the site's ledger has every
+//! submission once.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -169,7 +169,7 @@ fn a_run_killed_at_every_step_boundary_goes_on() {
 #[test]
 fn a_run_killed_inside_every_step_goes_on() {
     let practice = Practice::new();
-    // The answer that tells of the acceptance is lost: time to kill the run before it knows.
+    // The response that reports the acceptance is lost: time to kill the run before it knows.
     lose_answers(&practice.site, &SUBMISSIONS);
     kill_at(&practice, "p1", &[Moment::Started, Moment::InFlight, Moment::Accepted]);
 }

@@ -50,13 +50,13 @@ fn mount(arguments: &[&str], place: &Path) -> Result<(), String> {
 }
 
 /// The practice folder on a file system of its own; its profile `p1` has only its end to write.
-struct Place {
+struct SmallDisk {
     folder: Folder,
     root: PathBuf,
     mount: Mount,
 }
 
-impl Place {
+impl SmallDisk {
     fn new() -> Option<Self> {
         let folder = Folder::practice();
         let root = folder.path("small");
@@ -120,7 +120,7 @@ const READ_ONLY: [&str; 2] = ["Read-only file system", "choose a writable folder
 
 #[test]
 fn a_full_disk_is_told_and_no_document_is_lost() {
-    let Some(place) = Place::new() else { return check_injected(28, FULL[0], FULL[1]) };
+    let Some(place) = SmallDisk::new() else { return check_injected(28, FULL[0], FULL[1]) };
     place.mount.fill();
     assert_says(&place.run(&["run", "p1"]), 1, &FULL);
     assert_eq!(fs::read_to_string(place.root.join("state/p1.json")).unwrap(), document());
@@ -133,7 +133,7 @@ fn a_full_disk_is_told_and_no_document_is_lost() {
 
 #[test]
 fn a_fleet_on_a_full_disk_says_so_and_tries_again() {
-    let Some(place) = Place::new() else { return check_injected(28, FULL[0], FULL[1]) };
+    let Some(place) = SmallDisk::new() else { return check_injected(28, FULL[0], FULL[1]) };
     // A profile that never ran has a document to begin.
     fs::write(place.root.join("profiles.txt"), "p2\n").unwrap();
     place.mount.fill();
@@ -149,7 +149,7 @@ fn a_fleet_on_a_full_disk_says_so_and_tries_again() {
 
 #[test]
 fn a_read_only_folder_is_told_before_anything_starts() {
-    let Some(place) = Place::new() else { return check_injected(30, READ_ONLY[0], READ_ONLY[1]) };
+    let Some(place) = SmallDisk::new() else { return check_injected(30, READ_ONLY[0], READ_ONLY[1]) };
     place.mount.make_read_only();
     assert_says(&place.run(&["run", "p1"]), 2, &READ_ONLY);
     assert_says(&place.run(&["orchestrate", "profiles.txt"]), 2, &READ_ONLY);

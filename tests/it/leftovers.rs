@@ -1,5 +1,5 @@
-//! What a killed run leaves, with a real browser: found by `clean` and by the next run, and nothing of
-//! anybody else's with it.
+//! Left-overs of a killed run, with a real browser: `clean` and the next run find them, and no process of
+//! another owner.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,13 +12,13 @@ use crate::support::program::{Folder, Program};
 use crate::support::sandbox::Sandbox;
 
 /// A site that never answers, and a browser that leaves a process in a session of its own.
-struct Place {
+struct LeftoverFixture {
     folder: Folder,
     site: Sandbox,
     chrome: PathBuf,
 }
 
-impl Place {
+impl LeftoverFixture {
     fn new() -> Self {
         let folder = Folder::practice();
         let site = Sandbox::start(&folder.beside("site"));
@@ -100,7 +100,7 @@ fn lives(pid: u32) -> bool {
 
 #[test]
 fn clean_ends_what_a_killed_run_left_and_nothing_else() {
-    let place = Place::new();
+    let place = LeftoverFixture::new();
     place.killed_run("p1");
     let stray = place.stray();
     let mut living = place.start("p2");
@@ -125,7 +125,7 @@ fn clean_ends_what_a_killed_run_left_and_nothing_else() {
 
 #[test]
 fn the_next_run_takes_the_browser_over_and_ends_the_rest() {
-    let place = Place::new();
+    let place = LeftoverFixture::new();
     place.killed_run("p1");
     let stray = place.stray();
     assert!(lives(stray));

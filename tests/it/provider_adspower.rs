@@ -1,4 +1,4 @@
-//! What AdsPower's Local API does not tell: a fake of it in front of a real Chromium.
+//! The browser behind AdsPower's Local API, which the API does not show: a fake of it in front of a real Chromium.
 #![cfg(target_os = "linux")]
 
 use std::sync::Arc;

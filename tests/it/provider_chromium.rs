@@ -22,7 +22,7 @@ use crate::support::server::{Server, answer};
 
 const HEADLESS: StartOptions = StartOptions { headless: true, platform: Platform::Desktop };
 
-struct Place {
+struct ChromiumFixture {
     _ends: support::EndsBrowsers,
     folder: tempfile::TempDir,
     profile: ProfileId,
@@ -37,7 +37,7 @@ fn installed() -> ChromiumPrograms {
     }
 }
 
-impl Place {
+impl ChromiumFixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let profile = "p1".parse().unwrap();
@@ -84,7 +84,7 @@ async fn version_of(ws: &str) -> serde_json::Value {
 
 #[tokio::test]
 async fn a_browser_is_started_reused_and_stopped() {
-    let place = Place::new();
+    let place = ChromiumFixture::new();
     let provider = place.provider(None);
     assert_eq!(provider.active(&place.profile).await.unwrap(), None);
     provider.stop(&place.profile).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_browser_is_started_reused_and_stopped() {
 #[tokio::test]
 async fn a_killed_browser_is_replaced() {
     for choice in [BrowserChoice::Chromium, BrowserChoice::HeadlessShell] {
-        let place = Place::new();
+        let place = ChromiumFixture::new();
         let programs =
             ChromiumPrograms { choice, search_path: std::env::var_os("PATH"), ..ChromiumPrograms::default() };
         let settings = ChromiumSettings { programs, ..ChromiumSettings::default() };
@@ -130,7 +130,7 @@ async fn a_killed_browser_is_replaced() {
 
 #[tokio::test]
 async fn a_browser_that_does_not_listen_any_more_is_ended_by_stop() {
-    let place = Place::new();
+    let place = ChromiumFixture::new();
     let provider = place.provider(None);
     provider.start(&place.profile, &HEADLESS).await.unwrap();
     fs::remove_file(place.browser_folder().join("DevToolsActivePort")).unwrap();
@@ -140,7 +140,7 @@ async fn a_browser_that_does_not_listen_any_more_is_ended_by_stop() {
 
 #[tokio::test]
 async fn a_browser_that_hangs_is_killed_by_stop() {
-    let place = Place::new();
+    let place = ChromiumFixture::new();
     let provider = place.provider(None);
     provider.start(&place.profile, &HEADLESS).await.unwrap();
     let main = Pid::from_raw(place.processes()[0]).unwrap();
@@ -151,7 +151,7 @@ async fn a_browser_that_hangs_is_killed_by_stop() {
 
 #[tokio::test]
 async fn a_living_browser_that_cannot_be_driven_is_told() {
-    let place = Place::new();
+    let place = ChromiumFixture::new();
     // Holds the folder in its arguments and never listens.
     let script = place.script("#!/bin/sh\nsleep 600\n");
     let settings = ChromiumSettings {
@@ -180,7 +180,7 @@ async fn a_living_browser_that_cannot_be_driven_is_told() {
 
 #[tokio::test]
 async fn a_claim_of_another_machine_is_respected() {
-    let place = Place::new();
+    let place = ChromiumFixture::new();
     fs::create_dir_all(place.browser_folder()).unwrap();
     symlink("far-away-4711", place.browser_folder().join("SingletonLock")).unwrap();
     let settings =
@@ -198,7 +198,7 @@ async fn a_claim_of_another_machine_is_respected() {
 
 #[tokio::test]
 async fn what_is_no_browser_is_told() {
-    let place = Place::new();
+    let place = ChromiumFixture::new();
     let start = async |executable: PathBuf| {
         let provider = place.provider(Some(executable));
         provider.start(&place.profile, &HEADLESS).await.unwrap_err()
@@ -228,7 +228,7 @@ async fn what_is_no_browser_is_told() {
 
 #[tokio::test]
 async fn a_browser_that_is_never_ready_is_ended() {
-    let place = Place::new();
+    let place = ChromiumFixture::new();
     let script = place.script("#!/bin/sh\necho still thinking >&2\nsleep 600\n");
     let settings = ChromiumSettings {
         programs: ChromiumPrograms { executable: Some(script), ..ChromiumPrograms::default() },
@@ -250,7 +250,7 @@ async fn a_browser_that_is_never_ready_is_ended() {
 
 #[tokio::test]
 async fn what_a_dead_browser_left_is_gone_before_the_next_starts() {
-    let place = Place::new();
+    let place = ChromiumFixture::new();
     fs::create_dir_all(place.browser_folder()).unwrap();
     let host = sysinfo::System::host_name().unwrap();
     // This process lives, but is no browser: the number was used again.
@@ -287,7 +287,7 @@ fn a_folder_moves_between_the_two_programs_with_its_cookies_and_storage() {
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let choices = [BrowserChoice::HeadlessShell, BrowserChoice::Chromium, BrowserChoice::HeadlessShell];
-    let place = Place::new();
+    let place = ChromiumFixture::new();
     let mut seen = Vec::new();
     for choice in choices {
         let programs =

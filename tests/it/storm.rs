@@ -1,5 +1,5 @@
-//! Real kills of real processes until nobody is left to kill: runs, browsers, the orchestrator and the
-//! AdsPower emulator, while the site is slow and loses answers. The ledger is the judge, then the
+//! Kills real processes at random until every profile is done: runs, browsers, the orchestrator and the
+//! AdsPower emulator, while the site is slow and loses answers. The verdict comes from the ledger, then the
 //! sessions, then the process table.
 //!
 //! `KILLS`, `PROFILES` and `SEED` set the size; `make storm` is the long one. The seed chooses victims
@@ -27,9 +27,9 @@ use crate::support::sandbox::{SUBMISSIONS, Sandbox};
 const STEP_WITHIN: Duration = Duration::from_secs(300);
 /// Between two kills, at most; and how long AdsPower is away.
 const PAUSE: Duration = Duration::from_millis(900);
-/// Between two looks for somebody to kill, while all wait for their turn.
-const LOOK: Duration = Duration::from_millis(20);
-/// After the end, whatever is still there is left over.
+/// Between two searches for a process to kill, while all wait for their turn.
+const SEARCH_INTERVAL: Duration = Duration::from_millis(20);
+/// A process that is still there this long after the end is left over.
 const LEFT_OVER_AFTER: Duration = Duration::from_secs(2);
 
 fn setting<T: FromStr>(name: &str, usual: T) -> T {
@@ -37,12 +37,12 @@ fn setting<T: FromStr>(name: &str, usual: T) -> T {
 }
 
 /// AdsPower, which may die and comes back at the same address.
-struct Emulator {
+struct RestartableEmulator {
     address: SocketAddr,
     process: Child,
 }
 
-impl Emulator {
+impl RestartableEmulator {
     fn start(folder: &Folder, profiles: usize) -> Self {
         let address = lasting_address();
         Self { address, process: Self::launch(folder, address, profiles) }
@@ -79,7 +79,7 @@ impl Emulator {
     }
 }
 
-impl Drop for Emulator {
+impl Drop for RestartableEmulator {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -106,9 +106,9 @@ enum Victim {
 }
 
 struct Storm {
-    // In this order: whoever talks to the site ends first.
+    // In this order: processes that talk to the site end first.
     folder: Folder,
-    emulator: Emulator,
+    emulator: RestartableEmulator,
     site: Sandbox,
     profiles: Vec<String>,
     random: StdRng,
@@ -122,7 +122,7 @@ impl Storm {
     fn new(profiles: usize, seed: u64) -> Self {
         let folder = Folder::practice();
         let site = Sandbox::start(&folder.beside("site"));
-        let emulator = Emulator::start(&folder, profiles);
+        let emulator = RestartableEmulator::start(&folder, profiles);
         folder.write(
             "regatta.toml",
             &format!(
@@ -177,7 +177,7 @@ impl Storm {
         loop {
             // Not to synchronise: the kills are to fall anywhere.
             std::thread::sleep(match victim {
-                Some(_) => LOOK,
+                Some(_) => SEARCH_INTERVAL,
                 None => self.random.random_range(Duration::ZERO..PAUSE),
             });
             if let Some(code) = fleet.ended() {
@@ -217,7 +217,7 @@ impl Storm {
                 Victim::Orchestrator | Victim::Emulator => None,
             };
             match (chosen, found) {
-                // Soon somebody lives again.
+                // A process lives again soon.
                 (Victim::Run | Victim::Browser, None) => continue,
                 (_, Some(found)) => found.kill(),
                 (Victim::Orchestrator, None) => {
@@ -385,7 +385,7 @@ fn whatever_is_killed_nothing_is_lost_or_done_twice_or_left_over() {
         let mut storm = Storm::new(profiles, seed);
         kills -= storm.rage(kills, profiles.min(4));
         total.add(&storm.verdict());
-        // Profiles that are done are killed no more: those who are left die in another fleet.
+        // Profiles that are done are killed no more: the others die in another fleet.
         seed = seed.wrapping_add(1);
     }
     println!("in all: {total}");

@@ -39,14 +39,14 @@ pub struct Launch {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connection {
+pub struct EmulatedConnection {
     pub ws: String,
     pub port: u16,
     pub webdriver: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum ProcessStage {
     Alive,
     /// The leader is dead, the rest of its group not certainly.
     Dying,
@@ -55,28 +55,28 @@ enum Stage {
 
 /// Whether a browser's process still runs; outlives the browser.
 #[derive(Clone)]
-pub struct Liveness(watch::Receiver<Stage>);
+pub struct ProcessStatus(watch::Receiver<ProcessStage>);
 
-impl Liveness {
+impl ProcessStatus {
     pub fn is_alive(&self) -> bool {
-        *self.0.borrow() == Stage::Alive
+        *self.0.borrow() == ProcessStage::Alive
     }
 
-    async fn reached(&mut self, stage: Stage) {
+    async fn reached(&mut self, stage: ProcessStage) {
         // An error means that the reaper is gone, and it goes only after the browser.
         drop(self.0.wait_for(|current| *current >= stage).await);
     }
 }
 
-pub struct Browser {
+pub struct EmulatedBrowser {
     /// Leader of the group. None once reaped: after that the number may be a stranger's.
     pid: Arc<std::sync::Mutex<Option<Pid>>>,
-    liveness: Liveness,
-    connection: Connection,
+    liveness: ProcessStatus,
+    connection: EmulatedConnection,
 }
 
-impl Browser {
-    pub async fn launch(programs: &Programs, folder: &Path, launch: &Launch) -> io::Result<Browser> {
+impl EmulatedBrowser {
+    pub async fn launch(programs: &Programs, folder: &Path, launch: &Launch) -> io::Result<EmulatedBrowser> {
         // Without a display a browser with a window cannot start, and a headless one is better than none.
         let has_window = !launch.headless && has_display();
         let chrome = if has_window { &programs.window } else { &programs.headless };
@@ -105,10 +105,10 @@ impl Browser {
         command.args(&launch.args).arg("about:blank");
         let child = command.spawn()?;
         let (pid, liveness) = watch_over(child)?;
-        let mut browser = Browser {
+        let mut browser = EmulatedBrowser {
             pid,
             liveness,
-            connection: Connection {
+            connection: EmulatedConnection {
                 ws: String::new(),
                 port: 0,
                 webdriver: chrome.with_file_name("chromedriver").display().to_string(),
@@ -127,11 +127,11 @@ impl Browser {
         }
     }
 
-    pub fn connection(&self) -> &Connection {
+    pub fn connection(&self) -> &EmulatedConnection {
         &self.connection
     }
 
-    pub fn liveness(&self) -> Liveness {
+    pub fn liveness(&self) -> ProcessStatus {
         self.liveness.clone()
     }
 
@@ -142,22 +142,22 @@ impl Browser {
     /// Nothing of it is left when this returns.
     pub async fn stop(mut self) {
         self.signal(|leader| kill_process(leader, Signal::TERM));
-        let ended = self.liveness.reached(Stage::Dying);
+        let ended = self.liveness.reached(ProcessStage::Dying);
         if tokio::time::timeout(STOP_LIMIT, ended).await.is_err() {
             self.signal(|leader| kill_process_group(leader, Signal::KILL));
         }
-        self.liveness.reached(Stage::Gone).await;
+        self.liveness.reached(ProcessStage::Gone).await;
     }
 
     fn signal(&self, send: impl FnOnce(Pid) -> rustix::io::Result<()>) {
         let pid = self.pid.lock().unwrap_or_else(|error| error.into_inner());
         if let Some(pid) = *pid {
-            // It is ours and not reaped, so the only failure is that there is nobody left to hear.
+            // It is ours and not reaped, so the only failure is that the process has ended.
             let _ = send(pid);
         }
     }
 
-    /// Chromium tells its port by a file only, so the file is looked for.
+    /// Chromium reports its port only in a file, so this polls for the file.
     async fn listening(&mut self, port_file: &Path) -> io::Result<(u16, String)> {
         let mut ended = self.liveness.clone();
         let found = async {
@@ -173,7 +173,7 @@ impl Browser {
         tokio::select! {
             found = tokio::time::timeout(START_LIMIT, found) =>
                 found.map_err(|_| io::Error::other("chromium did not open its port"))?,
-            () = ended.reached(Stage::Dying) => Err(io::Error::other("chromium ended at its start")),
+            () = ended.reached(ProcessStage::Dying) => Err(io::Error::other("chromium ended at its start")),
         }
     }
 }
@@ -186,10 +186,10 @@ fn parse_port_file(text: &str) -> Option<(u16, String)> {
     Some((port.parse().ok()?, path.to_owned())).filter(|_| complete)
 }
 
-type Reaped = (Arc<std::sync::Mutex<Option<Pid>>>, Liveness);
+type Reaped = (Arc<std::sync::Mutex<Option<Pid>>>, ProcessStatus);
 
 /// Sees the leader's death, ends what is left of its group, and only then reaps it: until then
-/// nobody else can have its number.
+/// no other process can have its number.
 fn watch_over(mut child: Child) -> io::Result<Reaped> {
     let leader = child
         .id()
@@ -197,7 +197,7 @@ fn watch_over(mut child: Child) -> io::Result<Reaped> {
         .and_then(Pid::from_raw)
         .ok_or_else(|| io::Error::other("chromium ended at its start"))?;
     let pid = Arc::new(std::sync::Mutex::new(Some(leader)));
-    let (tell, alive) = watch::channel(Stage::Alive);
+    let (sender, alive) = watch::channel(ProcessStage::Alive);
     let held = Arc::clone(&pid);
     drop(tokio::spawn(async move {
         // Without NOWAIT this would reap; the thread is given back when the browser ends.
@@ -205,9 +205,9 @@ fn watch_over(mut child: Child) -> io::Result<Reaped> {
             waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
         });
         drop(seen.await);
-        // Told at once: the rest takes a moment, and a dead browser must not be given to anybody.
-        // Fails only when nobody wants to know.
-        let _ = tell.send(Stage::Dying);
+        // Sent at once: the rest takes a moment, and no caller may get a dead browser.
+        // Fails only where there is no receiver.
+        let _ = sender.send(ProcessStage::Dying);
         {
             let mut pid = held.lock().unwrap_or_else(|error| error.into_inner());
             group::kill(leader);
@@ -215,9 +215,9 @@ fn watch_over(mut child: Child) -> io::Result<Reaped> {
         }
         drop(child.wait().await);
         group::gone(leader).await;
-        let _ = tell.send(Stage::Gone);
+        let _ = sender.send(ProcessStage::Gone);
     }));
-    Ok((pid, Liveness(alive)))
+    Ok((pid, ProcessStatus(alive)))
 }
 
 fn has_display() -> bool {

@@ -15,21 +15,21 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::Emulator;
-use super::browser::{Connection, Launch};
+use super::AdsPowerEmulator;
+use super::browser::{EmulatedConnection, Launch};
 use super::envelope::{done, failure, start_failed, success};
-use super::faults::{self, Fault, Kind};
+use super::faults::{self, EmulatorFault, FaultKind};
 use super::lists;
-use super::profiles::Profile;
+use super::profiles::EmulatedProfile;
 
 pub type Parameters = Query<HashMap<String, String>>;
-pub type Shared = State<Arc<Emulator>>;
+pub type Shared = State<Arc<AdsPowerEmulator>>;
 
 const UNKNOWN_V1: &str = "user_id does not exist";
 const UNKNOWN_V2: &str = "Profile does not exist";
 const MOST_IDS: usize = 100;
 
-pub fn router(emulator: Arc<Emulator>) -> Router {
+pub fn router(emulator: Arc<AdsPowerEmulator>) -> Router {
     Router::new()
         .route("/status", get(status))
         .route("/api/v1/browser/start", get(start_v1))
@@ -71,7 +71,7 @@ async fn guard(State(emulator): Shared, request: Request, next: Next) -> Respons
     response
 }
 
-fn has_key(emulator: &Emulator, request: &Request) -> bool {
+fn has_key(emulator: &AdsPowerEmulator, request: &Request) -> bool {
     let Some(key) = &emulator.api_key else {
         return true;
     };
@@ -96,7 +96,7 @@ async fn stats(State(emulator): Shared) -> Json<Value> {
     }))
 }
 
-async fn switch_fault(State(emulator): Shared, Json(fault): Json<Fault>) -> Json<Value> {
+async fn switch_fault(State(emulator): Shared, Json(fault): Json<EmulatorFault>) -> Json<Value> {
     emulator.switch(fault).await;
     Json(json!({}))
 }
@@ -131,7 +131,7 @@ async fn start_v2(State(emulator): Shared, body: Bytes) -> Response {
 /// Without the flag it is headless too, unlike AdsPower: this is meant for machines without a
 /// display.
 async fn start(
-    emulator: Arc<Emulator>,
+    emulator: Arc<AdsPowerEmulator>,
     id: String,
     headless: Option<&str>,
     launch_args: &Value,
@@ -150,7 +150,7 @@ async fn start(
     }
     match emulator.strike(&id) {
         None => {}
-        Some(fault) if fault.kind == Kind::SlowStart => tokio::time::sleep(fault.lasts()).await,
+        Some(fault) if fault.kind == FaultKind::SlowStart => tokio::time::sleep(fault.lasts()).await,
         Some(fault) => return faults::answer(fault.kind, &id, unknown),
     }
     let launch = Launch { headless: headless != Some("0"), args };
@@ -186,7 +186,12 @@ async fn stop_v2(State(emulator): Shared, body: Bytes) -> Response {
     stop(emulator, id, UNKNOWN_V2, done()).await
 }
 
-async fn stop(emulator: Arc<Emulator>, id: String, unknown: &str, stopped_answer: Response) -> Response {
+async fn stop(
+    emulator: Arc<AdsPowerEmulator>,
+    id: String,
+    unknown: &str,
+    stopped_answer: Response,
+) -> Response {
     if emulator.profile(&id).is_none() {
         return failure(unknown);
     }
@@ -203,7 +208,7 @@ async fn stop(emulator: Arc<Emulator>, id: String, unknown: &str, stopped_answer
 }
 
 async fn stop_all(State(emulator): Shared) -> Response {
-    // Completes even if the client hangs up; a task that could not tell has still stopped them.
+    // Completes even if the client hangs up; a task without a receiver has still stopped them.
     drop(tokio::spawn(async move { emulator.stop_all().await }).await);
     success(json!({}))
 }
@@ -218,7 +223,7 @@ async fn active_v2(State(emulator): Shared, Query(parameters): Parameters) -> Re
     active(&emulator, &id, UNKNOWN_V2)
 }
 
-fn active(emulator: &Emulator, id: &str, unknown: &str) -> Response {
+fn active(emulator: &AdsPowerEmulator, id: &str, unknown: &str) -> Response {
     let Some(profile) = emulator.profile(id) else {
         return failure(unknown);
     };
@@ -254,7 +259,7 @@ async fn cloud_active(State(emulator): Shared, body: Bytes) -> Response {
     let open: Vec<Value> = ids
         .into_iter()
         .filter_map(|id| {
-            let here = emulator.profile(id).and_then(Profile::open).is_some();
+            let here = emulator.profile(id).and_then(EmulatedProfile::open).is_some();
             let account = match (here, emulator.is_used_elsewhere(id)) {
                 (true, _) => "owner@mail.test",
                 (false, true) => "someone@mail.test",
@@ -276,7 +281,7 @@ async fn download_kernel(State(emulator): Shared, body: Bytes) -> Response {
     success(json!({}))
 }
 
-fn connection_details(connection: &Connection) -> Value {
+fn connection_details(connection: &EmulatedConnection) -> Value {
     json!({
         "ws": {
             "puppeteer": connection.ws,
@@ -288,12 +293,12 @@ fn connection_details(connection: &Connection) -> Value {
 }
 
 /// By id or by number, as v1 names them.
-fn named_v1(emulator: &Emulator, parameters: &HashMap<String, String>) -> String {
+fn named_v1(emulator: &AdsPowerEmulator, parameters: &HashMap<String, String>) -> String {
     let number = parameter(parameters, "serial_number");
     emulator.by_number(&number).unwrap_or_else(|| parameter(parameters, "user_id"))
 }
 
-fn named_v2(emulator: &Emulator, body: &Value) -> String {
+fn named_v2(emulator: &AdsPowerEmulator, body: &Value) -> String {
     emulator.by_number(&text(body, "profile_no")).unwrap_or_else(|| text(body, "profile_id"))
 }
 

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
-/// The group of `leader`, who must not have been reaped: until then nobody else has the number.
+/// Kills the group of `leader`, which must not have been reaped: until then no other process has its number.
 pub fn kill(leader: Pid) {
-    // The only failure is that there is nobody left to hear.
+    // The only failure is that the group has ended.
     let _ = kill_process_group(leader, Signal::KILL);
 }
 
 /// The killed members are not our children, so there is nothing to wait on but the group's number.
-/// Asking after a group that is gone harms nobody, whoever has the number.
+/// The check sends no signal, so a reused number does no harm.
 pub async fn gone(leader: Pid) {
     let deadline = Instant::now() + Duration::from_secs(5);
     while has_members(leader) && Instant::now() < deadline {

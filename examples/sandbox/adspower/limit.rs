@@ -1,7 +1,7 @@
 //! How many calls AdsPower lets through.
 //!
 //! The vendor's documents say a number of calls a second over everything, and one a second for each
-//! of the list calls whatever the plan. How it counts is not known; here a window slides over the
+//! of the list calls on every plan. How it counts is not known; here a window slides over the
 //! calls let through, and a refused call does not count.
 
 use std::collections::{HashMap, VecDeque};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::calls::{Parameters, Shared, parameter, parse, text};
 use super::envelope::list;
-use super::profiles::{GROUPS, Profile, TAGS};
+use super::profiles::{EmulatedProfile, GROUPS, TAGS};
 
 const LARGEST_PAGE: usize = 100;
 const LARGEST_PAGE_OF_TAGS: usize = 200;
@@ -22,7 +22,8 @@ pub async fn profiles_v1(State(emulator): Shared, Query(parameters): Parameters)
         ..Filter::default()
     };
     let page = Page::of_query(&parameters, 1);
-    let found = emulator.profiles.iter().filter(|profile| filter.matches(profile)).map(Profile::v1_item);
+    let found =
+        emulator.profiles.iter().filter(|profile| filter.matches(profile)).map(EmulatedProfile::v1_item);
     page.answer(found)
 }
 
@@ -38,7 +39,8 @@ pub async fn profiles_v2(State(emulator): Shared, body: Bytes) -> Response {
         excludes_tags: text(&body, "tags_filter") == "exclude",
     };
     let page = Page::of(&text(&body, "page"), &text(&body, "limit"), 1, LARGEST_PAGE);
-    let found = emulator.profiles.iter().filter(|profile| filter.matches(profile)).map(Profile::v2_item);
+    let found =
+        emulator.profiles.iter().filter(|profile| filter.matches(profile)).map(EmulatedProfile::v2_item);
     page.answer(found)
 }
 
@@ -75,7 +77,7 @@ struct Filter {
 }
 
 impl Filter {
-    fn matches(&self, profile: &Profile) -> bool {
+    fn matches(&self, profile: &EmulatedProfile) -> bool {
         let number = profile.number.to_string();
         let has_tag = profile.tags().any(|tag| self.tags.iter().any(|wanted| wanted == tag));
         (self.group.is_empty() || profile.group().0 == self.group)

@@ -23,18 +23,18 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use tokio::net::TcpListener;
 
-use crate::args::Args;
-use browser::{Browser, Connection, Launch};
-use faults::{Faults, Kind};
+use crate::args::SandboxArgs;
+use browser::{EmulatedBrowser, EmulatedConnection, Launch};
+use faults::{EmulatorFaults, FaultKind};
 use limit::Limit;
-use profiles::Profile;
+use profiles::EmulatedProfile;
 
 use calls::router;
 
-pub use faults::Fault;
+pub use faults::EmulatorFault;
 
 /// Answers for ever; an app that restarts is away for a while and comes back at the same address.
-pub async fn serve(emulator: Arc<Emulator>, mut listener: TcpListener) -> io::Result<()> {
+pub async fn serve(emulator: Arc<AdsPowerEmulator>, mut listener: TcpListener) -> io::Result<()> {
     let (address, mut restarts) = (listener.local_addr()?, emulator.restarts.subscribe());
     let router: Router = router(emulator);
     loop {
@@ -48,14 +48,14 @@ pub async fn serve(emulator: Arc<Emulator>, mut listener: TcpListener) -> io::Re
     }
 }
 
-pub struct Emulator {
-    profiles: Vec<Profile>,
+pub struct AdsPowerEmulator {
+    profiles: Vec<EmulatedProfile>,
     programs: browser::Programs,
     api_key: Option<String>,
     limit: Mutex<Limit>,
-    faults: Mutex<Faults>,
+    faults: Mutex<EmulatorFaults>,
     /// Browsers the registry lost; they end with the sandbox.
-    forgotten: Mutex<Vec<Browser>>,
+    forgotten: Mutex<Vec<EmulatedBrowser>>,
     /// By path.
     calls: Mutex<BTreeMap<String, u64>>,
     restarts: tokio::sync::watch::Sender<Duration>,
@@ -66,9 +66,9 @@ pub struct Emulator {
     verbose: bool,
 }
 
-impl Emulator {
+impl AdsPowerEmulator {
     /// Ends browsers that a killed sandbox left behind in the same folder.
-    pub async fn open(args: &Args, folder: &Path) -> io::Result<Emulator> {
+    pub async fn open(args: &SandboxArgs, folder: &Path) -> io::Result<AdsPowerEmulator> {
         let programs = browser::Programs::find(args.chrome.as_deref())?;
         let folder = folder.join("browsers");
         let profiles = match &args.profiles {
@@ -78,9 +78,9 @@ impl Emulator {
         for profile in &profiles {
             leftover::end(&profile.folder).await?;
         }
-        let mut faults = Faults::default();
+        let mut faults = EmulatorFaults::default();
         args.fault.iter().cloned().for_each(|fault| faults.add(fault));
-        Ok(Emulator {
+        Ok(AdsPowerEmulator {
             profiles,
             programs,
             api_key: args.api_key.clone(),
@@ -96,7 +96,7 @@ impl Emulator {
         })
     }
 
-    fn profile(&self, id: &str) -> Option<&Profile> {
+    fn profile(&self, id: &str) -> Option<&EmulatedProfile> {
         self.profiles.iter().find(|profile| profile.id == id)
     }
 
@@ -114,17 +114,17 @@ impl Emulator {
     }
 
     /// Starting an open profile answers its connection again.
-    async fn start(&self, profile: &Profile, launch: Launch) -> io::Result<Connection> {
+    async fn start(&self, profile: &EmulatedProfile, launch: Launch) -> io::Result<EmulatedConnection> {
         let mut slot = profile.browser.lock().await;
         if let Some(browser) = slot.as_ref().filter(|browser| browser.is_alive()) {
             return Ok(browser.connection().clone());
         }
-        // Looked at under the slot's lock: shut_down takes every slot after it has set this.
+        // Checked under the slot's lock: shut_down takes every slot after it has set this.
         if self.shutting_down.load(Ordering::SeqCst) {
             return Err(io::Error::other("the sandbox is shutting down"));
         }
         leftover::end(&profile.folder).await?;
-        let browser = Browser::launch(&self.programs, &profile.folder, &launch).await?;
+        let browser = EmulatedBrowser::launch(&self.programs, &profile.folder, &launch).await?;
         let connection = browser.connection().clone();
         profile.set_open(Some(&browser));
         *slot = Some(browser);
@@ -132,7 +132,7 @@ impl Emulator {
     }
 
     /// False when it was not open.
-    async fn stop(&self, profile: &Profile) -> bool {
+    async fn stop(&self, profile: &EmulatedProfile) -> bool {
         let mut slot = profile.browser.lock().await;
         let Some(browser) = slot.take() else {
             return false;
@@ -144,12 +144,12 @@ impl Emulator {
     }
 
     /// Of a start; what is not for one happens at once.
-    async fn switch(&self, fault: Fault) {
+    async fn switch(&self, fault: EmulatorFault) {
         if !fault.is_at_once() {
             self.faults.lock().unwrap_or_else(PoisonError::into_inner).add(fault);
             return;
         }
-        if fault.kind == Kind::AppRestarts {
+        if fault.kind == FaultKind::AppRestarts {
             self.restarts.send_replace(fault.lasts());
             return;
         }
@@ -160,7 +160,7 @@ impl Emulator {
         }
     }
 
-    fn strike(&self, profile: &str) -> Option<Fault> {
+    fn strike(&self, profile: &str) -> Option<EmulatorFault> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).strike(profile)
     }
 
@@ -204,6 +204,6 @@ impl Emulator {
         self.shutting_down.store(true, Ordering::SeqCst);
         self.stop_all().await;
         let forgotten = std::mem::take(&mut *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner));
-        futures::future::join_all(forgotten.into_iter().map(Browser::stop)).await;
+        futures::future::join_all(forgotten.into_iter().map(EmulatedBrowser::stop)).await;
     }
 }

@@ -8,40 +8,47 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::browser::{Browser, Connection, Liveness};
+use super::browser::{EmulatedBrowser, EmulatedConnection, ProcessStatus};
 
 /// The first tag belongs to every second profile, from the first one on; the second one to every third.
 pub const TAGS: [(&str, &str); 2] = [("11", "Blue"), ("12", "Green")];
 
 pub const GROUPS: [(&str, &str); 3] = [("1", "Harbour"), ("2", "Pine"), ("3", "Quay")];
 
-pub struct Profile {
+pub struct EmulatedProfile {
     pub id: String,
     /// The serial number, from 1.
     pub number: usize,
     pub name: String,
     pub folder: PathBuf,
     /// Held over a whole start or stop: no two of them meet on one profile.
-    pub browser: tokio::sync::Mutex<Option<Browser>>,
-    /// What can be told without waiting for a start or stop under way.
-    open: Mutex<Option<(Connection, Liveness)>>,
+    pub browser: tokio::sync::Mutex<Option<EmulatedBrowser>>,
+    /// The state that is known without waiting for a start or stop under way.
+    open: Mutex<Option<(EmulatedConnection, ProcessStatus)>>,
 }
 
-impl Profile {
+impl EmulatedProfile {
     /// `name` is for people; without one it is `Practice` and its number.
     fn new(id: String, number: usize, name: &str, folder: &Path) -> Self {
         let folder = folder.join(&id);
         let name = if name.is_empty() { format!("Practice {number}") } else { name.to_owned() };
-        Profile { id, number, name, folder, browser: tokio::sync::Mutex::new(None), open: Mutex::new(None) }
+        EmulatedProfile {
+            id,
+            number,
+            name,
+            folder,
+            browser: tokio::sync::Mutex::new(None),
+            open: Mutex::new(None),
+        }
     }
 
-    pub fn set_open(&self, browser: Option<&Browser>) {
+    pub fn set_open(&self, browser: Option<&EmulatedBrowser>) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         *open = browser.map(|browser| (browser.connection().clone(), browser.liveness()));
     }
 
-    /// A browser that died by itself is not open.
-    pub fn open(&self) -> Option<Connection> {
+    /// A browser that crashed is not open.
+    pub fn open(&self) -> Option<EmulatedConnection> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let (connection, liveness) = open.as_ref()?;
         liveness.is_alive().then(|| connection.clone())
@@ -106,12 +113,12 @@ impl Profile {
     }
 }
 
-pub fn numbered(count: usize, folder: &Path) -> Vec<Profile> {
-    (1..=count).map(|number| Profile::new(format!("p{number}"), number, "", folder)).collect()
+pub fn numbered(count: usize, folder: &Path) -> Vec<EmulatedProfile> {
+    (1..=count).map(|number| EmulatedProfile::new(format!("p{number}"), number, "", folder)).collect()
 }
 
 /// One id a line, and a name behind it where it has one; `#` starts a comment.
-pub fn read(file: &Path, folder: &Path) -> io::Result<Vec<Profile>> {
+pub fn read(file: &Path, folder: &Path) -> io::Result<Vec<EmulatedProfile>> {
     let place = |text: String| io::Error::other(format!("{}: {text}", file.display()));
     let text = fs::read_to_string(file).map_err(|error| place(error.to_string()))?;
     let mut ids = HashSet::new();
@@ -128,7 +135,7 @@ pub fn read(file: &Path, folder: &Path) -> io::Result<Vec<Profile>> {
             return Err(place(format!("`{id}` is no profile id")));
         }
         if ids.insert(id) {
-            profiles.push(Profile::new(id.to_owned(), profiles.len() + 1, name.trim(), folder));
+            profiles.push(EmulatedProfile::new(id.to_owned(), profiles.len() + 1, name.trim(), folder));
         }
     }
     Ok(profiles)

@@ -30,13 +30,13 @@ use minijinja::value::Serde;
 use minijinja::{Environment, context};
 use serde::Serialize;
 
-use crate::site::Site;
+use crate::site::PracticeSite;
 
 const FRAME: &str = include_str!("frame.html");
 const INDEX: &str = include_str!("index.html");
 const LOG: &str = include_str!("log.js");
 
-pub fn routes() -> Router<Arc<Site>> {
+pub fn routes() -> Router<Arc<PracticeSite>> {
     Router::new()
         .route("/course", get(index))
         .route("/course.json", get(list))

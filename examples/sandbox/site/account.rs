@@ -15,16 +15,16 @@ use serde::Deserialize;
 use serde_json::json;
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
-use super::Site;
+use super::PracticeSite;
 use super::ledger::{Record, Submission};
 use super::page::Unavailable;
 use super::sign_in::{
-    Credentials, ask_for_code, check_credentials, checked_password, half_signed_in, sign_in, signed_in,
+    SignInForm, ask_for_code, check_credentials, checked_password, half_signed_in, sign_in, signed_in,
 };
 
 const WRONG_CODE: &str = "That code is not right, or was used before.";
 
-pub fn routes() -> Router<Arc<Site>> {
+pub fn routes() -> Router<Arc<PracticeSite>> {
     Router::new()
         .route("/account/login", get(login_page).post(login))
         .route("/account/code", get(code_page).post(give_code))
@@ -34,11 +34,11 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/account/password", get(password_page).post(rotate))
 }
 
-async fn login_page(State(site): State<Arc<Site>>) -> Response {
+async fn login_page(State(site): State<Arc<PracticeSite>>) -> Response {
     show_login(&site, None)
 }
 
-fn show_login(site: &Site, error: Option<&str>) -> Response {
+fn show_login(site: &PracticeSite, error: Option<&str>) -> Response {
     site.look().page(
         "account",
         "Account sign-in",
@@ -48,8 +48,8 @@ fn show_login(site: &Site, error: Option<&str>) -> Response {
 }
 
 async fn login(
-    State(site): State<Arc<Site>>,
-    Form(form): Form<Credentials>,
+    State(site): State<Arc<PracticeSite>>,
+    Form(form): Form<SignInForm>,
 ) -> Result<Response, Unavailable> {
     let address = form.address.trim().to_owned();
     let checked = site.read(|state| {
@@ -64,14 +64,14 @@ async fn login(
     }
 }
 
-async fn code_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+async fn code_page(State(site): State<Arc<PracticeSite>>, headers: HeaderMap) -> Response {
     match half_signed_in(&site, &headers, "account") {
         Some(address) => show_code(&site, &address, None),
         None => Redirect::to("/account/login").into_response(),
     }
 }
 
-fn show_code(site: &Site, address: &str, error: Option<&str>) -> Response {
+fn show_code(site: &PracticeSite, address: &str, error: Option<&str>) -> Response {
     site.look().page(
         "account",
         "Sign-in code",
@@ -86,7 +86,7 @@ struct Code {
 }
 
 async fn give_code(
-    State(site): State<Arc<Site>>,
+    State(site): State<Arc<PracticeSite>>,
     headers: HeaderMap,
     Form(form): Form<Code>,
 ) -> Result<Response, Unavailable> {
@@ -99,11 +99,11 @@ async fn give_code(
     sign_in(&site, "account", &address, "/account/security")
 }
 
-async fn security_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+async fn security_page(State(site): State<Arc<PracticeSite>>, headers: HeaderMap) -> Response {
     show_security(&site, &headers, None)
 }
 
-fn show_security(site: &Site, headers: &HeaderMap, error: Option<&str>) -> Response {
+fn show_security(site: &PracticeSite, headers: &HeaderMap, error: Option<&str>) -> Response {
     let Some(address) = signed_in(site, headers, "account") else {
         return Redirect::to("/account/login").into_response();
     };
@@ -117,7 +117,10 @@ fn show_security(site: &Site, headers: &HeaderMap, error: Option<&str>) -> Respo
 }
 
 /// A new key each time until two-factor authentication is on; never again afterwards.
-async fn setup_key(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Response, Unavailable> {
+async fn setup_key(
+    State(site): State<Arc<PracticeSite>>,
+    headers: HeaderMap,
+) -> Result<Response, Unavailable> {
     let Some(address) = signed_in(&site, &headers, "account") else {
         return Ok(StatusCode::UNAUTHORIZED.into_response());
     };
@@ -130,7 +133,7 @@ async fn setup_key(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<
 }
 
 async fn enable(
-    State(site): State<Arc<Site>>,
+    State(site): State<Arc<PracticeSite>>,
     headers: HeaderMap,
     Form(form): Form<Code>,
 ) -> Result<Response, Unavailable> {
@@ -150,7 +153,7 @@ struct Changed {
 }
 
 async fn password_page(
-    State(site): State<Arc<Site>>,
+    State(site): State<Arc<PracticeSite>>,
     headers: HeaderMap,
     Query(query): Query<Changed>,
 ) -> Response {
@@ -160,7 +163,7 @@ async fn password_page(
     }
 }
 
-fn show_password(site: &Site, address: &str, changed: bool, error: Option<&str>) -> Response {
+fn show_password(site: &PracticeSite, address: &str, changed: bool, error: Option<&str>) -> Response {
     site.look().page(
         "account",
         "Your password",
@@ -176,7 +179,7 @@ struct Rotation {
 }
 
 async fn rotate(
-    State(site): State<Arc<Site>>,
+    State(site): State<Arc<PracticeSite>>,
     headers: HeaderMap,
     Form(form): Form<Rotation>,
 ) -> Result<Response, Unavailable> {
@@ -196,7 +199,7 @@ async fn rotate(
 }
 
 /// Whether the code is right and was not used before. It is used up when this returns.
-fn use_code(site: &Site, address: &str, code: &str) -> Result<bool, Unavailable> {
+fn use_code(site: &PracticeSite, address: &str, code: &str) -> Result<bool, Unavailable> {
     let (key, last_used) =
         site.read(|state| (state.secret(address).map(str::to_owned), state.last_used_window(address)));
     let window = key.and_then(|key| totp(&key)).and_then(|totp| totp.check_current(code.trim()));

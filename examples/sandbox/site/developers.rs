@@ -13,13 +13,13 @@ use serde::Deserialize;
 use super::ledger::{Draft, Record, Submission};
 use super::page::Unavailable;
 use super::sign_in::{
-    Credentials, check_credentials, checked_address, cookie, sign_in, signed_in, with_cookie,
+    SignInForm, check_credentials, checked_address, cookie, sign_in, signed_in, with_cookie,
 };
-use super::{Site, random_token};
+use super::{PracticeSite, random_token};
 
 const DRAFT_COOKIE: &str = "hp_dev_draft";
 
-pub fn routes() -> Router<Arc<Site>> {
+pub fn routes() -> Router<Arc<PracticeSite>> {
     Router::new()
         .route("/developers", get(home_page))
         .route("/developers/register", get(register_page).post(register))
@@ -29,15 +29,15 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/developers/status", get(status_page))
 }
 
-async fn home_page(State(site): State<Arc<Site>>) -> Response {
+async fn home_page(State(site): State<Arc<PracticeSite>>) -> Response {
     site.look().page("developers", "Developers", include_str!("../html/developers_home.html"), context! {})
 }
 
-async fn register_page(State(site): State<Arc<Site>>) -> Response {
+async fn register_page(State(site): State<Arc<PracticeSite>>) -> Response {
     show_register(&site, None)
 }
 
-fn show_register(site: &Site, error: Option<&str>) -> Response {
+fn show_register(site: &PracticeSite, error: Option<&str>) -> Response {
     site.look().page(
         "developers",
         "Your project",
@@ -55,7 +55,10 @@ struct Project {
     terms: Option<String>,
 }
 
-async fn register(State(site): State<Arc<Site>>, Form(form): Form<Project>) -> Result<Response, Unavailable> {
+async fn register(
+    State(site): State<Arc<PracticeSite>>,
+    Form(form): Form<Project>,
+) -> Result<Response, Unavailable> {
     let draft = match checked_project(form) {
         Ok(draft) => draft,
         Err(error) => return Ok(show_register(&site, Some(error))),
@@ -73,7 +76,7 @@ fn checked_project(form: Project) -> Result<Draft, &'static str> {
     }
     let traffic = form.traffic.ok_or("Please choose how much traffic you expect.")?;
     if form.purpose.trim().is_empty() {
-        return Err("Please tell us what you will build.");
+        return Err("Please describe what you will build.");
     }
     if form.terms.is_none() {
         return Err("Please accept the developer terms.");
@@ -81,11 +84,11 @@ fn checked_project(form: Project) -> Result<Draft, &'static str> {
     Ok(Draft { address, kind: form.kind, traffic, purpose: form.purpose })
 }
 
-async fn details_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+async fn details_page(State(site): State<Arc<PracticeSite>>, headers: HeaderMap) -> Response {
     show_details(&site, &headers, None)
 }
 
-fn show_details(site: &Site, headers: &HeaderMap, error: Option<&str>) -> Response {
+fn show_details(site: &PracticeSite, headers: &HeaderMap, error: Option<&str>) -> Response {
     let Some(draft) = draft(site, headers) else {
         return Redirect::to("/developers/register").into_response();
     };
@@ -97,7 +100,7 @@ fn show_details(site: &Site, headers: &HeaderMap, error: Option<&str>) -> Respon
     )
 }
 
-fn draft(site: &Site, headers: &HeaderMap) -> Option<Draft> {
+fn draft(site: &PracticeSite, headers: &HeaderMap) -> Option<Draft> {
     let token = cookie(headers, DRAFT_COOKIE)?;
     site.read(|state| state.draft(&token).cloned())
 }
@@ -108,7 +111,7 @@ struct Details {
 }
 
 async fn details(
-    State(site): State<Arc<Site>>,
+    State(site): State<Arc<PracticeSite>>,
     headers: HeaderMap,
     Form(form): Form<Details>,
 ) -> Result<Response, Unavailable> {
@@ -125,7 +128,7 @@ async fn details(
     Ok(Redirect::to("/developers/registered").into_response())
 }
 
-async fn registered_page(State(site): State<Arc<Site>>) -> Response {
+async fn registered_page(State(site): State<Arc<PracticeSite>>) -> Response {
     site.look().page(
         "developers",
         "Thank you",
@@ -134,11 +137,11 @@ async fn registered_page(State(site): State<Arc<Site>>) -> Response {
     )
 }
 
-async fn login_page(State(site): State<Arc<Site>>) -> Response {
+async fn login_page(State(site): State<Arc<PracticeSite>>) -> Response {
     show_login(&site, None)
 }
 
-fn show_login(site: &Site, error: Option<&str>) -> Response {
+fn show_login(site: &PracticeSite, error: Option<&str>) -> Response {
     site.look().page(
         "developers",
         "Developer sign-in",
@@ -153,8 +156,8 @@ fn show_login(site: &Site, error: Option<&str>) -> Response {
 }
 
 async fn login(
-    State(site): State<Arc<Site>>,
-    Form(form): Form<Credentials>,
+    State(site): State<Arc<PracticeSite>>,
+    Form(form): Form<SignInForm>,
 ) -> Result<Response, Unavailable> {
     let address = form.address.trim().to_owned();
     let checked = site.read(|state| {
@@ -166,7 +169,7 @@ async fn login(
     }
 }
 
-async fn status_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+async fn status_page(State(site): State<Arc<PracticeSite>>, headers: HeaderMap) -> Response {
     let Some(address) = signed_in(&site, &headers, "developers") else {
         return Redirect::to("/developers/login").into_response();
     };

@@ -1,5 +1,5 @@
 //! Lets the switches act on every request of a page: it waits, hangs or fails before the page's
-//! own handler sees it. Whatever a handler accepts, it accepts after this.
+//! own handler sees it. A handler accepts its submission after this.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,11 +9,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Site;
+use super::PracticeSite;
 use super::page::Unavailable;
 use crate::switches::Fate;
 
-pub async fn misbehave(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+pub async fn misbehave(State(site): State<Arc<PracticeSite>>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let latency = site.faults().latency(rand::random());
     if !latency.is_zero() {

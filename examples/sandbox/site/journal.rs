@@ -1,10 +1,10 @@
-//! The site's memory: an append-only file of JSON lines, on disk before a response tells of it.
+//! The site's memory: an append-only file of JSON lines, on disk before a response reports it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::ledger::{Record, State};
+use super::ledger::{LedgerState, Record};
 
 pub struct Journal {
     file: File,
@@ -12,9 +12,9 @@ pub struct Journal {
 
 impl Journal {
     /// Replays what is there. A last line without its end was never answered for and is cut off.
-    pub fn open(path: &Path) -> io::Result<(Journal, State)> {
+    pub fn open(path: &Path) -> io::Result<(Journal, LedgerState)> {
         let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
-        let mut state = State::default();
+        let mut state = LedgerState::default();
         let mut whole = 0;
         let mut reader = BufReader::new(&file);
         let mut line = String::new();

@@ -1,8 +1,8 @@
 //! What the site knows, as a fold over its journal, and the ledger of accepted submissions.
 //!
 //! A submission is one record: its count and its effect cannot come apart. The site accepts a
-//! submission again and lets it overwrite, unlike a careful real one, so that whoever submits
-//! twice is found in the ledger.
+//! submission again and lets it overwrite, unlike a careful real one, so that a second
+//! submission shows in the ledger.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -121,7 +121,7 @@ pub struct PendingSignup {
 }
 
 #[derive(Debug, Default)]
-pub struct State {
+pub struct LedgerState {
     mailboxes: HashMap<String, String>,
     messages: HashMap<String, Vec<Message>>,
     message_count: u64,
@@ -142,7 +142,7 @@ pub struct State {
     accepted: BTreeMap<String, BTreeMap<&'static str, u64>>,
 }
 
-impl State {
+impl LedgerState {
     pub fn apply(&mut self, record: Record) {
         match record {
             Record::Accepted { at_ms, submission } => self.accept(at_ms, submission),
@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn the_ledger_shows_doubles() {
-        let mut state = State::default();
+        let mut state = LedgerState::default();
         for profile in ["p1", "p2", "p1"] {
             state.apply(signup(profile));
         }
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_message_is_not_there_before_it_arrives() {
-        let mut state = State::default();
+        let mut state = LedgerState::default();
         state.apply(Record::CodeMailed {
             arrives_ms: 1000,
             token: "t".to_owned(),

@@ -12,10 +12,10 @@ use serde_json::json;
 
 use super::ledger::Submission;
 use super::page::Unavailable;
-use super::sign_in::{Credentials, check_credentials, checked_address, checked_password, sign_in, signed_in};
-use super::{Site, now_ms};
+use super::sign_in::{SignInForm, check_credentials, checked_address, checked_password, sign_in, signed_in};
+use super::{PracticeSite, now_ms};
 
-pub fn routes() -> Router<Arc<Site>> {
+pub fn routes() -> Router<Arc<PracticeSite>> {
     Router::new()
         .route("/mail/signup", get(signup_page).post(signup))
         .route("/mail/login", get(login_page).post(login))
@@ -25,11 +25,11 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/mail/api/messages/{id}", get(message))
 }
 
-async fn signup_page(State(site): State<Arc<Site>>) -> Response {
+async fn signup_page(State(site): State<Arc<PracticeSite>>) -> Response {
     show_signup(&site, None)
 }
 
-fn show_signup(site: &Site, error: Option<&str>) -> Response {
+fn show_signup(site: &PracticeSite, error: Option<&str>) -> Response {
     site.look().page(
         "mail",
         "Create your mailbox",
@@ -39,8 +39,8 @@ fn show_signup(site: &Site, error: Option<&str>) -> Response {
 }
 
 async fn signup(
-    State(site): State<Arc<Site>>,
-    Form(form): Form<Credentials>,
+    State(site): State<Arc<PracticeSite>>,
+    Form(form): Form<SignInForm>,
 ) -> Result<Response, Unavailable> {
     let address = checked_address(&form.address).and_then(|address| {
         checked_password(&form.password)?;
@@ -54,12 +54,12 @@ async fn signup(
     sign_in(&site, "mail", &address, "/mail/inbox")
 }
 
-/// Shows its form to whoever is signed in already, too.
-async fn login_page(State(site): State<Arc<Site>>) -> Response {
+/// Shows its form also to a user who is signed in.
+async fn login_page(State(site): State<Arc<PracticeSite>>) -> Response {
     show_login(&site, None)
 }
 
-fn show_login(site: &Site, error: Option<&str>) -> Response {
+fn show_login(site: &PracticeSite, error: Option<&str>) -> Response {
     site.look().page(
         "mail",
         "Webmail",
@@ -69,8 +69,8 @@ fn show_login(site: &Site, error: Option<&str>) -> Response {
 }
 
 async fn login(
-    State(site): State<Arc<Site>>,
-    Form(form): Form<Credentials>,
+    State(site): State<Arc<PracticeSite>>,
+    Form(form): Form<SignInForm>,
 ) -> Result<Response, Unavailable> {
     let address = form.address.trim().to_owned();
     let checked = site.read(|state| {
@@ -82,28 +82,32 @@ async fn login(
     }
 }
 
-async fn inbox_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+async fn inbox_page(State(site): State<Arc<PracticeSite>>, headers: HeaderMap) -> Response {
     let Some(address) = signed_in(&site, &headers, "mail") else {
         return Redirect::to("/mail/login").into_response();
     };
     site.look().page("mail", "Inbox", include_str!("../html/mail_inbox.html"), context! { address })
 }
 
-async fn message_page(State(site): State<Arc<Site>>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
+async fn message_page(
+    State(site): State<Arc<PracticeSite>>,
+    Path(id): Path<u64>,
+    headers: HeaderMap,
+) -> Response {
     if signed_in(&site, &headers, "mail").is_none() {
         return Redirect::to("/mail/login").into_response();
     }
     site.look().page("mail", "Message", include_str!("../html/mail_message.html"), context! { id })
 }
 
-async fn messages(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+async fn messages(State(site): State<Arc<PracticeSite>>, headers: HeaderMap) -> Response {
     let Some(address) = signed_in(&site, &headers, "mail") else {
         return StatusCode::UNAUTHORIZED.into_response();
     };
     site.read(|state| Json(json!(state.messages(&address, now_ms()))).into_response())
 }
 
-async fn message(State(site): State<Arc<Site>>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
+async fn message(State(site): State<Arc<PracticeSite>>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
     let Some(address) = signed_in(&site, &headers, "mail") else {
         return StatusCode::UNAUTHORIZED.into_response();
     };

@@ -20,35 +20,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use jiff::Timestamp;
 
-use crate::switches::{Faults, Switches};
+use crate::switches::{FaultSwitches, Switches};
 use journal::Journal;
-use ledger::{Record, State, Submission};
+use ledger::{LedgerState, Record, Submission};
 use page::{Look, Unavailable};
 
-pub struct Site {
-    memory: Mutex<Memory>,
-    faults: Mutex<Faults>,
+pub struct PracticeSite {
+    memory: Mutex<SiteMemory>,
+    faults: Mutex<FaultSwitches>,
     verbose: bool,
 }
 
 /// Under one lock, so that the journal's order is the order in which the state changed.
-struct Memory {
+struct SiteMemory {
     journal: Journal,
-    state: State,
+    state: LedgerState,
 }
 
-impl Site {
-    pub fn open(folder: &Path, switches: Switches, verbose: bool) -> io::Result<Site> {
+impl PracticeSite {
+    pub fn open(folder: &Path, switches: Switches, verbose: bool) -> io::Result<PracticeSite> {
         let (journal, state) = Journal::open(&folder.join("site.jsonl"))?;
-        Ok(Site {
-            memory: Mutex::new(Memory { journal, state }),
-            faults: Mutex::new(Faults::new(switches)),
+        Ok(PracticeSite {
+            memory: Mutex::new(SiteMemory { journal, state }),
+            faults: Mutex::new(FaultSwitches::new(switches)),
             verbose,
         })
     }
 
-    /// The one place where a submission is accepted: durable when it returns, whatever becomes of
-    /// the response. An error is given instead of the page that would follow.
+    /// The one place where a submission is accepted: durable when it returns, also where the
+    /// response is lost. An error replaces the page that would follow.
     pub fn accept(&self, submission: Submission) -> Result<(), Unavailable> {
         let (name, profile) = (submission.name(), submission.profile().to_owned());
         self.record(Record::Accepted { at_ms: now_ms(), submission })?;
@@ -61,7 +61,7 @@ impl Site {
     pub fn record(&self, record: Record) -> Result<(), Unavailable> {
         let mut memory = lock(&self.memory);
         if let Err(error) = memory.journal.append(&record) {
-            // What is not on disk did not happen.
+            // A submission that is not on disk has not happened.
             eprintln!("sandbox: the journal cannot be written: {error}");
             return Err(Unavailable);
         }
@@ -69,7 +69,7 @@ impl Site {
         Ok(())
     }
 
-    pub fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+    pub fn read<T>(&self, read: impl FnOnce(&LedgerState) -> T) -> T {
         read(&lock(&self.memory).state)
     }
 
@@ -81,19 +81,19 @@ impl Site {
         Look { rename, brisk, suffix: random_token()[..6].to_owned() }
     }
 
-    pub fn faults(&self) -> MutexGuard<'_, Faults> {
+    pub fn faults(&self) -> MutexGuard<'_, FaultSwitches> {
         lock(&self.faults)
     }
 }
 
-pub fn router(site: Arc<Site>) -> Router {
+pub fn router(site: Arc<PracticeSite>) -> Router {
     let pages = Router::new()
         .merge(mail::routes())
         .merge(store::routes())
         .merge(developers::routes())
         .merge(account::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&site), faults::misbehave));
-    // The office is the tester's way in: it never misbehaves. The course does so by itself.
+    // The office is the tester's way in: it never misbehaves. The course has hazards of its own.
     pages.merge(office::routes()).merge(crate::course::routes()).with_state(site)
 }
 

@@ -11,10 +11,10 @@ use minijinja::context;
 use minijinja::value::{Serde, Value as Values};
 use serde_json::Value;
 
-use super::Site;
+use super::PracticeSite;
 use super::ledger::SUBMISSIONS;
 
-pub fn routes() -> Router<Arc<Site>> {
+pub fn routes() -> Router<Arc<PracticeSite>> {
     Router::new()
         .route("/", get(index_page))
         .route("/ledger", get(ledger))
@@ -23,19 +23,19 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/switches", get(switches).post(set_switches))
 }
 
-async fn index_page(State(site): State<Arc<Site>>) -> Response {
+async fn index_page(State(site): State<Arc<PracticeSite>>) -> Response {
     site.look().page("office", "Practice site", include_str!("../html/index.html"), context! {})
 }
 
-async fn ledger(State(site): State<Arc<Site>>) -> Json<Value> {
+async fn ledger(State(site): State<Arc<PracticeSite>>) -> Json<Value> {
     Json(site.read(|state| state.ledger()))
 }
 
-async fn holdings(State(site): State<Arc<Site>>) -> Json<Value> {
+async fn holdings(State(site): State<Arc<PracticeSite>>) -> Json<Value> {
     Json(site.read(|state| state.holdings()))
 }
 
-async fn ledger_page(State(site): State<Arc<Site>>) -> Response {
+async fn ledger_page(State(site): State<Arc<PracticeSite>>) -> Response {
     let ledger = Values::from(Serde(site.read(|state| state.ledger())));
     site.look().page(
         "office",
@@ -45,12 +45,12 @@ async fn ledger_page(State(site): State<Arc<Site>>) -> Response {
     )
 }
 
-async fn switches(State(site): State<Arc<Site>>) -> Response {
+async fn switches(State(site): State<Arc<PracticeSite>>) -> Response {
     Json(site.faults().switches()).into_response()
 }
 
 /// Answers the switches as they are now.
-async fn set_switches(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> Response {
+async fn set_switches(State(site): State<Arc<PracticeSite>>, Json(body): Json<Value>) -> Response {
     let mut faults = site.faults();
     match faults.post(&body) {
         Ok(()) => Json(faults.switches()).into_response(),

@@ -7,12 +7,12 @@ use serde::Deserialize;
 
 use super::ledger::Record;
 use super::page::Unavailable;
-use super::{Site, random_token};
+use super::{PracticeSite, random_token};
 
 const YEAR_S: u32 = 31_536_000;
 
 #[derive(Debug, Deserialize)]
-pub struct Credentials {
+pub struct SignInForm {
     pub address: String,
     pub password: String,
 }
@@ -39,7 +39,7 @@ pub fn checked_password(password: &str) -> Result<(), &'static str> {
 
 /// `known` is the password on file.
 pub fn check_credentials(
-    credentials: &Credentials,
+    credentials: &SignInForm,
     known: Option<&str>,
     unknown_message: &'static str,
 ) -> Result<(), &'static str> {
@@ -51,13 +51,13 @@ pub fn check_credentials(
 }
 
 /// The address signed in to a part of the site, if any.
-pub fn signed_in(site: &Site, headers: &HeaderMap, area: &str) -> Option<String> {
+pub fn signed_in(site: &PracticeSite, headers: &HeaderMap, area: &str) -> Option<String> {
     let token = cookie(headers, &format!("hp_{area}"))?;
     site.read(|state| state.signed_in(area, &token).map(str::to_owned))
 }
 
 /// Signs in and goes on to `page`.
-pub fn sign_in(site: &Site, area: &str, address: &str, page: &str) -> Result<Response, Unavailable> {
+pub fn sign_in(site: &PracticeSite, area: &str, address: &str, page: &str) -> Result<Response, Unavailable> {
     let token = random_token();
     site.record(Record::SignedIn {
         area: area.to_owned(),
@@ -68,14 +68,19 @@ pub fn sign_in(site: &Site, area: &str, address: &str, page: &str) -> Result<Res
 }
 
 /// As [`sign_in`] on a part of the site that asks for a code after the password.
-pub fn ask_for_code(site: &Site, area: &str, address: &str, page: &str) -> Result<Response, Unavailable> {
+pub fn ask_for_code(
+    site: &PracticeSite,
+    area: &str,
+    address: &str,
+    page: &str,
+) -> Result<Response, Unavailable> {
     let token = random_token();
     site.record(Record::PasswordGiven { token: token.clone(), address: address.to_owned() })?;
     Ok(with_cookie(Redirect::to(page).into_response(), &format!("hp_{area}_half"), &token))
 }
 
 /// The address whose password was given, and whose code is asked for.
-pub fn half_signed_in(site: &Site, headers: &HeaderMap, area: &str) -> Option<String> {
+pub fn half_signed_in(site: &PracticeSite, headers: &HeaderMap, area: &str) -> Option<String> {
     let token = cookie(headers, &format!("hp_{area}_half"))?;
     site.read(|state| state.half_signed_in(&token).map(str::to_owned))
 }

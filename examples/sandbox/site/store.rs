@@ -14,14 +14,13 @@ use serde::Deserialize;
 use super::ledger::{Record, Submission};
 use super::page::Unavailable;
 use super::sign_in::{
-    Credentials, check_credentials, checked_address, checked_password, cookie, sign_in, signed_in,
-    with_cookie,
+    SignInForm, check_credentials, checked_address, checked_password, cookie, sign_in, signed_in, with_cookie,
 };
-use super::{Site, now_ms, random_token};
+use super::{PracticeSite, now_ms, random_token};
 
 const PENDING_COOKIE: &str = "hp_store_signup";
 
-pub fn routes() -> Router<Arc<Site>> {
+pub fn routes() -> Router<Arc<PracticeSite>> {
     Router::new()
         .route("/store", get(home_page))
         .route("/store/signup", get(signup_page).post(signup))
@@ -30,15 +29,15 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/store/account", get(account_page))
 }
 
-async fn home_page(State(site): State<Arc<Site>>) -> Response {
+async fn home_page(State(site): State<Arc<PracticeSite>>) -> Response {
     site.look().page("store", "Shop", include_str!("../html/store_home.html"), context! {})
 }
 
-async fn signup_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+async fn signup_page(State(site): State<Arc<PracticeSite>>, headers: HeaderMap) -> Response {
     show_signup(&site, &headers, None)
 }
 
-fn show_signup(site: &Site, headers: &HeaderMap, error: Option<&str>) -> Response {
+fn show_signup(site: &PracticeSite, headers: &HeaderMap, error: Option<&str>) -> Response {
     let consented = cookie(headers, "hp_consent").is_some();
     site.look().page(
         "store",
@@ -50,9 +49,9 @@ fn show_signup(site: &Site, headers: &HeaderMap, error: Option<&str>) -> Respons
 
 /// Not a submission yet: that is the code's acceptance.
 async fn signup(
-    State(site): State<Arc<Site>>,
+    State(site): State<Arc<PracticeSite>>,
     headers: HeaderMap,
-    Form(form): Form<Credentials>,
+    Form(form): Form<SignInForm>,
 ) -> Result<Response, Unavailable> {
     let address = checked_address(&form.address).and_then(|address| {
         checked_password(&form.password)?;
@@ -74,11 +73,11 @@ async fn signup(
     Ok(with_cookie(Redirect::to("/store/confirm").into_response(), PENDING_COOKIE, &token))
 }
 
-async fn confirm_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+async fn confirm_page(State(site): State<Arc<PracticeSite>>, headers: HeaderMap) -> Response {
     show_confirm(&site, &headers, None)
 }
 
-fn show_confirm(site: &Site, headers: &HeaderMap, error: Option<&str>) -> Response {
+fn show_confirm(site: &PracticeSite, headers: &HeaderMap, error: Option<&str>) -> Response {
     let pending = cookie(headers, PENDING_COOKIE)
         .and_then(|token| site.read(|state| Some(state.pending_signup(&token)?.address.clone())));
     let Some(address) = pending else {
@@ -98,7 +97,7 @@ struct Confirmation {
 }
 
 async fn confirm(
-    State(site): State<Arc<Site>>,
+    State(site): State<Arc<PracticeSite>>,
     headers: HeaderMap,
     Form(form): Form<Confirmation>,
 ) -> Result<Response, Unavailable> {
@@ -115,11 +114,11 @@ async fn confirm(
     sign_in(&site, "store", &address, "/store/account")
 }
 
-async fn login_page(State(site): State<Arc<Site>>) -> Response {
+async fn login_page(State(site): State<Arc<PracticeSite>>) -> Response {
     show_login(&site, None)
 }
 
-fn show_login(site: &Site, error: Option<&str>) -> Response {
+fn show_login(site: &PracticeSite, error: Option<&str>) -> Response {
     site.look().page(
         "store",
         "Shop sign-in",
@@ -129,8 +128,8 @@ fn show_login(site: &Site, error: Option<&str>) -> Response {
 }
 
 async fn login(
-    State(site): State<Arc<Site>>,
-    Form(form): Form<Credentials>,
+    State(site): State<Arc<PracticeSite>>,
+    Form(form): Form<SignInForm>,
 ) -> Result<Response, Unavailable> {
     let address = form.address.trim().to_owned();
     let checked = site.read(|state| {
@@ -146,7 +145,7 @@ async fn login(
     }
 }
 
-async fn account_page(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+async fn account_page(State(site): State<Arc<PracticeSite>>, headers: HeaderMap) -> Response {
     let Some(address) = signed_in(&site, &headers, "store") else {
         return Redirect::to("/store/login").into_response();
     };

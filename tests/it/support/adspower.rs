@@ -8,7 +8,7 @@ use super::EndsBrowsers;
 use super::program::{Folder, Program};
 use super::sandbox::{SUBMISSIONS, Sandbox};
 
-pub struct Place {
+pub struct AdsPowerFixture {
     // First of all the runs are ended, then what they talk to.
     pub folder: Folder,
     pub sandbox: Sandbox,
@@ -16,7 +16,7 @@ pub struct Place {
     _ends: Vec<EndsBrowsers>,
 }
 
-impl Place {
+impl AdsPowerFixture {
     pub fn new() -> Self {
         Self::with_faults(&[])
     }
