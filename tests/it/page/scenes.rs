@@ -393,7 +393,7 @@ async fn the_network_is_as_slow_as_the_flow_wants_it() {
 #[tokio::test]
 async fn dialogs_are_answered_as_declared() {
     let mut rig = Rig::new(
-        r#"<button id=b onclick="log([confirm('Sure?'), prompt('Who?', 'Ann')].join())">Go</button>"#,
+        r#"<button id=b onclick="log([confirm('Sure?'), prompt('Who?', 'default')].join())">Go</button>"#,
     )
     .await;
     let click = r##"{"type":"click","selectors":["#b"],"offsetX":3,"offsetY":3}"##;
@@ -406,7 +406,7 @@ async fn dialogs_are_answered_as_declared() {
     expect![[r#"
         log
           false,
-          true,Ann
+          true,default
           true,Ann
     "#]]
     .assert_eq(&format!("log\n{log}"));
