@@ -12,7 +12,7 @@ CARGO ?= cargo
 KILLS ?= 1000
 BROWSER ?= shell
 
-# The headless shell is what the program and the tests take by themselves; CHROME replaces it everywhere.
+# The program and the tests use the headless shell by default; CHROME replaces it everywhere.
 ifeq ($(BROWSER),chromium)
 export CHROME := $(or $(CHROME),$(shell scripts/need chromium && scripts/need --print-chromium))
 endif
@@ -29,7 +29,7 @@ test: lint
 	$(CARGO) nextest run --no-fail-fast $(if $(CI),--profile ci)
 	$(CARGO) test --doc --quiet
 
-# Every deviation of every round is told, at the end.
+# Reports every deviation of every round at the end.
 course:
 	@scripts/need shell
 	$(CARGO) build --example sandbox
@@ -39,8 +39,8 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
 
-# Real processes are killed until nobody can say that it was luck: a fleet and its browsers, then the
-# writers of the shared files.
+# Kills real processes until luck is ruled out: a fleet and its browsers, then the writers of the shared
+# files.
 storm:
 	@scripts/need shell nextest
 	$(CARGO) build --example sandbox
@@ -49,7 +49,7 @@ storm:
 	STORM_SECONDS=60 $(CARGO) nextest run --profile storm --no-capture --lib \
 		-E 'test(some_are_killed_lose_no_update) | test(no_kill_makes_a_call_too_early)'
 
-# Checks by programs nobody here wrote; needs Python and node.
+# Checks by independent programs; needs Python and node.
 conformance:
 	@scripts/need shell node python
 	CHROME="$$(scripts/need --print-shell)" tests/conformance/run

@@ -12,7 +12,7 @@ Measured at two paces, to which the recording is stretched. 30 s a profile is wh
 that are not on the same machine. 5 s is what the practice site takes; ten runs are launched a second then,
 and it would take dozens of cores to carry their browsers.
 
-How its children come to be others: the orchestrator starts the file it was started from. It is started
+How its children are replaced: the orchestrator starts the file it was started from. It is started
 from a copy, and its list of profiles is not answered before the script lies in the place of that copy.
 """
 
@@ -106,18 +106,18 @@ def measure(regatta, recording, work, took, done):
         )
         stack.callback(end, fleet)
         host = next(line for line in fleet.stderr if "http://" in line).split("//")[1].split("/")[0]
-        # Whatever else it says must not fill the pipe.
+        # The rest of its output must not fill the pipe.
         threading.Thread(target=fleet.stderr.read, daemon=True).start()
         pages = [Page(host) for _ in range(PAGES)]
         wait_for(lambda: pages[0].living and pages[0].living[-1] >= LIVING, fleet)
         pages[0].living.clear()
-        received, events = [page.received for page in pages], told(folder)
+        received, events = [page.received for page in pages], event_count(folder)
         before, since = used(fleet.pid), time.monotonic()
         time.sleep(SECONDS)
         cpu = 100 * (used(fleet.pid) - before) / (time.monotonic() - since)
         status = pathlib.Path(f"/proc/{fleet.pid}/status").read_text()
         memory = int(status.split("VmHWM:")[1].split()[0]) << 10
-        living, events = pages[0].living, told(folder) - events
+        living, events = pages[0].living, event_count(folder) - events
         least = min(page.received - already for page, already in zip(pages, received))
     if statistics.median(living) < LIVING * 0.9:
         sys.exit(f"at the median {statistics.median(living)} runs lived and not {LIVING}: this machine is too slow, or too busy")
@@ -180,7 +180,7 @@ def used(pid):
     return sum(map(int, pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
-def told(folder):
+def event_count(folder):
     return sum(path.read_bytes().count(b"\n") for path in (folder / "logs").glob("p*.events.jsonl"))
 
 
@@ -188,7 +188,7 @@ def wait_for(holds, fleet):
     until = time.monotonic() + 120
     while not holds():
         if fleet.poll() is not None or time.monotonic() > until:
-            sys.exit("the fleet did not come to have its runs")
+            sys.exit("the fleet did not start its runs")
         time.sleep(0.05)
 
 

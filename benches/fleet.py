@@ -3,7 +3,7 @@ benches/fleet.
 
 Two kinds of jobs, each the same command for all three, so that the ratios are of what each adds:
 
-- `true`, which does nothing. What is left is the orchestrators' own cost. Ours is its library, called by
+- `true`, which does nothing. The rest is the orchestrators' own cost. Ours is its library, called by
   benches/nothing.rs, since the program starts itself and nothing else.
 - the real `regatta run` of a profile whose steps are all done and whose session does not say COMPLETED
   yet: it takes the lock, makes a change of the session durable (two fsyncs), writes its events and ends,
@@ -93,7 +93,7 @@ class Bench:
         """In turn, each on a folder of its own; the order changes with every round.
 
         Nothing is deleted in between: for seconds after thousands of files were, ext4 looks long for each
-        new one, which whoever keeps a log would pay for.
+        new one, which is the price of keeping a log.
         """
         sides = ["fleet", "xargs", "parallel"]
         measured = []
@@ -106,8 +106,8 @@ class Bench:
                 if what != "true":
                     self.check_completed(folder)
             measured.append([times[side] for side in sides])
-            told = ", ".join(f"{side} {times[side]:.2f} s" for side in sides)
-            print(f"{what}, round {number + 1}: {told}", flush=True)
+            summary = ", ".join(f"{side} {times[side]:.2f} s" for side in sides)
+            print(f"{what}, round {number + 1}: {summary}", flush=True)
         return measured
 
     def nothing_by(self, side, folder):

@@ -104,12 +104,12 @@ def profile(number):
 
 def events(number, done, outcome, code):
     network = {"requests": 9, "failed": 0, "bytes_received": 20480, "bytes_sent": 512}
-    told = [{"type": "run_started", "pid": 5, "plan": "sha256:1", "steps": 5, "done": 0}]
+    lines = [{"type": "run_started", "pid": 5, "plan": "sha256:1", "steps": 5, "done": 0}]
     for flag in FLAGS[:done]:
-        told.append({"type": "step_started", "flag": flag, "attempt": 1, "mode": "act"})
-        told.append({"type": "step_finished", "flag": flag, "outcome": "done", "ms": 1500 + number % 997, "network": network})
-    told.append({"type": "run_finished", "outcome": outcome, "exit_code": code, "ms": 4000})
-    for seq, event in enumerate(told, 1):
+        lines.append({"type": "step_started", "flag": flag, "attempt": 1, "mode": "act"})
+        lines.append({"type": "step_finished", "flag": flag, "outcome": "done", "ms": 1500 + number % 997, "network": network})
+    lines.append({"type": "run_finished", "outcome": outcome, "exit_code": code, "ms": 4000})
+    for seq, event in enumerate(lines, 1):
         head = {"v": 1, "seq": seq, "at": f"2026-01-02T03:04:{seq:02}Z", "run_id": f"r{number}", "profile_id": f"p{number}"}
         yield json.dumps(head | event, separators=(",", ":")) + "\n"
 

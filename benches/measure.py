@@ -25,7 +25,7 @@ PRACTICE = pathlib.Path("examples/practice")
 FIRST_STEP = "mailbox_created"
 # A start takes some ten milliseconds: many pairs cost little and steady the median.
 START_PAIRS = 40
-# Between two looks at a driver's peak memory. It never falls, so only what comes in the very last
+# The poll interval of a driver's peak memory. It never falls, so only what comes in the very last
 # of these intervals can be missed.
 LOOK_MS = 5
 TIMEOUT_S = 120

@@ -1,4 +1,4 @@
-//! The orchestrator over a program that does nothing: what it costs by itself. Called by benches/fleet.py,
+//! The orchestrator over a program that does nothing: what it costs alone. Called by benches/fleet.py,
 //! beside `xargs` and GNU parallel over the same program.
 //!
 //!     nothing FOLDER SLOTS PROGRAM < profiles.txt
@@ -17,12 +17,12 @@ use regatta_core::session::Platform;
 use regatta_core::source::row::DeclaredVariables;
 use regatta_core::source::spec::Format;
 
-/// Nobody asks for a browser.
-struct Nobody;
+/// No run of the benchmark asks for a browser.
+struct NoProvider;
 
-impl Provider for Nobody {
+impl Provider for NoProvider {
     fn name(&self) -> &'static str {
-        "nobody"
+        "none"
     }
 
     fn start<'a>(
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     options.stagger = Duration::ZERO;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut ignore = |_| ();
-    let fleet = orchestrate(options, profiles, Arc::new(Nobody), &mut ignore);
+    let fleet = orchestrate(options, profiles, Arc::new(NoProvider), &mut ignore);
     let report = runtime.block_on(fleet).unwrap_or_else(|error| panic!("{error}"));
     println!("{}", serde_json::to_string(&report).expect("a report is JSON"));
     ExitCode::from(report.exit_code)

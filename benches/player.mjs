@@ -102,5 +102,5 @@ async function playwright() {
 
 const ms = await { replay, playwright }[driver]();
 console.log(JSON.stringify({ ms, clicks }));
-// The browser is ended from outside; taking leave of it is nobody's time.
+// The browser is ended from outside; closing it is not measured.
 process.exit(0);

@@ -6,7 +6,7 @@ The practice site makes its visitors wait on purpose. So its flows are played tw
 and with those delays switched off, which says what the drivers themselves cost.
 
 What is compared is the time of the steps alone: from the start of the first to the end of the last, as each
-driver measures it. Starting and ending the browser is nobody's. Processor time and peak memory are those of
+driver measures it. Starting and ending the browser is not measured. Processor time and peak memory are those of
 the driver's whole process, as in measure.py.
 """
 
@@ -27,7 +27,7 @@ from measure import MIB, PRACTICE, end_browsers, measure, sandbox
 
 FLOWS = ["mailbox", "store", "developer.desktop", "two_factor"]
 STEPS = {"mailbox_created", "store_signup", "dev_registration", "2fa_enabled"}
-# The oracle's page makes every driver wait for so long in one of its steps.
+# The oracle's page makes every driver wait for that long in one of its steps.
 BY_DESIGN_MS = 500
 FRAME_MS = 1000 / 60
 FLAGS = [

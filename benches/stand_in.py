@@ -1,5 +1,5 @@
 """A run that was recorded, played again as the child of an orchestrator: `--folder FOLDER … run … PROFILE`, as
-`regatta` is called. Called by benches/dashboard.py, which wrote FOLDER/recording.json. Whatever else the
+`regatta` is called. Called by benches/dashboard.py, which wrote FOLDER/recording.json. What else the
 orchestrator asks of its program (the report) the real one does.
 """
 

@@ -88,7 +88,7 @@ enum CleanKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum CleanState {
-    /// Only looked at.
+    /// Found by a dry run.
     Found,
     Ended,
     NotEnded,
@@ -140,7 +140,7 @@ pub fn clean(settings: &Settings, args: CleanArgs) -> Result<u8, CommandError> {
     if args.json {
         crate::report::say!("{}", serde_json::to_string_pretty(&rows).unwrap_or_default());
     } else {
-        // Whoever reads it may have gone (`| head`).
+        // The reader may have gone (`| head`).
         std::io::stdout().write_all(table(&rows, settings.color).as_bytes()).ok();
     }
     Ok(u8::from(rows.iter().any(|row| matches!(row.state, CleanState::NotEnded | CleanState::NotRemoved))))

@@ -51,7 +51,7 @@ pub struct DashboardArgs {
     pub browser: BrowserArgs,
 }
 
-/// Where the dashboard listens unless it is told.
+/// Where the dashboard listens by default.
 pub const LISTEN: &str = "127.0.0.1:7700";
 
 #[derive(Debug, Clone, Args)]

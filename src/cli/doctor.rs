@@ -244,7 +244,7 @@ fn disk(settings: &Settings) -> CheckResult {
     }
 }
 
-/// Two-factor codes need the clock right. The kernel knows whether somebody keeps it in step, and how
+/// Two-factor codes need the clock right. The kernel knows whether a service keeps it in step, and how
 /// far off it may be.
 fn clock(_settings: &Settings) -> CheckResult {
     match clock_error() {

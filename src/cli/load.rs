@@ -26,8 +26,8 @@ use regatta_core::workflow::launch::LaunchSettings;
 use regatta_core::workflow::plan::{Plan, ProfileSettings};
 use regatta_core::workflow::template::is_template;
 
-/// The plan, with `--set` laid over its variables, each of which it declares. Flows stand relative to
-/// the workflow.
+/// Assembles the plan. `--set` replaces variables that the workflow declares; paths of flows are relative
+/// to the workflow.
 pub fn plan(settings: &Settings, assignments: &[(String, String)]) -> Result<Plan, CommandError> {
     let path = &settings.workflow;
     let (name, text) = read_workflow(path)?;
@@ -198,10 +198,10 @@ pub fn headless(settings: &Settings, headed: bool, launch: LaunchSettings) -> bo
     !headed && asked_for.unwrap_or(true)
 }
 
-/// Where it is heard what a provider tells, and who tells it.
+/// Returns a channel of provider events, and the observer that feeds it.
 pub fn provider_news() -> (UnboundedReceiver<ProviderNews>, OnProviderNews) {
     let (sender, receiver) = unbounded_channel();
-    // Once nobody listens there is nobody to tell.
+    // A closed channel drops the event.
     let observer = move |news| drop(sender.send(news));
     (receiver, Arc::new(observer))
 }

@@ -17,8 +17,7 @@ fn filter(default: &str) -> EnvFilter {
 /// Warnings on standard error.
 pub fn to_stderr() {
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter("warn")).with_writer(std::io::stderr);
-    // A second call in one process changes nothing.
-    // Or a remark that cannot be written would be told by a panic.
+    // Otherwise a remark that cannot be written panics.
     let subscriber = subscriber.log_internal_errors(false);
     subscriber.with_ansi(false).without_time().with_target(false).try_init().ok();
 }

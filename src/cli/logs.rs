@@ -34,7 +34,7 @@ pub struct LogsArgs {
     pub events: bool,
 }
 
-/// Between two looks at a file that is followed.
+/// The poll interval of a followed file.
 const LOOK: Duration = Duration::from_millis(200);
 
 pub fn logs(settings: &Settings, args: LogsArgs) -> Result<u8, CommandError> {

@@ -148,11 +148,12 @@ pub fn orchestrate(
     global: &GlobalArgs,
     args: OrchestrateArgs,
 ) -> Result<u8, CommandError> {
-    // Whatever would make every run fail is told before any of them starts.
+    // Reports what would make every run fail before any of them starts.
     let plan = load::plan(settings, &args.browser.set)?;
-    let anybody: ProfileId = "profile".parse().map_err(|error| CommandError::usage(format!("{error}")))?;
+    let any_profile: ProfileId =
+        "profile".parse().map_err(|error| CommandError::usage(format!("{error}")))?;
     for platform in [Platform::Desktop, Platform::Mobile] {
-        plan.settings_for(&anybody, platform)?;
+        plan.settings_for(&any_profile, platform)?;
         plan.check(platform, None)?;
     }
     let limits = limits(settings, &args, &plan)?;
@@ -204,7 +205,7 @@ pub fn orchestrate(
         Some(listen) => {
             let runs = RunCommand::new(&options.program, &options.run_arguments);
             let page = Dashboard::start(settings, listen, &args.page, runs, &name_and_steps(&plan))?;
-            // What is no terminal may be a log, and no token belongs there.
+            // Anything but a terminal may be a log, where no token belongs.
             let is_seen = std::io::stderr().is_terminal();
             eprintln!("dashboard: {}", if is_seen { page.address() } else { page.address_to_read() });
             Some(page)
@@ -212,28 +213,28 @@ pub fn orchestrate(
         None => None,
     };
     let mut note = FleetNote::default();
-    let notifier =
-        match settings.webhook.clone() {
-            Some(webhook) => Some(Notifier::start(webhook).map_err(|error| {
-                CommandError::usage(format!("cannot start what tells the webhook: {error}"))
-            })?),
-            None => None,
-        };
+    let notifier = match settings.webhook.clone() {
+        Some(webhook) => Some(
+            Notifier::start(webhook)
+                .map_err(|error| CommandError::usage(format!("cannot start the webhook: {error}")))?,
+        ),
+        None => None,
+    };
     let driven = block_on(async {
-        let mut hear = |notice: FleetNotice| {
+        let mut observe = |notice: FleetNotice| {
             console.show(&notice);
             if let Some(notifier) = &notifier {
-                notifier.hear(&notice);
+                notifier.observe(&notice);
             }
             if let Some(page) = &page {
-                note.hear(&notice.fact);
+                note.observe(&notice.fact);
                 page.note(&note);
                 if let FleetFact::ProfileEnqueued { profile } = notice.fact {
                     page.expect(profile);
                 }
             }
         };
-        Ok(drive_fleet(options, intake, provider, &mut hear).await)
+        Ok(drive_fleet(options, intake, provider, &mut observe).await)
     })?;
     match driven {
         Ok(report) => {
@@ -264,8 +265,8 @@ fn name_and_steps(plan: &Plan) -> (String, Vec<Flag>) {
     (plan.name.clone(), plan.flags().cloned().collect())
 }
 
-/// Has the files written and tells the webhook. The fleet is over whatever becomes of them: a problem is
-/// told, and is no outcome.
+/// Writes the report files and finishes the webhook. The fleet is over by then: a problem here is a
+/// warning and does not change the exit code.
 fn conclude(layout: &Layout, program: &Path, report: &FleetReport, notifier: Option<Notifier>, json: bool) {
     let fleet: Vec<_> = report.profiles.iter().map(|profile| &profile.profile_id).collect();
     match super::report::written_by(program, layout, &fleet) {

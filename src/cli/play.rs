@@ -1,4 +1,4 @@
-//! `regatta play FLOW.json`: one flow by itself, in a browser that is thrown away afterwards, in a
+//! `regatta play FLOW.json`: one flow alone, in a temporary browser, in a
 //! profile's, or in one that runs already. What an author uses while writing a flow.
 
 use std::path::PathBuf;
@@ -84,7 +84,7 @@ pub struct PlayArgs {
     /// Play in a new tab of a browser that runs already
     #[arg(long, value_name = "WS", value_parser = parse_endpoint, help_heading = BROWSER)]
     pub endpoint: Option<String>,
-    /// Join the profile's browser that is open already, whoever opened it, and leave it open
+    /// Join the profile's browser that is already open, also one that a person opened, and leave it open
     #[arg(long, requires = "profile", conflicts_with = "headed", help_heading = BROWSER)]
     pub attach: bool,
     /// Show the browser's window
@@ -217,7 +217,7 @@ fn perform<O: BrowserHost>(
         let signals = signals::listen()?;
         tokio::select! {
             end = flow_play.play() => Ok(end),
-            () = signals::ask_to_stop(signals, sender, |_| console.note("stopping")) => unreachable!("it never ends by itself"),
+            () = signals::ask_to_stop(signals, sender, |_| console.note("stopping")) => unreachable!("signals are awaited forever"),
         }
     })
 }
@@ -301,7 +301,7 @@ fn played(
     })
 }
 
-/// Whatever can be known to be wrong before a browser starts.
+/// Checks what can be checked before a browser starts.
 fn check(flow: &Flow, profile_settings: &ProfileSettings, scope: Scope<'_>) -> Result<(), CommandError> {
     let names = Names {
         identity: scope.identity.iter().map(|(name, _)| name.to_owned()).collect(),

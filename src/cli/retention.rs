@@ -60,7 +60,7 @@ pub struct RemovedItem {
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum RemovalOutcome {
-    /// Only looked at.
+    /// Found by a dry run.
     Found,
     Removed,
     Failed(String),

@@ -70,7 +70,7 @@ pub struct RunArgs {
     /// Leave the browser open at the end
     #[arg(long, help_heading = BROWSER)]
     pub keep_browser: bool,
-    /// Join the browser of the profile that is open already, whoever opened it, and leave it open
+    /// Join the browser of the profile that is already open, also one that a person opened, and leave it open
     #[arg(long, conflicts_with_all = ["keep_browser", "headed"], help_heading = BROWSER)]
     pub attach: bool,
     /// Print events as JSON lines
@@ -158,7 +158,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
         settings.terminal,
         settings.color,
     );
-    let told = RefCell::new(ProfileSummary::default());
+    let summary = RefCell::new(ProfileSummary::default());
     let (sender, stop) = StopWatch::new();
     let end = runtime.block_on(async {
         let run = Run {
@@ -172,7 +172,7 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
             provider_news,
             provider_hint: hint::of_provider,
             events: EventEmitter::new(log, Arc::new(jiff::Timestamp::now), |event| {
-                told.borrow_mut().apply(event);
+                summary.borrow_mut().apply(event);
                 console.show(event);
             }),
             stop,
@@ -185,21 +185,21 @@ fn drive(global: &GlobalArgs, args: RunArgs, verify_only: bool) -> Result<u8, Co
             },
             artifacts,
         };
-        let heard = |severity| match severity {
+        let on_request = |severity| match severity {
             StopSeverity::Now => console.note("stopping now"),
             _ => console.note("stopping after this step; once more to stop now"),
         };
-        // What was asked by now is heard first.
+        // Handles stop requests that arrived before the run started.
         tokio::task::yield_now().await;
         tokio::select! {
             biased;
-            () = signals::ask_to_stop(signals, sender, heard) => unreachable!("it never ends by itself"),
+            () = signals::ask_to_stop(signals, sender, on_request) => unreachable!("signals are awaited forever"),
             end = run.drive() => end,
         }
     });
     console.finish();
     if settings.otlp || args.browser.otlp {
-        runtime.block_on(trace(&plan, &args.profile, &told.take()));
+        runtime.block_on(trace(&plan, &args.profile, &summary.take()));
     }
     conclude(&args.profile, end)
 }
@@ -221,7 +221,7 @@ fn plan(settings: &Settings, args: &RunArgs) -> Result<Plan, CommandError> {
             }
             plan.with_own_variables(&session.variables)
         }
-        // What is wrong with the document is told by whoever opens it.
+        // Opening the session reports what is wrong with the document.
         _ => plan,
     };
     for flag in args.step.iter().chain(&args.until) {
@@ -230,9 +230,9 @@ fn plan(settings: &Settings, args: &RunArgs) -> Result<Plan, CommandError> {
     Ok(plan)
 }
 
-/// A trace that nobody takes is no reason for another end of the run.
-async fn trace(plan: &Plan, profile: &ProfileId, told: &ProfileSummary) {
-    let Some(run) = told.history.runs.last() else { return };
+/// A trace that cannot be delivered does not change how the run ended.
+async fn trace(plan: &Plan, profile: &ProfileId, summary: &ProfileSummary) {
+    let Some(run) = summary.history.runs.last() else { return };
     if let Err(problem) = otlp::export(run, profile, &plan.name).await {
         tracing::warn!("the trace of this run is lost: {problem}");
     }
@@ -243,7 +243,7 @@ async fn trace(plan: &Plan, profile: &ProfileId, told: &ProfileSummary) {
 fn check(settings: &Settings, plan: &Plan, profile: &ProfileId) -> Result<Session, CommandError> {
     let session = match read(&settings.layout, profile) {
         Ok(Some(session)) => session,
-        // A damaged document is moved aside, and told, by whoever opens it.
+        // Opening the session moves a damaged document aside and reports it.
         Ok(None) | Err(SessionError::Damaged { moved_to: None, .. }) => {
             Session::new(profile.clone(), settings.platform, plan.flags())
         }
@@ -308,7 +308,7 @@ fn refuse_step_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), Com
     }
 }
 
-/// A tab of the attempt that was cut off may still be at work in the open browser, where it cannot be told
+/// A tab of the attempt that was cut off may still be at work in the open browser, where it cannot be distinguished
 /// from a person's own and is not closed. A "no" of the site would then prove nothing.
 fn refuse_to_join_beside_doubt(args: &RunArgs, session: &Session) -> Result<(), CommandError> {
     match &session.in_flight {

@@ -24,7 +24,7 @@ Examples:
   regatta selectors forget flows/store.json 5      the page is right: learn it again
 
 Runs remember which selector of a step matched, and what the element was like. A selector that \
-comes to match another element is not acted on. Where none matches, the element that is clearly \
+begins to match another element is not acted on. Where none matches, the element that is clearly \
 most like the one of before is suggested, or acted on where the workflow says heal = \"auto\".")]
 pub struct SelectorsArgs {
     #[command(subcommand)]
@@ -110,7 +110,7 @@ pub fn selectors(settings: &Settings, args: SelectorsArgs) -> Result<u8, Command
     }
 }
 
-/// What is known of a step on a page, beside the step as its flow has it now.
+/// The remembered selector of a step, beside the step as its flow has it now.
 struct SelectorLine {
     known: SelectorRecord,
     /// `None` where the flow is gone, or has no such step.

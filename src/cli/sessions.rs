@@ -110,7 +110,7 @@ impl TableFormat {
     }
 }
 
-/// Problems that are listed; of the rest only the number is told.
+/// The most problems that are listed; the rest are counted.
 const LISTED: usize = 20;
 
 pub fn sessions(settings: &Settings, args: SessionsArgs) -> Result<u8, CommandError> {
@@ -156,7 +156,7 @@ fn export(settings: &Settings, args: &SessionsExportArgs) -> Result<u8, CommandE
     match &args.output {
         // Readable by its owner only: it may hold passwords.
         Some(path) => durable::write(path, bytes.as_bytes())?,
-        // Whoever reads it may have gone (`| head`).
+        // The reader may have gone (`| head`).
         None => std::io::stdout().write_all(bytes.as_bytes()).unwrap_or_default(),
     }
     if left_out.is_empty() { Ok(0) } else { Err(incomplete(sessions.len(), &left_out)) }
@@ -208,7 +208,7 @@ fn table(sessions: &[Session], reveal: bool) -> Result<String, CommandError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// All of the file is looked at before anything is written.
+/// Checks the whole file before anything is written.
 fn import(settings: &Settings, args: &SessionsImportArgs) -> Result<u8, CommandError> {
     let plan = load::plan(settings, &[])?;
     let path = found(settings, &args.file);

@@ -1,4 +1,4 @@
-//! Arguments, `regatta.toml` and environment, resolved once. Below this file nobody sees clap or
+//! Arguments, `regatta.toml` and environment, resolved once. Nothing below this file sees clap or
 //! the environment.
 
 use std::ffi::OsString;
@@ -39,7 +39,7 @@ pub struct Settings {
     pub provider: ProviderName,
     /// Of sessions that do not exist yet.
     pub platform: Platform,
-    /// What is kept of attempts.
+    /// When the trace of an attempt is kept.
     pub trace: TraceMode,
     /// What `clean`, and a fleet at its end, remove.
     pub retention: Retention,
@@ -54,7 +54,7 @@ pub struct Settings {
     pub chrome_variable: Option<OsString>,
     pub headless_shell_variable: Option<OsString>,
     pub path: Option<OsString>,
-    /// Who is told of the fleet's end, and of each profile that needs a person.
+    /// Receives the fleet's end, and each profile that needs a person.
     pub webhook: Option<Webhook>,
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`, or that of traces alone, is set: traces are sent.
     pub otlp: bool,
@@ -97,7 +97,7 @@ pub struct OutcomeSettings {
     pub credentials: Credentials,
 }
 
-/// Read from the variables that the file names. That one is not set matters only to whoever needs it.
+/// Read from the variables that the file names. A missing variable is an error only where its value is used.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
     password: Credential,

@@ -1,12 +1,12 @@
-//! Turns signals into a wish to stop. What differs between systems is only which signals there are.
+//! Turns signals into stop requests. Systems differ only in which signals they have.
 
 use tokio::sync::watch;
 
 use super::command_error::CommandError;
 use crate::run::StopSeverity;
 
-/// From now on a signal is a wish, where it ended the process before. Wants the runtime in which it is
-/// heard.
+/// Turns signals into stop requests from now on; before, they ended the process. Must be called within the
+/// runtime that receives them.
 pub fn listen() -> Result<Signals, CommandError> {
     Signals::listen().map_err(|error| CommandError::usage(format!("cannot listen for signals: {error}")))
 }
@@ -16,12 +16,12 @@ pub fn listen() -> Result<Signals, CommandError> {
 pub async fn ask_to_stop(
     mut signals: Signals,
     stop: watch::Sender<StopSeverity>,
-    mut heard: impl FnMut(StopSeverity),
+    mut on_request: impl FnMut(StopSeverity),
 ) {
     for severity in [StopSeverity::AfterStep, StopSeverity::Now] {
         signals.next().await;
         stop.send_replace(severity);
-        heard(severity);
+        on_request(severity);
     }
     std::future::pending().await
 }

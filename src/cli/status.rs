@@ -85,7 +85,7 @@ struct StatusRow {
     status: DisplayStatus,
     done: usize,
     steps: usize,
-    /// The step in flight, in doubt where nobody runs the profile.
+    /// The step in flight; in doubt where no run of the profile is active.
     #[serde(skip_serializing_if = "Option::is_none")]
     in_flight: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,7 +140,7 @@ pub fn status(settings: &Settings, args: StatusArgs) -> Result<u8, CommandError>
             false => table(&rows, settings.color, settings.terminal.then(width).flatten()),
         };
         if !args.watch {
-            // Whoever reads it may have gone (`| head`).
+            // The reader may have gone (`| head`).
             std::io::stdout().write_all(table.as_bytes()).ok();
             return Ok(0);
         }
@@ -206,7 +206,7 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<StatusRow>, Comman
     Ok(rows)
 }
 
-/// `steps`: of the workflow, all of which a profile that never ran has before it.
+/// `steps` are the workflow's: a profile that never ran has all of them open.
 fn row(mut view: ProfileView, steps: usize) -> StatusRow {
     let is_new = view.flags.is_empty() && view.status != DisplayStatus::Damaged;
     let current = view.summary.current.take().filter(|_| view.status == DisplayStatus::Processing);

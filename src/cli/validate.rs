@@ -30,11 +30,11 @@ pub struct ValidateArgs {
 pub fn validate(settings: &Settings, args: ValidateArgs) -> Result<u8, CommandError> {
     let plan = load::plan(settings, &args.set)?;
     // Any id will do: it is here only for the templates of variables and origins.
-    let Ok(nobody) = "profile".parse() else { return Ok(2) };
+    let Ok(any_profile) = "profile".parse() else { return Ok(2) };
     let mut expected = std::collections::BTreeSet::new();
     let mut origins = Vec::new();
     for platform in [Platform::Desktop, Platform::Mobile] {
-        origins = plan.settings_for(&nobody, platform)?.allowed_origins;
+        origins = plan.settings_for(&any_profile, platform)?.allowed_origins;
         expected.extend(plan.check(platform, None)?.into_keys());
     }
     match plan.steps.len() {

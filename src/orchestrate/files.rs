@@ -1,5 +1,5 @@
-//! Reads what runs leave in the folder, off the loop: a slow file delays its own profile and nobody
-//! else. Says what it read in order; decides nothing.
+//! Reads what runs leave in the folder, off the loop: a slow file delays its own profile only. Reports
+//! what it read, in order; decides nothing.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -31,13 +31,13 @@ pub enum RunFileEvent {
         job: JobId,
         event: Event,
     },
-    /// Everything a dead child had told was read before.
+    /// All events of the dead child were read before.
     ChildExited {
         job: JobId,
         exit: ChildExit,
         known: ProfileProgress,
     },
-    /// The lock of an adopted run fell. Without an outcome it never said its last word.
+    /// The lock of an adopted run was released. Without an outcome the run died.
     LockReleased {
         job: JobId,
         outcome: Option<RunOutcome>,
@@ -47,11 +47,11 @@ pub enum RunFileEvent {
     },
 }
 
-/// What session and events say about a profile once nobody runs it.
+/// What session and events say about a profile that no run holds.
 #[derive(Debug, Default)]
 pub struct ProfileProgress {
     pub steps_done: usize,
-    /// As the session tells it, else as the run's events did.
+    /// From the session, else from the run's events.
     pub last_error: Option<String>,
     pub summary: ProfileSummary,
 }
@@ -112,18 +112,18 @@ impl<W: FleetWorld> RunFiles<W> {
         (files, receiver)
     }
 
-    /// For whoever looks at profiles before anything runs.
+    /// For the scan of profiles before anything runs.
     pub fn folder(&self) -> RunFolder<W> {
         self.folder.clone()
     }
 
-    /// Follows what the child about to be spawned will tell; earlier runs have told already.
+    /// Follows the events of the child about to be spawned; those of earlier runs are skipped.
     pub fn follow_child(&mut self, job: JobId, profile: &ProfileId) {
         let tail = EventReader::over_end(self.folder.world.events(profile));
         self.follow(job, profile, tail, None);
     }
 
-    /// Follows a run that began before us: what it told so far, too.
+    /// Follows a run that began before us, with its events so far.
     pub async fn follow_adopted(&mut self, job: JobId, profile: &ProfileId) {
         let tail = EventReader::over(self.folder.world.events(profile), 0);
         let mut adopted = AdoptedRun { held_by: None, caught_up: false, fell: false };
@@ -189,14 +189,14 @@ impl<W: FleetWorld> RunFiles<W> {
 }
 
 impl<W: FleetWorld> RunFolder<W> {
-    /// Why a run ended that wrote no event of it: by what it printed, if it could.
-    fn told_otherwise(&self, profile: &ProfileId, output: u64) -> Option<String> {
+    /// Returns why a run ended that wrote no event: from its output, if there is any.
+    fn printed_cause(&self, profile: &ProfileId, output: u64) -> Option<String> {
         let full = || self.world.is_disk_full().then(|| DISK_FULL.to_owned());
         self.world.output(profile, output).as_deref().and_then(printed_error).or_else(full)
     }
 
-    /// How a profile stands before anything of it runs. `left` are those of which something may live
-    /// though nobody runs them.
+    /// Returns the status of a profile before anything of it runs. `left` are profiles without a run that
+    /// may have left a browser or a process.
     pub async fn look(
         &self,
         sessions: &W::Sessions,
@@ -231,7 +231,7 @@ impl<W: FleetWorld> RunFolder<W> {
         session: &Result<Option<Session>, SessionError>,
         summary: ProfileSummary,
     ) -> ProfileProgress {
-        let (steps_done, told) = match session {
+        let (steps_done, reported) = match session {
             Ok(Some(session)) => (
                 profile_status::steps_done(session, &self.flags),
                 session.last_error.as_ref().map(|error| error.message.clone()),
@@ -239,7 +239,7 @@ impl<W: FleetWorld> RunFolder<W> {
             Ok(None) => (0, None),
             Err(error) => (0, Some(error.to_string())),
         };
-        ProfileProgress { steps_done, last_error: told.or_else(|| summary.last_error.clone()), summary }
+        ProfileProgress { steps_done, last_error: reported.or_else(|| summary.last_error.clone()), summary }
     }
 }
 
@@ -250,15 +250,15 @@ impl<W: FleetWorld> FollowedRun<W> {
         let known = folder.known(&session, self.summary.clone());
         match exit {
             ChildExit::Code(1..) if self.summary.outcome().is_none() => {
-                let told = folder.told_otherwise(&self.profile, self.output);
-                ProfileProgress { last_error: told.or(known.last_error), ..known }
+                let reported = folder.printed_cause(&self.profile, self.output);
+                ProfileProgress { last_error: reported.or(known.last_error), ..known }
             }
             _ => known,
         }
     }
 
     async fn catch_up(&mut self, folder: &RunFolder<W>, news: &UnboundedSender<RunFileEvent>) {
-        // Asked before reading: what the run told before its lock fell is then in the file.
+        // The lock first: the events of a run that has released it are then in the file.
         let fell = match &mut self.adopted {
             Some(adopted) => adopted.look(&folder.world, &self.profile).await,
             None => false,
@@ -295,7 +295,7 @@ impl<W: FleetWorld> FollowedRun<W> {
 }
 
 impl AdoptedRun {
-    /// Whether the lock fell; notes who holds it while somebody does.
+    /// Returns whether the lock was released; remembers its holder until then.
     async fn look<W: FleetWorld>(&mut self, world: &W, profile: &ProfileId) -> bool {
         // Uptime and name are taken before the lock is seen held: the run lived then.
         let held_by = world.lock_holder(profile).await.zip(world.uptime());
@@ -326,8 +326,8 @@ impl AdoptedRun {
     }
 }
 
-/// The last error that was printed from there on. A run that was refused before it began has told it in
-/// no other way.
+/// Returns the last error printed from there on: the only trace of a run that was refused before it
+/// began.
 fn printed_error(output: &str) -> Option<String> {
     output.lines().rev().find_map(|line| line.strip_prefix("error: ")).map(str::to_owned)
 }

@@ -1,8 +1,8 @@
-//! Takes profiles in: reads the source, looks at what is known of each, and hands them to the fleet in
+//! Takes profiles in: reads the source, scans the files of each profile, and hands them to the fleet in
 //! bounded batches. Decides which rows are for this fleet, and nothing else.
 //!
-//! Two hands: a task that reads the source, and a thread that looks at files. Both wait where the next
-//! one is slower, so a source of any length takes little memory.
+//! A task reads the source and a thread scans files. Each waits for the slower one after it, so a source
+//! of any length takes little memory.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -105,7 +105,7 @@ impl Intake {
         }
     }
 
-    /// Begins to read. `left` are profiles of which something may live though nobody runs them.
+    /// Begins to read. `left` are profiles without a run that may have left a browser or a process.
     pub(super) fn start<W: FleetWorld>(
         self,
         folder: RunFolder<W>,
@@ -135,7 +135,7 @@ impl Intake {
             let scanned = scanner.work(to_look_at).await;
             drop(scanner);
             let closed = match scanned {
-                // The fleet takes no more: nobody hears this.
+                // The fleet takes no more profiles.
                 Err(ScanError::Closed) => Ok(()),
                 Err(ScanError::Intake(error)) => Err(error),
                 // The scanner ends before the reader only where it wants no more.
@@ -174,8 +174,8 @@ impl Source for ProfileList {
     }
 }
 
-/// Reads the source, and again as long as it is followed: then an error is told and forgotten, unless
-/// it is the first.
+/// Reads the source, and again while it is followed. Then only the first read may fail: later errors are
+/// reported and retried.
 async fn read(
     mut source: Box<dyn Source>,
     follow: Option<Duration>,
@@ -217,7 +217,7 @@ struct ProfileScanner<W> {
     shuffle: Option<(StdRng, Vec<SpooledRow>)>,
     /// A profile that comes again is the same profile.
     seen: HashSet<ProfileId>,
-    /// What was told of rows that cannot be read.
+    /// Rejected rows that were reported already.
     refused: HashSet<String>,
     /// Profiles handed out that have something to do.
     taken: usize,
@@ -280,7 +280,7 @@ impl<W: FleetWorld> ProfileScanner<W> {
                 }
             }
         }
-        // Whoever hears that no more come begins by itself.
+        // Closing the channel shows the fleet that no more rows will come.
         Ok(())
     }
 
@@ -386,7 +386,7 @@ impl<W: FleetWorld> ProfileScanner<W> {
     }
 }
 
-/// Profiles that a run holds now, whoever names them.
+/// Returns the profiles that a run holds now.
 async fn held<W: FleetWorld>(world: &W) -> Result<Vec<ProfileId>, StoreError> {
     let mut held = Vec::new();
     for profile in world.profiles_with_lock()? {

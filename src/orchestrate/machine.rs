@@ -1,7 +1,7 @@
-//! How much room the machine has, as far as it tells. A control group (a container, a service with a
+//! Measures how much room the machine has. A control group (a container, a service with a
 //! limit) is a smaller machine: its limits count, and those of the groups above it.
 //!
-//! Only Linux tells pressure and groups; elsewhere memory and load alone are known.
+//! Only Linux reports pressure and groups; elsewhere only memory and load are known.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,7 +96,7 @@ struct ControlGroup {
 }
 
 impl ControlGroup {
-    /// `None` without a limit. What is only cached counts as free.
+    /// Returns `None` without a limit. Cached memory counts as free.
     fn free(&self) -> Option<u64> {
         let (limit, used, cached) = match self.unified {
             true => ("memory.max", "memory.current", "inactive_file "),

@@ -4,8 +4,8 @@
 //! effects are carried out. Nothing here decides which profile runs, waits, or is given up.
 //!
 //! One task, no locks between tasks: files are read on other threads (`files`), which send what they
-//! found. Whatever this process holds in memory may be lost at any moment: sessions, locks and event
-//! files say it all again to the next orchestrator.
+//! found. All that this process holds in memory may be lost at any moment: the next
+//! orchestrator recovers it from sessions, locks and event files.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -54,7 +54,7 @@ pub use self::spool::Spool;
 pub use self::uptime::Uptime;
 
 /// After an orchestrator was killed: a run it had just launched has its profile's lock by then, and is
-/// found alive. Until it has, it is one that nobody counts.
+/// found alive. Until then no orchestrator counts it.
 pub const LAUNCH_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
@@ -176,10 +176,10 @@ pub async fn orchestrate_in<W: FleetWorld>(
     if lock.holder_was_killed() {
         tokio::time::sleep(LAUNCH_GRACE).await;
     }
-    let (tell, mut told) = unbounded_channel();
+    let (sink_notices, mut received) = unbounded_channel();
     let outcomes = match &options.outcomes {
         Some(sink) => {
-            let started = Outcomes::start(&options.layout, sink.clone(), tell).await;
+            let started = Outcomes::start(&options.layout, sink.clone(), sink_notices).await;
             Some(started.map_err(|error| {
                 let problem = source::sql_problem(&error);
                 OrchestrateError::Outbox { path: options.layout.outbox(), problem }
@@ -187,7 +187,7 @@ pub async fn orchestrate_in<W: FleetWorld>(
         }
         None => None,
     };
-    // Both the fleet and the way back of its outcomes tell those who watch.
+    // Both the fleet and the delivery of outcomes emit notices.
     let notices = RefCell::new(notices);
     let mut tap = |notice: FleetNotice| {
         if let Some(outcomes) = &outcomes {
@@ -195,7 +195,7 @@ pub async fn orchestrate_in<W: FleetWorld>(
         }
         (notices.borrow_mut())(notice);
     };
-    let tell = |notice: SourceNotice| {
+    let emit = |notice: SourceNotice| {
         (notices.borrow_mut())(FleetNotice { at: world.now(), fact: FleetFact::Source(notice) });
     };
     let report = {
@@ -207,14 +207,14 @@ pub async fn orchestrate_in<W: FleetWorld>(
             tokio::select! {
                 biased;
                 report = &mut fleet => break report,
-                Some(notice) = told.recv() => tell(notice),
+                Some(notice) = received.recv() => emit(notice),
             }
         }
     };
     if let Some(outcomes) = outcomes
         && let Some(waiting) = outcomes.finish().await
     {
-        tell(waiting);
+        emit(waiting);
     }
     report
 }

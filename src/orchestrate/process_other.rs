@@ -15,7 +15,7 @@ use crate::store::LockHolder;
 use regatta_core::fleet::ChildExit;
 use regatta_core::id::ProfileId;
 
-/// Nothing tells that a child died.
+/// The system does not signal that a child died.
 const POLL: Duration = Duration::from_millis(50);
 
 /// The processes of this machine, and how a run is spawned.

@@ -1,7 +1,7 @@
 //! Child processes on Unix, each the leader of its own group.
 //!
 //! A dead leader is inspected without being reaped first: as long as it is a zombie, neither its
-//! number nor its group's can belong to anybody else, and the group may safely be signalled. Neither
+//! number nor its group's can belong to another process, and the group may safely be signalled. Neither
 //! tokio nor process-wrap leaves that moment open, since both reap when they wait.
 //!
 //! Nothing here uses `pre_exec`, which would make the standard library fork instead of
@@ -152,8 +152,8 @@ pub struct EndedGroup(Pid);
 
 impl EndedRunGroup for EndedGroup {
     async fn gone(self) -> bool {
-        // As long as one member is left, the number of the group belongs to nobody else; once none
-        // is, asking harms nobody.
+        // While one member is left, the number of the group cannot be reused; once none is, the
+        // test is harmless.
         let waited = tokio::time::timeout(GROUP_GONE, async {
             while test_kill_process_group(self.0) != Err(Errno::SRCH) && has_running_member(self.0) {
                 tokio::time::sleep(GROUP_POLL).await;
@@ -236,7 +236,7 @@ fn end_adopted_group(holder: &LockHolder, seen: Uptime) -> Option<EndedGroup> {
     Some(EndedGroup(group))
 }
 
-/// Only Linux tells who is in a group.
+/// Only Linux lists the members of a group.
 #[cfg(not(target_os = "linux"))]
 fn end_adopted_group(_holder: &LockHolder, _seen: Uptime) -> Option<EndedGroup> {
     None

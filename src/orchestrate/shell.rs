@@ -65,7 +65,7 @@ pub struct Shell<'a, W: FleetWorld> {
     intake_problem: Option<IntakeError>,
     /// Rows of the source that could not be read.
     refused: usize,
-    /// Profiles there were when they were last told of.
+    /// The number of profiles in the last survey that was reported.
     surveyed: Option<usize>,
     outcome: Option<FleetOutcome>,
 }
@@ -244,8 +244,8 @@ impl<'a, W: FleetWorld> Shell<'a, W> {
         self.emit(FleetFact::FleetSurveyed { profiles, ended });
     }
 
-    /// Profiles of which something runs that no run answers for. Without an answer the next run of each
-    /// finds out for itself.
+    /// Returns profiles with left-overs of a dead run. Where that fails, the next run of each profile finds
+    /// its own.
     async fn left_behind(&self) -> HashSet<ProfileId> {
         match self.world.profiles_with_leftovers(self.provider.as_ref()).await {
             Ok(found) => found,
@@ -308,7 +308,7 @@ impl<'a, W: FleetWorld> Shell<'a, W> {
     ) {
         self.files.forget(job);
         let record = &mut self.records[job];
-        // One that ended by itself after all was not ended by us.
+        // A run that ended on its own after all was not ended by us.
         let by_us = outcome.is_none_or(|outcome| outcome == RunOutcome::Stopped);
         let cause = record.over_time.take().filter(|_| by_us).or(crash);
         record.network += &known.summary.network;

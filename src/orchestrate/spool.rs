@@ -52,7 +52,7 @@ impl Spool {
         let length = u32::try_from(bytes.len()).map_err(|_| io::Error::other("a row of four gigabytes"))?;
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = NonZeroU64::new(inner.end).ok_or_else(|| io::Error::other("no row lies at 0"))?;
-        // Somebody may have read since.
+        // A read may have moved the position.
         let end = inner.end;
         inner.file.seek(SeekFrom::Start(end))?;
         inner.file.write_all(&length.to_le_bytes())?;

@@ -1,7 +1,7 @@
 //! A page on this machine that shows the folder as it is now, and what it needs to be served: state,
 //! stream, guard, actions. Reads no file of the folder itself: a [`Backend`] does.
 //!
-//! Whatever changed is serialised once and sent to all who watch; who falls behind gets the whole again.
+//! Each change is serialised once and sent to every page; a page that falls behind gets everything again.
 
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ pub use self::serve::serve;
 
 /// Gives what the page shows beyond the board, and carries its actions out. Calls may block.
 pub trait Backend: Send + Sync + 'static {
-    /// Read anew; `None` for a profile nobody knows.
+    /// Reads the files again; returns `None` for an unknown profile.
     fn view(&self, profile: &ProfileId) -> Option<ProfileView>;
 
     /// The latest events, in the order they were written.

@@ -1,4 +1,4 @@
-//! What is seen of a fleet: lines that move on a terminal, dated lines elsewhere, and a table at the end.
+//! Shows a fleet: progress lines on a terminal, dated lines elsewhere, and a table at the end.
 //!
 //! With `--json` standard output is for a program, one object a line; the dated lines go to standard
 //! error then.
@@ -55,14 +55,14 @@ impl FleetConsole {
 
     pub fn show(&mut self, notice: &FleetNotice) {
         if let Some(stream) = &mut self.stream {
-            stream.tell(notice);
+            stream.send_notice(notice);
         }
         match &mut self.view {
             FleetView::Progress(live) => live.show(notice),
             FleetView::Lines(plain) => {
                 let Some((tone, line)) = plain.line(notice) else { return };
                 let line = self.paint.whole(tone, &line);
-                // Nobody is left to tell where the other end of a pipe is gone; the fleet goes on.
+                // The reader of a pipe may have gone; the fleet goes on.
                 let _ = if self.stream.is_some() {
                     writeln!(io::stderr(), "{line}")
                 } else {

@@ -1,6 +1,7 @@
 //! Everything that watches: it turns events and notices into what a person or a program reads.
 
 pub mod dashboard;
+mod event_words;
 pub mod files;
 pub mod fleet_console;
 pub mod notify;

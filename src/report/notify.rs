@@ -1,4 +1,4 @@
-//! Tells a webhook of what nobody should have to look for: a profile that needs a person, and the end of
+//! Notifies a webhook of what needs a person: a profile that waits for an answer, and the end of
 //! the fleet. Signed as Standard Webhooks has it (<https://www.standardwebhooks.com>).
 //!
 //! A thread of its own delivers, one after the other, in order: a slow receiver delays no run. Nothing
@@ -89,7 +89,7 @@ impl Notifier {
 
     fn with_pause(webhook: Webhook, pause: Duration) -> io::Result<Self> {
         let (messages, waiting) = channel::<WebhookMessage>();
-        let (told, problems) = channel();
+        let (reported, problems) = channel();
         let place = webhook.place();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let deliver = move || {
@@ -97,13 +97,13 @@ impl Notifier {
             let client = match client.build() {
                 Ok(client) => client,
                 Err(error) => {
-                    let _ = told.send(with_cause(&error.without_url()));
+                    let _ = reported.send(with_cause(&error.without_url()));
                     return;
                 }
             };
             for message in waiting {
                 if let Err(problem) = runtime.block_on(deliver(&client, &webhook, &message, pause)) {
-                    let _ = told.send(problem);
+                    let _ = reported.send(problem);
                 }
             }
         };
@@ -111,9 +111,9 @@ impl Notifier {
         Ok(Self { messages: Some(messages), problems, thread: Some(thread), place })
     }
 
-    pub fn hear(&self, notice: &FleetNotice) {
+    pub fn observe(&self, notice: &FleetNotice) {
         let FleetFact::ProfileEnded(report) = &notice.fact else { return };
-        // One that waited before the fleet began was told then.
+        // A profile that waited before the fleet began was reported then.
         if report.outcome == JobOutcome::NeedsAttention && report.attempts > 0 {
             self.send("profile.needs_attention", notice.at, profile(report));
         }
@@ -154,7 +154,7 @@ impl Notifier {
     }
 }
 
-/// The same id at every try, so that a receiver can tell a repetition.
+/// The same id at every try, so that a receiver recognises a repetition.
 async fn deliver(
     client: &reqwest::Client,
     webhook: &Webhook,

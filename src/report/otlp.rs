@@ -71,7 +71,13 @@ fn spans(run: &RunSpan, profile: &ProfileId, workflow: &str) -> Vec<SpanData> {
     spans
 }
 
-fn step(trace: TraceId, id: SpanId, root: SpanId, attempts: &[StepSpan], heard: jiff::Timestamp) -> SpanData {
+fn step(
+    trace: TraceId,
+    id: SpanId,
+    root: SpanId,
+    attempts: &[StepSpan],
+    last_event_at: jiff::Timestamp,
+) -> SpanData {
     let (first, last) = (&attempts[0], &attempts[attempts.len() - 1]);
     let mut attributes = vec![
         KeyValue::new("regatta.step", first.flag.to_string()),
@@ -86,7 +92,7 @@ fn step(trace: TraceId, id: SpanId, root: SpanId, attempts: &[StepSpan], heard: 
         (false, _) if last.duration_ms().is_some() => Status::Ok,
         _ => Status::Unset,
     };
-    let ended = last.ended_at.unwrap_or(heard);
+    let ended = last.ended_at.unwrap_or(last_event_at);
     let name = first.flag.to_string();
     let mut span = span(trace, id, root, name.into(), (first.started_at, ended), attributes, status);
     for failed in attempts.iter().filter_map(|attempt| Some((attempt, attempt.failed.as_ref()?))) {
@@ -135,7 +141,7 @@ fn system_time(at: jiff::Timestamp) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_nanos(since)
 }
 
-/// Of a run's id, so that whoever knows the run finds its trace.
+/// Derived from the run's id, so that the run leads to its trace.
 fn digest(text: &str) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&Sha256::digest(text.as_bytes())[..16]);
@@ -173,7 +179,7 @@ mod tests {
     use super::*;
     use crate::report::testing::{completed, failed};
 
-    fn told(spans: &[SpanData]) -> String {
+    fn spans_in_words(spans: &[SpanData]) -> String {
         let line = |span: &SpanData| {
             let time = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() % 60;
             let is_root = span.parent_span_id == SpanId::INVALID;
@@ -206,7 +212,7 @@ mod tests {
               a 1-2 Ok regatta.step=a regatta.attempts=1 regatta.requests=9 regatta.bytes_received=2048 regatta.outcome=done []
               b 2-3 Unset regatta.step=b regatta.attempts=1 regatta.requests=9 regatta.bytes_received=2048 regatta.outcome=verified []
             run 2-5 Error { description: "" } regatta.profile_id=p4 regatta.run_id=r1 regatta.workflow=onboarding regatta.outcome=step_failed []
-              a 3-5 Error { description: "no element" } regatta.step=a regatta.attempts=1 regatta.requests=9 regatta.bytes_received=2048 regatta.outcome=failed ["exception no element"]"#]].assert_eq(&spans.iter().map(|spans| told(spans)).collect::<Vec<_>>().join("\n"));
+              a 3-5 Error { description: "no element" } regatta.step=a regatta.attempts=1 regatta.requests=9 regatta.bytes_received=2048 regatta.outcome=failed ["exception no element"]"#]].assert_eq(&spans.iter().map(|spans| spans_in_words(spans)).collect::<Vec<_>>().join("\n"));
         let trace = spans[0][0].span_context.trace_id();
         assert!(spans[0].iter().all(|span| span.span_context.trace_id() == trace));
         assert!(spans[0][1..].iter().all(|span| span.parent_span_id == spans[0][0].span_context.span_id()));

@@ -1,17 +1,18 @@
-//! What the author of a flow sees of it while it is played: a line a step, with its time.
+//! Shows a flow to its author while it is played: one line a step, with its time.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use regatta_core::duration::in_words;
+use super::event_words;
+use super::words::span;
 use regatta_core::event::play::{ActionName, ActionOutcome, PlayEvent, PlayEventKind};
 
 /// Redraws of the line that moves.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Of a subject: a selector or an expression may be of any length.
+/// The most characters of a subject: a selector or an expression may have any length.
 const SUBJECT: usize = 60;
 
 pub struct PlayConsole {
@@ -61,7 +62,7 @@ impl PlayConsole {
         }
     }
 
-    /// Nothing is drawn afterwards.
+    /// Ends drawing.
     pub fn finish(&self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -83,28 +84,19 @@ impl PlayLines {
                 let steps = if *steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
                 format!("{flow}: {title}, {steps}")
             }
-            PlayEventKind::PaceWaiting { origin } => format!("waits for its turn at {origin} ([[pace]])"),
-            PlayEventKind::PaceWaited { origin, ms } => {
-                format!("waited {} for its turn at {origin} ([[pace]])", time(*ms))
-            }
-            PlayEventKind::PacerWaiting { call } => format!("waits for the provider's rate limit ({call})"),
-            PlayEventKind::PacerWaited { call, ms } => {
-                format!("waited {} for the provider's rate limit ({call})", time(*ms))
-            }
-            PlayEventKind::KernelDownloading { message, ms } => {
-                format!("waits for the browser's kernel, {} by now: {message}", time(*ms))
-            }
+            PlayEventKind::PaceWaiting { origin } => event_words::pace_waiting(origin),
+            PlayEventKind::PaceWaited { origin, ms } => event_words::pace_waited(origin, *ms),
+            PlayEventKind::PacerWaiting { call } => event_words::pacer_waiting(call),
+            PlayEventKind::PacerWaited { call, ms } => event_words::pacer_waited(call, *ms),
+            PlayEventKind::KernelDownloading { message, ms } => event_words::kernel_downloading(message, *ms),
             PlayEventKind::BrowserStarted { provider, reused, ms, .. } => {
-                let how = if *reused { "taken over" } else { "started" };
-                format!("browser {how} ({provider}, {})", time(*ms))
+                event_words::browser_started(provider, *reused, *ms)
             }
             PlayEventKind::ActionStarted { .. } => {
                 self.notes.clear();
                 return None;
             }
-            PlayEventKind::TotpWaiting { ms, .. } => {
-                format!("waiting {} for the next two-factor code", in_words(Duration::from_millis(*ms)))
-            }
+            PlayEventKind::TotpWaiting { ms, .. } => event_words::totp_waiting(*ms),
             PlayEventKind::Captured { field, characters, .. } => {
                 self.notes.push(format!("identity.{field}: {characters} characters, not shown"));
                 return None;
@@ -118,20 +110,19 @@ impl PlayLines {
                 let said = match outcome {
                     ActionOutcome::Done if notes.is_empty() => short(action.subject.as_deref()),
                     ActionOutcome::Done => notes.join("; "),
-                    ActionOutcome::Holds => format!("{} is there", short(action.subject.as_deref())),
+                    ActionOutcome::Holds => format!("{} is present", short(action.subject.as_deref())),
                     ActionOutcome::HoldsNot => {
-                        format!("{} is not there: its steps are left out", short(action.subject.as_deref()))
+                        format!("{} is absent: its steps are skipped", short(action.subject.as_deref()))
                     }
-                    ActionOutcome::PassedOver => format!(
-                        "{} is passed over: the recording began there",
-                        short(action.subject.as_deref())
-                    ),
+                    ActionOutcome::PassedOver => {
+                        format!("{} is skipped: the recording began there", short(action.subject.as_deref()))
+                    }
                     ActionOutcome::Failed => {
                         format!("{} {}", self.red("failed"), short(action.subject.as_deref()))
                     }
                     ActionOutcome::NeedsAttention => self.red("needs a person"),
                 };
-                format!("{} {:>8}  {said}", head(action), time(*ms)).trim_end().to_owned()
+                format!("{} {:>8}  {said}", head(action), span(*ms)).trim_end().to_owned()
             }
             PlayEventKind::Downloaded { path, bytes } => {
                 format!("downloaded {path}, {}", indicatif::HumanBytes(*bytes))
@@ -141,7 +132,7 @@ impl PlayLines {
             PlayEventKind::Evidence { .. } | PlayEventKind::BrowserStopped { .. } => return None,
             PlayEventKind::PlayFinished { ms, network, .. } => format!(
                 "{} in all, {} requests, {} received",
-                time(*ms),
+                span(*ms),
                 network.requests,
                 indicatif::HumanBytes(network.bytes_received)
             ),
@@ -167,10 +158,6 @@ fn short(subject: Option<&str>) -> String {
     line.chars().take(SUBJECT - 1).chain(['…']).collect()
 }
 
-fn time(ms: u64) -> String {
-    if ms < 1000 { format!("{ms} ms") } else { format!("{:.2} s", ms as f64 / 1000.0) }
-}
-
 /// The template is a constant, and a test draws it.
 fn moving() -> ProgressStyle {
     ProgressStyle::with_template("{wide_msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner())
@@ -185,7 +172,7 @@ mod tests {
     use regatta_core::outcome::RunOutcome;
 
     #[test]
-    fn a_line_a_step_with_its_time() {
+    fn a_line_a_step_with_its_span() {
         let action = |step: &str, action: &str, subject: &str| ActionName {
             step: step.to_owned(),
             line: 1,
@@ -230,17 +217,17 @@ mod tests {
         let lines: Vec<_> = events.iter().filter_map(|event| lines.line(event)).collect();
         expect![[r#"
             flows/a.json: Sign up, 7 steps
-            browser started (chromium, 1.44 s)
+            browser started (chromium, 1.4 s)
                 1  navigate               120 ms  {{ variables.site }}/signup
-                2  regatta.when             2 ms  #cookies is there
+                2  regatta.when             2 ms  #cookies is present
               2.1  click                   21 ms  aria/Accept
-                3  regatta.when             1 ms  #offer is not there: its steps are left out
+                3  regatta.when             1 ms  #offer is absent: its steps are skipped
                 4  regatta.capture          3 ms  identity.code: 6 characters, not shown
                 5  regatta.screenshot      80 ms  artifacts/.play/r/after.png
                 6  close                    1 ms
-                7  waitForExpression     10.00 s  failed long words long words long words long words long words long…
+                7  waitForExpression      10.0 s  failed long words long words long words long words long words long…
                 8  regatta.handoff          0 ms  needs a person
-            12.35 s in all, 9 requests, 2.00 KiB received"#]]
+            12.3 s in all, 9 requests, 2.00 KiB received"#]]
         .assert_eq(&lines.join("\n"));
     }
 

@@ -1,4 +1,4 @@
-//! What a person sees of one run: the list of its steps, live on a terminal, plain lines elsewhere.
+//! Shows one run: the list of its steps with progress on a terminal, plain lines elsewhere.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::event_words;
+use super::words::span;
 use regatta_core::duration::in_words;
 use regatta_core::event::{Event, EventKind, HealHow, StepMode, StepOutcome};
 use regatta_core::id::{Flag, ProfileId};
@@ -24,7 +26,7 @@ enum RunView {
 }
 
 impl RunConsole {
-    /// `done`: what was completed before this run.
+    /// `done`: whether a step was completed before this run.
     pub fn new(
         profile: &ProfileId,
         flags: &[Flag],
@@ -66,7 +68,7 @@ impl RunConsole {
         }
     }
 
-    /// Nothing is drawn afterwards.
+    /// Ends drawing.
     pub fn finish(&self) {
         if let RunView::Progress(live) = &self.view {
             live.finish();
@@ -83,23 +85,18 @@ impl RunLines {
     fn line(&mut self, kind: &EventKind) -> Option<String> {
         Some(match kind {
             EventKind::RunStarted { steps, done, .. } => {
-                format!("run started, {done} of {steps} steps done before")
+                format!("run started, {done} of {steps} steps already done")
             }
-            EventKind::PacerWaiting { call } => format!("waits for the provider's rate limit ({call})"),
-            EventKind::PacerWaited { call, ms } => {
-                format!("waited {} for the provider's rate limit ({call})", seconds(*ms))
-            }
-            EventKind::KernelDownloading { message, ms } => {
-                format!("waits for the browser's kernel, {} by now: {message}", seconds(*ms))
-            }
-            // The end of the run says it.
+            EventKind::PacerWaiting { call } => event_words::pacer_waiting(call),
+            EventKind::PacerWaited { call, ms } => event_words::pacer_waited(call, *ms),
+            EventKind::KernelDownloading { message, ms } => event_words::kernel_downloading(message, *ms),
+            // The end of the run reports it.
             EventKind::UsedElsewhere | EventKind::ProviderRefused { .. } => return None,
             EventKind::ProviderPaused { ms } => {
                 format!("the provider opens no more browsers for {}", in_words(Duration::from_millis(*ms)))
             }
             EventKind::BrowserStarted { provider, reused, ms, .. } => {
-                let how = if *reused { "taken over" } else { "started" };
-                format!("browser {how} ({provider}, {})", seconds(*ms))
+                event_words::browser_started(provider, *reused, *ms)
             }
             EventKind::StepPrepared { flag, fields } => format!("{flag}: prepared {}", fields.join(", ")),
             EventKind::StepStarted { flag, attempt, mode } => {
@@ -109,7 +106,7 @@ impl RunLines {
                     StepMode::Verify => format!("{flag}: in doubt, asking the site (attempt {attempt})"),
                 }
             }
-            // A hundred in a second, at times: the live line and `--json` have them.
+            // Up to a hundred a second: only the progress line and `--json` show them.
             EventKind::ActionStarted { .. } => return None,
             EventKind::ActionFailed { flag, step, action, flow, message, .. } => {
                 // A verify flow that fails is an answer, not a fault of the step.
@@ -118,35 +115,28 @@ impl RunLines {
             }
             EventKind::Healed { .. } => healed_line(kind)?,
             EventKind::Captured { flag, fields } => format!("{flag}: captured {}", fields.join(", ")),
-            EventKind::TotpWaiting { flag, ms, .. } => {
-                format!(
-                    "{flag}: waiting {} for the next two-factor code",
-                    in_words(Duration::from_millis(*ms))
-                )
-            }
-            EventKind::PaceWaiting { origin } => format!("waits for its turn at {origin} ([[pace]])"),
-            EventKind::PaceWaited { origin, ms } => {
-                format!("waited {} for its turn at {origin} ([[pace]])", seconds(*ms))
-            }
+            EventKind::TotpWaiting { flag, ms, .. } => format!("{flag}: {}", event_words::totp_waiting(*ms)),
+            EventKind::PaceWaiting { origin } => event_words::pace_waiting(origin),
+            EventKind::PaceWaited { origin, ms } => event_words::pace_waited(origin, *ms),
             EventKind::SiteBusy { flag, ms } => {
-                format!("{flag}: the site is busy, asking again in {}", seconds(*ms))
+                format!("{flag}: the site is busy, retrying in {}", span(*ms))
             }
             EventKind::Downloaded { flag, path, bytes } => {
                 format!("{flag}: downloaded {path} ({bytes} bytes)")
             }
             EventKind::StepFinished { flag, outcome, ms, .. } => {
-                format!("{flag}: {} ({})", outcome_word(*outcome), seconds(*ms))
+                format!("{flag}: {} ({})", outcome_word(*outcome), span(*ms))
             }
             EventKind::Evidence { flag, path } => format!("{flag}: evidence in {path}"),
             EventKind::Screenshot { flag, path } => format!("{flag}: picture in {path}"),
             EventKind::AttentionNeeded { message, .. } => format!("needs a person: {message}"),
-            EventKind::BrowserStopped { ms } => format!("browser stopped ({})", seconds(*ms)),
+            EventKind::BrowserStopped { ms } => format!("browser stopped ({})", span(*ms)),
             EventKind::RunFinished { outcome, exit_code, ms, .. } => {
                 let outcome = serde_json::to_value(outcome).ok()?;
                 format!(
                     "run finished: {} (exit {exit_code}, {})",
                     outcome.as_str()?.replace('_', " "),
-                    seconds(*ms)
+                    span(*ms)
                 )
             }
         })
@@ -159,7 +149,7 @@ struct RunProgress {
     browser: ProgressBar,
     marks: StepMarks,
     width: usize,
-    /// What is said of the step under way, beside its action.
+    /// The remark beside the action of the current step.
     note: RefCell<String>,
 }
 
@@ -207,7 +197,7 @@ impl RunProgress {
             .iter()
             .map(|flag| {
                 let (mark, note) =
-                    if done(flag) { (marks.done(), "done before") } else { (marks.open(), "") };
+                    if done(flag) { (marks.done(), "already done") } else { (marks.open(), "") };
                 (flag.clone(), line(mark, format!("{flag:<width$}  {note}")))
             })
             .collect();
@@ -222,7 +212,7 @@ impl RunProgress {
                 rest(
                     &self.browser,
                     self.marks.done(),
-                    format!("{:<width$}  {how} in {} ({provider})", "browser", seconds(*ms)),
+                    format!("{:<width$}  {how} in {} ({provider})", "browser", span(*ms)),
                 );
             }
             EventKind::StepStarted { flag, attempt, mode } => self.on(flag, |bar| {
@@ -245,16 +235,10 @@ impl RunProgress {
                 self.bars.println(healed_line(kind).unwrap_or_default()).ok();
             }
             EventKind::TotpWaiting { flag, ms, .. } => self.on(flag, |bar| {
-                bar.set_message(format!(
-                    "{flag:<width$}  waiting {} for the next two-factor code",
-                    seconds(*ms)
-                ));
+                bar.set_message(format!("{flag:<width$}  {}", event_words::totp_waiting(*ms)));
             }),
             EventKind::SiteBusy { flag, ms } => self.on(flag, |bar| {
-                bar.set_message(format!(
-                    "{flag:<width$}  the site is busy, asking again in {}",
-                    seconds(*ms)
-                ));
+                bar.set_message(format!("{flag:<width$}  the site is busy, retrying in {}", span(*ms)));
             }),
             EventKind::ActionFailed { flag, message, .. } => self.on(flag, |bar| {
                 bar.set_message(format!("{flag:<width$}  {message}"));
@@ -272,7 +256,7 @@ impl RunProgress {
                     indicatif::HumanBytes(network.bytes_received)
                 );
                 let text =
-                    format!("{flag:<width$}  {:<9} {:>7}  {traffic}", outcome_word(*outcome), seconds(*ms));
+                    format!("{flag:<width$}  {:<9} {:>7}  {traffic}", outcome_word(*outcome), span(*ms));
                 rest(bar, mark, text);
             }),
             _ => {}
@@ -294,7 +278,7 @@ impl RunProgress {
     }
 }
 
-/// A line that no longer moves.
+/// Freezes a line.
 fn rest(bar: &ProgressBar, mark: String, text: String) {
     bar.disable_steady_tick();
     bar.set_style(still());
@@ -340,10 +324,6 @@ const fn outcome_word(outcome: StepOutcome) -> &'static str {
         StepOutcome::NeedsAttention => "attention",
         StepOutcome::Stopped => "stopped",
     }
-}
-
-fn seconds(ms: u64) -> String {
-    format!("{:.1} s", ms as f64 / 1000.0)
 }
 
 #[cfg(test)]
@@ -414,8 +394,8 @@ mod tests {
         let mut plain = RunLines::default();
         let lines: Vec<_> = events.iter().filter_map(|event| plain.line(event)).collect();
         expect![[r#"
-            run started, 1 of 4 steps done before
-            browser started (chromium, 0.6 s)
+            run started, 1 of 4 steps already done
+            browser started (chromium, 640 ms)
             store_signup: started (attempt 1)
             store_signup: the button is disabled (flows/store.json, step 4 click)
             store_signup: in doubt, asking the site (attempt 1)

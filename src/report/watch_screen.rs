@@ -34,7 +34,7 @@ const KEYS: [(&str, &str); 14] = [
     ("x", "ask its run to stop after its step"),
     ("v", "answer for a profile that needs a person"),
     ("z", "forget that its steps were done"),
-    ("?", "these keys"),
+    ("?", "show these keys"),
     ("q", "quit; runs go on"),
     ("Ctrl-C", "the same"),
 ];
@@ -79,7 +79,7 @@ impl WatchScreen {
         self.selected.as_ref()
     }
 
-    /// DisplayStatus until the next key.
+    /// Shows a message until the next key.
     pub fn say(&mut self, message: String) {
         self.message = Some(message);
     }
@@ -148,7 +148,7 @@ impl WatchScreen {
         None
     }
 
-    /// In the order of their ids, those that need somebody first.
+    /// In the order of their ids, profiles that need a person first.
     pub fn shown<'a>(&self, views: &[&'a ProfileView]) -> Vec<&'a ProfileView> {
         let words = self.filter.to_lowercase();
         let fits = |view: &&ProfileView| {
@@ -233,7 +233,7 @@ impl WatchScreen {
         self.offset = self.offset.clamp((place + 1).saturating_sub(seen), place).min(shown.len());
         let dim = self.style(Color::DarkGray);
         let mut lines = vec![Line::styled(
-            fit(&format!(" {:<id$} {:<15} {:>5}  NOW", "PROFILE", "STATUS", "STEPS"), width),
+            fit(&format!(" {:<id$} {:<15} {:>5}  PROGRESS", "PROFILE", "STATUS", "STEPS"), width),
             dim,
         )];
         for view in shown.iter().skip(self.offset).take(seen) {
@@ -252,7 +252,7 @@ impl WatchScreen {
             lines.push(line);
         }
         if shown.is_empty() {
-            lines.push(Line::styled(" no profile fits", dim));
+            lines.push(Line::styled(" no profile matches", dim));
         }
         frame.render_widget(Paragraph::new(lines), area);
     }
@@ -365,14 +365,12 @@ fn question(key: char, view: &ProfileView) -> Result<WatchPrompt, String> {
     let id = &view.id;
     match (key, view.status) {
         ('x', DisplayStatus::Processing) => Ok(WatchPrompt::Act(ProfileAction::Stop)),
-        ('x', _) => Err(format!("nothing of {id} runs")),
-        (_, DisplayStatus::Processing) => Err(format!("{id} is being run: x asks its run to stop")),
+        ('x', _) => Err(format!("{id} is not being run")),
+        (_, DisplayStatus::Processing) => Err(format!("{id} is being run; x asks its run to stop")),
         ('v', DisplayStatus::NeedsAttention) => Ok(WatchPrompt::Happened),
-        ('v', _) => Err(format!("{id} waits for no answer")),
-        ('r', DisplayStatus::NeedsAttention) => Err(format!("{id} waits for your answer: v")),
-        ('r', DisplayStatus::Completed) => {
-            Err(format!("{id} is completed: nothing is left to do; z does its steps again"))
-        }
+        ('v', _) => Err(format!("{id} needs no answer")),
+        ('r', DisplayStatus::NeedsAttention) => Err(format!("{id} needs your answer first: v")),
+        ('r', DisplayStatus::Completed) => Err(format!("{id} is completed; z runs its steps again")),
         ('r', _) => Ok(WatchPrompt::Act(ProfileAction::Retry)),
         _ => Ok(WatchPrompt::Act(ProfileAction::Reset)),
     }
@@ -435,15 +433,15 @@ fn note(view: &ProfileView, now: jiff::Timestamp) -> String {
     if view.status == DisplayStatus::Processing {
         return view.summary.current.as_ref().map_or_else(
             || match &view.summary.waits_for {
-                Some(what) => format!("waits: {what}"),
-                None => "waits for its browser".to_owned(),
+                Some(what) => format!("waiting for {what}"),
+                None => "starting the browser".to_owned(),
             },
             |step| {
                 let ms = u64::try_from(now.duration_since(step.since).as_millis()).unwrap_or(0);
                 let tries =
                     if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
                 let action = match (&view.summary.waits_for, &step.action) {
-                    (Some(what), _) => format!(", waits: {what}"),
+                    (Some(what), _) => format!(", waiting for {what}"),
                     (None, Some(action)) => format!(", {action}"),
                     (None, None) => String::new(),
                 };

@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn bytes_have_the_unit_in_which_they_are_short() {
-        let told = [0, 1023, 1024, 1_048_575, 1_048_576, 5 << 30, u64::MAX].map(bytes).join(", ");
-        assert_eq!(told, "0 B, 1023 B, 1.0 KiB, 1.0 MiB, 1.0 MiB, 5.0 GiB, 16777216.0 TiB");
+        let reported = [0, 1023, 1024, 1_048_575, 1_048_576, 5 << 30, u64::MAX].map(bytes).join(", ");
+        assert_eq!(reported, "0 B, 1023 B, 1.0 KiB, 1.0 MiB, 1.0 MiB, 5.0 GiB, 16777216.0 TiB");
     }
 }

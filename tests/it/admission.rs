@@ -44,7 +44,7 @@ fn check_waits(arguments: &[&str], said: &[&str]) {
 fn launches_wait_for_memory() {
     let said = ["launches wait: ", " MiB of memory are free, ", " MiB are needed"];
     check_waits(&["--min-free-memory", "900000GiB"], &said);
-    // What is asked for holds with `auto`, too, for the first one as for any.
+    // The limits hold with `auto`, too, for the first run as for any.
     check_waits(&["--max", "auto", "--min-free-memory", "900000GiB"], &said);
 }
 

@@ -66,9 +66,9 @@ fn a_fleet_shows_that_it_waits_for_the_kernel() {
     fleet.signal(rustix::process::Signal::INT);
     let ended = fleet.wait();
     ended.assert_code(7);
-    let reported = "by now: SunBrowser 136 is updating, waiting for download.";
+    let reported = "so far): SunBrowser 136 is updating, waiting for download.";
     assert!(
-        ended.stdout.contains("p1: waits for the browser's kernel, ") && ended.stdout.contains(reported),
+        ended.stdout.contains("p1: waiting for the browser kernel (") && ended.stdout.contains(reported),
         "{}",
         ended.stdout
     );

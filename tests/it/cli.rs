@@ -19,12 +19,12 @@ use serde_json::json;
 use crate::support::program::{Ended, Folder};
 
 /// Exit code, standard output, standard error; with the folder's place as `FOLDER`.
-fn told(folder: &Folder, ended: &Ended) -> String {
+fn rendered(folder: &Folder, ended: &Ended) -> String {
     let out = |text: &str| folder.normal(text).lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     let parts = [format!("exit {}", ended.code.unwrap()), out(&ended.stdout), out(&ended.stderr)];
     let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
-    // What is another at every run: times of day, durations, and the stamp of what was moved aside.
-    let times = regex::Regex::new(r"\b\d\d:\d\d:\d\d\b|\b\d+\.\d s\b")
+    // Differs between runs: times of day, durations, and the stamp of what was moved aside.
+    let times = regex::Regex::new(r"\b\d\d:\d\d:\d\d\b|\b\d+\.\d s\b|\b\d+ ms\b")
         .unwrap()
         .replace_all(&text, "TIME")
         .into_owned();
@@ -33,7 +33,7 @@ fn told(folder: &Folder, ended: &Ended) -> String {
 
 #[track_caller]
 fn check(folder: &Folder, arguments: &[&str], expected: Expect) {
-    expected.assert_eq(&told(folder, &folder.run(arguments)));
+    expected.assert_eq(&rendered(folder, &folder.run(arguments)));
     assert!(folder.browsers().is_empty());
 }
 
@@ -41,7 +41,7 @@ fn check(folder: &Folder, arguments: &[&str], expected: Expect) {
 fn elsewhere(folder: &Folder, other: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_regatta"));
     command.arg("-C").arg(other).args(arguments);
-    told(folder, &folder.start_command(command).wait())
+    rendered(folder, &folder.start_command(command).wait())
 }
 
 /// The practice folder with one change of the workflow.
@@ -385,7 +385,7 @@ fn a_wrong_list_of_profiles_is_told_whole_and_starts_nothing() {
           FOLDER/profiles.txt:5: profile p1 is on line 1 already"#]],
     );
     assert!(!folder.path("state").exists() && !folder.path("logs").exists());
-    folder.write("profiles.txt", "# nobody\n");
+    folder.write("profiles.txt", "# no profile\n");
     check(
         &folder,
         &["orchestrate"],
@@ -404,12 +404,12 @@ fn a_damaged_session_is_moved_aside_and_its_profile_refused_until_a_person_looke
     expect![[r#"
         exit 6
         error: the session document FOLDER/state/p1.json is damaged: EOF while parsing a string at line 1 column 37
-          hint: it was moved to FOLDER/state/p1.json.damaged-STAMP; repair it and put it back as FOLDER/state/p1.json, or delete it to start this profile afresh"#]].assert_eq(&told(&folder, &first));
+          hint: it was moved to FOLDER/state/p1.json.damaged-STAMP; repair it and put it back as FOLDER/state/p1.json, or delete it to start this profile afresh"#]].assert_eq(&rendered(&folder, &first));
     let second = folder.run(&["run", "p1"]);
     expect![[r#"
         exit 6
-        error: the session document FOLDER/state/p1.json is damaged: an earlier run could not read it, and nobody has repaired it since
-          hint: it was moved to FOLDER/state/p1.json.damaged-STAMP; repair it and put it back as FOLDER/state/p1.json, or delete it to start this profile afresh"#]].assert_eq(&told(&folder, &second));
+        error: the session document FOLDER/state/p1.json is damaged: an earlier run could not read it, and it has not been repaired since
+          hint: it was moved to FOLDER/state/p1.json.damaged-STAMP; repair it and put it back as FOLDER/state/p1.json, or delete it to start this profile afresh"#]].assert_eq(&rendered(&folder, &second));
     let aside: Vec<_> = std::fs::read_dir(folder.path("state"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -419,9 +419,9 @@ fn a_damaged_session_is_moved_aside_and_its_profile_refused_until_a_person_looke
     expect![[r#"
         exit 0
         PROFILE  STATUS           STEPS  NOTE
-        p1       DAMAGED            0/0  the session document FOLDER/state/p1.json is damaged: an earlier run could not read it, and nobody has repaired it since
+        p1       DAMAGED            0/0  the session document FOLDER/state/p1.json is damaged: an earlier run could not read it, and it has not been repaired since
         1 profile: 1 DAMAGED; 0 of 0 steps done"#]]
-    .assert_eq(&told(&folder, &folder.run(&["status"])));
+    .assert_eq(&rendered(&folder, &folder.run(&["status"])));
 }
 
 #[test]
@@ -534,7 +534,7 @@ fn status_shows_where_everyone_stands() {
         &["run", "done"],
         expect![[r#"
             exit 0
-            TIME run started, 5 of 5 steps done before
+            TIME run started, 5 of 5 steps already done
             TIME run finished: completed (exit 0, TIME)"#]],
     );
 }
@@ -719,11 +719,11 @@ fn doctor_names_what_is_missing_and_its_remedy() {
     command.arg("-C").arg(folder.root()).args(["run", "p1"]).env("CHROME", "/no/such");
     expect![[r#"
         exit 5
-        TIME run started, 0 of 5 steps done before
+        TIME run started, 0 of 5 steps already done
         TIME run finished: no browser (exit 5, TIME)
         error: no Chromium found at /no/such
           hint: name an executable file, or leave it out to use an installed Chromium or Chrome"#]]
-    .assert_eq(&told(&folder, &folder.start_command(command).wait()));
+    .assert_eq(&rendered(&folder, &folder.start_command(command).wait()));
 }
 
 #[test]
@@ -812,7 +812,7 @@ fn every_help_teaches_by_example() {
 fn limits_that_would_end_working_runs_or_mean_nothing_are_refused() {
     let folder = Folder::practice();
     let list = &["orchestrate", "profiles.txt"];
-    let with = |more: &[&str]| told(&folder, &folder.run(&[list, more].concat()));
+    let with = |more: &[&str]| rendered(&folder, &folder.run(&[list, more].concat()));
     expect![[r#"
         exit 2
         error: a stall of 1 min would end runs that work: step `store_signup` may say nothing for 1 min 30 s

@@ -37,7 +37,7 @@ impl Page {
         ask(&self.host, method, path, headers)
     }
 
-    fn told(&self, method: &str, path: &str, headers: &[&str]) -> String {
+    fn rendered(&self, method: &str, path: &str, headers: &[&str]) -> String {
         let answer = self.ask(method, path, headers);
         format!("{} {}", answer.status, answer.body.trim_end())
     }
@@ -131,21 +131,21 @@ fn it_answers_its_own_page_and_nobody_elses() {
         );
     }
     let token = format!("Authorization: Bearer {TOKEN}");
-    let told = [
-        page.told("GET", "/healthz", &[]),
-        page.told("GET", "/", &["Host: evil.example"]),
-        page.told("GET", "/events", &["Host: evil.example"]),
-        page.told("GET", "/nothing", &[]),
-        page.told("GET", "/api/profiles/nobody", &[]),
-        page.told("GET", "/api/profiles/a%2Fb", &[]),
-        page.told("POST", "/api/profiles/p1/retry", &[]),
-        page.told("POST", "/api/profiles/p1/retry", &["Authorization: Bearer wrong"]),
-        page.told("POST", "/api/profiles/p1/retry", &[&token, "Origin: http://evil.example"]),
-        page.told("GET", "/api/profiles/p1/retry", &[&token]),
-        page.told("POST", "/api/profiles/p1/explode", &[&token]),
-        page.told("POST", "/api/profiles/p1/retry", &[&token]),
-        page.told("POST", "/api/profiles/p1/stop", &[&token]),
-        page.told("POST", "/api/profiles/p9/reset", &[&token]),
+    let rendered = [
+        page.rendered("GET", "/healthz", &[]),
+        page.rendered("GET", "/", &["Host: evil.example"]),
+        page.rendered("GET", "/events", &["Host: evil.example"]),
+        page.rendered("GET", "/nothing", &[]),
+        page.rendered("GET", "/api/profiles/unknown", &[]),
+        page.rendered("GET", "/api/profiles/a%2Fb", &[]),
+        page.rendered("POST", "/api/profiles/p1/retry", &[]),
+        page.rendered("POST", "/api/profiles/p1/retry", &["Authorization: Bearer wrong"]),
+        page.rendered("POST", "/api/profiles/p1/retry", &[&token, "Origin: http://evil.example"]),
+        page.rendered("GET", "/api/profiles/p1/retry", &[&token]),
+        page.rendered("POST", "/api/profiles/p1/explode", &[&token]),
+        page.rendered("POST", "/api/profiles/p1/retry", &[&token]),
+        page.rendered("POST", "/api/profiles/p1/stop", &[&token]),
+        page.rendered("POST", "/api/profiles/p9/reset", &[&token]),
     ];
     expect![[r#"
         200 ok
@@ -162,7 +162,7 @@ fn it_answers_its_own_page_and_nobody_elses() {
         409 {"error":"p1 is completed: no step is open","hint":"reset it to run its steps again"}
         409 {"error":"p1 is not being run"}
         409 {"error":"there is no session of p9: it has not run yet"}"#]]
-    .assert_eq(&told.join("\n"));
+    .assert_eq(&rendered.join("\n"));
     // None of it did anything.
     assert_eq!(folder.session("p1").unwrap()["status"], "COMPLETED");
 }

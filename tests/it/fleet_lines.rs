@@ -25,9 +25,9 @@ fn lines_are_what_the_event_files_hold_and_what_the_fleet_does() {
     let lines = ended.lines();
     for profile in ["p1", "p2"] {
         let of_runs = |line: &&Value| line["run_id"].is_string() && line["profile_id"] == profile;
-        let told: Vec<_> = lines.iter().filter(of_runs).cloned().collect();
-        assert_eq!(told, folder.events(profile), "as they stand in the file");
-        assert!(!told.is_empty(), "{ended:#?}");
+        let reported: Vec<_> = lines.iter().filter(of_runs).cloned().collect();
+        assert_eq!(reported, folder.events(profile), "as they stand in the file");
+        assert!(!reported.is_empty(), "{ended:#?}");
         let all = lines.iter().filter(|line| line["profile_id"] == profile);
         let all: Vec<_> = all.map(|line| line["type"].as_str().unwrap()).collect();
         let run = ["run_launched", "run_started", "run_finished"];

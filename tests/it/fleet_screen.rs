@@ -18,7 +18,7 @@ use crate::support::terminal::Terminal;
 
 /// A fleet on a terminal, and the runs it found.
 struct Stage {
-    // Dropped first: without its runs the fleet comes to its end, and then its terminal is taken away.
+    // Dropped first: without its runs the fleet ends, and its terminal after it.
     _runs: Runs,
     terminal: Terminal,
     folder: Folder,
@@ -36,18 +36,18 @@ impl Drop for Runs {
 }
 
 impl Stage {
-    /// `runs`: profiles with what each of them tells before it waits to be let go on; `waiting` have no run.
+    /// `runs`: profiles with the events each emits before it waits for its signal; `waiting` have no run.
     fn new(runs: &[(&str, &[Value])], waiting: &str, width: u16, height: u16) -> Self {
         let folder = Folder::new();
         let place = folder.path("w");
         practice_into(&place);
         let mut list = String::new();
         let mut living = Runs(Vec::new());
-        for (profile, told) in runs {
-            let told: String = told.iter().map(|kind| format!("tell {kind}; ")).collect();
+        for (profile, reported) in runs {
+            let reported: String = reported.iter().map(|kind| format!("emit {kind}; ")).collect();
             folder.plan(
                 profile,
-                &format!("lock; {told}touch {profile}.up; wait {profile}.go; last {profile}.go; exit 0"),
+                &format!("lock; {reported}touch {profile}.up; wait {profile}.go; last {profile}.go; exit 0"),
             );
             living.0.push(folder.start(profile));
             list += &format!("{profile}\n");
@@ -97,7 +97,7 @@ impl Stage {
         for (pattern, mask) in [
             (r"(?m)^\d\d:\d\d:\d\d ", "TIME "),
             (r"(?m)^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] (\S+) +\d+[sm] ", "* $1 FOR "),
-            (r"again in [\d.]+ m?s", "again in SPAN"),
+            (r"retrying in [\d.]+ m?s", "retrying in SPAN"),
             (r"retries (in \d+ s|next)", "retries SOON"),
             (r"profiles, .*", "profiles, RATE"),
             (r"\d+ MiB of", "N MiB of"),
@@ -185,10 +185,10 @@ fn a_small_terminal_shows_what_runs_what_is_waited_for_and_what_went_wrong() {
         TIME needs-me: needs attention: the shop asks for a phone number; see artifa
         cts/needs-me/1-store_signup-1
         TIME fails: attempt 1 failed: no element matches any of its 3 selectors with
-        in 10 s; again in SPAN
+        in 10 s; retrying in SPAN
         * k18imh7u FOR step 2/4 store_signup, click 7/12, 1.4 MiB
         * asks FOR step 2/4 store_signup, asking the site, waitForElement 1/2, try
-        * kernel FOR 0/4 steps done, waits: Chrome 148 is being downloaded, 40 %
+        * kernel FOR 0/4 steps done, waiting for the browser kernel: Chrome 148 is being downloaded, 40 %
           launches wait: N MiB of memory are free, 921600400 MiB are needed
           fails retries SOON
           [=====>                        ] 1/6 profiles, RATE"#]],
@@ -207,9 +207,10 @@ fn a_small_terminal_shows_what_runs_what_is_waited_for_and_what_went_wrong() {
         };
         stage.terminal.comes_to(&format!("{width} columns, every line once"), is_whole);
     }
-    stage
-        .terminal
-        .shows(&["number; see artifacts/needs-me/1-store_signup-1\n", " 3 selectors within 10 s; again in "]);
+    stage.terminal.shows(&[
+        "number; see artifacts/needs-me/1-store_signup-1\n",
+        " 3 selectors within 10 s; retrying in ",
+    ]);
 }
 
 #[test]
@@ -219,10 +220,10 @@ fn a_large_terminal_shows_them_too_and_the_table_at_the_end() {
     stage.shows(&PLAYED, &expect![[r#"
         TIME launches wait: N MiB of memory are free, 921600400 MiB are needed
         TIME needs-me: needs attention: the shop asks for a phone number; see artifacts/needs-me/1-store_signup-1
-        TIME fails: attempt 1 failed: no element matches any of its 3 selectors within 10 s; again in SPAN
+        TIME fails: attempt 1 failed: no element matches any of its 3 selectors within 10 s; retrying in SPAN
         * k18imh7u FOR step 2/4 store_signup, click 7/12, 1.4 MiB
         * asks FOR step 2/4 store_signup, asking the site, waitForElement 1/2, try 2
-        * kernel FOR 0/4 steps done, waits: Chrome 148 is being downloaded, 40 %
+        * kernel FOR 0/4 steps done, waiting for the browser kernel: Chrome 148 is being downloaded, 40 %
           launches wait: N MiB of memory are free, 921600400 MiB are needed
           fails retries SOON
           [=====>                        ] 1/6 profiles, RATE"#]]);

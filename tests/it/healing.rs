@@ -155,11 +155,11 @@ fn a_relabelled_button_is_told_in_the_run() {
     let folder = folder(&site.serve(), "heal = \"off\"");
     run(&folder, "profile-1").assert_code(0);
     site.relabelled.store(true, Ordering::SeqCst);
-    let told = run(&folder, "profile-2");
-    told.assert_code(0);
+    let reported = run(&folder, "profile-2");
+    reported.assert_code(0);
     assert!(
-        told.stdout.contains("joined: `#join` leads to button#join \"Sign up now\", which was button#join \"Sign up\" (join.json, step 3)"),
-        "{told:#?}"
+        reported.stdout.contains("joined: `#join` leads to button#join \"Sign up now\", which was button#join \"Sign up\" (join.json, step 3)"),
+        "{reported:#?}"
     );
     assert_eq!(heals(&folder, "profile-2"), ["changed #join"]);
     run(&folder, "profile-3").assert_code(0);

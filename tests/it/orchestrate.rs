@@ -137,18 +137,18 @@ fn output_and_events_of_a_run_are_its_own() {
     for name in ["a", "b"] {
         folder.plan(name, &format!("say {name} speaks; {COMPLETES}"));
     }
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     run(&folder, options(&folder), ids("a b"), |notice| {
         if let FleetFact::RunEvent { event, .. } = notice.fact {
-            told.push(format!("{} {}", event.profile_id, event.seq));
+            reported.push(format!("{} {}", event.profile_id, event.seq));
         }
     })
     .unwrap();
     let log = |name: &str| fs::read_to_string(folder.layout().log(&name.parse().unwrap())).unwrap();
     assert!(log("a").contains("a speaks") && !log("a").contains("b speaks"), "{}", log("a"));
     assert!(log("b").contains("b speaks") && !log("b").contains("a speaks"), "{}", log("b"));
-    told.sort();
-    assert_eq!(told, ["a 1", "a 2", "b 1", "b 2"], "every event is told, the last before the end");
+    reported.sort();
+    assert_eq!(reported, ["a 1", "a 2", "b 1", "b 2"], "every event is reported, the last before the end");
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn outcomes_come_from_exit_codes_and_failed_runs_are_retried() {
         ]
     );
     assert_eq!(report.exit_code, 1);
-    assert!(folder.stops().is_empty(), "a run that ended by itself has stopped its browser");
+    assert!(folder.stops().is_empty(), "a run that ended on its own has stopped its browser");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn what_a_run_of_a_killed_orchestrator_left_is_ended_before_anything_is_launched
     folder.touch("a.go");
     let pid = folder.pid("a.moved").unwrap();
     folder.wait_for_unlock("a");
-    assert!(lives(pid), "nobody was there to end it");
+    assert!(lives(pid), "no orchestrator was there to end it");
     let mut seen = Vec::new();
     let one = OrchestrateOptions { max: 1, ..options(&folder) };
     let report = run(&folder, one, ids("b a"), |notice| match notice.fact {
@@ -400,7 +400,7 @@ fn a_run_that_does_not_stop_is_killed_after_its_grace() {
     assert_eq!(folder.stops(), ["stop a"]);
 }
 
-/// `a Ask said nothing`: what runs over their time were told.
+/// `a Ask said nothing`: how runs over their time were stopped.
 fn demands(notices: &mut Vec<String>) -> impl FnMut(FleetNotice) {
     |notice| {
         if let FleetFact::RunOverTime { profile, demand, .. } = notice.fact {
@@ -419,11 +419,11 @@ fn a_frozen_run_is_killed_and_tried_again() {
     let folder = Folder::new();
     folder.plan("a", &format!("lock; started; grandchild; freeze; wait never\n{COMPLETES}"));
     let limits = time_limits(None, Some(1500));
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let again = OrchestrateOptions { limits, retries: 1, ..options(&folder) };
-    let report = run(&folder, again, ids("a"), demands(&mut told)).unwrap();
+    let report = run(&folder, again, ids("a"), demands(&mut reported)).unwrap();
     assert_eq!(lines(&report), ["a completed 2 1/1"]);
-    assert_eq!(told, ["a Ask", "a Terminate", "a Kill"]);
+    assert_eq!(reported, ["a Ask", "a Terminate", "a Kill"]);
     assert_eq!(folder.journal_lines(), ["+a", "stop a", "+a", "-a"]);
     assert!(!lives(folder.pid("a.grandchild").unwrap()));
 }
@@ -432,14 +432,14 @@ fn a_frozen_run_is_killed_and_tried_again() {
 fn a_run_that_hangs_and_obeys_ends_with_the_reason() {
     let folder = Folder::new();
     folder.plan("a", "lock; started; term; term; finished stopped; exit 7");
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let limits = time_limits(None, Some(1500));
     let report =
-        run(&folder, OrchestrateOptions { limits, ..options(&folder) }, ids("a"), demands(&mut told))
+        run(&folder, OrchestrateOptions { limits, ..options(&folder) }, ids("a"), demands(&mut reported))
             .unwrap();
     assert_eq!(lines(&report), ["a failed(Stalled) 1 0/1"]);
     assert_eq!(report.profiles[0].last_error.as_deref(), Some("it emitted no event for 1.5s"));
-    assert_eq!(told, ["a Ask", "a Terminate"]);
+    assert_eq!(reported, ["a Ask", "a Terminate"]);
     assert!(folder.stops().is_empty(), "it stopped its own browser");
 }
 
@@ -447,15 +447,15 @@ fn a_run_that_hangs_and_obeys_ends_with_the_reason() {
 fn a_run_that_talks_for_ever_ends_with_the_reason() {
     let folder = Folder::new();
     folder.plan("a", "lock; started; chat; finished stopped; exit 7");
-    let mut told = Vec::new();
-    // It is heard of every 20 ms, and looked at every 200 ms.
+    let mut reported = Vec::new();
+    // It emits an event every 20 ms and is polled every 200 ms.
     let limits = time_limits(Some(3000), Some(2500));
     let report =
-        run(&folder, OrchestrateOptions { limits, ..options(&folder) }, ids("a"), demands(&mut told))
+        run(&folder, OrchestrateOptions { limits, ..options(&folder) }, ids("a"), demands(&mut reported))
             .unwrap();
     assert_eq!(lines(&report), ["a failed(OutOfTime) 1 0/1"]);
     assert_eq!(report.profiles[0].last_error.as_deref(), Some("it ran longer than 3s"));
-    assert_eq!(told, ["a Ask"]);
+    assert_eq!(reported, ["a Ask"]);
 }
 
 #[test]
@@ -464,16 +464,16 @@ fn a_provider_that_is_down_is_waited_for_and_no_attempt_is_lost() {
     folder.touch("down");
     folder.plan("a", &format!("exit 5\n{COMPLETES}"));
     folder.plan("b", COMPLETES);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let report = run(&folder, OrchestrateOptions { max: 1, ..options(&folder) }, ids("a b"), |notice| {
         match notice.fact {
-            FleetFact::LaunchesWaiting(WaitReason::Provider { problem }) => told.push(problem),
-            FleetFact::LaunchesResumed => told.push("resumed".to_owned()),
+            FleetFact::LaunchesWaiting(WaitReason::Provider { problem }) => reported.push(problem),
+            FleetFact::LaunchesResumed => reported.push("resumed".to_owned()),
             _ => {}
         }
     });
     assert_eq!(lines(&report.unwrap()), ["a completed 1 1/1", "b completed 1 1/1"]);
-    assert_eq!(told, ["cannot look at the processes of this machine: it is asleep", "resumed"]);
+    assert_eq!(reported, ["cannot look at the processes of this machine: it is asleep", "resumed"]);
     assert_eq!(folder.journal_lines(), ["+a", "-a", "probed, down", "probed, up", "+a", "-a", "+b", "-b"]);
 }
 

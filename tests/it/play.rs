@@ -1,4 +1,4 @@
-//! `regatta play`: one flow by itself, on a real Chromium; and our own steps as a run plays them.
+//! `regatta play`: one flow alone, on a real Chromium; and our own steps as a run plays them.
 
 mod recordings;
 
@@ -79,12 +79,12 @@ impl Author {
     }
 
     /// Exit code and output, with what is another at every run replaced.
-    fn told(&self, ended: &Ended) -> String {
+    fn rendered(&self, ended: &Ended) -> String {
         let text = format!("exit {}\n{}{}", ended.code.unwrap(), ended.stdout, ended.stderr);
         let text = self.folder.normal(&text).replace(&self.site, "SITE");
         let replaced = [
-            (r"(?m)^\d+ ms\b|^\d+\.\d\d s\b", "TIME"),
-            (r" +\d+ ms\b| +\d+\.\d\d s\b", " TIME"),
+            (r"(?m)^\d+ ms\b|^\d+\.\d s\b", "TIME"),
+            (r" +\d+ ms\b| +\d+\.\d s\b", " TIME"),
             (r"\d{8}T\d{6}-[0-9a-f]{8}", "RUN"),
             (r"\d+ requests, .* received", "TRAFFIC"),
         ];
@@ -114,7 +114,7 @@ impl Author {
     }
 
     async fn check(&self, arguments: &[&str], expected: Expect) {
-        expected.assert_eq(&self.told(&self.play(arguments).await));
+        expected.assert_eq(&self.rendered(&self.play(arguments).await));
     }
 
     fn edit(&self, from: &str, to: &str) {
@@ -136,9 +136,9 @@ async fn a_flow_is_played_and_nothing_is_left_but_its_picture() {
     flows/join.json: Join, 13 steps
     browser started (chromium, TIME)
         1  navigate TIME  {{ variables.site }}/
-        2  regatta.when TIME  #cookies is there
+        2  regatta.when TIME  #cookies is present
       2.1  click TIME  #accept
-      2.2  regatta.when TIME  #cookies is not there: its steps are left out
+      2.2  regatta.when TIME  #cookies is absent: its steps are skipped
         3  change TIME  #email
         4  regatta.upload TIME  #photo
         5  waitForExpression TIME  photo.files[0].text().then(text => text === 'photo' && docu…
@@ -170,13 +170,13 @@ async fn events_are_lines_and_hold_no_value() {
     let events: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let numbers: Vec<_> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=events.len() as u64).collect::<Vec<_>>());
-    let told = |event: &Value| {
+    let rendered = |event: &Value| {
         ["type", "step", "action", "outcome", "field", "characters"]
             .map(|key| event[key].as_str().map_or(event[key].to_string(), str::to_owned))
             .join(" ")
             .replace(" null", "")
     };
-    let finished = events.iter().filter(|event| event["type"] != "action_started").map(told);
+    let finished = events.iter().filter(|event| event["type"] != "action_started").map(rendered);
     expect![[r#"
     play_started
     browser_started
@@ -216,7 +216,7 @@ async fn a_failed_step_says_where_and_what_and_what_is_kept() {
     flows/join.json: Join, 13 steps
     browser started (chromium, TIME)
         1  navigate TIME  {{ variables.site }}/
-        2  regatta.when TIME  #cookies is there
+        2  regatta.when TIME  #cookies is present
       2.1  click TIME  failed text/{{ identity.email }}
     TIME in all, TRAFFIC
     error: no element matches `text/‹identity.email›` within TIME
@@ -244,9 +244,9 @@ async fn a_handoff_inside_a_when_needs_a_person() {
     flows/join.json: Join, 13 steps
     browser started (chromium, TIME)
         1  navigate TIME  {{ variables.site }}/
-        2  regatta.when TIME  #cookies is there
+        2  regatta.when TIME  #cookies is present
       2.1  click TIME  #accept
-      2.2  regatta.when TIME  h1 is there
+      2.2  regatta.when TIME  h1 is present
     2.2.1  regatta.handoff TIME  needs a person
     TIME in all, TRAFFIC
     error: still there
@@ -260,7 +260,7 @@ async fn a_handoff_inside_a_when_needs_a_person() {
 #[tokio::test]
 async fn what_cannot_be_played_is_told_before_a_browser_starts() {
     let author = Author::new().await;
-    let mut told = String::new();
+    let mut rendered = String::new();
     for arguments in [
         &["nothing.json"][..],
         &["flows/join.json"],
@@ -268,11 +268,11 @@ async fn what_cannot_be_played_is_told_before_a_browser_starts() {
         &["flows/join.json", "--endpoint", "http://127.0.0.1:1/"],
         &["flows/join.json", "--endpoint", "ws://127.0.0.1:1/", "--profile", "p1"],
     ] {
-        told += &author.told(&author.play(arguments).await);
+        rendered += &author.rendered(&author.play(arguments).await);
     }
-    told += &author.told(&author.ended(author.start(&["play", "flows/join.json"])).await);
+    rendered += &author.rendered(&author.ended(author.start(&["play", "flows/join.json"])).await);
     author.edit("../photo.txt", "photo.txt");
-    told += &author.told(&author.play(&["flows/join.json"]).await);
+    rendered += &author.rendered(&author.play(&["flows/join.json"]).await);
     expect![[r##"
     exit 2
     error: cannot read the flow `nothing.json`: No such file or directory (os error 2)
@@ -315,7 +315,7 @@ async fn what_cannot_be_played_is_told_before_a_browser_starts() {
        ╰────
       help: files stand relative to the flow: looked for FOLDER/flows/photo.txt
 "##]]
-    .assert_eq(&told);
+    .assert_eq(&rendered);
     assert_eq!(author.files(), ["FOLDER/flows/join.json", "FOLDER/photo.txt"]);
 }
 
@@ -325,22 +325,23 @@ async fn a_file_that_is_missing_when_its_turn_comes_is_told() {
     author.edit("../photo.txt", "{{ identity.email }}.txt");
     let ended = author.play(&[&["flows/join.json"], &EMAIL[..]].concat()).await;
     ended.assert_code(1);
-    let told = author.told(&ended);
+    let rendered = author.rendered(&ended);
     assert!(
-        told.contains("error: the file `FOLDER/flows/‹identity.email›.txt` cannot be uploaded: No such file"),
-        "{told}"
+        rendered
+            .contains("error: the file `FOLDER/flows/‹identity.email›.txt` cannot be uploaded: No such file"),
+        "{rendered}"
     );
 }
 
-/// Asks for a name, and tells what it was given; offers a file.
-const ASKING: &str = r#"<button id=ask onclick="told.textContent = 'told ' + prompt('name?')">Ask</button><p id=told></p>
+/// Asks for a name and shows what it was given; offers a file.
+const ASKING: &str = r#"<button id=ask onclick="rendered.textContent = 'rendered ' + prompt('name?')">Ask</button><p id=rendered></p>
     <a id=file download=notes.txt href="data:text/plain,notes">File</a>"#;
 
 fn asking(given: &str) -> String {
     json!({ "title": "Ask", "steps": [
         { "type": "navigate", "url": "{{ variables.site }}/" },
         { "type": "click", "selectors": ["#ask"], "offsetX": 3, "offsetY": 3 },
-        { "type": "waitForElement", "selectors": [format!("text/told {given}")], "timeout": 2000 },
+        { "type": "waitForElement", "selectors": [format!("text/rendered {given}")], "timeout": 2000 },
         { "type": "click", "selectors": ["#file"], "offsetX": 3, "offsetY": 3 },
     ] })
     .to_string()
@@ -389,9 +390,12 @@ async fn origins_are_the_workflows_where_there_is_one() {
     );
     let arguments = [&["flows/join.json"], &EMAIL[..]].concat();
     let refused = author.play(&arguments).await;
-    let told = author.told(&refused);
-    assert!(told.starts_with("exit 2\nerror: step 1 (navigate): SITE is not in allowed_origins\n"), "{told}");
-    assert!(told.contains("or to `play` with --allow"), "{told}");
+    let rendered = author.rendered(&refused);
+    assert!(
+        rendered.starts_with("exit 2\nerror: step 1 (navigate): SITE is not in allowed_origins\n"),
+        "{rendered}"
+    );
+    assert!(rendered.contains("or to `play` with --allow"), "{rendered}");
     let allowed = author.play(&[arguments.as_slice(), &["--allow", &author.site]].concat()).await;
     allowed.assert_code(0);
     let cache = author.folder.read(".selector_cache.json");

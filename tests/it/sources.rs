@@ -56,8 +56,8 @@ fn taken(ended: &Ended) -> Vec<String> {
 #[track_caller]
 fn refused(folder: &Folder, ended: &Ended, expected: Expect) {
     ended.assert_code(2);
-    let told = ended.lines();
-    assert!(told.iter().all(|line| line["type"] == "source_retrying"), "{told:#?}");
+    let reported = ended.lines();
+    assert!(reported.iter().all(|line| line["type"] == "source_retrying"), "{reported:#?}");
     let port = regex::Regex::new(r"127\.0\.0\.1:\d+").unwrap();
     expected.assert_eq(port.replace_all(&folder.normal(&ended.stderr), "HOST").trim_end());
 }
@@ -106,7 +106,7 @@ fn a_table_begins_the_sessions_of_new_profiles_and_changes_none_that_is_there() 
     let said = "p2: the source says otherwise about platform, identity.email; the session is kept";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
     assert_eq!(folder.session("p3").unwrap()["platform"], "desktop");
-    // Of what was typed in nothing is told, neither here nor in the log.
+    // Nothing that was typed is reported, neither here nor in the log.
     for entry in std::fs::read_dir(folder.path("logs")).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
         assert!(!text.contains("pwd-of") && !text.contains("@practice.test"), "{text}");
@@ -238,7 +238,7 @@ fn what_cannot_be_a_source_is_told() {
     );
     let settings = "[source]\nfrom = \"postgres://ann@127.0.0.1:1/app?query=select 1\"\npassword_env = \"NO_SUCH_VARIABLE\"\n";
     folder.write("regatta.toml", settings);
-    // Nobody else needs it.
+    // No other test needs it.
     folder.run(&["status"]).assert_code(0);
     refused(
         &[],
@@ -296,11 +296,11 @@ fn sessions_are_moved_out_and_in() {
         assert_eq!(kept.stdout, said);
         assert_eq!(other.session("p2").unwrap()["status"], "FAILED");
     }
-    let told = |file: &str, text: &str, expected: Expect| {
+    let reported = |file: &str, text: &str, expected: Expect| {
         folder.write(file, text);
         refused(&folder, &run(&folder, &["import", file]), expected);
     };
-    told(
+    reported(
         "a.json",
         &hidden.stdout,
         expect![[r#"
@@ -309,7 +309,7 @@ fn sessions_are_moved_out_and_in() {
           FOLDER/a.json, document 2: the values of the identity were left out of this file
           hint: export it again with --reveal, and keep the file to yourself"#]],
     );
-    told(
+    reported(
         "a.csv",
         "profile_id,emial\np9,x\np9,y\n",
         expect![[r#"
@@ -318,20 +318,20 @@ fn sessions_are_moved_out_and_in() {
               FOLDER/a.csv, line 3: unknown column `emial`
               hint: columns are profile_id, status, platform, completion_flags.FLAG, identity.FIELD, variables.NAME, adspower, in_flight, last_error, superseded, totp_used, version, plan, extra.NAME and json_cells"#]],
     );
-    told(
+    reported(
         "a.csv",
         "profile_id\np9\np9\n",
         expect![[r#"
         error: 1 wrong line; nothing was imported
           FOLDER/a.csv, line 3: profile p9 is in line 2 already"#]],
     );
-    told(
+    reported(
         "a.txt",
         "p9\n",
         expect![[r#"
         error: `FOLDER/a.txt` is neither .csv nor .json nor .jsonl"#]],
     );
-    told(
+    reported(
         "undeclared.csv",
         "profile_id,variables.shp\np9,north\n",
         expect![[r#"
@@ -340,10 +340,10 @@ fn sessions_are_moved_out_and_in() {
           hint: correct the name, or declare the variable below [variables] in the workflow"#]],
     );
     assert!(folder.session("p9").is_none());
-    let nobody = run(&folder, &["export", "p9"]);
+    let unknown = run(&folder, &["export", "p9"]);
     refused(
         &folder,
-        &nobody,
+        &unknown,
         expect![[r#"
             error: there is no profile `p9` in this folder
               hint: did you mean `p1`? `regatta status` lists the profiles; -C DIR works in another folder"#]],

@@ -1,4 +1,4 @@
-//! A run that is asked to stop before it has come to anything.
+//! A run that is asked to stop before it has done anything.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -18,7 +18,7 @@ fn a_request_to_stop_that_comes_before_the_workflow_is_read_is_heard() {
         fs::remove_file(&path).unwrap();
         mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
         let mut run = folder.start(&["run", "p1"]);
-        // Nobody can open it for writing before somebody reads.
+        // It cannot be opened for writing before it is opened for reading.
         let flags = OFlags::NONBLOCK.bits() as i32;
         let writer = || OpenOptions::new().write(true).custom_flags(flags).open(&path).ok();
         let mut pipe = run.until("a reader", writer);
@@ -28,8 +28,8 @@ fn a_request_to_stop_that_comes_before_the_workflow_is_read_is_heard() {
         let ended = run.wait();
         ended.assert_code(7);
         assert!(ended.stderr.contains("stopped; go on with: regatta run p1"), "{}", ended.stderr);
-        let told: Vec<_> = folder.events("p1").iter().map(|event| event["type"].to_string()).collect();
-        assert_eq!(told, ["\"run_started\"", "\"run_finished\""], "no browser was started");
+        let reported: Vec<_> = folder.events("p1").iter().map(|event| event["type"].to_string()).collect();
+        assert_eq!(reported, ["\"run_started\"", "\"run_finished\""], "no browser was started");
         assert_eq!(folder.session("p1").unwrap()["status"], "PENDING");
     }
 }

@@ -1,4 +1,4 @@
-//! What is told to others: traces over OTLP, and settings of webhooks that cannot be right.
+//! Traces over OTLP, and settings of webhooks that are refused.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -68,22 +68,22 @@ fn a_trace_that_nobody_takes_is_told_without_its_secrets_and_the_run_ends_as_it_
 fn a_webhook_that_cannot_be_right_is_refused_before_anything_starts() {
     let folder = Folder::practice();
     let settings = folder.read("regatta.toml");
-    let told = |notify: &str| {
+    let reported = |notify: &str| {
         folder.write("regatta.toml", &format!("{settings}\n[notify]\n{notify}\n"));
         let ended = folder.run(&["orchestrate"]);
         ended.assert_code(2);
         ended.stderr
     };
     assert_eq!(
-        told("webhook = \"hooks.example\""),
+        reported("webhook = \"hooks.example\""),
         "error: regatta.toml: notify.webhook: relative URL without a base\n"
     );
     assert_eq!(
-        told("webhook = \"ftp://user:secret@hooks.example/x\""),
+        reported("webhook = \"ftp://user:secret@hooks.example/x\""),
         "error: regatta.toml: notify.webhook: a webhook has an address as in https://hooks.example/fleet\n"
     );
     assert_eq!(
-        told("webhook = \"https://hooks.example/x\"\nsecret_env = \"NO_SUCH_VARIABLE\""),
+        reported("webhook = \"https://hooks.example/x\"\nsecret_env = \"NO_SUCH_VARIABLE\""),
         "error: regatta.toml: notify.secret_env names `NO_SUCH_VARIABLE`, which is not set\n  hint: messages would not be signed: set it, or take `secret_env` away\n"
     );
 }

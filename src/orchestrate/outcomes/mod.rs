@@ -1,10 +1,10 @@
-//! Outcomes on their way back, at least once and never in the fleet's way.
+//! Delivers outcomes at least once, without holding up the fleet.
 //!
-//! What is told comes from the events that runs leave on the disk, not from what this process remembers:
+//! Outcomes come from the events that runs leave on the disk, not from what this process remembers:
 //! each profile has a cursor in its events, and outcome and cursor change in one transaction
-//! ([`outbox`]). So whatever dies when, the next orchestrator reads on where this one was.
+//! ([`outbox`]). After any crash the next orchestrator reads on where this one was.
 //!
-//! Two tasks: one collects, one delivers. Both wait for nobody but each other.
+//! Two tasks: one collects, one delivers. They wait only for each other.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -42,20 +42,20 @@ const REFUSED_AT_MOST: i64 = 3600;
 const LAST_WORDS: Duration = Duration::from_secs(20);
 const AT_ONCE: i64 = 64;
 
-/// What is worth a look at a profile's events.
+/// Asks the collector to read a profile's events.
 #[derive(Debug)]
 enum CollectRequest {
-    /// A living run told an outcome, or a dead one may have.
+    /// A run has emitted an outcome, or may have before it died.
     Events(ProfileId),
-    /// Nobody runs it: its session may say what no event does.
+    /// No run holds the profile: its session may say what no event does.
     Session(ProfileId),
-    /// The fleet says what no run could.
+    /// The fleet reports what no run could.
     Fleet { profile: ProfileId, error: Option<String> },
 }
 
 /// Takes what happens and sees that it is delivered.
 pub struct Outcomes {
-    told: UnboundedSender<CollectRequest>,
+    requests: UnboundedSender<CollectRequest>,
     collecting: JoinHandle<()>,
     delivering: JoinHandle<u64>,
     /// The fleet has ended.
@@ -64,7 +64,7 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// `notices` are told of trouble and its end.
+    /// `notices` receives problems and recoveries.
     pub async fn start(
         layout: &Layout,
         sink: SinkSpec,
@@ -73,7 +73,7 @@ impl Outcomes {
         let path = layout.outbox();
         let mut outbox = Outbox::open(&path).await?;
         outbox.make_due().await?;
-        let (told, requests) = unbounded_channel();
+        let (requests, receiver) = unbounded_channel();
         let more = Arc::new(Notify::new());
         let (closing, is_closing) = watch::channel(false);
         let (problem, has_problem) = watch::channel(None);
@@ -96,8 +96,8 @@ impl Outcomes {
         };
         info!(to = delivery.name, "outcomes are delivered");
         Ok(Self {
-            told,
-            collecting: tokio::spawn(collector.collect(requests)),
+            requests,
+            collecting: tokio::spawn(collector.collect(receiver)),
             delivering: tokio::spawn(delivery.deliver()),
             closing,
             problem: has_problem,
@@ -106,7 +106,7 @@ impl Outcomes {
 
     /// Sees what the watchers of the fleet see.
     pub fn observe(&self, notice: &FleetNotice) {
-        let told = match &notice.fact {
+        let request = match &notice.fact {
             FleetFact::RunEvent { event, .. } => match &event.kind {
                 EventKind::RunFinished { .. }
                 | EventKind::StepFinished { outcome: StepOutcome::Done | StepOutcome::Verified, .. } => {
@@ -114,7 +114,7 @@ impl Outcomes {
                 }
                 _ => return,
             },
-            // What its runs told while nobody listened.
+            // Its earlier events may not have been collected.
             FleetFact::RunLaunched { profile, attempt: 1, .. }
             | FleetFact::RunAdopted { profile, .. }
             | FleetFact::RunCrashed { profile, .. } => CollectRequest::Events(profile.clone()),
@@ -133,13 +133,13 @@ impl Outcomes {
             _ => return,
         };
         // The collector lives as long as this does.
-        let _ = self.told.send(told);
+        let _ = self.requests.send(request);
     }
 
     /// The fleet has ended: delivers what can be, and says how many wait for the next start, and why.
     pub async fn finish(self) -> Option<SourceNotice> {
-        let Self { told, mut collecting, delivering, closing, problem } = self;
-        drop(told);
+        let Self { requests, mut collecting, delivering, closing, problem } = self;
+        drop(requests);
         // Of very many profiles the rest is collected by the next start: nothing of it is lost.
         if timeout(LAST_WORDS, &mut collecting).await.is_err() {
             collecting.abort();
@@ -147,9 +147,9 @@ impl Outcomes {
         }
         let _ = closing.send(true);
         let waiting = delivering.await.unwrap_or(0);
-        let told = problem.borrow().clone();
+        let last_problem = problem.borrow().clone();
         (waiting > 0).then(|| SourceNotice::Undelivered {
-            problem: told.unwrap_or_else(|| format!("not within {} s", LAST_WORDS.as_secs())),
+            problem: last_problem.unwrap_or_else(|| format!("not within {} s", LAST_WORDS.as_secs())),
             waiting,
         })
     }
@@ -165,26 +165,26 @@ struct OutcomeCollector {
 
 impl OutcomeCollector {
     async fn collect(mut self, mut requests: UnboundedReceiver<CollectRequest>) {
-        while let Some(told) = requests.recv().await {
+        while let Some(request) = requests.recv().await {
             // The disk may be full for a moment; nothing is lost, since the cursor stays where it is.
-            if let Err(error) = self.take(told).await {
+            if let Err(error) = self.take(request).await {
                 warn!(%error, "an outcome cannot be kept now");
             }
         }
     }
 
-    async fn take(&mut self, told: CollectRequest) -> Result<(), sqlx::Error> {
+    async fn take(&mut self, request: CollectRequest) -> Result<(), sqlx::Error> {
         let (CollectRequest::Events(profile)
         | CollectRequest::Session(profile)
-        | CollectRequest::Fleet { profile, .. }) = &told;
+        | CollectRequest::Fleet { profile, .. }) = &request;
         let before = self.outbox.cursor(profile).await?;
         let (layout, asked, offset) = (self.layout.clone(), profile.clone(), before.read);
         let scanned = spawn_blocking(move || read_outcomes(&layout, &asked, offset)).await;
         let Ok((mut documents, read, session)) = scanned else { return Ok(()) };
         let mut cursor = before.clone();
         cursor.read = read;
-        cursor.tell(&documents);
-        let own = match &told {
+        cursor.advance(&documents);
+        let own = match &request {
             CollectRequest::Events(_) => None,
             CollectRequest::Session(_) => session
                 .filter(|session| cursor.status.as_deref() != Some(&session.status.to_string()))
@@ -205,7 +205,7 @@ impl OutcomeCollector {
             }),
         };
         documents.extend(own);
-        cursor.tell(&documents);
+        cursor.advance(&documents);
         if documents.is_empty() && cursor == before {
             return Ok(());
         }

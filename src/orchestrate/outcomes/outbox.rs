@@ -1,6 +1,6 @@
 //! Outcomes that are to be delivered, and how far the events of each profile were read for them.
 //!
-//! Both change in one transaction of a SQLite file, so an outcome is put in once, whatever dies when:
+//! Both change in one transaction of a SQLite file, so an outcome is put in once, even across a crash:
 //! an event file that was not read to its end is read on from where it was. One writer: the orchestrator
 //! that holds the folder.
 
@@ -37,7 +37,7 @@ const SCHEMA: &str = "
 #[derive(Debug)]
 pub struct Outbox(SqliteConnection);
 
-/// How far a profile was read, and what was told of it last, but for steps.
+/// How far a profile's events were read, and its last outcome, steps left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cursor {
     /// Bytes of its events.
@@ -159,8 +159,8 @@ impl Outbox {
 }
 
 impl Cursor {
-    /// What was told last, from outcomes in their order.
-    pub fn tell(&mut self, documents: &[OutcomeDocument]) {
+    /// Records the last of the outcomes, which are in order.
+    pub fn advance(&mut self, documents: &[OutcomeDocument]) {
         if let Some(last) = documents.iter().rev().find(|document| document.status != Status::Processing) {
             self.status = Some(last.status.to_string());
             self.error.clone_from(&last.error);

@@ -42,7 +42,7 @@ impl fmt::Debug for SinkSpec {
 /// Why an outcome stays.
 #[derive(Debug)]
 pub enum DeliveryError {
-    /// None can be delivered now; after so long it may be tried again, where the other side says so.
+    /// Nothing can be delivered now; `after` is when the sink asks to be retried.
     SinkUnavailable { problem: String, after: Option<Duration> },
     /// This one is refused, others may be taken.
     Rejected { problem: String },

@@ -1,4 +1,4 @@
-//! What is written down of each job, until the closing report.
+//! Keeps what the closing report says of each job.
 
 use std::ops::{Index, IndexMut};
 
@@ -10,11 +10,11 @@ use regatta_core::event::NetworkTotals;
 use regatta_core::fleet::report::ProfileReport;
 use regatta_core::fleet::{JobId, Mono};
 
-/// A record a job. Most jobs only wait: theirs is begun when there is something to write.
+/// One record a job. Most jobs only wait: a record begins when there is something to keep.
 #[derive(Debug, Default)]
 pub struct JobRecords {
     begun: Vec<Option<Box<JobRecord>>>,
-    /// What is left of a job that has ended.
+    /// The reports of jobs that have ended.
     ended: Vec<Option<Box<ProfileReport>>>,
     /// What the session begins with, for as long as there is none.
     new: Vec<Option<SpoolAt>>,

@@ -1,4 +1,4 @@
-//! What is told of the fleet: as it happens, and at the end.
+//! Reports the fleet: notices as things happen, and the closing report.
 
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ use regatta_core::source::profile_reference::{ProfileReference, ReferenceProblem
 use regatta_core::source::row::{DeclaredVariables, ID_COLUMNS, ProfileRow, RowProblem, check_columns};
 use regatta_core::source::spec::Format;
 
-/// Problems that are listed; of the rest only the number is told.
+/// The most problems that are listed; the rest are counted.
 const LISTED: usize = 20;
 
 /// Everything that is wrong with a list, at once.
@@ -89,7 +89,7 @@ pub struct FileSource {
     declared: DeclaredVariables,
     /// What its numbers and names of AdsPower mean.
     resolved: Arc<ResolvedReferences>,
-    /// It was checked, and nobody has read it since.
+    /// It was checked and has not been read since.
     checked: bool,
 }
 
@@ -102,13 +102,13 @@ enum FileContent {
 /// What becomes of an id that is written as a number or a name of AdsPower.
 #[derive(Clone)]
 enum ReferenceMode {
-    /// It is told as [`LineProblem::Reference`].
+    /// It is reported as [`LineProblem::Reference`].
     Collected,
     Resolved(Arc<ResolvedReferences>),
 }
 
 impl ReferenceMode {
-    /// What is no reference stays as it is.
+    /// Ids that are no references are kept.
     fn resolve(&self, id: Value) -> Result<Value, LineProblem> {
         let Some(reference) = id.as_str().and_then(|text| ProfileReference::parse(text.trim())) else {
             return Ok(id);
@@ -238,7 +238,7 @@ impl Source for FileSource {
 
     fn read<'a>(&'a mut self, rows: &'a mut Rows) -> BoxFuture<'a, Result<(), ReadError>> {
         Box::pin(async move {
-            // It may have changed since it was checked; what became wrong is told again.
+            // It may have changed since it was checked; what became wrong is reported again.
             if !std::mem::take(&mut self.checked) {
                 self.check()?;
             }
@@ -461,9 +461,12 @@ mod tests {
         let Err(error) = source.and_then(|source| source.checked(ResolvedReferences::new())) else {
             panic!("it is wrong")
         };
-        let told = error.to_string();
-        assert_eq!(told.lines().count(), 22);
-        assert!(told.starts_with("731 wrong lines") && told.ends_with("\n  and 711 more"), "{told}");
+        let reported = error.to_string();
+        assert_eq!(reported.lines().count(), 22);
+        assert!(
+            reported.starts_with("731 wrong lines") && reported.ends_with("\n  and 711 more"),
+            "{reported}"
+        );
     }
 
     #[test]

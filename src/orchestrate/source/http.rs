@@ -26,7 +26,7 @@ const LARGEST: usize = 32 << 20;
 /// Of one page, the first included.
 const ATTEMPTS: u32 = 5;
 const AGAIN: Duration = Duration::from_secs(1);
-/// Whoever asks to wait longer is not waited for.
+/// A longer wait is refused.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub struct HttpSource {
@@ -36,9 +36,9 @@ pub struct HttpSource {
     client: Option<Client>,
 }
 
-/// Why a page did not come.
+/// Why a page was not fetched.
 enum PageFetchError {
-    /// It may come another time; after so long, where the server says so.
+    /// It may be tried again, after the time that the server names.
     Retryable {
         problem: String,
         after: Option<Duration>,

@@ -1,9 +1,9 @@
 //! Where profiles come from. One source a file; each hands rows out in order, in bounded batches, so
 //! that a hundred thousand of them cost no more memory than a few.
 //!
-//! Files are checked before their first row is taken: a typing error in line 900 is told before
+//! Files are checked before their first row is taken: a typing error in line 900 is reported before
 //! line 1 runs. Databases and servers are not: they may hold more than is wanted here, and give their
-//! first rows long before the last. There a row that cannot be read is told, and left out.
+//! first rows long before the last. There a row that cannot be read is reported and left out.
 
 use std::future::pending;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub trait Source: Send {
 /// Why a source could not be read to its end. No message holds a credential.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// Nobody takes any more: no error of the source.
+    /// The receiver is closed: no error of the source.
     #[error("no more profiles are taken")]
     Closed,
     #[error("cannot read the profiles from `{name}`: {source}")]
@@ -184,7 +184,7 @@ impl Rows {
         self.send(SourceItem::PassEnded).await
     }
 
-    /// Returns when nobody takes any more.
+    /// Returns when the receiver is closed.
     pub async fn closed(&self) {
         self.sender.closed().await;
     }

@@ -140,7 +140,7 @@ impl Source for PostgresSource {
     }
 }
 
-/// As the simple protocol has it: whatever the type is.
+/// The text of the simple protocol, for a value of any type.
 fn text_of(value: PgValueRef<'_>) -> Result<String, BoxDynError> {
     Ok(value.as_str()?.to_owned())
 }

@@ -60,7 +60,7 @@ impl Source for SqliteSource {
     }
 }
 
-/// What SQLite makes of it, whatever the type is.
+/// SQLite's text for a value of any type.
 fn text_of(value: SqliteValueRef<'_>) -> Result<String, BoxDynError> {
     Ok(<&str as sqlx::Decode<Sqlite>>::decode(value)?.to_owned())
 }

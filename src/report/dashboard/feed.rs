@@ -29,7 +29,7 @@ pub struct FleetNote {
 }
 
 impl FleetNote {
-    pub fn hear(&mut self, kind: &FleetFact) {
+    pub fn observe(&mut self, kind: &FleetFact) {
         match kind {
             FleetFact::LaunchesWaiting(reason) => self.waiting = Some(short_of(reason)),
             FleetFact::LaunchesResumed => self.waiting = None,
@@ -89,7 +89,7 @@ impl DashboardFeed {
         state.counted = counted;
         let text = self.text(&state, now, rows.iter().map(|(_, row)| row.as_str()));
         state.rows.extend(rows);
-        // Nobody may be watching.
+        // No page may be open.
         let _ = self.changes.send(text.into());
     }
 
@@ -217,19 +217,19 @@ mod tests {
         let change: Value = serde_json::from_str(&changes.try_recv().unwrap()).unwrap();
         assert_eq!(change["fleet"]["waiting"], "the provider");
         board.note(waiting, at());
-        assert!(changes.try_recv().is_err(), "what is known is not told again");
+        assert!(changes.try_recv().is_err(), "an unchanged note is not sent again");
     }
 
     #[test]
     fn what_launches_wait_for_is_said_until_they_go_on() {
         let mut note = FleetNote::default();
-        note.hear(&FleetFact::LaunchesWaiting(WaitReason::Provider {
+        note.observe(&FleetFact::LaunchesWaiting(WaitReason::Provider {
             problem: "AdsPower is not reachable\nmore".to_owned(),
         }));
         assert_eq!(note.waiting.as_deref(), Some("the provider does not answer: AdsPower is not reachable"));
-        note.hear(&FleetFact::LaunchesWaiting(WaitReason::BrowsersStarting));
-        assert_eq!(note.waiting.as_deref(), Some("the last launches settle"));
-        note.hear(&FleetFact::LaunchesResumed);
+        note.observe(&FleetFact::LaunchesWaiting(WaitReason::BrowsersStarting));
+        assert_eq!(note.waiting.as_deref(), Some("recent launches are still starting"));
+        note.observe(&FleetFact::LaunchesResumed);
         assert_eq!(note, FleetNote::default());
     }
 

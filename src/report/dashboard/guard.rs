@@ -1,5 +1,5 @@
 //! Who may read, and who may act. A page of another site in the same browser can send requests here: it
-//! is told by the name it calls this server (DNS rebinding) and by its origin, and it knows no token.
+//! is recognised by the name it calls this server (DNS rebinding) and by its origin, and it knows no token.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ pub struct RequestGuard {
 }
 
 impl RequestGuard {
-    /// `names`: other than this machine's own, `NAME` or `NAME:PORT`. Without a token nobody acts.
+    /// `names`: other than this machine's own, `NAME` or `NAME:PORT`. Without a token no action is allowed.
     pub fn new(address: SocketAddr, names: &[String], token: Option<&str>) -> Self {
         let port = address.port();
         let own = ["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];

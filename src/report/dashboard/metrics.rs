@@ -15,7 +15,7 @@ use regatta_core::view::overview::{DisplayStatus, Overview, STEP_OUTCOMES};
 
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// In seconds: from a look at a page to a step that waits for mails.
+/// In seconds: from a page that is read to a step that waits for mails.
 const BUCKETS: [f64; 12] = [0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 30.0, 60.0, 120.0, 300.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

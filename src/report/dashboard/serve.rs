@@ -25,10 +25,10 @@ use regatta_core::id::ProfileId;
 /// Of a profile's events and of its log, on its page.
 const TAIL: usize = 200;
 
-/// The page asks nobody but us, and nothing of another site may show it in a frame.
+/// The page requests nothing from other servers, and no other site may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
-/// Evidence shows what a page held: it runs nothing and asks nobody.
+/// Evidence shows what a page held: it runs no script and requests nothing.
 const EVIDENCE_POLICY: &str =
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 

@@ -1,4 +1,4 @@
-//! One page that asks nobody for anything and runs nothing: for a mail, an archive, a colleague.
+//! One page that requests nothing and runs no script: for a mail, an archive, a colleague.
 
 use std::time::Duration;
 

@@ -22,10 +22,10 @@ fn suite(profile: &ProfileLine) -> TestSuite {
     let mut suite = TestSuite::new(profile.profile_id.as_str());
     suite.set_time(Duration::from_millis(profile.ms));
     suite.add_property(("status", profile.status.as_str()));
-    let mut told = false;
+    let mut reported = false;
     for step in &profile.steps {
         let status = status(profile, step);
-        told |= !step.done && step.error.is_some();
+        reported |= !step.done && step.error.is_some();
         let mut case = TestCase::new(step.flag.as_str(), status);
         case.set_classname(profile.profile_id.as_str());
         case.set_time(Duration::from_millis(step.ms.unwrap_or(0)));
@@ -34,7 +34,7 @@ fn suite(profile: &ProfileLine) -> TestSuite {
         }
         suite.add_test_case(case);
     }
-    if profile.status.is_trouble() && !told {
+    if profile.status.is_trouble() && !reported {
         // No step is to blame: a damaged document, a provider without a browser.
         let mut case = TestCase::new("run", non_success(profile, profile.error.as_deref()));
         case.set_classname(profile.profile_id.as_str());

@@ -1,4 +1,5 @@
-//! A terminal: one line a slot, below them what is waited for and the whole, what went wrong above.
+//! Progress on a terminal: one line a slot, below them what launches wait for and the total; problems scroll
+//! by above.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,26 +18,26 @@ use regatta_core::fleet::{Enforcement, Severity, Slot};
 use regatta_core::id::ProfileId;
 use regatta_core::view::summary::{Phase, ProfileSummary};
 
-/// Redraws of what moves.
+/// The redraw interval.
 const TICK: Duration = Duration::from_millis(120);
 
 const SLOT: &str = "{spinner} {prefix} {elapsed:>4} {wide_msg}";
-/// Columns for an id; a longer one takes what it needs.
+/// Columns for an id; a longer one takes more.
 const ID: usize = 8;
 /// What launches wait for, cut where the terminal ends.
 const WAITS: &str = "  {wide_msg}";
 const WHOLE: &str = "  [{bar:30}] {pos}/{len} profiles, {rate}, ends in {eta}";
-/// Before anything ended there is no rate.
+/// Without a rate, until the first profile has ended.
 const WHOLE_AT_FIRST: &str = "  [{bar:30}] {pos}/{len} profiles";
 
 pub struct FleetProgress {
     bars: MultiProgress,
     whole: ProgressBar,
     slots: BTreeMap<Slot, SlotLine>,
-    /// What launches wait for, or that the fleet is being stopped; there while there is something to say.
+    /// What launches wait for, or that the fleet is stopping; `None` otherwise.
     waits: Option<ProgressBar>,
     pauses: Pauses,
-    /// What goes above the moving lines is told as elsewhere.
+    /// Renders the lines above the progress lines.
     lines: FleetLines,
     paint: Paint,
     ended: u64,
@@ -82,7 +83,7 @@ impl FleetProgress {
             FleetFact::FleetSurveyed { profiles, ended } => {
                 self.surveyed = true;
                 self.whole.set_length(*profiles as u64);
-                // Those that were passed over took no time: they are not part of the rate.
+                // Profiles that were skipped took no time: they do not count for the rate.
                 self.whole.set_position(ended.ended() as u64);
                 self.whole.reset_eta();
                 self.whole.enable_steady_tick(TICK);
@@ -93,7 +94,7 @@ impl FleetProgress {
             }
             FleetFact::RunAdopted { profile, slot, attempt, .. } => {
                 self.pauses.end(profile, &self.bars);
-                self.open(*slot, profile, *attempt, "runs already");
+                self.open(*slot, profile, *attempt, "adopted");
             }
             FleetFact::RunEvent { slot, event } => {
                 if let Some(line) = self.slots.get_mut(slot) {
@@ -103,7 +104,7 @@ impl FleetProgress {
             }
             FleetFact::RunCrashed { profile, .. } => {
                 if let Some(line) = self.slots.values().find(|line| line.profile == *profile) {
-                    line.bar.set_message("crashed, ending what it left");
+                    line.bar.set_message("crashed, ending its left-overs");
                 }
             }
             FleetFact::ProfileBackingOff { profile, delay, .. }
@@ -117,7 +118,7 @@ impl FleetProgress {
                 self.close(&report.profile_id);
                 self.pauses.end(&report.profile_id, &self.bars);
                 self.ended += 1;
-                // Those that were passed over are counted by the survey.
+                // The survey counts profiles that were skipped.
                 if self.surveyed {
                     self.whole.set_position(self.ended);
                 }
@@ -129,9 +130,9 @@ impl FleetProgress {
             FleetFact::RunOverTime { profile, demand, .. } => {
                 if let Some(line) = self.slots.values().find(|line| line.profile == *profile) {
                     line.bar.set_message(match demand {
-                        Enforcement::StopAfterStep => "over its time, asked to stop",
-                        Enforcement::StopNow => "over its time, told to stop now",
-                        Enforcement::Kill => "over its time, killed",
+                        Enforcement::StopAfterStep => "over its time limit, asked to stop",
+                        Enforcement::StopNow => "over its time limit, asked to stop now",
+                        Enforcement::Kill => "over its time limit, killed",
                     });
                 }
             }
@@ -139,7 +140,7 @@ impl FleetProgress {
                 self.wait_for("launches wait for the provider")
             }
             FleetFact::LaunchesWaiting(WaitReason::ProviderQuota { .. }) => {
-                self.wait_for("launches wait for the provider's quota")
+                self.wait_for("launches wait for the provider (quota)")
             }
             FleetFact::LaunchesWaiting(reason) => {
                 self.wait_for(&format!("launches wait: {}", short_of(reason)))
@@ -148,12 +149,12 @@ impl FleetProgress {
             FleetFact::FleetStopping { severity: Severity::Now } => self.wait_for("stopping now"),
             FleetFact::FleetStopping { .. } => self.wait_for("stopping: runs end after their step"),
             FleetFact::ProfileEnqueued { .. } => {}
-            // Lines say those.
+            // Only dated lines show those.
             FleetFact::Source(_) | FleetFact::FleetFinished { .. } => {}
         }
     }
 
-    /// Takes every moving line away.
+    /// Removes every progress line.
     pub fn finish(&mut self) {
         for line in self.slots.values() {
             line.bar.finish_and_clear();
@@ -167,7 +168,7 @@ impl FleetProgress {
         let line = self.waits.get_or_insert_with(|| {
             let line = ProgressBar::new_spinner().with_style(style(WAITS));
             let line = self.bars.insert_before(&self.whole, line);
-            // Nothing of it moves, but the terminal may become narrower.
+            // The line does not move, but the terminal may become narrower.
             line.enable_steady_tick(TICK);
             line
         });
@@ -209,8 +210,8 @@ impl SlotLine {
     }
 }
 
-/// `step 2/4 store_signup, click 7/12, try 2, attempt 3, 1.2 MiB`: tries are of the step within its run, attempts of the
-/// run within the fleet.
+/// Renders `step 2/4 store_signup, click 7/12, try 2, attempt 3, 1.2 MiB`: a step is tried within its run, a
+/// run is attempted within the fleet.
 pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
     let steps = format!("{}/{} steps done", summary.done, summary.steps);
     let text = match (&summary.current, summary.phase) {
@@ -218,18 +219,18 @@ pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
             let doubt = if step.mode == StepMode::Verify { ", asking the site" } else { "" };
             let tried = if step.attempt > 1 { format!(", try {}", step.attempt) } else { String::new() };
             let action = match (&summary.waits_for, &step.action) {
-                (Some(what), _) => format!(", waits: {what}"),
+                (Some(what), _) => format!(", waiting for {what}"),
                 (None, Some(action)) => format!(", {action}"),
                 (None, None) => String::new(),
             };
             format!("step {}/{} {}{doubt}{action}{tried}", step.number, summary.steps, step.flag)
         }
         (None, Phase::NoEvents | Phase::Starting) => match &summary.waits_for {
-            Some(what) => format!("{steps}, waits: {what}"),
-            None => format!("{steps}, waits for its browser"),
+            Some(what) => format!("{steps}, waiting for {what}"),
+            None => format!("{steps}, starting the browser"),
         },
         (None, Phase::Driving) => steps,
-        (None, Phase::Ending | Phase::Finished(_)) => format!("{steps}, ends"),
+        (None, Phase::Ending | Phase::Finished(_)) => format!("{steps}, ending"),
     };
     let received = summary.network.bytes_received;
     let traffic = if received > 0 { format!(", {}", bytes(received)) } else { String::new() };
@@ -279,7 +280,7 @@ mod tests {
     #[test]
     fn a_step_that_waits_for_its_site_says_so() {
         let mut summary = ProfileSummary::default();
-        let mut told = |kind: EventKind| {
+        let mut run_event = |kind: EventKind| {
             let event = Event {
                 v: EVENT_VERSION,
                 seq: 1,
@@ -301,12 +302,12 @@ mod tests {
             EventKind::SiteBusy { flag: flag.clone(), ms: 9000 },
             started(2),
         ]
-        .map(&mut told);
+        .map(&mut run_event);
         expect![[r#"
             step 1/0 signup
-            step 1/0 signup, waits: its turn at http://a.test ([[pace]])
+            step 1/0 signup, waiting for http://a.test ([[pace]] limit)
             step 1/0 signup
-            step 1/0 signup, waits: the site, which is busy
+            step 1/0 signup, waiting for the busy site
             step 1/0 signup, try 2"#]]
         .assert_eq(&lines.join("\n"));
     }
@@ -337,21 +338,21 @@ mod tests {
             0/0 
             1/6 
             1/6 1: k18imh7u launched
-            1/6 1: k18imh7u launched | 2: b-2 runs already
-            1/6 1: k18imh7u 1/4 steps done, waits for its browser | 2: b-2 runs already
-            1/6 1: k18imh7u step 2/4 store_signup | 2: b-2 runs already
-            1/6 1: k18imh7u step 2/4 store_signup, click 7/12 | 2: b-2 runs already
-            1/6 1: k18imh7u step 2/4 store_signup, asking the site, try 2 | 2: b-2 runs already
-            1/6 1: k18imh7u 2/4 steps done | 2: b-2 runs already
-            1/6 1: k18imh7u 3/4 steps done | 2: b-2 runs already
+            1/6 1: k18imh7u launched | 2: b-2 adopted
+            1/6 1: k18imh7u 1/4 steps done, starting the browser | 2: b-2 adopted
+            1/6 1: k18imh7u step 2/4 store_signup | 2: b-2 adopted
+            1/6 1: k18imh7u step 2/4 store_signup, click 7/12 | 2: b-2 adopted
+            1/6 1: k18imh7u step 2/4 store_signup, asking the site, try 2 | 2: b-2 adopted
+            1/6 1: k18imh7u 2/4 steps done | 2: b-2 adopted
+            1/6 1: k18imh7u 3/4 steps done | 2: b-2 adopted
             1/6 1: k18imh7u 3/4 steps done | 2: b-2 0/0 steps done
             1/6 1: k18imh7u 3/4 steps done
-            1/6 1: k18imh7u 3/4 steps done, ends
+            1/6 1: k18imh7u 3/4 steps done, ending
             2/6 
             2/6 1: b-2 launched, attempt 2
             2/6 1: b-2 launched, attempt 2 | 2: crashes launched
             3/6 2: crashes launched
-            3/6 2: crashes crashed, ending what it left
+            3/6 2: crashes crashed, ending its left-overs
             4/6 
             5/6 
             6/6 "#]]

@@ -1,4 +1,5 @@
-//! The line of those who wait for their next attempt. They hold no slot, so they have no line there.
+//! The line of profiles that wait for their next attempt: they hold no slot, so they have no line of their
+//! own.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

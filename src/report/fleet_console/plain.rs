@@ -1,9 +1,10 @@
-//! A line for everything that happens, with the time of day: for logs, pipes and services.
+//! One line for each notice, with the time of day: for logs, pipes and services.
 
 use jiff::tz::TimeZone;
 
 use super::paint::{Emphasis, Paint};
 use super::{counts, first_line, span};
+use crate::report::event_words;
 use regatta_core::duration::in_words;
 use regatta_core::event::{EventKind, StepMode, StepOutcome};
 use regatta_core::fleet::fact::{FleetFact, FleetNotice, WaitReason};
@@ -20,7 +21,7 @@ impl FleetLines {
         Self { quiet, zone }
     }
 
-    /// `None` where there is nothing to say.
+    /// Returns `None` for a notice without a line.
     pub fn line(&self, notice: &FleetNotice) -> Option<(Emphasis, String)> {
         let (tone, text) = text(&notice.fact)?;
         let said = !self.quiet || matches!(tone, Emphasis::Bad | Emphasis::Warning);
@@ -37,7 +38,7 @@ pub fn text(kind: &FleetFact) -> Option<(Emphasis, String)> {
             let before = if ended.ended() == 0 {
                 String::new()
             } else {
-                format!(", before anything was started {}", counts(*ended, Paint { color: false }))
+                format!(", before the first launch {}", counts(*ended, Paint { color: false }))
             };
             (Emphasis::Plain, format!("{profiles} profile{plural}{before}"))
         }
@@ -50,23 +51,26 @@ pub fn text(kind: &FleetFact) -> Option<(Emphasis, String)> {
         }
         FleetFact::RunAdopted { profile, slot, pid, .. } => {
             let process = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
-            (Emphasis::Plain, format!("{profile}: runs already, takes slot {}{process}", slot.index() + 1))
+            (
+                Emphasis::Plain,
+                format!("{profile}: adopted a living run in slot {}{process}", slot.index() + 1),
+            )
         }
         FleetFact::RunEvent { event, .. } => {
-            let (tone, text) = told(&event.kind)?;
+            let (tone, text) = run_event(&event.kind)?;
             (tone, format!("{}: {text}", event.profile_id))
         }
         FleetFact::RunCrashed { profile, cause } => {
-            (Emphasis::Warning, format!("{profile}: {}; ending what it left", first_line(cause)))
+            (Emphasis::Warning, format!("{profile}: {}; ending its left-overs", first_line(cause)))
         }
         FleetFact::LeftOversEnded { profile } => {
-            (Emphasis::Plain, format!("{profile}: what its dead run left is gone"))
+            (Emphasis::Plain, format!("{profile}: left-overs of its dead run are gone"))
         }
         FleetFact::ProfileBackingOff { profile, attempt, delay, cause } => {
             let delay = in_words(*delay);
             (
                 Emphasis::Warning,
-                format!("{profile}: attempt {attempt} failed: {}; again in {delay}", first_line(cause)),
+                format!("{profile}: attempt {attempt} failed: {}; retrying in {delay}", first_line(cause)),
             )
         }
         FleetFact::ProfileSiteBusy { profile, times, of, at_once, delay } => {
@@ -90,12 +94,12 @@ pub fn text(kind: &FleetFact) -> Option<(Emphasis, String)> {
         FleetFact::RunOverTime { profile, limit, demand } => {
             let done = match demand {
                 Enforcement::StopAfterStep => "asked to stop after its step",
-                Enforcement::StopNow => "told to stop now",
+                Enforcement::StopNow => "asked to stop now",
                 Enforcement::Kill => "killed",
             };
             let what = match limit {
-                TimeLimit::Run(limit) => format!("runs for {}", in_words(*limit)),
-                TimeLimit::Stall(limit) => format!("said nothing for {}", in_words(*limit)),
+                TimeLimit::Run(limit) => format!("running for {}", in_words(*limit)),
+                TimeLimit::Stall(limit) => format!("no event for {}", in_words(*limit)),
             };
             (Emphasis::Warning, format!("{profile}: {what}; {done}"))
         }
@@ -105,7 +109,7 @@ pub fn text(kind: &FleetFact) -> Option<(Emphasis, String)> {
         FleetFact::LaunchesWaiting(reason) => {
             (Emphasis::Warning, format!("launches wait: {}", short_of(reason)))
         }
-        FleetFact::LaunchesResumed => (Emphasis::Good, "launches go on".to_owned()),
+        FleetFact::LaunchesResumed => (Emphasis::Good, "launches resume".to_owned()),
         FleetFact::Source(notice) => (
             if notice.is_good() { Emphasis::Good } else { Emphasis::Warning },
             first_line(&notice.to_string()).to_owned(),
@@ -116,7 +120,7 @@ pub fn text(kind: &FleetFact) -> Option<(Emphasis, String)> {
         }
         FleetFact::FleetStopping { .. } => (
             Emphasis::Warning,
-            "stopping: nothing more is launched, runs end after their step; once more ends them now"
+            "stopping: no more launches, runs end after their step; a second request ends them now"
                 .to_owned(),
         ),
         // By the thousand.
@@ -132,7 +136,7 @@ pub fn short_of(reason: &WaitReason) -> String {
         }
         WaitReason::MemoryPressure { percent } => format!("memory is short {percent:.0} % of the time"),
         WaitReason::Load { load, most } => format!("the load is {load:.1} a processor, at most {most:.1}"),
-        WaitReason::BrowsersStarting => "the last launches settle".to_owned(),
+        WaitReason::BrowsersStarting => "recent launches are still starting".to_owned(),
         WaitReason::Provider { problem } => format!("the provider does not answer: {}", first_line(problem)),
         WaitReason::ProviderQuota { pause } => {
             format!("the provider opens no more browsers for {}", in_words(*pause))
@@ -140,11 +144,11 @@ pub fn short_of(reason: &WaitReason) -> String {
     }
 }
 
-/// Of what a run tells, what matters among many runs.
-fn told(kind: &EventKind) -> Option<(Emphasis, String)> {
+/// Renders the events of a run that matter among many runs.
+fn run_event(kind: &EventKind) -> Option<(Emphasis, String)> {
     Some(match kind {
         EventKind::KernelDownloading { message, ms } => {
-            (Emphasis::Plain, format!("waits for the browser's kernel, {} by now: {message}", span(*ms)))
+            (Emphasis::Plain, event_words::kernel_downloading(message, *ms))
         }
         EventKind::StepStarted { flag, mode: StepMode::Verify, .. } => {
             (Emphasis::Plain, format!("{flag} is in doubt, asking the site"))
@@ -153,9 +157,11 @@ fn told(kind: &EventKind) -> Option<(Emphasis, String)> {
             let time = span(*ms);
             match outcome {
                 StepOutcome::Done => (Emphasis::Plain, format!("{flag} done in {time}")),
-                StepOutcome::Verified => (Emphasis::Plain, format!("{flag} was done before, says the site")),
+                StepOutcome::Verified => {
+                    (Emphasis::Plain, format!("{flag}: the site confirms that it is done"))
+                }
                 StepOutcome::Failed => (Emphasis::Warning, format!("{flag} failed after {time}")),
-                // What follows says it.
+                // The next line reports it.
                 StepOutcome::NeedsAttention | StepOutcome::Stopped => return None,
             }
         }
@@ -170,7 +176,7 @@ fn ended(report: &ProfileReport) -> Option<(Emphasis, String)> {
         report.last_error.as_deref().map_or_else(String::new, |error| format!(": {}", first_line(error)));
     let see = report.evidence.as_deref().map_or_else(String::new, |path| format!("; see {path}"));
     Some(match report.outcome {
-        // Those that were passed over are counted once, not told one by one.
+        // Profiles without an attempt are counted in one line.
         JobOutcome::Completed | JobOutcome::NeedsAttention | JobOutcome::Stopped if report.attempts == 0 => {
             return None;
         }
@@ -185,7 +191,7 @@ fn ended(report: &ProfileReport) -> Option<(Emphasis, String)> {
     })
 }
 
-/// The run's own words where it had any.
+/// The run's own message, where it has one.
 fn because(failure: JobFailure, report: &ProfileReport) -> String {
     match &report.last_error {
         Some(error) => format!(": {}", first_line(error)),

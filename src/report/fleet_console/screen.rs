@@ -2,7 +2,7 @@
 //!
 //! indicatif fills every line up with spaces and lets the terminal wrap: for the terminal all of them are
 //! one long line, which it tears anew when it becomes narrower, and the drawing after that begins too low.
-//! Here each line ends by itself, and after a change of the width what is erased is what the lines take
+//! Here each line ends where its text ends, and after a change of the width what is erased is what the lines take
 //! then.
 
 use std::io;
@@ -52,7 +52,7 @@ impl ProgressTarget {
     }
 }
 
-/// Rows that the last lines take at a width of `now`, of which they took `rows` when it was `before`.
+/// Returns the rows that the last lines take at width `now`, where they took `rows` at width `before`.
 fn rows_now(lines: &[usize], rows: usize, before: usize, now: usize) -> usize {
     let (mut then, mut taken) = (0, 0);
     for line in lines.iter().rev() {
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn lines_take_the_rows_that_the_terminal_makes_of_them() {
-        // A printed line of 100 columns, then four of which one wraps at 40.
+        // A printed line of 100 columns, then four others; one wraps at 40.
         let lines = [100, 30, 50, 0, 20];
         assert_eq!(rows_now(&lines, 4, 80, 80), 4);
         assert_eq!(rows_now(&lines, 4, 80, 40), 5);

@@ -14,7 +14,7 @@ use regatta_core::fleet::report::FleetReport;
 /// Lines that wait for the reader: some four megabytes. What comes on top is left out, and counted.
 const MOST_UNREAD: usize = 16 * 1024;
 
-/// Dropped, it waits until all is read that was told, or nobody reads.
+/// Dropping it waits until every line is written, or the reader has gone.
 pub struct Stream {
     lines: Option<SyncSender<String>>,
     writer: Option<JoinHandle<()>>,
@@ -29,7 +29,7 @@ impl Stream {
     }
 
     /// Never waits.
-    pub fn tell(&mut self, notice: &FleetNotice) {
+    pub fn send_notice(&mut self, notice: &FleetNotice) {
         let Some(line) = FleetLine::from_notice(notice) else { return };
         if self.left_out > 0 && self.send(&FleetLine::left_out(notice.at, self.left_out)) {
             self.left_out = 0;
@@ -44,12 +44,12 @@ impl Stream {
         let at = Timestamp::now();
         let left_out = (self.left_out > 0).then(|| FleetLine::left_out(at, self.left_out));
         for line in left_out.into_iter().chain([FleetLine::finished(at, report)]) {
-            // An error: nobody reads any more.
+            // An error: the reader has gone.
             let _ = self.lines.as_ref().map(|lines| lines.send(text(&line)));
         }
     }
 
-    /// Whether the line is on its way, or has nobody to go to.
+    /// Returns whether the line was queued, or its reader has gone.
     fn send(&self, line: &FleetLine<'_>) -> bool {
         let sent = self.lines.as_ref().map(|lines| lines.try_send(text(line)));
         !matches!(sent, Some(Err(TrySendError::Full(_))))
@@ -63,7 +63,7 @@ impl Drop for Stream {
     }
 }
 
-/// Until no more lines come, or nobody reads them.
+/// Writes until the channel closes, or the reader has gone.
 fn write(mut out: impl Write, lines: Receiver<String>) {
     for line in lines {
         if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
@@ -115,7 +115,7 @@ mod tests {
     fn a_line_for_everything_that_happens_and_the_report_at_the_end() {
         let (read, lines) = channel();
         let mut stream = Stream::start(SlowReader { began: None, go: None, read }).unwrap();
-        story().iter().for_each(|notice| stream.tell(notice));
+        story().iter().for_each(|notice| stream.send_notice(notice));
         stream.finish(&report());
         let mut lines: Vec<String> = lines.iter().collect();
         let last = lines.pop().unwrap();
@@ -153,11 +153,11 @@ mod tests {
         let (read, lines) = channel();
         let mut stream = Stream::start(SlowReader { began: Some(began), go: Some(let_go), read }).unwrap();
         let notice = &story()[2];
-        stream.tell(notice);
+        stream.send_notice(notice);
         // Its line is out of the queue, which has room for so many more.
         has_begun.recv().unwrap();
         for _ in 0..MOST_UNREAD + 7 {
-            stream.tell(notice);
+            stream.send_notice(notice);
         }
         go.send(()).unwrap();
         stream.finish(&report());
@@ -182,7 +182,7 @@ mod tests {
         let mut stream = Stream::start(ClosedReader).unwrap();
         let story = story();
         for _ in 0..2 * MOST_UNREAD {
-            stream.tell(&story[2]);
+            stream.send_notice(&story[2]);
         }
         stream.finish(&report());
     }

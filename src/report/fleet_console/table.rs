@@ -1,4 +1,4 @@
-//! The closing table. Columns are aligned by hand: six of them, one of which may be of any length,
+//! The closing table. Columns are aligned by hand: six of them, the last of any length,
 //! are less code than a table crate's settings.
 
 use super::paint::{Emphasis, Paint};

@@ -63,10 +63,10 @@ pub fn report() -> FleetReport {
     }
 }
 
-/// One of everything a fleet tells.
+/// One notice of each kind.
 pub fn story() -> Vec<FleetNotice> {
     let (first, second) = (Slot::new(0), Slot::new(1));
-    let told = |name: &str, slot, kind| FleetFact::RunEvent {
+    let run_event = |name: &str, slot, kind| FleetFact::RunEvent {
         slot,
         event: Event {
             v: EVENT_VERSION,
@@ -85,13 +85,17 @@ pub fn story() -> Vec<FleetNotice> {
         FleetFact::FleetSurveyed { profiles: 6, ended: Tally { completed: 1, ..Tally::default() } },
         FleetFact::RunLaunched { profile: id("k18imh7u"), slot: first, attempt: 1, pid: 41 },
         FleetFact::RunAdopted { profile: id("b-2"), slot: second, attempt: 1, pid: Some(7) },
-        told(
+        run_event(
             "k18imh7u",
             first,
             EventKind::RunStarted { pid: 41, plan: "x".into(), steps: 4, done: 1, browser: None },
         ),
-        told("k18imh7u", first, EventKind::StepStarted { flag: flag(), attempt: 1, mode: StepMode::Act }),
-        told(
+        run_event(
+            "k18imh7u",
+            first,
+            EventKind::StepStarted { flag: flag(), attempt: 1, mode: StepMode::Act },
+        ),
+        run_event(
             "k18imh7u",
             first,
             EventKind::ActionStarted {
@@ -103,8 +107,12 @@ pub fn story() -> Vec<FleetNotice> {
                 action: "click".into(),
             },
         ),
-        told("k18imh7u", first, EventKind::StepStarted { flag: flag(), attempt: 2, mode: StepMode::Verify }),
-        told(
+        run_event(
+            "k18imh7u",
+            first,
+            EventKind::StepStarted { flag: flag(), attempt: 2, mode: StepMode::Verify },
+        ),
+        run_event(
             "k18imh7u",
             first,
             EventKind::StepFinished {
@@ -114,7 +122,7 @@ pub fn story() -> Vec<FleetNotice> {
                 network: network(),
             },
         ),
-        told(
+        run_event(
             "k18imh7u",
             first,
             EventKind::StepFinished {
@@ -124,7 +132,7 @@ pub fn story() -> Vec<FleetNotice> {
                 network: network(),
             },
         ),
-        told(
+        run_event(
             "b-2",
             second,
             EventKind::StepFinished {
@@ -140,7 +148,7 @@ pub fn story() -> Vec<FleetNotice> {
             delay: Duration::from_millis(2_200),
             cause: "a step failed".into(),
         },
-        told(
+        run_event(
             "k18imh7u",
             first,
             EventKind::RunFinished {
@@ -178,22 +186,22 @@ fn lines(quiet: bool) -> String {
 #[test]
 fn plain_lines_tell_what_happens() {
     expect![[r#"
-        03:04:06 6 profiles, before anything was started 1 completed
+        03:04:06 6 profiles, before the first launch 1 completed
         03:04:07 k18imh7u: launched in slot 1 (process 41)
-        03:04:08 b-2: runs already, takes slot 2 (process 7)
+        03:04:08 b-2: adopted a living run in slot 2 (process 7)
         03:04:12 k18imh7u: store_signup is in doubt, asking the site
-        03:04:13 k18imh7u: store_signup was done before, says the site
+        03:04:13 k18imh7u: store_signup: the site confirms that it is done
         03:04:14 k18imh7u: store_signup done in 2.3 s
         03:04:15 b-2: store_signup failed after 1 min 01 s
-        03:04:16 b-2: attempt 1 failed: a step failed; again in 2.2 s
+        03:04:16 b-2: attempt 1 failed: a step failed; retrying in 2.2 s
         03:04:18 k18imh7u: completed, 4/4 steps in 1 min 05 s
         03:04:19 b-2: launched in slot 1, attempt 2 (process 42)
         03:04:20 crashes: launched in slot 2 (process 43)
         03:04:21 b-2: failed, 1/4 steps: no element matches any of its 3 selectors within 10 s; see artifacts/b-2/1
-        03:04:22 crashes: the run crashed (signal 9); ending what it left
+        03:04:22 crashes: the run crashed (signal 9); ending its left-overs
         03:04:23 crashes: failed, 0/4 steps: crashed
         03:04:24 c: needs attention: step `store_signup` is in doubt
-        03:04:25 stopping: nothing more is launched, runs end after their step; once more ends them now
+        03:04:25 stopping: no more launches, runs end after their step; a second request ends them now
         03:04:27 stopping now: runs are killed, their browsers stopped"#]]
     .assert_eq(&lines(false));
 }
@@ -202,12 +210,12 @@ fn plain_lines_tell_what_happens() {
 fn quiet_tells_only_what_went_wrong() {
     expect![[r#"
         03:04:15 b-2: store_signup failed after 1 min 01 s
-        03:04:16 b-2: attempt 1 failed: a step failed; again in 2.2 s
+        03:04:16 b-2: attempt 1 failed: a step failed; retrying in 2.2 s
         03:04:21 b-2: failed, 1/4 steps: no element matches any of its 3 selectors within 10 s; see artifacts/b-2/1
-        03:04:22 crashes: the run crashed (signal 9); ending what it left
+        03:04:22 crashes: the run crashed (signal 9); ending its left-overs
         03:04:23 crashes: failed, 0/4 steps: crashed
         03:04:24 c: needs attention: step `store_signup` is in doubt
-        03:04:25 stopping: nothing more is launched, runs end after their step; once more ends them now
+        03:04:25 stopping: no more launches, runs end after their step; a second request ends them now
         03:04:27 stopping now: runs are killed, their browsers stopped"#]]
     .assert_eq(&lines(true));
 }
@@ -360,15 +368,15 @@ fn what_launches_wait_for_and_what_happens_to_a_slow_run_is_said() {
     ];
     let lines = kinds.iter().filter_map(|kind| Some(super::plain::text(kind)?.1)).collect::<Vec<_>>();
     expect![[r#"
-        p1: said nothing for 10 min; asked to stop after its step
-        p1: said nothing for 10 min; told to stop now
-        p1: runs for 10 min; killed
+        p1: no event for 10 min; asked to stop after its step
+        p1: no event for 10 min; asked to stop now
+        p1: running for 10 min; killed
         launches wait: 300 MiB of memory are free, 1024 MiB are needed
         launches wait: memory is short 12 % of the time
         launches wait: the load is 3.2 a processor, at most 1.5
         launches wait for the provider: AdsPower is not reachable
         launches wait: the provider opens no more browsers for 7 h
-        launches go on
-        p1: what its dead run left is gone"#]]
+        launches resume
+        p1: left-overs of its dead run are gone"#]]
     .assert_eq(&lines.join("\n"));
 }

@@ -50,15 +50,15 @@ fn body(request: &str) -> Value {
 fn who_needs_a_person_and_the_end_are_told_in_order_and_signed() {
     let (url, requests) = receiver(&[204]);
     let notifier = notifier(url, Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
-    story().iter().for_each(|notice| notifier.hear(notice));
+    story().iter().for_each(|notice| notifier.observe(notice));
     assert_eq!(notifier.finish(&report()), Vec::<String>::new());
-    let told: Vec<_> = requests.try_iter().collect();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert_eq!(body(&told[0])["type"], "profile.needs_attention");
-    assert_eq!(body(&told[0])["data"]["profile_id"], "c");
-    assert_eq!(body(&told[1])["type"], "fleet.finished");
-    assert_eq!(body(&told[1])["data"]["tally"]["failed"], 2);
-    for request in &told {
+    let reported: Vec<_> = requests.try_iter().collect();
+    assert_eq!(reported.len(), 2, "{reported:?}");
+    assert_eq!(body(&reported[0])["type"], "profile.needs_attention");
+    assert_eq!(body(&reported[0])["data"]["profile_id"], "c");
+    assert_eq!(body(&reported[1])["type"], "fleet.finished");
+    assert_eq!(body(&reported[1])["data"]["tally"]["failed"], 2);
+    for request in &reported {
         let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let (_, text) = request.split_once("\r\n\r\n").unwrap();
         let expected =
@@ -81,10 +81,12 @@ fn a_signature_is_that_of_the_standard() {
 fn a_receiver_that_is_down_for_a_moment_is_asked_again_with_the_same_id() {
     let (url, requests) = receiver(&[503, 429, 200]);
     assert_eq!(notifier(url, None).finish(&report()), Vec::<String>::new());
-    let told: Vec<_> = requests.try_iter().collect();
-    assert_eq!(told.len(), 3);
-    assert!(told.iter().all(|request| header(request, "webhook-id") == header(&told[0], "webhook-id")));
-    assert_eq!(header(&told[0], "webhook-signature"), "", "nothing to sign with");
+    let reported: Vec<_> = requests.try_iter().collect();
+    assert_eq!(reported.len(), 3);
+    assert!(
+        reported.iter().all(|request| header(request, "webhook-id") == header(&reported[0], "webhook-id"))
+    );
+    assert_eq!(header(&reported[0], "webhook-signature"), "", "nothing to sign with");
 }
 
 #[test]

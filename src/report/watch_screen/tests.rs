@@ -55,7 +55,7 @@ fn a_list_on_a_small_terminal() {
         24,
         expect![[r#"
              onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
-             PROFILE  STATUS          STEPS  NOW
+             PROFILE  STATUS          STEPS  PROGRESS
             ▸p6       PROCESSING        1/2  b 4.0 s
              p4       FAILED            0/2  f.json, step 4 (click): no element matches any…
              p5       FAILED            0/2  f.json, step 4 (click): no element matches any…
@@ -89,7 +89,7 @@ fn the_detail_below_it() {
         24,
         expect![[r#"
              onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
-             PROFILE  STATUS          STEPS  NOW
+             PROFILE  STATUS          STEPS  PROGRESS
              p6       PROCESSING        1/2  b 4.0 s
             ▸p4       FAILED            0/2  f.json, step 4 (click): no element matches any…
              p5       FAILED            0/2  f.json, step 4 (click): no element matches any…
@@ -123,7 +123,7 @@ fn list_and_detail_on_a_large_terminal() {
         50,
         expect![[r#"
              onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
-             PROFILE  STATUS          STEPS  NOW                                                         ┌ p4 ─────────────────────────────────────────────────────────────┐
+             PROFILE  STATUS          STEPS  PROGRESS                                                    ┌ p4 ─────────────────────────────────────────────────────────────┐
              p6       PROCESSING        1/2  b 4.0 s                                                     │· a  9 ms                                                        │
             ▸p4       FAILED            0/2  f.json, step 4 (click): no element matches any of its 3 sel…│· b                                                              │
              p5       FAILED            0/2  f.json, step 4 (click): no element matches any of its 3 sel…│1 run, 9 requests, 2.0 KiB                                       │
@@ -182,24 +182,24 @@ fn what_is_typed_filters_and_an_escape_shows_all() {
         80,
         8,
         expect![[r#"
-         onboarding  1 running 1 pending 2 failed 1 damaged 3 completed  (2 shown)
-         PROFILE  STATUS          STEPS  NOW
-        ▸p4       FAILED            0/2  f.json, step 4 (click): no element matches any…
-         p5       FAILED            0/2  f.json, step 4 (click): no element matches any…
+             onboarding  1 running 1 pending 2 failed 1 damaged 3 completed  (2 shown)
+             PROFILE  STATUS          STEPS  PROGRESS
+            ▸p4       FAILED            0/2  f.json, step 4 (click): no element matches any…
+             p5       FAILED            0/2  f.json, step 4 (click): no element matches any…
 
 
 
-         /selector▏"#]],
+             /selector▏"#]],
     );
     check(
         "/ x x x esc",
         80,
         4,
         expect![[r#"
-         onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
-         PROFILE  STATUS          STEPS  NOW
-        ▸p6       PROCESSING        1/2  b 4.0 s
-         p4       FAILED            0/2  f.json, step 4 (click): no element matches any…"#]],
+             onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
+             PROFILE  STATUS          STEPS  PROGRESS
+            ▸p6       PROCESSING        1/2  b 4.0 s
+             p4       FAILED            0/2  f.json, step 4 (click): no element matches any…"#]],
     );
 }
 
@@ -230,13 +230,13 @@ fn a_key_that_does_not_fit_says_why_and_asks_nothing() {
         said.push(foot.trim().to_owned());
     }
     expect![[r#"
-         p6 is being run: x asks its run to stop
-         p6 is being run: x asks its run to stop
-         p6 is being run: x asks its run to stop
-         nothing of p4 runs
-         p4 waits for no answer
-         p3 is completed: nothing is left to do; z does its steps again
-         nothing of p3 runs"#]]
+        p6 is being run; x asks its run to stop
+        p6 is being run; x asks its run to stop
+        p6 is being run; x asks its run to stop
+        p4 is not being run
+        p4 needs no answer
+        p3 is completed; z runs its steps again
+        p3 is not being run"#]]
     .assert_eq(&said.join("\n"));
 }
 
@@ -277,42 +277,42 @@ fn all_keys_are_shown_and_the_last_line_fits() {
         80,
         24,
         expect![[r#"
-         onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
-        ┌ Keys ────────────────────────────────────────────────────────────────────────┐
-        │ ↑ ↓  k j   choose the profile above or below                                 │
-        │ PgUp PgDn  ten profiles up or down                                           │
-        │ Home End   the first or last profile                                         │
-        │ Enter      show or hide the detail below the list                            │
-        │ /          filter by id, step or error                                       │
-        │ s          show one status after another, then all                           │
-        │ Esc        close the detail, or show all again                               │
-        │ r          start a run of the profile                                        │
-        │ x          ask its run to stop after its step                                │
-        │ v          answer for a profile that needs a person                          │
-        │ z          forget that its steps were done                                   │
-        │ ?          these keys                                                        │
-        │ q          quit; runs go on                                                  │
-        │ Ctrl-C     the same                                                          │
-        │                                                                              │
-        │                                                                              │
-        │                                                                              │
-        │                                                                              │
-        │                                                                              │
-        │                                                                              │
-        └──────────────────────────────────────────────────────────────────────────────┘
-         x stop  ↑↓ choose  / filter  s status  Enter detail  ? keys  q quit"#]],
+             onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
+            ┌ Keys ────────────────────────────────────────────────────────────────────────┐
+            │ ↑ ↓  k j   choose the profile above or below                                 │
+            │ PgUp PgDn  ten profiles up or down                                           │
+            │ Home End   the first or last profile                                         │
+            │ Enter      show or hide the detail below the list                            │
+            │ /          filter by id, step or error                                       │
+            │ s          show one status after another, then all                           │
+            │ Esc        close the detail, or show all again                               │
+            │ r          start a run of the profile                                        │
+            │ x          ask its run to stop after its step                                │
+            │ v          answer for a profile that needs a person                          │
+            │ z          forget that its steps were done                                   │
+            │ ?          show these keys                                                   │
+            │ q          quit; runs go on                                                  │
+            │ Ctrl-C     the same                                                          │
+            │                                                                              │
+            │                                                                              │
+            │                                                                              │
+            │                                                                              │
+            │                                                                              │
+            │                                                                              │
+            └──────────────────────────────────────────────────────────────────────────────┘
+             x stop  ↑↓ choose  / filter  s status  Enter detail  ? keys  q quit"#]],
     );
     check(
         "? y",
         80,
         6,
         expect![[r#"
-         onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
-         PROFILE  STATUS          STEPS  NOW
-        ▸p6       PROCESSING        1/2  b 4.0 s
-         p4       FAILED            0/2  f.json, step 4 (click): no element matches any…
-         p5       FAILED            0/2  f.json, step 4 (click): no element matches any…
-         x stop  ↑↓ choose  / filter  s status  Enter detail  ? keys  q quit"#]],
+             onboarding  1 running 1 pending 2 failed 1 damaged 3 completed
+             PROFILE  STATUS          STEPS  PROGRESS
+            ▸p6       PROCESSING        1/2  b 4.0 s
+             p4       FAILED            0/2  f.json, step 4 (click): no element matches any…
+             p5       FAILED            0/2  f.json, step 4 (click): no element matches any…
+             x stop  ↑↓ choose  / filter  s status  Enter detail  ? keys  q quit"#]],
     );
     for width in 20..130 {
         let mut screen = WatchScreen::default();
@@ -326,11 +326,11 @@ fn all_keys_are_shown_and_the_last_line_fits() {
         60,
         5,
         expect![[r#"
-         onboarding  1 running 1 pending 2 failed 1 damaged 3 comple
-         PROFILE  STATUS          STEPS  NOW
-        ▸p6       PROCESSING        1/2  b 4.0 s
-         p4       FAILED            0/2  f.json, step 4 (click): no…
-         only p  Esc all  x stop  ↑↓ choose  ? keys  q quit"#]],
+             onboarding  1 running 1 pending 2 failed 1 damaged 3 comple
+             PROFILE  STATUS          STEPS  PROGRESS
+            ▸p6       PROCESSING        1/2  b 4.0 s
+             p4       FAILED            0/2  f.json, step 4 (click): no…
+             only p  Esc all  x stop  ↑↓ choose  ? keys  q quit"#]],
     );
 }
 

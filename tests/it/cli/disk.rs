@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use expect_test::expect;
 use serde_json::json;
 
-use super::{change, session, told};
+use super::{change, rendered, session};
 use crate::support::program::{Ended, Folder};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,7 +39,7 @@ fn folder() -> Folder {
 /// How large blocks are is the file system's affair.
 fn shown(folder: &Folder, ended: &Ended) -> String {
     let sizes = regex::Regex::new(r" *\b[\d.]+ (B|KiB|MiB|GiB|TiB)\b").unwrap();
-    sizes.replace_all(&told(folder, ended), " SIZE").into_owned()
+    sizes.replace_all(&rendered(folder, ended), " SIZE").into_owned()
 }
 
 fn files(folder: &Folder) -> Vec<String> {
@@ -108,7 +108,7 @@ fn what_is_old_goes_and_what_a_person_has_to_look_at_stays() {
         error: invalid value 'soon' for '--artifacts <AGE>': `soon` is not an age: write 30d or 12h
 
         For more information, try '--help'."#]]
-    .assert_eq(&told(&folder, &wrong));
+    .assert_eq(&rendered(&folder, &wrong));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde_json::json;
 
-use super::{check, in_flight, session, told};
+use super::{check, in_flight, rendered, session};
 use crate::support::program::Folder;
 
 #[test]
@@ -25,7 +25,7 @@ fn a_variable_that_no_workflow_declares_is_refused_with_the_nearest_name() {
         &["play", "flows/mailbox.json"],
     ] {
         let ended = folder.run(&[command, &["--set", "stie=http://127.0.0.1:9"]].concat());
-        assert_eq!(told(&folder, &ended), said, "{command:?}");
+        assert_eq!(rendered(&folder, &ended), said, "{command:?}");
     }
     assert!(!folder.path("state").exists(), "nothing was started");
     // A flow that is being written may use a variable before the workflow declares it.
@@ -167,7 +167,7 @@ fn a_dry_run_ends_as_the_run_would() {
         &["run", "torn", "--dry-run"],
         expect![[r#"
         exit 6
-        error: the session document FOLDER/state/torn.json is damaged: an earlier run could not read it, and nobody has repaired it since
+        error: the session document FOLDER/state/torn.json is damaged: an earlier run could not read it, and it has not been repaired since
           hint: it was moved to FOLDER/state/torn.json.damaged-STAMP; repair it and put it back as FOLDER/state/torn.json, or delete it to start this profile afresh"#]],
     );
 
@@ -216,7 +216,7 @@ fn an_export_leaves_out_what_is_damaged_and_names_it() {
           the session document FOLDER/state/newer.json was written by a newer regatta (version 99, this one knows 1)
             update regatta
           the session document FOLDER/state/torn.json is damaged: EOF while parsing a string at line 1 column 39
-            repair FOLDER/state/torn.json, or move it away"#]].assert_eq(&told(&folder, &ended));
+            repair FOLDER/state/torn.json, or move it away"#]].assert_eq(&rendered(&folder, &ended));
     let exported: Vec<serde_json::Value> = serde_json::from_str(&folder.read("out.json")).unwrap();
     let ids: Vec<_> = exported.iter().map(|session| session["profile_id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["fine", "good"]);

@@ -5,7 +5,7 @@ use std::fs;
 
 use expect_test::{Expect, expect};
 
-use super::{check, told};
+use super::{check, rendered};
 use crate::support::program::Folder;
 
 const WORKFLOW: &str = "name = \"shop\"\nallowed_origins = [\"{{ variables.site }}\"]\n[variables]\nsite = \"http://shop.test\"\n[[step]]\nflag = \"signed_up\"\nflow = \"flows/join.json\"\ntimeout = \"45s\"\n";
@@ -57,10 +57,10 @@ fn another_encoding_is_told_with_what_to_do() {
     // A workflow of plain ASCII is the same in Latin-1.
     for (file, encode) in [(FILES[0], latin1 as fn(&str) -> Vec<u8>), (FILES[2], latin1), (FILES[1], utf16)] {
         let folder = in_encoding(file, encode);
-        seen += &(told(&folder, &folder.run(&["validate"])) + "\n");
+        seen += &(rendered(&folder, &folder.run(&["validate"])) + "\n");
     }
     let folder = in_encoding(FILES[0], utf16);
-    seen += &told(&folder, &folder.run(&["play", FILES[0]]));
+    seen += &rendered(&folder, &folder.run(&["play", FILES[0]]));
     expect![[r#"
         exit 2
         error: the file is not UTF-8: it looks like Latin-1 or Windows-1252

@@ -8,7 +8,7 @@ use crate::support::program::Folder;
 
 const NETWORK: &str = r#"{"requests":9,"failed":1,"bytes_received":2048,"bytes_sent":512}"#;
 
-/// One profile that is done, one that failed and left evidence, one of which nothing ran.
+/// One profile that is done, one that failed and left evidence, one that never ran.
 pub fn folder() -> Folder {
     let folder = Folder::practice();
     let done = json!({ "mailbox_created": true, "store_signup": true, "dev_registration": true, "2fa_enabled": true, "password_rotated": true });
@@ -92,7 +92,7 @@ fn profiles_are_named_on_standard_input() {
     use std::io::Write as _;
     use std::process::{Command, Stdio};
     let folder = folder();
-    let told = |input: &str| {
+    let rendered = |input: &str| {
         let mut child = Command::new(env!("CARGO_BIN_EXE_regatta"))
             .arg("-C")
             .arg(folder.root())
@@ -110,10 +110,10 @@ fn profiles_are_named_on_standard_input() {
             String::from_utf8(ended.stderr).unwrap(),
         )
     };
-    let (code, printed, _) = told("p3\n\np1\n");
+    let (code, printed, _) = rendered("p3\n\np1\n");
     let ids: Vec<_> = printed.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!((code, ids), (Some(0), vec!["p1", "p3"]));
-    let (code, _, said) = told("p1\np 2\n");
+    let (code, _, said) = rendered("p1\np 2\n");
     assert_eq!(code, Some(2));
     assert!(said.contains("error: line 2 of standard input: `p 2` is not a profile id"), "{said}");
 }

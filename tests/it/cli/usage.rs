@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use expect_test::expect;
 use serde_json::json;
 
-use super::{check, in_flight, session, told};
+use super::{check, in_flight, rendered, session};
 use crate::support::program::Folder;
 
 #[test]
@@ -55,7 +55,7 @@ fn a_file_in_the_place_of_the_folder_is_told_from_a_folder_that_is_not_there() {
     let at = |path: &std::path::Path| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_regatta"));
         command.arg("-C").arg(path).arg("status");
-        told(&folder, &folder.start_command(command).wait())
+        rendered(&folder, &folder.start_command(command).wait())
     };
     expect![[r#"
         exit 2

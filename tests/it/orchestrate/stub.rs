@@ -1,9 +1,9 @@
 //! Processes that follow a plan: this test binary again, started with a folder among its arguments.
 //!
 //! A plan is one line an attempt (the last one repeats) of sentences: `lock`, `started`,
-//! `finished OUTCOME`, `tell KIND` (an event, as JSON), `last FILE` (the event in it),
+//! `finished OUTCOME`, `emit KIND` (an event, as JSON), `last FILE` (the event in it),
 //! `session STATUS FLAG`, `say WORDS`, `touch FILE`, `wait FILE`, `term` (wait to be asked to stop), `grandchild`, `moved` (one that goes to another session),
-//! `elsewhere` (open on another device), `freeze` (SIGSTOP), `chat` (tell events until it is asked to stop), `seen NAME` (whether the process of that name lives), `crash`, `exit CODE`.
+//! `elsewhere` (open on another device), `freeze` (SIGSTOP), `chat` (emit events until it is asked to stop), `seen NAME` (whether the process of that name lives), `crash`, `exit CODE`.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -19,7 +19,7 @@ use regatta_core::id::{ProfileId, RunId};
 use regatta_core::outcome::RunOutcome;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Whoever waits longer waits for something that will not come.
+/// A longer wait would be for something that will not come.
 const BOUND: Duration = Duration::from_secs(120);
 
 /// An operator's folder, with plans and a journal beside it.
@@ -60,7 +60,7 @@ impl Folder {
         ["--exact", test, "--nocapture", "--test-threads=1", &folder].map(OsString::from).to_vec()
     }
 
-    /// A run that is nobody's child but the test's, in its own group.
+    /// A run that is a child of the test alone, in its own group.
     pub fn start(&self, profile: &str) -> Child {
         use std::os::unix::process::CommandExt as _;
         let (program, arguments) = self.stub();
@@ -83,7 +83,7 @@ impl Folder {
             .spawn()
             .unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        FleetProcess { child, output, told: Vec::new() }
+        FleetProcess { child, output, reported: Vec::new() }
     }
 
     pub fn touch(&self, name: &str) {
@@ -162,21 +162,21 @@ fn session_of(pid: u32) -> Option<u32> {
 pub struct FleetProcess {
     child: Child,
     output: BufReader<ChildStdout>,
-    told: Vec<String>,
+    reported: Vec<String>,
 }
 
 impl FleetProcess {
     #[track_caller]
     pub fn wait_for(&mut self, line: &str) {
-        while !self.told.iter().any(|told| told.ends_with(line)) {
-            assert!(self.read_line(), "never said `{line}`: {:?}", self.told);
+        while !self.reported.iter().any(|reported| reported.ends_with(line)) {
+            assert!(self.read_line(), "never said `{line}`: {:?}", self.reported);
         }
     }
 
     fn read_line(&mut self) -> bool {
         let mut line = String::new();
         let read = self.output.read_line(&mut line).unwrap() > 0;
-        self.told.push(line.trim_end().to_owned());
+        self.reported.push(line.trim_end().to_owned());
         read
     }
 
@@ -198,7 +198,8 @@ impl FleetProcess {
     }
 
     pub fn lines(&self, start: &str) -> Vec<String> {
-        let mut lines: Vec<_> = self.told.iter().filter(|line| line.starts_with(start)).cloned().collect();
+        let mut lines: Vec<_> =
+            self.reported.iter().filter(|line| line.starts_with(start)).cloned().collect();
         lines.sort();
         lines
     }
@@ -290,7 +291,7 @@ impl Run {
                 let kind = fs::read_to_string(self.folder.path(rest)).unwrap();
                 self.event(serde_json::from_str(&kind).unwrap());
             }
-            "tell" => self.event(serde_json::from_str(rest).unwrap()),
+            "emit" => self.event(serde_json::from_str(rest).unwrap()),
             "session" => {
                 let (status, done) = rest.split_once(' ').unwrap();
                 self.folder.session(profile.as_str(), status, done == "true");

@@ -40,12 +40,12 @@ fn of_250_profiles_in_three_groups_those_of_one_are_taken_page_by_page() {
 fn what_adspower_does_not_have_is_told() {
     let folder = folder();
     let sandbox = Sandbox::with_adspower_of(&folder.beside("sandbox"), 1);
-    let ended = ask(&folder, &sandbox, &["--source", "adspower:group=Nobody"]);
+    let ended = ask(&folder, &sandbox, &["--source", "adspower:group=Unknown"]);
     refused(
         &folder,
         &ended,
         expect![[r#"
-        error: AdsPower has no group `Nobody`
+        error: AdsPower has no group `Unknown`
           hint: groups are named as AdsPower shows them"#]],
     );
     folder.write("regatta.toml", "[adspower]\nbase_url = \"http://127.0.0.1:1\"\n");

@@ -21,7 +21,7 @@ pub fn sqlite(path: &Path, sql: &str) {
     .unwrap();
 }
 
-/// The tests' folder, told where Postgres is and where its password.
+/// The tests' folder, with the address of Postgres and the variable of its password.
 fn with_postgres(query: &str) -> (Folder, Postgres) {
     let (folder, postgres) = (folder(), Postgres::start());
     let settings =
@@ -74,7 +74,7 @@ fn what_is_wrong_with_a_sqlite_file_or_its_query_is_told() {
     );
     folder.write(
         "text.db",
-        "this is not a database, and long enough that nobody could take it for one, not even in a hurry",
+        "this is not a database, and long enough that it cannot be taken for one, not even in a hurry",
     );
     refused(
         "sqlite:text.db?query=select 1",

@@ -35,25 +35,25 @@ fn rows(folder: &Folder, file: &str, sql: &'static str) -> Vec<String> {
 fn steps_and_ends_of_runs_go_into_a_database_as_they_happen() {
     let folder = folder();
     let sandbox = Sandbox::start(&folder.beside("sandbox"));
-    sqlite(&folder.path("fleet.db"), "create table told (n integer primary key, line text)");
+    sqlite(&folder.path("fleet.db"), "create table reported (n integer primary key, line text)");
     folder.write(
         "regatta.toml",
-        "[outcomes]\nto = \"sqlite:fleet.db\"\nstatement = \"insert into told (line) values (:profile_id || ' ' || :status || ' ' || coalesce(:flag, '-') || ' ' || coalesce(:error, '-'))\"\n",
+        "[outcomes]\nto = \"sqlite:fleet.db\"\nstatement = \"insert into reported (line) values (:profile_id || ' ' || :status || ' ' || coalesce(:flag, '-') || ' ' || coalesce(:error, '-'))\"\n",
     );
     folder.write("list", "p1\n");
     with_steps(&folder, 2);
     let site = format!("site={}", sandbox.site());
     let ended = folder.start(&["orchestrate", "--set", &site, "list"]).wait_for(BROWSERS);
     ended.assert_code(0);
-    let told = rows(&folder, "fleet.db", "select line from told order by n");
+    let reported = rows(&folder, "fleet.db", "select line from reported order by n");
     expect![[r#"
         p1 PROCESSING mailbox_created -
         p1 PROCESSING store_signup -
         p1 COMPLETED - -"#]]
-    .assert_eq(&told.join("\n"));
-    // Another start has nothing new to tell.
+    .assert_eq(&reported.join("\n"));
+    // Another start has nothing new to deliver.
     folder.run(&["orchestrate", "list"]).assert_code(0);
-    assert_eq!(rows(&folder, "fleet.db", "select line from told").len(), 3);
+    assert_eq!(rows(&folder, "fleet.db", "select line from reported").len(), 3);
 }
 
 #[test]
@@ -74,8 +74,11 @@ fn a_postgres_table_is_brought_up_to_date() {
     write_almost_done(&folder, "p1");
     let ended = start(&folder, &[], &[("DB", PASSWORD)]).wait();
     ended.assert_code(1);
-    let told = postgres.texts("select id || ' ' || state || ' ' || coalesce(error, '-') || ' ' || (changed is not null) || seen from people order by id");
-    assert_eq!(told, ["p1 COMPLETED - truex:y", "p2 FAILED no Chromium found at /no/such/browser truex:y"]);
+    let reported = postgres.texts("select id || ' ' || state || ' ' || coalesce(error, '-') || ' ' || (changed is not null) || seen from people order by id");
+    assert_eq!(
+        reported,
+        ["p1 COMPLETED - truex:y", "p2 FAILED no Chromium found at /no/such/browser truex:y"]
+    );
     assert!(!ended.stderr.contains("wait to be delivered"), "{}", ended.stderr);
 }
 
@@ -103,18 +106,23 @@ fn what_cannot_be_delivered_waits_for_the_next_start() {
     let before = server.asked().len();
     run().assert_code(0);
     let asked = server.asked();
-    let told: Vec<Value> =
+    let reported: Vec<Value> =
         asked[before..].iter().map(|asked| serde_json::from_str(&asked.body).unwrap()).collect();
     // In the order in which the two of them ended, side by side.
-    let mut short: Vec<_> =
-        told.iter().map(|told| format!("{} {}", told["profile_id"], told["status"])).collect();
+    let mut short: Vec<_> = reported
+        .iter()
+        .map(|reported| format!("{} {}", reported["profile_id"], reported["status"]))
+        .collect();
     short.sort();
     assert_eq!(short, [r#""p1" "COMPLETED""#, r#""p2" "COMPLETED""#]);
-    for (asked, told) in asked[before..].iter().zip(&told) {
+    for (asked, reported) in asked[before..].iter().zip(&reported) {
         assert_eq!(asked.method, "POST");
-        assert_eq!(asked.header("idempotency-key"), told["key"].as_str());
+        assert_eq!(asked.header("idempotency-key"), reported["key"].as_str());
         assert_eq!(asked.header("authorization"), Some("Bearer word-of-the-server"));
-        assert_eq!((&told["v"], &told["flag"], &told["error"]), (&json!(1), &Value::Null, &Value::Null));
+        assert_eq!(
+            (&reported["v"], &reported["flag"], &reported["error"]),
+            (&json!(1), &Value::Null, &Value::Null)
+        );
     }
 }
 
@@ -127,14 +135,14 @@ fn one_outcome_that_is_refused_holds_up_no_other_profile() {
     ["p1", "p2", "p3"].iter().for_each(|profile| write_almost_done(&folder, profile));
     let ended = start(&folder, &["--max", "1", "--outcomes", &server.url("/"), "list"], &[]).wait();
     ended.assert_code(0);
-    let told: BTreeSet<_> = server
+    let reported: BTreeSet<_> = server
         .asked()
         .iter()
         .map(|asked| {
             serde_json::from_str::<Value>(&asked.body).unwrap()["profile_id"].as_str().unwrap().to_owned()
         })
         .collect();
-    assert_eq!(told, ["p1", "p2", "p3"].map(str::to_owned).into());
+    assert_eq!(reported, ["p1", "p2", "p3"].map(str::to_owned).into());
     assert!(ended.stderr.contains("1 outcome waits to be delivered"), "{}", ended.stderr);
     assert!(ended.stderr.contains("it answers 422 to the outcome of p1"), "{}", ended.stderr);
 }
@@ -253,7 +261,7 @@ fn what_cannot_take_outcomes_is_told_before_anything_starts() {
 #[test]
 fn an_outbox_that_cannot_be_read_is_told_and_left_as_it_is() {
     let folder = folder();
-    let garbage = "this is no outbox, and long enough that nobody could take it for one, not even in a hurry";
+    let garbage = "this is no outbox, and long enough that it cannot be taken for one, not even in a hurry";
     folder.write("state/.outbox.db", garbage);
     folder.write("list", "p1\n");
     let ended = start(&folder, &["--outcomes", "http://127.0.0.1:1/", "list"], &[]).wait();

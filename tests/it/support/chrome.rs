@@ -22,7 +22,7 @@ impl Chrome {
     pub fn shared() -> Arc<Self> {
         let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         shared.upgrade().unwrap_or_else(|| {
-            // A tab that nobody takes for an unused one.
+            // A tab that cannot be taken for an unused one.
             let chrome = Arc::new(Self::launch("data:text/html,keeper"));
             *shared = Arc::downgrade(&chrome);
             chrome

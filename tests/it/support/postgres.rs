@@ -43,7 +43,7 @@ impl Postgres {
             .unwrap();
         assert!(made.status.success(), "{made:?}");
         let log = folder.path().join("log");
-        // Whoever takes the free port in between makes the server end: another one then.
+        // Another process may take the free port in between, and the server ends: another port then.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let mut server = program("postgres")

@@ -1,4 +1,4 @@
-//! The program under test as a process, in a folder of its own. Whatever works on that folder ends with
+//! The program under test as a process, in a folder of its own. Everything that works on that folder ends with
 //! the test, also when the test fails.
 
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 use tempfile::TempDir;
 
-/// Between two looks at what another process writes: there is nothing to wait on.
+/// The poll interval of another process's files, which give nothing to wait on.
 const LOOK: Duration = Duration::from_millis(2);
 /// Of every wait that is not the subject of its test. Machines under load are slow.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -123,7 +123,7 @@ impl Folder {
         Some(serde_json::from_str(&text).expect("a session is never half written"))
     }
 
-    /// All that the profile's runs told so far; a last line without its end is not told yet.
+    /// The events of the profile's runs so far, without a last line that is not complete.
     pub fn events(&self, profile: &str) -> Vec<Value> {
         let text = fs::read_to_string(self.path(&format!("logs/{profile}.events.jsonl"))).unwrap_or_default();
         let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
@@ -166,7 +166,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A run that is just starting a browser is ended first or last: until nobody is there.
+        // A run that is just starting a browser is ended first or last: until no process is left.
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let left = on(&self.root);

@@ -67,10 +67,10 @@ async fn relay(
             Some(Ok(message)) = browser.next() => (By::Browser, message),
             else => return,
         };
-        let told = read(&message);
-        let mut changed = told.clone();
+        let reported = read(&message);
+        let mut changed = reported.clone();
         let is_kept = is_kept(by, &mut changed);
-        if changed != told {
+        if changed != reported {
             message = Message::text(changed.to_string());
         }
         if is_kept && let Some(kept) = &mut kept {
@@ -81,7 +81,7 @@ async fn relay(
             By::Client => browser.send(message).await,
             By::Browser => client.send(message).await,
         };
-        // Who has heard enough is gone.
+        // The reader may have gone.
         if sent.is_err() {
             return;
         }

@@ -98,7 +98,7 @@ impl Sandbox {
         self.adspower_stats()["by_path"][path].as_u64().unwrap_or(0)
     }
 
-    /// What AdsPower was told when it was asked last to open the profile.
+    /// The last request to AdsPower to open the profile.
     pub fn last_start(&self, profile: &str) -> Value {
         self.adspower_stats()["starts"][profile].clone()
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::program::PATIENCE;
 
-/// Between two looks at a screen: it is another process's, and there is nothing to wait on.
+/// The poll interval of another process's screen, which gives nothing to wait on.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Its server is its own, and ends with it.

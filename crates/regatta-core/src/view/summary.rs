@@ -111,15 +111,17 @@ impl ProfileSummary {
                 self.done = *done;
             }
             EventKind::PacerWaiting { call } => {
-                self.waits_for = Some(format!("a turn within the provider's rate limit ({call})"));
+                self.waits_for = Some(format!("the provider (rate limit, {call})"));
             }
             EventKind::PacerWaited { .. } => self.waits_for = None,
             EventKind::PaceWaiting { origin } => {
-                self.waits_for = Some(format!("its turn at {origin} ([[pace]])"));
+                self.waits_for = Some(format!("{origin} ([[pace]] limit)"));
             }
             EventKind::PaceWaited { .. } => self.waits_for = None,
-            EventKind::SiteBusy { .. } => self.waits_for = Some("the site, which is busy".to_owned()),
-            EventKind::KernelDownloading { message, .. } => self.waits_for = Some(message.clone()),
+            EventKind::SiteBusy { .. } => self.waits_for = Some("the busy site".to_owned()),
+            EventKind::KernelDownloading { message, .. } => {
+                self.waits_for = Some(format!("the browser kernel: {message}"))
+            }
             EventKind::ProviderPaused { .. }
             | EventKind::UsedElsewhere
             | EventKind::ProviderRefused { .. }
@@ -350,9 +352,9 @@ pub(crate) mod tests {
             09 r1 "type":"browser_started","provider":"adspower","reused":false,"ms":900"#,
             expect![[r#"
                 Starting 0/2, 0 requests
-                Starting 0/2 waits: a turn within the provider's rate limit (start), 0 requests
+                Starting 0/2 waits: the provider (rate limit, start), 0 requests
                 Starting 0/2, 0 requests
-                Starting 0/2 waits: 40 %, 0 requests
+                Starting 0/2 waits: the browser kernel: 40 %, 0 requests
                 Driving 0/2, 0 requests"#]],
         );
     }

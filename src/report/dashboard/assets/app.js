@@ -1,6 +1,6 @@
-// Ties the parts together. Draws a part of the page a frame, whatever arrives: no part holds up a scroll.
+// Ties the parts together. Draws at most one part of the page a frame, so no part holds up a scroll.
 
-import { $, bytes, h, settle } from "./dom.js";
+import { $, bytes, h, patch } from "./dom.js";
 import { Model, STATUSES, follow, token } from "./model.js";
 import { causes, funnel, lanes, plot } from "./plots.js";
 import { Profile } from "./profile.js";
@@ -39,7 +39,7 @@ function tiles() {
   const [received, unit] = bytes(overview.network.bytes_received).split(" ");
   made.push(fact(overview.steps_done.toLocaleString(), `of ${overview.steps_total.toLocaleString()} steps`), fact(received, "received", unit));
   if (overview.retries) made.push(fact(overview.retries.toLocaleString(), "runs again"));
-  settle($("tiles"), made);
+  patch($("tiles"), made);
 }
 
 function choices() {

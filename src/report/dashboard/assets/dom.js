@@ -1,4 +1,4 @@
-// Makes elements. Whatever comes from the server becomes text, never markup.
+// Makes elements. All text from the server becomes text, never markup.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -22,12 +22,12 @@ export const s = (tag, attributes, ...children) => fill(document.createElementNS
 // Puts what was made in the place of what is there, and touches only what differs: focus, selection and what
 // the pointer is over stay. What a handler of an element depends on has to stand in one of its attributes, or
 // the handler of another one may stay with it.
-export function settle(box, children) {
+export function patch(box, children) {
   const old = [...box.childNodes];
   children.forEach((made, at) => {
     const there = old[at];
     if (!there) box.append(made);
-    else if (alike(there, made)) settle(there, [...made.childNodes]);
+    else if (alike(there, made)) patch(there, [...made.childNodes]);
     else {
       const focused = there.contains(document.activeElement);
       there.replaceWith(made);

@@ -1,7 +1,7 @@
-// What is known of the folder: rows by profile, and what was counted. Fed by one event stream.
+// The state of the folder: rows by profile, and totals. Fed by one event stream.
 
-// Places in a row, as `row` in board.rs writes it.
-export const COLUMNS = { id: 0, status: 1, done: 2, steps: 3, step: 4, error: 5, ms: 6, bytes: 7, heard: 8, attempt: 9, since: 10, runs: 11 };
+// Places in a row, as `row` in feed.rs writes it.
+export const COLUMNS = { id: 0, status: 1, done: 2, steps: 3, step: 4, error: 5, ms: 6, bytes: 7, lastEvent: 8, attempt: 9, since: 10, runs: 11 };
 
 export const STATUSES = {
   PROCESSING: { word: "running", tone: "live" },
@@ -50,7 +50,7 @@ export function follow(model, changed, state) {
     model.take(message, false);
     changed(message.rows.map((row) => row[COLUMNS.id]));
   });
-  // The browser connects again by itself, and gets the whole then.
+  // The browser reconnects automatically and gets everything then.
   stream.addEventListener("error", () => state("off"));
 }
 

@@ -1,6 +1,6 @@
 // Throughput, funnel, causes and lanes.
 
-import { $, bytes, h, s, settle, span, when, width as widthOf } from "./dom.js";
+import { $, bytes, h, s, patch, span, when, width as widthOf } from "./dom.js";
 
 const HEIGHT = 168;
 const LEFT = 42;
@@ -19,7 +19,7 @@ export function plot(counted) {
   const timeline = counted.timeline;
   $("plot-legend").hidden = !timeline;
   if (!timeline) {
-    settle(box, [h("p", { class: "soft" }, "Nothing has run yet.")]);
+    patch(box, [h("p", { class: "soft" }, "Nothing has run yet.")]);
     return;
   }
   const WIDTH = Math.max(240, box.clientWidth);
@@ -52,7 +52,7 @@ export function plot(counted) {
   const times = places.map((share) => s("text", { x: LEFT + inner.width * share, y: HEIGHT - 4, "text-anchor": share === 0 ? "start" : share === 1 ? "end" : "middle" }, when(from + (until - from) * share)));
   const done = buckets.reduce((sum, bucket) => sum + bucket.steps, 0);
   const failed = buckets.reduce((sum, bucket) => sum + bucket.failed, 0);
-  settle(box, [s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${done} steps done and ${failed} attempts failed since ${when(from)}` },
+  patch(box, [s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${done} steps done and ${failed} attempts failed since ${when(from)}` },
     lines, bars, s("path", { class: "bytes", d: path }), times)]);
   $("plot-note").textContent = `a bar is ${widthOf(seconds * 1000)}, the line's top ${bytes(mostBytes)}`;
 }
@@ -75,7 +75,7 @@ export function funnel(counted) {
       h("td", { class: "n" }, span(step.p95_ms)),
     );
   });
-  settle($("funnel").tBodies[0], rows);
+  patch($("funnel").tBodies[0], rows);
 }
 
 const CAUSES = 5;
@@ -94,11 +94,11 @@ export function causes(counted, search) {
   });
   const more = counted.causes.length - CAUSES;
   if (more > 0) items.push(h("li", { class: "soft" }, `and ${more} more cause${more === 1 ? "" : "s"}; regatta report has all of them`));
-  settle($("causes"), items);
+  patch($("causes"), items);
 }
 
 const LANE = 15;
-// The run that the Tab key comes to; the arrow keys go on from there.
+// The run that the Tab key reaches; the arrow keys go on from there.
 let chosen = null;
 
 export function lanes(counted, now, open) {
@@ -135,12 +135,12 @@ export function lanes(counted, now, open) {
       s("rect", { class: `run${run.is_living || run.outcome === "completed" || run.outcome === "stopped" ? "" : " failed"}`, x: x(run.start), y: top, width: Math.max(2, x(until) - x(run.start)), height: LANE - 3, rx: 3 }),
       steps);
   }));
-  settle($("lanes"), [s("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "runs over time, a lane for each that ran beside another; arrow keys go from run to run" }, drawn)]);
-  settle($("lanes-axis"), [0, 0.5, 1].map((share) => h("span", {}, when(from + begin + to * share, now))));
+  patch($("lanes"), [s("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "runs over time, a lane for each that ran beside another; arrow keys go from run to run" }, drawn)]);
+  patch($("lanes-axis"), [0, 0.5, 1].map((share) => h("span", {}, when(from + begin + to * share, now))));
   const legend = (kind, word) => h("span", {}, h("i", { class: `key ${kind}` }), word);
   const notes = [legend("bad", "failed attempt"), h("span", {}, `${timeline.lanes.length} at once at most`)];
   if (timeline.undrawn) notes.push(h("span", {}, `${timeline.undrawn.toLocaleString()} earlier runs are not drawn`));
-  settle($("lanes-legend"), [...timeline.flags.map((flag, at) => legend(colour(at), flag)), ...notes]);
+  patch($("lanes-legend"), [...timeline.flags.map((flag, at) => legend(colour(at), flag)), ...notes]);
 }
 
 $("lanes").addEventListener("keydown", (event) => {

@@ -1,6 +1,6 @@
 // One profile: its steps, times, last error, log, traffic, picture, evidence, and what can be done.
 
-import { $, bytes, h, settle, span, toast, when } from "./dom.js";
+import { $, bytes, h, patch, span, toast, when } from "./dom.js";
 import { STATUSES, act } from "./model.js";
 
 const REFRESH = 2000;
@@ -83,7 +83,7 @@ export class Profile {
       acts.dataset.status = detail.status;
       this.actions(acts, detail.status);
     }
-    settle(body, [this.error(detail), this.steps(detail), this.facts(detail), this.runs(detail)].filter(Boolean));
+    patch(body, [this.error(detail), this.steps(detail), this.facts(detail), this.runs(detail)].filter(Boolean));
     const shot = detail.picture ? `/artifacts/${this.id}/${encodeURI(detail.picture)}` : "";
     if (picture.dataset.shot !== shot) {
       picture.dataset.shot = shot;
@@ -170,7 +170,7 @@ export class Profile {
   }
 }
 
-// Stays at the end for whoever is there.
+// Keeps a reader at the end where the reader is there.
 function tail(box, text) {
   if (box.textContent === text) return;
   const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 30;

@@ -5,9 +5,9 @@ import { COLUMNS as C, STATUSES } from "./model.js";
 
 const HEADS = [
   ["profile", C.id], ["status", C.status], ["steps", C.done], ["at step", C.step],
-  ["time", C.ms], ["received", C.bytes], ["heard", C.heard], ["last error", C.error],
+  ["time", C.ms], ["received", C.bytes], ["last event", C.lastEvent], ["last error", C.error],
 ];
-// What runs and what needs somebody comes first.
+// Running profiles and those that need a person come first.
 const ORDER = { PROCESSING: 0, NEEDS_ATTENTION: 1, FAILED: 2, INTERRUPTED: 3, DAMAGED: 4, PENDING: 5, COMPLETED: 6 };
 const SPARE = 8;
 // Numbers in ids count as numbers: p9 stands before p10.
@@ -91,7 +91,7 @@ export class Table {
     this.box.setAttribute("aria-rowcount", this.shown.length + 1);
     const all = this.model.rows.size;
     const count = this.shown.length === all ? `${all.toLocaleString()} profile${all === 1 ? "" : "s"}` : `${this.shown.length.toLocaleString()} of ${all.toLocaleString()}`;
-    // Told anew to those who hear the page, even where it is the same.
+    // Screen readers announce each change, even to the same text.
     if ($("count").textContent !== count) $("count").textContent = count;
     this.draw();
   }
@@ -139,7 +139,7 @@ export class Table {
       cell(row[C.step] ? `${row[C.step]}${again}${since}` : ""),
       cell(row[C.runs] ? span(row[C.ms]) : ""),
       cell(row[C.runs] ? bytes(row[C.bytes]) : ""),
-      cell(when(row[C.heard], now)),
+      cell(when(row[C.lastEvent], now)),
       cell(row[C.error] ?? ""));
     made.style.top = `${place * height}px`;
     return made;
