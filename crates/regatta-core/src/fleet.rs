@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - at most `max` runs live at once, adopted runs included; a run that is being cleaned up lives until none
-//! of its processes is left;
+//!   of its processes is left;
 //! - at most one run of a profile;
 //! - every enqueued profile reaches exactly one outcome, and the fleet finishes exactly once;
 //! - the severity of stopping only rises, and nothing is spawned once it has;
