@@ -316,7 +316,7 @@ fn a_wrong_flow_is_shown_at_its_step() {
                ·     ╰── step 1
              6 │       "type": "customStep", "name": "somebody.elses",
                ╰────
-              help: remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the README"#]],
+              help: remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the guide to flows"#]],
     );
     let folder = Folder::practice();
     folder.write("flows/store.json", "{ \"title\": \"x\", \"steps\": [ }");

@@ -97,7 +97,7 @@ fn too_long(timeout: Duration, context: ValidationContext<'_>) -> Option<Unplaya
 
 fn foreign(name: &str) -> Unplayable {
     let help = replacement_for(name).unwrap_or(
-        "remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the README",
+        "remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the guide to flows",
     );
     Unplayable::new("this custom step is another program's and cannot be played", help)
 }

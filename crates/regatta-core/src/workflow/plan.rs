@@ -615,7 +615,7 @@ mod tests {
             None,
             expect![[r#"
                 a.json:2:1: step 1 (theirs): this custom step is another program's and cannot be played
-                remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the README"#]],
+                remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the guide to flows"#]],
         );
         let inside = plan(
             "",
@@ -626,7 +626,7 @@ mod tests {
             None,
             expect![[r#"
                 a.json:3:1: step 1.1 (theirs): this custom step is another program's and cannot be played
-                remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the README"#]],
+                remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the guide to flows"#]],
         );
         let unknown = plan(r#"email = "{{ identity.nam }}""#, "");
         check(&unknown, Some(&fresh(&unknown)), expect![[r#"ok; expects ["nam in a"]"#]]);

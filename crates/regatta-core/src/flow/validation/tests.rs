@@ -297,7 +297,7 @@ fn steps_of_other_runners_are_refused_with_what_to_write_instead() {
             f.json:2:1: step 1 (assertText): this custom step is another program's and cannot be played
               assert it with `waitForElement` (`count`, `visible`, `attributes`, `properties`) or `waitForExpression`; a navigation's `url` and `title` with `assertedEvents`
             f.json:2:1: step 1 (theirs): this custom step is another program's and cannot be played
-              remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the README
+              remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the guide to flows
         "#]],
     );
 }
