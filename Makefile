@@ -1,4 +1,4 @@
-# make demo | test | storm | course | conformance | bench | install. Each installs what it lacks.
+# make demo | test | lint | docs | man | storm | course | conformance | bench | install | package | deb. Each installs what it lacks.
 #   N=100               how often `make course` plays the obstacle course in a row
 #   PROVIDER=adspower   the demo through the AdsPower emulator
 #   BROWSER=chromium    test, course, storm, conformance: on the full browser, not on the headless shell
@@ -17,7 +17,7 @@ ifeq ($(BROWSER),chromium)
 export CHROME := $(or $(CHROME),$(shell scripts/need chromium && scripts/need --print-chromium))
 endif
 
-.PHONY: demo test storm course conformance bench install lint
+.PHONY: demo test storm course conformance bench install lint docs man package deb
 
 demo:
 	@PROVIDER=$(PROVIDER) scripts/demo
@@ -63,3 +63,26 @@ bench:
 
 install:
 	$(CARGO) install --path . --locked
+
+# The book in target/book. Compares its pages with the program, checks its links, and runs its command blocks
+# on the practice site.
+docs:
+	@scripts/need shell mdbook
+	$(CARGO) build --quiet --bin regatta --example sandbox
+	target/tools/bin/mdbook build docs
+	scripts/check-docs --run
+
+# target/man and target/completions, from the declarations that parse the command line.
+man:
+	$(CARGO) build --quiet --bin regatta --example man
+	scripts/man
+
+# An archive of the program with man pages, completions and a checksum, in target/package.
+package: man
+	$(CARGO) build --release --locked --bin regatta
+	scripts/package
+
+deb: man
+	@scripts/need cargo-deb
+	$(CARGO) build --release --locked --bin regatta
+	PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) deb --no-build --output target/package/

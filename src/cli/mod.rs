@@ -50,6 +50,11 @@ mod unknown_names;
 mod validate;
 mod watch;
 
+/// Returns the declaration of the whole command line, for the man pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Parses, calls, and turns the result into an exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
