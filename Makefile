@@ -67,7 +67,7 @@ install:
 # The book in target/book. Compares its pages with the program, checks its links, and runs its command blocks
 # on the practice site.
 docs:
-	@scripts/need shell mdbook
+	@scripts/need shell python mdbook
 	$(CARGO) build --quiet --bin regatta --example sandbox
 	target/tools/bin/mdbook build docs
 	scripts/check-docs --run
