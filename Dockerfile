@@ -1,6 +1,6 @@
-# Regatta with Chromium. The operator's folder is the volume /work:
+# Regatta with Chromium. The operator's folder is the volume /folder:
 #   docker build -t regatta .
-#   docker run --rm --init --shm-size=1g -v "$PWD:/work" regatta orchestrate --max 5 profiles.txt
+#   docker run --rm --init --shm-size=1g -v "$PWD:/folder" regatta orchestrate --max 5 profiles.txt
 # Checked by a linter; it was not built where it was written.
 # Chromium's own sandbox needs user namespaces, which Docker's default seccomp profile refuses: allow them with
 # `--security-opt seccomp=PROFILE.json`, or isolate the container otherwise and set `arguments = ["--no-sandbox"]`
@@ -18,7 +18,7 @@ RUN apt-get update \
     && useradd --create-home --uid 1000 operator
 COPY --from=build /src/target/release/regatta /usr/local/bin/regatta
 USER 1000
-WORKDIR /work
-VOLUME /work
+WORKDIR /folder
+VOLUME /folder
 ENTRYPOINT ["regatta"]
 CMD ["--help"]
