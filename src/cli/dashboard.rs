@@ -22,7 +22,7 @@ use super::{load, report, signals};
 use crate::orchestrate::profile_actions::RunCommand;
 use crate::orchestrate::resident_memory;
 use crate::report::dashboard::{
-    ActionRefusal, Backend, DashboardFeed, FleetNote, ProfileAction, RequestGuard, serve,
+    ActionRefusal, Backend, DashboardFeed, OrchestratorStatus, ProfileAction, RequestGuard, serve,
 };
 use crate::run::StopSeverity;
 use crate::store::folder_watcher::FolderWatcher;
@@ -173,7 +173,7 @@ impl Dashboard {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner).push(profile);
     }
 
-    pub fn note(&self, note: &FleetNote) {
+    pub fn note(&self, note: &OrchestratorStatus) {
         self.board.note(note.clone(), jiff::Timestamp::now());
     }
 

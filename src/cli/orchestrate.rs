@@ -21,7 +21,7 @@ use super::{hint, load, outcomes, retention, source};
 use crate::defaults;
 use crate::orchestrate::profile_actions::RunCommand;
 use crate::orchestrate::{Intake, OrchestrateError, OrchestrateOptions, orchestrate as drive_fleet};
-use crate::report::dashboard::FleetNote;
+use crate::report::dashboard::OrchestratorStatus;
 use crate::report::fleet_console::FleetConsole;
 use crate::report::notify::Notifier;
 use crate::store::Layout;
@@ -212,7 +212,7 @@ pub fn orchestrate(
         }
         None => None,
     };
-    let mut note = FleetNote::default();
+    let mut status = OrchestratorStatus::default();
     let notifier = match settings.webhook.clone() {
         Some(webhook) => Some(
             Notifier::start(webhook)
@@ -227,8 +227,8 @@ pub fn orchestrate(
                 notifier.observe(&notice);
             }
             if let Some(page) = &page {
-                note.observe(&notice.fact);
-                page.note(&note);
+                status.observe(&notice.fact);
+                page.note(&status);
                 if let FleetFact::ProfileEnqueued { profile } = notice.fact {
                     page.expect(profile);
                 }

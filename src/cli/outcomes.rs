@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::command_error::CommandError;
 use super::settings::{SETTINGS_FILE, Settings};
-use super::source::{found, password_in_sight, read_failure};
+use super::source::{found, read_failure, visible_password_error};
 use crate::orchestrate::outcomes::SinkSpec;
 use crate::orchestrate::source::PostgresAddress;
 use regatta_core::source::spec::SourceSpec;
@@ -20,7 +20,7 @@ pub fn sink(settings: &Settings, given: Option<&str>) -> Result<Option<SinkSpec>
     };
     let spec = SourceSpec::parse(text).map_err(|_| no_place())?;
     if given.is_some() && spec.has_password() {
-        return Err(password_in_sight("--outcomes", "outcomes", "to"));
+        return Err(visible_password_error("--outcomes", "outcomes", "to"));
     }
     let credentials = &settings.outcomes.credentials;
     Ok(Some(match spec {

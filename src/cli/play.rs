@@ -163,7 +163,7 @@ pub fn play(settings: &Settings, args: PlayArgs) -> Result<u8, CommandError> {
             )?
         } else {
             sweep(settings)?;
-            let place = TemporaryBrowser::create(&run_id)?;
+            let place = TemporaryBrowser::new(&run_id)?;
             let provider = load::chromium(settings, place.layout.clone());
             let end = perform(
                 &played,

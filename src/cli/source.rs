@@ -29,7 +29,7 @@ pub fn open(
     let spec = SourceSpec::parse(text)
         .map_err(|error| CommandError::usage(error.to_string()).hint(error.hint().to_owned()))?;
     if given.is_some() && spec.has_password() {
-        return Err(password_in_sight("--source", "source", "from"));
+        return Err(visible_password_error("--source", "source", "from"));
     }
     Ok(match spec {
         SourceSpec::File { place, format } => Box::new(file(settings, &place, format, declared)?),
@@ -61,7 +61,7 @@ fn query_of(settings: &Settings, given: Option<String>) -> Result<String, Comman
 }
 
 /// Everybody on the machine can read the arguments of a process.
-pub fn password_in_sight(option: &str, section: &str, key: &str) -> CommandError {
+pub fn visible_password_error(option: &str, section: &str, key: &str) -> CommandError {
     CommandError::usage(format!("the address of {option} holds a password, and everybody here can see it (`ps`)")).hint(
         format!("leave it out and name the variable that holds it, [{section}] password_env in {SETTINGS_FILE}; or write the address there as `{key}`"),
     )

@@ -88,7 +88,7 @@ pub enum ProviderError {
     UnknownCall { url: String, call: &'static str },
     #[error("AdsPower has no browser kernel for this profile yet: {message}")]
     KernelMissing { downloading: bool, message: String },
-    #[error("profile {profile} uses a Firefox kernel, which Regatta cannot drive{}", said(message))]
+    #[error("profile {profile} uses a Firefox kernel, which Regatta cannot drive{}", detail_suffix(message))]
     FirefoxKernel { profile: ProfileId, message: String },
     #[error(
         "AdsPower opened the browser of profile {profile} and named no DevTools address (`ws.puppeteer`)"
@@ -173,7 +173,7 @@ impl ProviderError {
     }
 }
 
-fn said(message: &str) -> String {
+fn detail_suffix(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 

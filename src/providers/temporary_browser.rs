@@ -45,7 +45,7 @@ pub struct TemporaryBrowser {
 }
 
 impl TemporaryBrowser {
-    pub fn create(run_id: &RunId) -> Result<Self, TemporaryBrowserError> {
+    pub fn new(run_id: &RunId) -> Result<Self, TemporaryBrowserError> {
         let folder =
             tempfile::Builder::new().prefix(PREFIX).tempdir().map_err(TemporaryBrowserError::Folder)?;
         let layout = Layout::new(folder.path());

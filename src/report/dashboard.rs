@@ -15,7 +15,7 @@ mod guard;
 mod metrics;
 mod serve;
 
-pub use self::feed::{DashboardFeed, FleetNote};
+pub use self::feed::{DashboardFeed, OrchestratorStatus};
 pub use self::guard::RequestGuard;
 pub use self::serve::serve;
 

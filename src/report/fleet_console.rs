@@ -11,7 +11,7 @@ use self::live::FleetProgress;
 use self::paint::{Emphasis, Paint};
 use self::plain::FleetLines;
 use self::stream::Stream;
-use self::table::table;
+use self::table::closing_table;
 use crate::report::words::span;
 use regatta_core::fleet::Tally;
 use regatta_core::fleet::fact::FleetNotice;
@@ -25,7 +25,7 @@ mod screen;
 mod stream;
 mod table;
 
-pub(super) use self::plain::short_of;
+pub(super) use self::plain::describe_wait;
 
 pub struct FleetConsole {
     view: FleetView,
@@ -80,7 +80,7 @@ impl FleetConsole {
         match self.stream.take() {
             Some(stream) => stream.finish(report),
             None => {
-                let _ = io::stdout().write_all(table(report, self.paint).as_bytes());
+                let _ = io::stdout().write_all(closing_table(report, self.paint).as_bytes());
             }
         }
     }

@@ -297,7 +297,7 @@ impl SelectorMemory for CachedSelectors {
     }
 
     fn suggest(&mut self, key: &LocatorKey, likeness: Likeness) {
-        self.0.suggest(stored(key), likeness, jiff::Timestamp::now());
+        self.0.store_suggestion(stored(key), likeness, jiff::Timestamp::now());
         // The error names the command that reads it, and a run may end at any moment after it.
         if let Err(error) = self.0.flush() {
             tracing::warn!("a suggestion is lost: {error}");

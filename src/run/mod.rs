@@ -62,7 +62,8 @@ pub struct RunOptions {
     pub verify_only: bool,
 }
 
-/// How the run ended, with a message for a person. Identity values are masked.
+/// How a run ended, as its caller and its event report it. [`Run::drive`] makes it from a success or a
+/// [`RunExit`], after the session has recorded the end. Identity values are masked.
 #[derive(Debug)]
 pub struct RunEnd {
     pub outcome: RunOutcome,
@@ -116,7 +117,8 @@ pub struct Run<'a, O: BrowserHost> {
     pub artifacts: PathBuf,
 }
 
-/// Why a run ended before its steps did.
+/// Why a run stops before its last step: the error inside the run, not yet recorded or masked. [`RunEnd`]
+/// reports it.
 #[derive(Debug)]
 pub(crate) enum RunExit {
     Failed(Box<FailedStep>),
@@ -163,10 +165,10 @@ impl<'a, O: BrowserHost> Run<'a, O> {
     pub async fn drive(mut self) -> RunEnd {
         let started = Instant::now();
         let mut page = None;
-        let left_behind = self.session.session().status == Status::Processing;
+        let was_processing = self.session.session().status == Status::Processing;
         let result = self.drive_steps(&mut page).await;
-        let left_behind = left_behind && !matches!(result, Err(RunExit::NoBrowser(_)));
-        if (page.is_some() || left_behind) && !self.options.keep_browser {
+        let may_have_left_browser = was_processing && !matches!(result, Err(RunExit::NoBrowser(_)));
+        if (page.is_some() || may_have_left_browser) && !self.options.keep_browser {
             self.stop_browser(page).await;
         }
         let result = result.and_then(|()| self.conclude());
@@ -289,10 +291,10 @@ impl<'a, O: BrowserHost> Run<'a, O> {
         };
         let opened = match opened {
             Ok(opened) => opened,
-            Err(leave) => {
+            Err(exit) => {
                 // A browser may be on its way up all the same.
                 self.browser_host.close(None).await.ok();
-                return Err(leave);
+                return Err(exit);
             }
         };
         self.events.emit(EventKind::BrowserStarted {

@@ -87,7 +87,7 @@ impl<O: BrowserHost> Run<'_, O> {
                     let message = format!("{message} (the attempt failed: {})", failure.error.message);
                     return Err(RunExit::Attention { flag, message, evidence: failure.evidence });
                 }
-                Err(leave) => return Err(leave),
+                Err(exit) => return Err(exit),
             }
             // What takes the focus once takes it again: neither this run nor another one tries.
             if failure.error.kind == ActionErrorKind::FocusStolen {

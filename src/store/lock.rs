@@ -3,10 +3,9 @@
 //!
 //! The system releases a lock when its holder dies, however it dies, and only the lock proves that it
 //! has a holder. The holder describes itself in a second file, `NAME.lock.holder`: Windows refuses to
-//! read a file that another process has locked. The text is for people, and for one hint: a holder that
-//! ends normally removes it, so a text found on acquiring means that the last holder was killed.
-//! Earlier versions wrote the
-//! text into the lock file, and it is still read from there.
+//! read a file that another process has locked. The record is for people, and for one hint: a holder that
+//! ends normally removes it, so a record found on acquiring means that the last holder was killed.
+//! Earlier versions wrote the record into the lock file, and it is still read from there.
 //!
 //! Asking must not disturb: [`is_held`] takes the lock *shared* for an instant. A run that starts in
 //! that instant is refused by it, so [`Lock::try_acquire`] checks in turn whether a shared lock would
@@ -37,8 +36,8 @@ const ASKERS_GONE: Duration = Duration::from_secs(1);
 pub struct Lock {
     /// Its guard was forgotten, so the lock lives as long as the file is open.
     file: RwLock<File>,
-    /// The file with the holder's text, where this lock has one.
-    text: Option<PathBuf>,
+    /// The file with the holder's record, where this lock has one.
+    holder_file: Option<PathBuf>,
     holder_was_killed: bool,
 }
 
@@ -59,7 +58,7 @@ impl LockHolder {
 
 #[derive(Debug, Error)]
 pub enum LockError {
-    /// The holder is unknown until it has written its text.
+    /// The holder is unknown until it has written its record.
     #[error("another process holds the lock{}", holder.as_ref().map(|h| format!(" (process {})", h.pid)).unwrap_or_default())]
     Held { holder: Option<LockHolder> },
     #[error(transparent)]
@@ -89,16 +88,16 @@ impl Lock {
             }
             thread::sleep(Duration::from_micros(500));
         };
-        let text = lock_holder(path);
-        // Removed first: a full disk must leave no text rather than that of another holder.
-        let was_named = fs::remove_file(&text).is_ok() || was_named_inside;
-        // Nor is a full disk a reason to release the lock: only people read the text.
-        let _ = serde_json::to_string(as_holder).map(|line| fs::write(&text, line + "\n"));
-        Ok(Self { file, text: Some(text), holder_was_killed: was_named })
+        let holder_file = lock_holder(path);
+        // Removed first: a full disk must leave no record rather than that of another holder.
+        let was_named = fs::remove_file(&holder_file).is_ok() || was_named_inside;
+        // Nor is a full disk a reason to release the lock: only people read the record.
+        let _ = serde_json::to_string(as_holder).map(|line| fs::write(&holder_file, line + "\n"));
+        Ok(Self { file, holder_file: Some(holder_file), holder_was_killed: was_named })
     }
 
     /// Waits for the lock without a time limit: for the few instructions around a shared file.
-    pub fn wait(path: &Path) -> Result<Self, StoreError> {
+    pub fn acquire(path: &Path) -> Result<Self, StoreError> {
         let mut file = open(path)?;
         loop {
             match file.write() {
@@ -110,7 +109,7 @@ impl Lock {
                 Err(error) => return Err(StoreError::new("lock", path, error)),
             }
         }
-        Ok(Self { file, text: None, holder_was_killed: false })
+        Ok(Self { file, holder_file: None, holder_was_killed: false })
     }
 
     /// Whether the last holder ended without releasing the lock. A hint, not a fact.
@@ -121,8 +120,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if let Some(text) = &self.text {
-            let _ = fs::remove_file(text);
+        if let Some(holder_file) = &self.holder_file {
+            let _ = fs::remove_file(holder_file);
         }
         // Closing the file releases the lock, but on Unix a child that is between fork and exec keeps it
         // for an instant. A second guard, which the holder's own file is granted there, releases it now.
@@ -140,9 +139,9 @@ pub fn is_held(path: &Path) -> Result<bool, StoreError> {
     Ok(!would_share(&file, path)?)
 }
 
-/// Returns the text of the last holder. It counts only while the lock is held.
+/// Returns the record of the last holder. It counts only while the lock is held.
 ///
-/// An older version leaves its text in the lock file, which every newer holder empties. So that text
+/// An older version leaves its record in the lock file, which every newer holder empties. So that record
 /// is the later one where there are two.
 pub fn holder(path: &Path) -> Option<LockHolder> {
     let read = |path: &Path| {
@@ -255,7 +254,7 @@ mod tests {
         thread::sleep(Duration::from_secs(60));
     }
 
-    /// As versions before fd-lock did: the text stands in the lock file.
+    /// As versions before fd-lock did: the record is in the lock file.
     #[test]
     fn child_holds_the_lock_as_an_earlier_version_did() {
         let Some(path) = child_value() else { return };
@@ -310,7 +309,7 @@ mod tests {
         holding.wait().unwrap();
         let lock = Lock::try_acquire(&path, &me()).unwrap();
         assert!(lock.holder_was_killed());
-        assert_eq!(holder(&path).unwrap(), me(), "the text of the earlier version is gone");
+        assert_eq!(holder(&path).unwrap(), me(), "the record of the earlier version is gone");
     }
 
     #[test]
@@ -326,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_a_lock_is_no_holder() {
+    fn a_record_without_a_lock_is_no_holder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         fs::write(lock_holder(&path), serde_json::to_string(&me()).unwrap()).unwrap();
@@ -336,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_holder_is_read_without_waiting_for_its_lock() {
+    fn the_record_of_a_holder_is_read_without_waiting_for_its_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         let _lock = Lock::try_acquire(&path, &me()).unwrap();

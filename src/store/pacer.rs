@@ -94,7 +94,7 @@ impl Pacer {
     }
 
     fn with_queue<T>(&self, work: impl FnOnce(&mut PacerQueue, Timestamp) -> T) -> Result<T, StoreError> {
-        let lock = Lock::wait(&self.lock)?;
+        let lock = Lock::acquire(&self.lock)?;
         // Read under the lock: the clock of a waiter would be old by the time it gets it.
         let now = Timestamp::now();
         let mut queue = read(&self.path, now)?;

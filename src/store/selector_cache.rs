@@ -101,7 +101,7 @@ impl SelectorCache {
             CacheContent::Entries(entries) => entries,
             CacheContent::Nothing | CacheContent::Newer => BTreeMap::new(),
             CacheContent::Garbage => {
-                let _lock = Lock::wait(&cache.lock)?;
+                let _lock = Lock::acquire(&cache.lock)?;
                 read_or_set_aside(&cache.path)?.unwrap_or_default()
             }
         };
@@ -140,7 +140,7 @@ impl SelectorCache {
     }
 
     /// Records a selector that was found by likeness and not tried.
-    pub fn suggest(&mut self, key: CacheKey<'_>, likeness: Likeness, at: Timestamp) {
+    pub fn store_suggestion(&mut self, key: CacheKey<'_>, likeness: Likeness, at: Timestamp) {
         self.learn(key, at, |entry| entry.suggestion = Some(SimilarSelector { likeness, at }));
     }
 
@@ -189,7 +189,7 @@ impl SelectorCache {
         &mut self,
         mut edit: impl FnMut(&SelectorRecord) -> Option<Option<SelectorEntry>>,
     ) -> Result<usize, StoreError> {
-        let _lock = Lock::wait(&self.lock)?;
+        let _lock = Lock::acquire(&self.lock)?;
         let Some(mut entries) = read_or_set_aside(&self.path)? else { return Ok(0) };
         let mut edited = 0;
         for name in entries.keys().cloned().collect::<Vec<_>>() {
@@ -211,7 +211,7 @@ impl SelectorCache {
         if self.learned.is_empty() {
             return Ok(());
         }
-        let _lock = Lock::wait(&self.lock)?;
+        let _lock = Lock::acquire(&self.lock)?;
         let Some(mut entries) = read_or_set_aside(&self.path)? else {
             return Ok(());
         };
@@ -380,7 +380,7 @@ mod tests {
         cache.flush().unwrap();
         cache.remember(key("/"), 2, Some(element("Go")), now());
         cache.remember(key("/x|y"), 0, None, now());
-        cache.suggest(key("/"), likeness("#go"), now());
+        cache.store_suggestion(key("/"), likeness("#go"), now());
         drop(cache);
 
         let cache = SelectorCache::open(&layout).unwrap();
@@ -429,7 +429,7 @@ mod tests {
         let mut one = SelectorCache::open(&layout).unwrap();
         let mut other = SelectorCache::open(&layout).unwrap();
         one.remember(key("/"), 1, Some(element("Go")), later);
-        other.suggest(key("/"), likeness("#a"), now());
+        other.store_suggestion(key("/"), likeness("#a"), now());
         other.keep(key("/"), likeness("#b"), now());
         one.flush().unwrap();
         other.flush().unwrap();
@@ -444,7 +444,7 @@ mod tests {
         let (_folder, layout) = folder();
         let mut cache = SelectorCache::open(&layout).unwrap();
         cache.remember(key("/of/4711-9"), 0, Some(element("Code 4711-9")), now());
-        cache.suggest(key("/"), Likeness { element: element("4711-9"), ..likeness("#a") }, now());
+        cache.store_suggestion(key("/"), Likeness { element: element("4711-9"), ..likeness("#a") }, now());
         let mut mask = Mask::default();
         mask.add("identity.code", "4711-9");
         mask.add("variables.what", "code");
@@ -555,7 +555,7 @@ mod tests {
         for round in 0..20 {
             let name = number.to_owned();
             cache.remember(key(&format!("/{number}/{round}")), round, Some(element(&name)), now());
-            cache.suggest(key(&format!("/{number}/{round}")), likeness(&name), now());
+            cache.store_suggestion(key(&format!("/{number}/{round}")), likeness(&name), now());
             cache.remember(key("/shared"), 3, None, now());
             cache.flush().unwrap();
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::id::ProfileId;
 use super::outcome::{FleetOutcome, RunOutcome};
-use super::retry::{Backoff, Draw, chance};
+use super::retry::{Backoff, ChancePurpose, chance};
 
 use self::admission::AdmissionControl;
 use self::breaker::Breaker;
@@ -104,12 +104,13 @@ pub struct Fleet {
     alarm: Option<Mono>,
     tally: Tally,
     deadlines: DeadlineQueue,
-    gate: AdmissionControl,
+    admission: AdmissionControl,
     breaker: Breaker,
     elsewhere: OpenElsewhere,
     site: SiteAllowance,
-    /// Jobs without a browser and without an attempt left, while the provider is probed.
-    doubtful: Vec<JobId>,
+    /// Jobs that found no browser and have no attempt left. The probe of the provider decides whether they
+    /// failed.
+    awaiting_probe: Vec<JobId>,
     /// Whether the latest report says that launches wait.
     waiting: bool,
 }
@@ -157,11 +158,11 @@ impl Fleet {
             alarm: None,
             tally: Tally::default(),
             deadlines: DeadlineQueue::default(),
-            gate: AdmissionControl::new(config.admission),
+            admission: AdmissionControl::new(config.admission),
             breaker: Breaker::default(),
             elsewhere: OpenElsewhere::new(config.asked_at_once),
             site: SiteAllowance::new(config.max.max(1)),
-            doubtful: Vec::new(),
+            awaiting_probe: Vec::new(),
             waiting: false,
         }
     }
@@ -223,8 +224,8 @@ impl Fleet {
         effects: &mut Vec<FleetEffect>,
     ) -> Result<(), FleetInputError> {
         match input {
-            FleetInput::ProfileEnqueued { profile, standing, priority } => {
-                self.enqueue(now, profile, standing, priority, effects)?
+            FleetInput::ProfileEnqueued { profile, standing: status, priority } => {
+                self.enqueue(now, profile, status, priority, effects)?
             }
             FleetInput::SurveyEnded => self.surveyed = true,
             FleetInput::IntakeClosed => self.closed = true,
@@ -318,13 +319,13 @@ impl Fleet {
                 }
             },
             FleetInput::ElsewhereChecked { open } => self.put_off_all(now, &open, effects),
-            FleetInput::MachineMeasured(measured) => self.gate.record(now, measured),
+            FleetInput::MachineMeasured(measured) => self.admission.record(now, measured),
             FleetInput::ProviderProbed { problem } => self.provider_answered(now, problem, effects),
             FleetInput::ProviderPaused { pause } => {
                 let launches = !self.finished && self.severity == Severity::None;
                 let refused = if launches { self.breaker.pause(now.after(pause)) } else { None };
                 if let Some(refused) = refused {
-                    self.doubtful.clear();
+                    self.awaiting_probe.clear();
                     self.excuse_all(&refused);
                     let reason = WaitReason::ProviderQuota { pause };
                     effects.push(FleetEffect::Report(FleetFact::LaunchesWaiting(reason)));
@@ -349,7 +350,7 @@ impl Fleet {
         &mut self,
         now: Mono,
         profile: ProfileId,
-        standing: ProfileStatus,
+        status: ProfileStatus,
         priority: i32,
         effects: &mut Vec<FleetEffect>,
     ) -> Result<(), FleetInputError> {
@@ -372,7 +373,7 @@ impl Fleet {
             failed_for_good: false,
             site_busy: SiteBusyState::default(),
         });
-        match standing {
+        match status {
             ProfileStatus::Completed => self.end(job, JobOutcome::Completed, effects),
             ProfileStatus::NeedsAttention => self.end(job, JobOutcome::NeedsAttention, effects),
             ProfileStatus::Damaged => self.end(job, JobOutcome::Failed(JobFailure::Damaged), effects),
@@ -489,7 +490,7 @@ impl Fleet {
                 if failure == JobFailure::NoBrowser && !for_good && self.breaker.is_suspected() =>
             {
                 if !attempts_left {
-                    self.doubtful.push(job);
+                    self.awaiting_probe.push(job);
                 }
                 self.back_off(now, job, failure, effects);
             }
@@ -502,7 +503,7 @@ impl Fleet {
 
     fn back_off(&mut self, now: Mono, job: JobId, failure: JobFailure, effects: &mut Vec<FleetEffect>) {
         let attempt = self.jobs[job.index()].attempts;
-        let chance = chance(self.config.seed, Draw::Retry { job: job.0, attempt });
+        let chance = chance(self.config.seed, ChancePurpose::Retry { job: job.0, attempt });
         let delay = self.config.backoff.delay(attempt, chance);
         let until = now.after(delay);
         self.set(job, JobState::BackingOff { until });
@@ -588,7 +589,11 @@ impl Fleet {
             };
             let ready = ready.max(self.next_launch);
             // A launch that is due and was not made waits for room.
-            if ready > now { Some(ready) } else { self.gate.next_measurement().filter(|again| *again > now) }
+            if ready > now {
+                Some(ready)
+            } else {
+                self.admission.next_measurement().filter(|again| *again > now)
+            }
         };
         let open = self.severity == Severity::None;
         let probe_at = self.breaker.probe_at().filter(|_| open);

@@ -35,20 +35,20 @@ impl Backoff {
     }
 }
 
-/// The purpose of a draw. Two draws for the same purpose are equal.
+/// What a random value is for. Two values for the same purpose are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Draw {
+pub enum ChancePurpose {
     Launch { number: u64 },
     Retry { job: u32, attempt: u32 },
     Busy { job: u32, times: u32 },
 }
 
 /// Returns a value within -1..=1, evenly distributed.
-pub fn chance(seed: u64, draw: Draw) -> f64 {
-    let (stream, counter) = match draw {
-        Draw::Launch { number } => (1, number),
-        Draw::Retry { job, attempt } => (2, (u64::from(job) << 32) | u64::from(attempt)),
-        Draw::Busy { job, times } => (3, (u64::from(job) << 32) | u64::from(times)),
+pub fn chance(seed: u64, purpose: ChancePurpose) -> f64 {
+    let (stream, counter) = match purpose {
+        ChancePurpose::Launch { number } => (1, number),
+        ChancePurpose::Retry { job, attempt } => (2, (u64::from(job) << 32) | u64::from(attempt)),
+        ChancePurpose::Busy { job, times } => (3, (u64::from(job) << 32) | u64::from(times)),
     };
     let mixed = mix(mix(mix(seed).wrapping_add(stream)).wrapping_add(counter));
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
@@ -104,13 +104,13 @@ mod tests {
 
     #[test]
     fn chance_is_even_and_a_function_of_its_seed() {
-        let draws: Vec<f64> = (0..10_000).map(|number| chance(7, Draw::Launch { number })).collect();
+        let draws: Vec<f64> = (0..10_000).map(|number| chance(7, ChancePurpose::Launch { number })).collect();
         assert!(draws.iter().all(|draw| (-1.0..=1.0).contains(draw)));
         let mean = draws.iter().sum::<f64>() / 10_000.0;
         assert!(mean.abs() < 0.03, "{mean}");
         let quarter = draws.iter().filter(|draw| **draw < -0.5).count();
         assert!((2_300..2_700).contains(&quarter), "{quarter}");
-        let draw = Draw::Retry { job: 3, attempt: 2 };
+        let draw = ChancePurpose::Retry { job: 3, attempt: 2 };
         assert_eq!(chance(7, draw).to_bits(), chance(7, draw).to_bits());
         assert_ne!(chance(7, draw).to_bits(), chance(8, draw).to_bits());
     }

@@ -16,12 +16,12 @@ use regatta_core::duration::in_words;
 use regatta_core::fingerprint::Likeness;
 
 /// How long a step waits for a document that the step before has set off, before it acts in the old one.
-pub const LEAVING: Duration = Duration::from_secs(5);
+pub const DEPARTURE_PATIENCE: Duration = Duration::from_secs(5);
 
 pub struct StepAttempt<'a> {
     pub page: &'a mut Page,
     pub flow: &'a str,
-    pub step: &'a str,
+    pub step_number: &'a str,
     pub timeout: Duration,
     /// When the attempt runs out of time, unless documents are held back meanwhile: see [`Self::deadline`].
     limit: Instant,
@@ -51,7 +51,7 @@ impl<'a> StepAttempt<'a> {
     pub fn new(
         page: &'a mut Page,
         flow: &'a str,
-        step: &'a str,
+        step_number: &'a str,
         timeout: Duration,
         gate: &'a mut dyn InputGate,
     ) -> Self {
@@ -61,7 +61,7 @@ impl<'a> StepAttempt<'a> {
         Self {
             page,
             flow,
-            step,
+            step_number,
             timeout,
             limit,
             held_before,
@@ -80,7 +80,7 @@ impl<'a> StepAttempt<'a> {
 
     /// Waits for the tasks that the last input has left: only then is it known whether it set off a navigation.
     pub async fn await_input_tasks(&mut self) {
-        let patience = Instant::now() + LEAVING.min(self.timeout / 2);
+        let patience = Instant::now() + DEPARTURE_PATIENCE.min(self.timeout / 2);
         // A page or frame that closed over its input says nothing more.
         if std::mem::take(&mut self.page.tasks_pending)
             && self.page.with_view(|_| ()).is_some()
@@ -93,7 +93,7 @@ impl<'a> StepAttempt<'a> {
     /// Waits for a navigation that the step before set off. An element found in the old document would be lost, or
     /// clicked twice.
     pub async fn await_departure(&mut self) -> Result<(), ActionError> {
-        let patience = Instant::now() + LEAVING.min(self.timeout / 2);
+        let patience = Instant::now() + DEPARTURE_PATIENCE.min(self.timeout / 2);
         match self.page.until(patience, |view| (!view.is_leaving()).then_some(())).await {
             Ok(()) | Err(WaitError::Deadline) => Ok(()),
             Err(error) => Err(self.wait_failed(error)),

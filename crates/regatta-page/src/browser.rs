@@ -173,7 +173,7 @@ impl Page {
             step_target: StepTarget::default(),
             owners: Vec::new(),
             pressed: Vec::new(),
-            adds: false,
+            extends_selection: false,
             tasks_pending: false,
             pending_input: None,
             triggered: TriggeredRequests::default(),
@@ -200,7 +200,7 @@ impl Page {
         self.guards_browser = self.owns_browser;
         self.owners.clear();
         self.pressed.clear();
-        self.adds = false;
+        self.extends_selection = false;
         self.tasks_pending = false;
         self.pending_input = None;
         Ok(())

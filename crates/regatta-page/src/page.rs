@@ -70,7 +70,7 @@ pub struct Page {
     /// Keys that are held down.
     pub(crate) pressed: Vec<HeldKey>,
     /// The last click was with Ctrl or Meta: a list keeps its chosen options.
-    pub(crate) adds: bool,
+    pub(crate) extends_selection: bool,
     /// Input was sent, and the page's tasks for it may still be pending.
     pub(crate) tasks_pending: bool,
     pub(crate) pending_input: Option<PendingInput>,

@@ -172,14 +172,15 @@ impl Page {
 
 impl StepAttempt<'_> {
     pub async fn perform(&mut self, step: &Step) -> Result<Option<String>, ActionError> {
-        let adds = self.page.adds;
+        let extends_selection = self.page.extends_selection;
         let performed = match &step.action {
             Action::KeyUp { key } if step.navigations.is_empty() => self.let_up(step, key).await,
             _ => self.play(step).await,
         };
         // A choice that a click has begun continues until another action.
         if !matches!(step.action, Action::Click(_)) {
-            self.page.adds = adds && matches!(step.action, Action::KeyDown { .. } | Action::KeyUp { .. });
+            self.page.extends_selection =
+                extends_selection && matches!(step.action, Action::KeyDown { .. } | Action::KeyUp { .. });
         }
         performed
     }

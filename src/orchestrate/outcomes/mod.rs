@@ -26,7 +26,7 @@ use regatta_core::fleet::source_notice::SourceNotice;
 use regatta_core::fleet::{JobFailure, JobOutcome};
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::session::{Session, Status};
-use regatta_core::source::outcome_document::{OUTCOME_VERSION, OutcomeDocument, OutcomeReader};
+use regatta_core::source::outcome_document::{OUTCOME_VERSION, OutcomeDocument, OutcomeTranslator};
 
 mod outbox;
 mod sink;
@@ -228,8 +228,8 @@ fn read_outcomes(
         Vec::new()
     });
     let session = read(layout, profile).ok().flatten();
-    let mut reader = OutcomeReader::default();
-    let documents = events.iter().filter_map(|event| reader.read(event, session.as_ref())).collect();
+    let mut translator = OutcomeTranslator::default();
+    let documents = events.iter().filter_map(|event| translator.translate(event, session.as_ref())).collect();
     (documents, tail.offset(), session)
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answer::{self, ApiAnswer, ApiRefusal};
-use super::claim::{Claim, StartTimes};
+use super::claim::{Claim, StartCallTimes};
 use super::request::ApiCall;
 use super::{AdsPower, CallError};
 use crate::providers::{ProviderError, ProviderNews};
@@ -27,7 +27,7 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(8);
 
 /// When a call was sent, over all its repetitions.
 #[derive(Debug, Default)]
-pub struct SentStarts {
+pub struct CallTimes {
     /// Its timeout counts from here: the wait for its turn does not.
     pub first: Option<Instant>,
     /// Of a start: the first one that may have opened the browser.
@@ -36,14 +36,14 @@ pub struct SentStarts {
 
 impl AdsPower {
     pub(super) async fn call(&self, call: &ApiCall<'_>, timeout: Duration) -> Result<Value, CallError> {
-        self.call_noting(call, timeout, &mut SentStarts::default()).await
+        self.call_noting(call, timeout, &mut CallTimes::default()).await
     }
 
     pub(super) async fn call_noting(
         &self,
         call: &ApiCall<'_>,
         timeout: Duration,
-        sent: &mut SentStarts,
+        sent: &mut CallTimes,
     ) -> Result<Value, CallError> {
         let mut throttled = 0;
         let mut unreachable_since: Option<Instant> = None;
@@ -86,11 +86,11 @@ impl AdsPower {
 
     /// What a start may open is ours however this process ends, so that is durable before it is sent. It is
     /// written when its turn has come: a run that dies in the queue has asked for nothing.
-    fn claim(&self, call: &ApiCall<'_>, sent: &mut SentStarts) -> Result<(), ProviderError> {
+    fn claim(&self, call: &ApiCall<'_>, sent: &mut CallTimes) -> Result<(), ProviderError> {
         let Some(profile) = call.opens() else { return Ok(()) };
         let now = Timestamp::now();
         let first = *sent.claimed_since.get_or_insert(now);
-        self.claims.write(profile, &Claim { ws: None, asked: Some(StartTimes { first, last: now }) })
+        self.claims.write(profile, &Claim { ws: None, asked: Some(StartCallTimes { first, last: now }) })
     }
 
     async fn send(&self, call: &ApiCall<'_>, timeout: Duration) -> Result<ApiAnswer, ProviderError> {

@@ -30,12 +30,12 @@ pub struct Claim {
     /// The address of the browser; absent while the answer is awaited.
     pub ws: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<StartTimes>,
+    pub asked: Option<StartCallTimes>,
 }
 
 /// When `start` was sent: the first and the last time of those that may have opened the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StartTimes {
+pub struct StartCallTimes {
     pub first: Timestamp,
     pub last: Timestamp,
 }
@@ -65,7 +65,7 @@ impl Claim {
     }
 }
 
-fn last_opening(asked: StartTimes, start_timeout: Duration) -> Timestamp {
+fn last_opening(asked: StartCallTimes, start_timeout: Duration) -> Timestamp {
     asked.last.saturating_add(start_timeout.saturating_add(OPENS_LATE)).unwrap_or(Timestamp::MAX)
 }
 
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn without_an_answer_the_age_of_its_process_identifies_the_browser() {
-        let claim = Claim { ws: None, asked: Some(StartTimes { first: at(100), last: at(110) }) };
+        let claim = Claim { ws: None, asked: Some(StartCallTimes { first: at(100), last: at(110) }) };
         let owns = |born| claim.owns(OURS, Some(at(born)), at(100_000), LIMIT);
         // Before we asked; the process of our start; opened by a person the next day.
         assert_eq!(

@@ -51,7 +51,7 @@ impl AdsPower {
 
     /// What AdsPower has open for a profile whose browser does not answer, or was never named.
     async fn still_listed(&self, profile: &ProfileId, claim: &Claim) -> Result<ListedBrowser, ProviderError> {
-        let call = ApiCall::active(profile).before_a_stop();
+        let call = ApiCall::active(profile).with_stop_priority();
         let data = match self.call(&call, ANSWERS_WITHIN).await {
             Ok(data) => data,
             // It was deleted meanwhile.

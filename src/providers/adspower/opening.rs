@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::answer;
-use super::calling::{SentStarts, TRY_AGAIN};
+use super::calling::{CallTimes, TRY_AGAIN};
 use super::claim::Claim;
 use super::request::ApiCall;
 use super::{ANSWERS_WITHIN, AdsPower, CallError};
@@ -36,7 +36,7 @@ impl AdsPower {
         if let Some(endpoint) = self.opened_before(profile, claim.as_ref()).await? {
             return Ok(endpoint);
         }
-        let mut sent = SentStarts::default();
+        let mut sent = CallTimes::default();
         let started = self.start_until_ready(profile, options, &mut sent).await;
         match started {
             Ok(endpoint) => {
@@ -111,7 +111,7 @@ impl AdsPower {
         &self,
         profile: &ProfileId,
         error: &ProviderError,
-        sent: &SentStarts,
+        sent: &CallTimes,
     ) -> Result<(), ProviderError> {
         match error {
             // It may still come up, and no run would be there to use it.
@@ -134,7 +134,7 @@ impl AdsPower {
         &self,
         profile: &ProfileId,
         options: &StartOptions,
-        sent: &mut SentStarts,
+        sent: &mut CallTimes,
     ) -> Result<Endpoint, ProviderError> {
         let call =
             ApiCall::start(profile, options.headless, &self.settings.launch, &self.settings.launch_args);

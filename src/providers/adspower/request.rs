@@ -79,7 +79,7 @@ impl<'a> ApiCall<'a> {
     }
 
     /// It decides whether a stop follows, and goes as first as that.
-    pub fn before_a_stop(self) -> Self {
+    pub fn with_stop_priority(self) -> Self {
         Self { urgency: CallPriority::Stop, waits_for_restart: true, ..self }
     }
 

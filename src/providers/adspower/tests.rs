@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 use super::calling::back_off;
-use super::claim::{Claim, StartTimes};
+use super::claim::{Claim, StartCallTimes};
 use super::*;
 use regatta_core::session::Platform;
 
@@ -117,7 +117,7 @@ impl TestFolder {
     /// As if a start of just before was cut off.
     fn has_asked(&self) {
         let now = jiff::Timestamp::now();
-        self.claims(&Claim { ws: None, asked: Some(StartTimes { first: now, last: now }) });
+        self.claims(&Claim { ws: None, asked: Some(StartCallTimes { first: now, last: now }) });
     }
 
     fn claims(&self, claim: &Claim) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Serialize, Serializer};
 use tokio::sync::broadcast;
 
-use crate::report::fleet_console::short_of;
+use crate::report::fleet_console::describe_wait;
 use regatta_core::fleet::fact::FleetFact;
 use regatta_core::id::{Flag, ProfileId};
 use regatta_core::view::overview::{
@@ -21,17 +21,17 @@ const ERROR: usize = 300;
 
 /// What the orchestrator says of itself, where one runs beside the page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct FleetNote {
+pub struct OrchestratorStatus {
     pub is_running: bool,
     /// What launches wait for.
     pub waiting: Option<String>,
     pub is_stopping: bool,
 }
 
-impl FleetNote {
+impl OrchestratorStatus {
     pub fn observe(&mut self, kind: &FleetFact) {
         match kind {
-            FleetFact::LaunchesWaiting(reason) => self.waiting = Some(short_of(reason)),
+            FleetFact::LaunchesWaiting(reason) => self.waiting = Some(describe_wait(reason)),
             FleetFact::LaunchesResumed => self.waiting = None,
             FleetFact::FleetSurveyed { .. } => self.is_running = true,
             FleetFact::FleetStopping { .. } => self.is_stopping = true,
@@ -52,7 +52,7 @@ pub struct DashboardFeed {
 struct FeedState {
     rows: BTreeMap<ProfileId, String>,
     counted: FeedTotals,
-    fleet: FleetNote,
+    fleet: OrchestratorStatus,
 }
 
 #[derive(Default, Serialize)]
@@ -93,7 +93,7 @@ impl DashboardFeed {
         let _ = self.changes.send(text.into());
     }
 
-    pub fn note(&self, fleet: FleetNote, now: jiff::Timestamp) {
+    pub fn note(&self, fleet: OrchestratorStatus, now: jiff::Timestamp) {
         let mut state = self.state();
         if state.fleet != fleet {
             state.fleet = fleet;
@@ -212,7 +212,8 @@ mod tests {
         assert_eq!(change["rows"][0][0], "p7");
         assert_eq!(change["rows"][0][1], "FAILED");
 
-        let waiting = FleetNote { waiting: Some("the provider".to_owned()), ..FleetNote::default() };
+        let waiting =
+            OrchestratorStatus { waiting: Some("the provider".to_owned()), ..OrchestratorStatus::default() };
         board.note(waiting.clone(), at());
         let change: Value = serde_json::from_str(&changes.try_recv().unwrap()).unwrap();
         assert_eq!(change["fleet"]["waiting"], "the provider");
@@ -222,7 +223,7 @@ mod tests {
 
     #[test]
     fn what_launches_wait_for_is_said_until_they_go_on() {
-        let mut note = FleetNote::default();
+        let mut note = OrchestratorStatus::default();
         note.observe(&FleetFact::LaunchesWaiting(WaitReason::Provider {
             problem: "AdsPower is not reachable\nmore".to_owned(),
         }));
@@ -230,7 +231,7 @@ mod tests {
         note.observe(&FleetFact::LaunchesWaiting(WaitReason::BrowsersStarting));
         assert_eq!(note.waiting.as_deref(), Some("recent launches are still starting"));
         note.observe(&FleetFact::LaunchesResumed);
-        assert_eq!(note, FleetNote::default());
+        assert_eq!(note, OrchestratorStatus::default());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::paint::{Emphasis, Paint};
 use super::pauses::Pauses;
-use super::plain::{FleetLines, again, short_of};
+use super::plain::{FleetLines, again, describe_wait};
 use super::screen::ProgressTarget;
 use crate::report::words::bytes;
 use regatta_core::event::StepMode;
@@ -143,7 +143,7 @@ impl FleetProgress {
                 self.wait_for("launches wait for the provider (quota)")
             }
             FleetFact::LaunchesWaiting(reason) => {
-                self.wait_for(&format!("launches wait: {}", short_of(reason)))
+                self.wait_for(&format!("launches wait: {}", describe_wait(reason)))
             }
             FleetFact::LaunchesResumed => self.wait_no_more(),
             FleetFact::FleetStopping { severity: Severity::Now } => self.wait_for("stopping now"),

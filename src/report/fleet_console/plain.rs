@@ -107,7 +107,7 @@ pub fn text(kind: &FleetFact) -> Option<(Emphasis, String)> {
             (Emphasis::Warning, format!("launches wait for the provider: {}", first_line(problem)))
         }
         FleetFact::LaunchesWaiting(reason) => {
-            (Emphasis::Warning, format!("launches wait: {}", short_of(reason)))
+            (Emphasis::Warning, format!("launches wait: {}", describe_wait(reason)))
         }
         FleetFact::LaunchesResumed => (Emphasis::Good, "launches resume".to_owned()),
         FleetFact::Source(notice) => (
@@ -129,7 +129,7 @@ pub fn text(kind: &FleetFact) -> Option<(Emphasis, String)> {
 }
 
 /// What launches wait for, in a few words.
-pub fn short_of(reason: &WaitReason) -> String {
+pub fn describe_wait(reason: &WaitReason) -> String {
     match reason {
         WaitReason::Memory { free, wanted } => {
             format!("{} MiB of memory are free, {} MiB are needed", free >> 20, wanted >> 20)

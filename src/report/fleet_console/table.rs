@@ -11,7 +11,7 @@ const HEADS: [&str; 6] = ["PROFILE", "STATUS", "STEPS", "ATTEMPTS", "TIME", "LAS
 /// Completed profiles beyond this many are counted, not listed: what went wrong is to be seen.
 const LISTED: usize = 100;
 
-pub fn table(report: &FleetReport, paint: Paint) -> String {
+pub fn closing_table(report: &FleetReport, paint: Paint) -> String {
     let wrong = |profile: &ProfileReport| profile.outcome != JobOutcome::Completed;
     // After Ctrl-C these may be thousands, and there is nothing to say of any of them.
     let never_launched =

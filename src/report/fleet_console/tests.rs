@@ -232,7 +232,7 @@ fn the_table_lists_every_profile() {
 
         1 profile was never launched: d
         6 profiles: 2 completed, 1 needs attention, 2 failed, 1 stopped; 11 of 24 steps done, 2 h 06 min
-    "#]].assert_eq(&table(&report(), Paint { color: false }));
+    "#]].assert_eq(&closing_table(&report(), Paint { color: false }));
 }
 
 #[test]
@@ -248,19 +248,19 @@ fn profiles_that_were_never_launched_are_counted_in_one_line() {
         200 profiles were never launched
         201 profiles: 201 stopped; 1 of 804 steps done, 2 h 06 min
     "#]]
-    .assert_eq(&table(&stopped, Paint { color: false }));
+    .assert_eq(&closing_table(&stopped, Paint { color: false }));
 }
 
 #[test]
 fn colours_do_not_move_the_columns() {
-    let painted = table(&report(), Paint { color: true });
+    let painted = closing_table(&report(), Paint { color: true });
     assert!(painted.contains("\u{1b}[31mFAILED"), "{painted:?}");
     let mut bare = painted;
     for code in ["0", "2", "31", "32", "33"] {
         bare = bare.replace(&format!("\u{1b}[{code}m"), "");
     }
     let bare: Vec<_> = bare.lines().map(str::trim_end).collect();
-    assert_eq!(bare.join("\n") + "\n", table(&report(), Paint { color: false }));
+    assert_eq!(bare.join("\n") + "\n", closing_table(&report(), Paint { color: false }));
 }
 
 #[test]
@@ -274,13 +274,13 @@ fn many_completed_profiles_are_counted_and_not_listed() {
         b-2      FAILED    1/4         3  12.3 s  no element matches any of its 3 selectors within 10 s (artifacts/b-2/1)
 
         201 profiles: 200 completed, 1 failed; 801 of 804 steps done, 2 h 06 min
-    "#]].assert_eq(&table(&many, Paint { color: false }));
+    "#]].assert_eq(&closing_table(&many, Paint { color: false }));
     many.profiles.truncate(200);
     many.tally.failed = 0;
     expect![[r#"
         200 profiles: 200 completed; 800 of 800 steps done, 2 h 06 min
     "#]]
-    .assert_eq(&table(&many, Paint { color: false }));
+    .assert_eq(&closing_table(&many, Paint { color: false }));
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl AuthoredNames {
     /// Whether `label` begins with the name in the flow and continues with something of consequence: `Send
     /// later`. An author who chose a part from the middle knew the rest.
     #[must_use]
-    pub fn goes_on_riskily(&self, label: &str) -> bool {
+    pub fn label_extends_name_riskily(&self, label: &str) -> bool {
         let begins = |name: &AuthoredName| words::words(label).starts_with(&words::words(&name.text));
         self.names
             .iter()

@@ -6,7 +6,7 @@
 
 use super::authored_names::{AuthoredNames, NameFit};
 use super::element_row::RowComparison;
-use super::risk::{is_grave, is_risky};
+use super::risk::{is_irreversible, is_risky};
 use super::words::{self, LabelDifference};
 use super::{ElementKind, Fingerprint, TEST_IDS};
 
@@ -58,7 +58,7 @@ impl ElementComparison<'_> {
             return Verdict::Another(MismatchReason::Name);
         }
         let Some(known) = known.filter(|known| authored.permits(known)) else {
-            let risky = fit == NameFit::Part && authored.goes_on_riskily(seen.label());
+            let risky = fit == NameFit::Part && authored.label_extends_name_riskily(seen.label());
             return if risky { Verdict::Another(MismatchReason::Name) } else { Verdict::Same };
         };
         let judged = known.judge_as(seen, fit, authored, others);
@@ -94,7 +94,7 @@ impl Fingerprint {
             LabelDifference::Count => self.judge_count(seen, others),
             LabelDifference::Number | LabelDifference::Words if fit == NameFit::Part => {
                 // Where the flow has the whole label, additional words make another label.
-                let risky = is_risky(label, now) || is_risky(now, label) || is_grave(now);
+                let risky = is_risky(label, now) || is_risky(now, label) || is_irreversible(now);
                 if authored.is_whole(label) || risky {
                     Verdict::Another(MismatchReason::Name)
                 } else {
@@ -124,7 +124,7 @@ impl Fingerprint {
             self.path == seen.path && self.landmark == seen.landmark && self.has_heading_of(seen);
         if twins > 0 || seen.twins.unwrap_or_default() > 0 {
             // The flow chooses one of several equal items, such as the newest mail of a sender.
-            let chosen = authored.takes_end() && (seen.role == "link" || !is_grave(seen.label()));
+            let chosen = authored.takes_end() && (seen.role == "link" || !is_irreversible(seen.label()));
             let unchanged = same_place && (self.twins == seen.twins || chosen);
             return if unchanged { Verdict::Same } else { Verdict::Another(MismatchReason::Place) };
         }
@@ -267,7 +267,7 @@ impl Fingerprint {
             && self.kind() == seen.kind()
             && !now.is_empty()
             && !is_risky(label, now)
-            && !is_grave(now)
+            && !is_irreversible(now)
             && self.shared_keys(seen).any(|(_, key)| says(key, label, now))
     }
 

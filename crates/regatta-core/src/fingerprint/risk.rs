@@ -75,7 +75,7 @@ pub fn is_risky(known: &str, seen: &str) -> bool {
 
 /// Whether a label means something irreversible: then it must be equal.
 #[must_use]
-pub fn is_grave(label: &str) -> bool {
+pub fn is_irreversible(label: &str) -> bool {
     let said = meanings(&LISTS.consequences, label);
     LISTS.consequences.iter().any(|meaning| meaning.grave && said.contains(meaning.name))
 }
@@ -178,7 +178,10 @@ mod tests {
         let lists = &*LISTS;
         assert!(lists.consequences.len() > 10 && lists.distinctions.len() > 10);
         assert!(
-            is_grave("Delete draft") && is_grave("Konto löschen") && !is_grave("Export") && !is_grave("Save")
+            is_irreversible("Delete draft")
+                && is_irreversible("Konto löschen")
+                && !is_irreversible("Export")
+                && !is_irreversible("Save")
         );
         let all = lists.consequences.iter().chain(&lists.distinctions);
         for RiskyMeaning { name, words, .. } in all {

@@ -143,14 +143,14 @@ mod tests {
         measured: MachineLoad,
         expected: Expect,
     ) {
-        let mut gate = AdmissionControl::new(admission);
+        let mut control = AdmissionControl::new(admission);
         let now = Mono(Duration::from_secs(60));
-        (0..launches).for_each(|_| gate.launched(now));
+        (0..launches).for_each(|_| control.launched(now));
         if admission != Admission::default() {
-            assert_eq!(gate.check(now, living), LaunchRoom::Unknown);
+            assert_eq!(control.check(now, living), LaunchRoom::Unknown);
         }
-        gate.record(now, measured);
-        expected.assert_eq(&format!("{:?}", gate.check(now, living)));
+        control.record(now, measured);
+        expected.assert_eq(&format!("{:?}", control.check(now, living)));
     }
 
     #[test]
@@ -215,11 +215,11 @@ mod tests {
 
     #[test]
     fn a_measurement_is_valid_for_one_second() {
-        let mut gate = AdmissionControl::new(Admission { auto: true, ..Admission::default() });
+        let mut control = AdmissionControl::new(Admission { auto: true, ..Admission::default() });
         let at = |millis| Mono(Duration::from_millis(millis));
-        gate.record(at(0), MachineLoad::default());
-        assert_eq!(gate.check(at(999), 0), LaunchRoom::Available);
-        assert_eq!(gate.check(at(1000), 0), LaunchRoom::Unknown);
-        assert_eq!(gate.next_measurement(), Some(at(1000)));
+        control.record(at(0), MachineLoad::default());
+        assert_eq!(control.check(at(999), 0), LaunchRoom::Available);
+        assert_eq!(control.check(at(1000), 0), LaunchRoom::Unknown);
+        assert_eq!(control.next_measurement(), Some(at(1000)));
     }
 }

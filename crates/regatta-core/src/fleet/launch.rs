@@ -7,7 +7,7 @@ use super::admission::LaunchRoom;
 use super::elsewhere::OpenElsewhere;
 use super::fact::{FleetFact, WaitReason};
 use super::{Fleet, FleetEffect, JobFailure, JobId, JobOutcome, JobState, Mono, Severity};
-use crate::retry::{Draw, chance, jittered};
+use crate::retry::{ChancePurpose, chance, jittered};
 
 impl Fleet {
     /// The only place that spawns.
@@ -20,13 +20,13 @@ impl Fleet {
                 return;
             }
             let Some(job) = self.next_job(now) else { return };
-            self.gate.launched(now);
+            self.admission.launched(now);
             let slot = self.slots.acquire();
             self.set(job, JobState::Starting { slot });
             let attempt = &mut self.jobs[job.index()].attempts;
             *attempt += 1;
             effects.push(FleetEffect::Spawn { job, slot, attempt: *attempt });
-            let chance = chance(self.config.seed, Draw::Launch { number: self.launches });
+            let chance = chance(self.config.seed, ChancePurpose::Launch { number: self.launches });
             self.launches += 1;
             self.next_launch = now.after(jittered(self.config.stagger, self.config.stagger_jitter, chance));
         }
@@ -56,7 +56,7 @@ impl Fleet {
     }
 
     fn admits(&mut self, now: Mono, effects: &mut Vec<FleetEffect>) -> bool {
-        match self.gate.check(now, self.live_runs()) {
+        match self.admission.check(now, self.live_runs()) {
             LaunchRoom::Available => {
                 if std::mem::take(&mut self.waiting) {
                     effects.push(FleetEffect::Report(FleetFact::LaunchesResumed));
@@ -64,7 +64,7 @@ impl Fleet {
                 return true;
             }
             LaunchRoom::Unknown => {
-                if !std::mem::replace(&mut self.gate.measuring, true) {
+                if !std::mem::replace(&mut self.admission.measuring, true) {
                     effects.push(FleetEffect::Measure);
                 }
             }

@@ -40,12 +40,12 @@ impl Fleet {
         if self.finished || self.severity > Severity::None {
             return;
         }
-        let doubtful = std::mem::take(&mut self.doubtful);
+        let awaiting_probe = std::mem::take(&mut self.awaiting_probe);
         let Some(problem) = problem else {
             if self.breaker.close() {
                 effects.push(FleetEffect::Report(FleetFact::LaunchesResumed));
             }
-            for job in doubtful {
+            for job in awaiting_probe {
                 if let JobState::BackingOff { until } = self.state(job) {
                     self.backing_off.remove(&(until, job));
                     self.end(job, JobOutcome::Failed(JobFailure::NoBrowser), effects);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::fact::FleetFact;
 use super::{Fleet, FleetEffect, JobFailure, JobId, JobOutcome, JobState, Mono, Severity};
-use crate::retry::{Draw, chance};
+use crate::retry::{ChancePurpose, chance};
 use crate::site_busy::{BETWEEN_RUNS, retry_delay};
 
 /// The busy answers that the runs of a job have reported.
@@ -67,7 +67,7 @@ impl Fleet {
             return self.end(job, JobOutcome::Stopped, effects);
         }
         self.jobs[job.index()].site_busy.times = times;
-        let chance = chance(self.config.seed, Draw::Busy { job: job.0, times });
+        let chance = chance(self.config.seed, ChancePurpose::Busy { job: job.0, times });
         let delay = retry_delay(BETWEEN_RUNS, times, retry_after, chance);
         let until = now.after(delay);
         self.set(job, JobState::BackingOff { until });

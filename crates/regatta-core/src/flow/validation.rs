@@ -79,8 +79,11 @@ fn unplayable(step: &Step, context: ValidationContext<'_>) -> Option<Unplayable>
         Action::Navigate { url } => address::refused(url, context),
         _ => None,
     };
-    let asserted =
-        || step.navigations.iter().find_map(|asserted| address::never_met(asserted.url.as_deref()?));
+    let asserted = || {
+        step.navigations
+            .iter()
+            .find_map(|asserted| address::asserted_address_problem(asserted.url.as_deref()?))
+    };
     own.or_else(|| step.action.locator().and_then(no_selector)).or_else(asserted)
 }
 

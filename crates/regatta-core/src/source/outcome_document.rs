@@ -27,15 +27,15 @@ pub struct OutcomeDocument {
 
 /// Turns the events of a run into outcomes, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OutcomeReader {
+pub struct OutcomeTranslator {
     /// The step that failed last or needs a person.
     flag: Option<Flag>,
 }
 
-impl OutcomeReader {
+impl OutcomeTranslator {
     /// Returns `None` for an event without an outcome. `session` was read after the event: a run that was
     /// stopped may have left steps open.
-    pub fn read(&mut self, event: &Event, session: Option<&Session>) -> Option<OutcomeDocument> {
+    pub fn translate(&mut self, event: &Event, session: Option<&Session>) -> Option<OutcomeDocument> {
         let (status, flag, error) = match &event.kind {
             EventKind::RunStarted { .. } => {
                 self.flag = None;
@@ -117,7 +117,7 @@ mod tests {
             session.status = status;
             session
         });
-        let mut reader = OutcomeReader::default();
+        let mut translator = OutcomeTranslator::default();
         let mut lines = Vec::new();
         for (seq, kind) in (1..).zip(events) {
             let mut event =
@@ -125,8 +125,8 @@ mod tests {
             event.as_object_mut().unwrap().extend(kind.as_object().unwrap().clone());
             let event: Event = serde_json::from_value(event).unwrap();
             lines.extend(
-                reader
-                    .read(&event, session.as_ref())
+                translator
+                    .translate(&event, session.as_ref())
                     .map(|document| serde_json::to_string(&document).unwrap()),
             );
         }

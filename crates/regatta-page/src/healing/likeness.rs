@@ -56,7 +56,7 @@ impl StepAttempt<'_> {
                 known: None,
                 authored,
                 acts,
-                mistake: None,
+                wrong_match: None,
             };
         }
         let needs = &query["needs"];
@@ -75,7 +75,7 @@ impl StepAttempt<'_> {
         let remembered = recalled.alternative.filter(|index| written > 1 && *index < written);
         // A memory that contradicts the flow is of an element that was taken for this one.
         let known = recalled.element.filter(|known| authored.permits(known));
-        ElementQuery { locator, written, bare, remembered, known, authored, acts, mistake: None }
+        ElementQuery { locator, written, bare, remembered, known, authored, acts, wrong_match: None }
     }
 
     /// The names that the written alternatives give their element.
@@ -109,7 +109,7 @@ impl StepAttempt<'_> {
         })
     }
 
-    pub(crate) fn mistake(
+    pub(crate) fn wrong_match(
         &self,
         query: &ElementQuery,
         reply: &FindReply,
@@ -245,9 +245,9 @@ impl StepAttempt<'_> {
         suggestion: Option<&Likeness>,
         missing: &str,
     ) -> ActionError {
-        let (flow, step) = (self.flow.to_owned(), self.step.to_owned());
+        let (flow, step) = (self.flow.to_owned(), self.step_number.to_owned());
         let known = query.known.as_ref();
-        let message = match (&query.mistake, known) {
+        let message = match (&query.wrong_match, known) {
             (Some(WrongMatch { selector, seen, because: MismatchReason::Name }), _) => {
                 let said = query.authored.selector().unwrap_or_default();
                 format!("`{selector}` matches {seen}, which is not what `{said}` of the same step calls for")
@@ -264,7 +264,7 @@ impl StepAttempt<'_> {
             error = error.hint(format!("{} is{like}: `{selector}` would match it", found.element));
             error.remedies.push(Remedy::AcceptSuggestion { flow: flow.clone(), step: step.clone() });
         }
-        match &query.mistake {
+        match &query.wrong_match {
             Some(WrongMatch { because: MismatchReason::Name, .. }) => {
                 error.remedies.push(Remedy::CorrectSelectors { flow, step });
             }

@@ -33,7 +33,7 @@ impl StepAttempt<'_> {
         further: &[String],
     ) -> Result<(), ActionError> {
         // A list keeps what it has where a person would hold one of these keys.
-        let adds = self.page.adds || self.page.modifiers() & ADDING != 0;
+        let extends_selection = self.page.extends_selection || self.page.modifiers() & ADDING != 0;
         let needs = json!({
             "visible": true, "enabled": true, "editable": true, "view": true, "value": value,
             "further": further,
@@ -51,7 +51,9 @@ impl StepAttempt<'_> {
                 _ => {
                     self.touch()?;
                     match self
-                        .call::<SetReply>(&json!({ "value": value, "further": further, "adds": adds }))
+                        .call::<SetReply>(
+                            &json!({ "value": value, "further": further, "adds": extends_selection }),
+                        )
                         .await?
                     {
                         Some(reply) if reply.ok => {}

@@ -89,7 +89,7 @@ impl StepAttempt<'_> {
                 Device::Mouse | Device::Pen => self.press(&aimed, click, count).await?,
             };
             if reached == PressOutcome::Reached {
-                self.page.adds = self.page.modifiers() & ADDING != 0;
+                self.page.extends_selection = self.page.modifiers() & ADDING != 0;
                 self.remember(&click.locator, &aimed.found);
                 return Ok(());
             }

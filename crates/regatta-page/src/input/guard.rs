@@ -203,9 +203,11 @@ impl StepAttempt<'_> {
                     StrokeOutcome::OtherElement { element, frame } => {
                         self.bring_back(guard, &element, frame.as_deref()).await?
                     }
-                    StrokeOutcome::OtherDocument { origin } => return Err(stolen_by_frame(&origin)),
+                    StrokeOutcome::OtherDocument { origin } => {
+                        return Err(focus_stolen_by_frame_error(&origin));
+                    }
                     StrokeOutcome::FocusInTransit if started.elapsed() < HANDED_OVER => {}
-                    StrokeOutcome::FocusInTransit => return Err(stolen("a frame", None)),
+                    StrokeOutcome::FocusInTransit => return Err(focus_stolen_error("a frame", None)),
                     StrokeOutcome::Unseen if self.is_over() => return Err(self.unseen("key")),
                     StrokeOutcome::Unseen => {
                         self.lost = Some("key");
@@ -274,7 +276,7 @@ impl StepAttempt<'_> {
                 return Ok(());
             }
         }
-        Err(stolen(element, frame))
+        Err(focus_stolen_error(element, frame))
     }
 
     /// Guards the documents of the tab that are not guarded yet. Queued when this is called.
@@ -354,19 +356,19 @@ pub fn guarded_until(until: Duration) -> String {
 }
 
 /// The error where another element has the focus; `frame` is the origin of its document where it is a frame.
-pub fn stolen(element: &str, frame: Option<&str>) -> ActionError {
+pub fn focus_stolen_error(element: &str, frame: Option<&str>) -> ActionError {
     match frame {
-        Some(origin) => stolen_by_frame(origin),
-        None => stolen_by(&format!("`{element}` of the page itself")),
+        Some(origin) => focus_stolen_by_frame_error(origin),
+        None => focus_stolen_by(&format!("`{element}` of the page itself")),
     }
 }
 
-/// The error where a document of this origin has the focus.
-pub fn stolen_by_frame(origin: &str) -> ActionError {
-    stolen_by(&format!("a frame of {origin}"))
+/// The error where a frame with a document of this origin has the focus.
+pub fn focus_stolen_by_frame_error(origin: &str) -> ActionError {
+    focus_stolen_by(&format!("a frame of {origin}"))
 }
 
-fn stolen_by(thief: &str) -> ActionError {
+fn focus_stolen_by(thief: &str) -> ActionError {
     ActionError::new(ActionErrorKind::FocusStolen, format!("{thief} took the focus while keys were sent"))
         .hint("it got none of them; the field keeps the text that it has by then")
 }

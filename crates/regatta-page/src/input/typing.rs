@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::attempt::StepAttempt;
 use crate::error::ActionError;
 use crate::input::PAUSE;
-use crate::input::guard::{KeyInput, StrokeOutcome, stolen, stolen_by_frame};
+use crate::input::guard::{KeyInput, StrokeOutcome, focus_stolen_by_frame_error, focus_stolen_error};
 use crate::input::keystroke::KeyPhase;
 use crate::page::HeldKey;
 use crate::script::RemoteResult;
@@ -76,9 +76,9 @@ impl StepAttempt<'_> {
                 StrokeOutcome::Seen | StrokeOutcome::DocumentGone => break,
                 // An open list of the browser has taken it.
                 StrokeOutcome::Unseen if focus.opens_list => break,
-                StrokeOutcome::OtherDocument { origin } => return Err(stolen_by_frame(&origin)),
+                StrokeOutcome::OtherDocument { origin } => return Err(focus_stolen_by_frame_error(&origin)),
                 StrokeOutcome::OtherElement { element, frame } if self.is_over() => {
-                    return Err(stolen(&element, frame.as_deref()));
+                    return Err(focus_stolen_error(&element, frame.as_deref()));
                 }
                 StrokeOutcome::Unseen | StrokeOutcome::FocusInTransit if self.is_over() => {
                     return Err(self.unseen("key"));

@@ -41,7 +41,7 @@ impl StepAttempt<'_> {
     }
 
     /// The properties and attributes that a failed wait has found instead, in a sentence.
-    pub(crate) async fn instead(&mut self, wait: &WaitForElement, query: &Value) -> Option<String> {
+    pub(crate) async fn describe_mismatch(&mut self, wait: &WaitForElement, query: &Value) -> Option<String> {
         let mut query = query.clone();
         query["within"] = json!(self.within());
         let reply = self.beyond_deadline(async |attempt| attempt.ask_instead(wait, query).await).await;

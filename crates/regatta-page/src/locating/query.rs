@@ -22,7 +22,7 @@ pub(crate) struct ElementQuery {
     /// The step is about to act on it: it has to be the element that is meant.
     pub acts: bool,
     /// The first alternative that led to another element.
-    pub mistake: Option<WrongMatch>,
+    pub wrong_match: Option<WrongMatch>,
 }
 
 pub(crate) struct WrongMatch {

@@ -91,7 +91,7 @@ impl StepAttempt<'_> {
             let key = self.memory_key(locator, &url);
             self.page.memory.suggest(&key, likeness.clone());
         }
-        if suggestion.is_none() && wanted.mistake.is_none() {
+        if suggestion.is_none() && wanted.wrong_match.is_none() {
             return Ok(Ok(self.with_hint(locator, &query, reply).await));
         }
         Ok(Err(self.changed(&wanted, suggestion.as_ref(), &self.missing(locator))))
@@ -234,8 +234,8 @@ impl StepAttempt<'_> {
         found.element = found.element.take().map(|element| element.masked(self.page.healing.mask()));
         let verdict = self.judge(wanted, found).await?;
         if let Verdict::Another(because) = verdict {
-            let mistake = self.mistake(wanted, found, because);
-            wanted.mistake.get_or_insert(mistake);
+            let wrong_match = self.wrong_match(wanted, found, because);
+            wanted.wrong_match.get_or_insert(wrong_match);
         } else if let Some(known) = &wanted.known {
             found.element = found.element.take().map(|element| element.after(known));
         }
@@ -335,7 +335,7 @@ impl StepAttempt<'_> {
     pub(crate) fn memory_key(&self, locator: &Locator, url: &str) -> LocatorKey {
         LocatorKey {
             flow: self.flow.to_owned(),
-            step: self.step.to_owned(),
+            step: self.step_number.to_owned(),
             digest: locator.digest.clone(),
             origin: urls::origin(url),
             path: memory::normalised_path(url, self.page.healing.mask()),

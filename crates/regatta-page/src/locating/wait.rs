@@ -33,10 +33,10 @@ impl StepAttempt<'_> {
         if reply.ok {
             return Ok(());
         }
-        let instead = match wait.operator {
+        let mismatch = match wait.operator {
             _ if !wait.visible => None,
             Operator::AtMost => None,
-            Operator::AtLeast | Operator::Exactly => self.instead(wait, &query).await,
+            Operator::AtLeast | Operator::Exactly => self.describe_mismatch(wait, &query).await,
         };
         let found = reply.found;
         let error = self.failed(&wait.locator, reply.reason);
@@ -45,10 +45,10 @@ impl StepAttempt<'_> {
         }
         let usual = wait.operator == Operator::AtLeast && wait.count == 1;
         let (count, within) = (wait.count, self.within());
-        let error = match instead {
+        let error = match mismatch {
             Some(message) if usual && wait.visible => ActionError { message, hint: None, ..error },
             _ if usual && wait.visible => error,
-            instead => {
+            mismatch => {
                 let message = match (wait.visible, usual) {
                     (true, _) => {
                         format!("expected {operator} {count} matching elements, found {found} {within}")
@@ -58,7 +58,7 @@ impl StepAttempt<'_> {
                         "expected not {operator} {count} visible matching elements, found {found} {within}"
                     ),
                 };
-                ActionError { message, hint: instead.or(error.hint), ..error }
+                ActionError { message, hint: mismatch.or(error.hint), ..error }
             }
         };
         Err(self.definite(error))

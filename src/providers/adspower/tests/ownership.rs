@@ -96,7 +96,7 @@ async fn a_start_that_was_cut_off_long_ago_claims_no_browser_of_unknown_age() {
     let place = TestFolder::serving(&fake, |settings| settings.start_timeout = Duration::from_secs(60)).await;
     let ago = |seconds| jiff::Timestamp::now() - Duration::from_secs(seconds);
     let asked =
-        |seconds| Claim { ws: None, asked: Some(StartTimes { first: ago(seconds), last: ago(seconds) }) };
+        |seconds| Claim { ws: None, asked: Some(StartCallTimes { first: ago(seconds), last: ago(seconds) }) };
     place.claims(&asked(3600));
     assert!(matches!(place.start().await, Err(ProviderError::OpenHere { .. })));
     place.stop().await.unwrap();

@@ -44,7 +44,7 @@ pub fn refused(written: &str, context: ValidationContext<'_>) -> Option<Unplayab
 }
 
 /// Returns why no page is ever at an asserted address.
-pub fn never_met(written: &str) -> Option<Unplayable> {
+pub fn asserted_address_problem(written: &str) -> Option<Unplayable> {
     let known = known_part(written);
     if known.is_empty() || known.starts_with('*') {
         return None;
