@@ -433,7 +433,7 @@ fn note(view: &ProfileView, now: jiff::Timestamp) -> String {
     if view.status == DisplayStatus::Processing {
         return view.summary.current.as_ref().map_or_else(
             || match &view.summary.waits_for {
-                Some(what) => format!("waiting for {what}"),
+                Some(what) => format!("waiting: {what}"),
                 None => "starting the browser".to_owned(),
             },
             |step| {
@@ -441,7 +441,7 @@ fn note(view: &ProfileView, now: jiff::Timestamp) -> String {
                 let tries =
                     if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
                 let action = match (&view.summary.waits_for, &step.action) {
-                    (Some(what), _) => format!(", waiting for {what}"),
+                    (Some(what), _) => format!(", waiting: {what}"),
                     (None, Some(action)) => format!(", {action}"),
                     (None, None) => String::new(),
                 };

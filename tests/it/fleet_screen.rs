@@ -188,7 +188,7 @@ fn a_small_terminal_shows_what_runs_what_is_waited_for_and_what_went_wrong() {
         in 10 s; retrying in SPAN
         * k18imh7u FOR step 2/4 store_signup, click 7/12, 1.4 MiB
         * asks FOR step 2/4 store_signup, asking the site, waitForElement 1/2, try
-        * kernel FOR 0/4 steps done, waiting for the browser kernel: Chrome 148 is being downloaded, 40 %
+        * kernel FOR 0/4 steps done, waiting: Chrome 148 is being downloaded, 40 %
           launches wait: N MiB of memory are free, 921600400 MiB are needed
           fails retries SOON
           [=====>                        ] 1/6 profiles, RATE"#]],
@@ -223,7 +223,7 @@ fn a_large_terminal_shows_them_too_and_the_table_at_the_end() {
         TIME fails: attempt 1 failed: no element matches any of its 3 selectors within 10 s; retrying in SPAN
         * k18imh7u FOR step 2/4 store_signup, click 7/12, 1.4 MiB
         * asks FOR step 2/4 store_signup, asking the site, waitForElement 1/2, try 2
-        * kernel FOR 0/4 steps done, waiting for the browser kernel: Chrome 148 is being downloaded, 40 %
+        * kernel FOR 0/4 steps done, waiting: Chrome 148 is being downloaded, 40 %
           launches wait: N MiB of memory are free, 921600400 MiB are needed
           fails retries SOON
           [=====>                        ] 1/6 profiles, RATE"#]]);

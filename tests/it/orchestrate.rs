@@ -400,7 +400,7 @@ fn a_run_that_does_not_stop_is_killed_after_its_grace() {
     assert_eq!(folder.stops(), ["stop a"]);
 }
 
-/// `a Ask said nothing`: how runs over their time were stopped.
+/// `a StopAfterStep no event`: how runs over their time were stopped.
 fn demands(notices: &mut Vec<String>) -> impl FnMut(FleetNotice) {
     |notice| {
         if let FleetFact::RunOverTime { profile, demand, .. } = notice.fact {
@@ -423,7 +423,7 @@ fn a_frozen_run_is_killed_and_tried_again() {
     let again = OrchestrateOptions { limits, retries: 1, ..options(&folder) };
     let report = run(&folder, again, ids("a"), demands(&mut reported)).unwrap();
     assert_eq!(lines(&report), ["a completed 2 1/1"]);
-    assert_eq!(reported, ["a Ask", "a Terminate", "a Kill"]);
+    assert_eq!(reported, ["a StopAfterStep", "a StopNow", "a Kill"]);
     assert_eq!(folder.journal_lines(), ["+a", "stop a", "+a", "-a"]);
     assert!(!lives(folder.pid("a.grandchild").unwrap()));
 }
@@ -439,7 +439,7 @@ fn a_run_that_hangs_and_obeys_ends_with_the_reason() {
             .unwrap();
     assert_eq!(lines(&report), ["a failed(Stalled) 1 0/1"]);
     assert_eq!(report.profiles[0].last_error.as_deref(), Some("it emitted no event for 1.5s"));
-    assert_eq!(reported, ["a Ask", "a Terminate"]);
+    assert_eq!(reported, ["a StopAfterStep", "a StopNow"]);
     assert!(folder.stops().is_empty(), "it stopped its own browser");
 }
 
@@ -455,7 +455,7 @@ fn a_run_that_talks_for_ever_ends_with_the_reason() {
             .unwrap();
     assert_eq!(lines(&report), ["a failed(OutOfTime) 1 0/1"]);
     assert_eq!(report.profiles[0].last_error.as_deref(), Some("it ran longer than 3s"));
-    assert_eq!(reported, ["a Ask"]);
+    assert_eq!(reported, ["a StopAfterStep"]);
 }
 
 #[test]
@@ -473,7 +473,7 @@ fn a_provider_that_is_down_is_waited_for_and_no_attempt_is_lost() {
         }
     });
     assert_eq!(lines(&report.unwrap()), ["a completed 1 1/1", "b completed 1 1/1"]);
-    assert_eq!(reported, ["cannot look at the processes of this machine: it is asleep", "resumed"]);
+    assert_eq!(reported, ["cannot read the processes of this machine: it is asleep", "resumed"]);
     assert_eq!(folder.journal_lines(), ["+a", "-a", "probed, down", "probed, up", "+a", "-a", "+b", "-b"]);
 }
 

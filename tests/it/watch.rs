@@ -28,7 +28,7 @@ fn a_small_terminal_has_the_list_and_then_the_detail() {
         &terminal.shows(&["q quit"]),
         expect![[r#"
              onboarding  1 pending 1 failed 1 completed
-             PROFILE  STATUS          STEPS  NOW
+             PROFILE  STATUS          STEPS  PROGRESS
             ▸p2       FAILED            1/5  store_signup: the button is disabled
              p3       PENDING           1/5
              p1       COMPLETED         5/5
@@ -69,7 +69,7 @@ fn a_large_terminal_has_both_and_an_act_is_asked_for_once_more() {
         &terminal.shows(&["03:04:03 run finished"]),
         expect![[r#"
              onboarding  1 pending 1 failed 1 completed
-             PROFILE  STATUS          STEPS  NOW                                                         ┌ p1 ─────────────────────────────────────────────────────────────┐
+             PROFILE  STATUS          STEPS  PROGRESS                                                    ┌ p1 ─────────────────────────────────────────────────────────────┐
              p2       FAILED            1/5  store_signup: the button is disabled                        │✓ mailbox_created  1.5 s                                         │
              p3       PENDING           1/5                                                              │✓ store_signup                                                   │
             ▸p1       COMPLETED         5/5                                                              │✓ dev_registration                                               │

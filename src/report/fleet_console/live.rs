@@ -219,14 +219,14 @@ pub fn slot_text(summary: &ProfileSummary, attempt: u32) -> String {
             let doubt = if step.mode == StepMode::Verify { ", asking the site" } else { "" };
             let tried = if step.attempt > 1 { format!(", try {}", step.attempt) } else { String::new() };
             let action = match (&summary.waits_for, &step.action) {
-                (Some(what), _) => format!(", waiting for {what}"),
+                (Some(what), _) => format!(", waiting: {what}"),
                 (None, Some(action)) => format!(", {action}"),
                 (None, None) => String::new(),
             };
             format!("step {}/{} {}{doubt}{action}{tried}", step.number, summary.steps, step.flag)
         }
         (None, Phase::NoEvents | Phase::Starting) => match &summary.waits_for {
-            Some(what) => format!("{steps}, waiting for {what}"),
+            Some(what) => format!("{steps}, waiting: {what}"),
             None => format!("{steps}, starting the browser"),
         },
         (None, Phase::Driving) => steps,
@@ -307,7 +307,7 @@ mod tests {
             step 1/0 signup
             step 1/0 signup, waiting for http://a.test ([[pace]] limit)
             step 1/0 signup
-            step 1/0 signup, waiting for the busy site
+            step 1/0 signup, waiting: the busy site
             step 1/0 signup, try 2"#]]
         .assert_eq(&lines.join("\n"));
     }

@@ -119,9 +119,7 @@ impl ProfileSummary {
             }
             EventKind::PaceWaited { .. } => self.waits_for = None,
             EventKind::SiteBusy { .. } => self.waits_for = Some("the busy site".to_owned()),
-            EventKind::KernelDownloading { message, .. } => {
-                self.waits_for = Some(format!("the browser kernel: {message}"))
-            }
+            EventKind::KernelDownloading { message, .. } => self.waits_for = Some(message.clone()),
             EventKind::ProviderPaused { .. }
             | EventKind::UsedElsewhere
             | EventKind::ProviderRefused { .. }
@@ -354,7 +352,7 @@ pub(crate) mod tests {
                 Starting 0/2, 0 requests
                 Starting 0/2 waits: the provider (rate limit, start), 0 requests
                 Starting 0/2, 0 requests
-                Starting 0/2 waits: the browser kernel: 40 %, 0 requests
+                Starting 0/2 waits: 40 %, 0 requests
                 Driving 0/2, 0 requests"#]],
         );
     }
