@@ -120,7 +120,7 @@ fn a_large_terminal_has_both_and_an_act_is_asked_for_once_more() {
              ↑↓ choose  / filter  s status  Enter detail  z reset  ? keys  q quit"#]],
     );
     terminal.press("r");
-    terminal.shows(&["p1 is completed: nothing is left to do; z does its steps again"]);
+    terminal.shows(&["p1 is completed; z runs its steps again"]);
     terminal.press("z");
     terminal.shows(&["Forget that steps of p1 were done? y/n"]);
     terminal.press("y");
@@ -142,9 +142,9 @@ fn a_person_answers_and_sees_every_key() {
     terminal.press("?");
     terminal.shows(&["answer for a profile that needs a person", "ask its run to stop after its step"]);
     terminal.press("Escape");
-    terminal.comes_to("the list", |screen| !screen.contains("these keys"));
+    terminal.comes_to("the list", |screen| !screen.contains("show these keys"));
     terminal.press("x");
-    terminal.shows(&["nothing of p1 runs"]);
+    terminal.shows(&["p1 is not being run"]);
     terminal.press("v");
     terminal.shows(&["p1: did store_signup happen?  d: it is done  a: run it again"]);
     // A step that is done has its values: this one captures a code that the session lacks.

@@ -305,7 +305,7 @@ mod tests {
         .map(&mut run_event);
         expect![[r#"
             step 1/0 signup
-            step 1/0 signup, waiting for http://a.test ([[pace]] limit)
+            step 1/0 signup, waiting: http://a.test ([[pace]] limit)
             step 1/0 signup
             step 1/0 signup, waiting: the busy site
             step 1/0 signup, try 2"#]]

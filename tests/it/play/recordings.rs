@@ -30,7 +30,7 @@ async fn a_recording_is_played_as_it_comes() {
                 recording.json: recording, 5 steps
                 browser started (chromium, TIME)
                     1  setViewport TIME  1280 × 720
-                    2  navigate TIME  chrome://new-tab-page/ is passed over: the recording began there
+                    2  navigate TIME  chrome://new-tab-page/ is skipped: the recording began there
                     3  navigate TIME  {{ variables.site }}/
                     4  click TIME  #go
                     5  waitForElement TIME  #at
