@@ -16,6 +16,7 @@ use super::report::ReportArgs;
 use super::reset::ResetArgs;
 use super::resolve::ResolveArgs;
 use super::run::RunArgs;
+use super::schema::SchemaArgs;
 use super::selectors::SelectorsArgs;
 use super::sessions::SessionsArgs;
 use super::status::StatusArgs;
@@ -88,6 +89,8 @@ pub enum Command {
     Selectors(SelectorsArgs),
     /// Export and import sessions
     Sessions(SessionsArgs),
+    /// Print the JSON Schema of a document
+    Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 #[derive(Debug, Args)]
@@ -32,7 +33,7 @@ pub const OUTPUT: &str = "Output";
 const GLOBAL: &str = "Global options";
 
 // The variants have no help texts: with one, clap prints the long form of all help.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProviderName {
     #[default]

@@ -39,6 +39,7 @@ mod resolve;
 mod retention;
 mod run;
 mod runtime;
+mod schema;
 mod selectors;
 mod sessions;
 mod settings;
@@ -109,6 +110,7 @@ fn dispatch(cli: Cli) -> Result<u8, CommandError> {
     let global = &cli.global;
     match cli.command {
         Command::Init(args) => init::init(args),
+        Command::Schema(args) => schema::print(&args),
         Command::Completions(args) => completions::print(args),
         Command::Run(args) => run::run(global, args),
         Command::Play(args) => play::play(&Settings::resolve(global)?, args),

@@ -1,9 +1,11 @@
 //! Quantities as a person writes them, on the command line and in `regatta.toml` alike.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -48,6 +50,16 @@ impl<'de> Deserialize<'de> for MaxRuns {
     }
 }
 
+impl JsonSchema for MaxRuns {
+    fn schema_name() -> Cow<'static, str> {
+        "MaxRuns".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "oneOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": u16::MAX }] })
+    }
+}
+
 /// An amount of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bytes(pub u64);
@@ -55,6 +67,16 @@ pub struct Bytes(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is not an amount of memory: write \"512MiB\" or \"2GiB\"")]
 pub struct InvalidBytes(String);
+
+impl JsonSchema for Bytes {
+    fn schema_name() -> Cow<'static, str> {
+        "Bytes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "An amount of memory, as in 512MiB or 2GiB" })
+    }
+}
 
 impl FromStr for Bytes {
     type Err = InvalidBytes;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use schemars::{JsonSchema, Schema, schema_for};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -141,17 +142,18 @@ impl Credential {
     }
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChromiumFile {
     pub browser: BrowserChoice,
     pub executable: Option<PathBuf>,
     pub headless_shell: Option<PathBuf>,
     pub arguments: Vec<String>,
+    #[schemars(with = "Option<String>")]
     start_timeout: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdsPowerFile {
     pub base_url: Option<String>,
@@ -164,9 +166,13 @@ pub struct AdsPowerFile {
     proxy_detection: Option<bool>,
     cdp_mask: Option<bool>,
     delete_cache: Option<bool>,
+    #[schemars(with = "Option<f64>", range(min = 0.1, max = 10.0))]
     device_scale: Option<DeviceScale>,
+    #[schemars(with = "Option<String>")]
     start_timeout: Option<Spanned<String>>,
+    #[schemars(with = "Option<String>")]
     stop_timeout: Option<Spanned<String>>,
+    #[schemars(with = "Option<String>")]
     kernel_timeout: Option<Spanned<String>>,
 }
 
@@ -369,11 +375,16 @@ fn read_settings(root: &Path) -> Result<(SettingsFile, String), CommandError> {
     Ok((file, text))
 }
 
+/// Returns the JSON Schema of `regatta.toml`, for editors.
+pub fn schema() -> Schema {
+    schema_for!(SettingsFile)
+}
+
 fn bound(written: Option<&Spanned<String>>, default: Duration) -> Duration {
     written.and_then(|written| parse_duration(written.get_ref()).ok()).unwrap_or(default)
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct SettingsFile {
     workflow: Option<PathBuf>,
@@ -389,27 +400,30 @@ struct SettingsFile {
     notify: NotifyFile,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct NotifyFile {
+    #[schemars(with = "Option<String>")]
     webhook: Option<Spanned<String>>,
     secret_env: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RemovableBrowsers {
     Completed,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct FoldersFile {
     state: Option<PathBuf>,
     logs: Option<PathBuf>,
     artifacts: Option<PathBuf>,
     clean_browsers: Option<RemovableBrowsers>,
+    #[schemars(with = "Option<String>")]
     clean_artifacts: Option<Spanned<String>>,
+    #[schemars(with = "Option<String>")]
     clean_logs: Option<Spanned<String>>,
     max_artifacts: Option<Bytes>,
 }
@@ -424,31 +438,36 @@ impl FoldersFile {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct FleetFile {
     max: Option<MaxRuns>,
+    #[schemars(with = "Option<String>")]
     stagger: Option<Spanned<String>>,
     retries: Option<u32>,
     busy_retries: Option<u32>,
+    #[schemars(with = "Option<String>")]
     run_timeout: Option<Spanned<String>>,
+    #[schemars(with = "Option<String>")]
     stall: Option<Spanned<String>>,
     min_free_memory: Option<Bytes>,
+    #[schemars(with = "Option<f64>")]
     max_load: Option<Spanned<f64>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct SourceFile {
     from: Option<String>,
     query: Option<String>,
     listen: Option<String>,
+    #[schemars(with = "Option<String>")]
     follow: Option<Spanned<String>>,
     password_env: Option<String>,
     token_env: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct OutcomesFile {
     to: Option<String>,

@@ -7,6 +7,7 @@ pub mod play;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::{Flag, ProfileId, RunId};
@@ -14,11 +15,12 @@ use super::outcome::RunOutcome;
 
 pub const EVENT_VERSION: u32 = 1;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     pub v: u32,
     /// Counts from 1 within a run.
     pub seq: u64,
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: jiff::Timestamp,
     pub run_id: RunId,
     pub profile_id: ProfileId,
@@ -26,7 +28,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EventKind {
     RunStarted {
@@ -186,7 +188,7 @@ pub enum EventKind {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunCause {
     /// The site answered 429 or 503 until the attempts were used up. A later run may succeed.
@@ -194,14 +196,14 @@ pub enum RunCause {
 }
 
 /// Whether an attempt acts, or verifies that an earlier one reached its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepMode {
     Act,
     Verify,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealHow {
     /// The element was named, and the action failed.
@@ -214,7 +216,7 @@ pub enum HealHow {
     Changed,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepOutcome {
     /// The flow reached its end.
@@ -228,7 +230,7 @@ pub enum StepOutcome {
 
 /// Traffic of one step: documents, their frames, and everything they load. Bytes are counted as encoded on
 /// the wire; requests that were never sent or answered from a cache have none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkTotals {
     /// All requests of the pages, failed and blocked ones included.
     pub requests: u64,
@@ -243,7 +245,7 @@ pub struct NetworkTotals {
 }
 
 /// The same for one type of resource. Zeros are left out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TypeTotals {
     #[serde(skip_serializing_if = "is_zero")]
@@ -264,7 +266,7 @@ const fn is_zero(number: &u64) -> bool {
 }
 
 /// The purpose of a request, as in the DevTools protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ResourceType {
     Document,

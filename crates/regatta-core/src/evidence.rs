@@ -1,11 +1,12 @@
 //! The evidence that is kept of steps for people.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::flow::StepLocation;
 
 /// Which attempts are traced.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TraceMode {
     Off,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -15,8 +16,9 @@ use thiserror::Error;
 /// Sorted as a person counts: `p2` before `p10`.
 ///
 /// Invariant: 1..=128 of `[A-Za-z0-9_-]`; safe as a file name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[A-Za-z0-9_-]{1,128}$"))]
 pub struct ProfileId(Arc<str>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -113,7 +115,7 @@ impl fmt::Display for ProfileId {
 /// The name of a step: the key of its completion flag in the session document.
 ///
 /// Invariant: not empty, no control characters. Any other name is allowed (`2fa_enabled`).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Flag(String);
 
@@ -160,7 +162,7 @@ impl fmt::Display for Flag {
 }
 
 /// One process that drives one profile. Unique over time, so that the events of two runs never mix.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RunId(String);
 

@@ -1,9 +1,10 @@
 //! How a run and a fleet can end, and their exit codes. A published format.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How one run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
     Completed,

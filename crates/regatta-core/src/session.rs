@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -22,11 +23,12 @@ pub mod table;
 pub const SESSION_VERSION: u32 = 1;
 
 /// The first six fields are the published format: a document of only those is valid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
     pub profile_id: ProfileId,
     pub status: Status,
     pub platform: Platform,
+    #[schemars(with = "BTreeMap<String, bool>")]
     pub completion_flags: Flags,
     pub identity: Identity,
     /// Variables of this profile; they replace the workflow's.
@@ -57,7 +59,7 @@ pub struct Session {
 }
 
 /// The stored statuses. `INTERRUPTED` is not stored: it is how `PROCESSING` without a lock holder is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
     Pending,
@@ -79,7 +81,7 @@ impl fmt::Display for Status {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Platform {
     Mobile,
@@ -144,7 +146,7 @@ impl<'de> Deserialize<'de> for Flags {
 }
 
 /// The identity fields of a profile. Values are secrets: `Debug` names the fields only.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Identity(Map<String, Value>);
 
@@ -190,10 +192,11 @@ impl fmt::Debug for Identity {
 }
 
 /// The step that may have effects outside. Durable before the attempt's first click or keystroke.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InFlight {
     pub flag: Flag,
     pub attempt: u32,
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: jiff::Timestamp,
     pub run_id: RunId,
     /// The identity fields that attempts of this step, or its verify flow, have captured.
@@ -203,12 +206,13 @@ pub struct InFlight {
     unknown: Map<String, Value>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LastError {
     /// `None` where no step was to blame, for example without a browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flag: Option<Flag>,
     pub message: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: jiff::Timestamp,
     #[serde(flatten)]
     unknown: Map<String, Value>,

@@ -10,10 +10,12 @@ pub mod pace;
 pub mod plan;
 pub mod template;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
@@ -117,7 +119,7 @@ pub enum Preparation {
 }
 
 /// What to do with a step that may or may not have happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InDoubt {
     /// Ask the site with the verify flow.
@@ -130,7 +132,7 @@ pub enum InDoubt {
 
 /// What to do where no selector of an action matches, and one element is clearly like the one they used to
 /// match.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Heal {
     /// Fail without a search.
@@ -178,6 +180,11 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, Box<FileDiagnostic>> {
         pace: wire.pace.into_iter().map(|wire| pace(wire, &error)).collect::<Result<_, _>>()?,
         steps,
     })
+}
+
+/// Returns the JSON Schema of a workflow, for editors.
+pub fn schema() -> Schema {
+    schema_for!(WorkflowWire)
 }
 
 /// Converts a TOML error of a workflow or of the settings to one with its location.
@@ -344,10 +351,11 @@ fn written<T>(spanned: Spanned<T>) -> Located<T> {
     Located { at: spanned.span(), value: spanned.into_inner() }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WorkflowWire {
     name: String,
+    #[schemars(with = "Vec<String>")]
     allowed_origins: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
     heal: Heal,
@@ -363,26 +371,35 @@ struct WorkflowWire {
     #[serde(default)]
     pace: Vec<PaceWire>,
     #[serde(default)]
+    #[schemars(with = "Vec<WorkflowStepWire>")]
     step: Vec<Spanned<WorkflowStepWire>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct NetworkWire {
+    #[schemars(with = "Vec<String>")]
     block: Vec<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WorkflowStepWire {
+    #[schemars(with = "String")]
     flag: Spanned<String>,
     flow: FlowNames,
     verify: Option<FlowNames>,
+    #[schemars(with = "Option<std::collections::BTreeMap<String, PreparationSchema>>")]
     prepare: Option<indexmap::IndexMap<String, Spanned<Value>>>,
+    #[schemars(with = "Option<std::collections::BTreeMap<String, String>>")]
     commit: Option<indexmap::IndexMap<String, Spanned<String>>>,
+    #[schemars(with = "Option<String>")]
     timeout: Option<Spanned<String>>,
+    #[schemars(with = "Option<u32>")]
     attempts: Option<Spanned<u32>>,
+    #[schemars(with = "Option<InDoubt>")]
     in_doubt: Option<Spanned<InDoubt>>,
+    #[schemars(with = "Option<String>")]
     settle: Option<Spanned<String>>,
     dialogs: Option<DialogPolicy>,
     heal: Option<Heal>,
@@ -407,6 +424,58 @@ impl<'de> Deserialize<'de> for FlowNames {
                 PerPlatform::Split { mobile: written(mobile), desktop: written(desktop) }
             }
         }))
+    }
+}
+
+impl JsonSchema for FlowNames {
+    fn schema_name() -> Cow<'static, str> {
+        "FlowNames".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The path of a flow, or one for each platform",
+            "oneOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": { "mobile": { "type": "string" }, "desktop": { "type": "string" } },
+                    "required": ["mobile", "desktop"],
+                    "additionalProperties": false
+                }
+            ]
+        })
+    }
+}
+
+/// The schema of a value of `prepare`, which is parsed from any value for better errors.
+struct PreparationSchema;
+
+impl JsonSchema for PreparationSchema {
+    fn schema_name() -> Cow<'static, str> {
+        "Preparation".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A template, or a value that is generated",
+            "oneOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": {
+                        "generate": { "const": "password" },
+                        "length": {
+                            "type": "integer",
+                            "minimum": PASSWORD_LENGTHS.start(),
+                            "maximum": PASSWORD_LENGTHS.end()
+                        }
+                    },
+                    "required": ["generate"],
+                    "additionalProperties": false
+                }
+            ]
+        })
     }
 }
 

@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::providers::ProviderError;
@@ -31,7 +32,7 @@ const PLACES: &[&str] = &[
 const PLACES: &[&str] = &[];
 
 /// Which of the two programs a headless run takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BrowserChoice {
     /// The headless shell where there is one, else the full browser.

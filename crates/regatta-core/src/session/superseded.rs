@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,12 +13,13 @@ use crate::id::RunId;
 pub const KEPT_VALUES: usize = 10;
 
 /// An earlier value of an identity field. It is a secret: `Debug` leaves it out.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Superseded {
     /// The identity field.
     pub field: String,
     pub value: Value,
     /// When the value was replaced.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: jiff::Timestamp,
     /// The run that replaced the value.
     pub run_id: RunId,

@@ -1,7 +1,9 @@
 //! How dialogs of the page (`alert`, `confirm`, `prompt`) are answered.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 /// A page that asks whether it may be left is always left: staying would block the navigation.
@@ -44,6 +46,27 @@ impl<'de> Deserialize<'de> for DialogPolicy {
             }
         }
         deserializer.deserialize_any(DialogPolicyVisitor)
+    }
+}
+
+impl JsonSchema for DialogPolicy {
+    fn schema_name() -> Cow<'static, str> {
+        "DialogPolicy".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How a page's own dialogs are answered",
+            "oneOf": [
+                { "enum": ["dismiss", "accept"] },
+                {
+                    "type": "object",
+                    "properties": { "accept": { "type": "string" } },
+                    "required": ["accept"],
+                    "additionalProperties": false
+                }
+            ]
+        })
     }
 }
 

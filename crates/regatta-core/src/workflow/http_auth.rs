@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::workflow::Located;
@@ -38,10 +39,13 @@ impl fmt::Debug for Credential {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HttpAuthWire {
+    #[schemars(with = "String")]
     pub origin: toml::Spanned<String>,
+    #[schemars(with = "String")]
     pub user: toml::Spanned<String>,
+    #[schemars(with = "String")]
     pub password_field: toml::Spanned<String>,
 }

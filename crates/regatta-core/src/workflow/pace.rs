@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::workflow::Located;
@@ -31,9 +32,11 @@ impl PaceLimit {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PaceWire {
+    #[schemars(with = "String")]
     pub origin: toml::Spanned<String>,
+    #[schemars(with = "u32")]
     pub per_minute: toml::Spanned<u32>,
 }
