@@ -747,6 +747,7 @@ fn every_help_teaches_by_example() {
         "sessions",
         "doctor",
         "completions",
+        "schema",
     ];
     let parts = [
         "selectors list",
