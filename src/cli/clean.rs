@@ -55,7 +55,7 @@ pub struct CleanArgs {
     pub json: bool,
 }
 
-/// Of one profile: a browser that does not close is killed well within it.
+/// The limit for one profile: a browser that does not close is killed well within it.
 const BOUND: Duration = Duration::from_secs(60);
 
 /// One left-over, as `--json` publishes it.
@@ -63,11 +63,11 @@ const BOUND: Duration = Duration::from_secs(60);
 struct CleanRow {
     profile_id: ProfileId,
     kind: CleanKind,
-    /// Of a process, its name; of a browser, its address where it is known by that.
+    /// The name of a process, or the address of a browser that is known by it.
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
-    /// Of what is removed.
+    /// The size of what is removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
     state: CleanState,
@@ -165,7 +165,7 @@ async fn of_play(settings: &Settings, dry_run: bool) -> Vec<CleanRow> {
     rows
 }
 
-/// What belongs to a living run is no left-over.
+/// Whether the profile is to be cleaned: not while a run holds it.
 fn wanted(settings: &Settings, args: &CleanArgs, profile: &ProfileId) -> bool {
     (args.profiles.is_empty() || args.profiles.contains(profile))
         && !lock::is_held(&settings.layout.session_lock(profile)).unwrap_or(false)

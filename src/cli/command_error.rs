@@ -11,7 +11,7 @@ use regatta_core::diagnostic::FileDiagnostic;
 use regatta_core::error_chain::with_cause;
 use regatta_core::outcome::RunOutcome;
 
-/// What a command ends with instead of its result.
+/// How a command ends that has no result.
 #[derive(Debug)]
 pub struct CommandError {
     pub exit_code: u8,

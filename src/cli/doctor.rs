@@ -145,7 +145,7 @@ fn version(executable: &Path) -> Option<String> {
 }
 
 fn adspower(settings: &Settings) -> CheckResult {
-    // What paces the calls lies in the folders, which are not there right after `init`.
+    // The pacer's files are in these folders, which do not exist right after `init`.
     let folders = settings.layout.create_folders().map_err(CommandError::from);
     let asked = folders.and_then(|()| load::adspower(settings, None)).and_then(|adspower| {
         block_on(async {

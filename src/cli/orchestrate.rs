@@ -140,7 +140,7 @@ pub struct IntakeArgs {
     pub only_status: Vec<StatusName>,
 }
 
-/// What the calls around the stop of a browser may take, with their turns.
+/// The longest that the calls around the stop of a browser may take, with their turns.
 const ADSPOWER_STOP_CALLS: Duration = Duration::from_secs(10);
 
 pub fn orchestrate(

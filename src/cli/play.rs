@@ -98,7 +98,7 @@ pub struct PlayArgs {
     pub json: bool,
 }
 
-/// What the flow is played for.
+/// The flow to play, and the profile that it is played for.
 struct PlayedFlow {
     flow: Flow,
     /// Where there is none, a name for templates and for the browser that is thrown away.

@@ -129,7 +129,7 @@ pub fn workflow(settings: &Settings) -> (String, Vec<Flag>) {
     }
 }
 
-/// Of every profile of the folder, or of `only` these, which are in it though they never ran.
+/// Reports every profile of the folder, or `only` these, which are in it though they never ran.
 pub fn gather(
     layout: &Layout,
     name: &str,

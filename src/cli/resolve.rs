@@ -102,7 +102,7 @@ fn open_questioned(settings: &Settings, profile: &ProfileId) -> Result<(OpenSess
     }
 }
 
-/// What was done, in lines.
+/// Returns lines that report what was done.
 fn give(
     settings: &Settings,
     session: &mut OpenSession,

@@ -257,7 +257,7 @@ fn accept(settings: &Settings, args: &SelectorsAcceptArgs) -> Result<u8, Command
     let before = TextFile::decode(file, bytes)?;
     let new = flow::with_alternative(&before.text, step, &found.likeness.selector)
         .map_err(|error| CommandError::usage(format!("{file}: {error}")))?;
-    // What would not be read again is not written.
+    // A line that could not be read again is not written.
     let parsed = flow::parse(file, &new)?;
     let locator = step_of(&parsed, step).and_then(|step| step.action.locator().cloned());
     let Some(locator) = locator else {

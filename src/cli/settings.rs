@@ -38,7 +38,7 @@ pub struct Settings {
     pub layout: Layout,
     pub workflow: PathBuf,
     pub provider: ProviderName,
-    /// Of sessions that do not exist yet.
+    /// The platform of sessions that do not exist yet.
     pub platform: Platform,
     /// When the trace of an attempt is kept.
     pub trace: TraceMode,

@@ -85,7 +85,7 @@ fn file(
     let resolved = if references.is_empty() {
         ResolvedReferences::new()
     } else {
-        // What paces the calls lies in the folders.
+        // The pacer's files are in these folders.
         load::create_folders(settings)?;
         let adspower = load::adspower(settings, None)?;
         block_on(async {

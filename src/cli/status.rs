@@ -96,7 +96,7 @@ struct StatusRow {
     /// Process that drives the profile now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
-    /// What it does.
+    /// Its current activity.
     #[serde(skip_serializing_if = "Option::is_none")]
     now: Option<StatusStep>,
     /// Bytes on the disk, with `--sizes`.
@@ -176,7 +176,7 @@ fn rows(settings: &Settings, args: &StatusArgs) -> Result<Vec<StatusRow>, Comman
     for profile in profiles {
         let mut view = folder_watcher::read(layout, &steps, &reader, profile)?;
         if view.pid.is_some() {
-            // Of the few that are being run, the events say more. They are no reason to say nothing.
+            // Events say more about running profiles. If they cannot be read, the rest is still shown.
             let run = event_log::last_run(&layout.events(profile)).ok().flatten();
             view.summary = run.iter().flat_map(|run| &run.events).collect();
         }

@@ -96,7 +96,7 @@ fn drive(
             }
             Some(WatchCommand::Resolve(answer, profile)) => {
                 screen.say(in_a_line(resolve::answer(settings, &profile, answer)));
-                // What it did is to be seen before the next key.
+                // Its effect is shown before the next key.
                 watch.poll()?;
             }
             None => {}

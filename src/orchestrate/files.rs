@@ -24,7 +24,7 @@ use regatta_core::view::summary::ProfileSummary;
 
 const DISK_FULL: &str = "the disk is full: it could not even write down why it ended";
 
-/// What was read, in the order it was read.
+/// Facts in the order in which they were read.
 #[derive(Debug)]
 pub enum RunFileEvent {
     EventRead {
@@ -244,7 +244,7 @@ impl<W: FleetWorld> RunFolder<W> {
 }
 
 impl<W: FleetWorld> FollowedRun<W> {
-    /// What is known of a dead child, all of whose events were read.
+    /// Reports a dead child, all of whose events were read.
     async fn progress_at_exit(&self, folder: &RunFolder<W>, exit: ChildExit) -> ProfileProgress {
         let session = folder.world.session(&self.profile).await;
         let known = folder.known(&session, self.summary.clone());

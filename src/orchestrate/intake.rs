@@ -42,7 +42,7 @@ pub struct Intake {
     pub only: Vec<DisplayStatus>,
     /// The site is asked about steps that wait for a person's answer.
     pub verify: bool,
-    /// Of sessions that do not exist yet and whose row names none.
+    /// The platform of sessions that do not exist yet and whose row names none.
     pub platform: Platform,
     /// Variables that rows may set.
     pub declared: DeclaredVariables,
@@ -55,7 +55,7 @@ pub struct ScannedProfile {
     pub standing: ProfileStatus,
     pub known: ProfileProgress,
     pub priority: i32,
-    /// What its session begins with.
+    /// The content of its new session.
     pub new: Option<SpoolAt>,
     /// Names of what its session says otherwise.
     pub conflicts: Vec<String>,

@@ -68,7 +68,7 @@ impl LinuxMachine {
         line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
     }
 
-    /// Of this process, the innermost first.
+    /// The groups of this process, the innermost first.
     fn memory_groups(&self) -> Vec<ControlGroup> {
         let text = read(&self.proc.join("self/cgroup")).unwrap_or_default();
         let mut found = Vec::new();

@@ -46,7 +46,7 @@ pub struct MachineWorld {
 pub struct RunSpawner {
     layout: Arc<Layout>,
     program: PathBuf,
-    /// What comes before the profile's id.
+    /// The arguments before the profile's id.
     arguments: Arc<[OsString]>,
 }
 

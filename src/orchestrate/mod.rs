@@ -69,14 +69,14 @@ pub struct OrchestrateOptions {
     /// Further attempts after the first.
     pub retries: u32,
     pub backoff: Backoff,
-    /// Of every chance the fleet takes.
     /// How often a profile whose site is busy goes back into the queue.
     pub busy_retries: u32,
+    /// The seed of all the fleet's randomness.
     pub seed: u64,
     /// Own binary, and what comes before the profile id.
     pub program: PathBuf,
     pub run_arguments: Vec<OsString>,
-    /// Of the workflow: a profile is completed when all of them are set.
+    /// The workflow's flags: a profile is completed when all of them are set.
     pub flags: Vec<Flag>,
     /// After the first request to stop, how long runs may take before they are killed; `None`: as
     /// long as their step needs.
@@ -136,10 +136,10 @@ pub enum OrchestrateError {
     Busy { holder: Option<LockHolder> },
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What was taken in before ran to its end, as the report says.
+    /// Profiles that were enqueued before ran to their end, as the report says.
     #[error("{problem}")]
     Intake { problem: IntakeError, report: Box<FleetReport> },
-    /// What was launched before ran to its end, as the report says.
+    /// Runs that were launched before ran to their end, as the report says.
     #[error("{message}")]
     ProviderRefuses { message: String, hint: Option<String>, report: Box<FleetReport> },
     #[error("cannot open the outbox {}: {problem}", path.display())]

@@ -70,7 +70,7 @@ pub struct AdsPowerSettings {
     pub stop_timeout: Duration,
     /// How long a kernel that AdsPower downloads is waited for.
     pub kernel_timeout: Duration,
-    /// What a start says besides the profile. A value given here has priority over the profile's own.
+    /// The parameters of a start besides the profile. A value given here has priority over the profile's own.
     pub launch: LaunchSettings,
     /// Further arguments of the browser, in the place of the profile's own.
     pub launch_args: Vec<String>,
@@ -177,7 +177,7 @@ impl AdsPower {
         for profile in profiles {
             let is_in_use = match here.get(profile) {
                 Some(ws) => !self.may_be_ours(profile, ws.as_deref()),
-                // Nor is a browser of ours elsewhere that AdsPower has forgotten here.
+                // AdsPower may have forgotten our own browser here: others do not use that one.
                 None if anywhere.contains(profile) => {
                     self.still_open(std::slice::from_ref(profile)).await.is_empty()
                 }

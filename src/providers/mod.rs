@@ -74,7 +74,7 @@ pub trait Provider: Send + Sync {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    /// Of these profiles, the browsers that were opened by runs of this folder and still run; never one
+    /// The browsers of these profiles that were opened by runs of this folder and still run; never one
     /// that a person or another program opened.
     fn left_open<'a>(
         &'a self,

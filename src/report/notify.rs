@@ -26,7 +26,7 @@ use regatta_core::fleet::report::{FleetReport, ProfileReport};
 /// Tries of one message, and the first pause between two; each is twice as long as the one before.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(500);
-/// Of one try.
+/// The time for one try.
 const BOUND: Duration = Duration::from_secs(10);
 /// After the end of the fleet, for what is still to be delivered.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -26,7 +26,7 @@ pub struct PlayConsole {
 #[derive(Default)]
 struct PlayLines {
     color: bool,
-    /// What the step under way has brought, for its line.
+    /// The results of the current step, for its line.
     notes: Vec<String>,
 }
 

@@ -62,7 +62,7 @@ enum WatchPrompt {
     Happened,
 }
 
-/// What a key asked for.
+/// The action of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchCommand {
     Quit,

@@ -102,7 +102,7 @@ pub(super) struct FlowPlayer<'a, P, H> {
     host: &'a mut H,
     /// Between two steps.
     pub pause: Duration,
-    /// Of the step under way, or of the last one.
+    /// The location of the current step, or of the last one.
     pub place: StepLocation,
     /// Waits for the pace that are to be reported while a step is played.
     news: Option<&'a mut Option<UnboundedReceiver<PaceNews>>>,
@@ -272,7 +272,7 @@ fn in_words(path: PathBuf) -> Result<String, ActionError> {
     })
 }
 
-/// What a template lacks is the profile's state, unless it is no field of its identity.
+/// A missing identity field is the profile's state; any other missing value is an error of the flow.
 pub(super) fn unrendered(error: &TemplateError) -> ActionError {
     match error.identity_field() {
         Some(field) => {

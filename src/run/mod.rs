@@ -63,7 +63,7 @@ pub struct RunOptions {
 }
 
 /// How a run ended, as its caller and its event report it. [`Run::drive`] makes it from a success or a
-/// [`RunExit`], after the session has recorded the end. Identity values are masked.
+/// `RunExit`, after the session has recorded the end. Identity values are masked.
 #[derive(Debug)]
 pub struct RunEnd {
     pub outcome: RunOutcome,
@@ -101,12 +101,12 @@ pub struct Run<'a, O: BrowserHost> {
     pub plan: &'a Plan,
     pub profile_settings: ProfileSettings,
     pub run_id: RunId,
-    /// Of this process.
+    /// The process id of this program.
     pub pid: u32,
-    /// Of passwords and of jitter.
+    /// For passwords and jitter.
     pub random: StdRng,
     pub browser_host: O,
-    /// What the provider reports while it opens the browser.
+    /// The provider's reports while it opens the browser.
     pub provider_news: UnboundedReceiver<ProviderNews>,
     pub provider_hint: ErrorHint,
     pub events: EventEmitter<'a>,
@@ -137,7 +137,7 @@ pub(crate) struct FailedStep {
     pub evidence: Option<PathBuf>,
 }
 
-/// What the profile lacks is a person's to give; everything else has failed.
+/// A missing identity field needs a person; any other error is a failure.
 impl From<FailedStep> for RunExit {
     fn from(failure: FailedStep) -> Self {
         if failure.error.kind != ActionErrorKind::MissingField {
@@ -263,10 +263,10 @@ impl<'a, O: BrowserHost> Run<'a, O> {
         }
     }
 
-    /// A field that nothing in the workflow sets, and the session lacks, is a person's to give.
+    /// A missing identity field needs a person: nothing in the workflow sets it.
     fn refuse_missing_fields(&mut self, chosen: &[&PlanStep]) -> Result<(), RunExit> {
         let session = self.session.session();
-        // What else is wrong with the plan was refused before the session was opened.
+        // Other problems of the plan were refused before the session was opened.
         let missing = self.plan.check(session.platform, Some(session)).unwrap_or_default();
         let is_chosen = |flag: &Flag| chosen.iter().any(|step| step.flag == *flag);
         let Some((field, flag)) = missing.into_iter().find(|(_, flag)| is_chosen(flag)) else {

@@ -89,7 +89,7 @@ impl<O: BrowserHost> Run<'_, O> {
                 }
                 Err(exit) => return Err(exit),
             }
-            // What takes the focus once takes it again: neither this run nor another one tries.
+            // Another attempt would lose the focus again, in this run or the next.
             if failure.error.kind == ActionErrorKind::FocusStolen {
                 let message = format!("step `{}`: {}", step.flag, failure.error.message);
                 let (flag, evidence) = (Some(step.flag.clone()), failure.evidence);

@@ -142,7 +142,7 @@ fn out_of_time(step: &PlanStep) -> ActionError {
 /// A step of a workflow, with the session behind it.
 struct StepHost<'a, 'j> {
     flow: &'a Flow,
-    /// Of the flow, in their order.
+    /// The actions of the flow, in their order.
     actions: Vec<&'a Step>,
     session: &'a mut OpenSession,
     events: &'a mut EventEmitter<'j>,

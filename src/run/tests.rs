@@ -54,7 +54,7 @@ struct FakeSite {
     codes: VecDeque<&'static str>,
     /// The last of them that was captured.
     captured: Option<String>,
-    /// What a `when` asks for is not there.
+    /// The condition of a `when` does not hold.
     lacks_banner: bool,
     story: Vec<String>,
 }
@@ -475,7 +475,7 @@ async fn without_a_verify_flow_a_person_is_asked_at_once() {
         expect![[r#"
         touched, intent on disk
         NeedsAttention, 0 submissions
-        step `a`: it may or may not have happened, and only a person knows (the attempt failed: scripted)"#]],
+        step `a`: it may or may not have happened, and only a person can check (the attempt failed: scripted)"#]],
     );
 }
 

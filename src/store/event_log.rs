@@ -153,7 +153,7 @@ impl EventReader {
 }
 
 impl<F: FollowedFile> EventReader<F> {
-    /// What comes after `offset`.
+    /// Reads from `offset` on.
     pub const fn over(file: F, offset: u64) -> Self {
         Self { file, offset }
     }

@@ -37,7 +37,7 @@ pub struct FolderWatcher {
 struct WatchedProfile {
     view: ProfileView,
     events: EventReader,
-    /// Of the document when it was read.
+    /// The document's state when it was read.
     stamp: Option<(SystemTime, u64)>,
     is_new: bool,
 }

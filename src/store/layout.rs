@@ -78,7 +78,7 @@ impl Layout {
         Ok(profiles)
     }
 
-    /// What the run printed.
+    /// The output of the run.
     pub fn log(&self, id: &ProfileId) -> PathBuf {
         self.logs.join(format!("{id}.log"))
     }

@@ -119,7 +119,7 @@ fn read(path: &Path, now: Timestamp) -> Result<PacerQueue, StoreError> {
 /// The persisted queue. Times are microseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct PacerQueue {
-    /// Of the last call that was let through.
+    /// When the last call was let through.
     last: Option<i64>,
     /// Stops let through since the last call of another kind.
     stops_in_a_row: u8,

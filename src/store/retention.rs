@@ -152,7 +152,7 @@ fn standing(
     Ok(standing_of(folder_watcher::read(layout, steps, reader, profile)?))
 }
 
-/// Of a profile whose lock this process holds.
+/// For a profile whose lock this process holds.
 fn session_view(layout: &Layout, profile: &ProfileId, steps: &[Flag]) -> Result<ProfileView, SessionError> {
     Ok(match session::read(layout, profile) {
         Ok(Some(session)) => ProfileView::from_session(&session).for_workflow(steps),
@@ -222,7 +222,7 @@ impl RetentionSearch<'_> {
         }
     }
 
-    /// Of flows that were played on their own.
+    /// Finds the files of flows that were played on their own.
     fn played(&mut self) {
         if self.wants_artifacts() {
             self.evidence_in(&self.layout.play_artifacts(), None, true);

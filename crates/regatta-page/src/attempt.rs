@@ -1,4 +1,5 @@
-//! One attempt at one step: its deadline, its gate, and the checks before input.
+//! One attempt at one step of a flow (an action), not of the workflow: its deadline, its gate, and the checks
+//! before input.
 
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub struct StepAttempt<'a> {
     pub baseline: NavigationBaseline,
     /// A document of the page has seen an input of this attempt.
     pub delivered: bool,
-    /// What was sent last and seen by no document.
+    /// The last input that no document has seen.
     pub lost: Option<&'static str>,
     pub gate: &'a mut dyn InputGate,
     pub touched: bool,
@@ -108,7 +109,7 @@ impl<'a> StepAttempt<'a> {
         }
     }
 
-    /// Called right before the step acts in a tab or frame, which is meant at any address from then on.
+    /// Pins the target: from here on it is this tab or frame, at any address. Call right before acting.
     pub fn pin_target(&mut self) {
         self.record_baseline();
         let held = self.page.with_view(|view| view.pinned());

@@ -185,7 +185,7 @@ impl StepAttempt<'_> {
         performed
     }
 
-    /// Releases a key. One that was pressed in a tab which has closed since is up.
+    /// Releases a key. If the tab in which it was pressed has closed since, the key is up already.
     async fn let_up(&mut self, step: &Step, key: &str) -> Result<Option<String>, ActionError> {
         let tab = keyboard::key_named(key).and_then(|key| {
             self.page.pressed.iter().find(|pressed| pressed.key == key).map(|pressed| pressed.tab)

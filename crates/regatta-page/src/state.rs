@@ -79,12 +79,12 @@ pub struct TabSettings {
 #[derive(Debug)]
 pub struct TabState {
     pub session: CdpSession,
-    /// Of its main frame; the id of its target as well.
+    /// The id of its main frame, and of its target.
     pub main_frame: String,
     /// The origin of a main-frame request that was stopped because it is not allowed.
     pub violation: Option<String>,
     pub ended: Option<PageEnd>,
-    /// Whose the tab's first document is where it has no address of its own: its opener's.
+    /// The opener's foreign origin, which the tab's first document has where it has no address of its own.
     pub(crate) opened_by: Option<ForeignOrigin>,
 }
 
@@ -113,13 +113,13 @@ pub struct FrameState {
     departing: Option<String>,
     /// The loader of the last document that was given up before it arrived.
     pub given_up: Option<String>,
-    /// Since when the file of a request that was no document's is to begin.
+    /// When a navigation turned out to be a download that has not begun yet.
     download_due: Option<Instant>,
     /// HTTP status of its documents by loader, until they are committed.
     statuses: HashMap<String, u16>,
-    /// What was in it that is of no allowed origin, first of all.
+    /// The first document in it that is of no allowed origin.
     foreign: Option<ForeignOrigin>,
-    /// What was in it before it was followed is not known.
+    /// It had documents before it was followed, which are unknown.
     has_unknown_past: bool,
     /// The loader of the last document that the browser's history brought back.
     restored: Option<String>,
@@ -344,7 +344,7 @@ impl PageState {
         self.tabs.iter().filter(|tab| tab.ended.is_none())
     }
 
-    /// Of tabs, and of frames that have one of their own.
+    /// The sessions of tabs, and of frames that have their own.
     pub fn sessions(&self) -> Vec<CdpSession> {
         let mut sessions: Vec<CdpSession> = self.open_tabs().map(|tab| tab.session.clone()).collect();
         for frame in self.frames.values() {
@@ -388,7 +388,7 @@ impl PageState {
         out
     }
 
-    /// Since when each file that the server sends has been to begin.
+    /// When each navigation turned out to be a download that has not begun yet.
     pub fn downloads_due(&self) -> impl Iterator<Item = Instant> {
         self.frames.values().filter_map(|frame| frame.download_due)
     }

@@ -36,7 +36,7 @@ pub use self::sink::SinkSpec;
 /// Between two attempts where nothing can be delivered: the first, doubling, and the longest.
 const AGAIN: Duration = Duration::from_secs(1);
 const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
-/// Of one outcome that is refused.
+/// The longest wait before a refused outcome is sent again, in seconds.
 const REFUSED_AT_MOST: i64 = 3600;
 /// At the end of a fleet: what is not delivered by then waits for the next start.
 const LAST_WORDS: Duration = Duration::from_secs(20);

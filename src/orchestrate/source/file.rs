@@ -44,7 +44,7 @@ pub enum LineProblem {
     #[error("not UTF-8")]
     NotText,
     /// It has to be looked up first.
-    #[error("AdsPower was not asked for the profile {0}")]
+    #[error("the AdsPower reference {0} was not looked up")]
     Reference(ProfileReference),
 }
 
@@ -87,7 +87,7 @@ pub struct FileSource {
     format: Format,
     content: FileContent,
     declared: DeclaredVariables,
-    /// What its numbers and names of AdsPower mean.
+    /// The profiles that its AdsPower numbers and names mean.
     resolved: Arc<ResolvedReferences>,
     /// It was checked and has not been read since.
     checked: bool,
@@ -95,7 +95,7 @@ pub struct FileSource {
 
 enum FileContent {
     Path(PathBuf),
-    /// What standard input held: it can be read once only.
+    /// The content of standard input, which can be read only once.
     Kept(File),
 }
 

@@ -1,7 +1,7 @@
 //! Profiles that a server names: pages of JSON, each an array of ids or of objects, the next one named
 //! by a header `Link: <…>; rel="next"`.
 //!
-//! Of a page all rows are taken or none: half a page is no page, and is asked for again.
+//! A page is taken whole or requested again.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -21,9 +21,9 @@ use regatta_core::source::row::{ProfileRow, RowProblem};
 use regatta_core::source::spec::without_credentials;
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
-/// Of one page, in bytes: a longer list wants pages.
+/// The largest page, in bytes: a longer list wants pages.
 const LARGEST: usize = 32 << 20;
-/// Of one page, the first included.
+/// The most attempts at one page, the first included.
 const ATTEMPTS: u32 = 5;
 const AGAIN: Duration = Duration::from_secs(1);
 /// A longer wait is refused.

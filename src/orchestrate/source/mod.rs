@@ -155,7 +155,7 @@ impl Rows {
         if self.batch.len() < BATCH { Ok(()) } else { self.flush().await }
     }
 
-    /// What was handed out goes on its way, though the batch is not full.
+    /// Sends the batch, though it is not full.
     pub async fn flush(&mut self) -> Result<(), ReadError> {
         if self.batch.is_empty() {
             return Ok(());

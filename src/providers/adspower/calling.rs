@@ -30,7 +30,7 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(8);
 pub struct CallTimes {
     /// Its timeout counts from here: the wait for its turn does not.
     pub first: Option<Instant>,
-    /// Of a start: the first one that may have opened the browser.
+    /// For a start: the first one that may have opened the browser.
     pub claimed_since: Option<Timestamp>,
 }
 
@@ -84,7 +84,7 @@ impl AdsPower {
         }
     }
 
-    /// What a start may open is ours however this process ends, so that is durable before it is sent. It is
+    /// The browser that a start may open is ours however this process ends, so the claim is durable first. It is
     /// written when its turn has come: a run that dies in the queue has asked for nothing.
     fn claim(&self, call: &ApiCall<'_>, sent: &mut CallTimes) -> Result<(), ProviderError> {
         let Some(profile) = call.opens() else { return Ok(()) };

@@ -22,7 +22,7 @@ use regatta_core::id::ProfileId;
 /// How far the wall clock and the age of a process may disagree.
 const CLOCK_ERROR: Duration = Duration::from_millis(if cfg!(target_os = "linux") { 250 } else { 2500 });
 
-/// How much later than a start may take AdsPower may still open the browser.
+/// How long after `start_timeout` AdsPower may still open the browser.
 const OPENS_LATE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,7 +141,7 @@ mod tests {
             [90, 99, 100, 115, 260, 261, 90_000].map(owns),
             [false, false, true, true, true, false, false]
         );
-        // Of unknown age it is ours as long as our start may have opened it.
+        // A browser of unknown age is ours as long as our start may have opened it.
         assert!(claim.owns(OURS, None, at(260), LIMIT) && !claim.owns(OURS, None, at(261), LIMIT));
     }
 

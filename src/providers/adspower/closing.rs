@@ -49,7 +49,7 @@ impl AdsPower {
         self.claims.remove(profile)
     }
 
-    /// What AdsPower has open for a profile whose browser does not answer, or was never named.
+    /// Returns what AdsPower has open for a profile whose browser does not answer, or was never named.
     async fn still_listed(&self, profile: &ProfileId, claim: &Claim) -> Result<ListedBrowser, ProviderError> {
         let call = ApiCall::active(profile).with_stop_priority();
         let data = match self.call(&call, ANSWERS_WITHIN).await {

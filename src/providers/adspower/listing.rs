@@ -13,7 +13,7 @@ use regatta_core::source::profile_reference::{ProfileReference, ReferenceProblem
 /// More references than these are found in the list of all profiles with fewer calls.
 const MOST_QUESTIONS: usize = 20;
 
-/// What each reference means.
+/// The profiles that references mean.
 pub type ResolvedReferences = HashMap<ProfileReference, Result<ProfileId, ReferenceProblem>>;
 
 /// Profiles by their groups and tags, both by id.

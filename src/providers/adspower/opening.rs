@@ -151,7 +151,7 @@ impl AdsPower {
                 Ok(data) => data,
                 Err(CallError::Refused(refusal)) if refusal.kernel().is_some() => {
                     self.wait_for_kernel(profile, refusal, &mut kernel).await?;
-                    // What a download takes is not the start's.
+                    // The time of a download does not count as the start's.
                     sent.first = None;
                     continue;
                 }

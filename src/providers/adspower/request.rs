@@ -78,12 +78,12 @@ impl<'a> ApiCall<'a> {
         Self { waits_for_restart: true, ..self }
     }
 
-    /// It decides whether a stop follows, and goes as first as that.
+    /// Gives the call a stop's priority, since its answer decides whether a stop follows.
     pub fn with_stop_priority(self) -> Self {
         Self { urgency: CallPriority::Stop, waits_for_restart: true, ..self }
     }
 
-    /// Of Chrome: the other family cannot be driven.
+    /// Downloads a kernel of Chrome: the other family cannot be driven.
     pub fn download_kernel(version: &'a str) -> Self {
         let what = CallKind::DownloadKernel { version };
         Self {
@@ -119,7 +119,7 @@ impl<'a> ApiCall<'a> {
         }
     }
 
-    /// Of at most a hundred.
+    /// Asks about at most a hundred profiles.
     pub fn cloud_active(profiles: &'a [ProfileId]) -> Self {
         let (urgency, what) = (CallPriority::Normal, CallKind::CloudActive { profiles });
         Self { name: "cloud-active", urgency, waits_for_restart: false, is_list: false, what }

@@ -69,7 +69,7 @@ pub async fn all_below(folders: &Path) -> Result<HashMap<String, Vec<BrowserProc
     .map_err(|error| ProviderError::ProcessesUnreadable { problem: error.to_string() })?
 }
 
-/// What follows `start` in the argument, up to a blank.
+/// Returns what follows `start` in the argument, up to a blank.
 fn name_after(argument: &OsStr, start: &OsStr) -> Option<String> {
     let (_, rest) = argument.to_str()?.split_once(start.to_str()?)?;
     rest.split(' ').next().map(str::to_owned)

@@ -16,10 +16,10 @@ use regatta_core::view::overview::{
 
 /// Changes that a page may be behind before it gets the whole again.
 const BEHIND: usize = 16;
-/// Of an error in a row; the profile's own page has all of it.
+/// The longest error in a row; the profile's own page has all of it.
 const ERROR: usize = 300;
 
-/// What the orchestrator says of itself, where one runs beside the page.
+/// What the orchestrator reports, where one runs beside the page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct OrchestratorStatus {
     pub is_running: bool,

@@ -22,7 +22,7 @@ use super::metrics::{CONTENT_TYPE, metrics};
 use super::{ActionRefusal, Backend, DashboardFeed, ProfileAction};
 use regatta_core::id::ProfileId;
 
-/// Of a profile's events and of its log, on its page.
+/// The most of a profile's events and of its log on its page.
 const TAIL: usize = 200;
 
 /// The page requests nothing from other servers, and no other site may frame it.

@@ -50,7 +50,7 @@ struct StepRow<'a> {
     failed_attempts: u64,
     median: String,
     p95: String,
-    /// Of all profiles, in percent.
+    /// The share of all profiles, in percent.
     done_share: f64,
     reached_share: f64,
 }

@@ -5,7 +5,7 @@ use crate::report::testing::{failed, folder};
 
 fn report() -> Report {
     let mut views = folder();
-    // What a page said may hold anything.
+    // A page's message may contain anything.
     views.push(failed("p9", 9, "<b>&'=1+1 said the page"));
     let views: Vec<_> = views.iter().collect();
     let order = ["a", "b"].map(|flag| flag.parse().unwrap());

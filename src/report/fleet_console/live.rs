@@ -248,7 +248,7 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("=> ")
 }
 
-/// Of profiles: in the unit that has a whole number of them.
+/// Formats a rate of profiles in the unit that has a whole number of them.
 fn rate(per_second: f64) -> String {
     let units = [(1.0, "s"), (60.0, "min"), (3600.0, "h")];
     let (seconds, unit) =

@@ -8,7 +8,7 @@ use regatta_core::fleet::report::{FleetReport, ProfileReport};
 
 const HEADS: [&str; 6] = ["PROFILE", "STATUS", "STEPS", "ATTEMPTS", "TIME", "LAST ERROR"];
 
-/// Completed profiles beyond this many are counted, not listed: what went wrong is to be seen.
+/// Completed profiles beyond this many are counted, not listed: failures must stay visible.
 const LISTED: usize = 100;
 
 pub fn closing_table(report: &FleetReport, paint: Paint) -> String {

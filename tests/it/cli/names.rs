@@ -197,7 +197,7 @@ fn a_dry_run_ends_as_the_run_would() {
         &["run", "asked", "--dry-run"],
         expect![[r#"
         exit 3
-        error: step `store_signup`: it may or may not have happened, and only a person knows
+        error: step `store_signup`: it may or may not have happened, and only a person can check
           hint: look, then: regatta run asked, and answer: regatta resolve asked --done | --again"#]],
     );
 }

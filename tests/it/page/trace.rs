@@ -277,7 +277,7 @@ async fn no_picture_is_taken_in_which_a_field_can_be_read() {
         let taken = kept.iter().filter(|path| path.ends_with("screenshot.png")).count();
         assert_eq!(taken, pictures, "{body}");
         let index = std::fs::read_to_string(folder.path().join("index.html")).unwrap();
-        let says_why = index.contains("There is no picture: a text field could be read in it");
+        let says_why = index.contains("There is no picture: the page prevents blurring");
         assert_eq!(says_why, pictures == 0, "{body}");
         // Nothing of the blur is left.
         let left = rig

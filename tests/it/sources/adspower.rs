@@ -107,7 +107,7 @@ fn what_cannot_be_looked_up_is_told_with_its_line() {
         error: 4 wrong lines in the list of profiles; nothing was started
           FOLDER/list.txt:1: AdsPower has 2 profiles named `Ann`: k1, k3
           FOLDER/list.txt:2: AdsPower has no profile with the number 9
-          FOLDER/list.txt:3: `adspower:nr=1` is no number and no name of AdsPower
+          FOLDER/list.txt:3: `adspower:nr=1` is neither an AdsPower number nor a name
           FOLDER/list.txt:5: profile k2 is on line 4 already
           hint: name the one you mean by its id, or by its number: adspower:no=12"#]],
     );

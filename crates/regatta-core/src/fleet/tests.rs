@@ -368,7 +368,7 @@ fn a_run_that_the_stop_signal_kills_is_stopped_and_has_not_failed() {
 
 #[test]
 fn fewer_runs_share_a_busy_site_until_profiles_complete() {
-    // Of four runs two may live, and one more for each profile that completes.
+    // Two of the four runs may live, and one more for each profile that completes.
     check(
         "max 4; enqueue a b c d e f g; a busy; a exits failed; b exits ok; c exits ok; d exits ok",
         expect![[r#"

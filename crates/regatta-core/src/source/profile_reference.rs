@@ -24,7 +24,7 @@ pub enum ReferenceProblem {
     /// The reference was added while the list was being followed.
     #[error("`{0}` was not looked up in AdsPower, because it was not in the list at the start")]
     Late(String),
-    #[error("`{0}` is no number and no name of AdsPower")]
+    #[error("`{0}` is neither an AdsPower number nor a name")]
     Invalid(String),
 }
 

@@ -26,7 +26,7 @@ pub struct Block {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBlock {
-    #[error("documents are never blocked: a page without one is none")]
+    #[error("documents cannot be blocked: a page needs its document")]
     Document,
     #[error("`{0}` is neither a type of resource nor a pattern")]
     Unknown(String),

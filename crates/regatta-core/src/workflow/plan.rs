@@ -399,7 +399,7 @@ impl PlanStep {
     /// Returns why only a person can resolve the step once it is in doubt.
     pub fn unanswerable_doubt(&self, platform: Platform) -> Option<&'static str> {
         match self.in_doubt {
-            InDoubt::Ask => Some("it may or may not have happened, and only a person knows"),
+            InDoubt::Ask => Some("it may or may not have happened, and only a person can check"),
             InDoubt::Verify if self.verify_for(platform).is_none() => {
                 Some("it may or may not have happened, and it has no verify flow")
             }
@@ -563,7 +563,7 @@ mod tests {
         expect![[r#"
             workflow.toml:6:10: `imges` is neither a type of resource nor a pattern
             types are image, font, media, stylesheet, script, xhr, fetch, ping, manifest, texttrack, eventsource; a pattern is found anywhere in a URL and has a `*`: "*.example/path*"
-            workflow.toml:6:18: documents are never blocked: a page without one is none
+            workflow.toml:6:18: documents cannot be blocked: a page needs its document
             types are image, font, media, stylesheet, script, xhr, fetch, ping, manifest, texttrack, eventsource; a pattern is found anywhere in a URL and has a `*`: "*.example/path*"
             workflow.toml:6:10: `block`: unknown name `variables.cd` in `{{ variables.cd }}`
             add `cd` to [variables] in the workflow; `play` takes --set cd=VALUE, too

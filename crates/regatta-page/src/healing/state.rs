@@ -11,7 +11,7 @@ pub(crate) struct HealingState {
     pub mode: Heal,
     /// What must not be remembered.
     pub mask: Mask,
-    /// What this flow has typed: the page may show it anywhere.
+    /// The values that this flow has typed: the page may show them anywhere.
     typed: Vec<String>,
     /// Selectors with which actions succeeded; remembered when the step has reached its end.
     pub staged: Vec<(LocatorKey, Likeness)>,

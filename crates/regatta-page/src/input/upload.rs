@@ -60,7 +60,7 @@ async fn readable(file: &str) -> Result<String, ActionError> {
     else {
         return Err(refused("it is not a file".to_owned()));
     };
-    // Of the folder only: the page sees the file's own name, be it that of a link.
+    // Only the folder is resolved: the page sees the file's own name, be it that of a link.
     let folder = tokio::fs::canonicalize(folder).await.map_err(|error| refused(error.to_string()))?;
     folder
         .join(name)

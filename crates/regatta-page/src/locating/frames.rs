@@ -146,7 +146,7 @@ impl StepAttempt<'_> {
         Ok(Some(Quad(quad.0.map(inside))))
     }
 
-    /// Of the content of an element, in pixels of the outermost document of its process.
+    /// The quad of an element's content, in pixels of the outermost document of its process.
     async fn quad(&self, world: &ExecutionContext, element: &str) -> Result<Option<Quad>, ActionError> {
         let asked = GetBoxModelParams {
             node_id: None,
@@ -188,7 +188,7 @@ impl StepAttempt<'_> {
         self.page.state.borrow().frame(inner)?.parent.clone()
     }
 
-    /// Of a frame beside the step's own, waited for where its document is being replaced. `None` where the
+    /// The context of a frame beside the step's own. Waits where its document is being replaced. `None` where the
     /// frame went away.
     async fn world_of(&self, frame: &str) -> Result<Option<ExecutionContext>, ActionError> {
         let found = self.page.until(self.deadline(), |view| match view.state.frame(frame) {

@@ -158,7 +158,7 @@ impl StepAttempt<'_> {
         }
     }
 
-    /// Makes a wait that ran out a definite no where nothing was still to come.
+    /// Turns a timeout into `NotMet` if the page is quiet: waiting longer could not help.
     fn definite(&self, error: ActionError) -> ActionError {
         // An HTTP error that the flow allows is as good a page as any.
         let allowed = self.page.allowed_error.as_deref();

@@ -1,4 +1,4 @@
-//! What the browser itself asks, outside every document.
+//! Questions that the browser itself asks, outside every document.
 
 use std::fmt;
 

@@ -39,7 +39,7 @@ struct SnapshotReply {
     boxes: Vec<Rect>,
     width: f64,
     height: f64,
-    /// Of the characters it was given.
+    /// How many of the characters may still be read.
     left: f64,
 }
 

@@ -54,7 +54,7 @@ pub struct Rect {
 pub enum NoPicture {
     #[error("the page ran no script in time, and so its text fields could not be blurred")]
     NotBlurred,
-    #[error("a text field could be read in it, since the page keeps it from being blurred")]
+    #[error("the page prevents blurring, so a text field would be readable in the picture")]
     Readable,
     #[error("the browser drew none in time")]
     NotDrawn,
