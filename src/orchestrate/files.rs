@@ -88,6 +88,8 @@ struct FollowedRun<W: FleetWorld> {
     /// Where in the profile's log the output of a child of ours begins.
     output: u64,
     adopted: Option<AdoptedRun>,
+    /// Its end was reported. A round that began before must not report what later runs write.
+    ended: bool,
 }
 
 /// A run that is no child of ours: only its lock says when it ends.
@@ -96,7 +98,6 @@ struct AdoptedRun {
     /// As its lock names it, and when the lock was last seen held.
     held_by: Option<(LockHolder, Uptime)>,
     caught_up: bool,
-    fell: bool,
 }
 
 impl<W: FleetWorld> RunFiles<W> {
@@ -126,7 +127,7 @@ impl<W: FleetWorld> RunFiles<W> {
     /// Follows a run that began before us, with its events so far.
     pub async fn follow_adopted(&mut self, job: JobId, profile: &ProfileId) {
         let tail = EventReader::over(self.folder.world.events(profile), 0);
-        let mut adopted = AdoptedRun { held_by: None, caught_up: false, fell: false };
+        let mut adopted = AdoptedRun { held_by: None, caught_up: false };
         // At once: it may die before the first round.
         let _ = adopted.look(&self.folder.world, profile).await;
         self.follow(job, profile, tail, Some(adopted));
@@ -142,7 +143,7 @@ impl<W: FleetWorld> RunFiles<W> {
         let profile = profile.clone();
         let output = self.folder.world.output_length(&profile);
         let summary = ProfileSummary::default();
-        let followed = FollowedRun { job, profile, tail, summary, output, adopted };
+        let followed = FollowedRun { job, profile, tail, summary, output, adopted, ended: false };
         self.followed.insert(job, Arc::new(Mutex::new(followed)));
     }
 
@@ -180,6 +181,7 @@ impl<W: FleetWorld> RunFiles<W> {
                 Some(followed) => {
                     let mut followed = followed.lock().await;
                     followed.read(&news);
+                    followed.ended = true;
                     followed.progress_at_exit(&folder, exit).await
                 }
             };
@@ -258,14 +260,17 @@ impl<W: FleetWorld> FollowedRun<W> {
     }
 
     async fn catch_up(&mut self, folder: &RunFolder<W>, news: &UnboundedSender<RunFileEvent>) {
+        if self.ended {
+            return;
+        }
         // The lock first: the events of a run that has released it are then in the file.
         let fell = match &mut self.adopted {
             Some(adopted) => adopted.look(&folder.world, &self.profile).await,
             None => false,
         };
         self.read(news);
-        let Some(adopted) = self.adopted.as_mut().filter(|adopted| fell && !adopted.fell) else { return };
-        adopted.fell = true;
+        let Some(adopted) = self.adopted.as_mut().filter(|_| fell) else { return };
+        self.ended = true;
         let session = folder.world.session(&self.profile).await;
         let outcome = adopted.outcome(folder, &session, &self.summary);
         let known = folder.known(&session, self.summary.clone());
