@@ -3,13 +3,14 @@
 //! the same story.
 //!
 //! `world` is everything outside the code under test and checks each act as it happens; `process` is a run,
-//! `shell` an orchestrator; `scenario` is a fleet from its first start until every profile is done.
+//! `orchestrator` an orchestrator; `scenario` is a fleet from its first start until every profile is done.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
 
 mod chance;
+mod orchestrator;
 mod process;
+mod refusals;
 mod scenario;
-mod shell;
 mod workflow;
 mod world;
 

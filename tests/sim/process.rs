@@ -28,9 +28,9 @@ use crate::world::{Click, Kind, OnExit, World};
 /// Exit codes of a run that has done nothing. 0 and 3 would be false.
 const ODD_EXITS: [i32; 9] = [1, 2, 4, 5, 6, 7, 101, 134, 255];
 
-/// Starts a run of the profile. `in_slot`: started by a fleet.
-pub fn spawn_run(world: &World, profile: usize, in_slot: bool, on_exit: Option<OnExit>) -> u32 {
-    let pid = world.state().new_process(Kind::Run { profile }, in_slot, on_exit);
+/// Starts a run of the profile. `fleet`: the process that spawns it in a slot.
+pub fn spawn_run(world: &World, profile: usize, fleet: Option<u32>, on_exit: Option<OnExit>) -> u32 {
+    let pid = world.state().new_process(Kind::Run { profile }, fleet, on_exit);
     world.start(pid, run(world.clone(), pid, profile));
     pid
 }
@@ -49,11 +49,13 @@ async fn run(world: World, pid: u32, profile: usize) -> i32 {
             state.busy(pid, holder);
             return exit_code(RunOutcome::Busy);
         }
-        state.profiles[profile].lock = Some((pid, run_id.clone()));
+        state.lock(profile, pid, &run_id);
         let random = StdRng::seed_from_u64(state.chance.next());
         (state.spelt, state.profiles[profile].id.clone(), run_id, random, state.listen(pid))
     };
     let keep = Box::new(Disk { world: world.clone(), pid, profile });
+    world.pause(pid, 5).await;
+    world.state().describe_holder(profile, pid);
     // As another process reads it.
     let document = world.state().session(profile).map(|session| serde_json::to_vec(session).unwrap());
     let found = document.map(|document| serde_json::from_slice(&document).expect("it is a document"));
@@ -162,6 +164,7 @@ impl io::Write for Log {
         }
         if state.point(self.pid) {
             state.profiles[self.profile].events.extend_from_slice(second);
+            state.event_written(self.pid);
             state.point(self.pid);
         }
         Ok(line.len())

@@ -10,13 +10,13 @@ use regatta_core::fleet::{ChildExit, JobOutcome};
 use regatta_core::id::RunId;
 use regatta_core::outcome::FleetOutcome;
 use regatta_core::session::{Change, Resolution, Status};
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::LocalSet;
 use tokio::time::{sleep, timeout};
 
 use crate::chance::{Fault, Faults};
+use crate::orchestrator::{self, End, Options};
 use crate::process::spawn_run;
-use crate::shell::{self, End, News, Options};
+use crate::refusals::report_refusals;
 use crate::workflow::{SETTLE_MS, spelt};
 use crate::world::{SIGKILL, SIGTERM, World};
 
@@ -64,6 +64,7 @@ impl Scenario {
         simulate(async || {
             let world =
                 World::new(spelt(self.letters), self.profiles, self.seed, self.faults.clone(), logged);
+            let _refusals = report_refusals(&world);
             if timeout(FOR_EVER, self.drive(&world)).await.is_err() {
                 world.state().violated("the fleet never ends");
             }
@@ -105,12 +106,12 @@ impl Scenario {
                 // What the storm left alive may still be frozen, or about to die.
                 state.calm && state.living_runs().is_empty()
             };
-            let mut started = shell::start(world, self.options(orchestrators));
+            let mut started = orchestrator::start(world, self.options(orchestrators));
             if let (0, Some(point)) = (orchestrators, self.orchestrator_dies_at) {
                 world.state().dies_at(started.pid, point);
             }
             orchestrators += 1;
-            running.replace(Some((started.pid, started.signals.clone())));
+            running.replace(Some(started.pid));
             let end = started.end.recv().await;
             running.replace(None);
             if world.state().violation.is_some() {
@@ -118,7 +119,11 @@ impl Scenario {
             }
             rounds_in_calm += u32::from(calm);
             match end {
-                Some(End::Finished { outcome: FleetOutcome::Completed, .. }) => break,
+                Some(End::Finished { outcome: FleetOutcome::Completed, jobs })
+                    if jobs.len() == self.profiles =>
+                {
+                    break;
+                }
                 Some(End::Finished { jobs, .. }) if calm => {
                     let clear =
                         |job: &JobOutcome| matches!(job, JobOutcome::Completed | JobOutcome::NeedsAttention);
@@ -184,7 +189,7 @@ impl Scenario {
     }
 }
 
-type Running = Rc<RefCell<Option<(u32, UnboundedSender<News>)>>>;
+type Running = Rc<RefCell<Option<u32>>>;
 
 /// People and machines, until the storm is over.
 async fn meddle(world: World, scenario: Scenario, running: Running) {
@@ -208,9 +213,9 @@ async fn meddle(world: World, scenario: Scenario, running: Running) {
             living.get(usize::try_from(which).unwrap()).copied()
         };
         let interrupt = |times: u32| {
-            if let Some((_, signals)) = &*running.borrow() {
+            if let Some(pid) = *running.borrow() {
                 world.state().log(|| format!("Ctrl-C, {times} times"));
-                (0..times).for_each(|_| signals.send(News::StopRequested).unwrap_or_default());
+                (0..times).for_each(|_| world.interrupt(pid));
             }
         };
         match what {
@@ -219,19 +224,19 @@ async fn meddle(world: World, scenario: Scenario, running: Running) {
             2 => {
                 world.state().log(|| "a second orchestrator".to_owned());
                 others += 1;
-                shell::start(&world, scenario.options(1000 + others));
+                orchestrator::start(&world, scenario.options(1000 + others));
             }
             3 => {
                 let profile = world.state().chance.below(scenario.profiles as u64);
                 world.state().log(|| format!("a person runs p{profile}"));
-                spawn_run(&world, usize::try_from(profile).unwrap(), false, None);
+                spawn_run(&world, usize::try_from(profile).unwrap(), None, None);
             }
             4 => run.into_iter().for_each(|pid| world.state().signal(pid, SIGKILL)),
             5 => run.into_iter().for_each(|pid| world.state().signal(pid, SIGTERM)),
             6 => run.into_iter().for_each(|pid| (0..2).for_each(|_| world.state().signal(pid, SIGTERM))),
             7 => world.state().set_wall(),
             8 => {
-                let pid = running.borrow().as_ref().map(|(pid, _)| *pid);
+                let pid = *running.borrow();
                 pid.into_iter().for_each(|pid| world.state().signal(pid, SIGKILL));
             }
             _ => {
@@ -289,7 +294,7 @@ pub async fn live(world: &World, deaths: &[Option<u32>]) -> Vec<u32> {
     for death in deaths.iter().copied().chain(std::iter::repeat_n(None, 30)) {
         let (ended, mut end) = tokio::sync::mpsc::unbounded_channel();
         let on_exit = Box::new(move |exit: ChildExit| ended.send(exit).unwrap());
-        let pid = spawn_run(world, 0, false, Some(on_exit));
+        let pid = spawn_run(world, 0, None, Some(on_exit));
         if let Some(death) = death {
             world.state().dies_at(pid, death);
         }

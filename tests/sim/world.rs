@@ -11,17 +11,27 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use regatta::run::{StopSeverity, StopWatch, WallClock};
-use regatta_core::fleet::ChildExit;
+use regatta::store::LockHolder;
+use regatta_core::event::Event;
+use regatta_core::fleet::{ChildExit, JobOutcome};
 use regatta_core::id::{ProfileId, RunId};
 use regatta_core::session::{InFlight, Session};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::chance::{Chance, Fault, Faults};
+use crate::orchestrator::{has_row, holder};
 use crate::workflow::{SETTLE_MS, Spelt};
 
+pub const SIGINT: i32 = 2;
 pub const SIGTERM: i32 = 15;
 pub const SIGKILL: i32 = 9;
+
+/// A fleet has handled a request to stop by then, and its runs have the signal.
+const STOPS_WITHIN: Duration = Duration::from_secs(5);
+/// For a signal to a run that has just died.
+const STALE: Duration = Duration::from_secs(1);
 
 /// Called once, when the process has ended.
 pub type OnExit = Box<dyn FnOnce(ChildExit) + Send>;
@@ -58,6 +68,17 @@ pub struct Profile {
     session: Option<Session>,
     pub events: Vec<u8>,
     pub lock: Option<(u32, RunId)>,
+    /// What the last holder wrote of itself, unless it has removed it.
+    pub lock_text: Option<LockHolder>,
+    pub has_lock_file: bool,
+    /// The fleet that is ending its left-overs.
+    cleaning: Option<u32>,
+    /// The fleet whose run crashed, until its left-overs were ended.
+    unclean: Option<u32>,
+    /// The run in the slot of a fleet: the last one that was spawned or adopted.
+    in_slot: Option<u32>,
+    /// The last reading of the events missed some.
+    events_late: bool,
     browser: Option<Browser>,
     browsers_opened: u64,
     /// Captured values by process.
@@ -100,8 +121,8 @@ struct Process {
     alive: bool,
     frozen: bool,
     deaf: bool,
-    /// Started or adopted by a fleet: it has a slot.
-    in_slot: bool,
+    /// The fleet that spawned or adopted it: it has a slot.
+    fleet: Option<u32>,
     points: u32,
     dies_at: Option<u32>,
     signals: u32,
@@ -111,6 +132,19 @@ struct Process {
     killed_by: i32,
     waker: Option<Waker>,
     on_exit: Option<OnExit>,
+    exit: Option<ChildExit>,
+    died_at: Option<Instant>,
+    /// Signals that were sent to it, received or not.
+    sent: u32,
+    /// Of a run: its name, the events it has written, and those that its fleet has reported.
+    run_id: Option<RunId>,
+    written: u64,
+    reported: u64,
+    last_reported: u64,
+    /// Of a fleet that listens to signals.
+    stops: Option<UnboundedSender<()>>,
+    stops_sent: u32,
+    stops_received: u32,
 }
 
 /// The fate of a click.
@@ -129,6 +163,12 @@ impl World {
             session: None,
             events: Vec::new(),
             lock: None,
+            lock_text: None,
+            has_lock_file: false,
+            cleaning: None,
+            unclean: None,
+            in_slot: None,
+            events_late: false,
             browser: None,
             browsers_opened: 0,
             captured: Vec::new(),
@@ -196,6 +236,50 @@ impl World {
         self.point(pid).await;
     }
 
+    /// A fleet has taken a request to stop: its runs have the signal soon.
+    pub fn stop_received(&self, fleet: u32) {
+        let mut state = self.state();
+        let process = state.process(fleet);
+        process.stops_received += 1;
+        let kills = process.stops_received > 1;
+        let signalled: Vec<(u32, u32)> =
+            state.runs_of(fleet).iter().map(|pid| (*pid, state.process(*pid).sent)).collect();
+        drop(state);
+        let world = self.clone();
+        tokio::task::spawn_local(async move {
+            sleep(STOPS_WITHIN).await;
+            let mut state = world.state();
+            if !state.alive(fleet) {
+                return;
+            }
+            let holders = state.lock_holders();
+            let spared = |(pid, sent): &&(u32, u32)| {
+                let process = &state.processes[*pid as usize - 1];
+                process.alive && holders.contains(pid) && (kills || process.sent == *sent)
+            };
+            if let Some((pid, _)) = signalled.iter().find(spared) {
+                let what = if kills { "is killed" } else { "is asked to stop" };
+                let pid = *pid;
+                state
+                    .violated(format!("fleet {fleet} stops, and process {pid} lives that it neither {what}"));
+            }
+        });
+    }
+
+    /// Ctrl-C for a fleet. One that does not listen yet dies of it.
+    pub fn interrupt(&self, fleet: u32) {
+        self.state().signal(fleet, SIGINT);
+        let world = self.clone();
+        tokio::task::spawn_local(async move {
+            sleep(STOPS_WITHIN).await;
+            let mut state = world.state();
+            let process = state.process(fleet);
+            if process.alive && process.stops_received < process.stops_sent {
+                state.violated(format!("fleet {fleet} does not handle a request to stop"));
+            }
+        });
+    }
+
     /// Runs `body` as the process: until it ends or dies.
     pub fn start(&self, pid: u32, body: impl Future<Output = i32> + 'static) {
         let mortal = Mortal { world: self.clone(), pid, body: Box::pin(body) };
@@ -205,6 +289,7 @@ impl World {
             let mut state = world.state();
             state.log(|| format!("process {pid}: {exit}"));
             state.release(pid);
+            state.exited(pid, exit);
             let on_exit = state.process(pid).on_exit.take();
             drop(state);
             if let Some(on_exit) = on_exit {
@@ -291,11 +376,11 @@ impl State {
     }
 
     /// `on_exit` belongs to the child of a fleet.
-    pub fn new_process(&mut self, kind: Kind, in_slot: bool, on_exit: Option<OnExit>) -> u32 {
+    pub fn new_process(&mut self, kind: Kind, fleet: Option<u32>, on_exit: Option<OnExit>) -> u32 {
         let dies = match kind {
             Kind::Run { .. } => self.strikes(Fault::Death).then(|| self.chance.below(60)),
             Kind::Fleet => self.strikes(Fault::OrchestratorDeath).then(|| {
-                let within = 40 * self.profiles.len() as u64;
+                let within = 60 * self.profiles.len() as u64;
                 self.chance.below(within)
             }),
         };
@@ -306,7 +391,7 @@ impl State {
             alive: true,
             frozen: false,
             deaf,
-            in_slot,
+            fleet,
             points: 0,
             dies_at: dies.map(|point| u32::try_from(point).unwrap()),
             signals: 0,
@@ -315,9 +400,22 @@ impl State {
             killed_by: SIGKILL,
             waker: None,
             on_exit,
+            exit: None,
+            died_at: None,
+            sent: 0,
+            run_id: None,
+            written: 0,
+            reported: 0,
+            last_reported: 0,
+            stops: None,
+            stops_sent: 0,
+            stops_received: 0,
         });
         let pid = u32::try_from(self.processes.len()).unwrap();
         self.alive.insert(pid);
+        if let (Kind::Run { profile }, Some(_)) = (kind, fleet) {
+            self.profiles[profile].in_slot = Some(pid);
+        }
         pid
     }
 
@@ -332,6 +430,34 @@ impl State {
     /// From now on the run handles signals; before, they end it.
     pub fn listen(&mut self, pid: u32) -> StopWatch {
         self.process(pid).ear.take().expect("a run listens once")
+    }
+
+    /// From now on the fleet receives requests to stop; before, they end it.
+    pub fn listen_as_fleet(&mut self, pid: u32) -> UnboundedReceiver<()> {
+        let (sender, receiver) = unbounded_channel();
+        self.process(pid).stops = Some(sender);
+        receiver
+    }
+
+    /// A run takes the lock of its profile.
+    pub fn lock(&mut self, profile: usize, pid: u32, run_id: &RunId) {
+        self.profiles[profile].lock = Some((pid, run_id.clone()));
+        self.profiles[profile].has_lock_file = true;
+        self.process(pid).run_id = Some(run_id.clone());
+    }
+
+    /// The holder of a lock describes itself, a moment after it has taken it.
+    pub fn describe_holder(&mut self, profile: usize, pid: u32) {
+        let at = self.wall();
+        if let Some((by, run_id)) = &self.profiles[profile].lock
+            && *by == pid
+        {
+            self.profiles[profile].lock_text = Some(holder(pid, run_id, at));
+        }
+    }
+
+    fn lock_holders(&self) -> BTreeSet<u32> {
+        self.profiles.iter().filter_map(|profile| Some(profile.lock.as_ref()?.0)).collect()
     }
 
     /// Whether the process lives on. Points are counted, so that each can be the last one.
@@ -356,6 +482,7 @@ impl State {
         let points = self.process(pid).points;
         self.log(|| format!("process {pid} dies at its point {points}"));
         self.process(pid).alive = false;
+        self.process(pid).died_at = Some(Instant::now());
         self.release(pid);
         if let Some(waker) = self.process(pid).waker.take() {
             waker.wake();
@@ -370,8 +497,10 @@ impl State {
             self.fleet_lock = None;
             self.orchestrator_was_killed = true;
         }
-        if let Kind::Run { profile } = self.process(pid).kind {
-            self.unlock(profile, pid);
+        match self.process(pid).kind {
+            Kind::Run { profile } => self.unlock(profile, pid),
+            // Those of the profiles whose left-overs it was ending.
+            Kind::Fleet => (0..self.profiles.len()).for_each(|profile| self.unlock(profile, pid)),
         }
     }
 
@@ -379,6 +508,10 @@ impl State {
         let lock = &mut self.profiles[profile].lock;
         if lock.as_ref().is_some_and(|(holder, _)| *holder == pid) {
             *lock = None;
+            // One that is killed leaves its text.
+            if self.process(pid).alive {
+                self.profiles[profile].lock_text = None;
+            }
         }
     }
 
@@ -388,8 +521,13 @@ impl State {
         }
         self.log(|| format!("signal {signal} to process {pid}"));
         let process = self.process(pid);
+        process.sent += 1;
         match signal {
             SIGKILL => self.die(pid),
+            _ if process.kind == Kind::Fleet && process.stops.is_some() => {
+                process.stops_sent += 1;
+                process.stops.as_ref().map(|stops| stops.send(()));
+            }
             _ if process.deaf => {}
             _ if process.ear.is_some() => {
                 process.killed_by = signal;
@@ -426,29 +564,192 @@ impl State {
         self.alive.iter().copied().filter(|pid| of(&self.processes[*pid as usize - 1])).collect()
     }
 
-    pub fn adopted(&mut self, pid: u32) {
-        self.process(pid).in_slot = true;
+    /// A fleet signals what it takes for its run.
+    pub fn signal_from(&mut self, fleet: u32, pid: u32, signal: i32) {
+        if !self.point(fleet) {
+            return;
+        }
+        let stops = self.process(fleet).stops_received;
+        let process = self.process(pid);
+        let is_its_run = process.kind != Kind::Fleet && process.fleet == Some(fleet);
+        let is_stale = process.died_at.is_some_and(|at| at.elapsed() > STALE);
+        if is_stale || (process.alive && !is_its_run) {
+            self.violated(format!("fleet {fleet} signals process {pid}, which is not its run"));
+        }
+        if stops == 0 {
+            self.violated(format!("fleet {fleet} signals process {pid}, and nothing has asked it to stop"));
+        }
+        self.signal(pid, signal);
+        self.point(fleet);
     }
 
-    /// A run finds its profile held: if it has a slot, the holder takes it over.
-    pub fn busy(&mut self, pid: u32, holder: u32) {
-        if self.process(pid).in_slot {
-            self.adopted(holder);
+    /// What the parent reads of a dead child.
+    pub fn exit_of(&self, pid: u32) -> Option<ChildExit> {
+        self.processes[pid as usize - 1].exit
+    }
+
+    fn exited(&mut self, pid: u32, exit: ChildExit) {
+        let process = self.process(pid);
+        process.exit = Some(exit);
+        process.died_at.get_or_insert(Instant::now());
+        let (kind, fleet) = (process.kind, process.fleet);
+        if let (Kind::Run { profile }, Some(fleet), None) = (kind, fleet, exit.outcome())
+            && self.profiles[profile].in_slot == Some(pid)
+            && self.process(pid).on_exit.is_some()
+        {
+            self.profiles[profile].unclean = Some(fleet);
         }
     }
 
-    /// Checks the moment at which a fleet is about to start a run of `profile`, while it cleans up after
-    /// others.
-    pub fn may_spawn(&mut self, profile: usize, cleaning: usize, max: usize) {
-        let in_slots = self.pids(|process| process.in_slot && process.kind != Kind::Fleet);
-        if in_slots.len() + cleaning >= max {
+    /// The living runs in the slots of a fleet.
+    fn runs_of(&self, fleet: u32) -> Vec<u32> {
+        self.pids(|process| process.kind != Kind::Fleet && process.fleet == Some(fleet))
+    }
+
+    /// A fleet has found a living run: it has a slot from now on.
+    pub fn adopted_by(&mut self, fleet: u32, profile: usize) {
+        self.profiles[profile].in_slot = None;
+        let Some((pid, _)) = self.profiles[profile].lock else { return };
+        if self.process(pid).kind != (Kind::Run { profile }) {
+            return;
+        }
+        let process = self.process(pid);
+        process.fleet = Some(fleet);
+        (process.reported, process.last_reported) = (0, 0);
+        self.profiles[profile].in_slot = Some(pid);
+    }
+
+    /// A run finds its profile held: if it has a slot, the holder takes it from now on.
+    pub fn busy(&mut self, pid: u32, holder: u32) {
+        let fleet = self.process(pid).fleet;
+        if fleet.is_some() && self.process(holder).kind != Kind::Fleet {
+            self.process(holder).fleet = fleet;
+        }
+    }
+
+    /// At the moment a fleet is about to start a run of `profile`.
+    pub fn may_spawn(&mut self, fleet: u32, profile: usize, max: usize) {
+        if self.process(fleet).stops_received > 0 {
+            self.violated(format!("p{profile} is spawned though the fleet is stopping"));
+        }
+        let in_slots = self.pids(|process| process.fleet.is_some() && process.kind != Kind::Fleet);
+        let is_crashed =
+            |profile: &&Profile| profile.cleaning == Some(fleet) || profile.unclean == Some(fleet);
+        let crashed = self.profiles.iter().filter(is_crashed).count();
+        if in_slots.len() + crashed >= max {
             self.violated(format!(
-                "a run of p{profile} is spawned beside {in_slots:?} and {cleaning} crashed ones, and max is {max}"
+                "a run of p{profile} is spawned beside {in_slots:?} and {crashed} crashed ones, and max is {max}"
             ));
         }
-        let twins = self.pids(|process| process.in_slot && process.kind == Kind::Run { profile });
+        let twins = self.pids(|process| process.fleet.is_some() && process.kind == Kind::Run { profile });
         if !twins.is_empty() {
             self.violated(format!("p{profile} is spawned while process {twins:?} runs it"));
+        }
+        if is_crashed(&&self.profiles[profile]) {
+            self.violated(format!("p{profile} is spawned beside what its crashed run left"));
+        }
+        if has_row(profile) && self.session(profile).is_none() {
+            self.violated(format!("p{profile} is spawned, and its row is not on the disk"));
+        }
+    }
+
+    /// A fleet takes the lock of a profile to end its left-overs. Returns whether it could.
+    pub fn begin_cleaning(&mut self, fleet: u32, profile: usize) -> bool {
+        if self.profiles[profile].lock.is_some() {
+            self.profiles[profile].unclean = None;
+            return false;
+        }
+        let run_id = RunId::new(self.wall(), 0);
+        self.lock(profile, fleet, &run_id);
+        self.profiles[profile].cleaning = Some(fleet);
+        true
+    }
+
+    pub fn end_cleaning(&mut self, fleet: u32, profile: usize, closes: bool) {
+        if !self.alive(fleet) {
+            return;
+        }
+        if closes {
+            self.close_browser(profile);
+        }
+        self.unlock(profile, fleet);
+        self.profiles[profile].cleaning = None;
+        self.profiles[profile].unclean = None;
+    }
+
+    pub fn has_any_browser(&mut self, profile: usize) -> bool {
+        self.act_on(profile);
+        self.profiles[profile].browser.is_some()
+    }
+
+    /// The last reading of a profile's events missed some, or none.
+    pub fn events_late(&mut self, profile: usize, late: bool) {
+        self.profiles[profile].events_late = late;
+    }
+
+    /// A run has written a whole line.
+    pub fn event_written(&mut self, pid: u32) {
+        self.process(pid).written += 1;
+    }
+
+    /// A fleet reports an event: of the run in its slot each one once, in their order.
+    pub fn event_reported(&mut self, event: &Event) {
+        let profile = crate::orchestrator::index(&event.profile_id);
+        let Some(pid) = self.profiles[profile].in_slot else { return };
+        let process = self.process(pid);
+        if process.run_id.as_ref() != Some(&event.run_id) {
+            return;
+        }
+        let again = event.seq <= process.last_reported;
+        process.last_reported = event.seq;
+        process.reported += 1;
+        if again {
+            self.violated(format!("event {} of process {pid} is reported twice", event.seq));
+        }
+    }
+
+    /// A fleet reports the end of an attempt: it has reported all events of its run by then.
+    pub fn attempt_ends(&mut self, fleet: u32, profile: usize) {
+        let late = self.profiles[profile].events_late;
+        let Some(pid) = self.profiles[profile].in_slot.take() else { return };
+        let process = self.process(pid);
+        let (written, reported) = (process.written, process.reported);
+        if process.fleet != Some(fleet) {
+            return;
+        }
+        if process.alive && self.lock_holders().contains(&pid) {
+            self.violated(format!("the end of process {pid} is reported, and it lives"));
+        } else if !late && written != reported {
+            self.violated(format!(
+                "process {pid} has ended, and {reported} of its {written} events were reported"
+            ));
+        }
+    }
+
+    /// A fleet reports how a profile ended.
+    pub fn profile_ends(&mut self, profile: usize, outcome: JobOutcome) {
+        let flags = &self.spelt.flags;
+        let is_done = self
+            .session(profile)
+            .is_some_and(|session| flags.iter().all(|flag| session.completion_flags.is_set(flag)));
+        if outcome == JobOutcome::Completed && !is_done {
+            self.violated(format!("p{profile} is reported as completed, and it is not"));
+        }
+    }
+
+    /// A fleet has ended with this many outcomes: nothing of it lives.
+    pub fn fleet_ends(&mut self, fleet: u32, outcomes: usize) {
+        let profiles = self.profiles.len();
+        // One that is asked to stop may not have read its whole source.
+        let is_cut = self.process(fleet).stops_received > 0 && outcomes < profiles;
+        if outcomes != profiles && !is_cut {
+            self.violated(format!("the fleet ended, and {outcomes} of {profiles} have an outcome"));
+        }
+        let holders = self.lock_holders();
+        let mut left = self.runs_of(fleet);
+        left.retain(|pid| holders.contains(pid));
+        if !left.is_empty() {
+            self.violated(format!("the fleet ended, and {left:?} in its slots live"));
         }
     }
 
