@@ -81,7 +81,7 @@ pub trait FleetWorld: Clone + Send + Sync + 'static {
 
     fn measure(&self) -> impl Future<Output = MachineLoad> + Send;
 
-    /// Returns the profiles of which something runs that may have no run.
+    /// Returns the profiles whose browsers or other processes still run.
     fn profiles_with_leftovers(
         &self,
         provider: &dyn Provider,
@@ -161,7 +161,7 @@ pub trait SpawnedRun {
     fn reap(self);
 }
 
-/// A killed group, the members of which may need a moment to go.
+/// A killed group. Its members may need a moment to go.
 pub trait EndedRunGroup: 'static {
     /// Returns whether every member is gone within a bound.
     fn gone(self) -> impl Future<Output = bool>;

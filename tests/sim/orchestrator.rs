@@ -524,7 +524,7 @@ impl EndedRunGroup for SimulatedGroup {
     }
 }
 
-/// The event file of a profile, of which the last bytes may come late.
+/// The event file of a profile. Its last bytes may come late.
 pub struct SimulatedEvents {
     world: World,
     profile: usize,
