@@ -246,7 +246,7 @@ impl<W: FleetWorld> RunFolder<W> {
 }
 
 impl<W: FleetWorld> FollowedRun<W> {
-    /// Reports a dead child, all of whose events were read.
+    /// Returns the progress of a dead child. All its events were read.
     async fn progress_at_exit(&self, folder: &RunFolder<W>, exit: ChildExit) -> ProfileProgress {
         let session = folder.world.session(&self.profile).await;
         let known = folder.known(&session, self.summary.clone());

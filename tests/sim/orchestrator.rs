@@ -87,7 +87,7 @@ async fn orchestrate(seen: OrchestratorWorld, settings: Options) -> End {
     options.seed = settings.seed;
     let source = RowSource { world: world.clone(), pid, chance: Chance::new(settings.seed) };
     let mut intake = Intake::new(Box::new(source), Platform::Desktop);
-    intake.shuffle = (settings.seed % 3 == 0).then_some(settings.seed);
+    intake.shuffle = settings.seed.is_multiple_of(3).then_some(settings.seed);
     let provider = Arc::new(SimulatedProvider(world.clone()));
     let mut witness =
         Witness { world: world.clone(), pid, outcomes: BTreeMap::new(), severity: Severity::None };

@@ -258,10 +258,9 @@ impl World {
                 process.alive && holders.contains(pid) && (kills || process.sent == *sent)
             };
             if let Some((pid, _)) = signalled.iter().find(spared) {
-                let what = if kills { "is killed" } else { "is asked to stop" };
+                let what = if kills { "killed" } else { "asked to stop" };
                 let pid = *pid;
-                state
-                    .violated(format!("fleet {fleet} stops, and process {pid} lives that it neither {what}"));
+                state.violated(format!("fleet {fleet} is stopping, and process {pid} was not {what}"));
             }
         });
     }
