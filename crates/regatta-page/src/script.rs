@@ -101,7 +101,12 @@ impl Page {
                     let mut create = CreateIsolatedWorldParams::new(frame);
                     create.world_name = Some(WORLD.to_owned());
                     match self.answer(session.send(create), deadline).await {
-                        Ok(_) | Err(WaitError::Script(_)) => {}
+                        // The browser announces a new world, and says nothing of one that is still there.
+                        Ok(created) => {
+                            let id = *created.execution_context_id.inner();
+                            self.state.send_modify(|state| state.revive_world(&session, id));
+                        }
+                        Err(WaitError::Script(_)) => {}
                         Err(error) => return Err(error),
                     }
                 }

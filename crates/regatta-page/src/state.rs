@@ -100,6 +100,8 @@ pub struct FrameState {
     /// The injected script's, and the page's own.
     pub world: Option<ExecutionContext>,
     pub page_world: Option<ExecutionContext>,
+    /// The injected script's, after a command in it was refused: it may still be there.
+    forgotten_world: Option<ExecutionContext>,
     pub document: DocumentState,
     /// Documents and places inside a document that the frame came to, the latest last.
     pub arrivals: VecDeque<Arrival>,
@@ -415,6 +417,7 @@ impl FrameState {
             children: Vec::new(),
             world: None,
             page_world: None,
+            forgotten_world: None,
             document: DocumentState::default(),
             arrivals: VecDeque::new(),
             arrived: 0,

@@ -119,8 +119,29 @@ impl PageState {
         }
     }
 
+    /// To be called when a command was refused as if the world were gone. It is kept aside, since the browser also
+    /// words the loss of a handle or of a promise that way.
     pub fn forget_world(&mut self, lost: &ExecutionContext) {
-        self.lose_worlds(&lost.session, |world| world == lost);
+        let frames = self.frames.values_mut();
+        for frame in frames.filter(|frame| frame.world.as_ref() == Some(lost)) {
+            frame.forgotten_world = frame.world.take();
+        }
+        for frame in self.frames.values_mut().filter(|frame| frame.page_world.as_ref() == Some(lost)) {
+            frame.page_world = None;
+        }
+    }
+
+    /// Uses a forgotten world again, which the browser has named as still there. Handles to its objects are not.
+    pub fn revive_world(&mut self, session: &CdpSession, id: i64) {
+        for frame in self.frames.values_mut().filter(|frame| frame.world.is_none()) {
+            let is_meant =
+                |world: &mut ExecutionContext| world.id == id && world.session.id() == session.id();
+            if let Some(mut world) = frame.forgotten_world.take_if(is_meant) {
+                self.announced_worlds += 1;
+                world.announced = self.announced_worlds;
+                frame.world = Some(world);
+            }
+        }
     }
 
     pub fn apply(&mut self, session: &CdpSession, method: &str, params: &Value, allowed: &[String]) {
@@ -197,7 +218,7 @@ impl PageState {
 
     fn lose_worlds(&mut self, session: &CdpSession, is_lost: impl Fn(&ExecutionContext) -> bool) {
         for frame in self.frames.values_mut() {
-            for world in [&mut frame.world, &mut frame.page_world] {
+            for world in [&mut frame.world, &mut frame.page_world, &mut frame.forgotten_world] {
                 if world.as_ref().is_some_and(|world| world.session.id() == session.id() && is_lost(world)) {
                     *world = None;
                 }
