@@ -38,6 +38,7 @@ course:
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
+	@scripts/check-words
 
 # Kills real processes until luck is ruled out: a fleet and its browsers, then the writers of the shared
 # files.

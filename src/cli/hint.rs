@@ -38,13 +38,13 @@ pub fn of_provider(error: &ProviderError) -> Option<String> {
             "start one with --remote-debugging-port=9222; http://127.0.0.1:9222/json/version names its `webSocketDebuggerUrl`"
         }
         ProviderError::ProcessesUnreadable { .. } => {
-            "without it a living browser cannot be told from a dead one; is /proc mounted?"
+            "without it a living browser cannot be distinguished from a dead one; is /proc mounted?"
         }
         ProviderError::Unreachable { .. } => {
             "start AdsPower and check the address of its Local API (settings of the app, or its file `local_api`)"
         }
         ProviderError::TimedOut { .. } => {
-            "AdsPower is busy or hangs: look at its window, or run fewer profiles at once"
+            "AdsPower is busy or hangs: check its window, or run fewer profiles at once"
         }
         ProviderError::Throttled { .. } => {
             "lower the calls per second: another program may use the same API, or the plan allows fewer"

@@ -89,7 +89,7 @@ def closed(client):
 
 def unknown(client):
     expected = (-1, "Profile does not exist")
-    assert refused(lambda: client.browsers.start("nobody")) == expected
+    assert refused(lambda: client.browsers.start("unknown")) == expected
 
 
 def start_and_stop(client):

@@ -39,7 +39,7 @@ def start_and_stop(client):
 
 
 def unknown(client):
-    refused = client.start_browser("nobody")
+    refused = client.start_browser("unknown")
     assert (refused["code"], refused["msg"]) == (-1, "user_id does not exist"), refused
 
 

@@ -1,4 +1,4 @@
-"""Plays an independent AdsPower client, PyPI `py-adspower`, against the emulator: it tells refusals apart by
+"""Plays an independent AdsPower client, PyPI `py-adspower`, against the emulator: it distinguishes refusals by
 their words, and reads every field of a profile. Usage: python3 -I py_adspower.py PACKAGES BASE_URL
 """
 
@@ -63,7 +63,7 @@ def refusals(client):
     fault("throttled")
     raised(TooManyRequests, lambda: client.start_browser("p3"))
     # It waits for "account does not exist". The wording varies, and ours is the documented one.
-    error = raised(UnexpectedError, lambda: client.start_browser("nobody"))
+    error = raised(UnexpectedError, lambda: client.start_browser("unknown"))
     assert error.json["msg"] == "user_id does not exist", error.json
 
 

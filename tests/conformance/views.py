@@ -1,4 +1,4 @@
-"""Reports, metrics and webhooks, read by programs nobody here wrote.
+"""Reports, metrics and webhooks, read by independent programs.
 
 views.py REGATTA: makes a folder in which something went well and something did not, and asks
 junitparser, the OpenMetrics parser of prometheus_client, and standardwebhooks what they make of it.
@@ -104,12 +104,12 @@ def metrics(root):
 
 def webhook(root):
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    told = []
+    received = []
 
     class Receiver(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["content-length"]))
-            told.append(Webhook(secret).verify(body, dict(self.headers)))
+            received.append(Webhook(secret).verify(body, dict(self.headers)))
             self.send_response(204)
             self.end_headers()
 
@@ -123,8 +123,8 @@ def webhook(root):
     (root / "profiles.txt").write_text("p3\n")
     ended = subprocess.run([regatta, "-C", root, "orchestrate"], env={**os.environ, "SECRET": secret}, capture_output=True, text=True)
     assert ended.returncode == 3, ended
-    assert [message["type"] for message in told] == ["fleet.finished"], told
-    assert told[0]["data"]["tally"]["need_attention"] == 1, told
+    assert [message["type"] for message in received] == ["fleet.finished"], received
+    assert received[0]["data"]["tally"]["need_attention"] == 1, received
     server.shutdown()
     print("standardwebhooks: a signed message is verified")
 

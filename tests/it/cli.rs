@@ -301,20 +301,20 @@ fn a_wrong_flow_is_shown_at_its_step() {
         &folder,
         "flows/store.json",
         "\"type\": \"setViewport\",",
-        "\"type\": \"customStep\", \"name\": \"somebody.elses\",",
+        "\"type\": \"customStep\", \"name\": \"another.programs\",",
     );
     check(
         &folder,
         &["run", "p1"],
         expect![[r#"
             exit 2
-            error: step 1 (somebody.elses): this custom step is another program's and cannot be played
+            error: step 1 (another.programs): this custom step is another program's and cannot be played
                ╭─[flows/store.json:5:5]
              4 │   "steps": [
              5 │     {
                ·     ┬
                ·     ╰── step 1
-             6 │       "type": "customStep", "name": "somebody.elses",
+             6 │       "type": "customStep", "name": "another.programs",
                ╰────
               help: remove it, or write what it does with the steps of the Recorder and the `regatta.` steps of the guide to flows"#]],
     );
