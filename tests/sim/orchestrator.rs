@@ -7,7 +7,7 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -298,7 +298,12 @@ impl FleetWorld for OrchestratorWorld {
     }
 
     fn events(&self, profile: &ProfileId) -> SimulatedEvents {
-        SimulatedEvents { world: self.world.clone(), profile: index(profile), seen: AtomicU64::new(0) }
+        SimulatedEvents {
+            world: self.world.clone(),
+            profile: index(profile),
+            seen: AtomicU64::new(0),
+            was_read: AtomicBool::new(false),
+        }
     }
 
     fn output_length(&self, _: &ProfileId) -> u64 {
@@ -508,10 +513,7 @@ impl SpawnedRun for SimulatedChild {
     }
 
     fn reap(self) {
-        let mut state = self.world.state();
-        if state.alive(self.pid) {
-            state.violated(format!("process {} is reaped, and it lives", self.pid));
-        }
+        self.world.state().reaped(self.pid);
     }
 }
 
@@ -528,7 +530,9 @@ impl EndedRunGroup for SimulatedGroup {
 pub struct SimulatedEvents {
     world: World,
     profile: usize,
+    /// The greatest length that was read; the first reading is not late.
     seen: AtomicU64,
+    was_read: AtomicBool,
 }
 
 impl std::fmt::Debug for SimulatedEvents {
@@ -542,7 +546,8 @@ impl FollowedFile for SimulatedEvents {
         let mut state = self.world.state();
         let length = state.profiles[self.profile].events.len() as u64;
         let seen = self.seen.load(Ordering::Relaxed);
-        let late = length > seen && state.strikes(Fault::EventsLate);
+        let was_read = self.was_read.swap(true, Ordering::Relaxed);
+        let late = was_read && length > seen && state.strikes(Fault::EventsLate);
         state.events_late(self.profile, late);
         let length = if late { seen + state.chance.below(length - seen) } else { length };
         self.seen.store(length, Ordering::Relaxed);

@@ -132,7 +132,12 @@ struct Process {
     killed_by: i32,
     waker: Option<Waker>,
     on_exit: Option<OnExit>,
+    /// Spawned by the fleet of its slot, not adopted.
+    is_child: bool,
     exit: Option<ChildExit>,
+    started: Instant,
+    /// Its parent has reaped it, or ended its group.
+    reaped: bool,
     died_at: Option<Instant>,
     /// Signals that were sent to it, received or not.
     sent: u32,
@@ -398,8 +403,11 @@ impl State {
             ear: Some(ear),
             killed_by: SIGKILL,
             waker: None,
+            is_child: fleet.is_some() && on_exit.is_some(),
             on_exit,
             exit: None,
+            started: Instant::now(),
+            reaped: false,
             died_at: None,
             sent: 0,
             run_id: None,
@@ -587,6 +595,14 @@ impl State {
         self.processes[pid as usize - 1].exit
     }
 
+    /// A fleet reaps its dead child.
+    pub fn reaped(&mut self, pid: u32) {
+        if self.alive(pid) || self.process(pid).reaped {
+            self.violated(format!("process {pid} is reaped, and it lives or was reaped before"));
+        }
+        self.process(pid).reaped = true;
+    }
+
     fn exited(&mut self, pid: u32, exit: ChildExit) {
         let process = self.process(pid);
         process.exit = Some(exit);
@@ -594,7 +610,7 @@ impl State {
         let (kind, fleet) = (process.kind, process.fleet);
         if let (Kind::Run { profile }, Some(fleet), None) = (kind, fleet, exit.outcome())
             && self.profiles[profile].in_slot == Some(pid)
-            && self.process(pid).on_exit.is_some()
+            && self.process(pid).is_child
         {
             self.profiles[profile].unclean = Some(fleet);
         }
@@ -614,6 +630,7 @@ impl State {
         }
         let process = self.process(pid);
         process.fleet = Some(fleet);
+        process.is_child = false;
         (process.reported, process.last_reported) = (0, 0);
         self.profiles[profile].in_slot = Some(pid);
     }
@@ -697,6 +714,12 @@ impl State {
         let Some(pid) = self.profiles[profile].in_slot else { return };
         let process = self.process(pid);
         if process.run_id.as_ref() != Some(&event.run_id) {
+            let (started, is_child) = (process.started, process.is_child);
+            let of = self.processes.iter().rfind(|other| other.run_id.as_ref() == Some(&event.run_id));
+            let is_history = of.is_some_and(|other| other.died_at.is_some_and(|at| at < started));
+            if is_child && is_history {
+                self.violated(format!("an event of a run before process {pid} is reported as its own"));
+            }
             return;
         }
         let again = event.seq <= process.last_reported;
@@ -743,6 +766,12 @@ impl State {
         let is_cut = self.process(fleet).stops_received > 0 && outcomes < profiles;
         if outcomes != profiles && !is_cut {
             self.violated(format!("the fleet ended, and {outcomes} of {profiles} have an outcome"));
+        }
+        let is_zombie = |process: &Process| {
+            process.is_child && process.fleet == Some(fleet) && process.exit.is_some() && !process.reaped
+        };
+        if let Some(pid) = self.processes.iter().position(is_zombie) {
+            self.violated(format!("the fleet ended, and has not reaped process {}", pid + 1));
         }
         let holders = self.lock_holders();
         let mut left = self.runs_of(fleet);
