@@ -23,7 +23,7 @@ use world::World;
 
 /// The steps that the random tests simulate together. `STEPS=…` for more; `make storm` asks for a million.
 fn wanted_steps() -> u64 {
-    std::env::var("STEPS").map_or(1_000_000, |steps| steps.parse().unwrap())
+    std::env::var("STEPS").map_or(400_000, |steps| steps.parse().unwrap())
 }
 
 /// Returns a fleet of some size, with every fault.

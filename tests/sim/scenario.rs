@@ -112,6 +112,7 @@ impl Scenario {
             }
             orchestrators += 1;
             running.replace(Some(started.pid));
+            self.interrupt_early(world, started.pid);
             let end = started.end.recv().await;
             running.replace(None);
             if world.state().violation.is_some() {
@@ -156,6 +157,23 @@ impl Scenario {
         meddling.abort();
         minding.abort();
         self.verdict(world);
+    }
+
+    /// By chance the fleet is asked to stop while it surveys its profiles.
+    fn interrupt_early(&self, world: &World, pid: u32) {
+        let mut state = world.state();
+        if state.calm || !self.faults.by_chance || !state.chance.per_mille(100) {
+            return;
+        }
+        let after = Duration::from_millis(state.chance.below(600));
+        let world = world.clone();
+        tokio::task::spawn_local(async move {
+            sleep(after).await;
+            if world.alive(pid) {
+                world.state().log(|| "Ctrl-C, early".to_owned());
+                world.interrupt(pid);
+            }
+        });
     }
 
     fn options(&self, orchestrators: u64) -> Options {
