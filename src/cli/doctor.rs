@@ -137,7 +137,7 @@ fn program(check: &'static str, path: &Path, purpose: &str) -> CheckResult {
     }
 }
 
-/// What `--version` says.
+/// Returns the output of `--version`.
 fn version(executable: &Path) -> Option<String> {
     let output =
         Command::new(executable).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
@@ -217,7 +217,7 @@ fn locks(settings: &Settings) -> CheckResult {
     }
 }
 
-/// What the folder's files take, and how much room is left.
+/// Checks the size of the folder's files and the room that is left.
 fn disk(settings: &Settings) -> CheckResult {
     /// Less than this and a fleet of some hundred profiles may fill the disk.
     const LOW: u64 = 1 << 30;
@@ -264,7 +264,7 @@ fn clock(_settings: &Settings) -> CheckResult {
     }
 }
 
-/// What a time service that runs on this machine says of itself: systemd's leaves a file when it has
+/// Estimates the error of the clock from the time service of this machine: systemd's leaves a file when it has
 /// set the clock, and touches it whenever it does.
 fn clock_error() -> Option<Duration> {
     /// A crystal drifts less than this in every second without correction.

@@ -180,7 +180,7 @@ pub fn provider_of(
     }
 }
 
-/// What the session says of how AdsPower opens the profile.
+/// Returns the session's settings for AdsPower's start of the profile.
 pub fn launch(session: &Session) -> Result<LaunchSettings, CommandError> {
     LaunchSettings::from_fields(&session.adspower).map_err(|error| {
         CommandError::usage(format!("`adspower` of the session of {}: {error}", session.profile_id))

@@ -47,7 +47,7 @@ impl RetentionArgs {
     }
 }
 
-/// What was found of one profile of one kind, and what became of it.
+/// The files of one kind that were found of a profile, and whether they were removed.
 #[derive(Debug)]
 pub struct RemovedItem {
     pub profile: Option<ProfileId>,

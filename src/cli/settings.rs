@@ -42,7 +42,7 @@ pub struct Settings {
     pub platform: Platform,
     /// When the trace of an attempt is kept.
     pub trace: TraceMode,
-    /// What `clean`, and a fleet at its end, remove.
+    /// The files that `clean`, and a fleet at its end, remove.
     pub retention: Retention,
     pub fleet: FleetSettings,
     pub source: SourceSettings,

@@ -47,7 +47,7 @@ pub enum RunFileEvent {
     },
 }
 
-/// What session and events say about a profile that no run holds.
+/// The progress of a profile that no run holds, by its session and events.
 #[derive(Debug, Default)]
 pub struct ProfileProgress {
     pub steps_done: usize,

@@ -1,4 +1,6 @@
-//! The loop: one thing that happened at a time, then everything the fleet wants done about it.
+//! The event loop of a fleet. Takes one event at a time from signals, children, event files, timers and the
+//! intake, feeds it to the scheduler as an input, and performs the effects that the scheduler returns. It
+//! decides nothing: see [`regatta_core::fleet`].
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -49,15 +51,15 @@ pub struct Shell<'a, W: FleetWorld> {
     signals: W::StopSignals,
     files: RunFiles<W>,
     news: UnboundedReceiver<RunFileEvent>,
-    /// What the fleet asked for and is being found out.
+    /// Effects under way whose results become inputs.
     answers: FuturesUnordered<LocalBoxFuture<'static, EffectResult>>,
     /// Why the provider serves no profile at all, so that the fleet ends.
     provider_refusal: Option<ProviderRefusal>,
     alarm: Option<Instant>,
     records: JobRecords,
-    /// What the sessions of profiles begin with that never ran.
+    /// Initial session data of profiles that have never run.
     spool: Spool,
-    /// Of those sessions, where their row names none.
+    /// The platform of such profiles, where their row names none.
     platform: Platform,
     /// `None` once no more profiles come.
     intake: Option<Receiver<IntakeEvent>>,
@@ -75,7 +77,7 @@ pub struct Shell<'a, W: FleetWorld> {
 enum EffectResult {
     Input(FleetInput),
     Probed(Result<(), String>),
-    /// What was asked, and a refusal that holds for every profile.
+    /// The input, and a refusal that holds for every profile.
     Refused(FleetInput, ProviderRefusal),
 }
 
@@ -219,7 +221,7 @@ impl<'a, W: FleetWorld> Shell<'a, W> {
             .then(|| Box::new(JobRecord { known, cause, ..JobRecord::default() }));
         self.records.open(record, new);
         if !conflicts.is_empty() {
-            warn!(%profile, ?conflicts, "the source says otherwise than the session");
+            warn!(%profile, ?conflicts, "the source contradicts the session");
             self.emit(FleetFact::Source(SourceNotice::Conflict {
                 profile: profile.clone(),
                 fields: conflicts,
@@ -266,7 +268,7 @@ impl<'a, W: FleetWorld> Shell<'a, W> {
                     }
                     EventKind::RunFinished { cause: Some(RunCause::SiteBusy), retry_after_ms, .. } => {
                         let retry_after = retry_after_ms.map(Duration::from_millis);
-                        self.happened(FleetInput::SiteBusy { job, retry_after }).await;
+                        self.happened(FleetInput::SiteFoundBusy { job, retry_after }).await;
                     }
                     EventKind::UsedElsewhere => self.happened(FleetInput::UsedElsewhere { job }).await,
                     EventKind::ProviderRefused { ref message, ref hint } => {
@@ -290,7 +292,8 @@ impl<'a, W: FleetWorld> Shell<'a, W> {
                 self.children.reap(job);
             }
             RunFileEvent::LockReleased { job, outcome, held_by, known } => {
-                let crashed = outcome.is_none().then(|| "the run died without its last word".to_owned());
+                let crashed =
+                    outcome.is_none().then(|| "the run died without reporting an outcome".to_owned());
                 self.learn(job, known, outcome, crashed);
                 self.records[job].died = held_by;
                 self.happened(FleetInput::AdoptedEnded { job, outcome }).await;
@@ -298,7 +301,7 @@ impl<'a, W: FleetWorld> Shell<'a, W> {
         }
     }
 
-    /// An attempt is over: what it left to know.
+    /// Records what an attempt has left behind in session and events.
     fn learn(
         &mut self,
         job: JobId,
@@ -316,7 +319,8 @@ impl<'a, W: FleetWorld> Shell<'a, W> {
         record.cause = cause;
     }
 
-    /// Feeds one input, and those that carrying out its effects brings about.
+    /// Feeds one input and performs its effects. An effect may return an input at once, such as a spawn that
+    /// failed, which is fed before the next event is taken.
     async fn happened(&mut self, input: FleetInput) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {

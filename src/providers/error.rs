@@ -13,7 +13,7 @@ use regatta_core::id::ProfileId;
 /// Chooses what a person can do about an error. Given from above, where commands and settings have names.
 pub type ErrorHint = fn(&ProviderError) -> Option<String>;
 
-/// What a further attempt may expect. Later classes hold for longer and for more.
+/// The prospects of a further attempt. Later classes hold for longer and for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorClass {
     /// The same call may succeed in a moment although nothing is changed.
@@ -31,7 +31,7 @@ pub enum ErrorClass {
 pub enum ProviderError {
     #[error("no {} found{}", if *headless_shell { "headless shell" } else { "Chromium" }, named.as_ref().map(|path| format!(" at {}", path.display())).unwrap_or_default())]
     NoExecutable {
-        /// What the settings or the environment name, if they do.
+        /// The program that the settings or the environment name, if they do.
         named: Option<PathBuf>,
         /// Only the headless shell would do.
         headless_shell: bool,

@@ -36,7 +36,7 @@ pub trait Backend: Send + Sync + 'static {
     /// Resident memory of the folder's runs and their browsers, in bytes.
     fn memory(&self) -> u64;
 
-    /// What was done, in words.
+    /// Performs the action and returns it in words.
     fn act(&self, action: ProfileAction, profile: &ProfileId) -> Result<String, ActionRefusal>;
 }
 

@@ -360,7 +360,7 @@ impl WatchScreen {
     }
 }
 
-/// What a key would do to the profile, or why it does not fit.
+/// The action of a key on the profile, or why it does not fit.
 fn question(key: char, view: &ProfileView) -> Result<WatchPrompt, String> {
     let id = &view.id;
     match (key, view.status) {

@@ -54,10 +54,10 @@ pub(super) trait FlowHost {
 
     fn downloaded(&mut self, file: DownloadedFile);
 
-    /// What to do where selectors match nothing any more.
+    /// The mode of healing, for selectors that match nothing any more.
     fn heal(&self) -> Heal;
 
-    /// What must not be remembered of pages.
+    /// The values that must not be remembered of pages.
     fn secrets(&self) -> Mask;
 
     /// An element was found by likeness.

@@ -40,7 +40,7 @@ pub struct FlowPlay<'a, O: BrowserHost> {
     pub totp_used: Option<u64>,
     pub variables: Map<String, Value>,
     pub browser_host: O,
-    /// What the provider reports while it opens the browser.
+    /// News of the provider while it opens the browser.
     pub provider_news: UnboundedReceiver<ProviderNews>,
     pub provider_hint: ErrorHint,
     pub dialogs: DialogPolicy,

@@ -42,15 +42,15 @@ const VERIFY: &str = r#"{"title":"t","steps":[{"type":"waitForElement","selector
 /// Asks whether the step was done, and learns nothing else.
 const LOOK: &str = r#"{"title":"t","steps":[{"type":"waitForElement","selectors":["done"]}]}"#;
 
-/// What the site does with a click, and says when it is asked. A queue that is empty accepts, and
-/// says the truth.
+/// A site that treats clicks and questions as its queues say. With an empty queue it accepts, and
+/// answers truly.
 #[derive(Default)]
 struct FakeSite {
     document: PathBuf,
     submissions: u32,
     clicks: VecDeque<ScriptedClick>,
     answers: VecDeque<ActionErrorKind>,
-    /// What it shows to one capture after the other, and then `123456`.
+    /// The texts that it shows to one capture after the other, and then `123456`.
     codes: VecDeque<&'static str>,
     /// The last of them that was captured.
     captured: Option<String>,

@@ -194,7 +194,7 @@ impl<F: FollowedFile> EventReader<F> {
     }
 }
 
-/// What can be read in the lines that have their end, and how many bytes those are.
+/// Returns the events in the complete lines, and the length of those lines in bytes.
 pub fn whole_lines(bytes: &[u8]) -> (Vec<Event>, usize) {
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
     (bytes[..whole].split(|&byte| byte == b'\n').filter_map(parse).collect(), whole)

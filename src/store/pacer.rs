@@ -266,7 +266,7 @@ mod tests {
         dies: bool,
     }
 
-    /// What was let through: (ms, index of the caller).
+    /// The calls that were admitted: (ms, index of the caller).
     fn simulate(callers: &[SimulatedCaller], interval: Duration) -> Vec<(u64, usize)> {
         let mut queue = PacerQueue::default();
         let mut agenda: BTreeMap<(u64, usize), Option<PacerTicket>> =

@@ -56,7 +56,7 @@ impl Retention {
         *self == Self::default()
     }
 
-    /// What can be removed now, by profile. `steps` are the workflow's; without them no profile counts as
+    /// Returns the files that can be removed now, by profile. `steps` are the workflow's; without them no profile counts as
     /// completed. Only of the profiles in `only`, unless that is empty.
     pub fn find(
         &self,
@@ -131,7 +131,7 @@ fn remove_whole(old: &RemovableItem) -> Result<(), StoreError> {
     }
 }
 
-/// What may be removed of a profile.
+/// Whether files of a profile may be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RetentionStatus {
     /// It is being run, has failed, or needs a person.

@@ -94,7 +94,7 @@ pub struct Likeness {
     pub element: Fingerprint,
 }
 
-/// What an element is used for. Elements of different kinds are different, even if all else agrees.
+/// The use of an element. Elements of different kinds are different, even if all else agrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ElementKind {
     Press,

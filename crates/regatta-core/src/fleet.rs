@@ -94,6 +94,8 @@ pub struct Fleet {
     slots: Slots,
     severity: Severity,
     surveyed: bool,
+    /// It was asked to stop before every profile was known.
+    cut_short: bool,
     closed: bool,
     finished: bool,
     launches: u64,
@@ -150,6 +152,7 @@ impl Fleet {
             slots: Slots::default(),
             severity: Severity::None,
             surveyed: false,
+            cut_short: false,
             closed: false,
             finished: false,
             launches: 0,
@@ -310,7 +313,7 @@ impl Fleet {
                 }
                 state => return Err(FleetInputError::WrongState { job, state, input: "failed for good" }),
             },
-            FleetInput::SiteBusy { job, retry_after } => match self.known_state(job)? {
+            FleetInput::SiteFoundBusy { job, retry_after } => match self.known_state(job)? {
                 JobState::Running { .. } | JobState::Adopted { .. } => {
                     self.jobs[job.index()].site_busy.found = Some(retry_after);
                 }
@@ -518,6 +521,7 @@ impl Fleet {
             return;
         }
         self.severity = raised;
+        self.cut_short |= !self.surveyed;
         self.drain_until = match raised {
             Severity::Drain => self.config.drain_limit.map(|limit| now.after(limit)),
             Severity::None | Severity::Now => None,
@@ -563,6 +567,8 @@ impl Fleet {
         self.finished = true;
         let outcome = match self.tally {
             Tally { stopped: 1.., .. } => FleetOutcome::Stopped,
+            // The profiles that were never read have no outcome, so nothing is said to be complete.
+            _ if self.cut_short => FleetOutcome::Stopped,
             Tally { failed: 1.., .. } => FleetOutcome::SomeFailed,
             Tally { need_attention: 1.., .. } => FleetOutcome::SomeNeedAttention,
             _ => FleetOutcome::Completed,

@@ -35,7 +35,7 @@ impl Backoff {
     }
 }
 
-/// What a random value is for. Two values for the same purpose are equal.
+/// The purpose of a random value. Two values for the same purpose are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChancePurpose {
     Launch { number: u64 },

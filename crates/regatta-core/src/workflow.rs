@@ -118,7 +118,7 @@ pub enum Preparation {
     Password { length: usize },
 }
 
-/// What to do with a step that may or may not have happened.
+/// How a step that may or may not have happened is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InDoubt {
@@ -130,8 +130,8 @@ pub enum InDoubt {
     Ask,
 }
 
-/// What to do where no selector of an action matches, and one element is clearly like the one they used to
-/// match.
+/// How far an action may go where none of its selectors matches, and one element is clearly like the one they
+/// used to match.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Heal {

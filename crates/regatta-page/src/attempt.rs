@@ -30,7 +30,7 @@ pub struct StepAttempt<'a> {
     held_before: Duration,
     /// HTTP errors that a navigation of this step may end in.
     pub allowed_statuses: Vec<u16>,
-    /// What was found by likeness, where no selector led to the element.
+    /// The element that was found by likeness, where no selector led to it.
     pub healed: Option<Likeness>,
     /// A changed element was reported: once an attempt.
     pub change_reported: bool,

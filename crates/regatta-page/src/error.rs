@@ -19,13 +19,13 @@ pub enum PageError {
 pub struct ActionError {
     pub kind: ActionErrorKind,
     pub message: String,
-    /// What the page shows about it.
+    /// The text that the page shows about it.
     pub hint: Option<String>,
-    /// What the caller can do about it. The words and commands for it are the caller's.
+    /// The remedies that the caller can offer, in words and commands of its own.
     pub remedies: Vec<Remedy>,
 }
 
-/// What can be done where the selectors of a flow's step no longer match the element that is meant.
+/// A remedy for selectors of a flow that no longer match the element that is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
     /// Write the suggested selector, which the hint names, into the flow.

@@ -43,7 +43,7 @@ pub struct PageState {
     pub tabs: Vec<TabState>,
     frames: HashMap<String, FrameState>,
     pub network: Network,
-    /// What every tab is given when it opens.
+    /// The settings that every tab receives when it opens.
     pub settings: TabSettings,
     pub dialogs: Vec<Dialog>,
     pub prompts: Vec<BrowserPrompt>,

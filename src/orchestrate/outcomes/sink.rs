@@ -21,7 +21,7 @@ use regatta_core::source::statement::{Parameter, Placeholders, Statement};
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
-/// What takes outcomes. `Debug` shows no credential.
+/// A receiver of outcomes. `Debug` shows no credential.
 #[derive(Clone)]
 pub enum SinkSpec {
     Sqlite { file: PathBuf, statement: Statement },

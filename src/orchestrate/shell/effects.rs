@@ -127,8 +127,8 @@ impl<W: FleetWorld> Shell<'_, W> {
         }
     }
 
-    /// What the source says of a profile that never ran is durable before its run starts. A session
-    /// that came into being meanwhile wins.
+    /// Makes the initial session of a profile that never ran durable, before its run starts. A session that was
+    /// written meanwhile wins.
     fn begin_session(&self, profile: &ProfileId, new: SpoolAt) -> Result<(), String> {
         let new =
             self.spool.read(new).map_err(|error| format!("cannot read the profile's row again: {error}"))?;

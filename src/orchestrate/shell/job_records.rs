@@ -16,7 +16,7 @@ pub struct JobRecords {
     begun: Vec<Option<Box<JobRecord>>>,
     /// The reports of jobs that have ended.
     ended: Vec<Option<Box<ProfileReport>>>,
-    /// What the session begins with, for as long as there is none.
+    /// Where the initial data of the session is, for as long as there is none.
     new: Vec<Option<SpoolAt>>,
     empty: JobRecord,
 }
@@ -33,7 +33,7 @@ impl JobRecords {
         self.ended[job.index()] = Some(Box::new(report));
     }
 
-    /// What the session of a profile that never ran begins with.
+    /// Returns where the initial session data of a profile that never ran is.
     pub fn new_session(&mut self, job: JobId) -> &mut Option<SpoolAt> {
         &mut self.new[job.index()]
     }
@@ -57,7 +57,7 @@ impl IndexMut<JobId> for JobRecords {
     }
 }
 
-/// What the closing report says of a job.
+/// The facts about a job that the closing report shows.
 #[derive(Debug, Default)]
 pub struct JobRecord {
     pub known: ProfileProgress,

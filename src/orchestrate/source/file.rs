@@ -99,7 +99,7 @@ enum FileContent {
     Kept(File),
 }
 
-/// What becomes of an id that is written as a number or a name of AdsPower.
+/// How an id that is written as a number or a name of AdsPower is resolved.
 #[derive(Clone)]
 enum ReferenceMode {
     /// It is reported as [`LineProblem::Reference`].

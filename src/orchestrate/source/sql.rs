@@ -64,7 +64,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// What the database says, without the words that say that it is a database.
+/// Returns the database's message without sqlx's prefix.
 pub fn problem(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),

@@ -35,7 +35,7 @@ pub fn holder(folder: &Path) -> Option<UserDataHolder> {
     Some(UserDataHolder { host: host.to_owned(), pid: pid.parse().ok()? })
 }
 
-/// What the port file says. Believe it only when the browser there gives the same answer: the file
+/// Returns the address in the port file. It counts only when the browser there gives the same answer: the file
 /// outlives its browser, and may be half-written.
 pub fn devtools_address(folder: &Path) -> Option<String> {
     let text = fs::read_to_string(folder.join(PORT_FILE)).ok()?;

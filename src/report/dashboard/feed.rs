@@ -19,11 +19,11 @@ const BEHIND: usize = 16;
 /// The longest error in a row; the profile's own page has all of it.
 const ERROR: usize = 300;
 
-/// What the orchestrator reports, where one runs beside the page.
+/// The state of the orchestrator, where one runs beside the page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct OrchestratorStatus {
     pub is_running: bool,
-    /// What launches wait for.
+    /// The reason why launches wait.
     pub waiting: Option<String>,
     pub is_stopping: bool,
 }

@@ -58,7 +58,7 @@ struct StepRow<'a> {
 #[derive(Serialize)]
 struct ActivityChart {
     bars: Vec<ChartBar>,
-    /// What the highest bar stands for, and how long a bar is.
+    /// The count of the highest bar, and the time that each bar covers.
     most: u64,
     bucket: String,
     from: String,

@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(120);
 const SLOT: &str = "{spinner} {prefix} {elapsed:>4} {wide_msg}";
 /// Columns for an id; a longer one takes more.
 const ID: usize = 8;
-/// What launches wait for, cut where the terminal ends.
+/// Returns the reason why launches wait, cut where the terminal ends.
 const WAITS: &str = "  {wide_msg}";
 const WHOLE: &str = "  [{bar:30}] {pos}/{len} profiles, {rate}, ends in {eta}";
 /// Without a rate, until the first profile has ended.
@@ -34,7 +34,7 @@ pub struct FleetProgress {
     bars: MultiProgress,
     whole: ProgressBar,
     slots: BTreeMap<Slot, SlotLine>,
-    /// What launches wait for, or that the fleet is stopping; `None` otherwise.
+    /// The reason why launches wait, or that the fleet is stopping; `None` otherwise.
     waits: Option<ProgressBar>,
     pauses: Pauses,
     /// Renders the lines above the progress lines.

@@ -30,7 +30,7 @@ impl FleetLines {
     }
 }
 
-/// What happened, in one line, and how it is to be taken.
+/// Returns a fact as one line, and its emphasis.
 pub fn text(kind: &FleetFact) -> Option<(Emphasis, String)> {
     Some(match kind {
         FleetFact::FleetSurveyed { profiles, ended } => {
@@ -128,7 +128,7 @@ pub fn text(kind: &FleetFact) -> Option<(Emphasis, String)> {
     })
 }
 
-/// What launches wait for, in a few words.
+/// Returns the reason why launches wait, in a few words.
 pub fn describe_wait(reason: &WaitReason) -> String {
     match reason {
         WaitReason::Memory { free, wanted } => {

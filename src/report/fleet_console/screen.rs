@@ -32,7 +32,7 @@ struct DrawnLines {
     is_erased: bool,
     /// The row of the cursor has a line.
     is_on_line: bool,
-    /// What comes next fills up.
+    /// The next text is padding that fills the line.
     fills: bool,
 }
 

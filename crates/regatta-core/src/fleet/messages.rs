@@ -110,7 +110,7 @@ pub enum FleetInput {
         job: JobId,
     },
     /// A run ends because its site answers 429 or 503. Its exit follows.
-    SiteBusy {
+    SiteFoundBusy {
         job: JobId,
         /// The time that the site asks for.
         retry_after: Option<Duration>,

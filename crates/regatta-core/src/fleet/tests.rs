@@ -136,7 +136,7 @@ impl StoryPlayer {
             [name, "refused-for-good"] => self.feed(FleetInput::RunFailedForGood { job: self.job(name) }),
             [name, "busy", ref asked @ ..] => {
                 let retry_after = asked.first().map(|time| duration(time));
-                self.feed(FleetInput::SiteBusy { job: self.job(name), retry_after });
+                self.feed(FleetInput::SiteFoundBusy { job: self.job(name), retry_after });
             }
             [name, "emits"] => self.feed(FleetInput::ChildReported { job: self.job(name) }),
             ["stop"] => self.feed(FleetInput::StopRequested),
@@ -1244,6 +1244,24 @@ fn a_starting_child_is_stopped_once_it_runs() {
 }
 
 #[test]
+fn a_fleet_that_is_stopped_before_its_source_is_read_is_not_complete() {
+    check(
+        "open; stop; survey; close",
+        expect![[r#"
+            stopping Drain
+            finish Stopped"#]],
+    );
+    // Once every profile is known, the profiles alone decide.
+    check(
+        "open; found a completed; survey; stop; close",
+        expect![[r#"
+        a ended after 0, completed
+        stopping Drain
+        finish Completed"#]],
+    );
+}
+
+#[test]
 fn a_stop_during_the_survey_launches_nothing() {
     check(
         "open; enqueue a; stop; enqueue b; found x held; survey; close; x unlocks ok",
@@ -1488,7 +1506,7 @@ fn play(config: FleetConfig, happenings: &[Happening]) -> Vec<FleetEffect> {
                 FleetInput::ElsewhereChecked { open: vec![job(number), job(number / 2)] }
             }
             Happening::ForGood(number) => FleetInput::RunFailedForGood { job: job(number) },
-            Happening::Busy(number, asked) => FleetInput::SiteBusy {
+            Happening::Busy(number, asked) => FleetInput::SiteFoundBusy {
                 job: job(number),
                 retry_after: (asked > 50).then(|| Duration::from_secs(asked)),
             },

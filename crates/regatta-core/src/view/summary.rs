@@ -25,7 +25,7 @@ pub struct ProfileSummary {
     pub steps: usize,
     pub done: usize,
     pub current: Option<CurrentStep>,
-    /// What the run waits for before it can continue, such as the rate limit or the browser's kernel.
+    /// The reason why the run waits, such as the rate limit or the browser's kernel.
     pub waits_for: Option<String>,
     /// The error of the latest run. Cleared by a step that is done afterwards.
     pub last_error: Option<String>,

@@ -5,11 +5,11 @@ use regatta_core::fingerprint::Likeness;
 use regatta_core::mask::Mask;
 use regatta_core::workflow::Heal;
 
-/// What a page knows of healing while a flow is played on it.
+/// The state of healing while a flow is played on a page.
 #[derive(Default)]
 pub(crate) struct HealingState {
     pub mode: Heal,
-    /// What must not be remembered.
+    /// The values that must not be remembered.
     pub mask: Mask,
     /// The values that this flow has typed: the page may show them anywhere.
     typed: Vec<String>,
@@ -23,7 +23,7 @@ pub(crate) struct HealingState {
 pub struct HealingEvent {
     pub how: HealingKind,
     pub selector: String,
-    /// What it was found by, and what was found.
+    /// The remembered element and the one that was found, in words.
     pub known: String,
     pub found: String,
 }

@@ -412,7 +412,7 @@ impl StepAttempt<'_> {
     }
 }
 
-/// What the documents confirm of an element that the pointer was moved onto. Into a frame with a process of its
+/// Checks that the documents confirm the element that the pointer was moved onto. Into a frame with a process of its
 /// own the browser takes the pointer once it has drawn the frame: until then the document around it gets it.
 fn confirmation(inside: ConfirmReply, outside: FrameConfirmReply) -> Result<(), Option<FailureReason>> {
     if !outside.ok {

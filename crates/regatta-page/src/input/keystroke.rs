@@ -18,7 +18,7 @@ pub enum KeyPhase {
     Up,
 }
 
-/// What the browser is sent at once, and one document confirms.
+/// Input that is sent to the browser at once, and that one document confirms.
 #[derive(Debug, Clone)]
 pub enum Keystroke {
     Key { key: Key, modifiers: i64 },

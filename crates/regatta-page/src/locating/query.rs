@@ -31,7 +31,7 @@ pub(crate) struct WrongMatch {
     pub because: MismatchReason,
 }
 
-/// What the page is searched for.
+/// The object of a search in the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SearchPurpose {
     Act,

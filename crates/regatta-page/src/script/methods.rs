@@ -63,12 +63,12 @@ methods! {
         pub cheaper: Option<usize>,
         #[serde(flatten)]
         pub point: Option<ElementPoint>,
-        /// What kind of element it is to `change`.
+        /// The kind of element for `change`.
         #[serde(default)]
         pub sort: String,
         #[serde(default)]
         pub url: String,
-        /// What the element is like.
+        /// The traits of the element.
         pub element: Option<Fingerprint>,
     }
     Revalidate "revalidate" RevalidateReply {
@@ -249,7 +249,7 @@ methods! {
     }
     Near "near" NearReply {
         pub selectors: Vec<Vec<String>>,
-        /// What the page says is wrong.
+        /// The error that the page shows.
         pub errors: Vec<String>,
     }
     Instead "instead" InsteadReply {
@@ -286,7 +286,7 @@ pub struct FailureReason {
     pub candidates: Vec<String>,
     /// Heading or title of the page.
     pub shows: String,
-    /// What to do next.
+    /// The next step for the author.
     pub hint: String,
 }
 

@@ -17,7 +17,7 @@ pub struct Document<'a> {
     pub steps: Vec<&'a RawValue>,
 }
 
-/// What an item of a list says of itself.
+/// The fields by which an item of a list is recognised.
 #[derive(Deserialize)]
 struct ItemWire<'a> {
     #[serde(rename = "type", borrow)]
