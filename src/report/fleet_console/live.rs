@@ -307,7 +307,7 @@ mod tests {
             step 1/0 signup
             step 1/0 signup, waiting: http://a.test ([[pace]] limit)
             step 1/0 signup
-            step 1/0 signup, waiting: the busy site
+            step 1/0 signup, waiting: the site is busy
             step 1/0 signup, try 2"#]]
         .assert_eq(&lines.join("\n"));
     }

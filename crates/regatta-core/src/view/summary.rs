@@ -118,7 +118,7 @@ impl ProfileSummary {
                 self.waits_for = Some(format!("{origin} ([[pace]] limit)"));
             }
             EventKind::PaceWaited { .. } => self.waits_for = None,
-            EventKind::SiteBusy { .. } => self.waits_for = Some("the busy site".to_owned()),
+            EventKind::SiteBusy { .. } => self.waits_for = Some("the site is busy".to_owned()),
             EventKind::KernelDownloading { message, .. } => self.waits_for = Some(message.clone()),
             EventKind::ProviderPaused { .. }
             | EventKind::UsedElsewhere
